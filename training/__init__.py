@@ -1,0 +1,1 @@
+"""Makes the embedded language model from open text: prepare, train, evaluate, export."""
