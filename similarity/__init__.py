@@ -1,3 +1,33 @@
-"""Semantic similarity of texts from the trajectories of an autoregressive language model."""
+"""Semantic similarity of texts from the trajectories of an autoregressive language model.
 
-__version__ = "0.1.0"
+>>> import similarity
+>>> model = similarity.load_model("toy")
+>>> similarity.compare(model, "a red car", "a red car.").distance
+0.0
+"""
+
+from similarity.compare import compare, compare_matrix, compare_pairs
+from similarity.config import ComparisonConfig, Law, SamplingConfig
+from similarity.errors import ConfigError, InputError, ModelError, TrajsimError
+from similarity.models.loader import load_model
+from similarity.prompts import Prompt
+from similarity.results import Comparison, SimilarityMatrix
+from similarity.version import __version__
+
+__all__ = [
+    "Comparison",
+    "ComparisonConfig",
+    "ConfigError",
+    "InputError",
+    "Law",
+    "ModelError",
+    "Prompt",
+    "SamplingConfig",
+    "SimilarityMatrix",
+    "TrajsimError",
+    "__version__",
+    "compare",
+    "compare_matrix",
+    "compare_pairs",
+    "load_model",
+]

@@ -1,0 +1,188 @@
+"""The whole pipeline on one screen: texts → trajectories → likelihoods → distance → similarity."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from similarity.config import ComparisonConfig
+from similarity.distances import Distance, FloatArray, get_distance
+from similarity.fingerprint import Fingerprint
+from similarity.likelihood import Block, blocks_of_pairs, log_likelihoods
+from similarity.models.base import Advance, Continuation, LanguageModel, ignore_progress
+from similarity.order import entailment_margin
+from similarity.results import Comparison, SimilarityMatrix, Trajectory
+from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
+
+# Called with a stage's name and its number of texts; returns that stage's `advance`.
+Progress = Callable[[str, int], Advance]
+
+
+def no_progress(_stage: str, _texts: int) -> Advance:
+    """Report progress to nobody."""
+    return ignore_progress
+
+
+def compare(
+    model: LanguageModel, first: str, second: str, config: ComparisonConfig | None = None
+) -> Comparison:
+    """Return how alike two texts are in meaning, to this model.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    return compare_pairs(model, [(first, second)], config)[0]
+
+
+def compare_pairs(
+    model: LanguageModel,
+    pairs: Sequence[tuple[str, str]],
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+) -> list[Comparison]:
+    """Return the comparison of each pair, in order; a text that repeats is sampled once.
+
+    All texts are checked before anything is sampled. For one text against many, give the
+    pairs of that one with each.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    study = _study(model, pairs, config or ComparisonConfig(), progress)
+    return [study.comparison(first, second) for first, second in pairs]
+
+
+def compare_matrix(
+    model: LanguageModel,
+    rows: Sequence[str],
+    columns: Sequence[str] | None = None,
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+) -> SimilarityMatrix:
+    """Return all comparisons of `rows` with `columns`, or of `rows` among themselves.
+
+    Costs N + M samplings and N·M cross-scorings.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    columns = rows if columns is None else columns
+    pairs = [(row, column) for row in rows for column in columns]
+    study = _study(model, pairs, config or ComparisonConfig(), progress)
+    distances = np.array([study.distance(u, v) for u, v in pairs]).reshape(len(rows), len(columns))
+    return SimilarityMatrix(
+        rows=tuple(rows),
+        columns=tuple(columns),
+        distances=distances,
+        similarities=np.vectorize(study.metric.similarity, otypes=[float])(distances),
+        fingerprint=study.fingerprint,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Study:
+    """Texts, what was sampled from them, and the likelihoods of that under each other."""
+
+    model: LanguageModel
+    config: ComparisonConfig
+    numbers: dict[str, int]
+    prefixes: Sequence[Prefix]
+    trajectories: Sequence[Sequence[Continuation]]
+    likelihoods: dict[Block, FloatArray]
+
+    @cached_property
+    def metric(self) -> Distance:
+        return get_distance(self.config.distance)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(self.model.info, self.config)
+
+    @cached_property
+    def described(self) -> list[list[tuple[str, int, bool]]]:
+        """Text, length and end of each trajectory, shape "text trajectory"."""
+        return [[self._describe(c) for c in sampled] for sampled in self.trajectories]
+
+    def distance(self, first: str, second: str) -> float:
+        u, v = self._in_fixed_order(first, second)
+        return self.metric(*self._rows(u, v))
+
+    def comparison(self, first: str, second: str) -> Comparison:
+        u, v = self.numbers[first], self.numbers[second]
+        distance = self.distance(first, second)
+        return Comparison(
+            texts=(first, second),
+            distance=distance,
+            similarity=self.metric.similarity(distance),
+            entailment=self._entailment(first, second),
+            log_likelihoods=np.stack(self._rows(u, v)),
+            trajectories=tuple(
+                Trajectory(text, source, tokens, ended)
+                for source, number in enumerate((u, v))
+                for text, tokens, ended in self.described[number]
+            ),
+            fingerprint=self.fingerprint,
+        )
+
+    def _entailment(self, first: str, second: str) -> float:
+        u, v = self._in_fixed_order(first, second)
+        margin = entailment_margin(*self._rows(u, v), self.metric)
+        return margin if u == self.numbers[first] else -margin
+
+    def _rows(self, u: int, v: int) -> tuple[FloatArray, FloatArray]:
+        """Return the log-likelihoods under u and under v of the pooled trajectories."""
+        under_u, under_v = (
+            np.concatenate([self.likelihoods[scored, u], self.likelihoods[scored, v]])
+            for scored in (u, v)
+        )
+        return under_u, under_v
+
+    def _in_fixed_order(self, first: str, second: str) -> tuple[int, int]:
+        """Order a pair by text, so that rounding is the same for (u, v) and (v, u)."""
+        u, v = (self.numbers[text] for text in (first, second))
+        return (u, v) if self.prefixes[u].text <= self.prefixes[v].text else (v, u)
+
+    def _describe(self, sampled: Continuation) -> tuple[str, int, bool]:
+        ended = sampled.token_ids[-1] in self.model.end_ids
+        return self.model.decode(sampled.token_ids), len(sampled.token_ids), ended
+
+
+def _study(
+    model: LanguageModel,
+    pairs: Sequence[tuple[str, str]],
+    config: ComparisonConfig,
+    progress: Progress,
+) -> _Study:
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    encoded = encode_prefixes(model, texts, config.prompt, config.sampling.max_tokens)
+    # Texts that only a full stop or white space tells apart have one prefix, sampled once.
+    prefixes = list(dict.fromkeys(encoded))
+    position = {prefix: i for i, prefix in enumerate(prefixes)}
+    numbers = {text: position[prefix] for text, prefix in zip(texts, encoded, strict=True)}
+
+    sampling = progress("sampling", len(prefixes))
+    trajectories = sample_trajectories(model, prefixes, config, sampling)
+    likelihoods = log_likelihoods(
+        model,
+        prefixes,
+        trajectories,
+        blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs),
+        config.scoring_law,
+        sampling_law=config.sampling.law,
+        advance=progress("scoring", len(prefixes)),
+    )
+    return _Study(
+        model=model,
+        config=config,
+        numbers=numbers,
+        prefixes=prefixes,
+        trajectories=trajectories,
+        likelihoods=likelihoods,
+    )

@@ -1,0 +1,157 @@
+"""The settings of a comparison: small frozen values, checked at birth."""
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self, get_args
+
+from similarity.distances import DISTANCES
+from similarity.errors import ConfigError
+from similarity.prompts import PROMPTS, Prompt
+
+ScoreLaw = Literal["sampling", "model"]
+
+# Above these the setting is a slip of the keyboard rather than a wish.
+MAX_TRAJECTORIES = 10_000
+MAX_TOKENS = 4_096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """The distribution that a next token is drawn from, or scored under.
+
+    Parameters
+    ----------
+    temperature
+        Divides the logits; 1 is the model itself.
+    top_k
+        Keep the k most probable tokens; 0 keeps all.
+    top_p
+        Keep the smallest set of most probable tokens with at least this mass; 1 keeps all.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_number("temperature", self.temperature, at_least=0.01, at_most=100.0)
+        _check_integer("top_k", self.top_k, at_least=0, at_most=2**31 - 1)
+        _check_number("top_p", self.top_p, at_least=1e-6, at_most=1.0)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether some tokens may have probability zero."""
+        return self.top_k > 0 or self.top_p < 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """How the trajectories of a text are sampled.
+
+    Parameters
+    ----------
+    n_trajectories
+        Continuations of each text: n of the paper.
+    max_tokens
+        Length at which a continuation that has not ended is cut: m of the paper.
+    law
+        What each next token is drawn from.
+    seed
+        Of the run; a text's noise depends on it and on the text alone.
+    """
+
+    n_trajectories: int = 20
+    max_tokens: int = 20
+    law: Law = field(default_factory=Law)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_integer("n_trajectories", self.n_trajectories, at_least=1, at_most=MAX_TRAJECTORIES)
+        _check_integer("max_tokens", self.max_tokens, at_least=1, at_most=MAX_TOKENS)
+        _check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonConfig:
+    """Everything that a score depends on besides the model and the two texts.
+
+    Parameters
+    ----------
+    sampling
+        How trajectories are drawn.
+    prompt
+        What is put around a text before it is continued.
+    distance
+        A name in `similarity.distances.DISTANCES`.
+    score_law
+        "sampling" scores under the law that was sampled from; "model" under the model
+        itself (temperature 1, nothing truncated) whatever was sampled from.
+    """
+
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    prompt: Prompt = field(default_factory=Prompt)
+    distance: str = "l1"
+    score_law: ScoreLaw = "sampling"
+
+    def __post_init__(self) -> None:
+        _check_choice("distance", self.distance, DISTANCES)
+        _check_choice("score_law", self.score_law, get_args(ScoreLaw))
+
+    @property
+    def scoring_law(self) -> Law:
+        """The law that likelihoods are computed under."""
+        return self.sampling.law if self.score_law == "sampling" else Law()
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        prompt: str | Prompt = "none",
+        full_stop: bool = True,
+        distance: str = "l1",
+        score_law: ScoreLaw = "sampling",
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        **sampling: int,
+    ) -> Self:
+        """Make a configuration from flat settings, as the command line and the service have them.
+
+        Raises
+        ------
+        ConfigError
+            For a value out of range or an unknown name.
+        """
+        law = Law(temperature=temperature, top_k=top_k, top_p=top_p)
+        if isinstance(prompt, str):
+            _check_choice("prompt", prompt, PROMPTS)
+            prompt = replace(PROMPTS[prompt], full_stop=full_stop)
+        return cls(
+            sampling=SamplingConfig(law=law, **sampling),
+            prompt=prompt,
+            distance=distance,
+            score_law=score_law,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain nested values, for a fingerprint or a file."""
+        return asdict(self)
+
+
+def _check_integer(name: str, value: object, *, at_least: int, at_most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigError(f"{name} must be a whole number, got {value!r}")
+    if not at_least <= value <= at_most:
+        raise ConfigError(f"{name} must be between {at_least} and {at_most}, got {value}")
+
+
+def _check_number(name: str, value: object, *, at_least: float, at_most: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, got {value!r}")
+    if not at_least <= value <= at_most:
+        raise ConfigError(f"{name} must be between {at_least:g} and {at_most:g}, got {value:g}")
+
+
+def _check_choice(name: str, value: object, allowed: Any) -> None:
+    if value not in allowed:
+        raise ConfigError(f"unknown {name} {value!r}; allowed: {', '.join(allowed)}")

@@ -1,0 +1,43 @@
+"""Every error a user of the library can meet.
+
+TrajsimError
+├── InputError                  a text or a file of the caller's
+│   └── TextTooLongError        longer than the model's context
+├── ConfigError                 a setting that is unknown or out of range
+└── ModelError                  the language model
+    ├── ModelNotFoundError      nothing loadable under that name
+    ├── MissingDependencyError  an optional package is not installed
+    └── WrongAnswerError        numbers that cannot be right: never scored
+"""
+
+
+class TrajsimError(Exception):
+    """Base of all; its text is one line that says what was wrong and what to do."""
+
+
+class InputError(TrajsimError, ValueError):
+    """A text or a file that cannot be compared."""
+
+
+class TextTooLongError(InputError):
+    """A text that, with its continuation, does not fit the model's context."""
+
+
+class ConfigError(TrajsimError, ValueError):
+    """A setting that is unknown or out of range; the message lists what is allowed."""
+
+
+class ModelError(TrajsimError):
+    """The language model could not be loaded or did not answer as it must."""
+
+
+class ModelNotFoundError(ModelError):
+    """No model under the given name, path or address."""
+
+
+class MissingDependencyError(ModelError):
+    """An optional package is needed; the message names the extra that brings it."""
+
+
+class WrongAnswerError(ModelError):
+    """A backend answered with something that would give a wrong score."""

@@ -1,0 +1,38 @@
+"""What a score depends on, in one value: model and revision, every setting, version."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from similarity.config import ComparisonConfig
+from similarity.models.base import ModelInfo
+from similarity.version import __version__
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Two results with equal fingerprints are comparable, and repeatable."""
+
+    model: ModelInfo
+    config: ComparisonConfig
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """All that the digest is taken of, as plain values."""
+        return {
+            "version": __version__,
+            "model": asdict(self.model),
+            "settings": self.config.to_dict(),
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the content."""
+        canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the digest as "id", and the content."""
+        return {"id": self.digest, **self.content}

@@ -1,0 +1,115 @@
+"""The one seam between the library and a language model.
+
+Token ids in; sampled token ids or their log-probabilities (nats) out. A model knows nothing of
+texts' meaning, prompts or distances.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from similarity.config import Law
+
+TokenIds = tuple[int, ...]
+LogProbs = NDArray[np.float64]
+Advance = Callable[[int], None]
+
+# What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the
+# smallest normal float32, so that distances stay finite.
+LOG_ZERO = float(np.log(np.finfo(np.float32).tiny))
+
+
+def ignore_progress(_finished: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What identifies a model's numbers.
+
+    Parameters
+    ----------
+    name
+        As the user would give it to load the model again, without a machine's own paths.
+    revision
+        Commit or content hash of weights and tokenizer.
+    dtype
+        Of the arithmetic, for example "float32".
+    context_length
+        Tokens of prefix and continuation together, at most.
+    """
+
+    name: str
+    revision: str
+    dtype: str
+    context_length: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRequest:
+    """Sample `n` continuations of `prefix`, each of at most `max_tokens` tokens.
+
+    `key` is the text's noise key (`similarity.noise.text_key`).
+    """
+
+    prefix: TokenIds
+    n: int
+    max_tokens: int
+    key: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRequest:
+    """Score each of `continuations` (none empty) after `prefix`."""
+
+    prefix: TokenIds
+    continuations: tuple[TokenIds, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuation:
+    """One sampled continuation, up to and including the end of sequence.
+
+    `log_probs`, shape "token" in nats under the law sampled from, is None where the model's
+    sampling and scoring do not agree to rounding (half precision): then score it as any other.
+    """
+
+    token_ids: TokenIds
+    log_probs: LogProbs | None
+
+
+class LanguageModel(ABC):
+    """An autoregressive model over token ids."""
+
+    info: ModelInfo
+    end_ids: frozenset[int]
+
+    @abstractmethod
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids of a prefix, with what the model wants at the beginning of a text."""
+
+    @abstractmethod
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text of token ids, without special tokens."""
+
+    @abstractmethod
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Return `n` continuations for each request, in order.
+
+        A request's result does not depend on the other requests. `advance` is called with
+        the number of requests finished since the last call.
+        """
+
+    @abstractmethod
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Return, for each request and continuation, log P(token | before) under the law, nats.
+
+        A token to which a truncated law gives probability zero counts LOG_ZERO.
+        """

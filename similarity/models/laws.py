@@ -1,0 +1,31 @@
+"""Next-token laws on logits, in NumPy: the definition that `torch_ops` is tested against."""
+
+import numpy as np
+from scipy.special import log_softmax
+
+from similarity.config import Law
+from similarity.models.base import LOG_ZERO, LogProbs
+
+
+def law_log_probs(logits: LogProbs, law: Law) -> LogProbs:
+    """Return the log-probabilities, shape "... token" in nats, of logits of that shape.
+
+    Temperature first, then top-k, then top-p; what they cut counts LOG_ZERO.
+    """
+    scaled = logits / law.temperature
+    if law.top_k and law.top_k < scaled.shape[-1]:
+        kth = np.sort(scaled, axis=-1)[..., -law.top_k, None]
+        scaled = np.where(scaled < kth, -np.inf, scaled)
+    if law.top_p < 1.0:
+        scaled = np.where(_outside_nucleus(scaled, law.top_p), -np.inf, scaled)
+    return np.maximum(log_softmax(scaled, axis=-1), LOG_ZERO)
+
+
+def _outside_nucleus(scaled: LogProbs, top_p: float) -> LogProbs:
+    """Return where the tokens before this one, by probability, have mass `top_p` already."""
+    order = np.argsort(-scaled, axis=-1, kind="stable")
+    ranked = np.take_along_axis(np.exp(log_softmax(scaled, axis=-1)), order, axis=-1)
+    before = np.cumsum(ranked, axis=-1) - ranked
+    outside = np.empty(scaled.shape, dtype=bool)
+    np.put_along_axis(outside, order, before >= top_p, axis=-1)
+    return outside

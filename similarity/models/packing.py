@@ -1,0 +1,122 @@
+"""Scores all continuations of a prefix in packed forwards that share the prefix.
+
+A pack is the prefix once, then continuations side by side; a block mask hides them from each other
+and position ids let each begin where the prefix ends. A network that cannot be masked so gets
+packs of one continuation, which are plain readings.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from similarity.config import Law
+from similarity.models.base import LogProbs, ScoreRequest, TokenIds
+from similarity.models.network import Network
+from similarity.models.torch_ops import token_log_probs
+
+
+@dataclass
+class Pack:
+    """Tokens to read in one row, and where each continuation's predictions stand in it."""
+
+    owner: int
+    ids: list[int]
+    positions: list[int]
+    segments: list[int]
+    # For each continuation: its number in the request, the places that predict it, its tokens.
+    targets: list[tuple[int, list[int], TokenIds]] = field(default_factory=list)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is an ordinary text, with nothing to hide by a block mask."""
+        return len(self.targets) == 1
+
+    def add(self, number: int, continuation: TokenIds, prefix_length: int) -> None:
+        """Append a continuation; its last token is predicted, never read."""
+        begin = len(self.ids)
+        read = continuation[:-1]
+        self.ids += read
+        self.positions += range(prefix_length, prefix_length + len(read))
+        self.segments += [len(self.targets) + 1] * len(read)
+        places = [prefix_length - 1, *range(begin, begin + len(read))]
+        self.targets.append((number, places, continuation))
+
+
+def make_packs(owner: int, request: ScoreRequest, max_tokens: int) -> Iterator[Pack]:
+    """Cut a request into packs of at most `max_tokens` read tokens, or one continuation."""
+    length = len(request.prefix)
+    pack: Pack | None = None
+    for number, continuation in enumerate(request.continuations):
+        if pack is None or len(pack.ids) + len(continuation) - 1 > max_tokens:
+            if pack is not None:
+                yield pack
+            pack = Pack(owner, list(request.prefix), list(range(length)), [0] * length)
+        pack.add(number, continuation, length)
+    if pack is not None:
+        yield pack
+
+
+def batches(packs: Sequence[Pack], max_tokens: int) -> Iterator[list[Pack]]:
+    """Group packs of like length, at most `max_tokens` with padding (or a single pack).
+
+    Plain readings stay apart: they are masked by the network itself, as its windows want.
+    """
+    batch: list[Pack] = []
+    for pack in sorted(packs, key=lambda pack: (pack.plain, len(pack.ids))):
+        full = len(pack.ids) * (len(batch) + 1) > max_tokens
+        if batch and (full or pack.plain != batch[0].plain):
+            yield batch
+            batch = []
+        batch.append(pack)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def score_packs(
+    network: Network, packs: Sequence[Pack], law: Law
+) -> Iterator[tuple[int, int, LogProbs]]:
+    """Yield owner, number and log-probabilities (shape "token", nats) of each continuation."""
+    logits = _read(network, packs)
+    rows = [row for row, pack in enumerate(packs) for _, at, _ in pack.targets for _ in at]
+    places = [place for pack in packs for _, at, _ in pack.targets for place in at]
+    tokens = [token for pack in packs for _, _, ids in pack.targets for token in ids]
+    device = network.device
+    selected = logits[torch.tensor(rows, device=device), torch.tensor(places, device=device)]
+    flat = token_log_probs(selected, torch.tensor(tokens, device=device), law)
+    scored = flat.double().cpu().numpy()
+    ends = np.cumsum([len(ids) for pack in packs for _, _, ids in pack.targets])
+    owners = ((pack.owner, number) for pack in packs for number, _, _ in pack.targets)
+    for (owner, number), row in zip(owners, np.split(scored, ends[:-1]), strict=True):
+        yield owner, number, row
+
+
+def _read(network: Network, packs: Sequence[Pack]) -> Tensor:
+    """Return logits, shape "pack position token"."""
+    ids = _right_padded([pack.ids for pack in packs], 0, network.device)
+    segments = _right_padded([pack.segments for pack in packs], -1, network.device)
+    if packs[0].plain:
+        return network.read(ids, (segments >= 0).long())
+    positions = _right_padded([pack.positions for pack in packs], 0, network.device)
+    return network.read(ids, network.block_mask(visible(segments)), positions)
+
+
+def visible(segments: Tensor) -> Tensor:
+    """Return what each position may see, shape "pack query key", from "pack position".
+
+    Segment 0 is the prefix, 1, 2, … the continuations, −1 padding (which sees itself, as a
+    soft-max over nothing would not be a number).
+    """
+    query, key = segments[:, :, None], segments[:, None, :]
+    width = segments.shape[1]
+    causal = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
+    itself = torch.eye(width, dtype=torch.bool, device=segments.device)
+    return (((key == 0) | (key == query)) & (key >= 0) & causal) | itself
+
+
+def _right_padded(rows: Sequence[Sequence[int]], fill: int, device: torch.device) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows], device=device)

@@ -1,0 +1,87 @@
+"""The library's noise and next-token laws on torch tensors, equal to their NumPy definitions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from similarity.config import Law
+from similarity.models.base import LOG_ZERO
+from similarity.noise import MIX_MULTIPLIERS, MIX_SHIFTS
+
+# Rows of noise made at once: small enough to stay in a core's cache, or to fit a GPU.
+_NOISE_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
+
+
+def law_log_probs(logits: Tensor, law: Law) -> Tensor:
+    """Return log-probabilities under the law, float32, shape "row token" in nats."""
+    scaled = logits.float() / law.temperature
+    if law.top_k and law.top_k < scaled.shape[-1]:
+        kth = scaled.topk(law.top_k, dim=-1).values[:, -1:]
+        scaled = scaled.masked_fill(scaled < kth, -torch.inf)
+    if law.top_p < 1.0:
+        scaled = scaled.masked_fill(_outside_nucleus(scaled, law.top_p), -torch.inf)
+    return scaled.log_softmax(-1).clamp_min(LOG_ZERO)
+
+
+def token_log_probs(logits: Tensor, tokens: Tensor, law: Law) -> Tensor:
+    """Return the log-probability, shape "row" in nats, of one token for each row of logits."""
+    if law.truncated:
+        return law_log_probs(logits, law).gather(-1, tokens[:, None])[:, 0]
+    scaled = logits.float() / law.temperature
+    return scaled.gather(-1, tokens[:, None])[:, 0] - scaled.logsumexp(-1)
+
+
+def race(log_probs: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    """Draw one token for each row by the exponential race.
+
+    Returns
+    -------
+    tuple
+        The tokens, shape "row", and by how many nats each won: a lead within rounding
+        could have gone the other way.
+    """
+    winners, leads = [], []
+    rows = max(1, _NOISE_ELEMENTS.get(log_probs.device.type, 1 << 18) // log_probs.shape[-1])
+    for start in range(0, len(keys), rows):
+        part = log_probs[start : start + rows]
+        scores = part - exponential(keys[start : start + rows], part).log_()
+        best, token = scores.max(-1)
+        second = scores.scatter_(-1, token[:, None], -torch.inf).amax(-1)
+        winners.append(token)
+        leads.append(best - second)
+    return torch.cat(winners), torch.cat(leads)
+
+
+def exponential(keys: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
+    """Return unit exponentials of the shape "row token" of `like`, one key for each row."""
+    halves = np.array(keys, dtype=np.uint32).view(np.int32)
+    low, high = torch.from_numpy(halves).to(like.device).split(1, dim=-1)
+    tokens = torch.arange(like.shape[-1], dtype=torch.int32, device=like.device)
+    bits = _mix32_(_mix32_(tokens + low).bitwise_xor_(high))
+    uniform = _shift_right(bits, 9).float().add_(0.5).mul_(2.0**-23)
+    return uniform.log_().neg_()
+
+
+def _mix32_(bits: Tensor) -> Tensor:
+    """Apply the 32-bit finaliser in place; int32 products wrap as uint32 ones do."""
+    first, second, third = MIX_SHIFTS
+    bits.bitwise_xor_(_shift_right(bits, first)).mul_(_as_int32(MIX_MULTIPLIERS[0]))
+    bits.bitwise_xor_(_shift_right(bits, second)).mul_(_as_int32(MIX_MULTIPLIERS[1]))
+    return bits.bitwise_xor_(_shift_right(bits, third))
+
+
+def _shift_right(bits: Tensor, count: int) -> Tensor:
+    """Shift int32 as if unsigned: torch's own shift copies the sign bit."""
+    return (bits >> count).bitwise_and_((1 << (32 - count)) - 1)
+
+
+def _as_int32(value: int) -> int:
+    return value - (1 << 32) if value >= 1 << 31 else value
+
+
+def _outside_nucleus(scaled: Tensor, top_p: float) -> Tensor:
+    ranked, order = scaled.softmax(-1).sort(dim=-1, descending=True, stable=True)
+    before = ranked.cumsum(-1) - ranked
+    return torch.zeros_like(scaled, dtype=torch.bool).scatter_(-1, order, before >= top_p)

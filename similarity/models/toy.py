@@ -1,0 +1,127 @@
+"""A closed-form toy model, without torch: Pólya's urn over the bytes of a text.
+
+Every byte seen so far, in the text or its continuation, is a ball in the urn. So the meaning of a
+text is what letters it is made of, and every probability can be computed by hand.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from similarity.config import Law
+from similarity.errors import InputError
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    ModelInfo,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.laws import law_log_probs
+from similarity.noise import exponential, step_key
+
+ALL_BYTES = bytes(range(256))
+
+
+class ToyModel(LanguageModel):
+    """P(a | context) = (1 − e)·(count of a + α) / (length + α·V), and P(end) = e.
+
+    Parameters
+    ----------
+    alphabet
+        The V bytes that are tokens; the end of sequence is token V.
+    prior
+        α, the weight of a byte not seen yet.
+    end
+        e, the probability that a continuation ends at any step.
+    """
+
+    def __init__(
+        self, alphabet: bytes = ALL_BYTES, *, prior: float = 0.02, end: float = 0.0625
+    ) -> None:
+        self._alphabet = alphabet
+        self._prior = prior
+        self._end = end
+        self.end_ids = frozenset({len(alphabet)})
+        self.info = ModelInfo(
+            name="toy",
+            revision=f"urn-{len(alphabet)}-{prior:g}-{end:g}",
+            dtype="float64",
+            context_length=4096,
+        )
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the index in the alphabet of each UTF-8 byte."""
+        ids = tuple(self._alphabet.find(byte) for byte in text.encode())
+        if -1 in ids:
+            raise InputError(f"{text[:40]!r} has bytes outside the alphabet of the toy model")
+        return ids
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text of the bytes; what is not UTF-8 shows as U+FFFD."""
+        kept = bytes(self._alphabet[i] for i in token_ids if i not in self.end_ids)
+        return kept.decode(errors="replace")
+
+    def next_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
+        """Return log P(token | context) under the law, shape "token" in nats."""
+        size = len(self._alphabet)
+        weights = np.full(size, self._prior)
+        for token, count in Counter(context).items():
+            weights[token] += count
+        probs = np.append((1 - self._end) * weights / weights.sum(), self._end)
+        return law_log_probs(np.log(probs), law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample each continuation on its own, by the exponential race."""
+        results = []
+        for request in requests:
+            results.append([self._sample_one(request, i, law) for i in range(request.n)])
+            advance(1)
+        return results
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score each continuation by the closed form."""
+        results = []
+        for request in requests:
+            scored = request.continuations
+            results.append([self._score_one(request.prefix, ids, law) for ids in scored])
+            advance(1)
+        return results
+
+    def _sample_one(self, request: SampleRequest, trajectory: int, law: Law) -> Continuation:
+        steps = list(self._walk(request, trajectory, law))
+        return Continuation(
+            token_ids=tuple(token for token, _ in steps),
+            log_probs=np.array([log_prob for _, log_prob in steps]),
+        )
+
+    def _walk(
+        self, request: SampleRequest, trajectory: int, law: Law
+    ) -> Iterator[tuple[int, float]]:
+        context = request.prefix
+        for step in range(request.max_tokens):
+            log_probs = self.next_log_probs(context, law)
+            waits = exponential(step_key(request.key, trajectory, step), log_probs.size)
+            token = int(np.argmax(log_probs - np.log(waits)))
+            yield token, float(log_probs[token])
+            if token in self.end_ids:
+                return
+            context += (token,)
+
+    def _score_one(self, prefix: TokenIds, continuation: TokenIds, law: Law) -> LogProbs:
+        contexts = (prefix + continuation[:i] for i in range(len(continuation)))
+        return np.array(
+            [
+                self.next_log_probs(context, law)[token]
+                for context, token in zip(contexts, continuation, strict=True)
+            ]
+        )

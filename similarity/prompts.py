@@ -1,0 +1,80 @@
+"""From a text to the prefix that the model continues: full stop and prompts."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from similarity.errors import ConfigError, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What is put around a text.
+
+    Parameters
+    ----------
+    before, after
+        Put in front of and behind the text, as they are.
+    full_stop
+        End a text that does not end in punctuation with a full stop, before `after`.
+        Worth 5.6 to 7.6 points of Spearman correlation in the paper.
+    """
+
+    before: str = ""
+    after: str = ""
+    full_stop: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("before", "after"):
+            if not _is_unicode(getattr(self, name)):
+                raise ConfigError(f"the prompt's {name!r} is not valid Unicode text")
+
+    def apply(self, text: str) -> str:
+        """Return the prefix of one text.
+
+        Raises
+        ------
+        InputError
+            If the text is empty, only white space, or not valid Unicode.
+        """
+        stripped = checked_text(text).strip()
+        stop = "." if self.full_stop and not _ends_in_punctuation(stripped) else ""
+        return f"{self.before}{stripped}{stop}{self.after}"
+
+
+def checked_text(text: str) -> str:
+    """Return the text if it can be compared.
+
+    Raises
+    ------
+    InputError
+        If it is not a string, empty, only white space, or not valid Unicode.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"a text must be a string, got {type(text).__name__}")
+    if not text.strip():
+        raise InputError("a text is empty or only white space; give at least one character")
+    if not _is_unicode(text):
+        raise InputError(
+            f"a text is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8"
+        )
+    return text
+
+
+def _ends_in_punctuation(text: str) -> bool:
+    return unicodedata.category(text[-1]).startswith("P")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# The prompts of the paper (Section 4.1 and appendix), by the names that users give.
+PROMPTS = {
+    "none": Prompt(),
+    "meaning": Prompt(before="The meaning of this sentence is: "),
+    "implies": Prompt(after=" This sentence implies "),
+}

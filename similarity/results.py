@@ -1,0 +1,97 @@
+"""What a comparison gives back: plain values, and how they become JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from similarity.distances import FloatArray
+from similarity.fingerprint import Fingerprint
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A sampled continuation of the first text (source 0) or of the second (source 1).
+
+    `ended` tells whether the model ended it, rather than the length limit.
+    """
+
+    text: str
+    source: int
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The result for one pair, and all that explains it.
+
+    Parameters
+    ----------
+    texts
+        As they were given.
+    distance, similarity
+        The chosen distance, and its map to [0, 1].
+    entailment
+        How far the first text entails the second rather than the reverse: positive for the
+        first, in the unit of the distance (`similarity.order.entailment_margin`).
+    log_likelihoods
+        Shape "text=2 trajectory", nats per token, in the order of `trajectories`.
+    trajectories
+        Those sampled from the first text, then those from the second.
+    """
+
+    texts: tuple[str, str]
+    distance: float
+    similarity: float
+    entailment: float
+    log_likelihoods: FloatArray
+    trajectories: tuple[Trajectory, ...]
+    fingerprint: Fingerprint
+
+    def most_telling(self, count: int) -> list[int]:
+        """Return the numbers of the trajectories whose two likelihoods differ most."""
+        gaps = np.abs(self.log_likelihoods[0] - self.log_likelihoods[1])
+        return [int(i) for i in np.argsort(-gaps, kind="stable")[:count]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON."""
+        return {
+            "similarity": self.similarity,
+            "distance": self.distance,
+            "entailment": self.entailment,
+            "texts": list(self.texts),
+            "trajectories": [self._trajectory(i) for i in range(len(self.trajectories))],
+            "fingerprint": self.fingerprint.to_dict(),
+        }
+
+    def _trajectory(self, i: int) -> dict[str, Any]:
+        trajectory = self.trajectories[i]
+        return {
+            "text": trajectory.text,
+            "source": trajectory.source,
+            "tokens": trajectory.tokens,
+            "ended": trajectory.ended,
+            "log_likelihoods": self.log_likelihoods[:, i].tolist(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityMatrix:
+    """All comparisons of N row texts with M column texts; arrays have shape "row column"."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    distances: FloatArray
+    similarities: FloatArray
+    fingerprint: Fingerprint
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON."""
+        return {
+            "rows": list(self.rows),
+            "columns": list(self.columns),
+            "similarities": self.similarities.tolist(),
+            "distances": self.distances.tolist(),
+            "fingerprint": self.fingerprint.to_dict(),
+        }

@@ -1,0 +1,75 @@
+"""From texts to sampled trajectories: prompt, token ids, context check, sampling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from similarity.config import ComparisonConfig
+from similarity.errors import TextTooLongError
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    SampleRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.noise import text_key
+from similarity.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A text as the model continues it: with prompt and full stop, and in token ids."""
+
+    text: str
+    token_ids: TokenIds
+
+
+def encode_prefixes(
+    model: LanguageModel, texts: Sequence[str], prompt: Prompt, max_tokens: int
+) -> list[Prefix]:
+    """Return the prefix of each text.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or leaves no room for `max_tokens` tokens of
+        continuation in the model's context (TextTooLongError).
+    """
+    return [_encode(model, text, prompt, max_tokens) for text in texts]
+
+
+def sample_trajectories(
+    model: LanguageModel,
+    prefixes: Sequence[Prefix],
+    config: ComparisonConfig,
+    advance: Advance = ignore_progress,
+) -> list[list[Continuation]]:
+    """Return the trajectories of each prefix, shape "text trajectory".
+
+    A trajectory depends on the model, the prefix, its number and the sampling settings.
+    """
+    sampling = config.sampling
+    requests = [
+        SampleRequest(
+            prefix=prefix.token_ids,
+            n=sampling.n_trajectories,
+            max_tokens=sampling.max_tokens,
+            key=text_key(sampling.seed, prefix.text),
+        )
+        for prefix in prefixes
+    ]
+    return model.sample(requests, sampling.law, advance)
+
+
+def _encode(model: LanguageModel, text: str, prompt: Prompt, max_tokens: int) -> Prefix:
+    prefix = prompt.apply(text)
+    token_ids = model.encode(prefix)
+    excess = len(token_ids) + max_tokens - model.info.context_length
+    if excess > 0:
+        raise TextTooLongError(
+            f"the text that begins {text.strip()[:40]!r} is {excess} tokens too long: it has "
+            f"{len(token_ids)} tokens, and with {max_tokens} of continuation the model takes "
+            f"{model.info.context_length}; shorten it or lower max_tokens"
+        )
+    return Prefix(prefix, token_ids)
