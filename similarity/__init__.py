@@ -6,10 +6,10 @@
 0.0
 """
 
-from similarity.compare import compare, compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig, Law, SamplingConfig
 from similarity.errors import ConfigError, InputError, ModelError, TrajsimError
 from similarity.models.loader import load_model
+from similarity.pipeline import compare, compare_matrix, compare_pairs
 from similarity.prompts import Prompt
 from similarity.results import Comparison, SimilarityMatrix
 from similarity.version import __version__

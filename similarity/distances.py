@@ -108,6 +108,6 @@ def get_distance(name: str) -> Distance:
     return DISTANCES[name]
 
 
-def _unit(value: np.floating) -> float:
+def _unit(value: np.floating | float) -> float:
     """Cut rounding that passes 1 by some 1e-16."""
-    return float(min(value, 1.0))
+    return min(float(value), 1.0)

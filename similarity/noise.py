@@ -38,7 +38,8 @@ def exponential(keys: tuple[int, int], size: int) -> NDArray[np.float32]:
     bits = _mix32(_mix32(np.arange(size, dtype=np.uint32) + low) ^ high)
     # 23 bits and a half: every value is exact in float32 and strictly inside (0, 1).
     uniform = ((bits >> np.uint32(9)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-23)
-    return -np.log(uniform)
+    waits: NDArray[np.float32] = -np.log(uniform)
+    return waits
 
 
 def _splitmix64(counter: int) -> int:

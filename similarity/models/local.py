@@ -1,7 +1,9 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from similarity.models.base import (
 )
 
 try:
+    import huggingface_hub
     import torch
     import transformers
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+    from torch import nn
 except ImportError as error:
     raise MissingDependencyError(
         "a model in this process needs torch and transformers: pip install 'trajsim[local]'"
@@ -30,9 +35,13 @@ except ImportError as error:
 from similarity.models import packing, sampling
 from similarity.models.network import Network
 
+logger = logging.getLogger(__name__)
+
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
 MAX_BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
+# Seconds to ask the hub which commit a model is at.
+HUB_TIMEOUT = 10.0
 # Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
 MAX_PACK_TOKENS = 384
 
@@ -126,26 +135,27 @@ def load_local(
     """
     place = _device(device)
     chosen = "float32" if dtype == "auto" and place.type == "cpu" else dtype
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        module = transformers.AutoModelForCausalLM.from_pretrained(
-            source, trust_remote_code=False, dtype=chosen
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelNotFoundError(
-            f"no model {source!r}: {_first_line(error)}; give 'embedded', 'toy', the folder of "
-            "a causal language model, or the id of one on a hub that can be reached"
-        ) from error
     folder = Path(source)
+    where = {} if folder.is_dir() else _on_hub(source)
+    try:
+        with _quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                source, trust_remote_code=False, **where
+            )
+            module = transformers.AutoModelForCausalLM.from_pretrained(
+                source, trust_remote_code=False, dtype=chosen, **where
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_found(source, error) from error
     info = ModelInfo(
         name=name or (folder.resolve().name if folder.is_dir() else source),
         revision=_revision(folder, module),
         dtype=str(module.dtype).removeprefix("torch."),
         context_length=_context_length(module, tokenizer),
     )
+    network: nn.Module = module
     with torch.inference_mode():
-        network = Network(module.to(place))
-    return LocalModel(network, tokenizer, info)
+        return LocalModel(Network(network.to(place)), tokenizer, info)
 
 
 def _device(name: str) -> torch.device:
@@ -154,6 +164,38 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ModelError("no CUDA device here; give --device cpu, or install a CUDA build of torch")
     return torch.device(name)
+
+
+def _on_hub(source: str) -> dict[str, Any]:
+    """Return how to load a hub's model: at its present commit, or from the cache alone."""
+    try:
+        return {"revision": huggingface_hub.model_info(source, timeout=HUB_TIMEOUT).sha}
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise _not_found(source, error) from error
+    except Exception as error:  # of whichever HTTP library the hub's client is built on
+        logger.info("the hub cannot be asked (%s): what is in its cache will do", error)
+        return {"local_files_only": True}
+
+
+def _not_found(source: str, error: Exception) -> ModelNotFoundError:
+    lines = str(error).strip().splitlines() or [repr(error)]
+    return ModelNotFoundError(
+        f"no model {source!r}: {lines[0].rstrip('.')}; give 'embedded', 'toy', the folder of a "
+        "causal language model, or the id of one on a hub that can be reached"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Load without transformers' own bars, which last a moment and are not for pipes."""
+    bars: Any = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _end_ids(module: Any, tokenizer: Any) -> frozenset[int]:
@@ -190,7 +232,3 @@ def _revision(folder: Path, module: Any) -> str:
 def _model_files(folder: Path) -> Iterator[Path]:
     patterns = ("*.json", "*.safetensors", "*.bin", "*.model")
     yield from sorted(path for pattern in patterns for path in folder.glob(pattern))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)

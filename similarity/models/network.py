@@ -6,7 +6,7 @@ a plain reading, not by a list of architectures.
 
 import inspect
 import logging
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,8 @@ class Network:
         `mask` is 1 for tokens and 0 for padding, or an additive block mask of shape
         "row 1 query key".
         """
-        return self._forward(ids, mask, positions, use_cache=False).logits
+        logits: Tensor = self._forward(ids, mask, positions, use_cache=False).logits
+        return logits
 
     def start(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor
@@ -90,7 +91,13 @@ class Network:
     ) -> Tensor:
         """Read ids, shape "row position", after the state; return the last logits "row token"."""
         state = {self._cache_argument: cache}
-        return self._forward(ids, mask, positions, use_cache=True, **state).logits[:, -1]
+        logits: Tensor = self._forward(ids, mask, positions, use_cache=True, **state).logits
+        return logits[:, -1]
+
+    @staticmethod
+    def select(cache: DynamicCache, rows: Tensor) -> None:
+        """Keep the state of these rows, in this order; a row may be taken more than once."""
+        cache.reorder_cache(cast(torch.LongTensor, rows))
 
     def _forward(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor | None, **state: Any
@@ -105,7 +112,7 @@ class Network:
         twice = torch.zeros(2, dtype=torch.long, device=self.device)
         try:
             _, cache = self.start(ids[:, :4], None, positions[:, :4])
-            cache.reorder_cache(twice)
+            self.select(cache, twice)
             for place in (4, 5):
                 step_ids, step_positions = ids[twice, place, None], positions[twice, place, None]
                 logits = self.step(step_ids, None, step_positions, cache)

@@ -82,7 +82,7 @@ def sample_rows(network: Network, rows: list[Row], law: Law, end_ids: frozenset[
     place = {owner: i for i, owner in enumerate(owners)}
     chosen = _index([place[row.owner] for row in rows], network.device)
     logits, mask, positions = logits[chosen], mask[chosen], positions[chosen, -1:]
-    cache.reorder_cache(chosen)
+    network.select(cache, chosen)
     # Rows that are done stay in the batch until a quarter of it is done: dropping them
     # copies the whole state.
     alive = rows
@@ -95,7 +95,7 @@ def sample_rows(network: Network, rows: list[Row], law: Law, end_ids: frozenset[
             chosen = _index(going, network.device)
             alive = [alive[i] for i in going]
             mask, positions = mask[chosen], positions[chosen]
-            cache.reorder_cache(chosen)
+            network.select(cache, chosen)
         tokens = _index([row.tokens[-1] for row in alive], network.device)[:, None]
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=-1)
         positions = positions + 1
@@ -142,9 +142,7 @@ def _sample_by_rereading(
         alive = [row for row in alive if not row.finished(end_ids)]
 
 
-def _left_padded(
-    prefixes: Sequence[Sequence[int]], device: torch.device
-) -> tuple[Tensor, Tensor]:
+def _left_padded(prefixes: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return ids and mask, shape "row position", the tokens at the right end."""
     width = max(map(len, prefixes))
     ids = [[0] * (width - len(prefix)) + list(prefix) for prefix in prefixes]

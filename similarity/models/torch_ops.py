@@ -57,7 +57,7 @@ def race(log_probs: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Te
 def exponential(keys: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
     """Return unit exponentials of the shape "row token" of `like`, one key for each row."""
     halves = np.array(keys, dtype=np.uint32).view(np.int32)
-    low, high = torch.from_numpy(halves).to(like.device).split(1, dim=-1)
+    low, high = torch.from_numpy(halves).to(like.device).unsqueeze(1).unbind(-1)
     tokens = torch.arange(like.shape[-1], dtype=torch.int32, device=like.device)
     bits = _mix32_(_mix32_(tokens + low).bitwise_xor_(high))
     uniform = _shift_right(bits, 9).float().add_(0.5).mul_(2.0**-23)

@@ -1,0 +1,180 @@
+"""The command line `trajsim`: options in, the library called, a table or JSON out.
+
+`serve` and `eval` belong to the packages above the library and are found by entry point, so that
+nothing here imports them.
+"""
+
+import json
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from similarity import pipeline
+from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.options import comparison_config, comparison_options, model_options, open_model
+from similarity.progress import progress_bars
+from similarity.tables import print_comparison, print_explanation, print_matrix
+from similarity.version import __version__
+
+ENTRY_POINTS = "trajsim.commands"
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+class _OneLineError(click.ClickException):
+    """An error of the library's as one line; 2 where the caller can mend it, else 1."""
+
+    def __init__(self, error: TrajsimError) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self._error = error
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # of the error, not of the class
+        return 2 if isinstance(self._error, InputError | ConfigError) else 1
+
+
+class _Commands(click.Group):
+    """The commands here, and those that installed packages bring."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        found = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
+        return sorted(found | set(super().list_commands(ctx)))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for entry in entry_points(group=ENTRY_POINTS, name=cmd_name):
+            command: click.Command = entry.load()
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TrajsimError as error:
+            raise _OneLineError(error) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="trajsim")
+def main() -> None:
+    """How alike are two texts in meaning? A language model's continuations of them tell."""
+
+
+@main.command()
+@click.argument("first")
+@click.argument("second")
+@json_option
+@model_options
+@comparison_options
+def compare(
+    first: str,
+    second: str,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Print the similarity and distance of the texts FIRST and SECOND."""
+    config = comparison_config(**settings)
+    model = open_model(model_name, device, dtype)
+    result = pipeline.compare(model, first, second, config)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_comparison(result)
+
+
+@main.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--top", default=5, show_default=True, help="How many continuations to show.")
+@json_option
+@model_options
+@comparison_options
+def explain(
+    first: str,
+    second: str,
+    top: int,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Print the continuations that tell FIRST and SECOND apart most, with both likelihoods."""
+    if top < 1:
+        raise ConfigError(f"--top must be at least 1, got {top}")
+    config = comparison_config(**settings)
+    model = open_model(model_name, device, dtype)
+    result = pipeline.compare(model, first, second, config)
+    if as_json:
+        content = result.to_dict()
+        content["trajectories"] = [content["trajectories"][i] for i in result.most_telling(top)]
+        print_json(content)
+    else:
+        print_explanation(result, top)
+
+
+@main.command()
+@click.argument("file")
+@click.argument("file2", required=False)
+@json_option
+@model_options
+@comparison_options
+def matrix(
+    file: str,
+    file2: str | None,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Print all similarities of the texts in FILE, or of those in FILE with those in FILE2.
+
+    A file has one text a line, in UTF-8; - is standard input.
+    """
+    config = comparison_config(**settings)
+    rows = read_texts(file)
+    columns = None if file2 is None else read_texts(file2)
+    model = open_model(model_name, device, dtype)
+    with progress_bars() as progress:
+        result = pipeline.compare_matrix(model, rows, columns, config, progress)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_matrix(result)
+
+
+def read_texts(file: str) -> list[str]:
+    """Return the lines of a UTF-8 file, or of standard input for "-".
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is not UTF-8, has no lines, or has an empty one.
+    """
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{file} is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}; "
+            "convert it to UTF-8"
+        ) from error
+    if not lines:
+        raise InputError(f"{file} has no texts; put one on each line")
+    empty = [number for number, line in enumerate(lines, 1) if not line.strip()]
+    if empty:
+        raise InputError(f"line {empty[0]} of {file} is empty; put one text on each line")
+    return lines
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on one line, in ASCII so that any terminal or pipe takes it."""
+    click.echo(json.dumps(content, allow_nan=False))

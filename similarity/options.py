@@ -1,0 +1,128 @@
+"""Command-line options that the commands share, and how they become settings."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from similarity.config import ComparisonConfig
+from similarity.distances import DISTANCES
+from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
+from similarity.models.loader import DEFAULT_MODEL, DEVICES, DTYPES, LoadOptions, load_model
+from similarity.prompts import PROMPTS, Prompt
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+_MODEL_OPTIONS = (
+    click.option(
+        "--model",
+        "model_name",
+        default=DEFAULT_MODEL,
+        show_default=True,
+        help="'embedded', 'toy', a folder, or a hub id of a causal language model.",
+    ),
+    click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
+    click.option(
+        "--dtype",
+        type=click.Choice(DTYPES),
+        default="auto",
+        show_default=True,
+        help="Of the arithmetic: auto is float32 on a CPU, the model's own on a GPU.",
+    ),
+)
+
+_COMPARISON_OPTIONS = (
+    click.option(
+        "--n-trajectories",
+        "-n",
+        default=20,
+        show_default=True,
+        help="Continuations sampled from each text.",
+    ),
+    click.option(
+        "--max-tokens",
+        "-m",
+        default=20,
+        show_default=True,
+        help="Tokens of a continuation, at most.",
+    ),
+    click.option("--temperature", default=1.0, show_default=True, help="Divides the logits."),
+    click.option("--top-k", default=0, show_default=True, help="Keep k tokens; 0 keeps all."),
+    click.option("--top-p", default=1.0, show_default=True, help="Keep this mass; 1 keeps all."),
+    click.option(
+        "--score-law",
+        type=click.Choice(["sampling", "model"]),
+        default="sampling",
+        show_default=True,
+        help="Score under the law sampled from, or under the model as it is.",
+    ),
+    click.option(
+        "--prompt",
+        type=click.Choice(list(PROMPTS)),
+        default="none",
+        show_default=True,
+        help="A prompt of the paper around each text.",
+    ),
+    click.option("--prompt-before", default=None, help="A prompt of your own, before the text."),
+    click.option("--prompt-after", default=None, help="A prompt of your own, after the text."),
+    click.option(
+        "--full-stop/--no-full-stop",
+        default=True,
+        show_default=True,
+        help="End each text in punctuation.",
+    ),
+    click.option(
+        "--distance",
+        type=click.Choice(list(DISTANCES)),
+        default="l1",
+        show_default=True,
+        help="Between the two texts' log-likelihoods.",
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of the run."),
+)
+
+
+def model_options(command: Command) -> Command:
+    """Add --model, --device and --dtype; they arrive as `model_name`, `device` and `dtype`."""
+    return _decorated(command, _MODEL_OPTIONS)
+
+
+def comparison_options(command: Command) -> Command:
+    """Add the settings of a comparison; take them as `**settings` for `comparison_config`."""
+    return _decorated(command, _COMPARISON_OPTIONS)
+
+
+def open_model(model_name: str, device: str, dtype: str) -> LanguageModel:
+    """Load the model that the options of `model_options` name."""
+    return load_model(model_name, LoadOptions(device=device, dtype=dtype))
+
+
+def comparison_config(
+    *,
+    prompt: str,
+    prompt_before: str | None,
+    prompt_after: str | None,
+    full_stop: bool,
+    **settings: Any,
+) -> ComparisonConfig:
+    """Return the settings that the options of `comparison_options` give.
+
+    Raises
+    ------
+    ConfigError
+        For a value out of range, or a prompt of the paper beside one's own.
+    """
+    if prompt_before is None and prompt_after is None:
+        return ComparisonConfig.build(prompt=prompt, full_stop=full_stop, **settings)
+    if prompt != "none":
+        raise ConfigError("--prompt and --prompt-before or --prompt-after exclude each other")
+    own = Prompt(before=prompt_before or "", after=prompt_after or "", full_stop=full_stop)
+    return ComparisonConfig.build(prompt=own, **settings)
+
+
+def _decorated(command: Command, options: Sequence[Decorator]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

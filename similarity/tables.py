@@ -1,0 +1,80 @@
+"""Results as tables for a person to read."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from similarity.fingerprint import Fingerprint
+from similarity.results import Comparison, SimilarityMatrix
+
+# Wide enough to be read, where the output is not a terminal and has no width of its own.
+PIPE_WIDTH = 120
+
+
+def print_comparison(result: Comparison) -> None:
+    """Print the scores of a pair."""
+    table = Table(show_header=False, box=None)
+    table.add_row("similarity", f"{result.similarity:.4f}")
+    unit = "nats per token" if result.fingerprint.config.distance in _IN_NATS else ""
+    table.add_row("distance", f"{result.distance:.4f} {unit}")
+    table.add_row("entailment", _entailment(result.entailment))
+    table.add_row("from", _settings(result.fingerprint))
+    _console().print(table)
+
+
+def print_explanation(result: Comparison, count: int) -> None:
+    """Print a pair's most telling continuations and their log-likelihoods, nats per token."""
+    print_comparison(result)
+    table = Table(caption="log-likelihoods in nats per token, the higher the likelier")
+    table.add_column("continuation", overflow="fold")
+    table.add_column("of")
+    for name in ("first", "second", "difference"):
+        table.add_column(name, justify="right")
+    for i in result.most_telling(count):
+        first, second = result.log_likelihoods[:, i]
+        trajectory = result.trajectories[i]
+        table.add_row(
+            escape(repr(trajectory.text)[1:-1]) + (" ⏹" if trajectory.ended else " …"),
+            ("first", "second")[trajectory.source],
+            f"{first:.3f}",
+            f"{second:.3f}",
+            f"{first - second:+.3f}",
+        )
+    _console().print(table)
+
+
+def print_matrix(result: SimilarityMatrix) -> None:
+    """Print the similarities of all rows with all columns."""
+    table = Table(caption=_settings(result.fingerprint))
+    table.add_column("text", overflow="ellipsis", no_wrap=True, max_width=40)
+    for number in range(1, len(result.columns) + 1):
+        table.add_column(str(number), justify="right", no_wrap=True)
+    for number, (text, values) in enumerate(zip(result.rows, result.similarities, strict=True), 1):
+        table.add_row(f"{number} {escape(text)}", *(f"{value:.3f}" for value in values))
+    _console().print(table)
+    if result.columns != result.rows:
+        for number, text in enumerate(result.columns, 1):
+            _console().print(f"column {number}: {text}", markup=False, highlight=False)
+
+
+_IN_NATS = frozenset({"l1", "l2", "linf"})
+
+
+def _entailment(margin: float) -> str:
+    if margin == 0:
+        return "0 (neither way)"
+    direction = "the first entails the second" if margin > 0 else "the second entails the first"
+    return f"{margin:+.4f} ({direction} rather than the reverse)"
+
+
+def _settings(fingerprint: Fingerprint) -> str:
+    sampling = fingerprint.config.sampling
+    return (
+        f"model {fingerprint.model.name}, {sampling.n_trajectories} trajectories a text, at most "
+        f"{sampling.max_tokens} tokens, seed {sampling.seed}; fingerprint {fingerprint.digest}"
+    )
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
