@@ -21,7 +21,7 @@ _MODEL_OPTIONS = (
         "model_name",
         default=DEFAULT_MODEL,
         show_default=True,
-        help="'embedded', 'toy', a folder, or a hub id of a causal language model.",
+        help="'embedded', 'toy', a folder or hub id of a causal language model, or a vLLM server's URL.",
     ),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
     click.option(

@@ -1,10 +1,11 @@
 """From the name a user gives to a loaded model: one table, everything heavy imported late."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, MissingDependencyError
 from similarity.models.base import LanguageModel
 
 EMBEDDED_PATH = Path(__file__).parent / "embedded"
@@ -30,18 +31,22 @@ class LoadOptions:
 
 
 def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> LanguageModel:
-    """Load a model by name: "embedded", "toy", or the path or hub id of a causal language model.
+    """Load a model by name: "embedded", "toy", the path or hub id of a causal language model,
+    "http://host:8000" for a vLLM server, or "vllm:" and an id for vLLM in this process.
 
     Raises
     ------
     ModelNotFoundError
         If nothing can be loaded under that name.
+    BackendError, WrongAnswerError
+        If a server does not answer, refuses, or would give wrong scores.
     MissingDependencyError
         If the model needs an optional package; the message names the extra.
     ConfigError
         If an option is unknown.
     """
-    load = _NAMED.get(name, _load_local)
+    kind = next((start for start in _PREFIXED if name.startswith(start)), None)
+    load = _NAMED.get(name, _load_local) if kind is None else _PREFIXED[kind]
     return load(name, options or LoadOptions())
 
 
@@ -63,6 +68,30 @@ def _load_local(name: str, options: LoadOptions) -> LanguageModel:
     return load_local(name, device=options.device, dtype=options.dtype)
 
 
+def _load_server(name: str, _options: LoadOptions) -> LanguageModel:
+    try:
+        import httpx  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a model on a server needs httpx: pip install 'trajsim[remote]'"
+        ) from error
+    from similarity.models.vllm_server.config import ServerConfig
+    from similarity.models.vllm_server.loader import load_server
+
+    return load_server(name, ServerConfig.from_environment(os.environ))
+
+
+def _load_offline(name: str, options: LoadOptions) -> LanguageModel:
+    from similarity.models.vllm_offline import load_offline
+
+    return load_offline(name.removeprefix("vllm:"), dtype=options.dtype)
+
+
+_PREFIXED: dict[str, Callable[[str, LoadOptions], LanguageModel]] = {
+    "http://": _load_server,
+    "https://": _load_server,
+    "vllm:": _load_offline,
+}
 _NAMED: dict[str, Callable[[str, LoadOptions], LanguageModel]] = {
     "embedded": _load_embedded,
     "toy": _load_toy,
