@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import MIX, TINY, sentence
 
+from tests.training.tiny_run import MIX, TINY, sentence
 from training.prepare import prepare
 from training.train import train
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 import torch
 from click.testing import CliRunner
-from tiny_run import TINY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.training.tiny_run import TINY
 from training import checkpoint
 from training.export import export, llama_config, main
 from training.model import Llama, ModelConfig

@@ -5,9 +5,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_run import MIX
 from tokenizers import Tokenizer
 
+from tests.training.tiny_run import MIX
 from training.prepare import MICRO_BATCH, main, pack, prepare
 from training.tokens import BOS_ID, EOS_ID, PAD_ID, train_tokenizer
 

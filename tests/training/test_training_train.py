@@ -5,8 +5,8 @@ import shutil
 import pytest
 import torch
 from click.testing import CliRunner
-from tiny_run import TINY
 
+from tests.training.tiny_run import TINY
 from training import checkpoint
 from training.evaluate import evaluate, pack_whole, read_heldout, total
 from training.model import Llama, ModelConfig
