@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -30,6 +31,8 @@ class Facts:
         Steps done.
     seconds : float
         Wall-clock time of the training.
+    plans : list of [int, int]
+        From which step on the rates aimed at which last step.
     log : list of dict
         One record a step.
     manifest : dict
@@ -45,6 +48,7 @@ class Facts:
     arguments: dict[str, Any]
     step: int
     seconds: float
+    plans: list[list[int]]
     log: list[dict[str, float]]
     manifest: dict[str, Any]
     scores: dict[str, Score]
@@ -62,6 +66,7 @@ def render(facts: Facts) -> str:
         "steps": facts.step,
         "of_steps": facts.arguments["steps"],
         "state": "" if facts.step == facts.arguments["steps"] else UNFINISHED,
+        "plans": _plans(facts.plans),
         "tokens": f"{sum(record['tokens'] for record in facts.log) / 1e6:.1f}",
         "minutes": f"{facts.seconds / 60:.0f}",
         "data_sha256": facts.manifest.get("sha256", "not recorded"),
@@ -93,6 +98,14 @@ def _mix(sources: dict[str, dict[str, float]]) -> str:
         share = f"{100 * use['tokens'] / whole:.1f} %"
         rows.append(f"| {name} | {register} | {share} | {use['epochs']} | {origin} | {licence} |")
     return "\n".join(rows)
+
+
+def _plans(plans: list[list[int]]) -> str:
+    changes = [
+        f" From step {begin} on, the rates aimed at step {end} instead of {before}."
+        for (_, before), (begin, end) in pairwise(plans)
+    ]
+    return "".join(changes)
 
 
 def _caption_share(sources: dict[str, dict[str, float]]) -> float:

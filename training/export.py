@@ -81,6 +81,7 @@ def export(
         arguments=state["arguments"],
         step=state["step"],
         seconds=state["seconds"],
+        plans=state["plans"],
         log=[record for record in checkpoint.read_log(run) if record["step"] <= state["step"]],
         manifest=manifest,
         scores=evaluate(model, tokenizer, heldout, heldout_tokens),

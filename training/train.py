@@ -27,9 +27,11 @@ from training.optim import make_optimizers, set_rates
 from training.prepare import MICRO_BATCH
 from training.tokens import BOS_ID, PAD_ID, load_tokenizer
 
-# glibc gives big buffers back to the system at each free, and takes page faults to get them
-# again; it reads these at the start of the process only.
-MALLOC = {
+# Read at the start of a process only. glibc gives big buffers back to the system at each free,
+# and takes page faults to get them again. A thread that waits for the other one shall sleep:
+# spinning, it takes the core on which, on a busy machine, the other one could go on.
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
     "MALLOC_TOP_PAD_": str(1 << 30),
     "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
@@ -53,7 +55,8 @@ class TrainConfig:
     accumulate : int
         Micro-batches (of 4096 tokens) a step.
     steps : int or None
-        Steps of the whole run; None for all that the data is enough for.
+        Steps of the whole run; None for all that the data is enough for. A run may go on with
+        another number, so that it can end in time: the rates then fall towards the new end.
     muon_rate, adam_rate : float
         Peak learning rates.
     seed : int
@@ -94,7 +97,12 @@ class TrainConfig:
 @click.option("--heads", type=int, default=4, help="Attention heads.")
 @click.option("--intermediate", type=int, default=704, help="Width inside the SwiGLU.")
 @click.option("--accumulate", type=int, default=3, help="Micro-batches of 4096 tokens a step.")
-@click.option("--steps", type=int, default=None, help="Steps; all of the data if not given.")
+@click.option(
+    "--steps",
+    type=int,
+    default=None,
+    help="Steps; all of the data if not given. May be changed when a run goes on.",
+)
 @click.option("--muon-rate", type=float, default=0.02, help="Peak rate of the hidden matrices.")
 @click.option("--adam-rate", type=float, default=0.003, help="Peak rate of all else.")
 @click.option("--seed", type=int, default=0, help="Seed of the first weights.")
@@ -146,7 +154,7 @@ def train(
     optimizers = make_optimizers(model, config.muon_rate, config.adam_rate)
     _claim(out, data)
     arguments = {**asdict(config), "steps": steps}
-    step, seconds = _restore(out, arguments, model, optimizers)
+    step, seconds, plans = _restore(out, arguments, model, optimizers)
     loss_of = _loss_function(model, compiled=compiled)
     began = time.monotonic() - seconds
     while step < min(steps, stop_after or steps):
@@ -163,7 +171,8 @@ def train(
         record |= {"step": step, "seconds": seconds}
         checkpoint.append_log(out, record)
         if due:
-            checkpoint.save(out, _state(arguments, model, optimizers, step, seconds))
+            progress = {"step": step, "seconds": seconds, "plans": plans}
+            checkpoint.save(out, _state(arguments, model, optimizers) | progress)
         _report(record, steps, config.accumulate)
 
 
@@ -229,36 +238,43 @@ def _claim(out: Path, data: Path) -> None:
 
 
 def _state(
-    arguments: dict[str, Any],
-    model: Llama,
-    optimizers: list[torch.optim.Optimizer],
-    step: int,
-    seconds: float,
+    arguments: dict[str, Any], model: Llama, optimizers: list[torch.optim.Optimizer]
 ) -> dict[str, Any]:
     return {
         "arguments": arguments,
         "config": model.config.to_dict(),
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "step": step,
-        "seconds": seconds,
     }
 
 
 def _restore(
     out: Path, arguments: dict[str, Any], model: Llama, optimizers: list[torch.optim.Optimizer]
-) -> tuple[int, float]:
-    """Load the run's checkpoint, if any: (steps done, seconds spent)."""
+) -> tuple[int, float, list[list[int]]]:
+    """Load the run's checkpoint, if any.
+
+    Returns
+    -------
+    step : int
+        Steps done.
+    seconds : float
+        Time they took.
+    plans : list of [int, int]
+        From which step on the rates aimed at which last step.
+    """
+    steps = arguments["steps"]
     state = checkpoint.load(out)
     checkpoint.cut_log(out, state["step"] if state else 0)
     if state is None:
-        return 0, 0.0
-    if state["arguments"] != arguments:
+        return 0, 0.0, [[0, steps]]
+    if state["arguments"] | {"steps": steps} != arguments:
         raise ValueError(f"{out} holds a run with other arguments: {state['arguments']}")
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
-    return state["step"], state["seconds"]
+    plans = state.get("plans", [[0, state["arguments"]["steps"]]])
+    changed = [] if plans[-1][1] == steps else [[state["step"], steps]]
+    return state["step"], state["seconds"], plans + changed
 
 
 def _report(record: dict[str, float], steps: int, accumulate: int) -> None:
@@ -273,7 +289,7 @@ def _report(record: dict[str, float], steps: int, accumulate: int) -> None:
 
 
 if __name__ == "__main__":
-    if any(name not in os.environ for name in MALLOC):
+    if any(name not in os.environ for name in ENVIRONMENT):
         command = [sys.executable, "-m", "training.train", *sys.argv[1:]]
-        os.execve(sys.executable, command, {**MALLOC, **os.environ})
+        os.execve(sys.executable, command, {**ENVIRONMENT, **os.environ})
     main()

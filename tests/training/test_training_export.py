@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -85,6 +86,15 @@ def test_an_unfinished_run_is_refused_unless_asked(data, tmp_path):
         export(tmp_path, tmp_path / "out")
     export(tmp_path, tmp_path / "out", unfinished=True)
     assert "Not a finished model" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_run_may_go_on_to_another_last_step_and_its_card_tells(data, tmp_path):
+    train(data, tmp_path, TINY, checkpoint_every=2, compiled=False, stop_after=2)
+    train(data, tmp_path, replace(TINY, steps=3), checkpoint_every=2, compiled=False)
+    export(tmp_path, tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "From step 2 on, the rates aimed at step 3 instead of 4." in card
+    assert "--steps 3" in card
 
 
 def test_a_weight_beyond_float16_is_refused(run, tmp_path):

@@ -1,6 +1,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,9 +51,8 @@ def test_a_finished_run_is_left_as_it_is(data, run, tmp_path):
 
 def test_other_arguments_or_data_are_refused(data, run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
-    other = TINY.__class__(**{**TINY.__dict__, "seed": 6})
     with pytest.raises(ValueError, match="other arguments"):
-        train(data, copy, other, compiled=False)
+        train(data, copy, replace(TINY, seed=6), compiled=False)
     moved = shutil.copytree(data, tmp_path / "data")
     (moved / "manifest.json").write_text(json.dumps({"another": "one"}))
     with pytest.raises(ValueError, match="other data"):
