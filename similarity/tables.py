@@ -1,9 +1,12 @@
 """Results as tables for a person to read."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from similarity.doctor import Finding
 from similarity.fingerprint import Fingerprint
 from similarity.results import Comparison, SimilarityMatrix
 
@@ -55,6 +58,15 @@ def print_matrix(result: SimilarityMatrix) -> None:
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
             _console().print(f"column {number}: {text}", markup=False, highlight=False)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print checks and figures, and below them what to do about each failure."""
+    table = Table("place", "check", "", "found")
+    for finding in findings:
+        mark = "FAIL" if finding.failed else "ok"
+        table.add_row(finding.place, finding.check.name, mark, escape(finding.check.found))
+    _console().print(table)
 
 
 _IN_NATS = frozenset({"l1", "l2", "linf"})

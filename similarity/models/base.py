@@ -90,6 +90,10 @@ class LanguageModel(ABC):
     info: ModelInfo
     end_ids: frozenset[int]
 
+    def close(self) -> None:
+        """Release what the model holds outside this process, such as connections."""
+        return
+
     @abstractmethod
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix, with what the model wants at the beginning of a text."""

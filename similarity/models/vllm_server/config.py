@@ -3,18 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from similarity.errors import ConfigError
 
 SCHEMES = ("http://", "https://")
 ENVIRONMENT_PREFIX = "TRAJSIM_VLLM_"
-
-
-def is_address(name: str) -> bool:
-    """Tell whether a model's name is the address of a server."""
-    return name.strip().startswith(SCHEMES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +120,7 @@ class ServerConfig:
         ConfigError
             If one is not a number, or out of range.
         """
-        given = {}
+        given: dict[str, Any] = {}
         for setting in fields(cls):
             variable = ENVIRONMENT_PREFIX + setting.name.upper()
             if text := environment.get(variable):

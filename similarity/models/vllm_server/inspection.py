@@ -68,8 +68,9 @@ async def _check_mass(pool: Pool, identity: Identity, url: str) -> Check:
     found = f"the {TOP} most probable tokens have {mass:.3f} of it at most"
     error = None
     if mass > 1 + MASS_ROUNDING:
-        error = WrongAnswerError(f"{url} gives no log-probabilities: {found}; start it without "
-                                 "--logprobs-mode")
+        error = WrongAnswerError(
+            f"{url} gives no log-probabilities: {found}; start it without --logprobs-mode"
+        )
     return Check("probability", found, error)
 
 
@@ -93,6 +94,8 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> Check:
     found = f"sampled and scored, tokens differ by {worst:.2g} nats"
     error = None
     if worst > TOLERANCE:
-        error = WrongAnswerError(f"{url} samples from another law than it scores: {found}; start "
-                                 "it with --generation-config vllm and without --logprobs-mode")
+        error = WrongAnswerError(
+            f"{url} samples from another law than it scores: {found}; start "
+            "it with --generation-config vllm and without --logprobs-mode"
+        )
     return Check("sampling", found, error)

@@ -52,18 +52,7 @@ def load_server(
     WrongAnswerError
         If a server would give wrong scores.
     """
-    servers = Servers(name, config, transport=transport)
-    try:
-        for url, check in servers.checks():
-            if check.error is None:
-                continue
-            if check.name != SERVES or not isinstance(check.error, _PASSING):
-                raise check.error
-            logger.warning("left out until it answers: %s (%s)", url, check.error)
-        return servers.model()
-    except BaseException:
-        servers.close()
-        raise
+    return Servers(name, config, transport=transport).checked_model()
 
 
 _PASSING = (BackendUnavailableError, BackendTimeoutError)
@@ -97,6 +86,20 @@ class Servers:
             for check in self._checks_of(url):
                 yield url, check
 
+    def checked_model(self) -> ServerModel:
+        """Return the model after all checks, or close all and raise the first failure."""
+        try:
+            for url, check in self.checks():
+                if check.error is None:
+                    continue
+                if not isinstance(check.error, _PASSING):
+                    raise check.error
+                logger.warning("left out until it answers: %s (%s)", url, check.error)
+            return self.model()
+        except BaseException:
+            self.close()
+            raise
+
     def model(self) -> ServerModel:
         """Return the model on all servers; those that did not answer may come later.
 
@@ -121,7 +124,8 @@ class Servers:
         try:
             identity = self._background.run(lambda _: identify(pool, self.address))
             yield from self._background.run(lambda _: inspect(pool, identity, self.address))
-            yield self._check_same(url, identity)
+            if self._identities:
+                yield self._check_same(url, identity)
             yield from check_scores(ServerModel(self._background, pool, identity))
         except ModelError as error:
             self._failures[url] = error
@@ -136,12 +140,10 @@ class Servers:
                     f"{url} serves another model than {other}; give servers of one model"
                 )
                 return Check("replicas", f"not the model of {other}", error)
-        return Check("replicas", f"one model at {len(self._identities) + 1}")
+        return Check("replicas", "the model of the others")
 
 
-def _client(
-    config: ServerConfig, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient:
+def _client(config: ServerConfig, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     key = {"Authorization": f"Bearer {config.api_key}"} if config.api_key else {}
     timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout, pool=None)
     # The pool of servers bounds what is under way.

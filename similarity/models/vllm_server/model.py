@@ -1,5 +1,7 @@
-"""The language model that vLLM servers hold: the seam's calls as requests, and answers believed
-only with the probe that goes with them."""
+"""The language model that vLLM servers hold: the seam's calls become requests.
+
+Scores are believed only with those of a probe that goes with each request.
+"""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -8,7 +10,7 @@ from typing import TypeVar
 import anyio
 
 from similarity.config import Law
-from similarity.errors import BackendTimeoutError, ConfigError, InputError, WrongAnswerError
+from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
 from similarity.models.base import (
     Advance,
     Continuation,
@@ -21,6 +23,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.checks import TOLERANCE
+from similarity.models.laws import require_model_law
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
@@ -81,11 +84,7 @@ class ServerModel(LanguageModel):
 
     def check_scoring(self, law: Law) -> None:
         """Take no law but the model's own: a server scores prompts under no other."""
-        if law != Law():
-            raise ConfigError(
-                "a vLLM server scores under the model as it is; give --score-law model, or "
-                "temperature 1, top-k 0 and top-p 1"
-            )
+        require_model_law(law)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
@@ -156,9 +155,7 @@ class ServerModel(LanguageModel):
     async def _score(self, prompts: list[Prompt]) -> list[LogProbs]:
         """Score prompts by one request, if the server is still who it was."""
         identity = self.identity
-        probed, *scored = await score_prompts(
-            self._pool, identity.name, [identity.probe, *prompts]
-        )
+        probed, *scored = await score_prompts(self._pool, identity.name, [identity.probe, *prompts])
         if (drift := identity.drift(probed)) > TOLERANCE:
             raise WrongAnswerError(
                 f"a server of {identity.name!r} has another model than before: its scores of one "

@@ -16,9 +16,6 @@ from similarity.models.vllm_server.replica import PassingError, Replica
 
 T = TypeVar("T")
 
-# Seconds between two looks at a server that is out of service, at most.
-LONGEST_PAUSE = 10.0
-
 
 class Pool:
     """The servers of one model, for one event loop.
@@ -144,7 +141,8 @@ class Pool:
 
     def _backoff(self, failures: int) -> float:
         """Return a pause in seconds, drawn so that many clients do not come back together."""
-        longest = min(self.config.backoff * 2 ** min(failures - 1, 16), LONGEST_PAUSE)
+        # Whoever waits for a server out of patience has seen it looked at more than once.
+        longest = min(self.config.backoff * 2.0 ** min(failures - 1, 16), self.config.patience / 3)
         return longest * random.uniform(0.5, 1.0)
 
     async def _wait(self) -> None:

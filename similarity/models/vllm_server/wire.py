@@ -14,6 +14,7 @@ import numpy as np
 from similarity.config import Law
 from similarity.errors import WrongAnswerError
 from similarity.models.base import LogProbs, SampleRequest, TokenIds
+from similarity.noise import generator_seed
 
 MODELS = "/v1/models"
 COMPLETIONS = "/v1/completions"
@@ -24,8 +25,6 @@ DETOKENIZE = "/detokenize"
 CLAMPED = -9999.0
 # Above a log-probability of zero only by rounding.
 ROUNDING = 1e-3
-# A server gives continuation i of a request the seed s + i, a signed 64-bit number.
-SEEDS = 2**63 - 2**14
 
 # In a dictionary of its own, so that nothing is left to a server's defaults.
 _PLAIN: dict[str, Any] = {
@@ -86,7 +85,8 @@ def sampling_body(
         "temperature": law.temperature,
         "top_k": law.top_k,
         "top_p": law.top_p,
-        "seed": request.key % SEEDS,
+        # Continuation i gets this seed + i.
+        "seed": generator_seed(request.key),
         "return_token_ids": True,
         "logprobs": 0 if log_probs else None,
     }
