@@ -113,13 +113,17 @@ def open_servers(name: str) -> "Servers":
     return Servers(name, ServerConfig.from_environment(os.environ))
 
 
-def _load_server(name: str, _options: LoadOptions) -> LanguageModel:
+def _load_server(name: str, options: LoadOptions) -> LanguageModel:
+    if options != LoadOptions():
+        raise ConfigError("device and dtype are the server's; start it with those, and leave auto")
     return open_servers(name).checked_model()
 
 
 def _load_offline(name: str, options: LoadOptions) -> LanguageModel:
     from similarity.models.vllm_offline import load_offline
 
+    if options.device != "auto":
+        raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
     settings = _engine_settings(os.environ.get(ENGINE_VARIABLE, "{}"))
     return load_offline(name.removeprefix(OFFLINE), dtype=options.dtype, settings=settings)
 

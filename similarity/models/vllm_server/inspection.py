@@ -14,8 +14,8 @@ from similarity.models.vllm_server.identity import Identity, score_prompts
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.wire import Prompt, Sample
 
-# The most probable tokens that a server lists by default, at most.
-TOP = 20
+# The most probable tokens looked at; a server lists 20 at most by default.
+TOP = 5
 # By how much the probabilities of some tokens may sum to more than one.
 MASS_ROUNDING = 0.01
 _CACHING = re.compile(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"', re.MULTILINE)

@@ -102,6 +102,7 @@ class ServerModel(LanguageModel):
                 wire.sampling_body(self.identity.name, request, law),
                 tokens=request.n * (len(request.prefix) + request.max_tokens),
             )
+            self.end_ids |= {sample.token_ids[-1] for sample in sampled if sample.ended}
             count(1)
             return sampled
 
@@ -111,7 +112,6 @@ class ServerModel(LanguageModel):
             ),
             advance,
         )
-        self.end_ids |= {s.token_ids[-1] for samples in sampled for s in samples if s.ended}
         return [
             [Continuation(token_ids=s.token_ids, log_probs=None, text=s.text) for s in samples]
             for samples in sampled

@@ -17,6 +17,7 @@ from similarity.errors import (
     WrongAnswerError,
 )
 from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.loader import LoadOptions
 from similarity.models.toy import ToyModel
 from tests.similarity.models.fake_server import scoring
 
@@ -156,6 +157,13 @@ def test_settings_that_are_none(monkeypatch: pytest.MonkeyPatch, text: str, matc
     monkeypatch.setenv("TRAJSIM_VLLM_ENGINE", text)
     with pytest.raises(ConfigError, match=match):
         load_model("vllm:toy")
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(ConfigError, match="leave device at auto"):
+        load_model("vllm:toy", LoadOptions(device="cpu"))
+    with pytest.raises(ConfigError, match="the server's"):
+        load_model("http://127.0.0.1:1", LoadOptions(dtype="float16"))
 
 
 def test_no_model_and_a_broken_one() -> None:
