@@ -80,12 +80,10 @@ class LocalModel(LanguageModel):
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
         equal_length = not self.network.packs
-        # Below single precision, stepping and reading at once do not agree to rounding.
-        exact = self.network.dtype in (torch.float32, torch.float64)
         for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
             sampling.sample_rows(self.network, rows, law, self.end_ids)
             for row in rows:
-                results[row.owner].append(row.continuation(keep_log_probs=exact))
+                results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
             advance(sum(row.trajectory == row.request.n - 1 for row in rows))
         return results
 

@@ -110,8 +110,8 @@ def test_a_close_race_is_decided_by_the_row_alone(
         return alone(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sampling, "_step_alone", counted)
-    race = sampling.race
-    monkeypatch.setattr(sampling, "race", lambda *args: (race(*args)[0], torch.zeros(len(args[0]))))
+    draw = sampling.draw
+    monkeypatch.setattr(sampling, "draw", lambda *args: (*draw(*args)[:2], [0.0] * len(args[0])))
     (again,) = model.sample([request], Law())
     assert [c.token_ids for c in again] == [c.token_ids for c in expected[0]]
     assert len(called) == sum(len(c.token_ids) for c in again)
