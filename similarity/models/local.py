@@ -61,7 +61,8 @@ class LocalModel(LanguageModel):
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
         # A text that spells a special token is text: it must not end the sequence.
-        ids = self._tokenizer(text, split_special_tokens=True)["input_ids"]
+        # Its length is checked against the context by the caller, without a warning here.
+        ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
         while len(ids) > 1 and ids[-1] in self.end_ids:
             ids = ids[:-1]
         return tuple(ids)

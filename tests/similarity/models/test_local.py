@@ -140,12 +140,13 @@ def test_text_survives(tiny: Loader) -> None:
     assert model.decode(model.encode("Grüße,  犬\0 .")) == "Grüße,  犬\0 ."
 
 
-def test_too_long_a_text_says_by_how_much(tiny: Loader) -> None:
+def test_too_long_a_text_says_by_how_much(tiny: Loader, capfd: pytest.CaptureFixture[str]) -> None:
     model = tiny("llama")
     fits = "x" * (128 - 1 - 1 - 8)
     compare(model, fits, "a", CONFIG)
     with pytest.raises(TextTooLongError, match=r"is 1 tokens too long: it has 121 tokens.*128"):
         compare(model, fits + "x", "a", CONFIG)
+    assert capfd.readouterr().err == ""
 
 
 def test_revision_changes_with_the_files(tmp_path: Path) -> None:
