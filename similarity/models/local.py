@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
-MAX_BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
+# Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
+MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
 # Seconds to ask the hub which commit a model is at.
 HUB_TIMEOUT = 10.0
 # Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
@@ -55,8 +56,8 @@ class LocalModel(LanguageModel):
         self._tokenizer = tokenizer
         self.end_ids = _end_ids(network.module, tokenizer)
         device = network.device.type
-        self._max_rows = MAX_ROWS.get(device, 512)
-        self._max_batch_tokens = MAX_BATCH_TOKENS.get(device, 4096)
+        self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
+        self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
 
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
