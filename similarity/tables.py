@@ -61,11 +61,13 @@ def print_matrix(result: SimilarityMatrix) -> None:
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Print checks and figures, and below them what to do about each failure."""
+    """Print checks and figures; of a failure, what is wrong and what to do."""
     table = Table("place", "check", "", "found")
     for finding in findings:
+        check = finding.check
+        told = check.found if check.error is None else str(check.error)
         mark = "FAIL" if finding.failed else "ok"
-        table.add_row(finding.place, finding.check.name, mark, escape(finding.check.found))
+        table.add_row(finding.place, check.name, mark, escape(told))
     _console().print(table)
 
 

@@ -143,7 +143,7 @@ def load_offline(
     vllm = _imported()
     try:
         engine = vllm.LLM(model=source, dtype=dtype, **{**FIXED, **(settings or {})})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelNotFoundError(
             f"vLLM cannot load {source!r}: {first}; give a folder or a hub id of a model that "

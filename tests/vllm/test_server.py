@@ -1,6 +1,7 @@
 """A real server against the model in this process: the same ids, the same numbers."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -203,7 +204,7 @@ def test_the_engine_without_a_server(server: Server) -> None:
             capture_output=True,
             text=True,
             cwd=ROOT,
-            env={**ENVIRONMENT, "PATH": "", "TRAJSIM_VLLM_ENGINE": json.dumps(engine)},
+            env=os.environ | ENVIRONMENT | {"TRAJSIM_VLLM_ENGINE": json.dumps(engine)},
             check=False,
         )
         assert result.returncode == 0, result.stderr[-4000:]

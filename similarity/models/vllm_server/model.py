@@ -143,7 +143,7 @@ class ServerModel(LanguageModel):
         batches = _batches(requests, self._pool.config.request_tokens)
         self._run(
             lambda count: gather(
-                (partial(one, batch, count) for batch in batches), self._pool.workers
+                [partial(one, batch, count) for batch in batches], self._pool.workers
             ),
             advance,
         )

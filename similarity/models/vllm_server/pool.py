@@ -5,7 +5,7 @@ A server that fails is left out, with growing pauses, and let back in when it an
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -158,7 +158,7 @@ class Pool:
                 self._changed.notify_all()
 
 
-async def gather(calls: Iterable[Callable[[], Awaitable[T]]], workers: int) -> list[T]:
+async def gather(calls: Sequence[Callable[[], Awaitable[T]]], workers: int) -> list[T]:
     """Return the results of all calls, in order, some at once; the first error ends them all."""
     results: dict[int, T] = {}
     waiting = enumerate(calls)
@@ -169,7 +169,7 @@ async def gather(calls: Iterable[Callable[[], Awaitable[T]]], workers: int) -> l
 
     try:
         async with anyio.create_task_group() as group:
-            for _ in range(workers):
+            for _ in range(min(workers, len(calls))):
                 group.start_soon(work)
     except ExceptionGroup as errors:
         raise _first(errors) from errors

@@ -166,7 +166,8 @@ class Replica:
             # Requests fail so while the engine behind the server dies.
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
             return PassingError(BackendUnavailableError(what))
-        return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}")
+        hint = "; is it a vLLM server, reached directly?" if status == 404 else ""
+        return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
 
 
 def _retry_after(response: httpx.Response) -> float | None:
