@@ -7,6 +7,10 @@ TrajsimError
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
     ├── MissingDependencyError  an optional package is not installed
+    ├── BackendError            a model server
+    │   ├── BackendUnavailableError  none answers, or all are overloaded
+    │   ├── BackendTimeoutError      no answer within the time allowed
+    │   └── BackendRefusedError      it will not do what was asked
     └── WrongAnswerError        numbers that cannot be right: never scored
 """
 
@@ -37,6 +41,22 @@ class ModelNotFoundError(ModelError):
 
 class MissingDependencyError(ModelError):
     """An optional package is needed; the message names the extra that brings it."""
+
+
+class BackendError(ModelError):
+    """A model server did not do what was asked; the message names its address."""
+
+
+class BackendUnavailableError(BackendError):
+    """No server of the model answers, or all of them are overloaded: later may do."""
+
+
+class BackendTimeoutError(BackendError):
+    """A server did not answer within the time allowed."""
+
+
+class BackendRefusedError(BackendError):
+    """A server, or the model it serves, will not do what was asked: again will not do."""
 
 
 class WrongAnswerError(ModelError):
