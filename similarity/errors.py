@@ -7,6 +7,7 @@ TrajsimError
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
     ├── MissingDependencyError  an optional package is not installed
+    ├── ModelUnavailableError   its backend does not answer: worth trying again
     └── WrongAnswerError        numbers that cannot be right: never scored
 """
 
@@ -37,6 +38,10 @@ class ModelNotFoundError(ModelError):
 
 class MissingDependencyError(ModelError):
     """An optional package is needed; the message names the extra that brings it."""
+
+
+class ModelUnavailableError(ModelError):
+    """The backend cannot be reached or does not answer; it may by itself come back."""
 
 
 class WrongAnswerError(ModelError):

@@ -54,6 +54,7 @@ class LocalModel(LanguageModel):
         self.info = info
         self._tokenizer = tokenizer
         self.end_ids = _end_ids(network.module, tokenizer)
+        self.vocab_size = network.vocab_size
         device = network.device.type
         self._max_rows = MAX_ROWS.get(device, 512)
         self._max_batch_tokens = MAX_BATCH_TOKENS.get(device, 4096)
