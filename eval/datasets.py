@@ -1,6 +1,5 @@
 """Reads benchmarks of pairs with human scores from local TSV files."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +67,10 @@ def read_pairs(path: Path) -> list[ScoredPair]:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
-    header, *rows = csv.reader(
-        (line for line in lines if line), delimiter="\t", quoting=csv.QUOTE_NONE
-    )
+    header, *rows = (line.rstrip("\r").split("\t") for line in lines)
     if tuple(header[:4]) != COLUMNS:
         raise InputError(f"{path} must begin with the columns {', '.join(COLUMNS)}; got {header}")
-    return [_pair(path, number, row) for number, row in enumerate(rows, 2)]
+    return [_pair(path, number, row) for number, row in enumerate(rows, 2) if row != [""]]
 
 
 def _pair(path: Path, number: int, row: list[str]) -> ScoredPair:

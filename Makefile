@@ -1,0 +1,61 @@
+# The same commands for a person and for CI. `make help` lists them.
+
+PYTHON ?= python3
+PORT ?= 8000
+# Wheels of torch for machines without a GPU; empty takes the package index's own, with CUDA.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_VERSION := 2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+CHECKED := similarity service eval training tests benchmarks
+
+.PHONY: help run test check format bench openapi lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/run.done  ## Serve on 127.0.0.1:$(PORT) with the embedded model
+	@exec $(BIN)/trajsim serve --port $(PORT)
+
+test: check  ## Lint, types and all quick tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.done  ## Lint and types
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+
+format: $(VENV)/dev.done  ## Format the code and mend what the linter can
+	$(BIN)/ruff format $(CHECKED)
+	$(BIN)/ruff check --fix $(CHECKED)
+
+bench: $(VENV)/dev.done  ## Fast path against the pair-by-pair reference
+	$(BIN)/python -m benchmarks.pairs
+
+openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
+	$(BIN)/python -m service.openapi openapi.yaml
+
+lock: $(VENV)/dev.done  ## Write the locks of exact versions anew
+	$(BIN)/python requirements/lock.py $(TORCH_VERSION)
+
+clean:  ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "trajsim needs Python 3.11 or later; give one with: make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch first: from the index of CPU wheels where that can be reached, and with the locked
+# versions of what it needs.
+$(VENV)/run.done: requirements/run.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --retries 2 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	  -c requirements/run.lock torch==$(TORCH_VERSION)
+	$(BIN)/python -m pip install --quiet -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.done: requirements/dev.lock $(VENV)/run.done
+	$(BIN)/python -m pip install --quiet -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m similarity` is `trajsim`."""
+
+from similarity.cli import main
+
+main(prog_name="trajsim")

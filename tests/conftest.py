@@ -1,0 +1,39 @@
+"""Models that the tests share: the closed-form toy, and tiny random networks."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from similarity.models.local import LocalModel, load_local
+from similarity.models.toy import ToyModel
+from tests.tiny_models import save_tiny_model
+
+ROOT = Path(__file__).parent.parent
+# Real benchmarks lie beside the project on its developers' machines, and nowhere else.
+STS_DATA = ROOT.parent / "shared" / "data" / "sts"
+
+
+@pytest.fixture(scope="session")
+def toy_model() -> ToyModel:
+    return ToyModel()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], LocalModel]:
+    """Return a loader of tiny random models by architecture; each is made once."""
+
+    @cache
+    def load(architecture: str) -> LocalModel:
+        folder = tmp_path_factory.mktemp("models") / architecture
+        return load_local(str(save_tiny_model(architecture, folder)))
+
+    return load
+
+
+@pytest.fixture
+def sts_data() -> Path:
+    if not STS_DATA.is_dir():
+        pytest.skip(f"needs the STS benchmarks, which are not redistributed, in {STS_DATA.name}/")
+    return STS_DATA

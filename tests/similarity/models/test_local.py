@@ -1,0 +1,188 @@
+"""The in-process backend against the slow, obvious reference, over architectures."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from similarity.config import ComparisonConfig, Law
+from similarity.errors import ModelError, ModelNotFoundError, TextTooLongError
+from similarity.models import sampling
+from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.local import LocalModel, load_local
+from similarity.models.reference import ReferenceModel
+from similarity.pipeline import compare, compare_pairs
+from tests.tiny_models import ARCHITECTURES, save_tiny_model
+
+Loader = Callable[[str], LocalModel]
+architectures = pytest.mark.parametrize("architecture", ARCHITECTURES)
+PAIRS = [("a cat", "a dog is here"), ("hello, world", "Grüße"), ("a cat", "zzz")]
+CONFIG = ComparisonConfig.build(n_trajectories=5, max_tokens=8)
+
+
+@architectures
+def test_agrees_with_the_reference(tiny: Loader, architecture: str) -> None:
+    model = tiny(architecture)
+    fast = compare_pairs(model, PAIRS, CONFIG)
+    slow = compare_pairs(ReferenceModel(model), PAIRS, CONFIG)
+    for one, other in zip(fast, slow, strict=True):
+        assert one.trajectories == other.trajectories
+        np.testing.assert_allclose(one.log_likelihoods, other.log_likelihoods, atol=1e-4)
+        assert one.distance == pytest.approx(other.distance, abs=1e-4)
+
+
+@architectures
+def test_scores_token_by_token_as_the_reference(tiny: Loader, architecture: str) -> None:
+    model = tiny(architecture)
+    requests = [
+        ScoreRequest(
+            prefix=model.encode("one two"),
+            continuations=tuple(
+                model.encode(text)[1:] for text in (" three", " four.", "!", "xyz")
+            ),
+        ),
+        ScoreRequest(prefix=model.encode("a"), continuations=(model.encode("b")[1:], (1,))),
+    ]
+    law = Law(temperature=0.8, top_k=200)
+    fast, slow = model.score(requests, law), ReferenceModel(model).score(requests, law)
+    for one, other in zip(fast, slow, strict=True):
+        for row, expected in zip(one, other, strict=True):
+            np.testing.assert_allclose(row, expected, atol=1e-4)
+
+
+@architectures
+def test_capabilities_are_found_out(tiny: Loader, architecture: str) -> None:
+    network = tiny(architecture).network
+    assert network.caches
+    assert network.packs == (architecture in {"llama", "gpt2", "mistral"})
+
+
+@architectures
+def test_a_pair_does_not_depend_on_its_batch(tiny: Loader, architecture: str) -> None:
+    model = tiny(architecture)
+    others = [(f"text number {i}", "x" * (i + 1)) for i in range(12)]
+    (alone,) = compare_pairs(model, PAIRS[:1], CONFIG)
+    joined = compare_pairs(model, [*others, *PAIRS], CONFIG)[len(others)]
+    assert joined.trajectories == alone.trajectories
+    np.testing.assert_allclose(joined.log_likelihoods, alone.log_likelihoods, atol=1e-5)
+    assert joined.distance == pytest.approx(alone.distance, abs=1e-5)
+
+
+def test_a_network_without_a_copied_state_is_read_again(
+    tiny: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny("llama")
+    expected = compare_pairs(model, PAIRS, CONFIG)
+    monkeypatch.setattr(model.network, "caches", False)
+    monkeypatch.setattr(model.network, "packs", False)
+    for one, other in zip(compare_pairs(model, PAIRS, CONFIG), expected, strict=True):
+        assert one.trajectories == other.trajectories
+        np.testing.assert_allclose(one.log_likelihoods, other.log_likelihoods, atol=1e-5)
+
+
+def test_many_small_batches_give_what_one_gives(
+    tiny: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny("llama")
+    expected = compare_pairs(model, PAIRS, CONFIG)
+    monkeypatch.setattr(model, "_max_rows", 3)
+    monkeypatch.setattr(model, "_max_batch_tokens", 30)
+    for one, other in zip(compare_pairs(model, PAIRS, CONFIG), expected, strict=True):
+        assert one.trajectories == other.trajectories
+        np.testing.assert_allclose(one.log_likelihoods, other.log_likelihoods, atol=1e-5)
+
+
+def test_a_close_race_is_decided_by_the_row_alone(
+    tiny: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every race called close, each step is a plain reading: what the reference does."""
+    model = tiny("llama")
+    request = SampleRequest(prefix=model.encode("ab"), n=3, max_tokens=6, key=11)
+    expected = model.sample([request], Law())
+    called: list[int] = []
+    alone = sampling._step_alone
+
+    def counted(*args: object) -> tuple[int, float]:
+        called.append(1)
+        return alone(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sampling, "_step_alone", counted)
+    race = sampling.race
+    monkeypatch.setattr(sampling, "race", lambda *args: (race(*args)[0], torch.zeros(len(args[0]))))
+    (again,) = model.sample([request], Law())
+    assert [c.token_ids for c in again] == [c.token_ids for c in expected[0]]
+    assert len(called) == sum(len(c.token_ids) for c in again)
+
+
+def test_half_precision_scores_own_and_cross_alike(tiny: Loader, tmp_path: Path) -> None:
+    model = load_local(str(save_tiny_model("llama", tmp_path)), dtype="bfloat16")
+    request = SampleRequest(prefix=model.encode("ab"), n=2, max_tokens=3, key=0)
+    (sampled,) = model.sample([request], Law())
+    assert all(continuation.log_probs is None for continuation in sampled)
+    assert compare(model, "a", "a.", CONFIG).distance == 0
+    assert np.isfinite(compare(model, "a", "b", CONFIG).distance)
+    assert model.info.dtype == "bfloat16"
+
+
+def test_text_that_spells_a_special_token_is_text(tiny: Loader) -> None:
+    model = tiny("llama")
+    ids = model.encode("a</s>b")
+    assert model.end_ids.isdisjoint(ids)
+    assert model.decode(ids) == "a</s>b"
+    assert ids[0] == 0
+
+
+def test_text_survives(tiny: Loader) -> None:
+    model = tiny("llama")
+    assert model.decode(model.encode("Grüße,  犬\0 .")) == "Grüße,  犬\0 ."
+
+
+def test_too_long_a_text_says_by_how_much(tiny: Loader) -> None:
+    model = tiny("llama")
+    fits = "x" * (128 - 1 - 1 - 8)
+    compare(model, fits, "a", CONFIG)
+    with pytest.raises(TextTooLongError, match=r"is 1 tokens too long: it has 121 tokens.*128"):
+        compare(model, fits + "x", "a", CONFIG)
+
+
+def test_revision_changes_with_the_files(tmp_path: Path) -> None:
+    folder = save_tiny_model("llama", tmp_path)
+    before = load_local(str(folder)).info
+    assert before == load_local(str(folder)).info
+    config = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**config, "max_length": 99}))
+    assert load_local(str(folder)).info.revision != before.revision
+    assert before.name == tmp_path.name
+
+
+def test_every_end_of_sequence_ends(tmp_path: Path) -> None:
+    folder = save_tiny_model("llama", tmp_path)
+    config = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**config, "eos_token_id": [1, 7]}))
+    model = load_local(str(folder))
+    assert model.end_ids == {1, 7}
+    request = SampleRequest(prefix=model.encode("a"), n=300, max_tokens=10, key=0)
+    (sampled,) = model.sample([request], Law())
+    assert any(c.token_ids[-1] == 7 for c in sampled)
+    assert all(model.end_ids.isdisjoint(c.token_ids[:-1]) for c in sampled)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "no/such/model/at/all"])
+def test_unknown_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelNotFoundError, match=f"no model '{name}'.*give 'embedded', 'toy'"):
+        load_local(name)
+
+
+def test_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="no model"):
+        load_local(str(tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_no_cuda_here(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no CUDA device here; give --device cpu"):
+        load_local(str(tmp_path), device="cuda")

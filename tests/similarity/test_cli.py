@@ -1,0 +1,142 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity import cli
+from similarity.cli import main
+from tests.conftest import ROOT
+
+TOY = ("--model", "toy", "-n", "3", "-m", "5")
+
+
+def run(*arguments: str, **options: Any) -> Result:
+    return CliRunner().invoke(main, arguments, **options)
+
+
+def printed_json(*arguments: str) -> dict[str, Any]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    content: dict[str, Any] = json.loads(result.stdout)
+    return content
+
+
+def test_compare_prints_one_object() -> None:
+    content = printed_json("compare", *TOY, "a red car", "the sea")
+    assert {"similarity", "distance", "fingerprint"} <= content.keys()
+    assert 0 < content["similarity"] < 1
+    assert len(content["trajectories"]) == 6
+    assert content["fingerprint"]["model"]["name"] == "toy"
+
+
+def test_identical_texts() -> None:
+    text = "A man is playing a guitar."
+    content = printed_json("compare", *TOY, text, text)
+    assert (content["distance"], content["similarity"]) == (0, 1)
+
+
+def test_the_same_command_gives_the_same_bytes() -> None:
+    command = ["-m", "similarity", "compare", "--json", *TOY, "a red car", "犬 \u00fc"]
+    outputs = {
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True).stdout
+        for _ in range(2)
+    }
+    assert len(outputs) == 1
+    assert outputs.pop().isascii()
+
+
+def test_tables_for_people() -> None:
+    assert "similarity  1.0000" in run("compare", *TOY, "a", "a.").stdout
+    assert (
+        "first entails the second"
+        in run("compare", *TOY, "aaaa", "zx").stdout + run("compare", *TOY, "zx", "aaaa").stdout
+    )
+    explained = run("explain", *TOY, "--top", "2", "[bold]a", "b").stdout
+    assert "difference" in explained
+    assert explained.count("…") + explained.count("⏹") == 2
+
+
+def test_explain_orders_by_what_tells_most() -> None:
+    rows = printed_json("explain", *TOY, "--top", "4", "a red car", "the sea")["trajectories"]
+    gaps = [abs(first - second) for first, second in (r["log_likelihoods"] for r in rows)]
+    assert len(gaps) == 4
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_matrix_of_files(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes("\ufeffa red car\r\nthe sea\r\n".encode())
+    (tmp_path / "columns").write_text("a red car\n[red]b[/red]\nc\n", encoding="utf-8")
+    files = (str(tmp_path / "rows"), str(tmp_path / "columns"))
+    content = printed_json("matrix", *TOY, *files)
+    assert content["rows"] == ["a red car", "the sea"]
+    assert len(content["similarities"][0]) == 3
+    assert content["similarities"][0][0] == 1
+    table = run("matrix", *TOY, *files).stdout
+    assert "column 2: [red]b[/red]" in table
+    assert "1.000" in run("matrix", *TOY, files[1]).stdout
+
+
+def test_matrix_of_standard_input() -> None:
+    result = run("matrix", *TOY, "--json", "-", input="a\nb\n")
+    assert json.loads(result.stdout)["columns"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (("compare", "", "b"), "a text is empty or only white space", 2),
+        (("compare", "a", "b\ud800"), "not valid Unicode", 2),
+        (("compare", "a" * 5000, "b"), "tokens too long", 2),
+        (("compare", "a", "b", "-n", "0"), "n_trajectories must be between 1 and 10000", 2),
+        (("compare", "a", "b", "-m", "5000"), "max_tokens must be between 1 and 4096", 2),
+        (("compare", "a", "b", "--distance", "l3"), "'l3' is not one of 'l1', 'l2'", 2),
+        (("compare", "a", "b", "--prompt", "implies", "--prompt-after", "x"), "exclude each", 2),
+        (("explain", "a", "b", "--top", "0"), "--top must be at least 1", 2),
+        (("matrix", "no-such-file"), "cannot read no-such-file: No such file", 2),
+        (("matrix", "BINARY"), "is not UTF-8: byte 0xff at offset 2", 2),
+        (("matrix", "HOLE"), "line 2 of HOLE is empty", 2),
+        (("matrix", "EMPTY"), "EMPTY has no texts", 2),
+        (("compare", "a"), "Missing argument 'SECOND'", 2),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: tuple[str, ...],
+    message: str,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("BINARY").write_bytes(b"a\n\xff\n")
+    Path("HOLE").write_text("a\n\nb\n")
+    Path("EMPTY").write_text("")
+    result = run(*arguments, "--model", "toy")
+    assert result.exit_code == code
+    assert result.stdout == ""
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert message in last
+
+
+def test_unknown_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    result = run("compare", "a", "b", "--model", "no-such-model")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: no model 'no-such-model'")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_commands_of_other_packages_are_found() -> None:
+    listed = run("--help").stdout
+    for name in ("compare", "explain", "matrix", "serve", "eval"):
+        assert f"\n  {name} " in listed
+        assert run(name, "--help").exit_code == 0
+
+
+def test_errors_that_are_not_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.pipeline, "compare", lambda *_: 1 / 0)
+    assert isinstance(run("compare", *TOY, "a", "b").exception, ZeroDivisionError)

@@ -1,0 +1,69 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare, kstest
+
+from similarity.models import torch_ops
+from similarity.noise import exponential, step_key, text_key
+
+PINNED_KEY = 17526543448850849414
+PINNED_WAITS = [1.4008037, 0.8228599, 1.2998176]
+
+keys = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+
+
+def test_values_never_change() -> None:
+    # Written down once: another version of the library must give the same trajectories.
+    key = text_key(0, "A man is playing a guitar.")
+    assert key == PINNED_KEY
+    np.testing.assert_allclose(exponential(step_key(key, 3, 5), 3), PINNED_WAITS, rtol=1e-6)
+
+
+@given(keys=st.lists(keys, min_size=1, max_size=5), size=st.integers(1, 700))
+def test_torch_twin_is_equal(keys: list[tuple[int, int]], size: int) -> None:
+    expected = np.stack([exponential(key, size) for key in keys])
+    twin = torch_ops.exponential(keys, torch.empty(len(keys), size))
+    np.testing.assert_allclose(twin.numpy(), expected, rtol=3e-6, atol=1e-9)
+
+
+def test_exponentials_follow_their_law() -> None:
+    rows = [exponential(step_key(1, i, j), 1000) for i in range(10) for j in range(10)]
+    assert kstest(np.concatenate(rows), "expon").pvalue > 0.001
+    # Neighbouring trajectories, steps and tokens are uncorrelated.
+    table = np.stack(rows)
+    for shifted in (table[1:, 1:] * table[:-1, :-1], table[10:] * table[:-10]):
+        assert abs(shifted.mean() - 1) < 0.03
+
+
+def test_noise_is_positive_and_finite() -> None:
+    rows = np.concatenate([exponential(step_key(7, i, 0), 100_000) for i in range(20)])
+    assert rows.min() > 0
+    assert np.isfinite(rows).all()
+
+
+def test_seed_text_trajectory_and_step_all_count() -> None:
+    keys = {
+        step_key(text_key(seed, text), trajectory, step)
+        for seed in range(4)
+        for text in ("a", "b")
+        for trajectory in range(20)
+        for step in range(20)
+    }
+    assert len(keys) == 4 * 2 * 20 * 20
+
+
+def test_race_draws_from_the_probabilities() -> None:
+    probs = np.array([0.5, 0.3, 0.15, 0.05])
+    log_probs = torch.from_numpy(np.log(probs)).float().expand(20_000, 4)
+    tokens, _ = torch_ops.race(log_probs, [step_key(5, i, 0) for i in range(20_000)])
+    counts = np.bincount(tokens.numpy(), minlength=4)
+    assert chisquare(counts, probs * 20_000).pvalue > 0.001
+
+
+def test_race_tells_by_how_much_it_was_won() -> None:
+    log_probs = torch.tensor([[-0.1, -3.0, -4.0]])
+    (token,), (lead,) = torch_ops.race(log_probs, [(1, 2)])
+    scores = log_probs[0].numpy() - np.log(exponential((1, 2), 3))
+    assert int(token) == scores.argmax()
+    np.testing.assert_allclose(float(lead), np.diff(np.sort(scores))[-1], rtol=1e-5)

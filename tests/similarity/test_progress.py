@@ -1,0 +1,34 @@
+import io
+import sys
+
+import pytest
+
+from similarity import progress
+from similarity.progress import progress_bars
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def draw(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, delay: float) -> str:
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "DELAY_SECONDS", delay)
+    with progress_bars() as start:
+        for stage in ("sampling", "scoring"):
+            advance = start(stage, 3)
+            advance(2)
+            advance(1)
+    return stream.getvalue()
+
+
+def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = draw(monkeypatch, Terminal(), delay=0)
+    assert "sampling" in drawn
+    assert "scoring" in drawn
+
+
+def test_no_bars_elsewhere_or_on_short_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert draw(monkeypatch, io.StringIO(), delay=0) == ""
+    assert draw(monkeypatch, Terminal(), delay=60) == ""

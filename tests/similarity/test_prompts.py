@@ -1,0 +1,56 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from similarity.errors import ConfigError, InputError
+from similarity.prompts import PROMPTS, Prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A dog runs", "A dog runs."),
+        ("A dog runs.", "A dog runs."),
+        ("Does it run?", "Does it run?"),
+        ('He said "go"', 'He said "go"'),
+        ("  spaced out \n", "spaced out."),
+        ("costs 5$", "costs 5$."),
+        ("犬が走る。", "犬が走る。"),
+        ("犬が走る", "犬が走る."),
+    ],
+)
+def test_full_stop(text: str, expected: str) -> None:
+    assert Prompt().apply(text) == expected
+
+
+def test_full_stop_can_be_left_out() -> None:
+    assert Prompt(full_stop=False).apply("A dog runs") == "A dog runs"
+
+
+def test_prompts_of_the_paper() -> None:
+    assert PROMPTS["meaning"].apply("A dog") == "The meaning of this sentence is: A dog."
+    assert PROMPTS["implies"].apply("A dog") == "A dog. This sentence implies "
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_applying_twice_adds_nothing(text: str) -> None:
+    once = Prompt().apply(text)
+    assert Prompt().apply(once) == once
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+def test_empty_text_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="empty or only white space"):
+        Prompt().apply(text)
+
+
+def test_lone_surrogate_is_refused() -> None:
+    with pytest.raises(InputError, match="not valid Unicode"):
+        Prompt().apply("a\ud800b")
+    with pytest.raises(ConfigError, match="'after' is not valid Unicode"):
+        Prompt(after="\ud800")
+
+
+def test_text_must_be_a_string() -> None:
+    with pytest.raises(InputError, match="must be a string, got int"):
+        Prompt().apply(3)  # type: ignore[arg-type]
