@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request
@@ -73,7 +72,6 @@ def create_app(
         version=__version__,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        max_body_size=settings.max_body_bytes,
         lifespan=lifespan,
         redoc_url=None,
     )
@@ -102,8 +100,14 @@ def _add_middleware(
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["X-Request-Id", "Retry-After"],
         )
-    options: dict[str, Any] = {"metrics": metrics, "tracing": tracing, "drain": drain}
-    app.add_middleware(Gate, **options, body_seconds=settings.body_seconds)
+    app.add_middleware(
+        Gate,
+        metrics=metrics,
+        tracing=tracing,
+        drain=drain,
+        max_body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+    )
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

@@ -107,7 +107,7 @@ class TextsRequest(Lenient):
 
 
 def _form(content: object) -> str:
-    given = content if isinstance(content, dict) else vars(content)
+    given = content if isinstance(content, dict) else {}
     return "texts" if "text_1" in given or "text_2" in given else "queries"
 
 

@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -59,6 +60,8 @@ class Problem:
         Stable, for programs.
     retry_after
         Seconds after which it is worth trying again; None where it is not.
+    headers
+        That belong to the answer besides.
     """
 
     status: int
@@ -66,6 +69,7 @@ class Problem:
     code: str
     message: str
     retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 _BAD = "invalid_request_error"
@@ -107,7 +111,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         openai_type = "authentication_error" if error.status_code == 401 else _BAD
         code = _HTTP_CODES.get(error.status_code, "http_error")
-        return Problem(error.status_code, openai_type, code, str(error.detail))
+        return Problem(
+            error.status_code, openai_type, code, str(error.detail), headers=error.headers or {}
+        )
     message = "the service failed on this request; give its id to who runs the service"
     return Problem(500, _SERVER, "internal_error", message)
 
@@ -124,7 +130,9 @@ def problem_response(problem: Problem, request_id: str) -> Response:
         }
     }
     # ASCII, as a message may quote a key of the client's that is no valid Unicode.
-    response = Response(json.dumps(content), problem.status, media_type="application/json")
+    response = Response(
+        json.dumps(content), problem.status, dict(problem.headers), media_type="application/json"
+    )
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
     if problem.status == 401:

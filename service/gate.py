@@ -1,6 +1,5 @@
-"""What every HTTP request passes: id, drain, time limit of the body, log line, metrics, trace."""
+"""What every HTTP request passes: id, drain, bounds of the body, log line, metrics, trace."""
 
-import asyncio
 import logging
 import re
 import secrets
@@ -11,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.body import bounded
 from service.engine import Engine
 from service.errors import DrainingError, Problem, problem_of, problem_response
 from service.logs import places
@@ -47,12 +47,14 @@ class Gate:
         metrics: Metrics,
         tracing: Tracing | None,
         drain: "Drain",
+        max_body_bytes: int,
         body_seconds: float,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracing = tracing
         self._drain = drain
+        self._max_body_bytes = max_body_bytes
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +81,10 @@ class Gate:
             return
         self._drain.in_flight += not probe
         try:
-            limited = _in_time(receive, self._body_seconds)
+            length = Headers(scope=exchange.scope).get("content-length")
+            limited = bounded(
+                receive, length, max_bytes=self._max_body_bytes, seconds=self._body_seconds
+            )
             await self._app(exchange.scope, limited, exchange.send)
         except Exception as error:
             if not isinstance(error, HTTPException):
@@ -166,28 +171,6 @@ class _Exchange:
     async def refuse(self, problem: Problem, receive: Receive) -> None:
         self.scope["state"]["code"] = problem.code
         await problem_response(problem, self.request_id)(self.scope, receive, self.send)
-
-
-def _in_time(receive: Receive, seconds: float) -> Receive:
-    """Limit the time that a body may take to arrive in full, against slow senders."""
-    end = time.monotonic() + seconds
-    complete = False
-
-    async def limited() -> Message:
-        nonlocal complete
-        if complete:
-            return await receive()
-        try:
-            async with asyncio.timeout(max(0.0, end - time.monotonic())):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(
-                408, f"the body did not arrive within {seconds:g} seconds; send it faster"
-            ) from None
-        complete = not message.get("more_body", False)
-        return message
-
-    return limited
 
 
 def _log_failure(exchange: _Exchange, error: Exception) -> None:

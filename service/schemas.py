@@ -124,7 +124,7 @@ class MatrixRequest(ComparisonSettings):
 
 def _form(content: object) -> str:
     """Tell the three forms apart by the field that only one has."""
-    given = content if isinstance(content, dict) else vars(content)
+    given = content if isinstance(content, dict) else {}
     if "source" in given or "targets" in given:
         return "source"
     return "rows" if "rows" in given or "columns" in given else "pairs"

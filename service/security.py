@@ -40,6 +40,9 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         headers = Headers(scope=scope)
         if scope["path"] in PROBES or self._keys.allow(headers.get("authorization")):
             await self._app(scope, receive, send)
