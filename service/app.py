@@ -1,15 +1,26 @@
 """The application, a function of its settings; the model is loaded when it starts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import anyio
-from fastapi import FastAPI
+from anyio.to_thread import run_sync
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
+from service import borrowed_routes, operation, page, routes
+from service.description import describe
 from service.engine import Engine
-from service.errors import install_error_handlers
-from service.routes import router
+from service.errors import problem_of, problem_response
+from service.gate import Drain, Gate
+from service.metrics import Metrics
+from service.security import Authentication
 from service.settings import Settings
+from service.tracing import Tracing, open_tracing
+from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.version import __version__
@@ -22,33 +33,87 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, load: Loader | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, load: Loader | None = None, tracing: Tracing | None = None
+) -> FastAPI:
     """Return the application.
 
     Parameters
     ----------
     load
         Makes the model; by default the one that the settings name.
+    tracing
+        Where traces go; by default where the settings say.
+
+    Raises
+    ------
+    MissingDependencyError
+        If traces are asked for and OpenTelemetry is not installed.
     """
+    metrics = Metrics()
+    drain = Drain()
+    tracing = tracing or open_tracing(settings.otlp_endpoint)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        model = await anyio.to_thread.run_sync(load or (lambda: _load(settings)))
-        app.state.engine = Engine(model)
+        model = await run_sync(load or (lambda: _load(settings)))
+        engine = app.state.engine = Engine(model, settings, metrics)
+        drain.engine = engine
+        watch = asyncio.create_task(engine.watch())
         yield
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await run_sync(engine.close)
+        if tracing:
+            await run_sync(tracing.close)
 
     app = FastAPI(
         title="trajsim",
         version=__version__,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        max_body_size=settings.max_body_bytes,
         lifespan=lifespan,
+        redoc_url=None,
     )
     app.state.settings = settings
-    install_error_handlers(app)
-    app.include_router(router)
+    app.state.drain = drain
+    for kind in (TrajsimError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer_problem)
+    for module in (routes, borrowed_routes, operation, page):
+        app.include_router(module.router)
+    _add_middleware(app, settings, metrics, tracing, drain)
+    describe(app, settings)
     return app
+
+
+def _add_middleware(
+    app: FastAPI, settings: Settings, metrics: Metrics, tracing: Tracing | None, drain: Drain
+) -> None:
+    """Add middleware; what is added last is outermost."""
+    if keys := settings.keys():
+        app.add_middleware(Authentication, keys=keys)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    app.add_middleware(
+        Gate,
+        metrics=metrics,
+        tracing=tracing,
+        drain=drain,
+        max_body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+    )
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    request.state.code = problem.code
+    return problem_response(problem, request.state.request_id)
 
 
 def _load(settings: Settings) -> LanguageModel:

@@ -1,4 +1,4 @@
-"""`trajsim serve`: settings from options and environment, then uvicorn."""
+"""`trajsim serve`: settings from options and environment, then the server."""
 
 import socket
 import sys
@@ -13,17 +13,17 @@ from similarity.errors import ConfigError
 from similarity.options import open_model
 
 CURL = """\
-curl -s http://{address}/v1/similarity -H 'content-type: application/json' \\
+curl -s http://{address}/v1/similarity -H 'content-type: application/json' \\{key}
   -d '{{"pairs": [["A man is playing a guitar.", "Someone plays an instrument."]]}}'"""
-
-# Longer than any request of the default limits takes on two cores.
-GRACE_SECONDS = 30
+KEY = """
+  -H "authorization: Bearer $KEY" \\"""
 
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each setting, so that --help shows them all."""
     for name, field in reversed(Settings.model_fields.items()):
-        text = f"{field.description} [default: {field.default}; env: TRAJSIM_{name.upper()}]"
+        default = "none" if field.default in (None, "") else field.default
+        text = f"{field.description} [default: {default}; env: TRAJSIM_{name.upper()}]"
         flag = "--" + name.replace("_", "-")
         command = click.option(flag, name, metavar=name.rpartition("_")[2].upper(), help=text)(
             command
@@ -34,43 +34,31 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @setting_options
 def serve(**options: str | None) -> None:
-    """Serve similarities over HTTP; interactive documentation is at /docs.
+    """Serve similarities over HTTP; a page is at /, interactive documentation at /docs.
 
     Every setting is read from the environment too; an option wins.
     """
     # Late, so that `trajsim --help` needs no web framework.
-    import uvicorn
-
     from service.app import create_app
+    from service.logs import configure_logs
+    from service.server import Server
 
     settings = read_settings(**options)
-    listening = _listen(settings.host, settings.port)
-    address = "{}:{}".format(*listening.getsockname()[:2])
-    click.echo(f"loading model {settings.model} …", err=True)
-    model = open_model(settings.model, settings.device, settings.dtype)
-    config = uvicorn.Config(
-        create_app(settings, lambda: model),
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    configure_logs(settings.log_level, settings.log_format)
+    with listen(settings.host, settings.port) as listening:
+        address = _address(listening)
+        click.echo(f"loading model {settings.model} …", err=True)
+        model = open_model(settings.model, settings.device, settings.dtype)
 
-    class AnnouncedServer(uvicorn.Server):
-        """Says so when the address answers."""
+        def announce() -> None:
+            click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
+            click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
 
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
-                click.echo(CURL.format(address=address) + "\n")
-
-    server = AnnouncedServer(config)
-    try:
+        server = Server(create_app(settings, lambda: model), settings, announce)
         server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        # uvicorn raises the signal again after a clean stop.
-        click.echo("stopped", err=True)
     if not server.started:
         sys.exit(1)
+    click.echo("stopped", err=True)
 
 
 def read_settings(**options: str | None) -> Settings:
@@ -87,14 +75,29 @@ def read_settings(**options: str | None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
-        raise ConfigError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        # A rule about several settings has no one value, and its input would hold the keys.
+        place = f"setting {name}: {message}, got {first['input']!r}" if name else message
+        raise ConfigError(place) from error
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Open the port before the model is loaded, so that a taken one is known at once."""
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port before the model is loaded, so that a taken one is known at once.
+
+    Raises
+    ------
+    ConfigError
+        If the address is taken, or none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), reuse_port=False, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port"
         ) from error
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,9 +1,23 @@
 """The service's settings: one frozen value, from the environment in this one place."""
 
-from pydantic import Field
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
 from similarity.models.loader import DEFAULT_MODEL
+
+MEBIBYTE = 2**20
+
+
+def _clean_origins(value: str) -> str:
+    for origin in split(value):
+        if origin != "*" and not origin.startswith(("http://", "https://")):
+            raise ValueError(f"an origin is * or begins with http:// or https://, not {origin!r}")
+    return value
 
 
 class Settings(BaseSettings):
@@ -14,11 +28,108 @@ class Settings(BaseSettings):
     model: str = Field(DEFAULT_MODEL, description="'embedded', 'toy', a folder, or a hub id.")
     device: str = Field("auto", description="auto, cpu or cuda.")
     dtype: str = Field("auto", description="auto, float32, float16 or bfloat16.")
+
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    max_pairs: int = Field(256, ge=1, description="Pairs of one request, at most.")
-    max_characters: int = Field(20_000, ge=1, description="Characters of one text, at most.")
-    max_tokens_per_request: int = Field(
-        2_000_000, ge=1, description="Tokens that one request may cost to sample, at most."
+    api_keys: SecretStr | None = Field(
+        None, description="Bearer keys, separated by commas; none leaves the service open."
     )
-    max_body_bytes: int = Field(16 * 2**20, ge=1, description="Bytes of a request's body.")
+    api_keys_file: Path | None = Field(
+        None, description="File with one bearer key a line, read at start; # begins a comment."
+    )
+    allow_open: bool = Field(False, description="Serve a public address without a key.")
+    cors_origins: Annotated[str, AfterValidator(_clean_origins)] = Field(
+        "", description="Origins whose pages may call, separated by commas; * for all; off."
+    )
+
+    max_body_bytes: int = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
+    max_texts: int = Field(512, ge=2, description="Texts of one request, at most.")
+    max_characters: int = Field(20_000, ge=1, description="Characters of one text, at most.")
+    max_trajectories: int = Field(
+        100, ge=1, le=MAX_TRAJECTORIES, description="Continuations a request may ask of a text."
+    )
+    max_continuation_tokens: int = Field(
+        128, ge=1, le=MAX_TOKENS, description="Tokens a request may ask of a continuation."
+    )
+    max_request_tokens: int = Field(
+        2_000_000, ge=1, description="Tokens one request may cost to sample and score, at most."
+    )
+    deadline_seconds: float = Field(300, gt=0, description="For a request, waiting included.")
+    body_seconds: float = Field(20, gt=0, description="For a request's head, and for its body.")
+
+    max_active: int = Field(64, ge=1, description="Requests worked on at once, at most.")
+    max_queued: int = Field(128, ge=0, description="Requests that wait for that, at most.")
+    batch_tokens: int = Field(
+        16_384, ge=1, description="Tokens of one call of the model, over all requests."
+    )
+    cache_megabytes: float = Field(
+        64, ge=0, description="For trajectories and likelihoods of texts seen lately; 0 for none."
+    )
+
+    probe_seconds: float = Field(1, gt=0, description="Between probes of the model.")
+    stall_seconds: float = Field(
+        60, gt=0, description="After which a call of the model counts as hung."
+    )
+    grace_seconds: float = Field(
+        30, ge=0, description="For requests in flight to finish after SIGTERM."
+    )
+    drain_seconds: float = Field(
+        1, ge=0, description="To answer 'not ready' after SIGTERM before the port closes."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="json or console.")
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector for traces, as http://host:4318; off."
+    )
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins of `cors_origins`."""
+        return split(self.cors_origins)
+
+    def keys(self) -> list[str]:
+        """Return all bearer keys, from the setting and from the file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        keys = split(self.api_keys.get_secret_value()) if self.api_keys else []
+        if self.api_keys_file is not None:
+            lines = self.api_keys_file.read_text("utf-8").splitlines()
+            keys += [key for line in lines if (key := line.partition("#")[0].strip())]
+        return keys
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        try:
+            keys = self.keys()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read api_keys_file: {error}") from error
+        asked = self.api_keys is not None or self.api_keys_file is not None
+        if asked and not keys:
+            raise ValueError("api_keys or api_keys_file is set but has no key")
+        if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
+            raise ValueError("an API key has a character that a header cannot carry")
+        if not (keys or self.allow_open or is_loopback(self.host)):
+            raise ValueError(
+                f"{self.host} can be reached from outside and no API key is set; set "
+                "TRAJSIM_API_KEYS, or pass --allow-open true to serve everybody"
+            )
+        return self
+
+
+def split(value: str) -> list[str]:
+    """Return the parts of a setting that are separated by commas."""
+    return [part for piece in value.split(",") if (part := piece.strip())]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

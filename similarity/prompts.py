@@ -25,7 +25,7 @@ class Prompt:
 
     def __post_init__(self) -> None:
         for name in ("before", "after"):
-            if not _is_unicode(getattr(self, name)):
+            if not is_unicode(getattr(self, name)):
                 raise ConfigError(f"the prompt's {name!r} is not valid Unicode text")
 
     def apply(self, text: str) -> str:
@@ -53,7 +53,7 @@ def checked_text(text: str) -> str:
         raise InputError(f"a text must be a string, got {type(text).__name__}")
     if not text.strip():
         raise InputError("a text is empty or only white space; give at least one character")
-    if not _is_unicode(text):
+    if not is_unicode(text):
         raise InputError(
             f"a text is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8"
         )
@@ -64,7 +64,8 @@ def _ends_in_punctuation(text: str) -> bool:
     return unicodedata.category(text[-1]).startswith("P")
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a string can be encoded: it has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -85,10 +85,19 @@ class Continuation:
 
 
 class LanguageModel(ABC):
-    """An autoregressive model over token ids."""
+    """An autoregressive model over token ids.
+
+    Attributes
+    ----------
+    end_ids
+        The tokens that end a sequence.
+    vocab_size
+        Token ids are below this; None where the backend does not tell.
+    """
 
     info: ModelInfo
     end_ids: frozenset[int]
+    vocab_size: int | None = None
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""
@@ -109,6 +118,17 @@ class LanguageModel(ABC):
     @abstractmethod
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text of token ids, without special tokens."""
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of a text that follows another: without what `encode` begins with."""
+        opening, ids = self.encode(""), self.encode(text)
+        return ids[len(opening) :] if ids[: len(opening)] == opening else ids
+
+    def check_alive(self) -> None:  # noqa: B027  # a model in this process is alive
+        """Raise BackendUnavailableError if the backend does not answer.
+
+        Cheap, quick to give up (two seconds), and safe beside a running `sample` or `score`.
+        """
 
     @abstractmethod
     def sample(

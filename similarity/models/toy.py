@@ -48,6 +48,7 @@ class ToyModel(LanguageModel):
         self._prior = prior
         self._end = end
         self.end_ids = frozenset({len(alphabet)})
+        self.vocab_size = len(alphabet) + 1
         self.info = ModelInfo(
             name="toy",
             revision=f"urn-{len(alphabet)}-{prior:g}-{end:g}",

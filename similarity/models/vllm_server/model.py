@@ -76,6 +76,14 @@ class ServerModel(LanguageModel):
         calls = [partial(self._encode, text) for text in texts]
         return self._run(lambda _: gather(calls, self._pool.workers))
 
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the server's ids of a text that follows another."""
+        return self.encode(text)[len(self.identity.begin) :]
+
+    def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers."""
+        self._run(lambda _: self._pool.check_alive())
+
     def decode(self, token_ids: TokenIds) -> str:
         """Return the server's text of ids, without what ends a sequence."""
         kept = [token for token in token_ids if token not in self.end_ids]

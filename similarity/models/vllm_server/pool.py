@@ -16,6 +16,9 @@ from similarity.models.vllm_server.replica import PassingError, Replica
 
 T = TypeVar("T")
 
+# A server that is alive answers a look at its health within this, whatever it computes.
+ALIVE_SECONDS = 2.0
+
 
 class Pool:
     """The servers of one model, for one event loop.
@@ -70,6 +73,23 @@ class Pool:
                 await self._tell()
             await anyio.sleep(self._backoff(attempt))
             attempt += 1
+
+    async def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS."""
+        well: list[str] = []
+
+        async def look_at(replica: Replica) -> None:
+            if await replica.healthy(self._name):
+                well.append(replica.url)
+                group.cancel_scope.cancel()
+
+        with anyio.move_on_after(ALIVE_SECONDS):
+            async with anyio.create_task_group() as group:
+                for replica in self.replicas:
+                    group.start_soon(look_at, replica)
+        if not well:
+            urls = ", ".join(replica.url for replica in self.replicas)
+            raise BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
 
     async def metrics(self) -> str:
         """Return the first server's page of metrics, empty where it gives none."""

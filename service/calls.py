@@ -1,0 +1,89 @@
+"""From a route to the engine: the library's work for a request, given up when its client goes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from service.engine import Engine
+from service.errors import ClientGoneError
+from service.job import Job, Usage
+from service.limits import check_pairs
+from service.settings import Settings
+from similarity.config import ComparisonConfig
+from similarity.pipeline import compare_pairs
+from similarity.results import Comparison
+
+Result = TypeVar("Result")
+
+
+class Call:
+    """One HTTP request's way to the engine."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.engine: Engine = request.app.state.engine
+        self.settings: Settings = request.app.state.settings
+
+    @property
+    def request_id(self) -> str:
+        """The id in the answer's X-Request-Id."""
+        return str(self._request.state.request_id)
+
+    @property
+    def model(self) -> str:
+        """The name of the model that is served."""
+        return self.engine.model.info.name
+
+    async def run(self, function: Callable[[Job], Result]) -> tuple[Result, Usage]:
+        """Return what the function makes of the model, and what that took.
+
+        Raises
+        ------
+        ClientGoneError
+            If the client goes away first; its work is given up.
+        ServiceError, TrajsimError
+            What the engine and the library raise.
+        """
+        work = asyncio.ensure_future(self.engine.run(function))
+        gone = asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientGoneError("the client went away")
+            result, usage = work.result()
+        finally:
+            work.cancel()
+            gone.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
+        self._note(usage)
+        return result, usage
+
+    async def compare(
+        self, pairs: Sequence[tuple[str, str]], config: ComparisonConfig
+    ) -> tuple[list[Comparison], Usage]:
+        """Return the comparison of each pair, in order, once its cost is found allowed."""
+        check_pairs(pairs, config, self.settings)
+        return await self.run(lambda job: compare_pairs(job, pairs, config))
+
+    async def _gone(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+
+    def _note(self, usage: Usage) -> None:
+        """Leave for the log line and the trace what the answer took."""
+        self._request.state.work = {
+            "sampled_tokens": usage.sampled_tokens,
+            "scored_tokens": usage.scored_tokens,
+            "cached_tokens": usage.cached_tokens,
+            **{f"{stage}_seconds": round(spent, 4) for stage, spent in usage.seconds.items()},
+        }
+
+
+def call(request: Request) -> Call:
+    """Give a route its call."""
+    return Call(request)
+
+
+CallOf = Annotated[Call, Depends(call)]

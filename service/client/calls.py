@@ -1,0 +1,141 @@
+"""From a method of a client to a request, and from the answer to its value; no input or output."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from service.client.errors import ApiError
+from service.client.values import Matrix, Ranked, Score, Settings, Telling, Trajectory
+
+Json = Any
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Call(Generic[Result]):
+    """A request, and how its answer is read."""
+
+    path: str
+    body: Mapping[str, Json]
+    read: Callable[[Json], Result]
+
+
+def similarity_call(
+    body: Mapping[str, Json], settings: Settings, explain: int
+) -> Call[list[Score]]:
+    """Ask for the scores of pairs, or of a source with targets."""
+    asked = {"explain": True, "top": explain} if explain else {}
+    return Call("/v1/similarity", {**body, **settings, **asked}, _read_scores)
+
+
+def matrix_call(
+    rows: Sequence[str], columns: Sequence[str] | None, settings: Settings
+) -> Call[Matrix]:
+    """Ask for the scores of rows with columns."""
+    body = {"rows": list(rows), **settings}
+    if columns is not None:
+        body["columns"] = list(columns)
+    return Call("/v1/similarity", body, _read_matrix)
+
+
+def rerank_call(query: str, documents: Sequence[str], top_n: int | None) -> Call[list[Ranked]]:
+    """Ask for documents by similarity to a query."""
+    body = {"query": query, "documents": list(documents), "top_n": top_n}
+    return Call("/v2/rerank", body, _read_ranked)
+
+
+def trajectories_call(texts: Sequence[str], settings: Settings) -> Call[list[list[Trajectory]]]:
+    """Ask for the continuations of texts."""
+    return Call("/v1/trajectories", {"texts": list(texts), **settings}, _read_trajectories)
+
+
+def likelihoods_call(
+    texts: Sequence[str], continuations: Sequence[str | Sequence[int]], settings: Settings
+) -> Call[list[list[float]]]:
+    """Ask for the log-likelihoods of given continuations."""
+    given = [c if isinstance(c, str) else list(c) for c in continuations]
+    body = {"texts": list(texts), "continuations": given, **settings}
+    return Call("/v1/likelihoods", body, _read_likelihoods)
+
+
+def _read_scores(answer: Json) -> list[Score]:
+    return [
+        Score(
+            similarity=result["similarity"],
+            distance=result["distance"],
+            telling=tuple(
+                _read_telling(told)
+                for told in result.get("explanation", {}).get("continuations", ())
+            ),
+        )
+        for result in answer["results"]
+    ]
+
+
+def _read_telling(told: Json) -> Telling:
+    under_first, under_second = told["log_likelihoods"]
+    return Telling(
+        text=told["text"],
+        source=told["source"],
+        log_likelihoods=(under_first, under_second),
+        tokens=told["tokens"],
+        ended=told["ended"],
+    )
+
+
+def _read_matrix(answer: Json) -> Matrix:
+    return Matrix(similarities=answer["similarities"], distances=answer["distances"])
+
+
+def _read_ranked(answer: Json) -> list[Ranked]:
+    return [
+        Ranked(index=result["index"], relevance_score=result["relevance_score"])
+        for result in answer["results"]
+    ]
+
+
+def _read_trajectories(answer: Json) -> list[list[Trajectory]]:
+    return [
+        [
+            Trajectory(
+                text=one["text"],
+                token_ids=tuple(one["token_ids"]),
+                log_likelihood=one["log_likelihood"],
+                ended=one["ended"],
+            )
+            for one in row
+        ]
+        for row in answer["trajectories"]
+    ]
+
+
+def _read_likelihoods(answer: Json) -> list[list[float]]:
+    matrix: list[list[float]] = answer["log_likelihoods"]
+    return matrix
+
+
+def result_of(call: Call[Result], response: httpx.Response) -> Result:
+    """Return the value of an answer.
+
+    Raises
+    ------
+    ApiError
+        If the answer is not a success.
+    """
+    if response.is_success:
+        return call.read(response.json())
+    try:
+        error = response.json()["error"]
+        code, message = error["code"], error["message"]
+    except (ValueError, KeyError, TypeError):
+        # Not of the service: a proxy between answers in its own way.
+        code, message = "http_error", response.reason_phrase
+    raise ApiError(response.status_code, code, message, response.headers.get("x-request-id"))
+
+
+def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+    """Return what both kinds of HTTP client of httpx are made with."""
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    return {"base_url": url, "headers": headers, "timeout": timeout}

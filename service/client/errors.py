@@ -1,0 +1,23 @@
+"""What a client raises."""
+
+
+class ApiError(Exception):
+    """An answer that is not a success.
+
+    Attributes
+    ----------
+    status, code
+        Of HTTP, and the service's own stable code ("text_too_long", …).
+    request_id
+        To find the request in the service's logs.
+    """
+
+    def __init__(self, status: int, code: str, message: str, request_id: str | None) -> None:
+        super().__init__(f"{message} ({status} {code})")
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
+class NotReachedError(Exception):
+    """The service could not be reached, or the connection broke, at every attempt."""

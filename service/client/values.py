@@ -1,0 +1,65 @@
+"""What a client takes and gives back: plain typed values."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+
+class Settings(TypedDict, total=False):
+    """How trajectories are sampled and compared; what is left out is the service's default."""
+
+    n_trajectories: int
+    max_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    score_law: str
+    prompt: str
+    full_stop: bool
+    distance: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """A continuation of one of two texts, and its log-likelihood under both (nats per token)."""
+
+    text: str
+    source: int
+    log_likelihoods: tuple[float, float]
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How alike two texts are; `telling` is filled where an explanation was asked for."""
+
+    similarity: float
+    distance: float
+    telling: tuple[Telling, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """All rows against all columns, shape "row column"."""
+
+    similarities: list[list[float]]
+    distances: list[list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trajectory:
+    """A sampled continuation, and its log-likelihood after its own text (nats per token)."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    log_likelihood: float
+    ended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A document's number in the request, and its similarity to the query."""
+
+    index: int
+    relevance_score: float

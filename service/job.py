@@ -1,0 +1,184 @@
+"""One request's view of the model that all requests share.
+
+It is a `LanguageModel` itself, so the library's pipeline runs on it unchanged, in a thread of the
+request's own that waits here while the scheduler works.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from service.cache import Answer, Cache, sample_key, score_keys
+from service.metrics import Metrics
+from service.scheduler import Client, Scheduler, Unit
+from similarity.config import Law
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+
+STAGES = ("queue", "sample", "score")
+
+PROBE_TEXT = "Is anybody there?"
+
+# Continuations of one prefix are scored in units of about so many tokens.
+UNIT_TOKENS = 512
+
+
+@dataclass
+class Usage:
+    """Tokens that an answer rests on, those of them that were known, and where time went.
+
+    `seconds` are of the stages "queue", "sample" and "score".
+    """
+
+    sampled_tokens: int = 0
+    scored_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+
+@dataclass
+class SharedModel:
+    """The model, the scheduler of its calls, and the memory of its answers."""
+
+    model: LanguageModel
+    scheduler: Scheduler
+    cache: Cache
+    metrics: Metrics
+
+
+class Job(LanguageModel):
+    """The model as one request uses it, from a thread of its own."""
+
+    def __init__(self, shared: SharedModel) -> None:
+        self._shared = shared
+        self._client = Client()
+        self.info = shared.model.info
+        self.vocab_size = shared.model.vocab_size
+        self.usage = Usage()
+
+    def cancel(self, error: Exception) -> None:
+        """Give up all work of this request; whoever waits for it gets the error, now."""
+        self._shared.scheduler.cancel(self._client, error)
+
+    def probe(self) -> None:
+        """Have the model sample one token, before all others and past the cache."""
+        self._client.urgent = True
+        request = SampleRequest(prefix=self.encode(PROBE_TEXT), n=1, max_tokens=1, key=0)
+        unit = Unit(request, Law(), (), _sample_tokens(request))
+        self._shared.scheduler.submit(self._client, [unit])
+        unit.future.result()
+
+    @property
+    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's become known later
+        """The tokens that end a sequence."""
+        return self._shared.model.end_ids
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids of a prefix."""
+        return self._shared.model.encode(text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return the ids of each text."""
+        return self._shared.model.encode_all(texts)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of a text that follows another."""
+        return self._shared.model.encode_continuation(text)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text of token ids, without special tokens."""
+        return self._shared.model.decode(token_ids)
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if the model cannot score under this law."""
+        self._shared.model.check_scoring(law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample in calls that are shared with other requests; raises what `cancel` was given."""
+        units = [
+            Unit(request, law, (sample_key(request, law),), _sample_tokens(request))
+            for request in requests
+        ]
+        answers = cast(list[list[Continuation]], self._answers(units))
+        self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
+        advance(len(requests))
+        return [list(answer) for answer in answers]
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score in calls that are shared with other requests; raises what `cancel` was given."""
+        units, owners = [], []
+        for owner, request in enumerate(requests):
+            for part in _parts(request.continuations):
+                asked = ScoreRequest(prefix=request.prefix, continuations=part)
+                keys = score_keys(request.prefix, part, law)
+                units.append(Unit(asked, law, keys, len(request.prefix) + sum(map(len, part))))
+                owners.append(owner)
+        results: list[list[LogProbs]] = [[] for _ in requests]
+        answers = cast(list[list[LogProbs]], self._answers(units))
+        for owner, answer in zip(owners, answers, strict=True):
+            results[owner].extend(answer)
+        self.usage.scored_tokens += sum(len(row) for rows in results for row in rows)
+        advance(len(requests))
+        return results
+
+    def _answers(self, units: Sequence[Unit]) -> list[Answer]:
+        """Return each unit's answer, from the cache or from the model."""
+        known = [self._shared.cache.recall(unit.stage, unit.keys) for unit in units]
+        missing = [unit for unit, answer in zip(units, known, strict=True) if answer is None]
+        if units:
+            hits = len(units) - len(missing)
+            self._shared.metrics.lookups(units[0].stage, hits, len(missing))
+        self.usage.cached_tokens += sum(
+            _answered_tokens(answer) for answer in known if answer is not None
+        )
+        asked = time.monotonic()
+        if missing:
+            self._shared.scheduler.submit(self._client, missing)
+        answers = [
+            unit.future.result() if answer is None else answer
+            for unit, answer in zip(units, known, strict=True)
+        ]
+        if missing:
+            self._clock(missing, asked)
+        return answers
+
+    def _clock(self, units: Sequence[Unit], asked: float) -> None:
+        now = time.monotonic()
+        began = min((unit.began for unit in units if unit.began is not None), default=now)
+        self.usage.seconds["queue"] += began - asked
+        self.usage.seconds[units[0].stage] += now - began
+
+
+def _sample_tokens(request: SampleRequest) -> int:
+    return len(request.prefix) + request.n * request.max_tokens
+
+
+def _answered_tokens(answer: Answer) -> int:
+    return sum(len(p.token_ids) if isinstance(p, Continuation) else len(p) for p in answer)
+
+
+def _parts(continuations: Sequence[TokenIds]) -> Iterable[tuple[TokenIds, ...]]:
+    """Cut continuations into parts of about UNIT_TOKENS, so that others get their turn."""
+    part: list[TokenIds] = []
+    tokens = 0
+    for continuation in continuations:
+        if part and tokens + len(continuation) > UNIT_TOKENS:
+            yield tuple(part)
+            part, tokens = [], 0
+        part.append(continuation)
+        tokens += len(continuation)
+    if part:
+        yield tuple(part)

@@ -1,0 +1,122 @@
+"""The raw material of a comparison, for research: trajectories, and likelihoods of given ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from similarity.config import ComparisonConfig
+from similarity.distances import FloatArray
+from similarity.errors import InputError
+from similarity.likelihood import log_likelihoods
+from similarity.models.base import Continuation, LanguageModel, TokenIds
+from similarity.prompts import is_unicode
+from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledTrajectory:
+    """A continuation of a text.
+
+    `log_likelihood` is log M_s(t), the mean log-probability in nats per token; `ended` tells
+    whether the model ended it, rather than the length limit.
+    """
+
+    text: str
+    token_ids: TokenIds
+    log_likelihood: float
+    ended: bool
+
+
+def sample(
+    model: LanguageModel, texts: Sequence[str], config: ComparisonConfig | None = None
+) -> list[list[SampledTrajectory]]:
+    """Return the trajectories of each text, shape "text trajectory"; a repeated text costs once.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    config = config or ComparisonConfig()
+    encoded = encode_prefixes(model, texts, config.prompt, config.sampling.max_tokens)
+    prefixes = list(dict.fromkeys(encoded))
+    trajectories = sample_trajectories(model, prefixes, config)
+    own = log_likelihoods(
+        model,
+        prefixes,
+        trajectories,
+        [(i, i) for i in range(len(prefixes))],
+        config.scoring_law,
+        sampling_law=config.sampling.law,
+    )
+    described = {
+        prefix: [
+            SampledTrajectory(
+                text=model.decode(t.token_ids) if t.text is None else t.text,
+                token_ids=t.token_ids,
+                log_likelihood=float(mean),
+                ended=t.token_ids[-1] in model.end_ids,
+            )
+            for t, mean in zip(trajectories[i], own[i, i], strict=True)
+        ]
+        for i, prefix in enumerate(prefixes)
+    }
+    return [described[prefix] for prefix in encoded]
+
+
+def likelihood_matrix(
+    model: LanguageModel,
+    texts: Sequence[str],
+    continuations: Sequence[str | TokenIds],
+    config: ComparisonConfig | None = None,
+) -> FloatArray:
+    """Return log M_s(t), nats per token, shape "text continuation", of given continuations.
+
+    A continuation given as text is scored as it stands, right behind the text with its full
+    stop and prompt: begin it with a space where one belongs. It has no end of sequence; give
+    token ids (as `sample` returns them) to score that too.
+
+    Raises
+    ------
+    InputError
+        If a text or a continuation is empty, not valid Unicode, too long for the model, or
+        has a token that the model does not know.
+    """
+    config = config or ComparisonConfig()
+    given = tuple(_continuation(model, continuation) for continuation in continuations)
+    longest = max(map(len, given), default=1)
+    encoded = encode_prefixes(model, texts, config.prompt, longest)
+    prefixes = list(dict.fromkeys(encoded))
+    # One imagined text has given all the continuations; every text is scored on them.
+    imagined = [Continuation(token_ids=ids, log_probs=None) for ids in given]
+    scored = log_likelihoods(
+        model,
+        [*prefixes, Prefix("", ())],
+        [*([] for _ in prefixes), imagined],
+        [(i, len(prefixes)) for i in range(len(prefixes))],
+        config.scoring_law,
+        sampling_law=config.sampling.law,
+    )
+    rows = {prefix: scored[i, len(prefixes)] for i, prefix in enumerate(prefixes)}
+    return np.stack([rows[prefix] for prefix in encoded])
+
+
+def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:
+    if not isinstance(given, str):
+        ids = tuple(given)
+        unknown = [i for i in ids if i < 0 or (model.vocab_size and i >= model.vocab_size)]
+        if unknown:
+            raise InputError(
+                f"token id {unknown[0]} is not of this model's vocabulary; "
+                f"ids are from 0 to below {model.vocab_size}"
+            )
+    else:
+        if not is_unicode(given):
+            raise InputError(
+                "a continuation is not valid Unicode (a lone surrogate); encode it as UTF-8"
+            )
+        ids = model.encode_continuation(given)
+    if not ids:
+        raise InputError("a continuation is empty; give at least one token")
+    return ids

@@ -1,0 +1,43 @@
+"""Applications on models that need no torch."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from similarity.models.base import LanguageModel
+from similarity.models.toy import ToyModel
+
+Opener = Callable[..., TestClient]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"TRAJSIM_{name.upper()}", raising=False)
+
+
+@pytest.fixture
+def open_client() -> Iterator[Opener]:
+    """Open clients of applications with given settings; all are closed at the end."""
+    opened: list[TestClient] = []
+
+    def open_one(model: LanguageModel | None = None, **settings: object) -> TestClient:
+        app = create_app(Settings(**settings), lambda: model or ToyModel())
+        client = TestClient(app, raise_server_exceptions=False)
+        client.__enter__()
+        opened.append(client)
+        return client
+
+    yield open_one
+    for client in reversed(opened):
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(open_client: Opener) -> TestClient:
+    """Return a client of an application with default settings on the toy model."""
+    return open_client()

@@ -1,0 +1,103 @@
+"""Bad input gets a 4xx in the one shape, is never repeated, and leaves the service whole."""
+
+import json
+
+import pytest
+
+PATHS = {
+    "/v1/similarity": lambda text: {"pairs": [[text, "b"]]},
+    "/similarity": lambda text: {"inputs": {"source_sentence": "a", "sentences": [text]}},
+    "/v1/score": lambda text: {"queries": "a", "documents": text},
+    "/score": lambda text: {"text_1": text, "text_2": ["b"]},
+    "/v2/rerank": lambda text: {"query": "a", "documents": [{"text": text}]},
+    "/v1/trajectories": lambda text: {"texts": [text]},
+    "/v1/likelihoods": lambda text: {"texts": [text], "continuations": ["b"]},
+}
+HEADERS = {"content-type": "application/json"}
+
+
+def code_of(answer):
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "text", ["", "  \n", "a\0b", "\ud800", "\x1c\x1f", "\u3000", "\x19", "\u200b\ufeff"]
+)
+def test_texts_that_are_none_are_refused(client, path, text):
+    # As the bytes of a hostile client; a lone surrogate is escaped.
+    body = json.dumps(PATHS[path](text))
+    answer = client.post(path, content=body, headers=HEADERS)
+    assert code_of(answer) in {"invalid_request", "invalid_text"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b'{"pairs": [["a", "\xff"]]}',
+        b'{"pairs": ' + b"9" * 10_000 + b"}",
+        b'{"pairs": [["a", "b"]], "seed": 1e400}',
+        b'{"pairs": [["a", "b"]], "temperature": NaN}',
+        b'{"pairs": [["a", "b"]], "temperature": Infinity}',
+        b'{"pairs": [["a", "b"]], "top_p": 0}',
+        b'{"pairs": [["a", "b"]], "seed": "1"}',
+        b'{"pairs": [["a", "b"]], "seed": true}',
+        b'{"pairs": [["a", "b"]], "seed": 99999999999999999999}',
+        b'{"pairs": [["a", "b"]], "unknown": 1}',
+        b'{"pairs": [["a", "b"]], "\\ud800": 1}',
+        b'{"pairs": [["a", "b"]], "distance": "l3"}',
+        b'{"pairs": [["a", "b"]], "rows": ["a"]}',
+        b'{"pairs": []}',
+        b'{"pairs": [["a", "b", "c"]]}',
+        b'{"pairs": [["a", 1]]}',
+        b'{"pairs": "ab"}',
+        b'{"source": "a"}',
+        b'{"rows": [], "columns": []}',
+    ],
+    ids=lambda content: repr(content[:40]),
+)
+def test_bodies_that_are_no_request_are_refused(client, content):
+    answer = client.post("/v1/similarity", content=content, headers=HEADERS)
+    assert code_of(answer) in {"invalid_request", "invalid_body"}
+
+
+def test_an_unknown_distance_lists_what_is_allowed(client):
+    answer = client.post("/v1/similarity", json={"pairs": [["a", "b"]], "distance": "l3"})
+    assert "hellinger" in answer.json()["error"]["message"]
+
+
+def test_a_body_that_is_not_declared_as_json_is_refused(client):
+    answer = client.post(
+        "/v1/similarity", content=b'{"pairs": [["a", "b"]]}', headers={"content-type": "text/plain"}
+    )
+    assert answer.status_code in {415, 422}
+
+
+def test_unknown_paths_and_methods(client):
+    assert code_of(client.get("/nothing")) == "not_found"
+    answer = client.get("/v1/similarity")
+    assert code_of(answer) == "method_not_allowed"
+    assert answer.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("ids", [[257], [2**31 - 1], [-1], [2**40], []])
+def test_token_ids_that_the_model_does_not_know_are_refused(client, ids):
+    answer = client.post("/v1/likelihoods", json={"texts": ["a"], "continuations": [ids]})
+    assert code_of(answer) in {"invalid_text", "invalid_request"}
+
+
+def test_no_answer_repeats_the_text_of_a_user(client):
+    secret = "a private remark"
+    for body in ({"pairs": [[secret, "a\0b"]]}, {"pairs": [[secret, 1]]}, {"pairs": secret}):
+        answer = client.post("/v1/similarity", json=body)
+        assert answer.status_code == 422
+        assert secret not in answer.text

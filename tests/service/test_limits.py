@@ -1,0 +1,90 @@
+"""What costs too much is refused before anything is sampled, and says what is allowed."""
+
+import pytest
+
+from tests.service.models import FaultyModel
+
+PAIR = ["a text", "another"]
+
+
+def error_of(answer, status, code):
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["code"] == code
+    assert error["request_id"] == answer.headers["x-request-id"]
+    assert set(error) == {"message", "type", "param", "code", "request_id"}
+    return error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "needle"),
+    [
+        ("/v1/similarity", {"pairs": [PAIR] * 3 + [["x", "y"], ["z", "w"]]}, "6 different texts"),
+        ("/v1/similarity", {"pairs": [["a" * 101, "b"]]}, "101 characters"),
+        ("/v1/similarity", {"rows": list("abcd")}, "6400 tokens"),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": list("bcdef")}}, "6 diff"),
+        ("/score", {"text_1": "a", "text_2": list("bcdef")}, "6 different texts"),
+        ("/v2/rerank", {"query": "a", "documents": list("bcdef")}, "6 different texts"),
+        ("/v1/trajectories", {"texts": ["a"] * 6}, "6 different texts"),
+        ("/v1/trajectories", {"texts": ["a"], "n_trajectories": 60, "max_tokens": 60}, "3600 tok"),
+        ("/v1/likelihoods", {"texts": ["a"] * 5, "continuations": ["b" * 90] * 5}, "2250 tokens"),
+        ("/v1/likelihoods", {"texts": ["a"], "continuations": ["b" * 101]}, "101 characters"),
+    ],
+)
+def test_what_costs_too_much_is_refused_with_413_and_never_asked_of_the_model(
+    open_client, path, body, needle
+):
+    model = FaultyModel()
+    client = open_client(
+        model, max_texts=5, max_characters=100, max_request_tokens=2_000, probe_seconds=1_000
+    )
+    probes = len(model.sampled)
+    message = error_of(client.post(path, json=body), 413, "request_too_large")
+    assert needle in message
+    assert "at most" in message
+    assert model.scored == []
+    assert len(model.sampled) - probes <= 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_trajectories", 11), ("max_tokens", 11)])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/similarity", {"pairs": [PAIR]}),
+        ("/v1/trajectories", {"texts": PAIR}),
+        ("/v1/likelihoods", {"texts": PAIR, "continuations": [" x"]}),
+    ],
+)
+def test_settings_beyond_the_services_are_refused(open_client, path, body, name, value):
+    client = open_client(max_trajectories=10, max_continuation_tokens=10)
+    # The defaults of both are above these limits: ask for less of the other.
+    settings = {"n_trajectories": 5, "max_tokens": 5, name: value}
+    message = error_of(client.post(path, json={**body, **settings}), 422, "invalid_setting")
+    assert f"{name} is 11; this service allows at most 10" in message
+
+
+def test_a_text_that_does_not_fit_the_model_says_by_how_much(client):
+    answer = client.post("/v1/similarity", json={"pairs": [["a", "b" * 4_090]]})
+    message = error_of(answer, 422, "text_too_long")
+    assert "15 tokens too long" in message
+
+
+def test_a_body_beyond_the_limit_is_refused_by_its_length_alone(open_client):
+    client = open_client(max_body_bytes=1_000)
+    answer = client.post("/v1/similarity", json={"pairs": [["a" * 2_000, "b"]]})
+    error_of(answer, 413, "body_too_large")
+
+
+def test_a_body_without_a_length_is_refused_where_it_passes_the_limit(open_client):
+    client = open_client(max_body_bytes=1_000)
+    sent = []
+
+    def endless():
+        while len(sent) < 100:
+            sent.append(1)
+            yield b'["' + b"x" * 500
+
+    answer = client.post(
+        "/v1/similarity", content=endless(), headers={"content-type": "application/json"}
+    )
+    error_of(answer, 413, "body_too_large")

@@ -1,0 +1,181 @@
+"""Keys, request ids, CORS, and what a public address needs."""
+
+import base64
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from service.app import create_app
+from service.settings import Settings
+from similarity.cli import main
+from similarity.models.toy import ToyModel
+
+KEYS = "first-key,second-key"
+BODY = {"pairs": [["a", "b"]]}
+PROBES = {"/health", "/health/live", "/health/ready"}
+
+
+def routes():
+    app = create_app(Settings(), ToyModel)
+    described = [
+        (method.upper(), path)
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations
+    ]
+    return [*described, *(("GET", path) for path in ("/", "/docs", "/openapi.json", "/none"))]
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+def test_every_route_but_the_probes_needs_a_key(open_client, method, path):
+    client = open_client(api_keys=KEYS)
+    answer = client.request(method, path)
+    if path in PROBES:
+        assert answer.status_code == 200
+    else:
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer wrong",
+        "Bearer ",
+        "Bearer first-key,second-key",
+        "first-key",
+        "Token first-key",
+        "Basic first-key",
+        "Basic " + base64.b64encode(b"user:wrong").decode(),
+        "Basic " + base64.b64encode(b"\xff\xfe").decode(),
+        "",
+    ],
+)
+def test_wrong_keys(open_client, header):
+    client = open_client(api_keys=KEYS)
+    answer = client.post("/v1/similarity", json=BODY, headers={"authorization": header})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer first-key",
+        "bearer second-key",
+        "Basic " + base64.b64encode(b"anyone:second-key").decode(),
+    ],
+)
+def test_right_keys(open_client, header):
+    client = open_client(api_keys=KEYS)
+    answer = client.post("/v1/similarity", json=BODY, headers={"authorization": header})
+    assert answer.status_code == 200
+
+
+def test_keys_from_a_file_and_from_the_environment(open_client, tmp_path, monkeypatch):
+    file = tmp_path / "keys"
+    file.write_text("# of the team\nfrom-file  # until May\n\n", encoding="utf-8")
+    monkeypatch.setenv("TRAJSIM_API_KEYS", "from-environment")
+    client = open_client(api_keys_file=file)
+    for key, status in [("from-file", 200), ("from-environment", 200), ("#", 401)]:
+        headers = {"authorization": f"Bearer {key}"}
+        assert client.get("/v1/models", headers=headers).status_code == status
+
+
+def test_a_browser_is_asked_for_the_key(open_client):
+    answer = open_client(api_keys=KEYS).get("/", headers={"accept": "text/html"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+def test_keys_are_not_shown(tmp_path):
+    settings = Settings(api_keys="very-secret")
+    assert "very-secret" not in repr(settings)
+    with pytest.raises(ValidationError, match="character"):
+        Settings(api_keys="a key")
+    result = CliRunner().invoke(main, ["serve", "--api-keys", "schlüssel", "--model", "toy"])
+    assert result.exit_code == 2
+    assert "schlüssel" not in result.output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org", ""])
+def test_a_public_address_needs_a_key_or_an_explicit_word(host):
+    with pytest.raises(ValidationError, match="TRAJSIM_API_KEYS"):
+        Settings(host=host)
+    assert Settings(host=host, api_keys="key").host == host
+    assert Settings(host=host, allow_open=True).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_an_address_of_this_machine_alone_needs_none(host):
+    assert Settings(host=host).keys() == []
+
+
+def test_empty_keys_are_a_mistake_and_not_an_open_door(tmp_path):
+    empty = tmp_path / "empty"
+    empty.write_text("# nothing\n", encoding="utf-8")
+    for settings in ({"api_keys": " , "}, {"api_keys_file": empty}):
+        with pytest.raises(ValidationError, match="has no key"):
+            Settings(**settings)
+    with pytest.raises(ValidationError, match="cannot read"):
+        Settings(api_keys_file=tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("abc-123_X.y", True),
+        ("a" * 64, True),
+        ("a" * 65, False),
+        ("a b", False),
+        ('"><script>', False),
+        ("a\tb", False),
+        ("", False),
+    ],
+)
+def test_request_ids_are_kept_where_they_are_clean(client, given, kept):
+    answer = client.get("/health/live", headers={"x-request-id": given})
+    assert (answer.headers["x-request-id"] == given) is kept
+    assert answer.headers["x-request-id"].isascii()
+
+
+PREFLIGHT = {
+    "origin": "https://app.example",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type",
+}
+
+
+def test_cors_is_off_by_default(client):
+    answer = client.options("/v1/similarity", headers=PREFLIGHT)
+    assert "access-control-allow-origin" not in answer.headers
+    answer = client.post("/v1/similarity", json=BODY, headers={"origin": "https://app.example"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_cors_allows_authorization_where_it_is_on_even_before_the_key(open_client):
+    client = open_client(cors_origins="https://app.example", api_keys=KEYS)
+    answer = client.options("/v1/similarity", headers=PREFLIGHT)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+    refused = client.options("/v1/similarity", headers={**PREFLIGHT, "origin": "https://evil"})
+    assert refused.headers.get("access-control-allow-origin") is None
+    # A page must be able to read why it was refused.
+    wrong = client.post("/v1/similarity", json=BODY, headers={"origin": "https://app.example"})
+    assert wrong.status_code == 401
+    assert wrong.headers["access-control-allow-origin"] == "https://app.example"
+
+
+def test_origins_are_checked():
+    with pytest.raises(ValidationError, match="http://"):
+        Settings(cors_origins="app.example")
+
+
+def test_the_page_has_the_headers_that_browsers_expect(client):
+    headers = client.get("/").headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"

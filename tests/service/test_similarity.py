@@ -1,0 +1,121 @@
+"""The service's own routes: their answers are the library's."""
+
+import numpy as np
+import pytest
+
+from similarity import ComparisonConfig, compare_matrix, compare_pairs
+from similarity.models.toy import ToyModel
+
+GUITAR = ["A man is playing a guitar.", "Someone plays an instrument."]
+SMALL = {"n_trajectories": 4, "max_tokens": 6}
+CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+
+
+def test_pairs(client):
+    pairs = [GUITAR, ["one text", "one text"]]
+    answer = client.post("/v1/similarity", json={"pairs": pairs})
+    assert answer.status_code == 200
+    expected = compare_pairs(ToyModel(), [tuple(pair) for pair in pairs])
+    body = answer.json()
+    assert body["model"] == "toy"
+    assert body["results"] == [
+        {"similarity": c.similarity, "distance": c.distance} for c in expected
+    ]
+    assert body["results"][1] == {"similarity": 1.0, "distance": 0.0}
+    assert body["fingerprint"] == expected[0].fingerprint.to_dict()
+    assert body["usage"]["sampled_tokens"] > 0
+
+
+def test_one_source_to_many_targets(client):
+    body = {"source": "a b", "targets": ["a b", "c d"], **SMALL, "distance": "hellinger"}
+    answer = client.post("/v1/similarity", json=body).json()
+    config = ComparisonConfig.build(**SMALL, distance="hellinger")
+    expected = compare_pairs(ToyModel(), [("a b", "a b"), ("a b", "c d")], config)
+    assert [r["distance"] for r in answer["results"]] == [c.distance for c in expected]
+
+
+@pytest.mark.parametrize("columns", [None, ["c d", "a b", "x"]])
+@pytest.mark.parametrize("explain", [False, True])
+def test_matrix(client, columns, explain):
+    rows = ["a b", "c d"]
+    body = {"rows": rows, "explain": explain, "top": 2, **SMALL}
+    if columns:
+        body["columns"] = columns
+    answer = client.post("/v1/similarity", json=body).json()
+    expected = compare_matrix(ToyModel(), rows, columns, CONFIG)
+    np.testing.assert_allclose(answer["distances"], expected.distances, atol=1e-9)
+    np.testing.assert_allclose(answer["similarities"], expected.similarities, atol=1e-9)
+    if explain:
+        cells = np.array(answer["explanations"])
+        assert cells.shape == expected.distances.shape
+        assert len(cells[0, 1]["continuations"]) == 2
+    else:
+        assert "explanations" not in answer
+
+
+def test_explanation_gives_what_tells_most_with_both_likelihoods(client):
+    body = {"pairs": [GUITAR], "explain": True, "top": 3, **SMALL}
+    result = client.post("/v1/similarity", json=body).json()["results"][0]
+    comparison = compare_pairs(ToyModel(), [tuple(GUITAR)], CONFIG)[0]
+    told = result["explanation"]["continuations"]
+    best = comparison.most_telling(3)
+    assert [t["text"] for t in told] == [comparison.trajectories[i].text for i in best]
+    assert told[0]["log_likelihoods"] == comparison.log_likelihoods[:, best[0]].tolist()
+    gaps = [abs(t["log_likelihoods"][0] - t["log_likelihoods"][1]) for t in told]
+    assert gaps == sorted(gaps, reverse=True)
+    assert result["explanation"]["entailment"] == comparison.entailment
+
+
+def test_settings_reach_the_model(client):
+    base = client.post("/v1/similarity", json={"pairs": [GUITAR], **SMALL}).json()
+    for name, value in {
+        "seed": 7,
+        "temperature": 0.5,
+        "top_k": 3,
+        "top_p": 0.5,
+        "prompt": "implies",
+        "full_stop": False,
+        "score_law": "model",
+        "distance": "l2",
+    }.items():
+        other = client.post("/v1/similarity", json={"pairs": [GUITAR], **SMALL, name: value})
+        assert other.status_code == 200
+        assert other.json()["fingerprint"]["id"] != base["fingerprint"]["id"], name
+
+
+def test_trajectories_and_likelihoods_are_the_material_of_a_comparison(client):
+    texts = ["a text", "another"]
+    sampled = client.post("/v1/trajectories", json={"texts": texts, **SMALL}).json()
+    pooled = [t["token_ids"] for row in sampled["trajectories"] for t in row]
+    matrix = client.post("/v1/likelihoods", json={"texts": texts, "continuations": pooled}).json()
+    comparison = compare_pairs(ToyModel(), [tuple(texts)], CONFIG)[0]
+    np.testing.assert_allclose(matrix["log_likelihoods"], comparison.log_likelihoods, atol=1e-9)
+    own = [t["log_likelihood"] for t in sampled["trajectories"][0]]
+    np.testing.assert_allclose(own, comparison.log_likelihoods[0, :4], atol=1e-9)
+    assert [t["text"] for row in sampled["trajectories"] for t in row] == [
+        t.text for t in comparison.trajectories
+    ]
+
+
+def test_likelihoods_of_text_and_of_token_ids_agree(client):
+    body = {"texts": ["It rains.", "It rains."], "continuations": [" A", [32, 65], [32, 256]]}
+    rows = client.post("/v1/likelihoods", json=body).json()["log_likelihoods"]
+    assert rows[0] == rows[1]
+    assert rows[0][0] == rows[0][1] != rows[0][2]
+
+
+def test_a_repeated_text_comes_from_the_cache_with_the_same_answer(client):
+    first = client.post("/v1/similarity", json={"pairs": [GUITAR]}).json()
+    again = client.post("/v1/similarity", json={"pairs": [GUITAR]}).json()
+    assert again["results"] == first["results"]
+    assert first["usage"]["cached_tokens"] == 0
+    usage = again["usage"]
+    assert usage["cached_tokens"] == usage["sampled_tokens"] + usage["scored_tokens"]
+    metrics = client.get("/metrics").text
+    assert 'trajsim_cache_lookups_total{outcome="hit",stage="sample"} 2.0' in metrics
+
+
+def test_models(client):
+    card = client.get("/v1/models").json()["data"][0]
+    assert card["id"] == "toy"
+    assert card["limits"]["trajectories"] == 100
