@@ -65,6 +65,7 @@ def sample_requests(model: ServerModel) -> list[SampleRequest]:
 def test_ids_are_the_tokenizers(model: ServerModel, local: LocalModel) -> None:
     for text in (*TEXTS, *TOKENIZER_PROBES, " ", "\n", "x" * 300):
         assert model.encode(text) == local.encode(text)
+        assert model.encode_continuation(text) == local.encode_continuation(text)
         assert model.decode(model.encode(text)[1:]) == text
 
 
