@@ -75,6 +75,7 @@ def size_in_bytes(entry: Answer) -> int:
     for part in entry:
         if isinstance(part, Continuation):
             size += CONTINUATION_BYTES + TOKEN_BYTES * len(part.token_ids)
+            size += 2 * len(part.text or "")
         else:
             size += part.nbytes
     return size

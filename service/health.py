@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.cache import Stage
+from service.errors import AWAY
 from service.metrics import Metrics
-from similarity.errors import ModelError, ModelUnavailableError, WrongAnswerError
+from similarity.errors import BackendUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Health:
         self._metrics.call(stage, units, tokens, self._clock() - (began or self._clock()))
         if error is None:
             self.succeeded()
-        elif isinstance(error, ModelError) and not isinstance(error, WrongAnswerError):
+        elif isinstance(error, AWAY):
             self.failed(error)
 
     def succeeded(self) -> None:
@@ -109,10 +110,10 @@ class Health:
             return Status(False, "the model has not answered lately")
 
     def check(self) -> None:
-        """Raise ModelUnavailableError if it is known that the model would not answer."""
+        """Raise BackendUnavailableError if it is known that the model would not answer."""
         with self._lock:
             if self._error is not None or self._hung():
-                raise ModelUnavailableError(
+                raise BackendUnavailableError(
                     "the model does not answer at the moment; try again in some seconds"
                 )
 

@@ -7,6 +7,7 @@ request's own that waits here while the scheduler works.
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -54,8 +55,11 @@ class SharedModel:
     scheduler: Scheduler
     cache: Cache
     metrics: Metrics
-    # Tokenizers of transformers are not made for two threads at once.
-    tokenizer_lock: threading.Lock = field(default_factory=threading.Lock)
+    _one_thread: threading.Lock = field(default_factory=threading.Lock)
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep other threads from the tokenizer where it does not take them."""
+        return nullcontext() if self.model.takes_threads else self._one_thread
 
 
 class Job(LanguageModel):
@@ -83,17 +87,26 @@ class Job(LanguageModel):
 
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix."""
-        with self._shared.tokenizer_lock:
+        with self._shared.alone():
             return self._shared.model.encode(text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return the ids of each prefix."""
+        with self._shared.alone():
+            return self._shared.model.encode_all(texts)
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if the model cannot score under this law."""
+        self._shared.model.check_scoring(law)
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return the ids of a text that follows another."""
-        with self._shared.tokenizer_lock:
+        with self._shared.alone():
             return self._shared.model.encode_continuation(text)
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text of token ids, without special tokens."""
-        with self._shared.tokenizer_lock:
+        with self._shared.alone():
             return self._shared.model.decode(token_ids)
 
     def sample(
@@ -105,6 +118,8 @@ class Job(LanguageModel):
             for request in requests
         ]
         answers = cast(list[list[Continuation]], self._answers(units))
+        # A server tells which tokens end a text only once some have.
+        self.end_ids = self._shared.model.end_ids
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
         advance(len(requests))
         return [list(answer) for answer in answers]

@@ -16,11 +16,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.cache import Answer, Cache, Stage
+from service.errors import AWAY
 from similarity.config import Law
-from similarity.errors import ModelError, ModelUnavailableError, WrongAnswerError
+from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 
 logger = logging.getLogger(__name__)
+
+
+class AbandonedError(Exception):
+    """Nobody waits any more for what a call would give: it is ended."""
 
 
 class Observer(Protocol):
@@ -142,7 +147,7 @@ class Scheduler:
     def close(self, patience: float) -> None:
         """End the thread after the call it is in, or give up on it after `patience` seconds."""
         with self._changed:
-            self._end = ModelUnavailableError("the service is going down")
+            self._end = BackendUnavailableError("the service is going down")
             self._changed.notify()
             self.cancel_all(self._end)
         self._thread.join(patience)
@@ -200,10 +205,12 @@ class Scheduler:
         """
         try:
             self._call([unit for _, unit in batch])
+        except AbandonedError:
+            return
         except Exception as error:
             clients = list(dict.fromkeys(client for client, _ in batch))
             for client in clients:
-                if len(clients) == 1 or _is_of_the_backend(error):
+                if len(clients) == 1 or isinstance(error, AWAY):
                     self.cancel(client, error)
                 else:
                     self._serve(Batch(part for part in batch if part[0] is client))
@@ -230,23 +237,23 @@ class Scheduler:
         first = units[0]
         tokens = sum(unit.tokens for unit in units)
         problem: Exception | None = None
+
+        def heed(_finished: int) -> None:
+            if all(unit.future.done() for unit in units):
+                raise AbandonedError
+
         self._observer.call_began()
         try:
             if first.stage == "sample":
                 asked = [u.request for u in units if isinstance(u.request, SampleRequest)]
-                return self._model.sample(asked, first.law)
+                return self._model.sample(asked, first.law, heed)
             wanted = [u.request for u in units if isinstance(u.request, ScoreRequest)]
-            return self._model.score(wanted, first.law)
+            return self._model.score(wanted, first.law, heed)
         except Exception as error:
             problem = error
             raise
         finally:
             self._observer.call_ended(first.stage, len(units), tokens, problem)
-
-
-def _is_of_the_backend(error: Exception) -> bool:
-    """Whether asking again, for each client alone, can only fail again."""
-    return isinstance(error, ModelError) and not isinstance(error, WrongAnswerError)
 
 
 def _fail(units: Iterable[Unit], error: Exception) -> None:

@@ -73,12 +73,15 @@ class ScoreRequest:
 class Continuation:
     """One sampled continuation, up to and including the end of sequence.
 
+    `text` is what `decode` gives, where the model knows it without being asked.
+
     `log_probs`, shape "token" in nats under the law sampled from, is None where the model's
     sampling and scoring do not agree to rounding (half precision): then score it as any other.
     """
 
     token_ids: TokenIds
     log_probs: LogProbs | None
+    text: str | None = None
 
 
 class LanguageModel(ABC):
@@ -90,15 +93,30 @@ class LanguageModel(ABC):
         The tokens that end a sequence.
     vocab_size
         Token ids are below this; None where the backend does not tell.
+    takes_threads
+        Whether several threads may use it at once.
     """
 
     info: ModelInfo
     end_ids: frozenset[int]
     vocab_size: int | None = None
+    takes_threads: bool = False
+
+    def close(self) -> None:
+        """Release what the model holds outside this process, such as connections."""
+        return
 
     @abstractmethod
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix, with what the model wants at the beginning of a text."""
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return what `encode` does for each text; quicker where each asks a server."""
+        return [self.encode(text) for text in texts]
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if `score` cannot score under this law: before anything is sampled."""
+        return
 
     @abstractmethod
     def decode(self, token_ids: TokenIds) -> str:
@@ -109,11 +127,12 @@ class LanguageModel(ABC):
         opening, ids = self.encode(""), self.encode(text)
         return ids[len(opening) :] if ids[: len(opening)] == opening else ids
 
-    def check_alive(self) -> None:  # noqa: B027  # a model in this process is alive
-        """Raise ModelUnavailableError if the backend does not answer.
+    def check_alive(self) -> None:
+        """Raise BackendUnavailableError if the backend does not answer.
 
-        Cheap, quick to give up (two seconds), and safe beside a running `sample` or `score`.
+        Cheap, quick to give up, and safe beside a running `sample` or `score`.
         """
+        return
 
     @abstractmethod
     def sample(
@@ -121,8 +140,9 @@ class LanguageModel(ABC):
     ) -> list[list[Continuation]]:
         """Return `n` continuations for each request, in order.
 
-        A request's result does not depend on the other requests. `advance` is called with
-        the number of requests finished since the last call.
+        A request's result does not depend on the other requests. `advance` is called, in the
+        caller's thread, with the number of requests finished since the last call; what it
+        raises ends the call and all that is under way for it.
         """
 
     @abstractmethod

@@ -1,6 +1,5 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ except ImportError as error:
 
 from similarity.models import packing, sampling
 from similarity.models.network import Network
+from similarity.models.revision import revision
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def load_local(
         raise _not_found(source, error) from error
     info = ModelInfo(
         name=name or (folder.resolve().name if folder.is_dir() else source),
-        revision=_revision(folder, module),
+        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
         dtype=str(module.dtype).removeprefix("torch."),
         context_length=_context_length(module, tokenizer),
     )
@@ -216,20 +216,3 @@ def _context_length(module: Any, tokenizer: Any) -> int:
     config = module.config.get_text_config()
     limits = (getattr(config, "max_position_embeddings", None), tokenizer.model_max_length)
     return int(min(limit for limit in (*limits, 1 << 20) if limit))
-
-
-def _revision(folder: Path, module: Any) -> str:
-    """Return the hub's commit, or a hash of the folder's weights, tokenizer and settings."""
-    if not folder.is_dir():
-        return str(getattr(module.config, "_commit_hash", None) or "unknown")
-    digest = hashlib.sha256()
-    for path in _model_files(folder):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _model_files(folder: Path) -> Iterator[Path]:
-    patterns = ("*.json", "*.safetensors", "*.bin", "*.model")
-    yield from sorted(path for pattern in patterns for path in folder.glob(pattern))

@@ -1,6 +1,7 @@
 """Micro-batching: joined, fair, independent of who else asks, and cancelled at once."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +12,7 @@ from service.job import Job, SharedModel
 from service.metrics import Metrics
 from service.scheduler import Client, Scheduler, Unit
 from similarity.config import ComparisonConfig, Law
-from similarity.errors import ModelUnavailableError
+from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
 from similarity.pipeline import compare_pairs
@@ -175,7 +176,7 @@ def test_a_dead_backend_is_asked_once_for_all(shared):
     model.dead = True
     model.free.set()
     for one in units:
-        with pytest.raises(ModelUnavailableError):
+        with pytest.raises(BackendUnavailableError):
             one.future.result(5)
     assert model.sampled == [8]
 
@@ -276,9 +277,50 @@ def test_closing_frees_everyone(shared):
     scheduler.submit(Client(), [waits])
     closing = threading.Thread(target=scheduler.close, args=(5,))
     closing.start()
-    assert isinstance(waits.future.exception(5), ModelUnavailableError)
+    assert isinstance(waits.future.exception(5), BackendUnavailableError)
     model.free.set()
     closing.join(5)
     late = unit("late")
     scheduler.submit(Client(), [late])
-    assert isinstance(late.future.exception(1), ModelUnavailableError)
+    assert isinstance(late.future.exception(1), BackendUnavailableError)
+
+
+def test_a_call_for_which_nobody_waits_any_more_is_ended(shared):
+    class Patient(FaultyModel):
+        """Works on until it is told that it need not."""
+
+        def sample(self, requests, law, advance):
+            self.entered.release()
+            while True:
+                advance(0)
+                time.sleep(0.01)
+
+    model = Patient()
+    scheduler = shared(model).scheduler
+    client, waits = Client(), unit("waits")
+    scheduler.submit(client, [waits])
+    model.entered.acquire()
+    scheduler.cancel(client, KeyError("gone"))
+    late = unit("late")
+    model.sample = ToyModel().sample
+    scheduler.submit(Client(), [late])
+    assert late.future.result(5)
+
+
+def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
+    class Choosy(FaultyModel):
+        def sample(self, requests, law, advance):
+            if any(POISON in self.decode(request.prefix) for request in requests):
+                raise BackendRefusedError("not this")
+            return super().sample(requests, law, advance)
+
+    model = Choosy()
+    scheduler = shared(model).scheduler
+    hold(model, scheduler)
+    good, bad = unit("good"), unit(POISON)
+    scheduler.submit(Client(), [good])
+    scheduler.submit(Client(), [bad])
+    model.free.set()
+    assert good.future.result(5)
+    with pytest.raises(BackendRefusedError):
+        bad.future.result(5)
