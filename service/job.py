@@ -4,10 +4,8 @@ It is a `LanguageModel` itself, so the library's pipeline runs on it unchanged, 
 request's own that waits here while the scheduler works.
 """
 
-import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -55,11 +53,6 @@ class SharedModel:
     scheduler: Scheduler
     cache: Cache
     metrics: Metrics
-    _one_thread: threading.Lock = field(default_factory=threading.Lock)
-
-    def alone(self) -> AbstractContextManager[object]:
-        """Keep other threads from the tokenizer where it does not take them."""
-        return nullcontext() if self.model.takes_threads else self._one_thread
 
 
 class Job(LanguageModel):
@@ -69,7 +62,6 @@ class Job(LanguageModel):
         self._shared = shared
         self._client = Client()
         self.info = shared.model.info
-        self.end_ids = shared.model.end_ids
         self.vocab_size = shared.model.vocab_size
         self.usage = Usage()
 
@@ -85,29 +77,30 @@ class Job(LanguageModel):
         self._shared.scheduler.submit(self._client, [unit])
         unit.future.result()
 
+    @property
+    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's become known later
+        """The tokens that end a sequence."""
+        return self._shared.model.end_ids
+
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix."""
-        with self._shared.alone():
-            return self._shared.model.encode(text)
+        return self._shared.model.encode(text)
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return the ids of each prefix."""
-        with self._shared.alone():
-            return self._shared.model.encode_all(texts)
+        """Return the ids of each text."""
+        return self._shared.model.encode_all(texts)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of a text that follows another."""
+        return self._shared.model.encode_continuation(text)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text of token ids, without special tokens."""
+        return self._shared.model.decode(token_ids)
 
     def check_scoring(self, law: Law) -> None:
         """Raise ConfigError if the model cannot score under this law."""
         self._shared.model.check_scoring(law)
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return the ids of a text that follows another."""
-        with self._shared.alone():
-            return self._shared.model.encode_continuation(text)
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return the text of token ids, without special tokens."""
-        with self._shared.alone():
-            return self._shared.model.decode(token_ids)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
@@ -118,8 +111,6 @@ class Job(LanguageModel):
             for request in requests
         ]
         answers = cast(list[list[Continuation]], self._answers(units))
-        # A server tells which tokens end a text only once some have.
-        self.end_ids = self._shared.model.end_ids
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
         advance(len(requests))
         return [list(answer) for answer in answers]

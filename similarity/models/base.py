@@ -93,14 +93,11 @@ class LanguageModel(ABC):
         The tokens that end a sequence.
     vocab_size
         Token ids are below this; None where the backend does not tell.
-    takes_threads
-        Whether several threads may use it at once.
     """
 
     info: ModelInfo
     end_ids: frozenset[int]
     vocab_size: int | None = None
-    takes_threads: bool = False
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""

@@ -1,6 +1,7 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,8 @@ class LocalModel(LanguageModel):
         self.network = network
         self.info = info
         self._tokenizer = tokenizer
+        # Tokenizers of transformers are not made for two threads at once.
+        self._one_at_a_time = threading.Lock()
         self.end_ids = _end_ids(network.module, tokenizer)
         self.vocab_size = network.vocab_size
         device = network.device.type
@@ -64,18 +67,19 @@ class LocalModel(LanguageModel):
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
         # A text that spells a special token is text: it must not end the sequence.
         # Its length is checked against the context by the caller, without a warning here.
-        ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
+        with self._one_at_a_time:
+            ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
         while len(ids) > 1 and ids[-1] in self.end_ids:
             ids = ids[:-1]
         return tuple(ids)
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
-        return str(
-            self._tokenizer.decode(
+        with self._one_at_a_time:
+            text = self._tokenizer.decode(
                 token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
-        )
+        return str(text)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress

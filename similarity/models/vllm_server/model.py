@@ -10,12 +10,7 @@ from typing import TypeVar
 import anyio
 
 from similarity.config import Law
-from similarity.errors import (
-    BackendTimeoutError,
-    BackendUnavailableError,
-    InputError,
-    WrongAnswerError,
-)
+from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
 from similarity.models.base import (
     Advance,
     Continuation,
@@ -36,9 +31,6 @@ from similarity.models.vllm_server.identity import Identity, score_prompts, toke
 from similarity.models.vllm_server.pool import Pool, gather
 from similarity.models.vllm_server.wire import Prompt, Sample
 
-# A server that is alive says so at once, whatever it is computing.
-ALIVE_SECONDS = 1.5
-
 T = TypeVar("T")
 Work = Callable[[Advance], Awaitable[T]]
 
@@ -48,8 +40,6 @@ class ServerModel(LanguageModel):
 
     Any number of threads may use it at once.
     """
-
-    takes_threads = True
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         self.identity = identity
@@ -71,11 +61,6 @@ class ServerModel(LanguageModel):
         """Close all connections."""
         self._background.close()
 
-    def check_alive(self) -> None:
-        """Ask all servers how they are; one that is well is enough."""
-        if not self._background.run(lambda _: self._pool.any_healthy(ALIVE_SECONDS)):
-            raise BackendUnavailableError(f"no server of {self.identity.name!r} answers")
-
     def encode(self, text: str) -> TokenIds:
         """Return the server's ids.
 
@@ -90,6 +75,14 @@ class ServerModel(LanguageModel):
         """Return what `encode` does for each text, asking for many at a time."""
         calls = [partial(self._encode, text) for text in texts]
         return self._run(lambda _: gather(calls, self._pool.workers))
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the server's ids of a text that follows another."""
+        return self.encode(text)[len(self.identity.begin) :]
+
+    def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers."""
+        self._run(lambda _: self._pool.check_alive())
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the server's text of ids, without what ends a sequence."""

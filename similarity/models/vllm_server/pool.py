@@ -6,7 +6,6 @@ A server that fails is left out, with growing pauses, and let back in when it an
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -16,6 +15,9 @@ from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.replica import PassingError, Replica
 
 T = TypeVar("T")
+
+# A server that is alive answers a look at its health within this, whatever it computes.
+ALIVE_SECONDS = 2.0
 
 
 class Pool:
@@ -72,12 +74,22 @@ class Pool:
             await anyio.sleep(self._backoff(attempt))
             attempt += 1
 
-    async def any_healthy(self, seconds: float) -> bool:
-        """Tell whether any server says within this time that it is well."""
-        with anyio.move_on_after(seconds):
-            asked = [partial(replica.healthy, self._name) for replica in self.replicas]
-            return any(await gather(asked, len(asked)))
-        return False
+    async def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS."""
+        well: list[str] = []
+
+        async def look_at(replica: Replica) -> None:
+            if await replica.healthy(self._name):
+                well.append(replica.url)
+                group.cancel_scope.cancel()
+
+        with anyio.move_on_after(ALIVE_SECONDS):
+            async with anyio.create_task_group() as group:
+                for replica in self.replicas:
+                    group.start_soon(look_at, replica)
+        if not well:
+            urls = ", ".join(replica.url for replica in self.replicas)
+            raise BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
 
     async def metrics(self) -> str:
         """Return the first server's page of metrics, empty where it gives none."""
