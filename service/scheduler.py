@@ -17,6 +17,7 @@ from typing import Protocol
 
 from service.cache import Answer, Cache, Stage
 from service.errors import AWAY
+from service.logs import places
 from similarity.config import Law
 from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
@@ -157,7 +158,8 @@ class Scheduler:
             try:
                 self._serve(batch)
             except Exception as error:  # whatever happens, nobody may wait for ever
-                logger.exception("a batch failed in the scheduler itself")
+                facts = {"error": type(error).__name__, "at": places(error)}
+                logger.error("a batch failed in the scheduler itself", extra=facts)
                 _fail((unit for _, unit in batch), error)
             finally:
                 self._batch = Batch()
@@ -226,20 +228,22 @@ class Scheduler:
                 needed.setdefault(unit.keys or unit, unit)
         if not needed:
             return
-        answers = dict(zip(needed, self._ask(list(needed.values())), strict=True))
+        found = self._ask(list(needed.values()), for_units=units)
+        answers = dict(zip(needed, found, strict=True))
         for name, answer in answers.items():
             self._cache.learn(needed[name].stage, needed[name].keys, answer)
         for unit in units:
             if (unit.keys or unit) in answers:
                 _fulfil(unit, answers[unit.keys or unit])
 
-    def _ask(self, units: Sequence[Unit]) -> Sequence[Answer]:
+    def _ask(self, units: Sequence[Unit], for_units: Sequence[Unit]) -> Sequence[Answer]:
+        """Make one call; end it when none of `for_units` is waited for any more."""
         first = units[0]
         tokens = sum(unit.tokens for unit in units)
         problem: Exception | None = None
 
         def heed(_finished: int) -> None:
-            if all(unit.future.done() for unit in units):
+            if all(unit.future.done() for unit in for_units):
                 raise AbandonedError
 
         self._observer.call_began()

@@ -324,3 +324,28 @@ def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
     assert good.future.result(5)
     with pytest.raises(BackendRefusedError):
         bad.future.result(5)
+
+
+def test_a_call_goes_on_for_the_twin_of_a_unit_that_was_cancelled(shared):
+    class Slow(FaultyModel):
+        def sample(self, requests, law, advance):
+            self.sampled.append(len(requests))
+            self.entered.release()
+            self.free.wait()
+            advance(0)
+            return ToyModel().sample(requests, law)
+
+    model = Slow()
+    scheduler = shared(model).scheduler
+    hold(model, scheduler)
+    gone, stays = Client(), Client()
+    first, twin = unit("twin", key=b"twin"), unit("twin", key=b"twin")
+    scheduler.submit(gone, [first])
+    scheduler.submit(stays, [twin])
+    model.free.set()
+    model.free.clear()
+    model.entered.acquire()
+    scheduler.cancel(gone, KeyError("gone"))
+    model.free.set()
+    assert twin.future.result(5)
+    assert model.sampled == [1]
