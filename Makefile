@@ -50,6 +50,7 @@ $(VENV)/bin/python:
 # torch first: from the index of CPU wheels where that can be reached, and with the locked
 # versions of what it needs.
 $(VENV)/run.done: requirements/run.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV): a minute or two, the first time" >&2
 	$(BIN)/python -m pip install --quiet --retries 2 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
 	  -c requirements/run.lock torch==$(TORCH_VERSION)
 	$(BIN)/python -m pip install --quiet -r requirements/run.lock

@@ -34,7 +34,13 @@ def evaluate() -> None:
     help=f"Comma-separated, of: {', '.join(STS_TASKS)}.",
 )
 @click.option("--limit", type=int, help="Only the first pairs of each task.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the results here as JSON.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("runs/sts.json"),
+    show_default=True,
+    help="Write the results here as JSON, with each pair's distance.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @model_options
 @comparison_options
@@ -42,7 +48,7 @@ def sts(
     data: Path,
     tasks: str,
     limit: int | None,
-    out: Path | None,
+    out: Path,
     as_json: bool,
     model_name: str,
     device: str,
@@ -59,8 +65,8 @@ def sts(
         results = [
             evaluate_task(model, task, pairs, config, progress) for task, pairs in loaded.items()
         ]
-    if out is not None:
-        write_json(out, {"results": results})
+    write_json(out, {"results": results})
+    click.echo(f"wrote {out}", err=True)
     if as_json:
         click.echo(json.dumps({"results": results}, allow_nan=False))
     else:

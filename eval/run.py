@@ -10,6 +10,7 @@ from eval.baselines import word_overlap
 from eval.datasets import ScoredPair
 from eval.protocol import spearman
 from similarity.config import ComparisonConfig
+from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 from similarity.pipeline import Progress, compare_pairs, no_progress
@@ -39,7 +40,18 @@ def evaluate_task(
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file whole or not at all, making its folder where needed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

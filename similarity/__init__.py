@@ -9,7 +9,7 @@
 from similarity.config import ComparisonConfig, Law, SamplingConfig
 from similarity.errors import ConfigError, InputError, ModelError, TrajsimError
 from similarity.models.loader import load_model
-from similarity.pipeline import compare, compare_matrix, compare_pairs
+from similarity.pipeline import compare, compare_many, compare_matrix, compare_pairs
 from similarity.prompts import Prompt
 from similarity.results import Comparison, SimilarityMatrix
 from similarity.version import __version__
@@ -27,6 +27,7 @@ __all__ = [
     "TrajsimError",
     "__version__",
     "compare",
+    "compare_many",
     "compare_matrix",
     "compare_pairs",
     "load_model",

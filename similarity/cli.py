@@ -13,9 +13,12 @@ from typing import Any
 import click
 
 from similarity import pipeline
+from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.models.base import LanguageModel
 from similarity.options import comparison_config, comparison_options, model_options, open_model
 from similarity.progress import progress_bars
+from similarity.results import Comparison
 from similarity.tables import print_comparison, print_explanation, print_matrix
 from similarity.version import __version__
 
@@ -80,7 +83,7 @@ def compare(
     """Print the similarity and distance of the texts FIRST and SECOND."""
     config = comparison_config(**settings)
     model = open_model(model_name, device, dtype)
-    result = pipeline.compare(model, first, second, config)
+    result = _compare(model, first, second, config)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -109,7 +112,7 @@ def explain(
         raise ConfigError(f"--top must be at least 1, got {top}")
     config = comparison_config(**settings)
     model = open_model(model_name, device, dtype)
-    result = pipeline.compare(model, first, second, config)
+    result = _compare(model, first, second, config)
     if as_json:
         content = result.to_dict()
         content["trajectories"] = [content["trajectories"][i] for i in result.most_telling(top)]
@@ -147,6 +150,11 @@ def matrix(
         print_json(result.to_dict())
     else:
         print_matrix(result)
+
+
+def _compare(model: LanguageModel, first: str, second: str, config: ComparisonConfig) -> Comparison:
+    with progress_bars() as progress:
+        return pipeline.compare_pairs(model, [(first, second)], config, progress)[0]
 
 
 def read_texts(file: str) -> list[str]:

@@ -45,8 +45,7 @@ def compare_pairs(
 ) -> list[Comparison]:
     """Return the comparison of each pair, in order; a text that repeats is sampled once.
 
-    All texts are checked before anything is sampled. For one text against many, give the
-    pairs of that one with each.
+    All texts are checked before anything is sampled.
 
     Raises
     ------
@@ -55,6 +54,23 @@ def compare_pairs(
     """
     study = _study(model, pairs, config or ComparisonConfig(), progress)
     return [study.comparison(first, second) for first, second in pairs]
+
+
+def compare_many(
+    model: LanguageModel,
+    source: str,
+    targets: Sequence[str],
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+) -> list[Comparison]:
+    """Return the comparison of one text with each of many, in order.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    return compare_pairs(model, [(source, target) for target in targets], config, progress)
 
 
 def compare_matrix(

@@ -68,6 +68,7 @@ def render(facts: Facts) -> str:
         "state": "" if facts.step == facts.arguments["steps"] else UNFINISHED,
         "plans": _plans(facts.plans),
         "tokens": f"{sum(record['tokens'] for record in facts.log) / 1e6:.1f}",
+        "prepared": f"{facts.manifest['tokens'] / 1e6:.1f}",
         "minutes": f"{facts.seconds / 60:.0f}",
         "data_sha256": facts.manifest.get("sha256", "not recorded"),
         "mix": _mix(facts.manifest["sources"]),
@@ -86,7 +87,7 @@ UNFINISHED = "\n**Not a finished model: the run had steps left when this was exp
 def _mix(sources: dict[str, dict[str, float]]) -> str:
     known = {source.name: source for source in MIX}
     rows = [
-        "| source | register | share | epochs | origin | licence |",
+        "| source | register | share | passes | origin | licence |",
         "|---|---|---|---|---|---|",
     ]
     whole = sum(use["tokens"] for use in sources.values())

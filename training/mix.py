@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Source:
     """One corpus file and how it is used.
 
@@ -33,69 +33,61 @@ class Source:
     shuffle: bool = False
 
 
-def _source(
-    name: str, share: float, register: str, origin: str, licence: str, *, shuffle: bool = False
-) -> Source:
-    return Source(
-        name=name, share=share, register=register, origin=origin, licence=licence, shuffle=shuffle
-    )
-
-
 MIX: tuple[Source, ...] = (
-    _source("captions_coco", 3.4, "image captions", "COCO annotations", "CC BY 4.0", shuffle=True),
-    _source(
+    Source("captions_coco", 3.4, "image captions", "COCO annotations", "CC BY 4.0", shuffle=True),
+    Source(
         "forum_stackexchange",
         2.0,
         "forum questions and answers",
         "Stack Exchange dumps",
         "CC BY-SA 3.0/4.0",
     ),
-    _source("enwiki2018_part", 2.0, "encyclopedia", "Wikipedia extracts", "CC BY-SA 3.0"),
-    _source("news_wikinews", 1.0, "news", "Wikinews and GUM news", "CC BY 2.5"),
-    _source(
+    Source("enwiki2018_part", 2.0, "encyclopedia", "Wikipedia extracts", "CC BY-SA 3.0"),
+    Source("news_wikinews", 1.0, "news", "Wikinews and GUM news", "CC BY 2.5"),
+    Source(
         "nltk_open",
         1.0,
         "speeches, mixed, film reviews",
         "NLTK open corpora",
         "public domain / CC BY / free",
     ),
-    _source("web_ewt", 0.8, "e-mail, blogs, reviews", "UD English-EWT", "CC BY-SA 4.0"),
-    _source(
+    Source("web_ewt", 0.8, "e-mail, blogs, reviews", "UD English-EWT", "CC BY-SA 4.0"),
+    Source(
         "stories_children",
         0.75,
         "simple stories",
         "African Storybook, Pratham Books",
         "CC BY or public domain",
     ),
-    _source("dialogue_sgd", 0.5, "task dialogue", "Schema-Guided Dialogue", "CC BY-SA 4.0"),
-    _source(
+    Source("dialogue_sgd", 0.5, "task dialogue", "Schema-Guided Dialogue", "CC BY-SA 4.0"),
+    Source(
         "gum_pud_misc",
         0.3,
         "travel, biography, academic, court",
         "GUM, UD PUD",
         "CC BY, CC BY-SA",
     ),
-    _source("qa_medquad", 0.3, "public FAQ", "MedQuAD", "CC BY 4.0"),
-    _source(
+    Source("qa_medquad", 0.3, "public FAQ", "MedQuAD", "CC BY 4.0"),
+    Source(
         "gutenberg_sample",
         0.3,
         "books, mostly before 1930",
         "Project Gutenberg",
         "US public domain",
     ),
-    _source(
+    Source(
         "captions_other",
         0.3,
         "captions, spatial statements",
         "NLVR2, NLVR, Visual Spatial Reasoning, ImageInWords (human)",
         "CC BY 4.0; Apache-2.0",
     ),
-    _source("reviews_products", 0.25, "product reviews", "NLTK product reviews", "CC BY 4.0"),
-    _source("tatoeba_en", 0.25, "single sentences", "Tatoeba", "CC BY 2.0"),
-    _source("news_hhs", 0.2, "press releases", "US HHS", "US public domain"),
-    _source("dialogue_taskmaster4", 0.1, "task dialogue", "Taskmaster-4", "CC BY 4.0"),
-    _source("commonvoice_en", 0.1, "single sentences", "Common Voice", "CC0"),
-    _source(
+    Source("reviews_products", 0.25, "product reviews", "NLTK product reviews", "CC BY 4.0"),
+    Source("tatoeba_en", 0.25, "single sentences", "Tatoeba", "CC BY 2.0"),
+    Source("news_hhs", 0.2, "press releases", "US HHS", "US public domain"),
+    Source("dialogue_taskmaster4", 0.1, "task dialogue", "Taskmaster-4", "CC BY 4.0"),
+    Source("commonvoice_en", 0.1, "single sentences", "Common Voice", "CC0"),
+    Source(
         "questions_short",
         0.1,
         "short questions",

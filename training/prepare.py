@@ -72,6 +72,10 @@ def prepare(
         Tokens to see in all, about; each source is repeated or sampled to its share of them.
     vocab : int
         Size of the vocabulary, special tokens included.
+    seed : int
+        Of every draw: the same corpora and seed give the same files.
+    mix : tuple of Source
+        What to read, in which shares.
 
     Returns
     -------

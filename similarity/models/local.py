@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
-MAX_BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
+# Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
+MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
 # Seconds to ask the hub which commit a model is at.
 HUB_TIMEOUT = 10.0
 # Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
@@ -56,13 +57,14 @@ class LocalModel(LanguageModel):
         self.end_ids = _end_ids(network.module, tokenizer)
         self.vocab_size = network.vocab_size
         device = network.device.type
-        self._max_rows = MAX_ROWS.get(device, 512)
-        self._max_batch_tokens = MAX_BATCH_TOKENS.get(device, 4096)
+        self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
+        self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
 
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
         # A text that spells a special token is text: it must not end the sequence.
-        ids = self._tokenizer(text, split_special_tokens=True)["input_ids"]
+        # Its length is checked against the context by the caller, without a warning here.
+        ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
         while len(ids) > 1 and ids[-1] in self.end_ids:
             ids = ids[:-1]
         return tuple(ids)
@@ -81,12 +83,10 @@ class LocalModel(LanguageModel):
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
         equal_length = not self.network.packs
-        # Below single precision, stepping and reading at once do not agree to rounding.
-        exact = self.network.dtype in (torch.float32, torch.float64)
         for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
             sampling.sample_rows(self.network, rows, law, self.end_ids)
             for row in rows:
-                results[row.owner].append(row.continuation(keep_log_probs=exact))
+                results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
             advance(sum(row.trajectory == row.request.n - 1 for row in rows))
         return results
 

@@ -60,6 +60,11 @@ class Network:
         return next(self.module.parameters()).dtype
 
     @property
+    def exact(self) -> bool:
+        """Whether stepping and reading at once agree to rounding of single precision."""
+        return self.rounding <= ROUNDING[torch.float32]
+
+    @property
     def rounding(self) -> float:
         """How far, in nats, rounding may move a log-probability."""
         return ROUNDING[self.dtype]

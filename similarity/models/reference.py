@@ -20,8 +20,8 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.local import LocalModel
-from similarity.models.torch_ops import law_log_probs, race
-from similarity.noise import step_key
+from similarity.models.torch_ops import law_log_probs
+from similarity.noise import exponential, step_key
 
 
 class ReferenceModel(LanguageModel):
@@ -66,7 +66,8 @@ class ReferenceModel(LanguageModel):
         log_probs: list[float] = []
         for step in range(request.max_tokens):
             row = self._read([*request.prefix, *tokens], law)[-1:]
-            token = int(race(row, [step_key(request.key, trajectory, step)])[0])
+            waits = exponential(step_key(request.key, trajectory, step), row.shape[-1])
+            token = int(np.argmax(row[0].cpu().numpy() - np.log(waits)))
             tokens.append(token)
             log_probs.append(float(row[0, token]))
             if token in self.end_ids:

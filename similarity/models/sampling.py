@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from similarity.config import Law
 from similarity.models.base import Continuation, SampleRequest
 from similarity.models.network import Network
-from similarity.models.torch_ops import law_log_probs, race
+from similarity.models.torch_ops import draw
 from similarity.noise import step_key
 
 
@@ -69,51 +70,81 @@ def batches(
 @torch.inference_mode()
 def sample_rows(network: Network, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
     """Sample all rows to their end, in place."""
-    if not network.caches:
+    if network.caches:
+        _sample_by_stepping(network, rows, law, end_ids)
+    else:
         _sample_by_rereading(network, rows, law, end_ids)
-        return
-    owners = list(dict.fromkeys(row.owner for row in rows))
-    prefixes = {row.owner: row.request.prefix for row in rows}
-    ids, mask = _left_padded([prefixes[owner] for owner in owners], network.device)
-    positions = (mask.cumsum(-1) - 1).clamp_min(0)
-    padding = None if mask.all() else mask
-    logits, cache = network.start(ids, padding, positions)
 
-    place = {owner: i for i, owner in enumerate(owners)}
-    chosen = _index([place[row.owner] for row in rows], network.device)
-    logits, mask, positions = logits[chosen], mask[chosen], positions[chosen, -1:]
-    network.select(cache, chosen)
-    # Rows that are done stay in the batch until a quarter of it is done: dropping them
-    # copies the whole state.
-    alive = rows
+
+def _sample_by_stepping(
+    network: Network, rows: list[Row], law: Law, end_ids: frozenset[int]
+) -> None:
+    """Read each prefix once, copy the state after it to its rows, and step them together."""
+    state, logits = _start(network, rows)
     while True:
-        _take_step(network, alive, logits, law, end_ids)
-        going = [i for i, row in enumerate(alive) if not row.finished(end_ids)]
+        _take_step(network, state.rows, logits, law, end_ids)
+        going = [i for i, row in enumerate(state.rows) if not row.finished(end_ids)]
         if not going:
             return
-        if len(going) <= 0.75 * len(alive):
-            chosen = _index(going, network.device)
-            alive = [alive[i] for i in going]
-            mask, positions = mask[chosen], positions[chosen]
-            network.select(cache, chosen)
-        tokens = _index([row.tokens[-1] for row in alive], network.device)[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=-1)
-        positions = positions + 1
-        logits = network.step(tokens, None if padding is None else mask, positions, cache)
+        # Rows that are done stay until a quarter is: dropping them copies the whole state.
+        if len(going) <= 0.75 * len(state.rows):
+            state.keep(network, going)
+        logits = state.step(network)
+
+
+@dataclass
+class _State:
+    """Rows under way, and the network's state after what they have read."""
+
+    rows: list[Row]
+    cache: DynamicCache
+    mask: Tensor | None  # "row position", None where no prefix is padded
+    positions: Tensor  # "row 1"
+
+    def keep(self, network: Network, chosen: list[int]) -> None:
+        """Drop all other rows."""
+        index = torch.tensor(chosen, device=network.device)
+        self.rows = [self.rows[i] for i in chosen]
+        self.mask = None if self.mask is None else self.mask[index]
+        self.positions = self.positions[index]
+        network.select(self.cache, index)
+
+    def step(self, network: Network) -> Tensor:
+        """Read each row's last token; return the logits after it, shape "row token"."""
+        last = torch.tensor([[row.tokens[-1]] for row in self.rows], device=network.device)
+        if self.mask is not None:
+            self.mask = torch.cat([self.mask, torch.ones_like(last)], dim=-1)
+        self.positions = self.positions + 1
+        return network.step(last, self.mask, self.positions, self.cache)
+
+
+def _start(network: Network, rows: list[Row]) -> tuple[_State, Tensor]:
+    prefixes = {row.owner: row.request.prefix for row in rows}
+    place = {owner: i for i, owner in enumerate(prefixes)}
+    ids, mask = _left_padded(list(prefixes.values()), network.device)
+    padding = None if mask.all() else mask
+    positions = (mask.cumsum(-1) - 1).clamp_min(0)
+    logits, cache = network.start(ids, padding, positions)
+
+    copies = torch.tensor([place[row.owner] for row in rows], device=network.device)
+    network.select(cache, copies)
+    state = _State(
+        rows=rows,
+        cache=cache,
+        mask=None if padding is None else mask[copies],
+        positions=positions[copies, -1:],
+    )
+    return state, logits[copies]
 
 
 def _take_step(
     network: Network, rows: list[Row], logits: Tensor, law: Law, end_ids: frozenset[int]
 ) -> None:
-    log_probs = law_log_probs(logits, law)
-    tokens, leads = race(log_probs, [row.key() for row in rows])
-    chosen = log_probs.gather(-1, tokens[:, None])[:, 0].tolist()
     # A race won by less than rounding is run again on the row alone, so that who else is
     # in the batch cannot decide it. Half precision is too coarse for that promise.
-    close = network.rounding / min(law.temperature, 1.0) if network.rounding <= 1e-4 else 0.0
-    for row, token, lead, log_prob in zip(
-        rows, tokens.tolist(), leads.tolist(), chosen, strict=True
-    ):
+    close = network.rounding / min(law.temperature, 1.0) if network.exact else 0.0
+    drawn = draw(logits, law, [row.key() for row in rows])
+    for row, token, log_prob, lead in zip(rows, *drawn, strict=True):
         if row.tokens and row.finished(end_ids):
             continue
         if lead < close:
@@ -125,9 +156,8 @@ def _take_step(
 def _step_alone(network: Network, row: Row, law: Law) -> tuple[int, float]:
     """Return token and log-probability of a row's next step, read from its beginning."""
     ids = torch.tensor([[*row.request.prefix, *row.tokens]], device=network.device)
-    log_probs = law_log_probs(network.read(ids)[:, -1], law)
-    token, _ = race(log_probs, [row.key()])
-    return int(token), float(log_probs[0, int(token)])
+    (token,), (log_prob,), _ = draw(network.read(ids)[:, -1], law, [row.key()])
+    return token, log_prob
 
 
 def _sample_by_rereading(
@@ -148,7 +178,3 @@ def _left_padded(prefixes: Sequence[Sequence[int]], device: torch.device) -> tup
     ids = [[0] * (width - len(prefix)) + list(prefix) for prefix in prefixes]
     mask = [[0] * (width - len(prefix)) + [1] * len(prefix) for prefix in prefixes]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _index(values: list[int], device: torch.device) -> Tensor:
-    return torch.tensor(values, device=device)

@@ -33,22 +33,43 @@ def token_log_probs(logits: Tensor, tokens: Tensor, law: Law) -> Tensor:
     return scaled.gather(-1, tokens[:, None])[:, 0] - scaled.logsumexp(-1)
 
 
-def race(log_probs: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-    """Draw one token for each row by the exponential race.
+def draw(
+    logits: Tensor, law: Law, keys: Sequence[tuple[int, int]]
+) -> tuple[list[int], list[float], list[float]]:
+    """Draw one token for each row of logits, shape "row token", with each row's own key.
 
     Returns
     -------
     tuple
-        The tokens, shape "row", and by how many nats each won: a lead within rounding
-        could have gone the other way.
+        For each row the token, its log-probability in nats, and by how many nats it won
+        the race: a lead within rounding could have gone the other way.
+    """
+    if law.truncated:
+        logits, law = law_log_probs(logits, law), Law()
+    tokens, leads = race(logits.float() / law.temperature, keys)
+    return tokens.tolist(), token_log_probs(logits, tokens, law).tolist(), leads.tolist()
+
+
+def race(scores: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    """Draw a token for each row by the exponential race.
+
+    Parameters
+    ----------
+    scores
+        Shape "row token": log-probabilities, each row up to a constant.
+
+    Returns
+    -------
+    tuple
+        The tokens, and their leads in nats, both of shape "row".
     """
     winners, leads = [], []
-    rows = max(1, _NOISE_ELEMENTS.get(log_probs.device.type, 1 << 18) // log_probs.shape[-1])
+    rows = max(1, _NOISE_ELEMENTS.get(scores.device.type, 1 << 18) // scores.shape[-1])
     for start in range(0, len(keys), rows):
-        part = log_probs[start : start + rows]
-        scores = part - exponential(keys[start : start + rows], part).log_()
-        best, token = scores.max(-1)
-        second = scores.scatter_(-1, token[:, None], -torch.inf).amax(-1)
+        part = scores[start : start + rows]
+        arrivals = part - exponential(keys[start : start + rows], part).log_()
+        best, token = arrivals.max(-1)
+        second = arrivals.scatter_(-1, token[:, None], -torch.inf).amax(-1)
         winners.append(token)
         leads.append(best - second)
     return torch.cat(winners), torch.cat(leads)

@@ -67,7 +67,9 @@ def test_command_writes_what_it_prints(tmp_path: Path, monkeypatch: pytest.Monke
     content = json.loads(result.stdout)
     assert content == json.loads(out.read_text())
     assert content["results"][0]["pairs"] == 5
+    monkeypatch.chdir(tmp_path)
     table = invoke(tmp_path, "--tasks", "made").stdout
+    assert (tmp_path / "runs" / "sts.json").exists()
     assert "word overlap" in table
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

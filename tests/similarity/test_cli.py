@@ -138,5 +138,5 @@ def test_commands_of_other_packages_are_found() -> None:
 
 
 def test_errors_that_are_not_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.pipeline, "compare", lambda *_: 1 / 0)
+    monkeypatch.setattr(cli.pipeline, "compare_pairs", lambda *_: 1 / 0)
     assert isinstance(run("compare", *TOY, "a", "b").exception, ZeroDivisionError)

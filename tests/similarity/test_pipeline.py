@@ -15,7 +15,7 @@ from similarity.distances import DISTANCES
 from similarity.errors import InputError, TextTooLongError, WrongAnswerError
 from similarity.models.base import Advance, Continuation, SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare, compare_matrix, compare_pairs
+from similarity.pipeline import compare, compare_many, compare_matrix, compare_pairs
 
 SMALL = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
 texts = st.text(min_size=1, max_size=30).filter(str.strip)
@@ -216,6 +216,12 @@ def test_all_texts_are_checked_before_anything_is_sampled() -> None:
     with pytest.raises(TextTooLongError, match=r"'xxxx.* is 905 tokens too long: it has 4995"):
         compare_pairs(toy, [("a", "b"), ("c", "x" * 4994)], SMALL)
     assert not toy.sampled
+
+
+def test_one_against_many_is_its_pairs(toy_model: ToyModel) -> None:
+    many = compare_many(toy_model, "a red car", ["the sea", "a car"], SMALL)
+    pairs = compare_pairs(toy_model, [("a red car", "the sea"), ("a red car", "a car")], SMALL)
+    assert [one.to_dict() for one in many] == [one.to_dict() for one in pairs]
 
 
 def test_no_pairs_are_no_results(toy_model: ToyModel) -> None:

@@ -110,8 +110,8 @@ def test_a_close_race_is_decided_by_the_row_alone(
         return alone(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sampling, "_step_alone", counted)
-    race = sampling.race
-    monkeypatch.setattr(sampling, "race", lambda *args: (race(*args)[0], torch.zeros(len(args[0]))))
+    draw = sampling.draw
+    monkeypatch.setattr(sampling, "draw", lambda *args: (*draw(*args)[:2], [0.0] * len(args[0])))
     (again,) = model.sample([request], Law())
     assert [c.token_ids for c in again] == [c.token_ids for c in expected[0]]
     assert len(called) == sum(len(c.token_ids) for c in again)
@@ -140,12 +140,13 @@ def test_text_survives(tiny: Loader) -> None:
     assert model.decode(model.encode("Grüße,  犬\0 .")) == "Grüße,  犬\0 ."
 
 
-def test_too_long_a_text_says_by_how_much(tiny: Loader) -> None:
+def test_too_long_a_text_says_by_how_much(tiny: Loader, capfd: pytest.CaptureFixture[str]) -> None:
     model = tiny("llama")
     fits = "x" * (128 - 1 - 1 - 8)
     compare(model, fits, "a", CONFIG)
     with pytest.raises(TextTooLongError, match=r"is 1 tokens too long: it has 121 tokens.*128"):
         compare(model, fits + "x", "a", CONFIG)
+    assert capfd.readouterr().err == ""
 
 
 def test_revision_changes_with_the_files(tmp_path: Path) -> None:

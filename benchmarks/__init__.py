@@ -1,0 +1,1 @@
+"""Measurements that print figures and ratios of one run; nothing here is a test."""

@@ -1,0 +1,120 @@
+"""Pairs a second: all pairs packed and batched, against one pair at a time in two plain ways.
+
+Run as `make bench`, or `python -m benchmarks.pairs --help`.
+"""
+
+import time
+from collections.abc import Callable
+
+import click
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from similarity.config import ComparisonConfig
+from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.local import LocalModel
+from similarity.models.reference import ReferenceModel
+from similarity.options import open_model
+from similarity.pipeline import compare_pairs
+
+SENTENCES = (
+    "A man is playing a guitar on a small stage.",
+    "Two children are kicking a ball across the park.",
+    "The council will vote on the new budget next week.",
+    "Shares of the airline fell after the strike was announced.",
+    "How do I remove the battery from this laptop?",
+    "The old bridge was closed because of the flood.",
+    "A woman slices tomatoes in a bright kitchen.",
+    "The river rises in the hills north of the town.",
+    "She said that the meeting had been put off until Monday.",
+    "A brown dog runs through shallow water.",
+    "The museum shows paintings from the last century.",
+    "He has not decided yet whether to accept the offer.",
+)
+
+
+@click.command()
+@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--pairs", "count", default=24, show_default=True, help="Pairs to compare.")
+@click.option("--slow-pairs", default=4, show_default=True, help="Of them, for the reference.")
+def main(model_name: str, count: int, slow_pairs: int) -> None:
+    """Print pairs a second and the ratio to each way of going pair by pair."""
+    model = open_model(model_name, "auto", "auto")
+    if not isinstance(model, LocalModel):
+        raise click.UsageError("the benchmark is of models in this process")
+    pairs = make_pairs(count)
+    config = ComparisonConfig()
+    reference = ReferenceModel(model)
+    compare_pairs(model, pairs[:2], config)
+
+    fast = pairs_a_second(len(pairs), lambda: compare_pairs(model, pairs, config))
+    generated = pairs_a_second(count, lambda: [generate_and_score(model, *p) for p in pairs])
+    slow = pairs_a_second(
+        slow_pairs, lambda: [compare_pairs(reference, [p], config) for p in pairs[:slow_pairs]]
+    )
+    table = Table(title=f"{model.info.name}, n = m = 20, {torch.get_num_threads()} threads")
+    for column in ("way", "pairs", "pairs/s", "packed and batched is faster by"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for way, used, speed in (
+        ("packed and batched", count, fast),
+        ("pair by pair: generate(), padded scoring", count, generated),
+        ("pair by pair: the reference", slow_pairs, slow),
+    ):
+        table.add_row(way, str(used), f"{speed:.2f}", f"{fast / speed:.1f} ×")
+    Console(highlight=False, width=100).print(table)
+
+
+def make_pairs(count: int) -> list[tuple[str, str]]:
+    """Return pairs of texts that do not repeat, as sentences with a number."""
+    texts = [f"{SENTENCES[i % len(SENTENCES)]} ({i + 1})" for i in range(2 * count)]
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def pairs_a_second(count: int, work: Callable[[], object]) -> float:
+    """Time one run of the work."""
+    begin = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - begin)
+
+
+@torch.inference_mode()
+def generate_and_score(model: LocalModel, first: str, second: str) -> float:
+    """Return one pair's distance as a script would: `generate`, then padded batches.
+
+    Samples each text's 20 continuations with transformers' own cache, then reads prefix and
+    continuation together for all 40 under each text.
+    """
+    prefixes = [torch.tensor([model.encode(text)]) for text in (first, second)]
+    sampled = [_generate(model, prefix) for prefix in prefixes]
+    rows = [
+        torch.cat([_mean_log_probs(model, prefix, part) for part in sampled]) for prefix in prefixes
+    ]
+    return float((rows[0] - rows[1]).abs().mean())
+
+
+def _generate(model: LocalModel, prefix: Tensor) -> Tensor:
+    module = model.network.module
+    output: Tensor = module.generate(  # type: ignore[operator]
+        prefix.to(model.network.device),
+        do_sample=True,
+        top_k=0,
+        max_new_tokens=20,
+        num_return_sequences=20,
+        pad_token_id=max(model.end_ids),
+    )
+    return output[:, prefix.shape[1] :]
+
+
+def _mean_log_probs(model: LocalModel, prefix: Tensor, sampled: Tensor) -> Tensor:
+    ids = torch.cat([prefix.to(sampled.device).expand(len(sampled), -1), sampled], dim=-1)
+    ends = torch.isin(sampled, torch.tensor(list(model.end_ids), device=sampled.device))
+    kept = ends.cumsum(-1) - ends.long() == 0  # up to and including the first end
+    logits = model.network.read(ids)[:, prefix.shape[1] - 1 : -1]
+    log_probs = logits.log_softmax(-1).gather(-1, sampled[..., None])[..., 0]
+    return (log_probs * kept).sum(-1) / kept.sum(-1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What the documentation says is what the tables in the code say."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from similarity import distances
+from similarity.cli import main
+from similarity.prompts import PROMPTS
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+METHOD = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_method_defines_every_distance() -> None:
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", METHOD, re.MULTILINE) == list(distances.DISTANCES)
+
+
+def test_method_quotes_every_prompt() -> None:
+    for name, prompt in PROMPTS.items():
+        quoted = prompt.before or prompt.after
+        assert name == "none" or f"`{quoted}`" in METHOD
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_file_tree_is_true() -> None:
+    (tree,) = re.findall(r"## The files\n\n```\n(.*?)```", README, re.DOTALL)
+    assert tree
+    folders: list[str] = []
+    for line in tree.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.findall(r"[\w./-]+(?:\.(?:py|yaml|md)|/)(?=\s|$)", line.split("   ")[0].strip())
+        for name in names[:1]:
+            folders = [*folders[:depth], name]
+            assert (ROOT / "".join(folders)).exists(), "".join(folders)
+
+
+def test_commands_of_the_readme_parse() -> None:
+    commands = re.findall(r"^\$ (trajsim .*)$", README, re.MULTILINE)
+    assert commands
+    for command in commands:
+        _, name, *arguments = shlex.split(command)
+        found = main.get_command(click.Context(main), name)
+        assert found is not None
+        found.make_context(name, arguments)
+
+
+def test_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(program, "README.md", "exec"), {})
+    assert capsys.readouterr().out
