@@ -45,17 +45,17 @@ def serve(**options: str | None) -> None:
 
     settings = read_settings(**options)
     configure_logs(settings.log_level, settings.log_format)
-    listening = listen(settings.host, settings.port)
-    address = _address(listening)
-    click.echo(f"loading model {settings.model} …", err=True)
-    model = open_model(settings.model, settings.device, settings.dtype)
+    with listen(settings.host, settings.port) as listening:
+        address = _address(listening)
+        click.echo(f"loading model {settings.model} …", err=True)
+        model = open_model(settings.model, settings.device, settings.dtype)
 
-    def announce() -> None:
-        click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
-        click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
+        def announce() -> None:
+            click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
+            click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
 
-    server = Server(create_app(settings, lambda: model), settings, announce)
-    server.run(sockets=[listening])
+        server = Server(create_app(settings, lambda: model), settings, announce)
+        server.run(sockets=[listening])
     if not server.started:
         sys.exit(1)
     click.echo("stopped", err=True)

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.body import bounded
+from service.body import Body
 from service.engine import Engine
 from service.errors import DrainingError, Problem, problem_of, problem_response
 from service.logs import places
@@ -62,35 +62,37 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        body = Body(
+            receive,
+            Headers(scope=scope),
+            max_bytes=self._max_body_bytes,
+            seconds=self._body_seconds,
+        )
+        exchange = _Exchange(scope, send, body)
         span = (
             self._tracing.span("HTTP", Headers(scope=scope))
             if self._tracing
             else nullcontext(Attributes())
         )
         with span as attributes:
-            await self._answer(exchange, receive)
+            await self._answer(exchange)
             attributes.update(exchange.facts(), name=exchange.name)
         self._report(exchange)
 
-    async def _answer(self, exchange: "_Exchange", receive: Receive) -> None:
+    async def _answer(self, exchange: "_Exchange") -> None:
         probe = exchange.scope["path"] in PROBES
         if self._drain.draining and not probe:
             error = DrainingError("the service is going down; send it to another one, or later")
-            await exchange.refuse(problem_of(error), receive)
+            await exchange.refuse(problem_of(error))
             return
         self._drain.in_flight += not probe
         try:
-            length = Headers(scope=exchange.scope).get("content-length")
-            limited = bounded(
-                receive, length, max_bytes=self._max_body_bytes, seconds=self._body_seconds
-            )
-            await self._app(exchange.scope, limited, exchange.send)
+            await self._app(exchange.scope, exchange.body.receive, exchange.send)
         except Exception as error:
             if not isinstance(error, HTTPException):
                 _log_failure(exchange, error)
             if not exchange.status:
-                await exchange.refuse(problem_of(error), receive)
+                await exchange.refuse(problem_of(error))
         finally:
             self._drain.in_flight -= not probe
 
@@ -127,8 +129,9 @@ class Drain:
 class _Exchange:
     """One request and its answer, as the log line and the metrics tell of them."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
         self.scope = scope
+        self.body = body
         self.began = time.monotonic()
         self.status = 0
         self._send = send
@@ -163,14 +166,19 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
+            await self.body.drop()
+            if not self.body.complete:
+                # Or the server would read on, however long the body is.
+                headers["Connection"] = "close"
             headers["X-Request-Id"] = self.request_id
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
 
-    async def refuse(self, problem: Problem, receive: Receive) -> None:
+    async def refuse(self, problem: Problem) -> None:
         self.scope["state"]["code"] = problem.code
-        await problem_response(problem, self.request_id)(self.scope, receive, self.send)
+        response = problem_response(problem, self.request_id)
+        await response(self.scope, self.body.receive, self.send)
 
 
 def _log_failure(exchange: _Exchange, error: Exception) -> None:

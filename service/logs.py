@@ -48,6 +48,8 @@ def configure_logs(level: str, style: str) -> None:
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(level.upper())
+    # It would tell paths as clients write them; the service has lines of its own.
+    logging.getLogger("uvicorn.access").disabled = True
 
 
 def places(error: BaseException) -> list[str]:

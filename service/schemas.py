@@ -1,5 +1,6 @@
 """Requests and answers of the service's own routes, as they stand in openapi.yaml."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -8,17 +9,16 @@ from service.job import Usage
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES, ComparisonConfig
 from similarity.results import Comparison
 
-# The same in words of JSON Schema: no NUL, and at least one character that is not white space.
-TEXT_PATTERN = (
-    r"^[^\x00]*[^\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff]"
-    r"[^\x00]*$"
-)
+# Characters that show nothing: controls, white space, joiners, the byte order mark.
+BLANK = r"\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff"
+TEXT_PATTERN = rf"^[^\x00]*[^{BLANK}][^\x00]*$"
+_VISIBLE = re.compile(f"[^{BLANK}]")
 
 
 def _check_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("a text has a NUL character; take it out")
-    if not text.strip():
+    if not _VISIBLE.search(text):
         raise ValueError("a text is empty or only white space; give at least one character")
     return text
 
@@ -27,7 +27,7 @@ Text = Annotated[
     str,
     AfterValidator(_check_text),
     Field(
-        description="A text; not only white space.",
+        description="A text, with a character that can be seen and without NUL.",
         json_schema_extra={"minLength": 1, "pattern": TEXT_PATTERN},
     ),
 ]

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     max_request_tokens: int = Field(
         2_000_000, ge=1, description="Tokens one request may cost to sample and score, at most."
     )
-    deadline_seconds: float = Field(120, gt=0, description="For a request, waiting included.")
+    deadline_seconds: float = Field(300, gt=0, description="For a request, waiting included.")
     body_seconds: float = Field(20, gt=0, description="For a request's head, and for its body.")
 
     max_active: int = Field(64, ge=1, description="Requests worked on at once, at most.")

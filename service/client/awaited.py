@@ -34,7 +34,7 @@ class AsyncClient:
         url: str = DEFAULT_URL,
         *,
         api_key: str | None = None,
-        timeout: float = 150.0,
+        timeout: float = 330.0,
         retries: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:

@@ -49,7 +49,7 @@ class Client:
         url: str = DEFAULT_URL,
         *,
         api_key: str | None = None,
-        timeout: float = 150.0,
+        timeout: float = 330.0,
         retries: int = 4,
         transport: httpx.BaseTransport | None = None,
     ) -> None:

@@ -23,7 +23,9 @@ def code_of(answer):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("text", ["", "  \n", "a\0b", "\ud800", "\x1c\x1f", "\u3000"])
+@pytest.mark.parametrize(
+    "text", ["", "  \n", "a\0b", "\ud800", "\x1c\x1f", "\u3000", "\x19", "\u200b\ufeff"]
+)
 def test_texts_that_are_none_are_refused(client, path, text):
     # As the bytes of a hostile client; a lone surrogate is escaped.
     body = json.dumps(PATHS[path](text))

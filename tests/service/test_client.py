@@ -1,0 +1,172 @@
+"""The Python client, in both kinds, and public clients of the borrowed shapes."""
+
+import asyncio
+import subprocess
+import sys
+
+import cohere
+import httpx
+import pytest
+from huggingface_hub import InferenceClient
+
+from service.client import ApiError, AsyncClient, Client, NotReachedError
+from similarity import ComparisonConfig, compare
+from similarity.models.toy import ToyModel
+from tests.service.servers import running
+
+SMALL = {"n_trajectories": 3, "max_tokens": 5}
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running(ToyModel()) as address:
+        yield address
+
+
+@pytest.fixture(params=["waiting", "awaited"])
+def ask(request):
+    """Return a function that calls a method of either kind of client."""
+
+    def call(method, *args, url="http://test", transport=None, retries=2, **kwargs):
+        if request.param == "waiting":
+            with Client(url, retries=retries, transport=transport) as client:
+                return getattr(client, method)(*args, **kwargs)
+
+        async def run():
+            async with AsyncClient(url, retries=retries, transport=transport) as client:
+                return await getattr(client, method)(*args, **kwargs)
+
+        return asyncio.run(run())
+
+    return call
+
+
+def test_every_method(ask, url):
+    expected = compare(ToyModel(), "a b", "c d", ComparisonConfig.build(**SMALL))
+    score = ask("similarity", [("a b", "c d")], url=url, explain=2, **SMALL)[0]
+    assert (score.similarity, score.distance) == (expected.similarity, expected.distance)
+    assert len(score.telling) == 2
+    assert score.telling[0].tokens >= 1
+    scores = ask("one_to_many", "a b", ["c d", "a b"], url=url, **SMALL)
+    assert [s.distance for s in scores] == [expected.distance, 0.0]
+    matrix = ask("matrix", ["a b"], ["c d"], url=url, **SMALL)
+    assert matrix.distances == [[pytest.approx(expected.distance)]]
+    ranked = ask("rerank", "a b", ["c d", "a b"], top_n=1, url=url)
+    assert [r.index for r in ranked] == [1]
+    sampled = ask("trajectories", ["a b"], url=url, **SMALL)
+    assert sampled[0][0].text == expected.trajectories[0].text
+    rows = ask("likelihoods", ["a b"], [" c", sampled[0][0].token_ids], url=url)
+    assert rows[0][1] == pytest.approx(sampled[0][0].log_likelihood)
+
+
+def test_errors_carry_status_code_and_request_id(ask, url):
+    with pytest.raises(ApiError, match="only white space") as caught:
+        ask("similarity", [("a", " ")], url=url)
+    assert (caught.value.status, caught.value.code) == (422, "invalid_request")
+    assert caught.value.request_id
+
+
+class Scripted:
+    """A transport that gives answers in order and counts requests."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+
+    def __call__(self, request):
+        self.requests.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def transport(self):
+        return httpx.MockTransport(self)
+
+
+OK = {"results": [{"index": 0, "relevance_score": 1.0}]}
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Record the waits of both kinds, without waiting."""
+    recorded = []
+
+    async def sleep(seconds):
+        recorded.append(seconds)
+
+    monkeypatch.setattr("service.client.waiting.time.sleep", recorded.append)
+    monkeypatch.setattr("service.client.awaited.asyncio.sleep", sleep)
+    return recorded
+
+
+def test_it_waits_as_long_as_it_is_told(ask, waits):
+    scripted = Scripted(
+        httpx.Response(429, headers={"retry-after": "7"}),
+        httpx.Response(503, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        httpx.Response(200, json=OK),
+    )
+    assert ask("rerank", "a", ["b"], transport=scripted.transport)
+    assert 7 <= waits[0] < 8
+    assert 0 <= waits[1] < 1
+
+
+def test_it_gives_up_after_its_retries(ask, waits):
+    scripted = Scripted(*[httpx.Response(429) for _ in range(3)])
+    with pytest.raises(ApiError) as caught:
+        ask("rerank", "a", ["b"], transport=scripted.transport)
+    assert caught.value.status == 429
+    assert len(scripted.requests) == 3
+    assert waits[1] > waits[0] - 0.25
+
+
+def test_it_tries_again_after_broken_connections_and_says_so_in_the_end(ask, waits):
+    scripted = Scripted(httpx.ConnectError("refused"), httpx.Response(200, json=OK))
+    assert ask("rerank", "a", ["b"], transport=scripted.transport)
+    scripted = Scripted(*[httpx.ReadError("broken") for _ in range(3)])
+    with pytest.raises(NotReachedError, match="3 attempts"):
+        ask("rerank", "a", ["b"], transport=scripted.transport)
+
+
+@pytest.mark.parametrize("status", [400, 401, 413, 422, 500, 504])
+def test_it_does_not_try_again_what_cannot_get_better(ask, status):
+    scripted = Scripted(httpx.Response(status, text="<html>"))
+    with pytest.raises(ApiError) as caught:
+        ask("rerank", "a", ["b"], transport=scripted.transport)
+    assert (caught.value.status, caught.value.code) == (status, "http_error")
+
+
+def test_it_sends_its_key():
+    scripted = Scripted(httpx.Response(200, json=OK))
+    with Client("http://test", api_key="secret", transport=scripted.transport) as client:
+        client.rerank("a", ["b"])
+    assert scripted.requests[0].headers["authorization"] == "Bearer secret"
+
+
+def test_it_needs_neither_a_web_framework_nor_torch():
+    program = (
+        "import sys, service.client; "
+        "print(sorted({'fastapi', 'torch', 'starlette', 'uvicorn', 'pydantic'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_hugging_faces_client_of_sentence_similarity(url):
+    client = InferenceClient(f"{url}/similarity")
+    scores = client.sentence_similarity("a b", other_sentences=["c d", "a b"])
+    assert scores == [compare(ToyModel(), "a b", "c d").similarity, 1.0]
+
+
+@pytest.mark.parametrize("make", [cohere.Client, cohere.ClientV2])
+def test_coheres_client(url, make):
+    with httpx.Client() as connections:
+        client = make(api_key="any", base_url=url, httpx_client=connections)
+        answer = client.rerank(model="any", query="a b", documents=["c d", "a b"], top_n=2)
+    assert [(r.index, r.relevance_score) for r in answer.results] == [
+        (1, 1.0),
+        (0, compare(ToyModel(), "a b", "c d").similarity),
+    ]

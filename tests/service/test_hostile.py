@@ -1,0 +1,149 @@
+"""Hostile connections, byte by byte: refused cheaply, and the service lives on."""
+
+import resource
+import socket
+import time
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from similarity.models.toy import ToyModel
+from tests.service.servers import running
+
+HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running(ToyModel(), body_seconds=1.0) as address:
+        yield address
+        assert httpx.get(f"{address}/health/live").status_code == 200
+
+
+def connect(url):
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+def answer_to(connection):
+    """Return the first bytes that come back, or nothing if the connection is closed on us."""
+    try:
+        return connection.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
+def memory():
+    """Return the peak memory of this process, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def send_until_refused(connection, chunk, total):
+    """Send up to `total` bytes; return how many were taken before the connection broke."""
+    sent = 0
+    try:
+        while sent < total:
+            connection.sendall(chunk)
+            sent += len(chunk)
+    except OSError:
+        pass
+    return sent
+
+
+def test_ten_gigabytes_that_are_announced_are_refused_unread(url):
+    with connect(url) as connection:
+        connection.sendall(HEAD + b"Content-Length: 10000000000\r\n\r\n")
+        connection.sendall(b"[" * 1000)
+        assert b" 413 " in answer_to(connection)
+
+
+def test_ten_gigabytes_that_are_not_announced_are_refused_early(url):
+    before = memory()
+    with connect(url) as connection:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+        assert send_until_refused(connection, chunk, 10 * 2**30) < 2**27
+    assert memory() - before < 200 * 2**20
+
+
+def test_a_hundred_megabytes_of_nested_json(url):
+    with connect(url) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000000\r\n\r\n")
+        assert send_until_refused(connection, b"[" * 2**20, 100 * 2**20) < 2**27
+    nested = httpx.post(
+        f"{url}/v1/similarity",
+        content=b"[" * (4 * 2**20),
+        headers={"content-type": "application/json"},
+    )
+    assert nested.status_code in {400, 422}
+
+
+@pytest.mark.parametrize("size", [5 * 2**20, 20 * 2**20])
+def test_the_sender_of_a_body_somewhat_too_large_gets_to_read_why(url, size):
+    answer = httpx.post(f"{url}/v1/similarity", content=b" " * size)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "body_too_large"
+
+
+def test_a_head_that_trickles_in_is_cut_off(url):
+    with connect(url) as connection:
+        began = time.monotonic()
+        for byte in HEAD:
+            try:
+                connection.sendall(bytes([byte]))
+            except OSError:
+                break
+            time.sleep(0.05)
+        assert answer_to(connection) == b""
+        assert time.monotonic() - began < 15
+
+
+def test_a_second_head_that_trickles_in_is_cut_off_too(url):
+    with connect(url) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 200 " in answer_to(connection)
+        connection.sendall(b"GET /")
+        connection.settimeout(15)
+        assert answer_to(connection) == b""
+
+
+def test_silent_connections_are_cut_off(url):
+    with connect(url) as connection:
+        assert answer_to(connection) == b""
+
+
+def test_a_body_that_trickles_in_is_answered_408(url):
+    with connect(url) as connection:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
+        assert b" 408 " in answer_to(connection)
+
+
+def test_many_slow_connections_do_not_keep_others_out(url):
+    slow = [connect(url) for _ in range(300)]
+    try:
+        for connection in slow:
+            connection.sendall(HEAD[:20])
+        answer = httpx.post(f"{url}/v1/similarity", json={"pairs": [["a", "b"]]})
+        assert answer.status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\0\0\0\0\r\n\r\n",
+        b"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\0b\r\n\r\n",
+        b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 1_000_000 + b"\r\n\r\n",
+    ],
+    ids=lambda raw: repr(raw[:30]),
+)
+def test_what_is_no_http_gets_400(url, raw):
+    with connect(url) as connection:
+        connection.sendall(raw)
+        assert answer_to(connection).startswith(b"HTTP/1.1 400 ")

@@ -1,0 +1,47 @@
+"""openapi.yaml is what the application says of itself."""
+
+import subprocess
+import sys
+from typing import get_args
+
+import yaml
+
+from service.app import create_app
+from service.description import render
+from service.schemas import DistanceName, SamplingSettings
+from service.settings import Settings
+from similarity.distances import DISTANCES
+from similarity.prompts import PROMPTS
+from tests.conftest import ROOT
+
+
+def test_the_checked_in_description_is_current(tmp_path):
+    written = tmp_path / "openapi.yaml"
+    command = [sys.executable, "-m", "service.openapi", str(written)]
+    subprocess.run(command, check=True, cwd=ROOT)
+    assert (ROOT / "openapi.yaml").read_text("utf-8") == written.read_text("utf-8"), "make openapi"
+
+
+def test_every_operation_has_a_summary_examples_and_errors():
+    description = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], path
+            assert operation["description"], path
+            if method == "post":
+                assert {"413", "422", "429", "503", "504"} <= set(operation["responses"])
+
+
+def test_names_are_the_librarys():
+    assert list(get_args(DistanceName)) == list(DISTANCES)
+    annotation = SamplingSettings.model_fields["prompt"].annotation
+    assert list(get_args(annotation)) == list(PROMPTS)
+
+
+def test_limits_and_keys_are_described_as_they_are_set():
+    app = create_app(Settings(max_trajectories=7, api_keys="key"))
+    description = yaml.safe_load(render(app))
+    properties = description["components"]["schemas"]["PairsRequest"]["properties"]
+    assert properties["n_trajectories"]["maximum"] == 7
+    assert description["paths"]["/v1/similarity"]["post"]["security"] == [{"key": []}]
+    assert "security" not in description["paths"]["/health/ready"]["get"]

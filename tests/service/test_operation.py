@@ -1,0 +1,216 @@
+"""Queue, deadline, cancellation, a backend that dies and comes back, metrics, logs, traces."""
+
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.app import create_app
+from service.logs import JsonFormatter
+from service.settings import Settings
+from service.tracing import Tracing
+from similarity.models.toy import ToyModel
+from tests.service.models import POISON, FaultyModel
+from tests.service.servers import eventually, running
+
+SMALL = {"n_trajectories": 2, "max_tokens": 3}
+
+
+def body(text="a"):
+    return {"pairs": [[text, "b"]], **SMALL}
+
+
+@pytest.fixture
+def model():
+    model = FaultyModel()
+    yield model
+    model.free.set()
+
+
+def metric(url, name, **labels):
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def test_beyond_the_queue_requests_are_refused_with_retry_after(model):
+    with running(model, max_active=1, max_queued=1, probe_seconds=100) as url:
+        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        with ThreadPoolExecutor(2) as pool:
+            kept = [pool.submit(httpx.post, f"{url}/v1/similarity", json=body()) for _ in "ab"]
+            assert eventually(lambda: metric(url, "trajsim_queued_requests") == 1)
+            refused = httpx.post(f"{url}/v1/similarity", json=body())
+            assert refused.status_code == 429
+            assert refused.json()["error"]["code"] == "queue_full"
+            assert int(refused.headers["retry-after"]) >= 1
+            model.free.set()
+            assert [future.result().status_code for future in kept] == [200, 200]
+        assert metric(url, "trajsim_failures_total", code="queue_full") == 1
+
+
+def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
+    with running(model, deadline_seconds=0.3, probe_seconds=100) as url:
+        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        late = httpx.post(f"{url}/v1/similarity", json=body())
+        assert late.status_code == 504
+        assert late.json()["error"]["code"] == "deadline_exceeded"
+        assert "retry-after" not in late.headers
+        assert metric(url, "trajsim_active_requests") == 0
+        assert metric(url, "trajsim_waiting_units") == 0
+        model.free.set()
+        assert httpx.post(f"{url}/v1/similarity", json=body()).status_code == 200
+
+
+def test_a_client_that_goes_away_cancels_its_work(model):
+    with running(model, probe_seconds=100, batch_tokens=1) as url:
+        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.sampled.clear()
+        model.free.clear()
+        many = {"rows": [f"text {i}" for i in range(20)], **SMALL}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/v1/similarity", json=many, timeout=0.3)
+        assert eventually(lambda: metric(url, "trajsim_active_requests") == 0)
+        assert metric(url, "trajsim_waiting_units") == 0
+        model.free.set()
+        assert httpx.post(f"{url}/v1/similarity", json=body()).status_code == 200
+        assert len(model.sampled) <= 3
+
+
+def test_a_dead_backend_turns_ready_to_503_and_recovers_by_itself(model):
+    with running(model, probe_seconds=0.1) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.dead = True
+        refused = httpx.post(f"{url}/v1/similarity", json=body("new"))
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "model_unavailable"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert httpx.get(f"{url}/health/ready").status_code == 503
+        assert httpx.get(f"{url}/health/live").status_code == 200
+        model.dead = False
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        assert httpx.post(f"{url}/v1/similarity", json=body("new")).status_code == 200
+
+
+def test_a_backend_that_is_found_dead_by_its_own_check_frees_who_waits(model):
+    with running(model, probe_seconds=0.1) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(httpx.post, f"{url}/v1/similarity", json=body("hangs"))
+            model.alive = False
+            assert waits.result().status_code == 503
+        assert httpx.get(f"{url}/health/ready").json()["status"] == "unavailable"
+        model.alive = True
+        model.free.set()
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+
+
+def test_a_call_that_hangs_is_noticed(model):
+    with running(model, probe_seconds=0.1, stall_seconds=0.5) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        answer = httpx.post(f"{url}/v1/similarity", json=body("hangs"))
+        assert answer.status_code == 503
+        assert httpx.get(f"{url}/health/ready").status_code == 503
+        model.free.set()
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+
+
+def test_an_idle_service_stays_ready_by_real_probes(model):
+    with running(model, probe_seconds=0.05) as url:
+        assert eventually(lambda: len(model.sampled) >= 3)
+        assert httpx.get(f"{url}/health/ready").status_code == 200
+
+
+def test_an_unforeseen_error_says_nothing_and_fails_nobody_else(model, caplog):
+    caplog.set_level(logging.INFO, logger="service")
+    with running(model, probe_seconds=100) as url:
+        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        with ThreadPoolExecutor(4) as pool:
+            texts = [POISON, "good", "better", "best"]
+            answers = [
+                pool.submit(httpx.post, f"{url}/v1/similarity", json=body(text)) for text in texts
+            ]
+            eventually(lambda: metric(url, "trajsim_waiting_units") >= 6)
+            model.free.set()
+            statuses = [answer.result().status_code for answer in answers]
+        assert statuses == [500, 200, 200, 200]
+        failed = answers[0].result()
+        assert failed.json()["error"]["code"] == "internal_error"
+        assert POISON not in failed.text
+        assert "Traceback" not in failed.text
+        assert httpx.get(f"{url}/health/ready").status_code == 200
+    assert POISON not in caplog.text
+
+
+def test_metrics_tell_of_requests_stages_batches_tokens_and_cache(model):
+    with running(model) as url:
+        for _ in range(2):
+            assert httpx.post(f"{url}/v1/similarity", json=body()).status_code == 200
+        httpx.post(f"{url}/v1/similarity", json={})
+        httpx.get(f"{url}/some/{'x' * 50}")
+        count = {"route": "/v1/similarity", "method": "POST"}
+        assert metric(url, "trajsim_requests_total", **count, status="200") == 2
+        assert metric(url, "trajsim_requests_total", **count, status="422") == 1
+        assert metric(url, "trajsim_requests_total", route="other", status="404") == 1
+        assert metric(url, "trajsim_failures_total", code="invalid_request") == 1
+        for stage in ("queue", "sample", "score"):
+            assert metric(url, "trajsim_stage_seconds_count", stage=stage) == 2
+        assert metric(url, "trajsim_batch_units_count", stage="sample") >= 1
+        assert metric(url, "trajsim_tokens_total", kind="sampled") > 0
+        assert metric(url, "trajsim_cache_lookups_total", stage="sample", outcome="hit") == 2
+        assert metric(url, "trajsim_ready") == 1
+
+
+def test_log_lines_are_json_with_the_request_id_and_without_texts(client, caplog):
+    caplog.set_level(logging.INFO, logger="service")
+    secret = "a private remark"
+    headers = {"x-request-id": "my-id-1"}
+    client.post("/v1/similarity", json=body(secret), headers=headers)
+    client.post("/v1/similarity", json={"pairs": [[secret, "a\0"]]}, headers=headers)
+    client.post("/v1/similarity", json=body(secret * 1_000), headers=headers)
+    client.get(f"/{secret}", headers=headers)
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [line["status"] for line in requests] == [200, 422, 422, 404]
+    assert all(line["request_id"] == "my-id-1" for line in requests)
+    assert requests[0]["sampled_tokens"] > 0
+    assert requests[0]["route"] == "/v1/similarity"
+    assert requests[1]["code"] == "invalid_request"
+    assert requests[2]["code"] == "text_too_long"
+    assert "private" not in json.dumps(lines)
+
+
+def test_traces_join_that_of_the_client(open_client):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    app = create_app(Settings(), ToyModel, Tracing(provider))
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with httpx_client_of(app) as client:
+        headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        client.post("/v1/similarity", json=body(), headers=headers)
+    span = exporter.get_finished_spans()[0]
+    assert span.name == "POST /v1/similarity"
+    assert f"{span.context.trace_id:032x}" == trace
+    assert span.attributes["status"] == 200
+    assert span.attributes["sampled_tokens"] > 0
+
+
+def httpx_client_of(app):
+    from fastapi.testclient import TestClient  # noqa: PLC0415
+
+    return TestClient(app)

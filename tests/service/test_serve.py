@@ -1,0 +1,102 @@
+"""`trajsim serve` as a process: its first words, its signals, its mistakes in one line."""
+
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from service.settings import Settings
+from similarity.cli import main
+from tests.service.servers import ServeProcess, eventually
+
+SLOW = {"n_trajectories": 100, "max_tokens": 100}
+
+
+def ask(url, text, **settings):
+    body = {"pairs": [[text, f"{text} and more"]], **settings}
+    return httpx.post(f"{url}/v1/similarity", json=body, timeout=60)
+
+
+def test_it_prints_a_curl_that_works_and_stops_cleanly_at_ctrl_c():
+    with ServeProcess("--model", "toy") as serve:
+        curl = serve.announced[serve.announced.index("curl") :].replace("\\\n", " ")
+        answer = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True)
+        assert '"similarity"' in answer.stdout
+        code, errors = serve.stop(signal.SIGINT)
+    assert code == 0
+    assert "stopped" in errors
+    assert "Traceback" not in errors
+
+
+def test_sigterm_under_load_loses_no_accepted_request_and_exits_0():
+    with ServeProcess("--model", "toy", "--drain-seconds", "0.5") as serve:
+        with ThreadPoolExecutor(8) as pool:
+            accepted = [pool.submit(ask, serve.url, f"text {i}", **SLOW) for i in range(8)]
+
+            def active():
+                metrics = httpx.get(f"{serve.url}/metrics").text
+                return "trajsim_active_requests 8.0" in metrics
+
+            assert eventually(active)
+            serve.process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: httpx.get(f"{serve.url}/health/ready").status_code == 503)
+            refused = ask(serve.url, "too late")
+            assert refused.status_code == 503
+            assert refused.json()["error"]["code"] == "shutting_down"
+            assert "retry-after" in refused.headers
+            assert [future.result().status_code for future in accepted] == [200] * 8
+        _, errors = serve.process.communicate(timeout=30)
+        assert serve.process.returncode == 0, errors
+
+
+def test_after_the_grace_period_requests_are_given_up_with_an_answer():
+    options = ("--model", "toy", "--grace-seconds", "0.2", "--drain-seconds", "0")
+    with ServeProcess(*options) as serve, ThreadPoolExecutor(1) as pool:
+        rows = {"rows": [f"text {i}" for i in range(8)], **SLOW}
+        slow = pool.submit(httpx.post, f"{serve.url}/v1/similarity", json=rows, timeout=60)
+        time.sleep(0.5)
+        code, errors = serve.stop()
+        assert slow.result().status_code == 503
+        assert slow.result().json()["error"]["code"] == "shutting_down"
+    assert code == 0, errors
+    assert "Traceback" not in errors
+
+
+def test_a_taken_port_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, ["serve", "--model", "toy", "--port", str(port)])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "needle"),
+    [
+        (["--model", "/no/such/model"], "/no/such/model"),
+        (["--host", "0.0.0.0", "--model", "toy"], "--allow-open true"),
+        (["--port", "70000"], "setting port"),
+        (["--log-level", "loud"], "setting log_level"),
+        (["--cors-origins", "app.example"], "http://"),
+        (["--host", "192.0.2.1", "--api-keys", "k", "--model", "toy"], "cannot listen"),
+    ],
+)
+def test_mistakes_are_one_line(options, needle):
+    result = CliRunner().invoke(main, ["serve", *options])
+    assert result.exit_code in {1, 2}
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("loading")]
+    assert len(lines) == 1, result.output
+    assert needle in lines[0]
+
+
+def test_help_shows_every_setting_with_its_variable():
+    shown = " ".join(CliRunner().invoke(main, ["serve", "--help"]).output.split())
+    for name in Settings.model_fields:
+        assert "--" + name.replace("_", "-") in shown
+        assert f"TRAJSIM_{name.upper()}" in shown
