@@ -90,7 +90,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (ModelError, 503, _SERVER, "model_unavailable", 1.0),
 )
 
-_HTTP_CODES = {
+HTTP_CODES = {
     400: "invalid_body",
     401: "invalid_api_key",
     404: "not_found",
@@ -110,7 +110,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(422, _BAD, "invalid_request", _first_mistake(error))
     if isinstance(error, HTTPException):
         openai_type = "authentication_error" if error.status_code == 401 else _BAD
-        code = _HTTP_CODES.get(error.status_code, "http_error")
+        code = HTTP_CODES.get(error.status_code, "http_error")
         return Problem(
             error.status_code, openai_type, code, str(error.detail), headers=error.headers or {}
         )

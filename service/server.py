@@ -20,6 +20,9 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Longer than clients and balancers keep an idle connection, so that it is they who close it: the
+# other way round, a request may be on its way already.
+IDLE_SECONDS = 75
 # What an answer that is being written when all is given up may still take.
 LAST_WORDS_SECONDS = 1
 
@@ -73,6 +76,7 @@ class Server(uvicorn.Server):
             server_header=False,
             http=head_limited(settings.body_seconds),
             ws="none",
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=LAST_WORDS_SECONDS,
             **options,
         )

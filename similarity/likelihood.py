@@ -6,6 +6,7 @@ that some pair needs are computed, each once.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -56,13 +57,16 @@ def log_likelihoods(
     dict
         Block to row, shape "trajectory": mean log-probability, nats per token.
     """
+    ordered = sorted(blocks)
     known: dict[Block, FloatArray] = {}
+    if sampling_law == scoring_law:
+        # Where sampling gave numbers as good as scoring's, a text's own need no second pass.
+        own = {i: _sampled_log_probs(trajectories[i]) for i, j in ordered if i == j}
+        known = {(i, i): _means(rows) for i, rows in own.items() if rows is not None}
+
     wanted: dict[int, list[int]] = defaultdict(list)
-    for i, j in sorted(blocks):
-        sampled = [c.log_probs for c in trajectories[j]] if i == j else []
-        if sampling_law == scoring_law and sampled and all(s is not None for s in sampled):
-            known[i, j] = _means([s for s in sampled if s is not None])
-        else:
+    for i, j in ordered:
+        if (i, j) not in known:
             wanted[i].append(j)
     requests = [
         ScoreRequest(
@@ -71,14 +75,19 @@ def log_likelihoods(
         )
         for i, others in wanted.items()
     ]
-    scored = model.score(requests, scoring_law, advance)
-    for (i, others), rows in zip(wanted.items(), scored, strict=True):
-        start = 0
+    for (i, others), rows in zip(
+        wanted.items(), model.score(requests, scoring_law, advance), strict=True
+    ):
+        remaining = iter(rows)
         for j in others:
-            stop = start + len(trajectories[j])
-            known[i, j] = _means(rows[start:stop])
-            start = stop
+            known[i, j] = _means(list(islice(remaining, len(trajectories[j]))))
     return known
+
+
+def _sampled_log_probs(trajectories: Sequence[Continuation]) -> list[LogProbs] | None:
+    """Return what sampling said of all of them, or None if it did not."""
+    rows = [trajectory.log_probs for trajectory in trajectories if trajectory.log_probs is not None]
+    return rows if len(rows) == len(trajectories) else None
 
 
 def _means(rows: Sequence[LogProbs]) -> FloatArray:
