@@ -7,12 +7,14 @@ IMAGE_VENV := build/image
 # Of the Prometheus operator's kinds, which are no part of Kubernetes's own schemas.
 OPERATOR_MODELS := @kubernetes-models/prometheus-operator@6.0.0
 
-.PHONY: deploy-env test-deploy prometheusrule sbom audit
+PINNED := docker/Dockerfile docker/Dockerfile.gpu docker/compose.yaml
+
+.PHONY: deploy-env test-deploy prometheusrule pin-images sbom audit
 
 deploy-env: $(DEPLOY_VENV)/done  ## Install the checkers of Dockerfiles, compose, manifests, SBOM
 
 test-deploy: $(VENV)/dev.done $(DEPLOY_VENV)/done  ## All tests of docker/, the slow ones too
-	@for tool in promtool prometheus debootstrap kubectl node; do \
+	@for tool in promtool prometheus debootstrap buildah kubectl node; do \
 	  command -v $$tool > /dev/null || echo "$$tool is not installed: tests that need it skip" >&2; done
 	$(BIN)/python -m pytest tests/docker -m 'slow or not slow'
 
@@ -22,6 +24,15 @@ prometheusrule:  ## Write the operator's alert rules from those of compose
 	  printf 'metadata:\n  name: trajsim\n  labels: {app.kubernetes.io/name: trajsim}\nspec:\n'; \
 	  sed -n '/^groups:/,$$p' docker/monitoring/alerts.yml | sed 's/./  &/'; \
 	} > docker/monitoring/prometheusrule.yaml
+
+pin-images:  ## Write the digests of all images that are named by a tag; needs docker
+	@images=$$(grep -hoE '(PYTHON_IMAGE=|image: )[a-z/-]+:[v0-9.a-z-]+[0-9a-z]' $(PINNED) | \
+	  sed 's/.*[= ]//' | grep -v '^trajsim:' | sort -u); \
+	for image in $$images; do \
+	  digest=$$(docker buildx imagetools inspect "$$image" --format '{{.Manifest.Digest}}') || exit 1; \
+	  echo "$$image@$$digest"; \
+	  sed -i -E "s|$$image(@sha256:[0-9a-f]+)?|$$image@$$digest|" $(PINNED); \
+	done
 
 sbom: $(DEPLOY_VENV)/done $(IMAGE_VENV)/done  ## Write build/sbom.json, CycloneDX, of what the image holds
 	$(DEPLOY_BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
