@@ -39,6 +39,8 @@ openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
 lock: $(VENV)/dev.done  ## Write the locks of exact versions anew
 	$(BIN)/python requirements/lock.py $(TORCH_VERSION)
 
+include vllm.mk service.mk
+
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 

@@ -16,7 +16,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 LOCKS = {"run.lock": ("all", "build"), "dev.lock": ("dev",)}
 COMPILE = (
-    *("uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"),
+    *(sys.executable, "-m", "uv", "pip", "compile"),
+    *("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"),
     *("--python-version", "3.11"),
 )
 CUDA = re.compile(r"(nvidia-|cuda-|triton==)")

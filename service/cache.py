@@ -74,7 +74,9 @@ def size_in_bytes(entry: Answer) -> int:
     size = ENTRY_BYTES
     for part in entry:
         if isinstance(part, Continuation):
-            size += CONTINUATION_BYTES + TOKEN_BYTES * len(part.token_ids)
+            size += (
+                CONTINUATION_BYTES + TOKEN_BYTES * len(part.token_ids) + 4 * len(part.text or "")
+            )
         else:
             size += part.nbytes
     return size

@@ -18,7 +18,7 @@ from service.job import Job, SharedModel, Usage
 from service.metrics import Metrics
 from service.scheduler import Scheduler
 from service.settings import MEBIBYTE, Settings
-from similarity.errors import ModelUnavailableError
+from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel
 
 Result = TypeVar("Result")
@@ -79,7 +79,7 @@ class Engine:
             If too many requests wait already.
         DeadlineError
             If the answer, waiting included, takes longer than the deadline.
-        ModelUnavailableError
+        BackendUnavailableError
             If the model is known not to answer.
         """
         self._admit()
@@ -114,7 +114,7 @@ class Engine:
                 self.health.failed(error)
             try:
                 self.health.check()
-            except ModelUnavailableError as error:
+            except BackendUnavailableError as error:
                 self._scheduler.cancel_all(error)
             await anyio.sleep(self._settings.probe_seconds)
 
@@ -155,4 +155,4 @@ class Engine:
             with anyio.fail_after(self._settings.stall_seconds):
                 await run_sync(job.probe, abandon_on_cancel=True, limiter=self._probes)
         finally:
-            job.cancel(ModelUnavailableError("a probe was given up"))
+            job.cancel(BackendUnavailableError("a probe was given up"))

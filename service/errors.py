@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from similarity.errors import (
+    BackendTimeoutError,
     ConfigError,
     InputError,
     ModelError,
-    ModelUnavailableError,
     TextTooLongError,
     TrajsimError,
     WrongAnswerError,
@@ -86,7 +86,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (DrainingError, 503, _SERVER, "shutting_down", 1.0),
     (ClientGoneError, 499, _BAD, "client_closed_request", None),
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
-    (ModelUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
+    (BackendTimeoutError, 504, _SERVER, "model_timeout", None),
     (ModelError, 503, _SERVER, "model_unavailable", 1.0),
 )
 

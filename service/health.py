@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from service.cache import Stage
 from service.metrics import Metrics
-from similarity.errors import ModelError, ModelUnavailableError, WrongAnswerError
+from similarity.errors import BackendUnavailableError, ModelError, WrongAnswerError
 
 logger = logging.getLogger(__name__)
 
@@ -109,10 +109,10 @@ class Health:
             return Status(False, "the model has not answered lately")
 
     def check(self) -> None:
-        """Raise ModelUnavailableError if it is known that the model would not answer."""
+        """Raise BackendUnavailableError if it is known that the model would not answer."""
         with self._lock:
             if self._error is not None or self._hung():
-                raise ModelUnavailableError(
+                raise BackendUnavailableError(
                     "the model does not answer at the moment; try again in some seconds"
                 )
 

@@ -4,7 +4,6 @@ It is a `LanguageModel` itself, so the library's pipeline runs on it unchanged, 
 request's own that waits here while the scheduler works.
 """
 
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -54,8 +53,6 @@ class SharedModel:
     scheduler: Scheduler
     cache: Cache
     metrics: Metrics
-    # Tokenizers of transformers are not made for two threads at once.
-    tokenizer_lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Job(LanguageModel):
@@ -65,7 +62,6 @@ class Job(LanguageModel):
         self._shared = shared
         self._client = Client()
         self.info = shared.model.info
-        self.end_ids = shared.model.end_ids
         self.vocab_size = shared.model.vocab_size
         self.usage = Usage()
 
@@ -81,20 +77,30 @@ class Job(LanguageModel):
         self._shared.scheduler.submit(self._client, [unit])
         unit.future.result()
 
+    @property
+    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's become known later
+        """The tokens that end a sequence."""
+        return self._shared.model.end_ids
+
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix."""
-        with self._shared.tokenizer_lock:
-            return self._shared.model.encode(text)
+        return self._shared.model.encode(text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return the ids of each text."""
+        return self._shared.model.encode_all(texts)
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return the ids of a text that follows another."""
-        with self._shared.tokenizer_lock:
-            return self._shared.model.encode_continuation(text)
+        return self._shared.model.encode_continuation(text)
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text of token ids, without special tokens."""
-        with self._shared.tokenizer_lock:
-            return self._shared.model.decode(token_ids)
+        return self._shared.model.decode(token_ids)
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if the model cannot score under this law."""
+        self._shared.model.check_scoring(law)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress

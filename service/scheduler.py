@@ -17,7 +17,7 @@ from typing import Protocol
 
 from service.cache import Answer, Cache, Stage
 from similarity.config import Law
-from similarity.errors import ModelError, ModelUnavailableError, WrongAnswerError
+from similarity.errors import BackendUnavailableError, ModelError, WrongAnswerError
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Scheduler:
     def close(self, patience: float) -> None:
         """End the thread after the call it is in, or give up on it after `patience` seconds."""
         with self._changed:
-            self._end = ModelUnavailableError("the service is going down")
+            self._end = BackendUnavailableError("the service is going down")
             self._changed.notify()
             self.cancel_all(self._end)
         self._thread.join(patience)

@@ -2,4 +2,6 @@
 
 from similarity.cli import main
 
-main(prog_name="trajsim")
+# A process that multiprocessing starts imports this again.
+if __name__ == "__main__":
+    main(prog_name="trajsim")

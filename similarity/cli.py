@@ -14,12 +14,14 @@ import click
 
 from similarity import pipeline
 from similarity.config import ComparisonConfig
+from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.models.base import LanguageModel
+from similarity.models.loader import LoadOptions
 from similarity.options import comparison_config, comparison_options, model_options, open_model
 from similarity.progress import progress_bars
 from similarity.results import Comparison
-from similarity.tables import print_comparison, print_explanation, print_matrix
+from similarity.tables import print_comparison, print_explanation, print_findings, print_matrix
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
@@ -150,6 +152,23 @@ def matrix(
         print_json(result.to_dict())
     else:
         print_matrix(result)
+
+
+@main.command()
+@click.option("--reference", default=None, help="A model whose token ids and scores must agree.")
+@json_option
+@model_options
+def doctor(reference: str | None, as_json: bool, model_name: str, device: str, dtype: str) -> None:
+    """Check that a model is fit to score with, and measure its speed."""
+    options = LoadOptions(device=device, dtype=dtype)
+    findings = diagnose(model_name, options, reference)
+    if as_json:
+        print_json({"findings": [finding.to_dict() for finding in findings]})
+    else:
+        print_findings(findings)
+    for finding in findings:
+        if finding.check.error is not None:
+            raise finding.check.error
 
 
 def _compare(model: LanguageModel, first: str, second: str, config: ComparisonConfig) -> Comparison:

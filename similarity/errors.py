@@ -7,7 +7,10 @@ TrajsimError
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
     ├── MissingDependencyError  an optional package is not installed
-    ├── ModelUnavailableError   its backend does not answer: worth trying again
+    ├── BackendError            a model server
+    │   ├── BackendUnavailableError  none answers, or all are overloaded
+    │   ├── BackendTimeoutError      no answer within the time allowed
+    │   └── BackendRefusedError      it will not do what was asked
     └── WrongAnswerError        numbers that cannot be right: never scored
 """
 
@@ -40,8 +43,20 @@ class MissingDependencyError(ModelError):
     """An optional package is needed; the message names the extra that brings it."""
 
 
-class ModelUnavailableError(ModelError):
-    """The backend cannot be reached or does not answer; it may by itself come back."""
+class BackendError(ModelError):
+    """A model server did not do what was asked; the message names its address."""
+
+
+class BackendUnavailableError(BackendError):
+    """No server of the model answers, or all of them are overloaded: later may do."""
+
+
+class BackendTimeoutError(BackendError):
+    """A server did not answer within the time allowed."""
+
+
+class BackendRefusedError(BackendError):
+    """A server, or the model it serves, will not do what was asked: again will not do."""
 
 
 class WrongAnswerError(ModelError):

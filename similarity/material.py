@@ -53,7 +53,7 @@ def sample(
     described = {
         prefix: [
             SampledTrajectory(
-                text=model.decode(t.token_ids),
+                text=model.decode(t.token_ids) if t.text is None else t.text,
                 token_ids=t.token_ids,
                 log_likelihood=float(mean),
                 ended=t.token_ids[-1] in model.end_ids,

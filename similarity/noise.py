@@ -22,6 +22,15 @@ def text_key(seed: int, text: str) -> int:
     return int.from_bytes(digest, "little")
 
 
+def generator_seed(key: int) -> int:
+    """Return the seed that a text's noise key gives to another's stateful generator.
+
+    It leaves room for a seed + i for each trajectory i in a signed 64-bit integer. All its low
+    bits are the key's, because some generators take only the lower 32.
+    """
+    return key % (2**63 - 2**14)
+
+
 def step_key(key: int, trajectory: int, step: int) -> tuple[int, int]:
     """Return the two 32-bit halves of the key of one sampling step of one trajectory."""
     mixed = _splitmix64(_splitmix64(key + trajectory) + step)

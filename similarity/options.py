@@ -21,7 +21,7 @@ _MODEL_OPTIONS = (
         "model_name",
         default=DEFAULT_MODEL,
         show_default=True,
-        help="'embedded', 'toy', a folder, or a hub id of a causal language model.",
+        help="'embedded', 'toy', a folder, a hub id, a vLLM server's URL, or 'vllm:' and an id.",
     ),
     click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
     click.option(

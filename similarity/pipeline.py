@@ -167,7 +167,8 @@ class _Study:
 
     def _describe(self, sampled: Continuation) -> tuple[str, int, bool]:
         ended = sampled.token_ids[-1] in self.model.end_ids
-        return self.model.decode(sampled.token_ids), len(sampled.token_ids), ended
+        text = self.model.decode(sampled.token_ids) if sampled.text is None else sampled.text
+        return text, len(sampled.token_ids), ended
 
 
 def _study(
@@ -176,6 +177,7 @@ def _study(
     config: ComparisonConfig,
     progress: Progress,
 ) -> _Study:
+    model.check_scoring(config.scoring_law)
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     encoded = encode_prefixes(model, texts, config.prompt, config.sampling.max_tokens)
     # Texts that only a full stop or white space tells apart have one prefix, sampled once.

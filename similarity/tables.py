@@ -1,9 +1,12 @@
 """Results as tables for a person to read."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from similarity.doctor import Finding
 from similarity.fingerprint import Fingerprint
 from similarity.results import Comparison, SimilarityMatrix
 
@@ -55,6 +58,17 @@ def print_matrix(result: SimilarityMatrix) -> None:
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
             _console().print(f"column {number}: {text}", markup=False, highlight=False)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print checks and figures; of a failure, what is wrong and what to do."""
+    table = Table("place", "check", "", "found")
+    for finding in findings:
+        check = finding.check
+        told = check.found if check.error is None else str(check.error)
+        mark = "FAIL" if finding.failed else "ok"
+        table.add_row(finding.place, check.name, mark, escape(told))
+    _console().print(table)
 
 
 _IN_NATS = frozenset({"l1", "l2", "linf"})

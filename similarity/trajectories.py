@@ -36,7 +36,13 @@ def encode_prefixes(
         If a text is empty, not valid Unicode, or leaves no room for `max_tokens` tokens of
         continuation in the model's context (TextTooLongError).
     """
-    return [_encode(model, text, prompt, max_tokens) for text in texts]
+    prefixes = [prompt.apply(text) for text in texts]
+    encoded = model.encode_all(prefixes)
+    limit = model.info.context_length
+    return [
+        _checked(text, Prefix(prefix, token_ids), max_tokens, limit)
+        for text, prefix, token_ids in zip(texts, prefixes, encoded, strict=True)
+    ]
 
 
 def sample_trajectories(
@@ -62,14 +68,13 @@ def sample_trajectories(
     return model.sample(requests, sampling.law, advance)
 
 
-def _encode(model: LanguageModel, text: str, prompt: Prompt, max_tokens: int) -> Prefix:
-    prefix = prompt.apply(text)
-    token_ids = model.encode(prefix)
-    excess = len(token_ids) + max_tokens - model.info.context_length
+def _checked(text: str, prefix: Prefix, max_tokens: int, limit: int) -> Prefix:
+    tokens = len(prefix.token_ids)
+    excess = tokens + max_tokens - limit
     if excess > 0:
         raise TextTooLongError(
             f"the text that begins {text.strip()[:40]!r} is {excess} tokens too long: it has "
-            f"{len(token_ids)} tokens, and with {max_tokens} of continuation the model takes "
-            f"{model.info.context_length}; shorten it or lower max_tokens"
+            f"{tokens} tokens, and with {max_tokens} of continuation the model takes {limit}; "
+            "shorten it or lower max_tokens"
         )
-    return Prefix(prefix, token_ids)
+    return prefix

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 
 from training import card, checkpoint
 from training.evaluate import evaluate, read_heldout
@@ -68,13 +67,11 @@ def export(
     weights = _half(state["model"])
     model = _rounded(ModelConfig(**state["config"]), weights)
     out.mkdir(parents=True, exist_ok=True)
-    save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
-    # The library writes it for its owner only.
-    (out / "model.safetensors").chmod(0o644)
+    _save_weights(weights, out / "model.safetensors")
     _write_json(out / "config.json", llama_config(model.config))
     _write_json(out / "generation_config.json", _generation_config())
     _write_json(out / "tokenizer_config.json", _tokenizer_config(model.config))
-    _save_tokenizer(tokenizer, out / "tokenizer.json")
+    tokenizer.save(str(out / "tokenizer.json"))
     facts = card.Facts(
         config=model.config,
         parameters=sum(tensor.numel() for tensor in weights.values()),
@@ -154,8 +151,12 @@ def _rounded(config: ModelConfig, weights: dict[str, torch.Tensor]) -> Llama:
     return model
 
 
-def _save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    tokenizer.save(str(path))
+def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write, then rename: whoever has the old file mapped into memory keeps it whole."""
+    temporary = path.with_suffix(".tmp")
+    save_file(weights, temporary, metadata={"format": "pt"})
+    temporary.chmod(0o644)  # The library writes for the owner only.
+    temporary.replace(path)
 
 
 def _read_manifest(run: Path) -> dict[str, Any]:

@@ -73,12 +73,15 @@ class ScoreRequest:
 class Continuation:
     """One sampled continuation, up to and including the end of sequence.
 
+    `text` is what `decode` gives, where the model knows it without being asked.
+
     `log_probs`, shape "token" in nats under the law sampled from, is None where the model's
     sampling and scoring do not agree to rounding (half precision): then score it as any other.
     """
 
     token_ids: TokenIds
     log_probs: LogProbs | None
+    text: str | None = None
 
 
 class LanguageModel(ABC):
@@ -96,9 +99,21 @@ class LanguageModel(ABC):
     end_ids: frozenset[int]
     vocab_size: int | None = None
 
+    def close(self) -> None:
+        """Release what the model holds outside this process, such as connections."""
+        return
+
     @abstractmethod
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix, with what the model wants at the beginning of a text."""
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return what `encode` does for each text; quicker where each asks a server."""
+        return [self.encode(text) for text in texts]
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if `score` cannot score under this law: before anything is sampled."""
+        return
 
     @abstractmethod
     def decode(self, token_ids: TokenIds) -> str:
@@ -110,7 +125,7 @@ class LanguageModel(ABC):
         return ids[len(opening) :] if ids[: len(opening)] == opening else ids
 
     def check_alive(self) -> None:  # noqa: B027  # a model in this process is alive
-        """Raise ModelUnavailableError if the backend does not answer.
+        """Raise BackendUnavailableError if the backend does not answer.
 
         Cheap, quick to give up (two seconds), and safe beside a running `sample` or `score`.
         """
@@ -121,8 +136,9 @@ class LanguageModel(ABC):
     ) -> list[list[Continuation]]:
         """Return `n` continuations for each request, in order.
 
-        A request's result does not depend on the other requests. `advance` is called with
-        the number of requests finished since the last call.
+        A request's result does not depend on the other requests. `advance` is called, in the
+        caller's thread, with the number of requests finished since the last call; what it
+        raises ends the call and all that is under way for it.
         """
 
     @abstractmethod

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from similarity.config import Law
+from similarity.errors import ConfigError
 from similarity.models.base import LOG_ZERO, LogProbs
 
 
@@ -19,6 +20,15 @@ def law_log_probs(logits: LogProbs, law: Law) -> LogProbs:
     if law.top_p < 1.0:
         scaled = np.where(_outside_nucleus(scaled, law.top_p), -np.inf, scaled)
     return np.maximum(log_softmax(scaled, axis=-1), LOG_ZERO)
+
+
+def require_model_law(law: Law) -> None:
+    """Raise ConfigError unless the law is the model itself, the only one that vLLM scores under."""
+    if law != Law():
+        raise ConfigError(
+            "vLLM scores under the model as it is; give --score-law model, or temperature 1, "
+            "top-k 0 and top-p 1"
+        )
 
 
 def _outside_nucleus(scaled: LogProbs, top_p: float) -> LogProbs:

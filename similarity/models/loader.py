@@ -1,14 +1,24 @@
 """From the name a user gives to a loaded model: one table, everything heavy imported late."""
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, MissingDependencyError
 from similarity.models.base import LanguageModel
+
+if TYPE_CHECKING:
+    from similarity.models.vllm_server.loader import Servers
 
 EMBEDDED_PATH = Path(__file__).parent / "embedded"
 DEFAULT_MODEL = "embedded"
+# Before the id of a model that vLLM's engine runs in this process.
+OFFLINE = "vllm:"
+# A JSON object of further arguments of `vllm.LLM`.
+ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -29,20 +39,35 @@ class LoadOptions:
                 )
 
 
+Loader = Callable[[str, LoadOptions], LanguageModel]
+
+
 def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> LanguageModel:
-    """Load a model by name: "embedded", "toy", or the path or hub id of a causal language model.
+    """Load a model by name: a name in the table, a path, a hub id, or an address.
+
+    "embedded" and "toy" are in the package; "http://host:8000" is a vLLM server, and "vllm:"
+    before a path or an id runs vLLM's engine in this process.
 
     Raises
     ------
     ModelNotFoundError
         If nothing can be loaded under that name.
+    BackendError, WrongAnswerError
+        If a server does not answer, refuses, or would give wrong scores.
     MissingDependencyError
         If the model needs an optional package; the message names the extra.
     ConfigError
         If an option is unknown.
     """
-    load = _NAMED.get(name, _load_local)
-    return load(name, options or LoadOptions())
+    return _loader(name)(name, options or LoadOptions())
+
+
+def _loader(name: str) -> Loader:
+    if is_address(name):
+        return _load_server
+    if name.startswith(OFFLINE):
+        return _load_offline
+    return _NAMED.get(name, _load_local)
 
 
 def _load_toy(_name: str, _options: LoadOptions) -> LanguageModel:
@@ -63,7 +88,57 @@ def _load_local(name: str, options: LoadOptions) -> LanguageModel:
     return load_local(name, device=options.device, dtype=options.dtype)
 
 
-_NAMED: dict[str, Callable[[str, LoadOptions], LanguageModel]] = {
+def is_address(name: str) -> bool:
+    """Tell whether a model's name is the address of servers."""
+    return name.startswith(("http://", "https://"))
+
+
+def open_servers(name: str) -> "Servers":
+    """Return the servers at an address, to be checked before their model is taken.
+
+    Raises
+    ------
+    MissingDependencyError
+        If httpx is not installed.
+    ConfigError
+        If that is no address, or a setting in the environment is out of range.
+    """
+    try:
+        from similarity.models.vllm_server.config import ServerConfig
+        from similarity.models.vllm_server.loader import Servers
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a model on a server needs httpx: pip install 'trajsim[remote]'"
+        ) from error
+    return Servers(name, ServerConfig.from_environment(os.environ))
+
+
+def _load_server(name: str, options: LoadOptions) -> LanguageModel:
+    if options != LoadOptions():
+        raise ConfigError("device and dtype are the server's; start it with those, and leave auto")
+    return open_servers(name).checked_model()
+
+
+def _load_offline(name: str, options: LoadOptions) -> LanguageModel:
+    from similarity.models.vllm_offline import load_offline
+
+    if options.device != "auto":
+        raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
+    settings = _engine_settings(os.environ.get(ENGINE_VARIABLE, "{}"))
+    return load_offline(name.removeprefix(OFFLINE), dtype=options.dtype, settings=settings)
+
+
+def _engine_settings(text: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(text)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{ENGINE_VARIABLE} must be a JSON object, got {text!r}")
+    return settings
+
+
+_NAMED: dict[str, Loader] = {
     "embedded": _load_embedded,
     "toy": _load_toy,
 }

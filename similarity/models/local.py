@@ -1,7 +1,7 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
-import hashlib
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +34,7 @@ except ImportError as error:
 
 from similarity.models import packing, sampling
 from similarity.models.network import Network
+from similarity.models.revision import revision
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class LocalModel(LanguageModel):
         self.network = network
         self.info = info
         self._tokenizer = tokenizer
+        # Tokenizers of transformers are not made for two threads at once.
+        self._one_at_a_time = threading.Lock()
         self.end_ids = _end_ids(network.module, tokenizer)
         self.vocab_size = network.vocab_size
         device = network.device.type
@@ -64,18 +67,19 @@ class LocalModel(LanguageModel):
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
         # A text that spells a special token is text: it must not end the sequence.
         # Its length is checked against the context by the caller, without a warning here.
-        ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
+        with self._one_at_a_time:
+            ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
         while len(ids) > 1 and ids[-1] in self.end_ids:
             ids = ids[:-1]
         return tuple(ids)
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
-        return str(
-            self._tokenizer.decode(
+        with self._one_at_a_time:
+            text = self._tokenizer.decode(
                 token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
-        )
+        return str(text)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
@@ -150,7 +154,7 @@ def load_local(
         raise _not_found(source, error) from error
     info = ModelInfo(
         name=name or (folder.resolve().name if folder.is_dir() else source),
-        revision=_revision(folder, module),
+        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
         dtype=str(module.dtype).removeprefix("torch."),
         context_length=_context_length(module, tokenizer),
     )
@@ -216,20 +220,3 @@ def _context_length(module: Any, tokenizer: Any) -> int:
     config = module.config.get_text_config()
     limits = (getattr(config, "max_position_embeddings", None), tokenizer.model_max_length)
     return int(min(limit for limit in (*limits, 1 << 20) if limit))
-
-
-def _revision(folder: Path, module: Any) -> str:
-    """Return the hub's commit, or a hash of the folder's weights, tokenizer and settings."""
-    if not folder.is_dir():
-        return str(getattr(module.config, "_commit_hash", None) or "unknown")
-    digest = hashlib.sha256()
-    for path in _model_files(folder):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _model_files(folder: Path) -> Iterator[Path]:
-    patterns = ("*.json", "*.safetensors", "*.bin", "*.model")
-    yield from sorted(path for pattern in patterns for path in folder.glob(pattern))

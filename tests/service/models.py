@@ -2,7 +2,7 @@
 
 import threading
 
-from similarity.errors import ModelUnavailableError
+from similarity.errors import BackendUnavailableError
 from similarity.models.base import (
     Advance,
     Continuation,
@@ -30,7 +30,7 @@ class FaultyModel(ToyModel):
 
     def check_alive(self) -> None:
         if not self.alive:
-            raise ModelUnavailableError("connection refused")
+            raise BackendUnavailableError("connection refused")
 
     def sample(self, requests, law, advance: Advance = ignore_progress) -> list[list[Continuation]]:
         self.sampled.append(len(requests))
@@ -46,6 +46,6 @@ class FaultyModel(ToyModel):
         self.entered.release()
         self.free.wait()
         if self.dead:
-            raise ModelUnavailableError("the backend does not answer")
+            raise BackendUnavailableError("the backend does not answer")
         if any(POISON in self.decode(request.prefix) for request in requests):
             raise RuntimeError("a fault that nobody foresaw: " + POISON)

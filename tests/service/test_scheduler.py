@@ -11,7 +11,7 @@ from service.job import Job, SharedModel
 from service.metrics import Metrics
 from service.scheduler import Client, Scheduler, Unit
 from similarity.config import ComparisonConfig, Law
-from similarity.errors import ModelUnavailableError
+from similarity.errors import BackendUnavailableError
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
 from similarity.pipeline import compare_pairs
@@ -175,7 +175,7 @@ def test_a_dead_backend_is_asked_once_for_all(shared):
     model.dead = True
     model.free.set()
     for one in units:
-        with pytest.raises(ModelUnavailableError):
+        with pytest.raises(BackendUnavailableError):
             one.future.result(5)
     assert model.sampled == [8]
 
@@ -276,9 +276,9 @@ def test_closing_frees_everyone(shared):
     scheduler.submit(Client(), [waits])
     closing = threading.Thread(target=scheduler.close, args=(5,))
     closing.start()
-    assert isinstance(waits.future.exception(5), ModelUnavailableError)
+    assert isinstance(waits.future.exception(5), BackendUnavailableError)
     model.free.set()
     closing.join(5)
     late = unit("late")
     scheduler.submit(Client(), [late])
-    assert isinstance(late.future.exception(1), ModelUnavailableError)
+    assert isinstance(late.future.exception(1), BackendUnavailableError)

@@ -1,0 +1,170 @@
+"""Is a model fit to score with, and how fast is it? Checks and figures, for `trajsim doctor`."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from similarity.config import Law
+from similarity.errors import MissingDependencyError, WrongAnswerError
+from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
+from similarity.models.checks import (
+    ENDINGS,
+    PARAGRAPH,
+    TOLERANCE,
+    Check,
+    check_scores,
+    probe_requests,
+    worst_difference,
+)
+from similarity.models.loader import (
+    DEFAULT_MODEL,
+    LoadOptions,
+    is_address,
+    load_model,
+    open_servers,
+)
+
+ROUND_TRIPS = 20
+# Of the measured speeds: texts, continuations of each, and tokens of a continuation.
+TEXTS, SAMPLES, LENGTH = 8, 20, 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check of one place: a server, or the model as a whole."""
+
+    place: str
+    check: Check
+
+    @property
+    def failed(self) -> bool:
+        """Whether the model is unfit because of this."""
+        return self.check.error is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON."""
+        return {
+            "place": self.place,
+            "check": self.check.name,
+            "found": self.check.found,
+            "error": None if self.check.error is None else str(self.check.error),
+        }
+
+
+def diagnose(
+    name: str, options: LoadOptions | None = None, reference: str | None = None
+) -> list[Finding]:
+    """Return every finding about a model; speeds are measured where nothing failed.
+
+    Parameters
+    ----------
+    name
+        As for `load_model`.
+    reference
+        A model whose token ids and scores must be the same; by default the one in the package,
+        where a server says that it serves that one.
+
+    Raises
+    ------
+    ConfigError
+        If an option or an address is none.
+    ModelError
+        If a model in this process, or the reference, cannot be loaded.
+    """
+    findings, model = _opened(name, options)
+    if model is None:
+        return findings
+    try:
+        if check := _reference_check(name, model, reference):
+            findings.append(Finding(model.info.name, check))
+        if not any(finding.failed for finding in findings):
+            findings += [Finding(model.info.name, figure) for figure in _figures(model)]
+    finally:
+        model.close()
+    return findings
+
+
+def _opened(name: str, options: LoadOptions | None) -> tuple[list[Finding], LanguageModel | None]:
+    """Return the findings of the checks, and the model if none failed."""
+    if not is_address(name):
+        model = load_model(name, options)
+        findings = [Finding(model.info.name, check) for check in check_scores(model)]
+        return findings, None if any(finding.failed for finding in findings) else model
+    servers = open_servers(name)
+    findings = [Finding(url, check) for url, check in servers.checks()]
+    if any(finding.failed for finding in findings):
+        servers.close()
+        return findings, None
+    return findings, servers.model()
+
+
+def _reference_check(name: str, model: LanguageModel, reference: str | None) -> Check | None:
+    if reference is not None:
+        return check_reference(model, load_model(reference))
+    if not is_address(name) or model.info.name != DEFAULT_MODEL:
+        return None
+    try:
+        return check_reference(model, load_model(DEFAULT_MODEL))
+    except MissingDependencyError as error:
+        return Check("reference", f"not compared: {error}")
+
+
+def check_reference(model: LanguageModel, reference: LanguageModel) -> Check:
+    """Check that two models read one text in the same tokens, and score alike."""
+    title = f"reference {reference.info.name}"
+    for text in (PARAGRAPH, *ENDINGS):
+        if model.encode(text) != reference.encode(text):
+            wrong = f"{model.info.name} reads texts in other tokens than {reference.info.name}"
+            error = WrongAnswerError(f"{wrong}; serve the same model, or leave out --reference")
+            return Check(title, "other token ids", error)
+    requests = probe_requests(model)
+    scores = (scorer.score(requests, Law()) for scorer in (model, reference))
+    worst = worst_difference(*scores)
+    found = f"scores differ by {worst:.2g} nats per token"
+    if worst <= TOLERANCE:
+        return Check(title, found)
+    return Check(
+        title,
+        found,
+        WrongAnswerError(
+            f"{model.info.name} is not {reference.info.name}: {found}; serve the same model, or "
+            "leave out --reference"
+        ),
+    )
+
+
+def _figures(model: LanguageModel) -> Iterator[Check]:
+    """Measure a round trip, and the speeds of sampling and of scoring."""
+    trips = [_seconds(lambda: model.encode("A text.")) for _ in range(ROUND_TRIPS)]
+    yield Check("round trip", f"{1000 * statistics.median(trips):.1f} ms, median of {ROUND_TRIPS}")
+
+    law = Law()
+    prefixes = [model.encode(f"Text number {i}, {ENDINGS[i % 4]}") for i in range(TEXTS)]
+    wanted = [
+        SampleRequest(prefix=prefix, n=SAMPLES, max_tokens=LENGTH, key=i)
+        for i, prefix in enumerate(prefixes)
+    ]
+    start = time.perf_counter()
+    sampled = model.sample(wanted, law)
+    seconds = time.perf_counter() - start
+    tokens = sum(len(one.token_ids) for samples in sampled for one in samples)
+    yield _speed("sampling", tokens, seconds)
+
+    requests = [
+        ScoreRequest(prefix=prefix, continuations=tuple(one.token_ids for one in samples))
+        for prefix, samples in zip(prefixes, sampled, strict=True)
+    ]
+    yield _speed("scoring", tokens, _seconds(lambda: model.score(requests, law)))
+
+
+def _speed(name: str, tokens: int, seconds: float) -> Check:
+    work = f"{TEXTS} texts, {SAMPLES} continuations each"
+    return Check(name, f"{tokens / seconds:,.0f} tokens/s of continuation ({work})")
+
+
+def _seconds(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

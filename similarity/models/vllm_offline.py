@@ -1,0 +1,198 @@
+"""The backend for bulk work on a GPU host: vLLM's engine in this process, with no server."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from similarity.config import Law
+from similarity.errors import (
+    ConfigError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    WrongAnswerError,
+)
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    ModelInfo,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.checks import check_scores
+from similarity.models.laws import require_model_law
+from similarity.models.revision import revision
+from similarity.noise import generator_seed
+
+T = TypeVar("T")
+
+# Requests handed to the engine at a time, which batches them itself: enough to fill it, few
+# enough that progress is seen.
+CHUNK = 1024
+# Without which scores would depend on each other, or sampling on the model's own settings.
+FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
+
+
+class OfflineModel(LanguageModel):
+    """A model in vLLM's engine, made by `load_offline`."""
+
+    def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
+        self.info = info
+        self._engine = engine
+        self._sampling_params = sampling_params
+        self._tokenizer = engine.get_tokenizer()
+        self.end_ids = frozenset({self._tokenizer.eos_token_id} - {None})
+
+    def encode(self, text: str) -> TokenIds:
+        """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
+        # A text that spells a special token is text: it must not end the sequence.
+        ids = self._tokenizer(text, split_special_tokens=True)["input_ids"]
+        while len(ids) > 1 and ids[-1] in self.end_ids:
+            ids = ids[:-1]
+        return tuple(ids)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text without special tokens."""
+        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=True))
+
+    def check_scoring(self, law: Law) -> None:
+        """Take no law but the model's own: the engine scores prompts under no other."""
+        require_model_law(law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample; no log-probabilities are kept, so that one path scores all trajectories."""
+        results: list[list[Continuation]] = []
+        for chunk in _chunks(requests):
+            params = [self._params(request, law) for request in chunk]
+            for output in self._run([request.prefix for request in chunk], params):
+                results.append([_continuation(choice) for choice in output.outputs])
+                ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
+                self.end_ids |= ended
+            advance(len(chunk))
+        return results
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score the continuations of each prefix, equal ones once."""
+        self.check_scoring(law)
+        params = self._sampling_params(max_tokens=1, prompt_logprobs=0, detokenize=False)
+        scored: list[dict[TokenIds, LogProbs]] = [{} for _ in requests]
+        wanted = [
+            (owner, ids)
+            for owner, request in enumerate(requests)
+            for ids in dict.fromkeys(request.continuations)
+        ]
+        for chunk in _chunks(wanted):
+            prompts = [requests[owner].prefix + ids for owner, ids in chunk]
+            for (owner, ids), output in zip(chunk, self._run(prompts, params), strict=True):
+                scored[owner][ids] = _log_probs(output.prompt_logprobs, ids)
+        advance(len(requests))
+        return [
+            [found[ids] for ids in request.continuations]
+            for found, request in zip(scored, requests, strict=True)
+        ]
+
+    def _params(self, request: SampleRequest, law: Law) -> Any:
+        return self._sampling_params(
+            n=request.n,
+            max_tokens=request.max_tokens,
+            temperature=law.temperature,
+            top_k=law.top_k,
+            top_p=law.top_p,
+            seed=generator_seed(request.key),
+        )
+
+    def _run(self, prompts: Sequence[TokenIds], params: Any) -> Any:
+        given = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
+        return self._engine.generate(given, params, use_tqdm=False)
+
+
+def load_offline(
+    source: str, *, dtype: str = "auto", settings: Mapping[str, Any] | None = None
+) -> OfflineModel:
+    """Load a model from a folder or a hub id into vLLM's engine, and check its scores.
+
+    Parameters
+    ----------
+    settings
+        Further arguments of `vllm.LLM`, for example `{"tensor_parallel_size": 4}`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If vLLM is not installed.
+    ModelNotFoundError
+        If nothing can be loaded from there.
+    ConfigError
+        If a setting is one that scores depend on.
+    WrongAnswerError
+        If the engine's scores are not what they must be.
+    """
+    if clash := sorted(FIXED.keys() & (settings or {}).keys()):
+        raise ConfigError(f"{', '.join(clash)} cannot be set: scores depend on it; leave it out")
+    vllm = _imported()
+    try:
+        engine = vllm.LLM(model=source, dtype=dtype, **{**FIXED, **(settings or {})})
+    except (OSError, ValueError, RuntimeError) as error:
+        first = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise ModelNotFoundError(
+            f"vLLM cannot load {source!r}: {first}; give a folder or a hub id of a model that "
+            "it knows"
+        ) from error
+    config = engine.llm_engine.model_config
+    folder = Path(source)
+    info = ModelInfo(
+        name=folder.resolve().name if folder.is_dir() else source,
+        revision=revision(folder, getattr(config.hf_config, "_commit_hash", None)),
+        dtype=str(config.dtype).removeprefix("torch."),
+        # The engine always samples one token more than it is asked to score.
+        context_length=config.max_model_len - 1,
+    )
+    model = OfflineModel(engine, vllm.SamplingParams, info)
+    for check in check_scores(model):
+        if check.error is not None:
+            raise check.error
+    return model
+
+
+def _imported() -> Any:
+    """Import vLLM, its log on standard error: standard output is for results."""
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    try:
+        return import_module("vllm")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a model in vLLM's own engine needs vLLM, and a GPU host: pip install 'trajsim[vllm]'"
+        ) from error
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def _continuation(choice: Any) -> Continuation:
+    return Continuation(token_ids=tuple(choice.token_ids), log_probs=None, text=choice.text)
+
+
+def _log_probs(listed: Any, ids: TokenIds) -> LogProbs:
+    places = listed[-len(ids) :]
+    scores = np.array(
+        [place[token].logprob for token, place in zip(ids, places, strict=True)], dtype=np.float64
+    )
+    if not np.isfinite(scores).all():
+        raise WrongAnswerError(
+            "the engine gave log-probabilities that are not finite; load the model in another dtype"
+        )
+    return scores

@@ -1,0 +1,138 @@
+"""Where model servers are, and how patiently they are spoken to."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from similarity.errors import ConfigError
+
+SCHEMES = ("http://", "https://")
+ENVIRONMENT_PREFIX = "TRAJSIM_VLLM_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAddress:
+    """Servers that serve one model.
+
+    Parameters
+    ----------
+    urls
+        Of each server, without the API's own path.
+    name
+        Served name of the model; None takes the only one that is served.
+    revision
+        What `ModelInfo.revision` must be; None takes any.
+    """
+
+    urls: tuple[str, ...]
+    name: str | None = None
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "http://a:8000,http://b:8000#served-name@revision"; only the first URL must be.
+
+        Raises
+        ------
+        ConfigError
+            If a URL is not one, carries credentials or a query, or two model names differ.
+        """
+        parts = [part.strip().partition("#") for part in text.split(",")]
+        models = {fragment for _, _, fragment in parts if fragment}
+        if len(models) > 1:
+            raise ConfigError(
+                f"the servers of one model serve one name, got {', '.join(sorted(models))}; "
+                "give it once: http://a:8000,http://b:8000#served-name"
+            )
+        name, _, revision = (models.pop() if models else "").partition("@")
+        urls = tuple(dict.fromkeys(_checked_url(url) for url, _, _ in parts))
+        return cls(urls=urls, name=name or None, revision=revision or None)
+
+
+def _checked_url(url: str) -> str:
+    try:
+        split = urlsplit(url)
+        port = split.port
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is not the address of a server: {error}") from error
+    if not url.startswith(SCHEMES) or not split.hostname or port == 0 or split.query:
+        raise ConfigError(f"{url!r} is not the address of a server; give http://host:port")
+    if split.username or split.password:
+        raise ConfigError(
+            f"give no user or password in the address of {split.hostname}; an API key goes into "
+            f"{ENVIRONMENT_PREFIX}API_KEY"
+        )
+    return url.rstrip("/").removesuffix("/v1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """How servers are spoken to; each value is read from `TRAJSIM_VLLM_<NAME>` too.
+
+    Parameters
+    ----------
+    api_key
+        Sent as a bearer token.
+    connect_timeout
+        Seconds to reach a server.
+    read_timeout
+        Seconds to wait for the answer to one request.
+    call_timeout
+        Seconds for all the requests of one call of `sample` or `score`.
+    patience
+        Seconds that a call waits while no server answers.
+    attempts
+        How often one request is sent, at most.
+    backoff
+        Seconds of the first pause after a failure, at most; it doubles with each.
+    in_flight
+        Requests under way at one server, at most.
+    request_tokens
+        Tokens of one request to score, about.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    connect_timeout: float = 5.0
+    read_timeout: float = 300.0
+    call_timeout: float = 3600.0
+    patience: float = 15.0
+    attempts: int = 5
+    backoff: float = 0.25
+    in_flight: int = 32
+    request_tokens: int = 8192
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.name == "api_key":
+                continue
+            if not math.isfinite(value) or value <= 0:
+                raise ConfigError(f"{setting.name} must be greater than 0, got {value:g}")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings that the environment gives.
+
+        Raises
+        ------
+        ConfigError
+            If one is not a number, or out of range.
+        """
+        given: dict[str, Any] = {}
+        for setting in fields(cls):
+            variable = ENVIRONMENT_PREFIX + setting.name.upper()
+            if text := environment.get(variable):
+                given[setting.name] = _read(setting.type, variable, text)
+        return cls(**given)
+
+
+def _read(kind: object, variable: str, text: str) -> str | int | float:
+    if kind not in (int, float):
+        return text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError as error:
+        noun = "whole number" if kind is int else "number"
+        raise ConfigError(f"{variable} must be a {noun}, got {text!r}") from error

@@ -1,0 +1,161 @@
+"""What a server serves: name, tokenizer, and numbers that only this model gives."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from similarity.errors import BackendRefusedError, WrongAnswerError
+from similarity.models.base import LogProbs, TokenIds
+from similarity.models.checks import PARAGRAPH, TOLERANCE
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.config import ServerAddress
+from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.wire import Prompt
+
+# Texts on which two vocabularies hardly agree by accident.
+TOKENIZER_PROBES = (
+    "The meaning of a sentence is what could follow it.",
+    "  Two spaces,\ta tab,\n\na line; 3.14159 x_1 = y²",
+    "naïve Übermut, l'été, don't, 北京, Привет, ١٢٣, 🙂",
+)
+# Tokens of the probe that names the model, and of the one that goes with every request to score.
+LONG_PROBE, SHORT_PROBE = 96, 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What makes two servers, or one server twice, give the same scores.
+
+    Parameters
+    ----------
+    name
+        As served.
+    context_length
+        Tokens of prefix and continuation together, at most.
+    tokenizer
+        Digest of token ids and strings of some texts.
+    begin, end
+        What the tokenizer puts before and after a text.
+    probe
+        Scored with every request, because a server may be started anew with other weights.
+    expected
+        Log-probabilities of the probe, shape "token" in nats.
+    mean
+        Of the log-probabilities of a longer probe, nats per token.
+    """
+
+    name: str
+    context_length: int
+    tokenizer: str
+    begin: TokenIds
+    end: TokenIds
+    probe: Prompt
+    expected: LogProbs
+    mean: float
+
+    @property
+    def revision(self) -> str:
+        """A digest that differs for another model."""
+        digest = hashlib.sha256(f"{self.tokenizer} {self.mean + 0.0:.2f}".encode())
+        return f"probe:{digest.hexdigest()[:16]}"
+
+    def drift(self, scored: LogProbs) -> float:
+        """Return how far the probe's scores are from the expected, nats per token."""
+        return float(np.abs(scored - self.expected).mean())
+
+
+async def identify(pool: Pool, address: ServerAddress) -> Identity:
+    """Ask a server what it serves.
+
+    Raises
+    ------
+    BackendError
+        If it does not serve the wanted model, or does not answer.
+    WrongAnswerError
+        If its answers are not a vLLM server's.
+    """
+    url = pool.replicas[0].url
+    models = await pool.ask(wire.MODELS, wire.read_models)
+    name = _chosen(models, address.name, url)
+    begin, end = await _affixes(pool, name)
+    encoded = [await tokenize(pool, name, text) for text in TOKENIZER_PROBES]
+    digest = hashlib.sha256(json.dumps(encoded).encode()).hexdigest()[:16]
+
+    # A server always samples one token more than it is asked to score.
+    context_length = models[name] - 1
+    paragraph, _ = await tokenize(pool, name, PARAGRAPH)
+    ids = paragraph[: min(LONG_PROBE, context_length)]
+    start = max(1, len(begin))
+    if len(ids) < start + 2:
+        raise BackendRefusedError(f"{url} takes {models[name]} tokens; raise its --max-model-len")
+    long = Prompt(ids[:start], ids[start:])
+    short = Prompt(ids[:start], ids[start : start + SHORT_PROBE])
+    (long_scores,) = await score_prompts(pool, name, [long])
+    (short_scores,) = await score_prompts(pool, name, [short])
+    return Identity(
+        name=name,
+        context_length=context_length,
+        tokenizer=digest,
+        begin=begin,
+        end=end,
+        probe=short,
+        expected=short_scores,
+        mean=float(long_scores.mean()),
+    )
+
+
+def same_model(first: Identity, second: Identity) -> bool:
+    """Tell whether two servers hold one model."""
+    return (
+        (first.name, first.tokenizer, first.begin, first.probe)
+        == (second.name, second.tokenizer, second.begin, second.probe)
+    ) and first.drift(second.expected) <= TOLERANCE
+
+
+async def tokenize(
+    pool: Pool, name: str, text: str, *, affixes: bool = True
+) -> tuple[TokenIds, tuple[str, ...]]:
+    """Return the ids of a text, and the string of each, with or without begin and end."""
+    body = {
+        "model": name,
+        "prompt": text,
+        "add_special_tokens": affixes,
+        "return_token_strs": True,
+    }
+    return await pool.ask(wire.TOKENIZE, wire.read_ids, body)
+
+
+async def score_prompts(pool: Pool, name: str, prompts: Sequence[Prompt]) -> list[LogProbs]:
+    """Return the log-probabilities of each continuation, by one request."""
+    return await pool.ask(
+        wire.COMPLETIONS,
+        lambda answer: wire.read_scores(answer, prompts),
+        wire.scoring_body(name, prompts),
+        tokens=sum(prompt.tokens for prompt in prompts),
+    )
+
+
+def _chosen(models: Mapping[str, int], wanted: str | None, url: str) -> str:
+    if wanted is None and len(models) == 1:
+        return next(iter(models))
+    if wanted in models:
+        return str(wanted)
+    names = ", ".join(models) or "nothing"
+    if wanted is None:
+        raise BackendRefusedError(f"{url} serves {names}; name one of them: {url}#NAME")
+    raise BackendRefusedError(
+        f"{url} serves {names}, not {wanted!r}; name what it serves, or give another address"
+    )
+
+
+async def _affixes(pool: Pool, name: str) -> tuple[TokenIds, TokenIds]:
+    """Return what the tokenizer puts before and after a text."""
+    whole, _ = await tokenize(pool, name, "a")
+    bare, _ = await tokenize(pool, name, "a", affixes=False)
+    starts = [i for i in range(len(whole)) if whole[i : i + len(bare)] == bare]
+    if not bare or not starts:
+        raise WrongAnswerError("the server's tokenizer reads a text in two ways; use another model")
+    return whole[: starts[0]], whole[starts[0] + len(bare) :]

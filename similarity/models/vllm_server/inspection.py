@@ -1,0 +1,101 @@
+"""What is checked of one server before any score of it is believed."""
+
+import re
+
+import numpy as np
+
+from similarity.config import Law
+from similarity.errors import BackendRefusedError, ModelError, WrongAnswerError
+from similarity.models.base import SampleRequest
+from similarity.models.checks import TOLERANCE, Check
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.config import ServerAddress
+from similarity.models.vllm_server.identity import Identity, score_prompts
+from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.wire import Prompt, Sample
+
+# The most probable tokens looked at; a server lists 20 at most by default.
+TOP = 5
+# By how much the probabilities of some tokens may sum to more than one.
+MASS_ROUNDING = 0.01
+_CACHING = re.compile(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"', re.MULTILINE)
+
+
+async def inspect(pool: Pool, identity: Identity, address: ServerAddress) -> list[Check]:
+    """Return the checks that need more than the seam of a model, for a pool of one server."""
+    url = pool.replicas[0].url
+    return [
+        _check_model(identity, address, url),
+        Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
+        _check_caching(await pool.metrics(), url),
+        await _check_mass(pool, identity, url),
+        await _check_sampled(pool, identity, url),
+    ]
+
+
+def _check_model(identity: Identity, address: ServerAddress, url: str) -> Check:
+    found = f"{identity.name}, {identity.context_length} tokens, {identity.revision}"
+    error: ModelError | None = None
+    if address.revision not in (None, identity.revision):
+        error = BackendRefusedError(
+            f"{url} serves {identity.name!r} as {identity.revision}, not {address.revision}; "
+            "serve that one, or leave out what follows the @"
+        )
+    return Check("served model", found, error)
+
+
+def _check_caching(metrics: str, url: str) -> Check:
+    caching = _CACHING.search(metrics)
+    if caching is None:
+        return Check("prefix cache", "not told")
+    if caching[1] == "False":
+        return Check("prefix cache", "off")
+    error = BackendRefusedError(
+        f"{url} runs with a prefix cache, with which scores may depend on the order of requests; "
+        "start it with --no-enable-prefix-caching"
+    )
+    return Check("prefix cache", "on", error)
+
+
+async def _check_mass(pool: Pool, identity: Identity, url: str) -> Check:
+    """Check that the most probable tokens have no more than all the probability."""
+    prompt = identity.probe
+    mass = await pool.ask(
+        wire.COMPLETIONS,
+        lambda answer: wire.read_top_mass(answer, prompt),
+        wire.scoring_body(identity.name, [prompt], top=TOP),
+    )
+    found = f"the {TOP} most probable tokens have {mass:.3f} of it at most"
+    error = None
+    if mass > 1 + MASS_ROUNDING:
+        error = WrongAnswerError(
+            f"{url} gives no log-probabilities: {found}; start it without --logprobs-mode"
+        )
+    return Check("probability", found, error)
+
+
+async def _check_sampled(pool: Pool, identity: Identity, url: str) -> Check:
+    """Check that tokens are sampled from the law that they are scored under."""
+    prefix = identity.probe.prefix + identity.probe.continuation[:8]
+    request = SampleRequest(prefix=prefix, n=4, max_tokens=8, key=1)
+    sampled: list[Sample] = await pool.ask(
+        wire.COMPLETIONS,
+        lambda answer: wire.read_samples(answer, request),
+        wire.sampling_body(identity.name, request, Law(), log_probs=True),
+    )
+    prompts = [Prompt(prefix, sample.token_ids) for sample in sampled]
+    scored = await score_prompts(pool, identity.name, prompts)
+    own = [sample.log_probs for sample in sampled]
+    worst = max(
+        float(np.abs(a - b).mean())
+        for a, b in zip(own, scored, strict=True)
+        if a is not None and a.shape == b.shape
+    )
+    found = f"sampled and scored, tokens differ by {worst:.2g} nats"
+    error = None
+    if worst > TOLERANCE:
+        error = WrongAnswerError(
+            f"{url} samples from another law than it scores: {found}; start "
+            "it with --generation-config vllm and without --logprobs-mode"
+        )
+    return Check("sampling", found, error)

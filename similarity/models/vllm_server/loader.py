@@ -1,0 +1,151 @@
+"""From an address to a model on servers that were checked."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+
+from similarity.errors import (
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ModelError,
+)
+from similarity.models.checks import Check, check_scores
+from similarity.models.vllm_server.background import Background
+from similarity.models.vllm_server.config import ServerAddress, ServerConfig
+from similarity.models.vllm_server.identity import Identity, identify, same_model
+from similarity.models.vllm_server.inspection import inspect
+from similarity.models.vllm_server.model import ServerModel
+from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.replica import Replica
+
+logger = logging.getLogger(__name__)
+
+# Seconds that loading waits for a server: who just started it will see that it is not up yet.
+START_PATIENCE = 2.0
+SERVES = "server"
+
+
+def load_server(
+    name: str,
+    config: ServerConfig | None = None,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> ServerModel:
+    """Load the model that one or more vLLM servers hold.
+
+    Parameters
+    ----------
+    name
+        "http://a:8000,http://b:8000#served-name"; see `ServerAddress.parse`.
+    transport
+        In the place of the network, for tests.
+
+    Raises
+    ------
+    ConfigError
+        If that is no address.
+    BackendError
+        If no server answers, or one refuses or serves another model.
+    WrongAnswerError
+        If a server would give wrong scores.
+    """
+    return Servers(name, config, transport=transport).checked_model()
+
+
+_PASSING = (BackendUnavailableError, BackendTimeoutError)
+
+
+class Servers:
+    """Servers under examination: iterate over `checks`, then take the `model`."""
+
+    def __init__(
+        self,
+        name: str,
+        config: ServerConfig | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.address = ServerAddress.parse(name)
+        self._config = config or ServerConfig()
+        self._client = _client(self._config, transport)
+        self._background = Background()
+        self._background.on_close(self._client.aclose)
+        self._identities: dict[str, Identity] = {}
+        self._failures: dict[str, ModelError] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._background.close()
+
+    def checks(self) -> Iterator[tuple[str, Check]]:
+        """Yield each server's URL with each of its checks, up to what makes the rest moot."""
+        for url in self.address.urls:
+            for check in self._checks_of(url):
+                yield url, check
+
+    def checked_model(self) -> ServerModel:
+        """Return the model after all checks, or close all and raise the first failure."""
+        try:
+            for url, check in self.checks():
+                if check.error is None:
+                    continue
+                if not isinstance(check.error, _PASSING):
+                    raise check.error
+                logger.warning("left out until it answers: %s (%s)", url, check.error)
+            return self.model()
+        except BaseException:
+            self.close()
+            raise
+
+    def model(self) -> ServerModel:
+        """Return the model on all servers; those that did not answer may come later.
+
+        Raises
+        ------
+        BackendError
+            If none answered.
+        """
+        if not self._identities:
+            raise next(iter(self._failures.values()))
+        identity = min(self._identities.values(), key=lambda found: found.context_length)
+        replicas = [Replica(url, self._client) for url in self.address.urls]
+        pool = Pool(replicas, self._config, identity.name)
+        for replica in replicas:
+            if replica.url in self._failures:
+                pool.leave_out(replica, self._failures[replica.url])
+        return ServerModel(self._background, pool, identity)
+
+    def _checks_of(self, url: str) -> Iterator[Check]:
+        impatient = replace(self._config, patience=min(self._config.patience, START_PATIENCE))
+        pool = Pool([Replica(url, self._client)], impatient)
+        try:
+            identity = self._background.run(lambda _: identify(pool, self.address))
+            yield from self._background.run(lambda _: inspect(pool, identity, self.address))
+            if self._identities:
+                yield self._check_same(url, identity)
+            yield from check_scores(ServerModel(self._background, pool, identity))
+        except ModelError as error:
+            self._failures[url] = error
+            yield Check(SERVES, "no model to be used", error)
+        else:
+            self._identities[url] = identity
+
+    def _check_same(self, url: str, identity: Identity) -> Check:
+        for other, known in self._identities.items():
+            if not same_model(known, identity):
+                error = BackendRefusedError(
+                    f"{url} serves another model than {other}; give servers of one model"
+                )
+                return Check("replicas", f"not the model of {other}", error)
+        return Check("replicas", "the model of the others")
+
+
+def _client(config: ServerConfig, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    key = {"Authorization": f"Bearer {config.api_key}"} if config.api_key else {}
+    timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout, pool=None)
+    # The pool of servers bounds what is under way.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    return httpx.AsyncClient(headers=key, timeout=timeout, limits=limits, transport=transport)

@@ -1,0 +1,236 @@
+"""The language model that vLLM servers hold: the seam's calls become requests.
+
+Scores are believed only with those of a probe that goes with each request.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from similarity.config import Law
+from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    ModelInfo,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.checks import TOLERANCE
+from similarity.models.laws import require_model_law
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.background import Background
+from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
+from similarity.models.vllm_server.identity import Identity, score_prompts, tokenize
+from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.wire import Prompt, Sample
+
+T = TypeVar("T")
+Work = Callable[[Advance], Awaitable[T]]
+
+
+class ServerModel(LanguageModel):
+    """A model on vLLM servers, made by `load_server`; close it, or leave it to the process.
+
+    Any number of threads may use it at once.
+    """
+
+    def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
+        self.identity = identity
+        # A path is a machine's own; a name with an owner is not.
+        name = identity.name
+        self.info = ModelInfo(
+            name=name.rstrip("/").rpartition("/")[2] if name.startswith("/") else name,
+            revision=identity.revision,
+            dtype="served",
+            context_length=identity.context_length,
+        )
+        # A server does not tell which tokens end a text; those that did are.
+        self.end_ids = frozenset(identity.end)
+        self._background = background
+        self._pool = pool
+        self._special: dict[int, bool] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._background.close()
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the server's ids.
+
+        Raises
+        ------
+        InputError
+            If the text spells a special token, which the server would read as one.
+        """
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return what `encode` does for each text, asking for many at a time."""
+        calls = [partial(self._encode, text) for text in texts]
+        return self._run(lambda _: gather(calls, self._pool.workers))
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the server's ids of a text that follows another."""
+        return self.encode(text)[len(self.identity.begin) :]
+
+    def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers."""
+        self._run(lambda _: self._pool.check_alive())
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the server's text of ids, without what ends a sequence."""
+        kept = [token for token in token_ids if token not in self.end_ids]
+        body = {"model": self.identity.name, "tokens": kept}
+        return self._run(lambda _: self._pool.ask(wire.DETOKENIZE, wire.read_text, body))
+
+    def check_scoring(self, law: Law) -> None:
+        """Take no law but the model's own: a server scores prompts under no other."""
+        require_model_law(law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample all continuations of a prefix by one request.
+
+        Sampling steps and the reading of a prompt round differently, so no log-probabilities
+        are kept: own and other trajectories are scored by one path.
+        """
+
+        async def one(request: SampleRequest, count: Advance) -> list[Sample]:
+            sampled = await self._pool.ask(
+                wire.COMPLETIONS,
+                lambda answer: wire.read_samples(answer, request),
+                wire.sampling_body(self.identity.name, request, law),
+                tokens=request.n * (len(request.prefix) + request.max_tokens),
+            )
+            self.end_ids |= {sample.token_ids[-1] for sample in sampled if sample.ended}
+            count(1)
+            return sampled
+
+        sampled = self._run(
+            lambda count: gather(
+                [partial(one, request, count) for request in requests], self._pool.workers
+            ),
+            advance,
+        )
+        return [
+            [Continuation(token_ids=s.token_ids, log_probs=None, text=s.text) for s in samples]
+            for samples in sampled
+        ]
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score many continuations by one request, equal ones of a prefix once.
+
+        Raises
+        ------
+        ConfigError
+            For another law than the model itself.
+        WrongAnswerError
+            If a server no longer holds the model that it held at the beginning.
+        """
+        self.check_scoring(law)
+        unfinished = [len(set(request.continuations)) for request in requests]
+        scores: list[dict[TokenIds, LogProbs]] = [{} for _ in requests]
+
+        async def one(batch: list[tuple[int, Prompt]], count: Advance) -> None:
+            scored = await self._score([prompt for _, prompt in batch])
+            for (owner, prompt), log_probs in zip(batch, scored, strict=True):
+                scores[owner][prompt.continuation] = log_probs
+                unfinished[owner] -= 1
+                count(unfinished[owner] == 0)
+
+        batches = _batches(requests, self._pool.config.request_tokens)
+        self._run(
+            lambda count: gather(
+                [partial(one, batch, count) for batch in batches], self._pool.workers
+            ),
+            advance,
+        )
+        return [
+            [scored[ids] for ids in request.continuations]
+            for scored, request in zip(scores, requests, strict=True)
+        ]
+
+    async def _score(self, prompts: list[Prompt]) -> list[LogProbs]:
+        """Score prompts by one request, if the server is still who it was."""
+        identity = self.identity
+        probed, *scored = await score_prompts(self._pool, identity.name, [identity.probe, *prompts])
+        if (drift := identity.drift(probed)) > TOLERANCE:
+            raise WrongAnswerError(
+                f"a server of {identity.name!r} has another model than before: its scores of one "
+                f"text are {drift:.2g} nats per token away; load the model anew"
+            )
+        return scored
+
+    async def _encode(self, text: str) -> TokenIds:
+        ids, strings = await tokenize(self._pool, self.identity.name, text)
+        begin, end = len(self.identity.begin), len(ids) - len(self.identity.end)
+        for token, string in zip(ids[begin:end], strings[begin:end], strict=True):
+            if _looks_special(string) and string in text and await self._is_special(token):
+                raise InputError(
+                    f"the text that begins {text.strip()[:40]!r} spells the special token "
+                    f"{string!r}, which a server reads as one; take it out of the text"
+                )
+        if end < 1:
+            raise InputError(f"the text {text[:40]!r} has no tokens; give another")
+        return ids[:end]
+
+    async def _is_special(self, token: int) -> bool:
+        """Let a server say this very token: it does not show a special one."""
+        if token not in self._special:
+            request = SampleRequest(prefix=self.identity.probe.prefix, n=1, max_tokens=1, key=0)
+            body = wire.sampling_body(self.identity.name, request, Law())
+            (said,) = await self._pool.ask(
+                wire.COMPLETIONS,
+                lambda answer: wire.read_samples(answer, request),
+                {**body, "allowed_token_ids": [token]},
+            )
+            self._special[token] = not said.text
+        return self._special[token]
+
+    def _run(self, work: Work[T], advance: Advance = ignore_progress) -> T:
+        """Return the result of `work` if it has one within the time for a call."""
+        limit = self._pool.config.call_timeout
+
+        async def within_limit(count: Advance) -> T:
+            try:
+                with anyio.fail_after(limit):
+                    return await work(count)
+            except TimeoutError as error:
+                raise BackendTimeoutError(
+                    f"the servers of {self.identity.name!r} did not finish within {limit:g} s; "
+                    f"raise {ENVIRONMENT_PREFIX}CALL_TIMEOUT, or send less at a time"
+                ) from error
+
+        return self._background.run(within_limit, advance)
+
+
+def _batches(
+    requests: Sequence[ScoreRequest], max_tokens: int
+) -> Iterator[list[tuple[int, Prompt]]]:
+    """Yield prompts with the numbers of their requests, about `max_tokens` tokens at a time."""
+    batch: list[tuple[int, Prompt]] = []
+    tokens = 0
+    for owner, request in enumerate(requests):
+        for continuation in dict.fromkeys(request.continuations):
+            prompt = Prompt(request.prefix, continuation)
+            if batch and tokens + prompt.tokens > max_tokens:
+                yield batch
+                batch, tokens = [], 0
+            batch.append((owner, prompt))
+            tokens += prompt.tokens
+    if batch:
+        yield batch
+
+
+def _looks_special(string: str) -> bool:
+    return len(string) > 2 and string[0] + string[-1] in ("<>", "[]")

@@ -1,0 +1,202 @@
+"""Several servers of one model: each request to the one with the least to do.
+
+A server that fails is left out, with growing pauses, and let back in when it answers again.
+"""
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import anyio
+
+from similarity.errors import BackendUnavailableError, ModelError
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.replica import PassingError, Replica
+
+T = TypeVar("T")
+
+# A server that is alive answers a look at its health within this, whatever it computes.
+ALIVE_SECONDS = 2.0
+
+
+class Pool:
+    """The servers of one model, for one event loop.
+
+    Every request is a pure function of its body, so it may safely be sent again, elsewhere.
+    """
+
+    def __init__(
+        self, replicas: Sequence[Replica], config: ServerConfig, name: str | None = None
+    ) -> None:
+        self.replicas = replicas
+        self.config = config
+        # What a server must still serve to be let back in.
+        self._name = name
+        self._changed = anyio.Condition()
+
+    @property
+    def workers(self) -> int:
+        """Requests under way at all servers, at most."""
+        return self.config.in_flight * len(self.replicas)
+
+    async def ask(
+        self,
+        path: str,
+        read: Callable[[Any], T],
+        body: dict[str, Any] | None = None,
+        *,
+        tokens: int = 1,
+    ) -> T:
+        """Return what `read` makes of the answer of the first server that gives one.
+
+        Raises
+        ------
+        BackendError
+            If none answers in time, or one refuses.
+        WrongAnswerError
+            If an answer is not what was asked for: never asked again.
+        """
+        attempt = 1
+        while True:
+            replica = await self._acquire(tokens)
+            try:
+                return await replica.ask(path, read, body)
+            except PassingError as failure:
+                self._take_out(replica, failure)
+                alone = failure.slow and not self._serving()
+                if alone or attempt == self.config.attempts:
+                    raise failure.error from failure
+            finally:
+                replica.busy -= 1
+                replica.load -= tokens
+                await self._tell()
+            await anyio.sleep(self._backoff(attempt))
+            attempt += 1
+
+    async def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS."""
+        well: list[str] = []
+
+        async def look_at(replica: Replica) -> None:
+            if await replica.healthy(self._name):
+                well.append(replica.url)
+                group.cancel_scope.cancel()
+
+        with anyio.move_on_after(ALIVE_SECONDS):
+            async with anyio.create_task_group() as group:
+                for replica in self.replicas:
+                    group.start_soon(look_at, replica)
+        if not well:
+            urls = ", ".join(replica.url for replica in self.replicas)
+            raise BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
+
+    async def metrics(self) -> str:
+        """Return the first server's page of metrics, empty where it gives none."""
+        try:
+            return await self.replicas[0].metrics()
+        except PassingError as failure:
+            raise failure.error from failure
+
+    def leave_out(self, replica: Replica, error: ModelError) -> None:
+        """Take a server out of service until it answers."""
+        replica.last_error = error
+        self._pause(replica)
+
+    def _serving(self) -> list[Replica]:
+        return [replica for replica in self.replicas if not replica.failures]
+
+    async def _acquire(self, tokens: int) -> Replica:
+        """Return the server in service with the least load, as soon as one has room."""
+        started = time.monotonic()
+        while True:
+            await self._let_back_in()
+            serving = self._serving()
+            free = [replica for replica in serving if replica.busy < self.config.in_flight]
+            if free:
+                chosen = min(free, key=lambda replica: replica.load)
+                chosen.busy += 1
+                chosen.load += tokens
+                return chosen
+            if not serving:
+                self._check_patience(started)
+            await self._wait()
+
+    def _check_patience(self, started: float) -> None:
+        """Give up when no server is in service, and none can be in time."""
+        limit = started + self.config.patience
+        soonest = min(replica.retry_at for replica in self.replicas)
+        if max(time.monotonic(), soonest) < limit:
+            return
+        errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
+        raise BackendUnavailableError("; ".join(errors))
+
+    async def _let_back_in(self) -> None:
+        """Ask each server whose pause is over whether it is well again."""
+        for replica in self.replicas:
+            due = replica.retry_at <= time.monotonic()
+            if not replica.failures or replica.probing or not due:
+                continue
+            replica.probing = True
+            try:
+                well = await replica.healthy(self._name)
+            finally:
+                replica.probing = False
+            if well:
+                replica.failures = 0
+                await self._tell()
+            else:
+                self._pause(replica)
+
+    def _take_out(self, replica: Replica, failure: PassingError) -> None:
+        replica.last_error = failure.error
+        # Requests that were under way together fail together: that is one failure.
+        if not replica.failures or failure.retry_after is not None:
+            self._pause(replica, failure.retry_after)
+
+    def _pause(self, replica: Replica, seconds: float | None = None) -> None:
+        replica.failures += 1
+        pause = self._backoff(replica.failures) if seconds is None else seconds
+        replica.retry_at = time.monotonic() + pause
+
+    def _backoff(self, failures: int) -> float:
+        """Return a pause in seconds, drawn so that many clients do not come back together."""
+        # Whoever waits for a server out of patience has seen it looked at more than once.
+        longest = min(self.config.backoff * 2.0 ** min(failures - 1, 16), self.config.patience / 3)
+        return longest * random.uniform(0.5, 1.0)
+
+    async def _wait(self) -> None:
+        """Wait until something changes, or for a moment."""
+        with anyio.move_on_after(min(self.config.backoff, 0.25)):
+            async with self._changed:
+                await self._changed.wait()
+
+    async def _tell(self) -> None:
+        # Even when cancelled: others wait for this.
+        with anyio.CancelScope(shield=True):
+            async with self._changed:
+                self._changed.notify_all()
+
+
+async def gather(calls: Sequence[Callable[[], Awaitable[T]]], workers: int) -> list[T]:
+    """Return the results of all calls, in order, some at once; the first error ends them all."""
+    results: dict[int, T] = {}
+    waiting = enumerate(calls)
+
+    async def work() -> None:
+        for number, call in waiting:
+            results[number] = await call()
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(min(workers, len(calls))):
+                group.start_soon(work)
+    except ExceptionGroup as errors:
+        raise _first(errors) from errors
+    return [results[number] for number in range(len(results))]
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

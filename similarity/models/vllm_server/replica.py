@@ -1,0 +1,194 @@
+"""One server: requests sent to it, and every way that it can fail told apart."""
+
+import json
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from similarity.errors import (
+    BackendError,
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ModelError,
+    WrongAnswerError,
+)
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
+
+T = TypeVar("T")
+
+# A server that is alive answers this within a moment, whatever it is computing.
+HEALTH = "/health"
+HEALTH_TIMEOUT = 5.0
+OVERLOADED = frozenset({429, 502, 503, 504})
+# What vLLM's JSON encoder says of a log-probability that is NaN.
+NOT_FINITE = "not JSON compliant"
+
+
+class PassingError(Exception):
+    """A failure after which the same request may succeed, here or at another server.
+
+    Parameters
+    ----------
+    error
+        What a user is told if it does not.
+    retry_after
+        Seconds that the server asked to be left alone, or None.
+    slow
+        Whether it may be at work still: sending the same again would double its load.
+    """
+
+    def __init__(
+        self, error: BackendError, retry_after: float | None = None, *, slow: bool = False
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+        self.slow = slow
+
+
+class Replica:
+    """A server's address, and how it is doing; `Pool` keeps the count.
+
+    `busy` are the requests under way and `load` their tokens. After `failures` in a row it is
+    out of service, and not asked again before `retry_at` (monotonic seconds).
+    """
+
+    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+        self.url = url
+        self.busy = 0
+        self.load = 0
+        self.failures = 0
+        self.retry_at = 0.0
+        self.probing = False
+        self.last_error: ModelError | None = None
+        self._client = client
+
+    async def ask(
+        self,
+        path: str,
+        read: Callable[[Any], T],
+        body: dict[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> T:
+        """Return what `read` makes of a JSON answer; a body is posted, nothing is got.
+
+        Raises
+        ------
+        PassingError
+            If the same may succeed later.
+        BackendRefusedError
+            If it will not.
+        WrongAnswerError
+            If the answer is not what was asked for.
+        """
+        response = await self._send(path, body, timeout)
+        if not response.is_success:
+            raise await self._failure(response)
+        try:
+            return read(json.loads(response.content))
+        except WrongAnswerError as error:
+            raise WrongAnswerError(f"{self.url} {error}") from error
+        except ValueError as error:
+            raise WrongAnswerError(
+                f"{self.url} gave an answer that is not JSON ({_first_line(error)}); is it a "
+                "vLLM server?"
+            ) from error
+
+    async def metrics(self) -> str:
+        """Return the server's page of metrics, empty where it has none."""
+        response = await self._send("/metrics", timeout=HEALTH_TIMEOUT)
+        return response.text if response.is_success else ""
+
+    async def healthy(self, name: str | None = None) -> bool:
+        """Tell whether it answers, and serves the model of this name."""
+        try:
+            response = await self._send(HEALTH, timeout=HEALTH_TIMEOUT)
+            if name is None or not response.is_success:
+                return response.is_success
+            return name in await self.ask(wire.MODELS, wire.read_models, timeout=HEALTH_TIMEOUT)
+        except (PassingError, ModelError):
+            return False
+
+    async def _send(
+        self, path: str, body: dict[str, Any] | None = None, timeout: float | None = None
+    ) -> httpx.Response:
+        method = "GET" if body is None else "POST"
+        limit = httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout)
+        try:
+            return await self._client.request(method, self.url + path, json=body, timeout=limit)
+        except httpx.TimeoutException as error:
+            raise self._timed_out(error) from error
+        except httpx.TransportError as error:
+            raise PassingError(
+                BackendUnavailableError(
+                    f"{self.url} does not answer ({_first_line(error)}); start it, or give "
+                    "another address"
+                )
+            ) from error
+        except httpx.HTTPError as error:
+            raise WrongAnswerError(f"{self.url} gave no HTTP ({_first_line(error)})") from error
+
+    def _timed_out(self, error: httpx.TimeoutException) -> PassingError:
+        timeouts = self._client.timeout
+        if isinstance(error, httpx.ConnectTimeout):
+            what = f"{self.url} cannot be reached within {timeouts.connect:g} s"
+            return PassingError(BackendTimeoutError(f"{what}; is the address right?"))
+        return PassingError(
+            BackendTimeoutError(
+                f"{self.url} gave no answer within {timeouts.read:g} s; raise "
+                f"{ENVIRONMENT_PREFIX}READ_TIMEOUT, or see what the server is doing"
+            ),
+            slow=True,
+        )
+
+    async def _failure(self, response: httpx.Response) -> Exception:
+        """Return the error that an answer with a failing status stands for."""
+        status, said = response.status_code, _message(response)
+        if NOT_FINITE in said:
+            return WrongAnswerError(
+                f"{self.url} gave log-probabilities that are not finite; serve the model in "
+                "another dtype"
+            )
+        if status in (401, 403):
+            return BackendRefusedError(
+                f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
+            )
+        if status in OVERLOADED:
+            what = f"{self.url} is overloaded or not ready (HTTP {status}); try again later"
+            return PassingError(BackendUnavailableError(what), _retry_after(response))
+        if status >= 500 and not await self.healthy():
+            # Requests fail so while the engine behind the server dies.
+            what = f"{self.url} failed (HTTP {status}: {said}); start it again"
+            return PassingError(BackendUnavailableError(what))
+        hint = "; is it a vLLM server, reached directly?" if status == 404 else ""
+        return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of a Retry-After header, which may be a date instead."""
+    value = response.headers.get("retry-after", "").strip()
+    try:
+        if not value or value.isdecimal():
+            return float(value) if value else None
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        content = json.loads(response.content)
+        said = content["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        said = response.text
+    return " ".join(str(said).split())[:300] or response.reason_phrase
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

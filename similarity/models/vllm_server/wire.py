@@ -1,0 +1,229 @@
+"""vLLM's HTTP interface: what is asked, and the answers read strictly.
+
+Token ids go both ways. Every sampling parameter is sent, because a server fills in what is left
+out from its model's generation settings.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from similarity.config import Law
+from similarity.errors import WrongAnswerError
+from similarity.models.base import LogProbs, SampleRequest, TokenIds
+from similarity.noise import generator_seed
+
+MODELS = "/v1/models"
+COMPLETIONS = "/v1/completions"
+TOKENIZE = "/tokenize"
+DETOKENIZE = "/detokenize"
+
+# vLLM puts this in the place of minus infinity.
+CLAMPED = -9999.0
+# Above a log-probability of zero only by rounding.
+ROUNDING = 1e-3
+
+# In a dictionary of its own, so that nothing is left to a server's defaults.
+_PLAIN: dict[str, Any] = {
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "n": 1,
+    "stop": [],
+    "ignore_eos": False,
+    "min_tokens": 0,
+    "skip_special_tokens": True,
+    "spaces_between_special_tokens": False,
+    "echo": False,
+    "stream": False,
+}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A continuation to be scored after a prefix."""
+
+    prefix: TokenIds
+    continuation: TokenIds
+
+    @property
+    def tokens(self) -> int:
+        """Length of both together."""
+        return len(self.prefix) + len(self.continuation)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sampled continuation, its text, and whether the model ended it.
+
+    `log_probs` are the sampling's own, shape "token", where they were asked for.
+    """
+
+    token_ids: TokenIds
+    text: str
+    ended: bool
+    log_probs: LogProbs | None = None
+
+
+def sampling_body(
+    model: str, request: SampleRequest, law: Law, *, log_probs: bool = False
+) -> dict[str, Any]:
+    """Return the request for all continuations of one prefix."""
+    return {
+        **_PLAIN,
+        "model": model,
+        "prompt": list(request.prefix),
+        "n": request.n,
+        "max_tokens": request.max_tokens,
+        "temperature": law.temperature,
+        "top_k": law.top_k,
+        "top_p": law.top_p,
+        # Continuation i gets this seed + i.
+        "seed": generator_seed(request.key),
+        "return_token_ids": True,
+        "logprobs": 0 if log_probs else None,
+    }
+
+
+def scoring_body(model: str, prompts: Sequence[Prompt], *, top: int = 0) -> dict[str, Any]:
+    """Return the request for the log-probabilities of many prompts, and of the `top` tokens."""
+    return {
+        **_PLAIN,
+        "model": model,
+        "prompt": [[*prompt.prefix, *prompt.continuation] for prompt in prompts],
+        # A server always samples; the token is thrown away.
+        "max_tokens": 1,
+        "prompt_logprobs": top,
+    }
+
+
+def read_samples(answer: Any, request: SampleRequest) -> list[Sample]:
+    """Return the continuations of an answer, in the order of their seeds.
+
+    Raises
+    ------
+    WrongAnswerError
+        If their number, a length or an ending is not as asked for.
+    """
+    choices = _choices(answer, request.n)
+    return [_sample(choice, request) for choice in choices]
+
+
+def read_scores(answer: Any, prompts: Sequence[Prompt]) -> list[LogProbs]:
+    """Return log P(token | before) of each continuation, nats.
+
+    Raises
+    ------
+    WrongAnswerError
+        If a number is missing, is not finite, was clamped, or is no log-probability.
+    """
+    choices = _choices(answer, len(prompts))
+    return [_scores(choice, prompt) for choice, prompt in zip(choices, prompts, strict=True)]
+
+
+def read_top_mass(answer: Any, prompt: Prompt) -> float:
+    """Return the largest sum of probabilities that was listed for one place of a prompt."""
+    (choice,) = _choices(answer, 1)
+    listed = choice["prompt_logprobs"][len(prompt.prefix) :]
+    return max(sum(math.exp(min(token["logprob"], 50.0)) for token in p.values()) for p in listed)
+
+
+def read_ids(answer: Any) -> tuple[TokenIds, tuple[str, ...]]:
+    """Return token ids, and the string of each."""
+    try:
+        ids, strings = tuple(answer["tokens"]), tuple(map(str, answer["token_strs"]))
+    except (KeyError, TypeError) as error:
+        raise _other_shape(error) from error
+    if len(ids) != len(strings) or not all(isinstance(i, int) for i in ids):
+        raise WrongAnswerError("gave token ids that do not go with their strings")
+    return ids, strings
+
+
+def read_text(answer: Any) -> str:
+    """Return the text of token ids."""
+    try:
+        return str(answer["prompt"])
+    except (KeyError, TypeError) as error:
+        raise _other_shape(error) from error
+
+
+def read_models(answer: Any) -> dict[str, int]:
+    """Return each served name with the model's context length."""
+    try:
+        return {str(model["id"]): int(model["max_model_len"]) for model in answer["data"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongAnswerError(
+            "does not tell its models' maximum length as vLLM does; is it a vLLM server?"
+        ) from error
+
+
+def _choices(answer: Any, count: int) -> list[Any]:
+    try:
+        choices = answer["choices"]
+        numbers = [choice["index"] for choice in choices]
+    except (KeyError, TypeError) as error:
+        raise _other_shape(error) from error
+    if numbers != list(range(count)):
+        raise WrongAnswerError(f"gave {len(numbers)} answers, or in another order, for {count}")
+    return list(choices)
+
+
+def _sample(choice: Any, request: SampleRequest) -> Sample:
+    try:
+        ids, reason, text = choice["token_ids"], choice["finish_reason"], choice["text"]
+        ids = tuple(ids)
+        own = choice.get("logprobs")
+        log_probs = None if own is None else np.array(own["token_logprobs"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongAnswerError(
+            "gave no token ids; it must know return_token_ids (vLLM 0.11 or later)"
+        ) from error
+    whole = len(ids) == request.max_tokens if reason == "length" else reason == "stop"
+    if not whole or not 1 <= len(ids) <= request.max_tokens:
+        raise WrongAnswerError(
+            f"gave a continuation of {len(ids)} tokens, finished by {reason!r}, where "
+            f"{request.max_tokens} were asked for"
+        )
+    if not all(isinstance(i, int) and i >= 0 for i in ids):
+        raise WrongAnswerError("gave something else than token ids")
+    return Sample(ids, str(text), reason == "stop", log_probs)
+
+
+def _scores(choice: Any, prompt: Prompt) -> LogProbs:
+    listed = choice.get("prompt_logprobs")
+    if not isinstance(listed, list) or len(listed) != prompt.tokens:
+        got = "none" if listed is None else f"{len(listed)}"
+        raise WrongAnswerError(f"gave {got} log-probabilities for {prompt.tokens} prompt tokens")
+    try:
+        scores = np.array(
+            [
+                place[str(token)]["logprob"]
+                for token, place in zip(
+                    prompt.continuation, listed[len(prompt.prefix) :], strict=True
+                )
+            ],
+            dtype=np.float64,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongAnswerError("left out the log-probability of a prompt token") from error
+    if not np.isfinite(scores).all() or (scores <= CLAMPED).any():
+        raise WrongAnswerError(
+            "gave log-probabilities that are not finite or were cut off at -9999; serve the model "
+            "in another dtype"
+        )
+    if (scores > ROUNDING).any():
+        raise WrongAnswerError(
+            f"gave {scores.max():.3g} as a log-probability; start it without --logprobs-mode"
+        )
+    return scores
+
+
+def _other_shape(error: Exception) -> WrongAnswerError:
+    return WrongAnswerError(f"gave an answer of another shape ({error!r}); is it a vLLM server?")

@@ -1,0 +1,187 @@
+"""A vLLM server in a few lines: the toy model behind the same HTTP interface, and its faults."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from similarity.config import Law
+from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.loader import load_server
+from similarity.models.vllm_server.model import ServerModel
+
+Answer = dict[str, Any]
+Load = Callable[..., ServerModel]
+Fault = Callable[[httpx.Request], httpx.Response]
+END = "</s>"
+TEXTS = ("a red car", "a blue boat", "seven grey geese", "no")
+# Failures are told soon in tests.
+QUICK = ServerConfig(patience=0.5, backoff=0.01, read_timeout=5.0, call_timeout=20.0)
+
+
+class FakeServer:
+    """Serves the toy model under a name; `faults` answer the next completions instead."""
+
+    def __init__(self, model: ToyModel | None = None, name: str = "toy") -> None:
+        self.model = model or ToyModel()
+        self.names = [name]
+        self.metrics = 'vllm:cache_config_info{enable_prefix_caching="False"} 1.0\n'
+        self.faults: deque[Fault] = deque()
+        self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
+        self.down = False
+        self.waits: asyncio.Event | None = None
+        self.waiting = 0
+        self.cancelled = 0
+        self.key: str | None = None
+        self.bodies: list[Answer] = []
+
+    @property
+    def scored(self) -> list[list[int]]:
+        """Every prompt that was scored, those of a probe too."""
+        bodies = [body for body in self.bodies if body.get("prompt_logprobs") is not None]
+        return [prompt for body in bodies for prompt in body["prompt"]]
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("All connection attempts failed", request=request)
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            return httpx.Response(401, json={"error": "Unauthorized"})
+        body = json.loads(request.content) if request.content else {}
+        match request.url.path:
+            case "/health":
+                return httpx.Response(200)
+            case "/metrics":
+                return httpx.Response(200, text=self.metrics)
+            case "/v1/models":
+                models = [{"id": name, "max_model_len": 257} for name in self.names]
+                return httpx.Response(200, json={"data": models})
+            case "/tokenize":
+                return httpx.Response(200, json=self._tokenize(body))
+            case "/detokenize":
+                return httpx.Response(200, json={"prompt": self.model.decode(body["tokens"])})
+            case "/v1/completions":
+                return await self._complete(request, body)
+        return httpx.Response(404, json={"detail": "Not Found"})
+
+    def _tokenize(self, body: Answer) -> Answer:
+        (end,) = self.model.end_ids
+        parts = body["prompt"].split(END)
+        ids = [i for part in parts for i in (*self.model.encode(part), end)][:-1]
+        strings = [END if i == end else chr(i) for i in ids]
+        return {"tokens": ids, "token_strs": strings, "count": len(ids)}
+
+    async def _complete(self, request: httpx.Request, body: Answer) -> httpx.Response:
+        self.bodies.append(body)
+        # As a network does: others get their turn.
+        await asyncio.sleep(0)
+        if self.waits is not None:
+            await self._wait(self.waits)
+        if self.faults:
+            return self.faults.popleft()(request)
+        answer = self._sampled(body) if body.get("prompt_logprobs") is None else self._scored(body)
+        self.edit(body, answer)
+        content = json.dumps(answer)
+        return httpx.Response(200, content=content)
+
+    async def _wait(self, event: asyncio.Event) -> None:
+        self.waiting += 1
+        try:
+            await event.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.waiting -= 1
+
+    def _sampled(self, body: Answer) -> Answer:
+        law = Law(temperature=body["temperature"], top_k=body["top_k"], top_p=body["top_p"])
+        request = SampleRequest(
+            prefix=tuple(body["prompt"]),
+            n=body["n"],
+            max_tokens=body["max_tokens"],
+            key=body["seed"],
+        )
+        (continuations,) = self.model.sample([request], law)
+        choices = []
+        for i, continuation in enumerate(continuations):
+            ids = body.get("allowed_token_ids") or list(continuation.token_ids)
+            ended = ids[-1] in self.model.end_ids
+            choices.append(
+                {
+                    "index": i,
+                    "token_ids": ids,
+                    "text": self.model.decode(tuple(ids)),
+                    "finish_reason": "stop" if ended else "length",
+                    "logprobs": {"token_logprobs": _plain(continuation.log_probs)},
+                }
+            )
+        return {"model": body["model"], "choices": choices}
+
+    def _scored(self, body: Answer) -> Answer:
+        choices = []
+        for i, prompt in enumerate(body["prompt"]):
+            request = ScoreRequest(prefix=tuple(prompt[:1]), continuations=(tuple(prompt[1:]),))
+            ((scores,),) = self.model.score([request], Law())
+            places: list[Any] = [None]
+            for token, log_prob in zip(prompt[1:], scores, strict=True):
+                places.append({str(token): {"logprob": float(log_prob), "rank": 1}})
+            choices.append({"index": i, "text": "x", "prompt_logprobs": places})
+        return {"model": body["model"], "choices": choices}
+
+
+def _plain(log_probs: Any) -> list[float]:
+    return [float(value) for value in np.asarray(log_probs)]
+
+
+def transport(**servers: FakeServer) -> httpx.MockTransport:
+    """Return the network on which each server is the host of its name."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return await servers[request.url.host].handle(request)
+
+    return httpx.MockTransport(handle)
+
+
+@pytest.fixture
+def load() -> Iterator[Load]:
+    """Return a function from servers by host to their model; what was asked is forgotten."""
+    models: list[ServerModel] = []
+
+    def load_model(config: ServerConfig = QUICK, **servers: FakeServer) -> ServerModel:
+        address = ",".join(f"http://{name}:8000" for name in servers)
+        models.append(load_server(address, config, transport=transport(**servers)))
+        for server in servers.values():
+            server.bodies.clear()
+        return models[-1]
+
+    yield load_model
+    for model in models:
+        model.close()
+
+
+def answers(status: int, content: str = "", **headers: str) -> Fault:
+    """Return a fault: an answer with this status."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _request: httpx.Response(status, text=content, headers=named)
+
+
+def raises(error: type[httpx.TransportError], message: str = "") -> Fault:
+    """Return a fault: an error of the network."""
+
+    def fault(request: httpx.Request) -> httpx.Response:
+        raise error(message, request=request)
+
+    return fault
+
+
+def scoring(texts: tuple[str, ...] = TEXTS) -> list[ScoreRequest]:
+    toy = ToyModel()
+    ids = [toy.encode(text) for text in texts]
+    return [ScoreRequest(prefix=prefix, continuations=tuple(ids)) for prefix in ids]

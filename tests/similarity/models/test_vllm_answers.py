@@ -1,0 +1,82 @@
+"""A number that cannot be right is never scored."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from similarity import Law
+from similarity.errors import WrongAnswerError
+from similarity.models.base import SampleRequest
+from similarity.models.toy import ToyModel
+from tests.similarity.models.fake_server import Answer, FakeServer, Load, scoring
+
+
+def wrong(
+    load: Load, match: str, change: Callable[[Answer, Answer], object], *, sample: bool = False
+) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.edit = change
+    request = SampleRequest(prefix=(65,), n=2, max_tokens=5, key=1)
+    with pytest.raises(WrongAnswerError, match=match):
+        model.sample([request], Law()) if sample else model.score(scoring(), Law())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -9999.0])
+def test_not_finite(load: Load, value: float) -> None:
+    def change(_body: Answer, answer: Answer) -> None:
+        answer["choices"][2]["prompt_logprobs"][-1] = {
+            key: {"logprob": value} for key in answer["choices"][2]["prompt_logprobs"][-1]
+        }
+
+    wrong(load, "not finite or were cut off", change)
+
+
+def test_too_few_answers(load: Load) -> None:
+    wrong(load, "gave 16 answers", lambda _body, answer: answer["choices"].pop())
+
+
+def test_too_few_tokens(load: Load) -> None:
+    wrong(load, "log-probabilities for", lambda _, a: a["choices"][1]["prompt_logprobs"].pop())
+
+
+def test_another_token(load: Load) -> None:
+    def change(_body: Answer, answer: Answer) -> None:
+        answer["choices"][1]["prompt_logprobs"][-1] = {"1": {"logprob": -1.0}}
+
+    wrong(load, "left out", change)
+
+
+def test_another_shape(load: Load) -> None:
+    wrong(load, "another shape", lambda _body, answer: answer.clear())
+
+
+def test_no_token_ids(load: Load) -> None:
+    wrong(load, "return_token_ids", lambda _, a: a["choices"][0].pop("token_ids"), sample=True)
+
+
+def test_cut_short(load: Load) -> None:
+    def change(_body: Answer, answer: Answer) -> None:
+        answer["choices"][0] |= {"token_ids": [1, 2], "finish_reason": "length"}
+
+    wrong(load, "2 tokens, finished by 'length', where 5", change, sample=True)
+
+
+def test_broken_off(load: Load) -> None:
+    wrong(
+        load,
+        "finished by 'abort'",
+        lambda _, a: a["choices"][0].update(finish_reason="abort"),
+        sample=True,
+    )
+
+
+def test_another_model_behind_the_address(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.model = ToyModel(prior=0.5)
+    with pytest.raises(WrongAnswerError, match="another model than before"):
+        model.score(scoring(), Law())
+    server.model = ToyModel()
+    assert model.score(scoring(), Law())

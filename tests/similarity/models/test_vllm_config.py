@@ -1,0 +1,60 @@
+"""Addresses of servers, and the settings that the environment gives."""
+
+import pytest
+
+from similarity.errors import ConfigError
+from similarity.models.vllm_server.config import ServerAddress, ServerConfig
+
+
+@pytest.mark.parametrize(
+    ("text", "urls", "name", "revision"),
+    [
+        ("http://a:8000", ("http://a:8000",), None, None),
+        ("http://a:8000/", ("http://a:8000",), None, None),
+        ("https://a/v1", ("https://a",), None, None),
+        ("http://[::1]:8000#m", ("http://[::1]:8000",), "m", None),
+        ("http://a,http://b#org/m", ("http://a", "http://b"), "org/m", None),
+        ("http://a#m, http://b#m,http://a", ("http://a", "http://b"), "m", None),
+        ("http://a/base#m@probe:12", ("http://a/base",), "m", "probe:12"),
+    ],
+)
+def test_addresses(text: str, urls: tuple[str, ...], name: str, revision: str) -> None:
+    expected = ServerAddress(urls=urls, name=name, revision=revision)
+    assert ServerAddress.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("http://", "give http://host:port"),
+        ("http://a,b", "'b' is not the address"),
+        ("http://a,", "'' is not the address"),
+        ("http://a:port", "is not the address"),
+        ("http://a:0", "is not the address"),
+        ("http://a?x=1", "is not the address"),
+        ("http://a#m,http://b#n", "one name, got m, n"),
+        ("http://me:secret@a", "TRAJSIM_VLLM_API_KEY"),
+    ],
+)
+def test_no_addresses(text: str, match: str) -> None:
+    with pytest.raises(ConfigError, match=match) as caught:
+        ServerAddress.parse(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_from_the_environment() -> None:
+    environment = {
+        "TRAJSIM_VLLM_API_KEY": "key",
+        "TRAJSIM_VLLM_READ_TIMEOUT": "2.5",
+        "TRAJSIM_VLLM_IN_FLIGHT": "4",
+        "TRAJSIM_VLLM_PATIENCE": "",
+        "OTHER": "x",
+    }
+    expected = ServerConfig(api_key="key", read_timeout=2.5, in_flight=4)
+    assert ServerConfig.from_environment(environment) == expected
+
+
+@pytest.mark.parametrize("value", ["many", "0", "-1", "2.5"])
+def test_settings_that_are_none(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"(?i)in_flight must be"):
+        ServerConfig.from_environment({"TRAJSIM_VLLM_IN_FLIGHT": value})

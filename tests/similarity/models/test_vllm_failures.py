@@ -1,0 +1,231 @@
+"""What networks and servers do: each failure is survived, or told as what it is."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from similarity import Law
+from similarity.errors import (
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ModelError,
+    WrongAnswerError,
+)
+from similarity.models.base import SampleRequest
+from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.model import ServerModel
+from tests.similarity.models.fake_server import (
+    QUICK,
+    FakeServer,
+    Fault,
+    Load,
+    answers,
+    raises,
+    scoring,
+)
+
+NOT_FINITE = '{"error": {"message": "Out of range float values are not JSON compliant"}}'
+
+
+def scores_are_right(model: ServerModel) -> None:
+    found = model.score(scoring(), Law())
+    truth = ToyModel().score(scoring(), Law())
+    assert [[list(row) for row in rows] for rows in found] == [
+        [pytest.approx(list(row)) for row in rows] for rows in truth
+    ]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answers(429),
+        answers(429, Retry_After="0"),
+        answers(503, Retry_After=format_datetime(datetime.now(UTC) - timedelta(1))),
+        answers(503, Retry_After="soon"),
+        answers(502, "<html>bad gateway</html>"),
+        raises(httpx.ReadError),
+        raises(httpx.RemoteProtocolError, "peer closed connection without sending complete body"),
+        raises(httpx.ConnectTimeout),
+    ],
+)
+def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.extend([fault, fault])
+    scores_are_right(model)
+    assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "match"),
+    [
+        (answers(400, '{"error": {"message": "too long"}}'), BackendRefusedError, "400: too long"),
+        (answers(404, '{"detail": "Not Found"}'), BackendRefusedError, "HTTP 404"),
+        (answers(301, Location="http://elsewhere"), BackendRefusedError, "HTTP 301"),
+        (answers(500, "it broke"), BackendRefusedError, "HTTP 500: it broke"),
+        (answers(401), BackendRefusedError, "TRAJSIM_VLLM_API_KEY"),
+        (answers(400, NOT_FINITE), WrongAnswerError, "not finite"),
+        (answers(200, '{"choices": [{"ind'), WrongAnswerError, "not JSON"),
+        (answers(200, ""), WrongAnswerError, "not JSON"),
+        (answers(200, "[1, 2]"), WrongAnswerError, "another shape"),
+        (raises(httpx.ReadTimeout), BackendTimeoutError, "READ_TIMEOUT"),
+        (raises(httpx.DecodingError), WrongAnswerError, "gave no HTTP"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_does_not_pass_is_asked_once(
+    load: Load, fault: Fault, error: type[ModelError], match: str
+) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.append(fault)
+    with pytest.raises(error, match=match):
+        model.score(scoring(), Law())
+    assert len(server.bodies) == 1
+    scores_are_right(model)
+
+
+def test_a_storm_ends_in_an_error(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.extend([answers(429)] * 50)
+    with pytest.raises(BackendUnavailableError, match="HTTP 429"):
+        model.score(scoring(), Law())
+    assert len(server.bodies) == QUICK.attempts
+    server.faults.clear()
+    scores_are_right(model)
+
+
+def test_a_long_wish_to_be_left_alone_is_an_error_at_once(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.append(answers(503, Retry_After="3600"))
+    with pytest.raises(BackendUnavailableError, match="HTTP 503"):
+        model.score(scoring(), Law())
+    assert len(server.bodies) == 1
+
+
+def test_a_dead_server_and_its_return(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.down = True
+    with pytest.raises(BackendUnavailableError, match="does not answer"):
+        model.score(scoring(), Law())
+    with pytest.raises(BackendUnavailableError, match="does not answer"):
+        model.encode("a")
+    server.down = False
+    scores_are_right(model)
+
+
+def test_no_server_at_the_start(load: Load) -> None:
+    server = FakeServer()
+    server.down = True
+    with pytest.raises(BackendUnavailableError, match="start it, or give another address"):
+        load(server=server)
+
+
+def test_a_call_has_its_time(load: Load) -> None:
+    server = FakeServer()
+    model = load(replace(QUICK, call_timeout=2.0), server=server)
+    server.waits = asyncio.Event()
+    with pytest.raises(BackendTimeoutError, match="CALL_TIMEOUT"):
+        model.score(scoring(), Law())
+    assert (server.cancelled, server.waiting) == (1, 0)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_call_ends_its_requests(load: Load, interrupt: type[Exception]) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.waits = asyncio.Event()
+    requests = [SampleRequest(prefix=(65,), n=2, max_tokens=3, key=key) for key in range(7)]
+
+    def stop(_finished: int) -> None:
+        if server.waiting == 7:
+            raise interrupt
+
+    with pytest.raises(interrupt):
+        model.sample(requests, Law(), stop)
+    model.close()
+    assert (server.cancelled, server.waiting) == (7, 0)
+
+
+class TestReplicas:
+    def test_share_the_work(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "abc"}
+        model = load(replace(QUICK, request_tokens=20), **servers)
+        scores_are_right(model)
+        assert all(server.bodies for server in servers.values())
+
+    def test_one_dies_and_nothing_is_lost_or_done_twice(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(replace(QUICK, request_tokens=20), **servers)
+        servers["a"].faults.append(raises(httpx.ReadError))
+        servers["a"].down = True
+        scores_are_right(model)
+        probe = [*model.identity.probe.prefix, *model.identity.probe.continuation]
+        scored = [tuple(prompt) for prompt in servers["b"].scored if prompt != probe]
+        wanted = {request.prefix + ids for request in scoring() for ids in request.continuations}
+        assert len(scored) == len(set(scored))
+        assert set(scored) == wanted
+
+    def test_one_comes_back(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(replace(QUICK, request_tokens=20), **servers)
+        servers["a"].down = True
+        scores_are_right(model)
+        servers["a"].down = False
+        servers["b"].down = True
+        scores_are_right(model)
+        assert servers["a"].scored
+
+    def test_one_that_is_down_at_the_start_may_come_later(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        servers["a"].down = True
+        model = load(**servers)
+        scores_are_right(model)
+        servers["a"].down, servers["b"].down = False, True
+        scores_are_right(model)
+
+    def test_one_that_serves_something_else_stays_out(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(**servers)
+        servers["a"].down = True
+        scores_are_right(model)
+        servers["a"].down, servers["a"].names = False, ["other"]
+        servers["a"].bodies.clear()
+        scores_are_right(model)
+        assert servers["a"].bodies == []
+
+    def test_a_slow_one_is_relieved(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(**servers)
+        servers["a"].faults.append(raises(httpx.ReadTimeout))
+        servers["b"].faults.append(raises(httpx.ConnectError))
+        scores_are_right(model)
+
+
+def test_an_api_key_is_sent(load: Load) -> None:
+    server = FakeServer()
+    server.key = "secret"
+    scores_are_right(load(replace(QUICK, api_key="secret"), server=server))
+    with pytest.raises(BackendRefusedError, match="TRAJSIM_VLLM_API_KEY"):
+        load(server=server)
+    assert "secret" not in repr(replace(QUICK, api_key="secret"))
+
+
+def test_an_engine_that_dies_under_its_server(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+
+    def dies(request: httpx.Request) -> httpx.Response:
+        server.down = True
+        return httpx.Response(500, text="EngineCore encountered an issue", request=request)
+
+    server.faults.append(dies)
+    with pytest.raises(BackendUnavailableError, match="EngineCore"):
+        model.score(scoring(), Law())

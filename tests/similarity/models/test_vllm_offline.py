@@ -1,0 +1,187 @@
+"""The backend for vLLM's own engine, against an engine that is the toy model."""
+
+import sys
+from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from similarity import Law, compare, load_model
+from similarity.config import ComparisonConfig
+from similarity.errors import (
+    ConfigError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    WrongAnswerError,
+)
+from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.loader import LoadOptions
+from similarity.models.toy import ToyModel
+from tests.similarity.models.fake_server import scoring
+
+TOY = ToyModel()
+(END,) = TOY.end_ids
+
+
+@dataclass(kw_only=True)
+class SamplingParams:
+    n: int = 1
+    max_tokens: int = 16
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+    prompt_logprobs: int | None = None
+    detokenize: bool = True
+
+
+class Tokenizer:
+    eos_token_id = END
+
+    def __call__(self, text: str, *, split_special_tokens: bool) -> dict[str, list[int]]:
+        assert split_special_tokens
+        return {"input_ids": [*TOY.encode(text), END]}
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
+        assert skip_special_tokens
+        return TOY.decode(tuple(ids))
+
+
+@dataclass
+class LLM:
+    model: str
+    dtype: str
+    enable_prefix_caching: bool
+    generation_config: str
+    tensor_parallel_size: int = 1
+    llm_engine: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.model == "nowhere":
+            raise ValueError("nowhere is no model\nand so on")
+        hf_config = SimpleNamespace(_commit_hash="c0ffee")
+        config = SimpleNamespace(dtype="torch.float32", max_model_len=257, hf_config=hf_config)
+        self.llm_engine = SimpleNamespace(model_config=config)
+        self.broken = self.model == "broken"
+
+    def get_tokenizer(self) -> Tokenizer:
+        return Tokenizer()
+
+    def generate(self, prompts: Any, params: Any, *, use_tqdm: bool) -> list[Any]:
+        assert not use_tqdm
+        each = params if isinstance(params, list) else [params] * len(prompts)
+        return [
+            self._one(tuple(prompt["prompt_token_ids"]), p)
+            for prompt, p in zip(prompts, each, strict=True)
+        ]
+
+    def _one(self, ids: tuple[int, ...], params: SamplingParams) -> Any:
+        law = Law(temperature=params.temperature, top_k=params.top_k, top_p=params.top_p)
+        if params.prompt_logprobs is None:
+            request = SampleRequest(
+                prefix=ids, n=params.n, max_tokens=params.max_tokens, key=params.seed
+            )
+            (sampled,) = TOY.sample([request], law)
+            outputs = [
+                SimpleNamespace(
+                    token_ids=list(one.token_ids),
+                    text=TOY.decode(one.token_ids),
+                    finish_reason="stop" if one.token_ids[-1] == END else "length",
+                )
+                for one in sampled
+            ]
+            return SimpleNamespace(outputs=outputs, prompt_logprobs=None)
+        ((scores,),) = TOY.score([ScoreRequest(prefix=ids[:1], continuations=(ids[1:],))], law)
+        if self.broken:
+            scores = scores * np.nan
+        listed = [
+            None,
+            *({i: SimpleNamespace(logprob=s)} for i, s in zip(ids[1:], scores, strict=True)),
+        ]
+        return SimpleNamespace(outputs=[], prompt_logprobs=listed)
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = ModuleType("vllm")
+    module.LLM, module.SamplingParams = LLM, SamplingParams
+    monkeypatch.setitem(sys.modules, "vllm", module)
+    monkeypatch.delenv("TRAJSIM_VLLM_ENGINE", raising=False)
+    for name in ("VLLM_LOGGING_STREAM", "VLLM_LOGGING_LEVEL"):
+        monkeypatch.setenv(name, "set")
+
+
+def test_scores_and_texts_are_the_models() -> None:
+    model = load_model("vllm:org/toy")
+    assert (model.info.name, model.info.revision) == ("org/toy", "c0ffee")
+    assert (model.info.dtype, model.info.context_length) == ("float32", 256)
+    assert model.encode("naïve") == TOY.encode("naïve")
+    assert model.decode(model.encode("naïve")) == "naïve"
+    found = model.score(scoring(), Law())
+    for mine, truth in zip(found, TOY.score(scoring(), Law()), strict=True):
+        for row, expected in zip(mine, truth, strict=True):
+            np.testing.assert_allclose(row, expected)
+
+
+def test_a_comparison() -> None:
+    config = ComparisonConfig.build(n_trajectories=5, max_tokens=8)
+    result = compare(load_model("vllm:toy"), "a red car", "a blue boat", config)
+    assert 0 < result.similarity < 1
+    assert any(trajectory.ended for trajectory in result.trajectories)
+
+
+def test_another_law_is_refused() -> None:
+    config = ComparisonConfig.build(top_k=3)
+    with pytest.raises(ConfigError, match="--score-law model"):
+        compare(load_model("vllm:toy"), "a", "b", config)
+
+
+def test_settings_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJSIM_VLLM_ENGINE", '{"tensor_parallel_size": 4}')
+    model: Any = load_model("vllm:toy")
+    assert model._engine.tensor_parallel_size == 4
+    assert model._engine.enable_prefix_caching is False
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("tensor_parallel_size=4", "must be a JSON object"),
+        ("[1]", "must be a JSON object"),
+        ('{"enable_prefix_caching": true}', "scores depend on it"),
+    ],
+)
+def test_settings_that_are_none(monkeypatch: pytest.MonkeyPatch, text: str, match: str) -> None:
+    monkeypatch.setenv("TRAJSIM_VLLM_ENGINE", text)
+    with pytest.raises(ConfigError, match=match):
+        load_model("vllm:toy")
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(ConfigError, match="leave device at auto"):
+        load_model("vllm:toy", LoadOptions(device="cpu"))
+    with pytest.raises(ConfigError, match="the server's"):
+        load_model("http://127.0.0.1:1", LoadOptions(dtype="float16"))
+
+
+def test_no_model_and_a_broken_one() -> None:
+    with pytest.raises(ModelNotFoundError, match="nowhere is no model; give"):
+        load_model("vllm:nowhere")
+    with pytest.raises(WrongAnswerError, match="not finite"):
+        load_model("vllm:broken")
+
+
+def test_without_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(MissingDependencyError, match=r"trajsim\[vllm\]"):
+        load_model("vllm:toy")
+
+
+def test_a_server_without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if "vllm_server" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(MissingDependencyError, match=r"trajsim\[remote\]"):
+        load_model("http://127.0.0.1:1")

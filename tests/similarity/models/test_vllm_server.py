@@ -1,0 +1,154 @@
+"""The backend for vLLM servers, against a scripted one: what it asks, and what it makes of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from similarity import Law, compare
+from similarity.config import ComparisonConfig
+from similarity.errors import BackendRefusedError, ConfigError, InputError
+from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.loader import load_server
+from tests.similarity.models.fake_server import (
+    END,
+    QUICK,
+    FakeServer,
+    Load,
+    scoring,
+    transport,
+)
+
+CONFIG = ComparisonConfig.build(n_trajectories=5, max_tokens=8)
+
+
+def test_scores_are_the_models(load: Load) -> None:
+    model = load(server=FakeServer())
+    toy = ToyModel()
+    for mine, truth in zip(model.score(scoring(), Law()), toy.score(scoring(), Law()), strict=True):
+        for row, expected in zip(mine, truth, strict=True):
+            np.testing.assert_allclose(row, expected, atol=1e-12)
+
+
+def test_a_comparison_is_scored_by_one_path(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    same = compare(model, "a red car", "a red car.", CONFIG)
+    assert same.distance == 0.0
+    result = compare(model, "a red car", "a blue boat", CONFIG)
+    assert result.similarity < 1.0
+    assert [trajectory.source for trajectory in result.trajectories] == [0] * 5 + [1] * 5
+    assert {t.ended for t in result.trajectories if t.tokens < 8} <= {True}
+    assert result.fingerprint.model.name == "toy"
+
+
+def test_the_same_seed_gives_the_same_trajectories(load: Load) -> None:
+    first, second = (load(server=FakeServer()) for _ in range(2))
+    one, two = (compare(model, "a red car", "a blue boat", CONFIG) for model in (first, second))
+    assert one == one.__class__(**{**two.__dict__, "log_likelihoods": one.log_likelihoods})
+    np.testing.assert_array_equal(one.log_likelihoods, two.log_likelihoods)
+
+
+def test_every_sampling_parameter_is_sent(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    law = Law(temperature=0.7, top_k=9, top_p=0.9)
+    request = SampleRequest(prefix=(65, 66), n=3, max_tokens=4, key=2**64 - 1)
+    model.sample([request], law)
+    (body,) = server.bodies
+    assert body["prompt"] == [65, 66]
+    assert (body["n"], body["max_tokens"]) == (3, 4)
+    assert (body["temperature"], body["top_k"], body["top_p"], body["min_p"]) == (0.7, 9, 0.9, 0.0)
+    assert body["repetition_penalty"] == 1.0
+    assert body["presence_penalty"] == body["frequency_penalty"] == 0.0
+    assert (body["ignore_eos"], body["min_tokens"], body["stop"]) == (False, 0, [])
+    assert body["return_token_ids"] is True
+    assert 0 <= body["seed"] < 2**63 - 3
+
+
+def test_many_prompts_go_in_one_request_and_equal_ones_once(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    request = ScoreRequest(prefix=(65,), continuations=((66,), (67,), (66,), (66, 67)))
+    finished: list[int] = []
+    ((first, _, third, _),) = model.score([request], Law(), finished.append)
+    assert sum(finished) == 1
+    np.testing.assert_array_equal(first, third)
+    (body,) = server.bodies
+    probe = [*model.identity.probe.prefix, *model.identity.probe.continuation]
+    assert body["prompt"] == [probe, [65, 66], [65, 67], [65, 66, 67]]
+    assert (body["max_tokens"], body["prompt_logprobs"]) == (1, 0)
+
+
+def test_requests_to_score_are_sized_by_their_tokens(load: Load) -> None:
+    server = FakeServer()
+    config = ServerConfig(patience=0.5, request_tokens=40)
+    model = load(config, server=server)
+    requests = scoring()
+    model.score(requests, Law())
+    sizes = [sum(map(len, body["prompt"][1:])) for body in server.bodies]
+    assert len(sizes) > 1
+    assert max(sizes) <= 40
+    wanted = sum(len(r.prefix) + len(c) for r in requests for c in r.continuations)
+    assert sum(sizes) == wanted
+
+
+def test_another_law_is_refused_before_anything_is_sampled(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    config = ComparisonConfig.build(temperature=0.5, n_trajectories=2, max_tokens=2)
+    with pytest.raises(ConfigError, match="--score-law model"):
+        compare(model, "a", "b", config)
+    assert server.bodies == []
+    under_the_model = ComparisonConfig.build(
+        temperature=0.5, n_trajectories=2, max_tokens=2, score_law="model"
+    )
+    assert compare(model, "a", "b", under_the_model).similarity > 0
+
+
+def test_text_and_ids(load: Load) -> None:
+    model = load(server=FakeServer())
+    assert model.encode("naïve") == ToyModel().encode("naïve")
+    assert model.encode_all(["a", "b"]) == [(97,), (98,)]
+    assert model.decode(model.encode("naïve 🙂")) == "naïve 🙂"
+
+
+def test_a_text_that_spells_a_special_token_is_refused(load: Load) -> None:
+    model = load(server=FakeServer())
+    with pytest.raises(InputError, match=f"spells the special token '{END}'"):
+        model.encode(f"to be {END} or not")
+    assert model.encode("a <b> c") == ToyModel().encode("a <b> c")
+
+
+def test_what_identifies_the_model(load: Load) -> None:
+    one, same, other = (
+        load(server=FakeServer(ToyModel(prior=prior))) for prior in (0.02, 0.02, 0.5)
+    )
+    assert one.info == same.info
+    assert one.info.revision != other.info.revision
+    assert one.info.context_length == 256
+
+
+def test_the_wanted_name_and_revision(load: Load) -> None:
+    server = FakeServer(name="org/model-a")
+    network = transport(a=server)
+    model = load_server("http://a:8000#org/model-a", QUICK, transport=network)
+    pinned = f"http://a:8000#org/model-a@{model.info.revision}"
+    load_server(pinned, QUICK, transport=network).close()
+    with pytest.raises(BackendRefusedError, match="serves org/model-a, not 'other'"):
+        load_server("http://a:8000#other", QUICK, transport=network)
+    with pytest.raises(BackendRefusedError, match="not probe:0"):
+        load_server("http://a:8000#org/model-a@probe:0", QUICK, transport=network)
+    server.names.append("adapter")
+    with pytest.raises(BackendRefusedError, match="name one of them"):
+        load_server("http://a:8000", QUICK, transport=network)
+
+
+def test_threads_share_a_model(load: Load) -> None:
+    model = load(server=FakeServer())
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(lambda _: model.score(scoring(), Law()), range(8)))
+    for result in results:
+        np.testing.assert_array_equal(result[0][1], results[0][0][1])

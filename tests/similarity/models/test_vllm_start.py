@@ -1,0 +1,90 @@
+"""What a server must be, checked before its model is given."""
+
+import pytest
+
+from similarity.errors import BackendRefusedError, WrongAnswerError
+from similarity.models.toy import ToyModel
+from tests.similarity.models.fake_server import Answer, FakeServer, Load
+
+
+def refused(load: Load, server: FakeServer, match: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=match):
+        load(server=server)
+
+
+def test_prefix_cache(load: Load) -> None:
+    server = FakeServer()
+    server.metrics = server.metrics.replace("False", "True")
+    refused(load, server, "--no-enable-prefix-caching", BackendRefusedError)
+
+
+def test_no_metrics_are_no_failure(load: Load) -> None:
+    server = FakeServer()
+    server.metrics = ""
+    load(server=server)
+
+
+def test_scores_that_depend_on_their_order(load: Load) -> None:
+    server = FakeServer()
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if body.get("prompt_logprobs") is not None and len(body["prompt"]) > 4:
+            place = answer["choices"][-1]["prompt_logprobs"][-1]
+            next(iter(place.values()))["logprob"] -= 9.0
+
+    server.edit = spoil
+    refused(load, server, "are not the same", WrongAnswerError)
+
+
+def test_logits_for_log_probabilities(load: Load) -> None:
+    server = FakeServer()
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if body.get("prompt_logprobs") is not None:
+            for place in answer["choices"][0]["prompt_logprobs"][1:]:
+                next(iter(place.values()))["logprob"] = 12.5
+
+    server.edit = spoil
+    refused(load, server, "--logprobs-mode", WrongAnswerError)
+
+
+def test_more_probability_than_there_is(load: Load) -> None:
+    server = FakeServer()
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if body.get("prompt_logprobs"):
+            for place in answer["choices"][0]["prompt_logprobs"][1:]:
+                place.update({str(1000 + i): {"logprob": -0.5} for i in range(20)})
+
+    server.edit = spoil
+    refused(load, server, "gives no log-probabilities", WrongAnswerError)
+
+
+def test_samples_from_another_law(load: Load) -> None:
+    server = FakeServer()
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if body.get("logprobs") is not None:
+            for choice in answer["choices"]:
+                own = choice["logprobs"]["token_logprobs"]
+                own[:] = [value / 2 for value in own]
+
+    server.edit = spoil
+    refused(load, server, "--generation-config vllm", WrongAnswerError)
+
+
+def test_no_prompt_log_probabilities(load: Load) -> None:
+    server = FakeServer()
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if body.get("prompt_logprobs") is not None:
+            for choice in answer["choices"]:
+                choice["prompt_logprobs"] = None
+
+    server.edit = spoil
+    refused(load, server, "gave none log-probabilities", WrongAnswerError)
+
+
+def test_two_models_behind_one_name(load: Load) -> None:
+    with pytest.raises(BackendRefusedError, match="serves another model than"):
+        load(a=FakeServer(), b=FakeServer(ToyModel(prior=0.5)))
