@@ -44,7 +44,8 @@ def test_every_file_and_target_that_is_named_exists() -> None:
     folders = "docker/(?!secrets)|docs/|kubernetes/|monitoring/|requirements/"
     for name in re.findall(rf"`((?:{folders})[\w./-]*)`", PAGE):
         assert (ROOT / name).exists() or (DOCKER / name).exists(), name
-    rules = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "deploy.mk"))
+    files = [ROOT / "Makefile", *ROOT.glob("*.mk")]
+    rules = "".join(path.read_text(encoding="utf-8") for path in files)
     for target in re.findall(r"`make ([a-z-]+)`", PAGE):
         assert f"\n{target}: " in rules, target
 
