@@ -40,7 +40,7 @@ sbom: $(DEPLOY_VENV)/done $(IMAGE_VENV)/done  ## Write build/sbom.json, CycloneD
 
 audit: $(DEPLOY_VENV)/done  ## Look for known vulnerabilities of what the images hold
 	for lock in image build cuda; do \
-	  $(DEPLOY_BIN)/pip-audit --disable-pip --require-hashes -r requirements/$$lock.lock || exit 1; done
+	  $(DEPLOY_BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/$$lock.lock || exit 1; done
 
 $(DEPLOY_VENV)/done: requirements/deploy.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv $(DEPLOY_VENV)
