@@ -9,8 +9,10 @@ import pytest
 
 from similarity import distances
 from similarity.cli import main
+from similarity.models.toy import ToyModel
 from similarity.prompts import PROMPTS
 from tests.conftest import ROOT
+from tests.service.servers import running
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 METHOD = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
@@ -55,7 +57,10 @@ def test_commands_of_the_readme_parse() -> None:
         found.make_context(name, arguments)
 
 
-def test_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    exec(compile(program, "README.md", "exec"), {})
-    assert capsys.readouterr().out
+def test_python_of_the_readme_runs(toy_model: ToyModel, capsys: pytest.CaptureFixture[str]) -> None:
+    programs = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(programs) == 2
+    with running(toy_model) as url:
+        for program in programs:
+            exec(compile(program.replace("http://127.0.0.1:8000", url), "README.md", "exec"), {})
+            assert capsys.readouterr().out
