@@ -209,7 +209,7 @@ def test_it_says_what_it_is(image: Image) -> None:
 
 def test_it_opens_to_nobody_without_a_key(image: Image) -> None:
     with running(image) as container:
-        assert container.runtime.wait(LOADING) == 1
+        assert container.runtime.wait(LOADING) != 0
     assert "no API key is set" in container.said()
 
 
