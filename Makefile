@@ -8,7 +8,7 @@ TORCH_VERSION := 2.13.0
 
 VENV := .venv
 BIN := $(VENV)/bin
-CHECKED := similarity service eval training tests benchmarks
+CHECKED := similarity service eval training tests benchmarks docker requirements
 
 .PHONY: help run test check format bench openapi lock clean
 
@@ -39,7 +39,7 @@ openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
 lock: $(VENV)/dev.done  ## Write the locks of exact versions anew
 	$(BIN)/python requirements/lock.py $(TORCH_VERSION)
 
-include vllm.mk service.mk
+include vllm.mk service.mk deploy.mk
 
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,13 +1,16 @@
 """Writes the locks of exact versions: run.lock for the service, dev.lock for everything.
 
-Run as `make lock`. CUDA packages stay out: a CPU machine does without, and a CUDA build of torch
-pins its own.
+Run as `make lock`. CUDA packages stay out of both: a CPU machine does without, and a CUDA build of
+torch pins its own. The images install from locks of the same versions with hashes: image.lock for
+the service, build.lock for making its wheel, cuda.lock for torch's CUDA build. torch's CPU build
+has no hash there: it comes from an index of its own, or from a folder of wheels.
 """
 
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -18,33 +21,54 @@ COMPILE = (
     *("--python-version", "3.11"),
 )
 CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
+TORCH = re.compile(r"torch==")
+PIN = re.compile(r"^(?=\S)", re.MULTILINE)
 
 
 def main() -> None:
-    """Write each lock; the first holds for the second too."""
+    """Write each lock; the first holds for all others."""
     (torch_version,) = sys.argv[1:]
+    torch = f"torch=={torch_version}\n"
     held: list[str] = []
     for name, extras in LOCKS.items():
-        lines = resolve(extras, torch_version, held)
-        (HERE / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        pins = compile_pins([*project(extras), *links(), *held], torch)
+        write(name, [pin.replace("+cpu", "") for pin in pins if not CUDA.match(pin)])
         held += ["--constraints", str(HERE / name)]
+    held += ["--generate-hashes"]
+    pins = compile_pins([*project(("all", "tracing")), *links(), *held], torch)
+    write("image.lock", [pin for pin in pins if not CUDA.match(pin) and not TORCH.match(pin)])
+    write("build.lock", compile_pins(["-", *held], "hatchling\n"))
+    # Without the folder of wheels: these are the files of the index, for any Linux that has them.
+    pins = compile_pins(["-", "--python-platform", "x86_64-manylinux_2_28", *held], torch)
+    write("cuda.lock", [pin for pin in pins if CUDA.match(pin) or TORCH.match(pin)])
 
 
-def resolve(extras: tuple[str, ...], torch_version: str, held: list[str]) -> list[str]:
-    """Return the exact versions of the project with some extras, for Python 3.11."""
-    wanted = [option for extra in extras for option in ("--extra", extra)]
-    # pip's own setting: a machine may keep a CPU build of torch at hand there.
-    if links := os.environ.get("PIP_FIND_LINKS"):
-        wanted += ["--find-links", links]
+def project(extras: Sequence[str]) -> list[str]:
+    """Return the options for the project with some extras, and what comes by standard input."""
+    return [option for extra in extras for option in ("--extra", extra)] + ["pyproject.toml", "-"]
+
+
+def links() -> list[str]:
+    """Return the options for pip's own setting: a machine may keep a CPU build of torch there."""
+    folder = os.environ.get("PIP_FIND_LINKS")
+    return ["--find-links", folder] if folder else []
+
+
+def compile_pins(options: Sequence[str], requirements: str) -> list[str]:
+    """Return the exact versions for Python 3.11, each with its hashes where they are asked for."""
     result = subprocess.run(
-        [*COMPILE, *wanted, *held, "pyproject.toml", "-"],
-        input=f"torch=={torch_version}\n",
+        [*COMPILE, *options],
+        input=requirements,
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
-    lines = (line.replace("+cpu", "") for line in result.stdout.splitlines())
-    return [line for line in lines if "==" in line and not CUDA.match(line)]
+    return [pin for pin in PIN.split(result.stdout) if "==" in pin]
+
+
+def write(name: str, pins: Sequence[str]) -> None:
+    """Write a lock."""
+    (HERE / name).write_text("".join(pins), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`trajsim serve`: settings from options and environment, then the server."""
 
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -48,6 +49,8 @@ def serve(**options: str | None) -> None:
     with listen(settings.host, settings.port) as listening:
         address = _address(listening)
         click.echo(f"loading model {settings.model} …", err=True)
+        # A container's first process has no default action: it would not stop while it loads.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         model = open_model(settings.model, settings.device, settings.dtype)
 
         def announce() -> None:
