@@ -15,7 +15,7 @@ from similarity.models.loader import DEFAULT_MODEL, load_model
 from similarity.pipeline import compare_pairs
 
 # Pairs in flight at a time, and how many pairs are timed so.
-SETTINGS = ((1, 8), (8, 32), (64, 128))
+SETTINGS = ((1, 4), (8, 16), (64, 64))
 
 
 @click.command()

@@ -64,6 +64,7 @@ def create_app(
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
         await run_sync(engine.close)
+        await run_sync(model.close)
         if tracing:
             await run_sync(tracing.close)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from service.schemas import Text
+from service.fields import Text
 from similarity.errors import InputError
 
 

@@ -24,7 +24,7 @@ from similarity.models.base import LanguageModel
 Result = TypeVar("Result")
 
 # Seconds for a backend to say that it is alive.
-PROBE_PATIENCE = 2.0
+PROBE_PATIENCE = 3.0
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0
 

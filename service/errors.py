@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from similarity.errors import (
     BackendTimeoutError,
+    BackendUnavailableError,
     ConfigError,
     InputError,
     ModelError,
@@ -22,6 +23,10 @@ from similarity.errors import (
 
 class ServiceError(TrajsimError):
     """What the service itself has against a request."""
+
+
+# The model is away for everybody, and may come back by itself.
+AWAY = (BackendUnavailableError, BackendTimeoutError)
 
 
 class RequestTooLargeError(ServiceError):
@@ -86,8 +91,9 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (DrainingError, 503, _SERVER, "shutting_down", 1.0),
     (ClientGoneError, 499, _BAD, "client_closed_request", None),
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
+    (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
     (BackendTimeoutError, 504, _SERVER, "model_timeout", None),
-    (ModelError, 503, _SERVER, "model_unavailable", 1.0),
+    (ModelError, 502, _SERVER, "model_failed", None),
 )
 
 HTTP_CODES = {

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.cache import Stage
+from service.errors import AWAY
 from service.metrics import Metrics
-from similarity.errors import BackendUnavailableError, ModelError, WrongAnswerError
+from similarity.errors import BackendUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Health:
         self._metrics.call(stage, units, tokens, self._clock() - (began or self._clock()))
         if error is None:
             self.succeeded()
-        elif isinstance(error, ModelError) and not isinstance(error, WrongAnswerError):
+        elif isinstance(error, AWAY):
             self.failed(error)
 
     def succeeded(self) -> None:

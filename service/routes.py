@@ -51,7 +51,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     422: _error("The request is not valid."),
     429: _error("Too many requests wait already.", headers=RETRY_AFTER),
     500: _error("The service failed."),
-    502: _error("The model gave numbers that cannot be right."),
+    502: _error("The model gave numbers that cannot be right, or would not do what was asked."),
     503: _error("The model does not answer, or the service is going down.", headers=RETRY_AFTER),
     504: _error("No answer within the deadline."),
 }

@@ -16,11 +16,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.cache import Answer, Cache, Stage
+from service.errors import AWAY
+from service.logs import places
 from similarity.config import Law
-from similarity.errors import BackendUnavailableError, ModelError, WrongAnswerError
+from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 
 logger = logging.getLogger(__name__)
+
+
+class AbandonedError(Exception):
+    """Nobody waits any more for what a call would give: it is ended."""
 
 
 class Observer(Protocol):
@@ -152,7 +158,8 @@ class Scheduler:
             try:
                 self._serve(batch)
             except Exception as error:  # whatever happens, nobody may wait for ever
-                logger.exception("a batch failed in the scheduler itself")
+                facts = {"error": type(error).__name__, "at": places(error)}
+                logger.error("a batch failed in the scheduler itself", extra=facts)
                 _fail((unit for _, unit in batch), error)
             finally:
                 self._batch = Batch()
@@ -200,10 +207,12 @@ class Scheduler:
         """
         try:
             self._call([unit for _, unit in batch])
+        except AbandonedError:
+            return
         except Exception as error:
             clients = list(dict.fromkeys(client for client, _ in batch))
             for client in clients:
-                if len(clients) == 1 or _is_of_the_backend(error):
+                if len(clients) == 1 or isinstance(error, AWAY):
                     self.cancel(client, error)
                 else:
                     self._serve(Batch(part for part in batch if part[0] is client))
@@ -219,34 +228,36 @@ class Scheduler:
                 needed.setdefault(unit.keys or unit, unit)
         if not needed:
             return
-        answers = dict(zip(needed, self._ask(list(needed.values())), strict=True))
+        found = self._ask(list(needed.values()), for_units=units)
+        answers = dict(zip(needed, found, strict=True))
         for name, answer in answers.items():
             self._cache.learn(needed[name].stage, needed[name].keys, answer)
         for unit in units:
             if (unit.keys or unit) in answers:
                 _fulfil(unit, answers[unit.keys or unit])
 
-    def _ask(self, units: Sequence[Unit]) -> Sequence[Answer]:
+    def _ask(self, units: Sequence[Unit], for_units: Sequence[Unit]) -> Sequence[Answer]:
+        """Make one call; end it when none of `for_units` is waited for any more."""
         first = units[0]
         tokens = sum(unit.tokens for unit in units)
         problem: Exception | None = None
+
+        def heed(_finished: int) -> None:
+            if all(unit.future.done() for unit in for_units):
+                raise AbandonedError
+
         self._observer.call_began()
         try:
             if first.stage == "sample":
                 asked = [u.request for u in units if isinstance(u.request, SampleRequest)]
-                return self._model.sample(asked, first.law)
+                return self._model.sample(asked, first.law, heed)
             wanted = [u.request for u in units if isinstance(u.request, ScoreRequest)]
-            return self._model.score(wanted, first.law)
+            return self._model.score(wanted, first.law, heed)
         except Exception as error:
             problem = error
             raise
         finally:
             self._observer.call_ended(first.stage, len(units), tokens, problem)
-
-
-def _is_of_the_backend(error: Exception) -> bool:
-    """Whether asking again, for each client alone, can only fail again."""
-    return isinstance(error, ModelError) and not isinstance(error, WrongAnswerError)
 
 
 def _fail(units: Iterable[Unit], error: Exception) -> None:

@@ -44,6 +44,13 @@ def head_limited(seconds: float) -> type[asyncio.Protocol]:
             elif self._head_timer is None:
                 self._await_head()
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            # The next head may have begun to arrive while this answer was written.
+            begun, _ = self.conn.trailing_data
+            if begun and self.conn.their_state is h11.IDLE and self._head_timer is None:
+                self._await_head()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
             super().connection_lost(exc)

@@ -25,7 +25,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRAJSIM_", frozen=True, extra="forbid")
 
-    model: str = Field(DEFAULT_MODEL, description="'embedded', 'toy', a folder, or a hub id.")
+    model: str = Field(
+        DEFAULT_MODEL,
+        description="'embedded', 'toy', a folder, a hub id, or addresses of vLLM servers.",
+    )
     device: str = Field("auto", description="auto, cpu or cuda.")
     dtype: str = Field("auto", description="auto, float32, float16 or bfloat16.")
 

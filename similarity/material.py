@@ -39,6 +39,7 @@ def sample(
         If a text is empty, not valid Unicode, or too long for the model.
     """
     config = config or ComparisonConfig()
+    model.check_scoring(config.scoring_law)
     encoded = encode_prefixes(model, texts, config.prompt, config.sampling.max_tokens)
     prefixes = list(dict.fromkeys(encoded))
     trajectories = sample_trajectories(model, prefixes, config)
@@ -84,6 +85,7 @@ def likelihood_matrix(
         has a token that the model does not know.
     """
     config = config or ComparisonConfig()
+    model.check_scoring(config.scoring_law)
     given = tuple(_continuation(model, continuation) for continuation in continuations)
     longest = max(map(len, given), default=1)
     encoded = encode_prefixes(model, texts, config.prompt, longest)

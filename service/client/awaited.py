@@ -1,6 +1,6 @@
 """The client that is awaited."""
 
-import asyncio
+from asyncio import sleep
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -118,7 +118,7 @@ class AsyncClient:
                 if wait is None:
                     wait = steps.send(await self._attempt(call))
                 else:
-                    await asyncio.sleep(wait)
+                    await sleep(wait)
                     wait = next(steps)
             except StopIteration as finished:
                 return result_of(call, finished.value)

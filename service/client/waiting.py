@@ -1,7 +1,7 @@
 """The client that waits for its answers."""
 
-import time
 from collections.abc import Sequence
+from time import sleep
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -131,7 +131,7 @@ class Client:
                 if wait is None:
                     wait = steps.send(self._attempt(call))
                 else:
-                    time.sleep(wait)
+                    sleep(wait)
                     wait = next(steps)
             except StopIteration as finished:
                 return result_of(call, finished.value)

@@ -124,11 +124,12 @@ class LanguageModel(ABC):
         opening, ids = self.encode(""), self.encode(text)
         return ids[len(opening) :] if ids[: len(opening)] == opening else ids
 
-    def check_alive(self) -> None:  # noqa: B027  # a model in this process is alive
+    def check_alive(self) -> None:
         """Raise BackendUnavailableError if the backend does not answer.
 
-        Cheap, quick to give up (two seconds), and safe beside a running `sample` or `score`.
+        Cheap, quick to give up, and safe beside a running `sample` or `score`.
         """
+        return
 
     @abstractmethod
     def sample(

@@ -48,6 +48,7 @@ class OfflineModel(LanguageModel):
         self._engine = engine
         self._sampling_params = sampling_params
         self._tokenizer = engine.get_tokenizer()
+        self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
         self.end_ids = frozenset({self._tokenizer.eos_token_id} - {None})
 
     def encode(self, text: str) -> TokenIds:

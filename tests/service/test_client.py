@@ -96,8 +96,8 @@ def waits(monkeypatch):
     async def sleep(seconds):
         recorded.append(seconds)
 
-    monkeypatch.setattr("service.client.waiting.time.sleep", recorded.append)
-    monkeypatch.setattr("service.client.awaited.asyncio.sleep", sleep)
+    monkeypatch.setattr("service.client.waiting.sleep", recorded.append)
+    monkeypatch.setattr("service.client.awaited.sleep", sleep)
     return recorded
 
 

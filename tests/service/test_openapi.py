@@ -8,7 +8,8 @@ import yaml
 
 from service.app import create_app
 from service.description import render
-from service.schemas import DistanceName, SamplingSettings
+from service.fields import DistanceName
+from service.schemas import SamplingSettings
 from service.settings import Settings
 from similarity.distances import DISTANCES
 from similarity.prompts import PROMPTS

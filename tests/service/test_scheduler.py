@@ -1,6 +1,7 @@
 """Micro-batching: joined, fair, independent of who else asks, and cancelled at once."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +12,7 @@ from service.job import Job, SharedModel
 from service.metrics import Metrics
 from service.scheduler import Client, Scheduler, Unit
 from similarity.config import ComparisonConfig, Law
-from similarity.errors import BackendUnavailableError
+from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
 from similarity.pipeline import compare_pairs
@@ -282,3 +283,69 @@ def test_closing_frees_everyone(shared):
     late = unit("late")
     scheduler.submit(Client(), [late])
     assert isinstance(late.future.exception(1), BackendUnavailableError)
+
+
+def test_a_call_for_which_nobody_waits_any_more_is_ended(shared):
+    class Patient(FaultyModel):
+        """Works on until it is told that it need not."""
+
+        def sample(self, requests, law, advance):
+            self.entered.release()
+            while True:
+                advance(0)
+                time.sleep(0.01)
+
+    model = Patient()
+    scheduler = shared(model).scheduler
+    client, waits = Client(), unit("waits")
+    scheduler.submit(client, [waits])
+    model.entered.acquire()
+    scheduler.cancel(client, KeyError("gone"))
+    late = unit("late")
+    model.sample = ToyModel().sample
+    scheduler.submit(Client(), [late])
+    assert late.future.result(5)
+
+
+def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
+    class Choosy(FaultyModel):
+        def sample(self, requests, law, advance):
+            if any(POISON in self.decode(request.prefix) for request in requests):
+                raise BackendRefusedError("not this")
+            return super().sample(requests, law, advance)
+
+    model = Choosy()
+    scheduler = shared(model).scheduler
+    hold(model, scheduler)
+    good, bad = unit("good"), unit(POISON)
+    scheduler.submit(Client(), [good])
+    scheduler.submit(Client(), [bad])
+    model.free.set()
+    assert good.future.result(5)
+    with pytest.raises(BackendRefusedError):
+        bad.future.result(5)
+
+
+def test_a_call_goes_on_for_the_twin_of_a_unit_that_was_cancelled(shared):
+    class Slow(FaultyModel):
+        def sample(self, requests, law, advance):
+            self.sampled.append(len(requests))
+            self.entered.release()
+            self.free.wait()
+            advance(0)
+            return ToyModel().sample(requests, law)
+
+    model = Slow()
+    scheduler = shared(model).scheduler
+    hold(model, scheduler)
+    gone, stays = Client(), Client()
+    first, twin = unit("twin", key=b"twin"), unit("twin", key=b"twin")
+    scheduler.submit(gone, [first])
+    scheduler.submit(stays, [twin])
+    model.free.set()
+    model.free.clear()
+    model.entered.acquire()
+    scheduler.cancel(gone, KeyError("gone"))
+    model.free.set()
+    assert twin.future.result(5)
+    assert model.sampled == [1]

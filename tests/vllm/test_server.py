@@ -65,6 +65,7 @@ def sample_requests(model: ServerModel) -> list[SampleRequest]:
 def test_ids_are_the_tokenizers(model: ServerModel, local: LocalModel) -> None:
     for text in (*TEXTS, *TOKENIZER_PROBES, " ", "\n", "x" * 300):
         assert model.encode(text) == local.encode(text)
+        assert model.encode_continuation(text) == local.encode_continuation(text)
         assert model.decode(model.encode(text)[1:]) == text
 
 
@@ -195,12 +196,13 @@ def test_the_command_line(server: Server) -> None:
 
 def test_the_engine_without_a_server(server: Server) -> None:
     assert PYTHON is not None
-    arguments = ["compare", "--dtype", "float32", "--json", *TEXTS[:2], "--model"]
-    engine = {"enforce_eager": True, "disable_log_stats": True}
+    arguments = ["compare", "--json", *TEXTS[:2], "--model"]
+    engine = {"enforce_eager": True}
     found = []
-    for python, name in ((PYTHON, f"vllm:{server.model}"), (sys.executable, server.url)):
+    in_engine = [f"vllm:{server.model}", "--dtype", "float32"]
+    for python, model in ((PYTHON, in_engine), (sys.executable, [server.url])):
         result = subprocess.run(
-            [python, "-m", "similarity", *arguments, name],
+            [python, "-m", "similarity", *arguments, *model],
             capture_output=True,
             text=True,
             cwd=ROOT,

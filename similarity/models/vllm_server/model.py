@@ -77,8 +77,8 @@ class ServerModel(LanguageModel):
         return self._run(lambda _: gather(calls, self._pool.workers))
 
     def encode_continuation(self, text: str) -> TokenIds:
-        """Return the server's ids of a text that follows another."""
-        return self.encode(text)[len(self.identity.begin) :]
+        """Return the server's ids of a text that follows another, without begin and end."""
+        return self._run(lambda _: self._bare(text))
 
     def check_alive(self) -> None:
         """Raise BackendUnavailableError if no server answers."""
@@ -174,15 +174,24 @@ class ServerModel(LanguageModel):
     async def _encode(self, text: str) -> TokenIds:
         ids, strings = await tokenize(self._pool, self.identity.name, text)
         begin, end = len(self.identity.begin), len(ids) - len(self.identity.end)
-        for token, string in zip(ids[begin:end], strings[begin:end], strict=True):
+        await self._check_plain(text, ids[begin:end], strings[begin:end])
+        if end < 1:
+            raise InputError(f"the text {text[:40]!r} has no tokens; give another")
+        return ids[:end]
+
+    async def _bare(self, text: str) -> TokenIds:
+        ids, strings = await tokenize(self._pool, self.identity.name, text, affixes=False)
+        await self._check_plain(text, ids, strings)
+        return ids
+
+    async def _check_plain(self, text: str, ids: TokenIds, strings: Sequence[str]) -> None:
+        """Raise InputError if a server has read a part of the text as a special token."""
+        for token, string in zip(ids, strings, strict=True):
             if _looks_special(string) and string in text and await self._is_special(token):
                 raise InputError(
                     f"the text that begins {text.strip()[:40]!r} spells the special token "
                     f"{string!r}, which a server reads as one; take it out of the text"
                 )
-        if end < 1:
-            raise InputError(f"the text {text[:40]!r} has no tokens; give another")
-        return ids[:end]
 
     async def _is_special(self, token: int) -> bool:
         """Let a server say this very token: it does not show a special one."""

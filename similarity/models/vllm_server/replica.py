@@ -13,6 +13,7 @@ from similarity.errors import (
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
+    InputError,
     ModelError,
     WrongAnswerError,
 )
@@ -27,6 +28,8 @@ HEALTH_TIMEOUT = 5.0
 OVERLOADED = frozenset({429, 502, 503, 504})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
 NOT_FINITE = "not JSON compliant"
+# And of a prompt's token id, which a caller may give as one.
+OUT_OF_VOCABULARY = "is out of vocabulary"
 
 
 class PassingError(Exception):
@@ -155,6 +158,8 @@ class Replica:
                 f"{self.url} gave log-probabilities that are not finite; serve the model in "
                 "another dtype"
             )
+        if OUT_OF_VOCABULARY in said:
+            return InputError(f"{said}; give ids of this model's vocabulary")
         if status in (401, 403):
             return BackendRefusedError(
                 f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"

@@ -13,7 +13,8 @@ from similarity.errors import (
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
-    ModelError,
+    InputError,
+    TrajsimError,
     WrongAnswerError,
 )
 from similarity.models.base import SampleRequest
@@ -68,6 +69,7 @@ def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
         (answers(404, '{"detail": "Not Found"}'), BackendRefusedError, "HTTP 404"),
         (answers(301, Location="http://elsewhere"), BackendRefusedError, "HTTP 301"),
         (answers(500, "it broke"), BackendRefusedError, "HTTP 500: it broke"),
+        (answers(400, "Token id 999 is out of vocabulary"), InputError, "Token id 999"),
         (answers(401), BackendRefusedError, "TRAJSIM_VLLM_API_KEY"),
         (answers(400, NOT_FINITE), WrongAnswerError, "not finite"),
         (answers(200, '{"choices": [{"ind'), WrongAnswerError, "not JSON"),
@@ -78,7 +80,7 @@ def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
     ],
 )
 def test_what_does_not_pass_is_asked_once(
-    load: Load, fault: Fault, error: type[ModelError], match: str
+    load: Load, fault: Fault, error: type[TrajsimError], match: str
 ) -> None:
     server = FakeServer()
     model = load(server=server)
@@ -119,6 +121,17 @@ def test_a_dead_server_and_its_return(load: Load) -> None:
         model.encode("a")
     server.down = False
     scores_are_right(model)
+
+
+def test_whether_a_server_is_alive(load: Load) -> None:
+    servers = {name: FakeServer() for name in "ab"}
+    model = load(**servers)
+    model.check_alive()
+    servers["a"].down = True
+    model.check_alive()
+    servers["b"].down = True
+    with pytest.raises(BackendUnavailableError, match="http://a:8000, http://b:8000"):
+        model.check_alive()
 
 
 def test_no_server_at_the_start(load: Load) -> None:

@@ -62,7 +62,12 @@ class LLM:
         if self.model == "nowhere":
             raise ValueError("nowhere is no model\nand so on")
         hf_config = SimpleNamespace(_commit_hash="c0ffee")
-        config = SimpleNamespace(dtype="torch.float32", max_model_len=257, hf_config=hf_config)
+        config = SimpleNamespace(
+            dtype="torch.float32",
+            max_model_len=257,
+            hf_config=hf_config,
+            get_vocab_size=lambda: END + 1,
+        )
         self.llm_engine = SimpleNamespace(model_config=config)
         self.broken = self.model == "broken"
 
@@ -117,6 +122,7 @@ def test_scores_and_texts_are_the_models() -> None:
     model = load_model("vllm:org/toy")
     assert (model.info.name, model.info.revision) == ("org/toy", "c0ffee")
     assert (model.info.dtype, model.info.context_length) == ("float32", 256)
+    assert model.vocab_size == END + 1
     assert model.encode("naïve") == TOY.encode("naïve")
     assert model.decode(model.encode("naïve")) == "naïve"
     found = model.score(scoring(), Law())

@@ -112,6 +112,7 @@ def test_text_and_ids(load: Load) -> None:
     model = load(server=FakeServer())
     assert model.encode("naïve") == ToyModel().encode("naïve")
     assert model.encode_all(["a", "b"]) == [(97,), (98,)]
+    assert model.encode_continuation(" b") == (32, 98)
     assert model.decode(model.encode("naïve 🙂")) == "naïve 🙂"
 
 
@@ -119,6 +120,8 @@ def test_a_text_that_spells_a_special_token_is_refused(load: Load) -> None:
     model = load(server=FakeServer())
     with pytest.raises(InputError, match=f"spells the special token '{END}'"):
         model.encode(f"to be {END} or not")
+    with pytest.raises(InputError, match="spells the special token"):
+        model.encode_continuation(f"{END}")
     assert model.encode("a <b> c") == ToyModel().encode("a <b> c")
 
 
