@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -68,13 +69,14 @@ def create_app(
         if tracing:
             await run_sync(tracing.close)
 
-    app = FastAPI(
+    # Its documentation page loads nothing from elsewhere: it must work where there is no internet.
+    app = FastAPIOffline(
+        redoc_url=None,
         title="trajsim",
         version=__version__,
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
-        redoc_url=None,
     )
     app.state.settings = settings
     app.state.drain = drain

@@ -5,10 +5,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 
 from similarity.models.local import LocalModel, load_local
 from similarity.models.toy import ToyModel
 from tests.tiny_models import save_tiny_model
+
+# Networks this small gain nothing from a second thread, and wait for it on a busy machine.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
 # Real benchmarks lie beside the project on its developers' machines, and nowhere else.
