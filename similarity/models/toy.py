@@ -5,30 +5,19 @@ text is what letters it is made of, and every probability can be computed by han
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from similarity.config import Law
 from similarity.errors import InputError
-from similarity.models.base import (
-    Advance,
-    Continuation,
-    LanguageModel,
-    LogProbs,
-    ModelInfo,
-    SampleRequest,
-    ScoreRequest,
-    TokenIds,
-    ignore_progress,
-)
+from similarity.models.base import LogProbs, ModelInfo, TokenIds
 from similarity.models.laws import law_log_probs
-from similarity.noise import exponential, step_key
+from similarity.models.stepwise import StepwiseModel
 
 ALL_BYTES = bytes(range(256))
 
 
-class ToyModel(LanguageModel):
+class ToyModel(StepwiseModel):
     """P(a | context) = (1 − e)·(count of a + α) / (length + α·V), and P(end) = e.
 
     Parameters
@@ -76,53 +65,3 @@ class ToyModel(LanguageModel):
             weights[token] += count
         probs = np.append((1 - self._end) * weights / weights.sum(), self._end)
         return law_log_probs(np.log(probs), law)
-
-    def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
-    ) -> list[list[Continuation]]:
-        """Sample each continuation on its own, by the exponential race."""
-        results = []
-        for request in requests:
-            results.append([self._sample_one(request, i, law) for i in range(request.n)])
-            advance(1)
-        return results
-
-    def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
-    ) -> list[list[LogProbs]]:
-        """Score each continuation by the closed form."""
-        results = []
-        for request in requests:
-            scored = request.continuations
-            results.append([self._score_one(request.prefix, ids, law) for ids in scored])
-            advance(1)
-        return results
-
-    def _sample_one(self, request: SampleRequest, trajectory: int, law: Law) -> Continuation:
-        steps = list(self._walk(request, trajectory, law))
-        return Continuation(
-            token_ids=tuple(token for token, _ in steps),
-            log_probs=np.array([log_prob for _, log_prob in steps]),
-        )
-
-    def _walk(
-        self, request: SampleRequest, trajectory: int, law: Law
-    ) -> Iterator[tuple[int, float]]:
-        context = request.prefix
-        for step in range(request.max_tokens):
-            log_probs = self.next_log_probs(context, law)
-            waits = exponential(step_key(request.key, trajectory, step), log_probs.size)
-            token = int(np.argmax(log_probs - np.log(waits)))
-            yield token, float(log_probs[token])
-            if token in self.end_ids:
-                return
-            context += (token,)
-
-    def _score_one(self, prefix: TokenIds, continuation: TokenIds, law: Law) -> LogProbs:
-        contexts = (prefix + continuation[:i] for i in range(len(continuation)))
-        return np.array(
-            [
-                self.next_log_probs(context, law)[token]
-                for context, token in zip(contexts, continuation, strict=True)
-            ]
-        )

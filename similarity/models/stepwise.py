@@ -1,0 +1,81 @@
+"""A model given by its next-token distribution alone: sampled and scored in the plainest way.
+
+One text, one continuation, one step after the other, in NumPy: the definition of what a backend
+must compute, whichever way it does.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from similarity.config import Law
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.noise import exponential, step_key
+
+
+class StepwiseModel(LanguageModel):
+    """A model that says what comes next, and nothing else."""
+
+    @abstractmethod
+    def next_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
+        """Return log P(token | context) under the law, shape "token" in nats."""
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample each continuation on its own, by the exponential race."""
+        results = []
+        for request in requests:
+            results.append([self._sample_one(request, i, law) for i in range(request.n)])
+            advance(1)
+        return results
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score each continuation on its own."""
+        results = []
+        for request in requests:
+            scored = request.continuations
+            results.append([self._score_one(request.prefix, ids, law) for ids in scored])
+            advance(1)
+        return results
+
+    def _sample_one(self, request: SampleRequest, trajectory: int, law: Law) -> Continuation:
+        steps = list(self._walk(request, trajectory, law))
+        return Continuation(
+            token_ids=tuple(token for token, _ in steps),
+            log_probs=np.array([log_prob for _, log_prob in steps]),
+        )
+
+    def _walk(
+        self, request: SampleRequest, trajectory: int, law: Law
+    ) -> Iterator[tuple[int, float]]:
+        context = request.prefix
+        for step in range(request.max_tokens):
+            log_probs = self.next_log_probs(context, law)
+            waits = exponential(step_key(request.key, trajectory, step), log_probs.size)
+            token = int(np.argmax(log_probs - np.log(waits)))
+            yield token, float(log_probs[token])
+            if token in self.end_ids:
+                return
+            context += (token,)
+
+    def _score_one(self, prefix: TokenIds, continuation: TokenIds, law: Law) -> LogProbs:
+        contexts = (prefix + continuation[:i] for i in range(len(continuation)))
+        return np.array(
+            [
+                self.next_log_probs(context, law)[token]
+                for context, token in zip(contexts, continuation, strict=True)
+            ]
+        )
