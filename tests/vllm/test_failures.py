@@ -201,6 +201,7 @@ def test_another_model(servers: tuple[Server, Server], other_model: Path, load: 
     finally:
         second.kill()
         second.model = right
+        second.start().wait()
 
 
 def test_a_prefix_cache(start: Start) -> None:
