@@ -3,7 +3,9 @@
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ from pydantic import ValidationError
 
 from service.settings import Settings
 from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
 from similarity.options import open_model
 
 CURL = """\
@@ -51,7 +54,7 @@ def serve(**options: str | None) -> None:
         click.echo(f"loading model {settings.model} …", err=True)
         # A container's first process has no default action: it would not stop while it loads.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        model = open_model(settings.model, settings.device, settings.dtype)
+        model = _in_a_thread(lambda: open_model(settings.model, settings.device, settings.dtype))
 
         def announce() -> None:
             click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
@@ -62,6 +65,28 @@ def serve(**options: str | None) -> None:
     if not server.started:
         sys.exit(1)
     click.echo("stopped", err=True)
+
+
+def _in_a_thread(work: Callable[[], LanguageModel]) -> LanguageModel:
+    """Return the result of work done in a thread that ends with it.
+
+    OpenMP keeps a team for each thread that has computed, and once teams outnumber the cores
+    it puts waiting threads to sleep at once, which costs a small network a third of its speed.
+    So the only thread that lasts and computes shall be the scheduler's.
+    """
+    result: Future[LanguageModel] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:  # raised again where the result is asked for
+            result.set_exception(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    model = result.result()
+    thread.join()
+    return model
 
 
 def read_settings(**options: str | None) -> Settings:

@@ -10,6 +10,7 @@ from similarity.distances import DISTANCES
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, DEVICES, DTYPES, LoadOptions, load_model
+from similarity.models.memory import keep_large_buffers
 from similarity.prompts import PROMPTS, Prompt
 
 Command = Callable[..., Any]
@@ -95,7 +96,8 @@ def comparison_options(command: Command) -> Command:
 
 
 def open_model(model_name: str, device: str, dtype: str) -> LanguageModel:
-    """Load the model that the options of `model_options` name."""
+    """Load the model that the options of `model_options` name, for a program of its own."""
+    keep_large_buffers()
     return load_model(model_name, LoadOptions(device=device, dtype=dtype))
 
 

@@ -1,0 +1,37 @@
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import ctypes, resource, sys
+from similarity.models.memory import keep_large_buffers
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+if sys.argv[1] == "keep":
+    assert keep_large_buffers()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def use():
+    buffer = libc.malloc(64 << 20)
+    ctypes.memset(buffer, 1, 64 << 20)
+    libc.free(buffer)
+use()
+before = faults()
+for _ in range(5):
+    use()
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="is about glibc's malloc")
+def test_a_large_buffer_is_taken_from_the_system_once() -> None:
+    faults = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM, how], capture_output=True, check=True, text=True
+            ).stdout
+        )
+        for how in ("keep", "give back")
+    }
+    assert faults["keep"] < faults["give back"] / 10
