@@ -24,4 +24,4 @@ def keep_large_buffers() -> bool:
         (_TRIM_THRESHOLD, _KEPT_BYTES),
         (_TOP_PAD, _KEPT_BYTES // 8),
     )
-    return all([mallopt(name, value) for name, value in settings])
+    return all(mallopt(name, value) for name, value in settings)
