@@ -7,6 +7,7 @@ TrajsimError
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
     ├── MissingDependencyError  an optional package is not installed
+    ├── UnsupportedError        this kind of model cannot give what was asked for
     ├── BackendError            a model server
     │   ├── BackendUnavailableError  none answers, or all are overloaded
     │   ├── BackendTimeoutError      no answer within the time allowed
@@ -41,6 +42,10 @@ class ModelNotFoundError(ModelError):
 
 class MissingDependencyError(ModelError):
     """An optional package is needed; the message names the extra that brings it."""
+
+
+class UnsupportedError(ModelError):
+    """Something that a model of this kind cannot give, such as hidden states from a server."""
 
 
 class BackendError(ModelError):

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from similarity.config import Law
+from similarity.errors import UnsupportedError
 
 TokenIds = tuple[int, ...]
 LogProbs = NDArray[np.float64]
+# Whole next-token distributions, or hidden states: kept in single precision, as there are many.
+Rows = NDArray[np.float32]
 Advance = Callable[[int], None]
 
 # What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the
@@ -150,3 +153,32 @@ class LanguageModel(ABC):
 
         A token to which a truncated law gives probability zero counts LOG_ZERO.
         """
+
+    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+        """Return, for each request and continuation, log P(· | before) at each of its tokens.
+
+        Shape of each "token vocabulary", nats. All is held at once: the caller asks for as
+        little at a time as fits, tokens × vocabulary × 4 bytes.
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend tells log-probabilities of given tokens only.
+        """
+        raise UnsupportedError(
+            f"{self.info.name} is reached in a way that does not tell whole next-token "
+            "distributions; load the model in this process"
+        )
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """Return the last layer's states of each prefix, shape "token width".
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend does not tell them.
+        """
+        raise UnsupportedError(
+            f"{self.info.name} is reached in a way that does not tell hidden states; load the "
+            "model in this process"
+        )

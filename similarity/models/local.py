@@ -15,6 +15,7 @@ from similarity.models.base import (
     LanguageModel,
     LogProbs,
     ModelInfo,
+    Rows,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -99,16 +100,35 @@ class LocalModel(LanguageModel):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
+        for batch in self._packed(requests):
+            for owner, number, log_probs in packing.score_packs(self.network, batch, law):
+                results[owner][number] = log_probs
+                advance(len(results[owner]) == len(requests[owner].continuations))
+        return [[scored[i] for i in range(len(scored))] for scored in results]
+
+    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+        """Read the packs that `score` reads, and keep what it throws away."""
+        results = [dict[int, Rows]() for _ in requests]
+        for batch in self._packed(requests):
+            for owner, number, rows in packing.distributions_of_packs(self.network, batch, law):
+                results[owner][number] = rows
+        return [[found[i] for i in range(len(found))] for found in results]
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """Read prefixes of like length together."""
+        states: dict[int, Rows] = {}
+        for batch in packing.prefix_batches(prefixes, self._max_batch_tokens):
+            found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
+            states |= zip(batch, found, strict=True)
+        return [states[i] for i in range(len(prefixes))]
+
+    def _packed(self, requests: Sequence[ScoreRequest]) -> Iterator[list[packing.Pack]]:
         packs = [
             pack
             for owner, request in enumerate(requests)
             for pack in packing.make_packs(owner, request, self._pack_tokens(request))
         ]
-        for batch in packing.batches(packs, self._max_batch_tokens):
-            for owner, number, log_probs in packing.score_packs(self.network, batch, law):
-                results[owner][number] = log_probs
-                advance(len(results[owner]) == len(requests[owner].continuations))
-        return [[scored[i] for i in range(len(scored))] for scored in results]
+        return packing.batches(packs, self._max_batch_tokens)
 
     def _pack_tokens(self, request: ScoreRequest) -> int:
         """Return the read tokens of a pack; 0 makes packs of one continuation."""

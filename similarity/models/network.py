@@ -42,6 +42,7 @@ class Network:
         parameters = inspect.signature(module.forward).parameters
         self._cache_argument = "cache_params" if "cache_params" in parameters else "past_key_values"
         self._takes_positions = "position_ids" in parameters
+        self._takes_logits_to_keep = "logits_to_keep" in parameters
         config: Any = module.config
         self._config = config.get_text_config()
         self.vocab_size = int(self._config.vocab_size)
@@ -79,6 +80,14 @@ class Network:
         """
         logits: Tensor = self._forward(ids, mask, positions, use_cache=False).logits
         return logits
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the last layer's states, shape "row position width"; the mask is for padding."""
+        # The head is not asked for: one position's logits, not all of them.
+        narrow = {"logits_to_keep": 1} if self._takes_logits_to_keep else {}
+        found = self._forward(ids, mask, None, output_hidden_states=True, use_cache=False, **narrow)
+        states: Tensor = found.hidden_states[-1]
+        return states
 
     def start(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor

@@ -7,15 +7,19 @@ packs of one continuation, which are plain readings.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from similarity.config import Law
-from similarity.models.base import LogProbs, ScoreRequest, TokenIds
+from similarity.models.base import LogProbs, Rows, ScoreRequest, TokenIds
 from similarity.models.network import Network
-from similarity.models.torch_ops import token_log_probs
+from similarity.models.torch_ops import law_log_probs, token_log_probs
+
+Number = TypeVar("Number", np.float32, np.float64)
 
 
 @dataclass
@@ -80,18 +84,57 @@ def score_packs(
     network: Network, packs: Sequence[Pack], law: Law
 ) -> Iterator[tuple[int, int, LogProbs]]:
     """Yield owner, number and log-probabilities (shape "token", nats) of each continuation."""
-    logits = _read(network, packs)
+    tokens = [token for pack in packs for _, _, ids in pack.targets for token in ids]
+    logits = _predicting(network, packs)
+    flat = token_log_probs(logits, torch.tensor(tokens, device=network.device), law)
+    yield from _by_continuation(packs, flat.double().cpu().numpy())
+
+
+@torch.inference_mode()
+def distributions_of_packs(
+    network: Network, packs: Sequence[Pack], law: Law
+) -> Iterator[tuple[int, int, Rows]]:
+    """Yield owner, number and log-probabilities of all tokens, shape "token vocabulary"."""
+    flat = law_log_probs(_predicting(network, packs), law)
+    yield from _by_continuation(packs, flat.cpu().numpy())
+
+
+def prefix_batches(prefixes: Sequence[TokenIds], max_tokens: int) -> Iterator[list[int]]:
+    """Group numbers of prefixes of like length, at most `max_tokens` with padding."""
+    batch: list[int] = []
+    for number in sorted(range(len(prefixes)), key=lambda i: len(prefixes[i])):
+        if batch and len(prefixes[number]) * (len(batch) + 1) > max_tokens:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def hidden_states(network: Network, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    """Return the last layer's states of each prefix, shape "token width"."""
+    ids = _right_padded(prefixes, 0, network.device)
+    mask = _right_padded([[1] * len(prefix) for prefix in prefixes], 0, network.device)
+    states = network.states(ids, mask).float().cpu().numpy()
+    return [rows[: len(prefix)] for rows, prefix in zip(states, prefixes, strict=True)]
+
+
+def _predicting(network: Network, packs: Sequence[Pack]) -> Tensor:
+    """Return the logits, shape "token vocabulary", that predict each target token in turn."""
     rows = [row for row, pack in enumerate(packs) for _, at, _ in pack.targets for _ in at]
     places = [place for pack in packs for _, at, _ in pack.targets for place in at]
-    tokens = [token for pack in packs for _, _, ids in pack.targets for token in ids]
-    device = network.device
-    selected = logits[torch.tensor(rows, device=device), torch.tensor(places, device=device)]
-    flat = token_log_probs(selected, torch.tensor(tokens, device=device), law)
-    scored = flat.double().cpu().numpy()
+    logits, device = _read(network, packs), network.device
+    return logits[torch.tensor(rows, device=device), torch.tensor(places, device=device)]
+
+
+def _by_continuation(
+    packs: Sequence[Pack], flat: NDArray[Number]
+) -> Iterator[tuple[int, int, NDArray[Number]]]:
     ends = np.cumsum([len(ids) for pack in packs for _, _, ids in pack.targets])
     owners = ((pack.owner, number) for pack in packs for number, _, _ in pack.targets)
-    for (owner, number), row in zip(owners, np.split(scored, ends[:-1]), strict=True):
-        yield owner, number, row
+    for (owner, number), rows in zip(owners, np.split(flat, ends[:-1]), strict=True):
+        yield owner, number, rows
 
 
 def _read(network: Network, packs: Sequence[Pack]) -> Tensor:

@@ -15,6 +15,7 @@ from similarity.models.base import (
     Continuation,
     LanguageModel,
     LogProbs,
+    Rows,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -51,6 +52,13 @@ class StepwiseModel(LanguageModel):
             advance(1)
         return results
 
+    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+        """Ask what comes next at each token of each continuation."""
+        return [
+            [self._distributions_of(request.prefix, ids, law) for ids in request.continuations]
+            for request in requests
+        ]
+
     def _sample_one(self, request: SampleRequest, trajectory: int, law: Law) -> Continuation:
         steps = list(self._walk(request, trajectory, law))
         return Continuation(
@@ -79,3 +87,7 @@ class StepwiseModel(LanguageModel):
                 for context, token in zip(contexts, continuation, strict=True)
             ]
         )
+
+    def _distributions_of(self, prefix: TokenIds, continuation: TokenIds, law: Law) -> Rows:
+        contexts = (prefix + continuation[:i] for i in range(len(continuation)))
+        return np.array([self.next_log_probs(context, law) for context in contexts], np.float32)

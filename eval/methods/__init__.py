@@ -1,0 +1,1 @@
+"""Ways to score pairs of texts, each behind the same small seam."""
