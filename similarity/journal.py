@@ -1,0 +1,167 @@
+"""A file of entries that outlives the process that writes it, killed at any moment."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from similarity.errors import ConfigError, InputError
+
+
+class Journal:
+    """Entries appended one by one, each on disk before `append` returns.
+
+    The first line is a header: all that the entries are made with and from. One process writes
+    at a time. A writer that dies leaves one torn line at most, which the next cuts off.
+    """
+
+    def __init__(self, path: Path, file: FileIO) -> None:
+        self._path = path
+        self._file = file
+
+    @classmethod
+    def open(cls, path: Path, header: Mapping[str, Any]) -> Self:
+        """Begin a journal, or take up one that has the same header.
+
+        Raises
+        ------
+        InputError
+            If another process is writing it, it is damaged or no journal, or not writable.
+        ConfigError
+            If it was begun with another header; the message says what differs.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        try:
+            _lock(file, path)
+            journal = cls(path, file)
+            journal._resume(_line(header))
+        except BaseException:
+            file.close()
+            raise
+        return journal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another process write it."""
+        self._file.close()
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Give the entries in the order of writing, one at a time, those of earlier runs first."""
+        with self._path.open("rb") as lines:
+            next(lines)
+            for line in lines:
+                yield json.loads(line)
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Write one entry: when this returns it is on disk.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; the journal is as it was.
+        """
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            write_through(self._file, _line(entry))
+        except OSError as error:
+            self._file.truncate(size)
+            raise _cannot_write(self._path, error) from error
+
+    def _resume(self, header: bytes) -> None:
+        """Check what is there, cut off a torn end, and write the header where it is missing."""
+        with self._path.open("rb") as lines:
+            found = lines.readline()
+            if found == header:
+                self._file.truncate(self._whole(lines))
+            elif header.startswith(found):
+                self._file.truncate(0)
+                write_through(self._file, header)
+            else:
+                raise _another(self._path, found, header)
+
+    def _whole(self, lines: BinaryIO) -> int:
+        """Return the size of the journal without a torn end."""
+        end, torn = lines.tell(), 0
+        for number, line in enumerate(lines, 2):
+            if torn:
+                raise InputError(
+                    f"line {torn} of {self._path} is damaged; cut it and all after it off, or "
+                    "write to another place"
+                )
+            if _is_entry(line):
+                end += len(line)
+            else:
+                torn = number
+        return end
+
+
+def write_through(file: FileIO, content: bytes) -> None:
+    """Write, and wait until it is on disk; the file has no buffer that could be left half full."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    # Held by the open file, so the system frees it however the process ends.
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"another process is writing {path}; wait for it, or write to another place"
+        ) from error
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    """Return the one line that equal contents have."""
+    return json.dumps(content, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigError:
+    if not _is_entry(found):
+        return InputError(f"{path} is there and is no journal; write to another place")
+    differing = "; ".join(_differences(json.loads(header), json.loads(found)))
+    return ConfigError(
+        f"{path} was begun otherwise: {differing}. Repeat what it was begun with, or write to "
+        "another place"
+    )
+
+
+def _differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
+    """Tell each value that differs, by its name in nested objects."""
+    if isinstance(got, dict) and isinstance(there, dict):
+        for key in sorted(got.keys() | there.keys()):
+            inner = f"{name}.{key}" if name else key
+            yield from _differences(got.get(key), there.get(key), inner)
+    elif got != there:
+        yield f"{name} is {json.dumps(got)}, there {json.dumps(there)}"
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror}")
