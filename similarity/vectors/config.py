@@ -69,7 +69,11 @@ class VectorConfig:
     @property
     def groups(self) -> tuple[str, ...]:
         """The groups that have a weight."""
-        return tuple(group for group in GROUPS if getattr(self, group) > 0)
+        return tuple(group for group in GROUPS if self.weight(group) > 0)
+
+    def weight(self, group: str) -> float:
+        """Return the weight of a group."""
+        return float(getattr(self, group))
 
     def only(self, *groups: str) -> Self:
         """Return these settings with the other groups left out.
@@ -79,7 +83,8 @@ class VectorConfig:
         ConfigError
             If that leaves none.
         """
-        return replace(self, **{name: 0.0 for name in GROUPS if name not in groups})
+        left_out: dict[str, Any] = {name: 0.0 for name in GROUPS if name not in groups}
+        return replace(self, **left_out)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""

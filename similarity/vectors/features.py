@@ -39,9 +39,7 @@ class Reader:
 
     def prefixes(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return the token ids of the texts with the prompt, with room for the trajectories."""
-        found = encode_prefixes(
-            self.model, texts, self.config.prompt, self.config.reference_tokens
-        )
+        found = encode_prefixes(self.model, texts, self.config.prompt, self.config.reference_tokens)
         return [prefix.token_ids for prefix in found]
 
     def roots(self, texts: Sequence[str]) -> Iterator[Rows]:
