@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.baselines import word_overlap
 from eval.datasets import ScoredPair
+from eval.methods.lexical import word_overlap
 from eval.protocol import spearman
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError

@@ -8,7 +8,6 @@ from click.testing import CliRunner
 from scipy.stats import rankdata
 
 from eval import datasets
-from eval.baselines import word_overlap
 from eval.cli import evaluate
 from eval.datasets import read_pairs
 from eval.protocol import spearman
@@ -33,13 +32,6 @@ def test_spearman_by_hand() -> None:
 def test_spearman_where_it_is_not_defined(scores: list[float], judgements: list[float]) -> None:
     with pytest.raises(InputError, match="two pairs or more whose scores differ"):
         spearman(scores, judgements)
-
-
-def test_word_overlap() -> None:
-    assert word_overlap("The cat sat.", "the CAT ran") == pytest.approx(2 / 4)
-    assert word_overlap("a", "a") == 1
-    assert word_overlap("a", "b") == 0
-    assert word_overlap("...", "!") == 1
 
 
 def test_evaluation_is_the_comparison_of_each_pair(toy_model: ToyModel) -> None:
