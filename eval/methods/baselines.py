@@ -4,7 +4,6 @@ from eval.methods.base import Factory
 from eval.methods.hidden import hidden_states, prompteol, whitened_hidden_states
 from eval.methods.lexical import TfIdf, WordOverlap
 from eval.methods.likelihood import ConditionalLikelihood, JointLikelihood
-from eval.methods.sentence_transformers import sentence_transformer
 
 BASELINES: dict[str, Factory] = {
     "word overlap": WordOverlap,
@@ -16,5 +15,4 @@ BASELINES: dict[str, Factory] = {
     "last token, whitened": whitened_hidden_states("last token"),
     "mean token, whitened": whitened_hidden_states("mean token"),
     "prompteol": prompteol,
-    "sentence-transformers": sentence_transformer(),
 }

@@ -12,11 +12,8 @@ from eval.methods.cosine import Cosine, Vectors
 from similarity.errors import ConfigError, MissingDependencyError
 from similarity.models.revision import revision
 
-# Small, and the encoder that most others are held against.
-DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 
-
-def sentence_transformer(name: str = DEFAULT_ENCODER) -> Factory:
+def sentence_transformer(name: str) -> Factory:
     """Return the cosine of an encoder's embeddings, on the CPU; the setting's model has no part.
 
     Parameters

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from eval.methods.base import Setting
-from eval.methods.baselines import BASELINES
 from eval.methods.sentence_transformers import sentence_transformer
 from similarity.errors import ConfigError, MissingDependencyError
 from similarity.models.toy import ToyModel
@@ -53,7 +52,7 @@ def test_no_such_encoder(toy_model: ToyModel) -> None:
 def test_without_the_library(toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingDependencyError, match=r"install 'trajsim\[sentence-transformers\]'"):
-        BASELINES["sentence-transformers"](Setting(model=toy_model))
+        sentence_transformer("an/encoder")(Setting(model=toy_model))
 
 
 @pytest.mark.slow  # Its import alone takes longer than all the rest.
