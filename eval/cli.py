@@ -8,11 +8,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from eval.datasets import STS_TASKS, load_task
-from eval.run import evaluate_task, write_json
+from eval.ablation import ablate as run_ablation
+from eval.ablation import spread
+from eval.datasets import BENCHMARKS, HUB, SEVEN, Columns, Source, load_task
+from eval.methods.base import Setting
+from eval.methods.baselines import BASELINES
+from eval.methods.sentence_transformers import sentence_transformer
+from eval.plan import Plan, fingerprint, make_methods
+from eval.progress import progress_lines
+from eval.run import TRAJECTORIES, Advance, run
+from eval.store import RememberingModel
+from eval.unlabelled import read_unlabelled
 from similarity.errors import ConfigError
 from similarity.options import comparison_config, comparison_options, model_options, open_model
-from similarity.progress import progress_bars
 
 
 @click.group(name="eval")
@@ -23,32 +31,64 @@ def evaluate() -> None:
 @evaluate.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
     required=True,
-    help="Folder of <task>.tsv files: subset, score, sentence1, sentence2.",
+    help=f"Folder of <task>.tsv files (subset, score, sentence1, sentence2), or '{HUB}'.",
 )
 @click.option(
     "--tasks",
-    default="stsb-dev",
+    default=",".join(SEVEN),
+    help=f"Comma-separated, of {', '.join(BENCHMARKS)}, or files of your own (.tsv, .csv, "
+    ".jsonl).  [default: the seven test sets]",
+)
+@click.option(
+    "--columns",
+    default="score,sentence1,sentence2,subset",
     show_default=True,
-    help=f"Comma-separated, of: {', '.join(STS_TASKS)}.",
+    help="Names of these columns in files of your own.",
 )
 @click.option("--limit", type=int, help="Only the first pairs of each task.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("runs/sts.json"),
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/sts"),
     show_default=True,
-    help="Write the results here as JSON, with each pair's distance.",
+    help="Folder of the run. A run that was stopped goes on where it was.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--seeds", help="Comma-separated: sample the trajectories anew with each.")
+@click.option("--baselines/--no-baselines", default=True, show_default=True)
+@click.option(
+    "--unlabelled",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Texts, one a line, that baselines may fit statistics on.  "
+    "[default: the sentences of stsb-train]",
+)
+@click.option(
+    "--sentence-transformer",
+    "sentence_transformer_id",
+    help="Also this model of sentence-transformers.",
+)
+@click.option(
+    "--log-likelihoods/--no-log-likelihoods",
+    default=False,
+    show_default=True,
+    help="Keep both rows of each pair beside its score.",
+)
+@click.option("--resamples", default=1000, show_default=True, help="Of the bootstrap intervals.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
 @model_options
 @comparison_options
 def sts(
-    data: Path,
+    data: str,
     tasks: str,
+    columns: str,
     limit: int | None,
     out: Path,
+    seeds: str | None,
+    baselines: bool,
+    unlabelled: Path | None,
+    sentence_transformer_id: str | None,
+    log_likelihoods: bool,
+    resamples: int,
     as_json: bool,
     model_name: str,
     device: str,
@@ -56,30 +96,132 @@ def sts(
     **settings: Any,
 ) -> None:
     """Spearman correlation × 100 with the scores of semantic textual similarity."""
-    if limit is not None and limit < 2:
-        raise ConfigError(f"--limit must be at least 2, got {limit}")
+    _check(limit, resamples)
     config = comparison_config(**settings)
-    loaded = {task: load_task(task, data)[:limit] for task in tasks.split(",")}
-    model = open_model(model_name, device, dtype)
-    with progress_bars() as progress:
-        results = [
-            evaluate_task(model, task, pairs, config, progress) for task, pairs in loaded.items()
-        ]
-    write_json(out, {"results": results})
+    source = Source(data, _columns(columns))
+    pairs = {task: load_task(task, source)[:limit] for task in tasks.split(",")}
+    texts = read_unlabelled(unlabelled, source, pairs.values())
+    model = RememberingModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
+    methods, left_out = make_methods(
+        Setting(model=model, config=config, unlabelled=texts.texts),
+        _seeds(seeds, config.sampling.seed),
+        _others(baselines, sentence_transformer_id),
+    )
+    plan = Plan(
+        fingerprint=fingerprint(model, config),
+        tasks=pairs,
+        methods=methods,
+        left_out=left_out,
+        unlabelled=texts.to_dict(),
+        keep_rows=log_likelihoods,
+        resamples=resamples,
+    )
+    advance = progress_lines(sum(map(len, pairs.values())) * len(methods))
+    results = run(out, plan, model, advance)
     click.echo(f"wrote {out}", err=True)
     if as_json:
-        click.echo(json.dumps({"results": results}, allow_nan=False))
+        click.echo(json.dumps(results, allow_nan=False))
     else:
         _print(results)
 
 
-def _print(results: list[dict[str, Any]]) -> None:
-    table = Table(title="Spearman × 100", caption=f"fingerprint {results[0]['fingerprint']['id']}")
-    table.add_column("task")
-    table.add_column("pairs", justify="right")
-    for name in results[0]["spearman"]:
-        table.add_column(name, justify="right")
-    for result in results:
-        figures = (f"{value:.1f}" for value in result["spearman"].values())
-        table.add_row(result["task"], str(result["pairs"]), *figures)
+@evaluate.command()
+@click.option("--data", required=True, help="As for `sts`.")
+@click.option("--task", default="stsb-dev", show_default=True, help="One, never a test set.")
+@click.option("--limit", type=int, help="Only pairs spread evenly over the task.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/ablation"),
+    show_default=True,
+    help="Folder of its runs, which go on where they were.",
+)
+@model_options
+@comparison_options
+def ablate(
+    data: str,
+    task: str,
+    limit: int | None,
+    out: Path,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Measure what distance, full stop, prompt, number, length and temperature are worth."""
+    _check(limit, 0)
+    if task in SEVEN:
+        raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
+    config = comparison_config(**settings)
+    pairs = spread(load_task(task, Source(data)), limit)
+    model = open_model(model_name, device, dtype)
+
+    def advance(name: str) -> Advance:
+        click.echo(f"{name}:", err=True)
+        return progress_lines(len(pairs))
+
+    found = run_ablation(out, model, task, pairs, config, advance)
+    click.echo(json.dumps(found["spearman"], indent=1))
+    click.echo(f"wrote {out}", err=True)
+
+
+def _check(limit: int | None, resamples: int) -> None:
+    if limit is not None and limit < 2:
+        raise ConfigError(f"--limit must be at least 2, got {limit}")
+    if not 0 <= resamples <= 100_000:
+        raise ConfigError(f"--resamples must be between 0 and 100000, got {resamples}")
+
+
+def _columns(names: str) -> Columns:
+    try:
+        return Columns(*names.split(","))
+    except TypeError as error:
+        raise ConfigError(f"--columns wants four names, got {names!r}") from error
+
+
+def _seeds(given: str | None, default: int) -> list[int]:
+    try:
+        seeds = [default] if given is None else [int(seed) for seed in given.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--seeds wants whole numbers between commas, got {given!r}") from error
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds must differ, got {given!r}")
+    return seeds
+
+
+def _others(baselines: bool, sentence_model: str | None) -> dict[str, Any]:
+    found = dict(BASELINES) if baselines else {}
+    if sentence_model is not None:
+        found[sentence_model] = sentence_transformer(sentence_model)
+    return found
+
+
+def _print(results: dict[str, Any]) -> None:
+    """Print Spearman's correlation of all pairs of each task, and the reasons for gaps."""
+    table = Table(
+        title="Spearman × 100, all pairs of a task together",
+        caption=f"fingerprint {results['fingerprint']['id']}",
+    )
+    table.add_column("method")
+    for task in results["tasks"]:
+        table.add_column(task.removesuffix("-test"), justify="right")
+    if results["averages"]:
+        table.add_column("average", justify="right")
+    for method in results["methods"]:
+        of_tasks = [
+            task["methods"][method]["spearman"]["all"] for task in results["tasks"].values()
+        ]
+        row = [_figure(figure["value"], figure) for figure in of_tasks]
+        if results["averages"]:
+            average = results["averages"][method]
+            row.append(_figure(average["spearman"], average))
+        table.add_row(method, *row)
     Console(highlight=False).print(table)
+    for method, reason in results["left_out"].items():
+        click.echo(f"left out: {method}: {reason}")
+
+
+def _figure(value: float, interval: dict[str, Any]) -> str:
+    if interval["low"] is None:
+        return f"{value:.1f}"
+    return f"{value:.1f} [{interval['low']:.1f}, {interval['high']:.1f}]"

@@ -1,27 +1,16 @@
-"""Reads benchmarks of pairs with human scores from local TSV files."""
+"""Reads benchmarks of pairs with human scores: the official ones, and files of one's own."""
 
-from dataclasses import dataclass
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from eval.hub import HubSource, hub_rows
 from similarity.errors import ConfigError, InputError
 
-COLUMNS = ("subset", "score", "sentence1", "sentence2")
-
-# Task to official number of pairs; the file is <task>.tsv. SemEval-2012 to 2016, STS
-# Benchmark (Cer et al. 2017) and SICK-R (Marelli et al. 2014).
-STS_TASKS = {
-    "sts12-test": 3108,
-    "sts13-test": 1500,
-    "sts14-test": 3750,
-    "sts15-test": 3000,
-    "sts16-test": 1186,
-    "stsb-train": 5749,
-    "stsb-dev": 1500,
-    "stsb-test": 1379,
-    "sick-r-train": 4500,
-    "sick-r-dev": 500,
-    "sick-r-test": 4927,
-}
+# From this `--data`, benchmarks are fetched through the `datasets` package.
+HUB = "hub"
 
 
 @dataclass(frozen=True)
@@ -34,48 +23,188 @@ class ScoredPair:
     second: str
 
 
-def load_task(task: str, data: Path) -> list[ScoredPair]:
-    """Return all pairs of a task.
+@dataclass(frozen=True)
+class Benchmark:
+    """An official task, in a folder as <name>.tsv.
+
+    Attributes
+    ----------
+    pairs
+        The official number.
+    hub
+        The same pairs on the hub of datasets, or None where it has no such set.
+    """
+
+    name: str
+    pairs: int
+    hub: HubSource | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a user's own file are called; without a subset, all is one."""
+
+    score: str = "score"
+    first: str = "sentence1"
+    second: str = "sentence2"
+    subset: str = "subset"
+
+    @property
+    def required(self) -> tuple[str, str, str]:
+        """All but the subset."""
+        return self.score, self.first, self.second
+
+
+def _mteb(name: str, revision: str, split: str = "test") -> HubSource:
+    return HubSource(f"mteb/{name}", revision, split)
+
+
+_STSB = "b0fddb56ed78048fa8b90373c8a3cfc37b684831"
+
+# SemEval-2012 to 2016, STS Benchmark (Cer et al. 2017) and SICK-R (Marelli et al. 2014). The hub's
+# sets are MTEB's, at the revisions that MTEB pins; its SICK-R is all 9,927 pairs, not the test set.
+BENCHMARKS = {
+    benchmark.name: benchmark
+    for benchmark in (
+        Benchmark("stsb-test", 1379, _mteb("stsbenchmark-sts", _STSB)),
+        Benchmark(
+            "sts12-test", 3108, _mteb("sts12-sts", "a0d554a64d88156834ff5ae9920b964011b16384")
+        ),
+        Benchmark(
+            "sts13-test", 1500, _mteb("sts13-sts", "7e90230a92c190f1bf69ae9002b8cea547a64cca")
+        ),
+        Benchmark(
+            "sts14-test", 3750, _mteb("sts14-sts", "6031580fec1f6af667f0bd2da0a551cf4f0b2375")
+        ),
+        Benchmark(
+            "sts15-test", 3000, _mteb("sts15-sts", "ae752c7c21bf194d8b67fd573edf7ae58183cbe3")
+        ),
+        Benchmark(
+            "sts16-test", 1186, _mteb("sts16-sts", "4d8694f8f0e0100860b497b999b3dbed754a0513")
+        ),
+        Benchmark("sick-r-test", 4927),
+        Benchmark("stsb-train", 5749, _mteb("stsbenchmark-sts", _STSB, "train")),
+        Benchmark("stsb-dev", 1500, _mteb("stsbenchmark-sts", _STSB, "validation")),
+        Benchmark("sick-r-train", 4500),
+        Benchmark("sick-r-dev", 500),
+    )
+}
+# What the papers average over, in the order of their tables.
+SEVEN = tuple(name for name in BENCHMARKS if name.endswith("-test"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where tasks are read from: a folder or the hub, and the columns of files of one's own."""
+
+    data: str
+    columns: Columns = field(default_factory=Columns)
+
+
+def load_task(task: str, source: Source) -> list[ScoredPair]:
+    """Return all pairs of a benchmark, or of a file of one's own.
 
     Raises
     ------
     ConfigError
-        If the task is unknown.
+        If the task is neither a benchmark's name nor ends in .tsv, .csv or .jsonl.
     InputError
         If its file is missing, malformed, or has another number of pairs than the official.
     """
-    if task not in STS_TASKS:
-        raise ConfigError(f"unknown task {task!r}; allowed: {', '.join(STS_TASKS)}")
-    path = data / f"{task}.tsv"
-    pairs = read_pairs(path)
-    if len(pairs) != STS_TASKS[task]:
-        raise InputError(f"{path} has {len(pairs)} pairs; {task} has {STS_TASKS[task]}")
+    if Path(task).suffix in _READERS:
+        return read_pairs(Path(task), source.columns)
+    if task not in BENCHMARKS:
+        raise ConfigError(
+            f"unknown task {task!r}; allowed: {', '.join(BENCHMARKS)}, or a file of your own that "
+            f"ends in {', '.join(_READERS)}"
+        )
+    if source.data == HUB:
+        place = f"{BENCHMARKS[task].hub}"
+        pairs = _from_hub(BENCHMARKS[task])
+    else:
+        place = str(Path(source.data) / f"{task}.tsv")
+        pairs = read_pairs(Path(place))
+    if len(pairs) != BENCHMARKS[task].pairs:
+        raise InputError(f"{place} has {len(pairs)} pairs; {task} has {BENCHMARKS[task].pairs}")
     return pairs
 
 
-def read_pairs(path: Path) -> list[ScoredPair]:
-    """Return the rows of a UTF-8 TSV file with the columns subset, score, sentence1, sentence2.
+def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
+    """Return the rows of a UTF-8 file: .tsv (never quoted), .csv or .jsonl.
 
     Raises
     ------
     InputError
         If it cannot be read or a row is malformed; it names the line.
     """
+    columns = columns or Columns()
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
+    read = _READERS[path.suffix]
+    return [
+        _pair(path, number, row, columns) for number, row in read(path, lines, columns.required)
+    ]
+
+
+Row = dict[str, object]
+
+
+def _tsv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    # Not by the csv module: a quotation mark in these files is a character of the text.
     header, *rows = (line.rstrip("\r").split("\t") for line in lines)
-    if tuple(header[:4]) != COLUMNS:
-        raise InputError(f"{path} must begin with the columns {', '.join(COLUMNS)}; got {header}")
-    return [_pair(path, number, row) for number, row in enumerate(rows, 2) if row != [""]]
+    _check_header(path, header, required)
+    for number, row in enumerate(rows, 2):
+        if row != [""]:
+            yield number, dict(zip(header, row, strict=False))
 
 
-def _pair(path: Path, number: int, row: list[str]) -> ScoredPair:
+def _csv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    reader = csv.DictReader(f"{line}\n" for line in lines)
+    _check_header(path, reader.fieldnames or [], required)
+    for row in reader:
+        yield reader.line_num, {name: text for name, text in row.items() if text is not None}
+
+
+def _jsonl(path: Path, lines: Sequence[str], _required: object) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{path} line {number} is not JSON: {error}") from error
+            yield number, row if isinstance(row, dict) else {}
+
+
+_READERS = {".tsv": _tsv, ".csv": _csv, ".jsonl": _jsonl}
+
+
+def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+    if not set(required) <= set(header):
+        raise InputError(
+            f"{path} must begin with a line of columns that has {', '.join(required)}; "
+            f"got {', '.join(header)}"
+        )
+
+
+def _pair(path: Path, number: int, row: Row, columns: Columns) -> ScoredPair:
     try:
-        subset, score, first, second = row[:4]
-        return ScoredPair(subset, float(score), first, second)
-    except ValueError as error:
-        raise InputError(f"{path} line {number}: want {', '.join(COLUMNS)}; got {row}") from error
+        score = float(str(row[columns.score]))
+        first, second = row[columns.first], row[columns.second]
+    except (ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} line {number}: want a number and two texts as {', '.join(columns.required)}; "
+            f"got {row}"
+        ) from error
+    return ScoredPair(str(row.get(columns.subset, "")), score, str(first), str(second))
+
+
+def _from_hub(benchmark: Benchmark) -> list[ScoredPair]:
+    if benchmark.hub is None:
+        raise InputError(
+            f"{benchmark.name} is not on the hub as it is; give a folder with {benchmark.name}.tsv"
+        )
+    return [ScoredPair("", *row) for row in hub_rows(benchmark.hub)]

@@ -1,21 +1,169 @@
-"""How scores are held against human judgement."""
+"""How scores are held against human judgement: correlations, how they add up, how sure they are.
+
+Figures are × 100, as the papers of the field print them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+from numpy.typing import NDArray
+from scipy.stats import pearsonr, rankdata, spearmanr
 
+from similarity.distances import FloatArray
 from similarity.errors import InputError
+
+# Pairs × resamples that are ranked at once: some 32 MiB.
+_BLOCK = 1 << 22
+AGGREGATES = ("all", "mean", "wmean")
+
+Resamples = NDArray[np.int64]
 
 
 def spearman(scores: Sequence[float], judgements: Sequence[float]) -> float:
-    """Return Spearman's rank correlation × 100, as the papers of the field print it.
+    """Return Spearman's rank correlation × 100.
 
     Raises
     ------
     InputError
         If there are fewer than two pairs, or either side is constant: it is not defined then.
     """
-    if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(judgements) == 0:
-        raise InputError("Spearman's correlation needs two pairs or more whose scores differ")
+    _check_defined(scores, judgements)
     return 100 * float(spearmanr(scores, judgements).statistic)
+
+
+def pearson(scores: Sequence[float], judgements: Sequence[float]) -> float:
+    """Return Pearson's correlation × 100.
+
+    Raises
+    ------
+    InputError
+        As `spearman`.
+    """
+    _check_defined(scores, judgements)
+    return 100 * float(pearsonr(scores, judgements).statistic)
+
+
+def _check_defined(scores: Sequence[float], judgements: Sequence[float]) -> None:
+    if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(judgements) == 0:
+        raise InputError("a correlation needs two pairs or more whose scores differ")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its bootstrap interval, × 100; the interval is None where none was asked for."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The human side of a task: judgements and subsets, one a pair.
+
+    A subset of fewer than two pairs, or whose judgements are all one, has no correlation and
+    counts in "all" only.
+    """
+
+    judgements: FloatArray
+    subsets: NDArray[np.str_]
+
+    @property
+    def members(self) -> dict[str, NDArray[np.int64]]:
+        """Positions of each subset's pairs, in the order in which subsets first appear."""
+        found = {
+            str(name): np.flatnonzero(self.subsets == name)
+            for name in dict.fromkeys(self.subsets.tolist())
+        }
+        defined = {
+            name: where
+            for name, where in found.items()
+            if len(where) > 1 and np.ptp(self.judgements[where]) > 0
+        }
+        return defined or {"": np.arange(len(self.judgements))}
+
+    def resamples(self, count: int, seed: int) -> Resamples:
+        """Draw pairs with replacement within each subset, shape "resample pair".
+
+        Drawn once a task, and the same for every method, so that methods can be told apart by more
+        than their own intervals.
+        """
+        generator = np.random.Generator(np.random.Philox(seed))
+        drawn = np.empty((count, len(self.judgements)), np.int64)
+        for name in dict.fromkeys(self.subsets.tolist()):
+            where = np.flatnonzero(self.subsets == name)
+            drawn[:, where] = where[generator.integers(len(where), size=(count, len(where)))]
+        return drawn
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A figure × 100, and what it is in each resample of the pairs, shape "resample"."""
+
+    value: float
+    resampled: FloatArray
+
+    @property
+    def estimate(self) -> Estimate:
+        """The figure with its 95 % percentile interval, if there are resamples."""
+        if not self.resampled.size:
+            return Estimate(self.value)
+        low, high = np.percentile(self.resampled, [2.5, 97.5])
+        return Estimate(self.value, float(low), float(high))
+
+    @classmethod
+    def mean(cls, parts: "Sequence[Aggregate]") -> "Aggregate":
+        """Return the mean of figures that were resampled independently and equally often."""
+        return cls(
+            float(np.mean([part.value for part in parts])),
+            np.mean([part.resampled for part in parts], axis=0),
+        )
+
+
+def aggregates(judged: Judged, scores: FloatArray, resamples: Resamples) -> dict[str, Aggregate]:
+    """Return the three ways in which a task of several subsets is summed up, by name.
+
+    "all" is one Spearman correlation of all pairs together, as the paper and SimCSE report;
+    "mean" the mean over subsets, and "wmean" that weighted by pairs, as SentEval does.
+
+    Parameters
+    ----------
+    resamples
+        Shape "resample pair"; it may have no row.
+    """
+    values = _aggregated(judged, scores, np.arange(len(scores))[None])
+    drawn = _aggregated(judged, scores, resamples)
+    return {name: Aggregate(float(values[name][0]), drawn[name]) for name in AGGREGATES}
+
+
+def _aggregated(judged: Judged, scores: FloatArray, rows: Resamples) -> dict[str, FloatArray]:
+    """Return each aggregate, shape "resample"."""
+    members = judged.members
+    subsets = np.stack(
+        [_rank_correlations(scores, judged.judgements, rows[:, at]) for at in members.values()]
+    )
+    sizes = np.array([len(at) for at in members.values()])
+    return {
+        "all": _rank_correlations(scores, judged.judgements, rows),
+        "mean": subsets.mean(0),
+        "wmean": np.average(subsets, axis=0, weights=sizes),
+    }
+
+
+def _rank_correlations(scores: FloatArray, judgements: FloatArray, rows: Resamples) -> FloatArray:
+    """Return Spearman's correlation × 100 for each row of positions, shape "resample"."""
+    size = max(1, _BLOCK // rows.shape[1])
+    blocks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return np.concatenate([np.empty(0), *(_of_block(scores[at], judgements[at]) for at in blocks)])
+
+
+def _of_block(scores: FloatArray, judgements: FloatArray) -> FloatArray:
+    first, second = (rankdata(values, axis=1) for values in (scores, judgements))
+    first -= first.mean(1, keepdims=True)
+    second -= second.mean(1, keepdims=True)
+    scale = np.sqrt((first**2).sum(1) * (second**2).sum(1))
+    # What tells no two pairs apart has said nothing: 0 rather than not a number.
+    scale[scale == 0] = np.inf
+    result: FloatArray = 100 * (first * second).sum(1) / scale
+    return result

@@ -1,42 +1,78 @@
-"""Scores a benchmark's pairs with a model and holds them against human judgement."""
+"""Does a plan's work, chunk by chunk, in a folder from which a killed run goes on."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from eval.baselines import word_overlap
-from eval.datasets import ScoredPair
-from eval.protocol import spearman
-from similarity.config import ComparisonConfig
+from eval.methods.trajectories import Trajectories
+from eval.plan import Chunk, Plan
+from eval.results import Scored, results
+from eval.scores import write_scores
+from eval.store import RememberingModel
 from similarity.errors import InputError
-from similarity.fingerprint import Fingerprint
-from similarity.models.base import LanguageModel
-from similarity.pipeline import Progress, compare_pairs, no_progress
+from similarity.journal import Journal
+
+JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
+
+# Called with the pairs scored just now, and those that an earlier process had scored.
+Advance = Callable[[int, int], None]
 
 
-def evaluate_task(
-    model: LanguageModel,
-    task: str,
-    pairs: Sequence[ScoredPair],
-    config: ComparisonConfig,
-    progress: Progress = no_progress,
-) -> dict[str, Any]:
-    """Return the task's correlations × 100 with their baseline, and each pair's distance."""
-    texts = [(pair.first, pair.second) for pair in pairs]
-    results = compare_pairs(model, texts, config, progress)
-    judgements = [pair.score for pair in pairs]
-    return {
-        "task": task,
-        "pairs": len(pairs),
-        "spearman": {
-            "trajectories": spearman([-result.distance for result in results], judgements),
-            "word overlap": spearman([word_overlap(*pair) for pair in texts], judgements),
-        },
-        "distances": [result.distance for result in results],
-        "fingerprint": Fingerprint(model.info, config).to_dict(),
-    }
+def run(folder: Path, plan: Plan, model: RememberingModel, advance: Advance) -> dict[str, Any]:
+    """Score all pairs of the plan by all its methods; write and return the results.
+
+    What is in the folder is not done again. A chunk is on disk before the next is begun.
+
+    Parameters
+    ----------
+    model
+        On which the plan's methods stand; its folder is `folder / TRAJECTORIES`.
+
+    Raises
+    ------
+    InputError
+        If another process is at work in the folder, or it cannot be read or written.
+    ConfigError
+        If the folder is of another plan; the message says what differs.
+    """
+    chunks = list(plan.chunks())
+    with Journal.open(folder / JOURNAL, plan.header()) as journal:
+        entries = list(journal.entries())
+        model.load(len(entries))
+        advance(0, sum(len(entry["scores"]) for entry in entries))
+        for number, chunk in islice(enumerate(chunks), len(entries), None):
+            entry = _scored(plan, chunk)
+            # First: a chunk that counts as done has its trajectories on disk.
+            model.save(number)
+            journal.append(entry)
+            entries.append(entry)
+            advance(len(chunk.pairs), 0)
+        scored = _collect(plan, chunks, entries)
+        content = results(plan, scored)
+        write_scores(folder, scored.lines())
+        write_json(folder / RESULTS, content)
+    return content
+
+
+def _scored(plan: Plan, chunk: Chunk) -> dict[str, Any]:
+    method = plan.methods[chunk.method]
+    pairs = [(pair.first, pair.second) for pair in chunk.pairs]
+    entry: dict[str, Any] = {"method": chunk.method, "task": chunk.task, "start": chunk.start}
+    if plan.keep_rows and isinstance(method, Trajectories):
+        found = method.scores_and_rows(pairs)
+        rows = [log_likelihoods.tolist() for _, log_likelihoods in found]
+        return entry | {"scores": [score for score, _ in found], "log_likelihoods": rows}
+    return entry | {"scores": method.score(pairs)}
+
+
+def _collect(plan: Plan, chunks: Sequence[Chunk], entries: Sequence[dict[str, Any]]) -> Scored:
+    scored = Scored(plan)
+    for chunk, entry in zip(chunks, entries, strict=True):
+        scored.add(chunk, entry["scores"], entry.get("log_likelihoods"))
+    return scored
 
 
 def write_json(path: Path, content: object) -> None:
@@ -47,7 +83,7 @@ def write_json(path: Path, content: object) -> None:
     InputError
         If it cannot be written there.
     """
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def log_likelihoods(
     if sampling_law == scoring_law:
         # Where sampling gave numbers as good as scoring's, a text's own need no second pass.
         own = {i: _sampled_log_probs(trajectories[i]) for i, j in ordered if i == j}
-        known = {(i, i): _means(rows) for i, rows in own.items() if rows is not None}
+        known = {(i, i): mean_log_probs(rows) for i, rows in own.items() if rows is not None}
 
     wanted: dict[int, list[int]] = defaultdict(list)
     for i, j in ordered:
@@ -80,7 +80,7 @@ def log_likelihoods(
     ):
         remaining = iter(rows)
         for j in others:
-            known[i, j] = _means(list(islice(remaining, len(trajectories[j]))))
+            known[i, j] = mean_log_probs(list(islice(remaining, len(trajectories[j]))))
     return known
 
 
@@ -90,8 +90,14 @@ def _sampled_log_probs(trajectories: Sequence[Continuation]) -> list[LogProbs] |
     return rows if len(rows) == len(trajectories) else None
 
 
-def _means(rows: Sequence[LogProbs]) -> FloatArray:
-    """Return the mean over tokens of each row, shape "trajectory": log M, nats per token."""
+def mean_log_probs(rows: Sequence[LogProbs]) -> FloatArray:
+    """Return the mean over tokens of each row, shape "trajectory": log M, nats per token.
+
+    Raises
+    ------
+    WrongAnswerError
+        If one is not finite.
+    """
     means = np.array([row.mean() for row in rows], dtype=np.float64)
     if not np.isfinite(means).all():
         raise WrongAnswerError(

@@ -56,6 +56,26 @@ def compare_pairs(
     return [study.comparison(first, second) for first, second in pairs]
 
 
+def score_pairs(
+    model: LanguageModel,
+    pairs: Sequence[tuple[str, str]],
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+) -> list[tuple[float, FloatArray]]:
+    """Return the distance and the log-likelihoods of each pair, without what explains them.
+
+    The log-likelihoods are those of `Comparison`, shape "text=2 trajectory". For bulk work: no
+    trajectory is turned back into text.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    study = _study(model, pairs, config or ComparisonConfig(), progress)
+    return [(study.distance(u, v), study.log_likelihoods(u, v)) for u, v in pairs]
+
+
 def compare_many(
     model: LanguageModel,
     source: str,
@@ -130,6 +150,10 @@ class _Study:
         u, v = self._in_fixed_order(first, second)
         return self.metric(*self._rows(u, v))
 
+    def log_likelihoods(self, first: str, second: str) -> FloatArray:
+        """Return them in the order in which the texts were given, shape "text=2 trajectory"."""
+        return np.stack(self._rows(self.numbers[first], self.numbers[second]))
+
     def comparison(self, first: str, second: str) -> Comparison:
         u, v = self.numbers[first], self.numbers[second]
         distance = self.distance(first, second)
@@ -138,7 +162,7 @@ class _Study:
             distance=distance,
             similarity=self.metric.similarity(distance),
             entailment=self._entailment(first, second),
-            log_likelihoods=np.stack(self._rows(u, v)),
+            log_likelihoods=self.log_likelihoods(first, second),
             trajectories=tuple(
                 Trajectory(text, source, tokens, ended)
                 for source, number in enumerate((u, v))

@@ -1,11 +1,10 @@
-"""Dockerfiles, the locks that they install from, the health check, the evaluation's script."""
+"""Dockerfiles, the locks that they install from, the the health check."""
 
 import difflib
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -97,31 +96,3 @@ def test_the_health_check_follows_readiness() -> None:
 def test_the_health_check_needs_no_key() -> None:
     with running(ToyModel(), api_keys="secret") as url:
         assert eventually(lambda: probe(url.rpartition(":")[2]) == 0)
-
-
-def benchmark(folder: Path, task: str, pairs: int) -> None:
-    rows = ["subset\tscore\tsentence1\tsentence2"]
-    rows += [f"all\t{i % 5}\tText {i}.\tText {i // 2}." for i in range(pairs)]
-    (folder / f"{task}.tsv").write_text("\n".join(rows), encoding="utf-8")
-
-
-def evaluate(data: Path, runs: Path) -> str:
-    options = [f"--data={data}", "--model=toy", "--n-trajectories=1", "--max-tokens=1"]
-    command = ["sh", DOCKER / "evaluate.sh", runs, "sick-r-dev", "sts16-test", "--", *options]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(
-        command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
-    )
-    return result.stderr
-
-
-def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    benchmark(tmp_path, "sick-r-dev", 500)
-    benchmark(tmp_path, "sts16-test", 1186)
-    runs = tmp_path / "runs"
-    evaluate(tmp_path, runs)
-    first, second = runs / "sick-r-dev.json", runs / "sts16-test.json"
-    written = first.stat().st_mtime_ns, second.read_bytes()
-    second.unlink()
-    assert "sick-r-dev: done before" in evaluate(tmp_path, runs)
-    assert (first.stat().st_mtime_ns, second.read_bytes()) == written

@@ -1,81 +1,205 @@
+"""A run: what it writes, that it survives, and its figures against a computation by hand."""
+
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from scipy.stats import rankdata
 
-from eval import datasets
-from eval.baselines import word_overlap
+from eval import plan
 from eval.cli import evaluate
 from eval.datasets import read_pairs
-from eval.protocol import spearman
-from eval.run import evaluate_task
+from eval.scores import NAME, read_scores
 from similarity.config import ComparisonConfig
-from similarity.errors import InputError
-from similarity.models.toy import ToyModel
-from similarity.pipeline import compare
+from similarity.material import likelihood_matrix, sample
+from similarity.models.base import LanguageModel
+from similarity.models.loader import load_model
+from tests.conftest import ROOT
 
 FIXTURE = Path(__file__).parent / "fixture.tsv"
-CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+OPTIONS = ("--data", "nowhere", "-n", "3", "-m", "5", "--resamples", "20")
+FILES = ("results.json", NAME)
 
 
-def test_spearman_by_hand() -> None:
-    scores, judgements = [0.3, 0.1, 0.9, 0.9], [2.0, 1.0, 4.0, 3.0]
-    ranks = np.stack([rankdata(scores), rankdata(judgements)])
-    assert spearman(scores, judgements) == pytest.approx(100 * np.corrcoef(ranks)[0, 1])
-    assert spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-100)
+def arguments(out: Path, *more: str, model: str = "toy") -> list[str]:
+    options = [*OPTIONS, "--tasks", str(FIXTURE), "--out", str(out), "--model", model]
+    return ["sts", *options, *more]
 
 
-@pytest.mark.parametrize(("scores", "judgements"), [([1], [2]), ([1, 1], [1, 2]), ([1, 2], [3, 3])])
-def test_spearman_where_it_is_not_defined(scores: list[float], judgements: list[float]) -> None:
-    with pytest.raises(InputError, match="two pairs or more whose scores differ"):
-        spearman(scores, judgements)
+def invoke(out: Path, *more: str, model: str = "toy") -> Result:
+    return CliRunner().invoke(evaluate, arguments(out, *more, model=model))
 
 
-def test_word_overlap() -> None:
-    assert word_overlap("The cat sat.", "the CAT ran") == pytest.approx(2 / 4)
-    assert word_overlap("a", "a") == 1
-    assert word_overlap("a", "b") == 0
-    assert word_overlap("...", "!") == 1
+def files(out: Path) -> list[bytes]:
+    return [(out / name).read_bytes() for name in FILES]
 
 
-def test_evaluation_is_the_comparison_of_each_pair(toy_model: ToyModel) -> None:
+def results(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return content
+
+
+def by_hand(model: LanguageModel, config: ComparisonConfig) -> tuple[list[float], float]:
+    """Return the distance of each pair of the fixture and Spearman's correlation × 100.
+
+    From the definitions alone: trajectories of both texts, mean log-probability a token of each
+    under each text, mean absolute difference, correlation of the ranks.
+    """
+    distances = []
     pairs = read_pairs(FIXTURE)
-    result = evaluate_task(toy_model, "made", pairs, CONFIG)
-    expected = [compare(toy_model, pair.first, pair.second, CONFIG).distance for pair in pairs]
-    assert result["distances"] == expected
-    assert result["spearman"]["trajectories"] == pytest.approx(
-        spearman([-d for d in expected], [pair.score for pair in pairs])
-    )
-    assert result["pairs"] == 6
+    for pair in pairs:
+        both = sample(model, [pair.first, pair.second], config)
+        pooled = [trajectory.token_ids for sampled in both for trajectory in sampled]
+        u, v = likelihood_matrix(model, [pair.first, pair.second], pooled, config)
+        distances.append(sum(abs(a - b) for a, b in zip(u, v, strict=True)) / len(pooled))
+    ranks = rankdata([-d for d in distances]), rankdata([pair.score for pair in pairs])
+    first, second = (rank - rank.mean() for rank in ranks)
+    return distances, float(100 * (first @ second) / np.sqrt(first @ first * second @ second))
 
 
-def invoke(tmp_path: Path, *arguments: str) -> Any:
-    options = ("--data", str(tmp_path), "--model", "toy", "-n", "3", "-m", "5")
-    return CliRunner().invoke(evaluate, ["sts", *options, *arguments])
+@pytest.mark.parametrize("name", ["toy", "embedded"])
+def test_figures_by_hand(tmp_path: Path, name: str) -> None:
+    assert invoke(tmp_path, "--no-baselines", model=name).exit_code == 0
+    model = load_model(name)
+    distances, spearman = by_hand(model, ComparisonConfig.build(n_trajectories=3, max_tokens=5))
+    lines = list(read_scores(tmp_path))
+    np.testing.assert_allclose([-x["scores"]["trajectories"] for x in lines], distances, atol=1e-6)
+    task = results(tmp_path)["tasks"][str(FIXTURE)]
+    found = task["methods"]["trajectories"]["spearman"]
+    assert found["all"]["value"] == pytest.approx(spearman)
+    assert found["subsets"] == {
+        "made": {"pairs": 6, "spearman": pytest.approx(spearman), "pearson": pytest.approx(
+            100 * np.corrcoef([x["judgement"] for x in lines], [-d for d in distances])[0, 1]
+        )}
+    }  # fmt: skip
 
 
-def test_command_writes_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "made.tsv").write_text(FIXTURE.read_text())
-    monkeypatch.setitem(datasets.STS_TASKS, "made", 6)
-    out = tmp_path / "out.json"
-    result = invoke(tmp_path, "--tasks", "made", "--limit", "5", "--out", str(out), "--json")
+def test_what_a_run_tells(tmp_path: Path) -> None:
+    result = invoke(tmp_path, "--log-likelihoods", "--limit", "5", "--seeds", "7,8")
     assert result.exit_code == 0, result.output
-    content = json.loads(result.stdout)
-    assert content == json.loads(out.read_text())
-    assert content["results"][0]["pairs"] == 5
-    monkeypatch.chdir(tmp_path)
-    table = invoke(tmp_path, "--tasks", "made").stdout
-    assert (tmp_path / "runs" / "sts.json").exists()
-    assert "word overlap" in table
+    assert "word overlap" in result.stdout
+    content = results(tmp_path)
+    assert content["fingerprint"]["settings"]["sampling"]["n_trajectories"] == 3
+    assert list(content["methods"])[:2] == ["trajectories", "trajectories, seed 8"]
+    assert content["methods"]["trajectories"]["sampling"]["seed"] == 7
+    # The toy model has no hidden states: that is said, and nothing made up.
+    assert "load the model in this process" in content["left_out"]["mean token"]
+    assert "left out: mean token" in result.output
+    (line, *_) = lines = list(read_scores(tmp_path))
+    assert len(lines) == 5
+    assert {"task", "index", "subset", "judgement", "scores", "log_likelihoods"} == line.keys()
+    first, second = np.array(line["log_likelihoods"]["trajectories"])
+    assert line["scores"]["trajectories"] == pytest.approx(-np.abs(first - second).mean())
+    of_seeds = content["seeds"][str(FIXTURE)]
+    assert of_seeds["mean"] == pytest.approx(np.mean(of_seeds["values"]))
+    assert of_seeds["standard_deviation"] == pytest.approx(np.std(of_seeds["values"], ddof=1))
+    assert content["averages"] == {}
+
+
+def test_the_printed_object_is_the_written_one(tmp_path: Path) -> None:
+    result = invoke(tmp_path, "--json")
+    assert json.loads(result.stdout) == results(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_real_task(sts_data: Path, toy_model: ToyModel) -> None:
-    pairs = read_pairs(sts_data / "stsb-dev.tsv")[:40]
-    result = evaluate_task(toy_model, "stsb-dev", pairs, CONFIG)
-    assert -100 <= result["spearman"]["trajectories"] <= 100
-    assert result["spearman"]["word overlap"] > 0
+def test_a_run_goes_on_after_any_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "CHUNK", 2)
+    whole = tmp_path / "whole"
+    assert invoke(whole).exit_code == 0
+    journal = (whole / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(journal) > 6
+    for kept in range(1, len(journal)):
+        out = tmp_path / str(kept)
+        (out / "trajectories").mkdir(parents=True)
+        for file in (whole / "trajectories").iterdir():
+            if int(file.stem) < kept:
+                (out / "trajectories" / file.name).write_bytes(file.read_bytes())
+        # What a killed process may leave behind: half a line.
+        (out / "journal.jsonl").write_bytes(b"".join(journal[:kept]) + journal[kept][:9])
+        assert invoke(out).exit_code == 0
+        assert files(out) == files(whole)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (("--distance", "l2"), "settings.distance is"),
+        (("--limit", "4"), "pairs is 4, there 6"),
+        (("--no-baselines",), "methods.word overlap"),
+    ],
+)
+def test_another_run_is_refused(tmp_path: Path, changed: tuple[str, ...], message: str) -> None:
+    assert invoke(tmp_path).exit_code == 0
+    before = files(tmp_path)
+    refused = CliRunner().invoke(evaluate, arguments(tmp_path, *changed))
+    assert message in str(refused.exception)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--limit", "1"),
+        ("--seeds", "1,1"),
+        ("--seeds", "a"),
+        ("--columns", "a,b"),
+        ("--resamples", "-1"),
+        ("--tasks", "sts99"),
+    ],
+)
+def test_options_that_cannot_be(tmp_path: Path, wrong: tuple[str, ...]) -> None:
+    assert "got" in str(invoke(tmp_path, *wrong).exception) or "allowed" in str(
+        invoke(tmp_path, *wrong).exception
+    )
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
+def test_killed_and_beside_another(tmp_path: Path) -> None:
+    """A process killed with -9 in the midst of it, and two at once on one folder."""
+    task = tmp_path / "long.tsv"
+    rows = [f"x\t{i % 6}\ttext {i} of many\tanother text {i % 9}" for i in range(700)]
+    task.write_text("subset\tscore\tsentence1\tsentence2\n" + "\n".join(rows))
+
+    def command(out: Path) -> list[str]:
+        program = [sys.executable, "-m", "similarity", "eval", "sts", *OPTIONS, "--model", "toy"]
+        return [*program, "--tasks", str(task), "--out", str(out)]
+
+    out = tmp_path / "killed"
+    for entries in (1, 3):
+        process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.PIPE)
+        wait_for_entries(out / "journal.jsonl", entries, process)
+        second = subprocess.run(command(out), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert "another process is writing" in second.stderr
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    finished = subprocess.run(command(out), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "going on: " in finished.stderr
+    subprocess.run(command(tmp_path / "whole"), cwd=ROOT, capture_output=True, check=True)
+    assert files(out) == files(tmp_path / "whole")
+
+
+def wait_for_entries(journal: Path, entries: int, process: "subprocess.Popen[bytes]") -> None:
+    limit = time.monotonic() + 120
+    while not (journal.exists() and journal.read_bytes().count(b"\n") > entries):
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_real_task(tmp_path: Path, sts_data: Path) -> None:
+    options = ["--data", str(sts_data), "--limit", "40", "-n", "2", "-m", "4", "--model", "toy"]
+    out = ["--out", str(tmp_path)]
+    result = CliRunner().invoke(evaluate, ["sts", *options, *out, "--resamples", "10"])
+    assert result.exit_code == 0, result.output
+    averages = results(tmp_path)["averages"]
+    assert averages["word overlap"]["spearman"] > averages["trajectories"]["spearman"]
+    assert len(averages["trajectories"]["tasks"]) == 7

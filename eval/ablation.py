@@ -1,0 +1,180 @@
+"""What each setting of the method is worth: one benchmark, one setting changed at a time.
+
+Every variation is a run of its own in a folder of its own, so that this too goes on where it was
+stopped. Trajectories are numbered and n of them are the first n of more, so one run with many
+serves every smaller number, and every distance.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.datasets import ScoredPair
+from eval.methods.base import Setting
+from eval.plan import TRAJECTORIES as METHOD
+from eval.plan import Plan, fingerprint, make_methods
+from eval.protocol import Judged, aggregates
+from eval.run import TRAJECTORIES, Advance, run, write_json
+from eval.scores import read_scores
+from eval.store import RememberingModel
+from similarity.config import ComparisonConfig, Law
+from similarity.distances import DISTANCES, FloatArray
+from similarity.models.base import LanguageModel
+from similarity.prompts import PROMPTS
+
+NUMBERS = (1, 5, 10, 20, 40)
+LENGTHS = (1, 5, 10, 20, 40)
+TEMPERATURES = (0.5, 0.7, 1.0, 1.3)
+MOST = max(NUMBERS)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One setting that differs from the paper's: the figure's panel, the value, the settings."""
+
+    panel: str
+    value: str
+    config: ComparisonConfig
+
+    @property
+    def folder(self) -> str:
+        """Name of its run."""
+        return f"{self.panel}={self.value}".replace(" ", "-")
+
+
+def variations(base: ComparisonConfig) -> Iterator[Variation]:
+    """Give those that need trajectories or likelihoods of their own."""
+    sampling = base.sampling
+    for length in LENGTHS:
+        if length != sampling.max_tokens:
+            yield Variation("length", str(length), _with(base, max_tokens=length))
+    for temperature in TEMPERATURES:
+        if temperature != sampling.law.temperature:
+            law = Law(temperature=temperature)
+            yield Variation("temperature", str(temperature), _with(base, law=law))
+    yield Variation("full stop", "no", replace(base, prompt=replace(base.prompt, full_stop=False)))
+    for name, prompt in PROMPTS.items():
+        if prompt != base.prompt:
+            yield Variation("prompt", name, replace(base, prompt=prompt))
+
+
+def _with(config: ComparisonConfig, **sampling: Any) -> ComparisonConfig:
+    return replace(config, sampling=replace(config.sampling, **sampling))
+
+
+def spread(pairs: Sequence[ScoredPair], count: int | None) -> list[ScoredPair]:
+    """Return that many pairs, evenly from first to last: files are often sorted by subset."""
+    if count is None or count >= len(pairs):
+        return list(pairs)
+    return [pairs[i * len(pairs) // count] for i in range(count)]
+
+
+def ablate(
+    folder: Path,
+    model: LanguageModel,
+    task: str,
+    pairs: Sequence[ScoredPair],
+    base: ComparisonConfig,
+    advance: Callable[[str], Advance],
+) -> dict[str, Any]:
+    """Return, and write, Spearman's correlation × 100 of every variation, with its interval.
+
+    Parameters
+    ----------
+    base
+        The setting that is varied.
+    advance
+        Given a variation's name, what that run's progress is told to.
+
+    Raises
+    ------
+    InputError, ConfigError
+        As `eval.run.run`.
+    """
+    work = _Work(folder, model, task, pairs, advance)
+    most = work.run("base", _with(base, n_trajectories=MOST), keep_rows=True)
+    panels: dict[str, dict[str, Any]] = {
+        "distance": {
+            name: work.figure([-metric(*_first(rows, base)) for rows in most])
+            for name, metric in DISTANCES.items()
+        },
+        "n": {
+            str(n): work.figure([-_distance(base, _first(rows, base, n)) for rows in most])
+            for n in NUMBERS
+        },
+    }
+    plain = work.figure([-_distance(base, _first(rows, base)) for rows in most])
+    panels["length"] = {str(base.sampling.max_tokens): plain}
+    panels["temperature"] = {str(base.sampling.law.temperature): plain}
+    panels["full stop"] = {"yes": plain}
+    panels["prompt"] = {"none": plain}
+    for variation in variations(base):
+        scores = work.run(variation.folder, variation.config)
+        panels[variation.panel][variation.value] = work.figure(scores)
+    for panel in ("length", "temperature"):
+        panels[panel] = dict(sorted(panels[panel].items(), key=lambda item: float(item[0])))
+    content = {
+        "task": task,
+        "pairs": len(pairs),
+        "fingerprint": fingerprint(model, base).to_dict(),
+        "spearman": panels,
+    }
+    write_json(folder / "ablation.json", content)
+    return content
+
+
+class _Work:
+    """The runs of one ablation."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: LanguageModel,
+        task: str,
+        pairs: Sequence[ScoredPair],
+        advance: Callable[[str], Advance],
+    ) -> None:
+        self._folder = folder
+        self._model = model
+        self._tasks = {task: pairs}
+        self._advance = advance
+        self._judged = Judged(
+            np.array([pair.score for pair in pairs]), np.full(len(pairs), "", np.str_)
+        )
+        self._resamples = self._judged.resamples(1000, 0)
+
+    def run(self, name: str, config: ComparisonConfig, *, keep_rows: bool = False) -> list[Any]:
+        """Return the scores of one variation, or its log-likelihoods, "text=2 trajectory"."""
+        folder = self._folder / name
+        model = RememberingModel(self._model, folder / TRAJECTORIES)
+        setting = Setting(model=model, config=config)
+        methods, _ = make_methods(setting, [config.sampling.seed], {})
+        plan = Plan(
+            fingerprint=fingerprint(model, config),
+            tasks=self._tasks,
+            methods=methods,
+            left_out={},
+            unlabelled={},
+            keep_rows=keep_rows,
+        )
+        run(folder, plan, model, self._advance(name))
+        kept = "log_likelihoods" if keep_rows else "scores"
+        return [np.array(line[kept][METHOD]) for line in read_scores(folder)]
+
+    def figure(self, scores: Sequence[float]) -> dict[str, Any]:
+        """Return Spearman's correlation × 100 with its interval."""
+        found = aggregates(self._judged, np.array(scores, np.float64), self._resamples)
+        return asdict(found["all"].estimate)
+
+
+def _first(rows: FloatArray, base: ComparisonConfig, n: int | None = None) -> FloatArray:
+    """Return the log-likelihoods of each text's first n trajectories, "text=2 trajectory"."""
+    n = base.sampling.n_trajectories if n is None else n
+    return np.concatenate([rows[:, :n], rows[:, MOST : MOST + n]], axis=1)
+
+
+def _distance(base: ComparisonConfig, rows: FloatArray) -> float:
+    return DISTANCES[base.distance](*rows)

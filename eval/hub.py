@@ -1,0 +1,44 @@
+"""Fetches benchmarks from the hub of datasets, at pinned revisions."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from similarity.errors import InputError, MissingDependencyError
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A split of a dataset at one commit."""
+
+    dataset: str
+    revision: str
+    split: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset}@{self.revision[:12]} ({self.split})"
+
+
+def hub_rows(source: HubSource) -> list[tuple[float, str, str]]:
+    """Return score and both sentences of each pair.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the `datasets` package is not installed.
+    InputError
+        If the hub cannot be reached and its cache has no such revision.
+    """
+    try:
+        datasets: Any = import_module("datasets")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "benchmarks from the hub need the datasets package: pip install 'trajsim[hub]'"
+        ) from error
+    try:
+        rows = datasets.load_dataset(source.dataset, revision=source.revision, split=source.split)
+    except Exception as error:  # of whichever HTTP library the package is built on
+        raise InputError(
+            f"cannot fetch {source}: {error}; give a folder of <task>.tsv files as the data"
+        ) from error
+    return [(float(row["score"]), row["sentence1"], row["sentence2"]) for row in rows]

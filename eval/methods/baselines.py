@@ -1,0 +1,18 @@
+"""All baselines, by the names that users give and tables print."""
+
+from eval.methods.base import Factory
+from eval.methods.hidden import hidden_states, prompteol, whitened_hidden_states
+from eval.methods.lexical import TfIdf, WordOverlap
+from eval.methods.likelihood import ConditionalLikelihood, JointLikelihood
+
+BASELINES: dict[str, Factory] = {
+    "word overlap": WordOverlap,
+    "tf-idf": TfIdf,
+    "conditional likelihood": ConditionalLikelihood,
+    "joint likelihood": JointLikelihood,
+    "last token": hidden_states("last token"),
+    "mean token": hidden_states("mean token"),
+    "last token, whitened": whitened_hidden_states("last token"),
+    "mean token, whitened": whitened_hidden_states("mean token"),
+    "prompteol": prompteol,
+}

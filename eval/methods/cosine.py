@@ -1,0 +1,54 @@
+"""Any way to make a vector of a text, as a method: the cosine of the two vectors."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.methods.base import Method, Pair
+from eval.methods.texts import batches, distinct
+from similarity.errors import WrongAnswerError
+from similarity.whitening import Whitening, WhiteningFit, cosines
+
+Vectors = NDArray[np.float64]
+# Texts to vectors, shape "text width"; a text's own does not depend on the others.
+Embed = Callable[[Sequence[str]], Vectors]
+
+
+class Cosine(Method):
+    """The cosine of the vectors of two texts, each distinct text of a call embedded once."""
+
+    def __init__(self, embed: Embed, settings: dict[str, Any]) -> None:
+        self._embed = embed
+        self.settings = settings
+
+    def score(self, pairs: Sequence[Pair]) -> list[float]:
+        """Return the cosine of each pair, in [−1, 1].
+
+        Raises
+        ------
+        WrongAnswerError
+            If a vector is not finite.
+        """
+        vectors = {
+            text: vector
+            for batch in batches(distinct(pairs))
+            for text, vector in zip(batch, self._embed(batch), strict=True)
+        }
+        scores = [float(cosines(vectors[first], vectors[second])) for first, second in pairs]
+        if not np.isfinite(scores).all():
+            raise WrongAnswerError("the vector of a text is not finite; use another dtype or model")
+        return scores
+
+
+def fit_whitening(
+    embed: Embed, texts: Sequence[str], shrinkage: float, rank: int | None
+) -> Whitening:
+    """Return the whitening of the vectors of texts, of which one batch at a time is held."""
+    vectors = map(embed, batches(texts))
+    first = next(vectors)
+    fit = WhiteningFit(first.shape[1]).add(first)
+    for more in vectors:
+        fit.add(more)
+    return fit.fit(shrinkage, rank)

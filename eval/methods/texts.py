@@ -1,0 +1,51 @@
+"""The texts that methods read: each once, in batches, and those to fit on by their digest."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from eval.methods.base import Pair, Setting
+from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
+
+# Texts whose vectors, and all that they are made from, are held at once.
+BATCH = 512
+
+
+def distinct(pairs: Sequence[Pair]) -> list[str]:
+    """Return each text of the pairs once, in order."""
+    return list(dict.fromkeys(text for pair in pairs for text in pair))
+
+
+def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut texts into batches of at most BATCH."""
+    return (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+
+
+def unlabelled_texts(setting: Setting, method: str) -> list[str]:
+    """Return each unlabelled text once, in order: there are at least two.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer, as `method` then has nothing to fit on.
+    """
+    texts = list(dict.fromkeys(setting.unlabelled))
+    if len(texts) < 2:
+        raise ConfigError(
+            f"{method} is fitted on unlabelled texts and got {len(texts)}; give two or more "
+            "texts that are not in the task, such as the sentences of stsb-train"
+        )
+    return texts
+
+
+def identity(texts: Sequence[str]) -> dict[str, Any]:
+    """Return what tells texts fitted on from others: their number and a hash, as plain values."""
+    digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+    return {"texts": len(texts), "sha256": digest[:16]}
+
+
+def opening_length(model: LanguageModel) -> int:
+    """Return how many tokens the model wants at the beginning of every text."""
+    return len(model.encode("a")) - len(model.encode_continuation("a"))

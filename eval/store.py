@@ -1,0 +1,185 @@
+"""Keeps every trajectory that a run samples: each text is sampled once over all of its tasks.
+
+On disk there is one file for each chunk of the run, so that a run which goes on has the same
+trajectories, also from a server that would not sample them again.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from similarity.config import Law
+from similarity.errors import InputError
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    Rows,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+
+# What was sampled: a text's noise key, its number of trajectories and their length.
+Key = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """A text's trajectories in three arrays: objects for each token would fill the memory."""
+
+    token_ids: NDArray[np.int32]  # of all trajectories, one behind the other
+    lengths: NDArray[np.int32]  # "trajectory"
+    log_probs: NDArray[np.float64]  # as the ids; empty where the model told none
+
+    @classmethod
+    def of(cls, continuations: Sequence[Continuation]) -> "_Sampled":
+        told = [c.log_probs for c in continuations if c.log_probs is not None]
+        complete = len(told) == len(continuations)
+        return cls(
+            np.concatenate([c.token_ids for c in continuations]).astype(np.int32),
+            np.array([len(c.token_ids) for c in continuations], np.int32),
+            np.concatenate(told) if complete else np.empty(0),
+        )
+
+    def continuations(self) -> list[Continuation]:
+        ends = np.cumsum(self.lengths)[:-1]
+        ids = np.split(self.token_ids, ends)
+        log_probs: Sequence[LogProbs | None] = (
+            np.split(self.log_probs, ends) if self.log_probs.size else [None] * len(ids)
+        )
+        return [
+            Continuation(token_ids=tuple(tokens.tolist()), log_probs=row)
+            for tokens, row in zip(ids, log_probs, strict=True)
+        ]
+
+
+class RememberingModel(LanguageModel):
+    """A model that never samples the same twice: a cache in memory, saved by the chunk.
+
+    It remembers under a text's noise key, so it is for one model, prompt and law.
+    """
+
+    def __init__(self, model: LanguageModel, folder: Path) -> None:
+        self._model = model
+        self._folder = folder
+        self._known: dict[Key, _Sampled] = {}
+        self._new: dict[Key, _Sampled] = {}
+        self.info = model.info
+        self.vocab_size = model.vocab_size
+
+    @property
+    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's may still grow
+        """The tokens that end a sequence."""
+        return self._model.end_ids
+
+    def encode(self, text: str) -> TokenIds:
+        """As the model does."""
+        return self._model.encode(text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """As the model does."""
+        return self._model.encode_all(texts)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """As the model does."""
+        return self._model.decode(token_ids)
+
+    def check_scoring(self, law: Law) -> None:
+        """As the model does."""
+        self._model.check_scoring(law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample what is not known yet."""
+        keys = [(request.key, request.n, request.max_tokens) for request in requests]
+        missing = [
+            request for key, request in zip(keys, requests, strict=True) if key not in self._known
+        ]
+        advance(len(requests) - len(missing))
+        for request, sampled in zip(
+            missing, self._model.sample(missing, law, advance), strict=True
+        ):
+            key = (request.key, request.n, request.max_tokens)
+            self._known[key] = self._new[key] = _Sampled.of(sampled)
+        return [self._known[key].continuations() for key in keys]
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """As the model does."""
+        return self._model.score(requests, law, advance)
+
+    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+        """As the model does."""
+        return self._model.distributions(requests, law)
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """As the model does."""
+        return self._model.hidden_states(prefixes)
+
+    def save(self, chunk: int) -> None:
+        """Write what was sampled since the last chunk, whole or not at all."""
+        if not self._new:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / _name(chunk)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                keys=np.array([key for key, _, _ in self._new], np.uint64),
+                sizes=np.array([size for _, *size in self._new], np.int64),
+                trajectories=np.concatenate([s.lengths for s in self._new.values()]),
+                token_ids=np.concatenate([s.token_ids for s in self._new.values()]),
+                log_probs=np.concatenate([s.log_probs for s in self._new.values()]),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        self._new.clear()
+
+    def load(self, chunks: int) -> None:
+        """Read what the first `chunks` chunks sampled.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read.
+        """
+        for chunk in range(chunks):
+            path = self._folder / _name(chunk)
+            if path.exists():
+                self._known |= _read(path)
+
+
+def _name(chunk: int) -> str:
+    return f"{chunk:06d}.npz"
+
+
+def _read(path: Path) -> dict[Key, _Sampled]:
+    try:
+        with np.load(path) as saved:
+            content = {name: saved[name] for name in saved.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"cannot read {path}: {error}; delete the run and start anew") from error
+    keys = [
+        (int(key), int(n), int(length))
+        for key, (n, length) in zip(content["keys"], content["sizes"], strict=True)
+    ]
+    counts = np.cumsum([n for _, n, _ in keys])[:-1]
+    lengths = np.split(content["trajectories"], counts)
+    tokens = np.cumsum([part.sum() for part in lengths])[:-1]
+    ids = np.split(content["token_ids"], tokens)
+    told = content["log_probs"]
+    log_probs = np.split(told, tokens) if told.size else [told] * len(ids)
+    return {
+        key: _Sampled(*arrays) for key, *arrays in zip(keys, ids, lengths, log_probs, strict=True)
+    }

@@ -1,0 +1,66 @@
+"""Texts without judgements, for the methods that fit statistics."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.datasets import ScoredPair, Source, load_task
+from similarity.errors import InputError
+
+# Whose sentences are taken, without their judgements, where no file is given.
+DEFAULT_TASK = "stsb-train"
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Texts, and where they are from; none of them is in the tasks of the run."""
+
+    origin: str
+    texts: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what tells one from another, as plain values."""
+        digest = hashlib.sha256("\n".join(self.texts).encode()).hexdigest()[:16]
+        return {"origin": self.origin, "texts": len(self.texts), "sha256": digest}
+
+
+def read_unlabelled(
+    path: Path | None, source: Source, tasks: Iterable[Sequence[ScoredPair]]
+) -> Unlabelled:
+    """Return the lines of a file, or the sentences of STS Benchmark's training set if it is there.
+
+    Texts of the tasks themselves are dropped.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    if path is not None:
+        origin, texts = path.name, _lines(path)
+    else:
+        origin, texts = DEFAULT_TASK, _default(source)
+    evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}
+    kept = [text for text in dict.fromkeys(texts) if text not in evaluated]
+    return Unlabelled(origin, kept)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _default(source: Source) -> list[str]:
+    try:
+        pairs = load_task(DEFAULT_TASK, source)
+    except InputError:
+        # Not there: the methods that need texts say so, and are left out.
+        return []
+    return [text for pair in pairs for text in (pair.first, pair.second)]

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval.store import RememberingModel
+from similarity import Law, compare
+from similarity.config import ComparisonConfig
+from similarity.errors import InputError
+from similarity.models.base import Advance, Continuation, SampleRequest, ignore_progress
+from similarity.models.toy import ToyModel
+
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
+REQUESTS = [SampleRequest(prefix=(97, i), n=3, max_tokens=5, key=2**63 + i) for i in range(4)]
+
+
+class Counting(ToyModel):
+    def __init__(self, *, tells: bool = True) -> None:
+        super().__init__()
+        self.sampled = 0
+        self._tells = tells
+
+    def sample(
+        self, requests: list[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        self.sampled += len(requests)
+        found = super().sample(requests, law, advance)
+        if self._tells:
+            return found
+        return [[Continuation(token_ids=c.token_ids, log_probs=None) for c in row] for row in found]
+
+
+def plain(found: list[list[Continuation]]) -> list[list[tuple[object, object]]]:
+    return [
+        [(c.token_ids, None if c.log_probs is None else c.log_probs.tolist()) for c in row]
+        for row in found
+    ]
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, tells: bool) -> None:
+    truth = plain(Counting(tells=tells).sample(REQUESTS, Law()))
+    model = RememberingModel(inner := Counting(tells=tells), tmp_path)
+    assert plain(model.sample(REQUESTS[:2], Law())) == truth[:2]
+    model.save(0)
+    model.save(1)  # nothing new
+    assert plain(model.sample(REQUESTS[1:], Law())) == truth[1:]
+    model.save(2)
+    assert inner.sampled == 4
+
+    again = RememberingModel(inner := Counting(tells=tells), tmp_path)
+    again.load(2)
+    assert plain(again.sample(REQUESTS, Law())) == truth
+    assert inner.sampled == 2
+    again.load(3)
+    assert plain(again.sample(REQUESTS, Law())) == truth
+    assert inner.sampled == 2
+
+
+def test_it_is_the_model_in_all_else(tmp_path: Path, toy_model: ToyModel) -> None:
+    model = RememberingModel(toy_model, tmp_path)
+    for _ in range(2):
+        mine, truth = (compare(m, "a red car", "a car", CONFIG) for m in (model, toy_model))
+        assert mine.to_dict() == truth.to_dict()
+        np.testing.assert_array_equal(mine.log_likelihoods, truth.log_likelihoods)
+
+
+def test_a_damaged_file(tmp_path: Path, toy_model: ToyModel) -> None:
+    (tmp_path / "000000.npz").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"000000\.npz"):
+        RememberingModel(toy_model, tmp_path).load(1)
