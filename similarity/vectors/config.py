@@ -27,12 +27,16 @@ class VectorConfig:
         Weight of the square roots of the whole next-token distributions along them, each
         projected at random.
     states
-        Weight of the mean of the hidden states of the text's own tokens. The cosine of two
-        vectors is the mean of the groups' own cosines by these weights; 0 leaves a group out.
+        Weight of the mean of the hidden states of the text's own tokens, each by how rare it is.
+        The cosine of two vectors is the mean of the groups' own cosines by these weights; 0 leaves
+        a group out.
     n_references, reference_tokens
         How many reference trajectories there are, and how long they are.
     projection
         Coordinates that are kept of one next-token distribution.
+    smoothing
+        a of a token's weight a / (a + p) in the mean of states, p its frequency in the corpus
+        (smooth inverse frequency; Arora, Liang and Ma 2017).
     prompt
         Put around a text before the trajectories; the states are of the text without it.
     shrinkage
@@ -49,6 +53,7 @@ class VectorConfig:
     n_references: int = 8
     reference_tokens: int = 4
     projection: int = 64
+    smoothing: float = 1e-3
     prompt: Prompt = field(default=IMPLIES)
     shrinkage: float = 0.05
     rank: int = 512
@@ -62,6 +67,7 @@ class VectorConfig:
         check_integer("n_references", self.n_references, at_least=1, at_most=1_000)
         check_integer("reference_tokens", self.reference_tokens, at_least=1, at_most=1_000)
         check_integer("projection", self.projection, at_least=1, at_most=4_096)
+        check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
         check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
         check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
         check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)

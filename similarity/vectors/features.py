@@ -19,11 +19,15 @@ HELD_NUMBERS = 1 << 25
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A model, and what of it is read for each text."""
+    """A model, and what of it is read for each text.
+
+    `token_weights`, shape "vocabulary", are those of `weights_of_tokens`.
+    """
 
     model: LanguageModel
     config: VectorConfig
     references: References
+    token_weights: Rows
 
     def rows(self, group: str, texts: Sequence[str]) -> Rows:
         """Return the features of one group, shape "text width".
@@ -76,11 +80,23 @@ def _distributions(reader: Reader, texts: Sequence[str]) -> Rows:
 
 
 def _states(reader: Reader, texts: Sequence[str]) -> Rows:
-    """Return the mean state of the text's tokens, with its full stop and without a prompt."""
-    bare = Prompt(full_stop=reader.config.prompt.full_stop)
-    prefixes = encode_prefixes(reader.model, texts, bare, 0)
-    states = reader.model.hidden_states([prefix.token_ids for prefix in prefixes])
-    return np.stack([rows.mean(axis=0) for rows in states])
+    """Return the mean state of the text's tokens, frequent tokens counting less.
+
+    Of the text with its full stop and without a prompt.
+    """
+    prefixes = bare_prefixes(reader.model, reader.config, texts)
+    states = reader.model.hidden_states(prefixes)
+    weights = (reader.token_weights[list(prefix)] for prefix in prefixes)
+    means = [(w @ rows) / w.sum() for w, rows in zip(weights, states, strict=True)]
+    return np.stack(means).astype(np.float32)
+
+
+def bare_prefixes(
+    model: LanguageModel, config: VectorConfig, texts: Sequence[str]
+) -> list[TokenIds]:
+    """Return the token ids of the texts with their full stop and without a prompt."""
+    prompt = Prompt(full_stop=config.prompt.full_stop)
+    return [prefix.token_ids for prefix in encode_prefixes(model, texts, prompt, 0)]
 
 
 FEATURES: dict[str, Callable[[Reader, Sequence[str]], Rows]] = {

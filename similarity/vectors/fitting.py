@@ -1,16 +1,20 @@
 """Fits meaning vectors to unlabelled text: one streaming pass, memory width² and no more."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from similarity.models.base import Advance, LanguageModel, ignore_progress
 from similarity.vectors.config import VectorConfig
-from similarity.vectors.features import Reader
+from similarity.vectors.features import Reader, bare_prefixes
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, MeaningVectors
 from similarity.vectors.references import CANDIDATES, sample_references
 from similarity.vectors.storage import rounded
+from similarity.vectors.tokens import weights_of_tokens
 from similarity.whitening import WhiteningFit
+
+# Batches whose tokens are counted: beyond some thousand texts the weights hardly change.
+HEAD_BATCHES = 8
 
 
 def fit(
@@ -21,7 +25,8 @@ def fit(
 ) -> MeaningVectors:
     """Fit vectors to unlabelled texts, which are read once and never held together.
 
-    The reference trajectories are sampled from the first texts: mix them if they are sorted.
+    The reference trajectories are sampled from the first texts, and the frequencies of tokens
+    counted in the first HEAD_BATCHES × BATCH_TEXTS: mix the texts if they are sorted.
     A text that is too long for the model is left out.
 
     Parameters
@@ -38,9 +43,8 @@ def fit(
     """
     config = config or VectorConfig()
     batches = _batches(model, texts, config)
-    head = list(islice(batches, -(-CANDIDATES * config.n_references // BATCH_TEXTS)))
-    references = sample_references(model, [text for batch in head for text in batch], config)
-    reader = Reader(model, config, references)
+    head = list(islice(batches, HEAD_BATCHES))
+    reader = _reader(model, [text for batch in head for text in batch], config)
     fits: dict[str, WhiteningFit] = {}
     digest, count = hashlib.sha256(), 0
     for batch in chain(head, batches):
@@ -53,7 +57,8 @@ def fit(
     return MeaningVectors(
         model=model,
         config=config,
-        references=references,
+        references=reader.references,
+        token_weights=reader.token_weights,
         # In the precision that files keep, so that a text has the same vector from there.
         whitenings={
             group: rounded(found.fit(config.shrinkage, min(config.rank, found.width)))
@@ -61,6 +66,15 @@ def fit(
         },
         corpus=Corpus(count, f"sha256:{digest.hexdigest()[:16]}"),
     )
+
+
+def _reader(model: LanguageModel, head: Sequence[str], config: VectorConfig) -> Reader:
+    candidates = head[: CANDIDATES * config.n_references]
+    references = sample_references(model, candidates, config)
+    counted = bare_prefixes(model, config, head)
+    vocabulary = model.vocab_size or 1 + max(map(max, counted))
+    weights = weights_of_tokens(counted, vocabulary, config.smoothing)
+    return Reader(model, config, references, weights)
 
 
 def _batches(

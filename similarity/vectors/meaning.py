@@ -35,13 +35,16 @@ class MeaningVectors:
 
     Parameters
     ----------
+    references, token_weights
+        What the features of a text are read by.
     whitenings
-        Of each group that is fitted.
+        Of the features of each group that is fitted.
     """
 
     model: LanguageModel
     config: VectorConfig
     references: References
+    token_weights: Rows
     whitenings: Mapping[str, Whitening]
     corpus: Corpus
 
@@ -125,7 +128,7 @@ class MeaningVectors:
     @cached_property
     def reader(self) -> Reader:
         """What reads the features of texts from the model."""
-        return Reader(self.model, self.config, self.references)
+        return Reader(self.model, self.config, self.references, self.token_weights)
 
     def whitened(self, group: str, rows: Rows) -> FloatArray:
         """Return a group's part of vectors, from its features, each row of the group's length.
@@ -133,7 +136,8 @@ class MeaningVectors:
         The square of that length is the group's share of the weights.
         """
         share: float = self.config.weight(group) / sum(map(self.config.weight, self.groups))
-        return unit(self.whitenings[group].apply(rows)) * share**0.5
+        part: FloatArray = unit(self.whitenings[group].apply(rows)) * np.sqrt(share)
+        return part
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -144,7 +148,9 @@ class MeaningVectors:
     def _order(self) -> NDArray[np.intp]:
         """The groups' coordinates in turn: those of most variance first, as whitening has them."""
         ranks = [self.whitenings[group].matrix.shape[1] for group in self.groups]
-        return np.argsort(np.concatenate([np.arange(r) / r for r in ranks]), kind="stable")
+        places = np.concatenate([np.arange(rank) / rank for rank in ranks])
+        order: NDArray[np.intp] = np.argsort(places, kind="stable")
+        return order
 
     def _joined(self, texts: Sequence[str]) -> FloatArray:
         parts = [self.whitened(group, self.reader.rows(group, texts)) for group in self.groups]

@@ -22,6 +22,7 @@ from similarity.whitening import Whitening
 FINGERPRINT = "vectors.json"
 # Of the files; others are refused.
 FORMAT = 1
+TOKEN_WEIGHTS = "token_weights"
 # A hub's model whose commit nobody knows.
 UNKNOWN = "unknown"
 
@@ -53,7 +54,9 @@ def save(vectors: MeaningVectors, folder: Path) -> None:
         If it cannot be written there.
     """
     packed = io.BytesIO()
-    np.savez(packed, **_frozen(vectors.whitenings))
+    frozen = _frozen(vectors.whitenings)
+    frozen[TOKEN_WEIGHTS] = vectors.token_weights.astype(np.float16)
+    np.savez(packed, **frozen)
     arrays = f"arrays-{_digest(packed.getvalue())}.npz"
     content = json.dumps({**fingerprint(vectors), "arrays": arrays}, indent=1) + "\n"
     try:
@@ -78,13 +81,15 @@ def load(folder: Path, model: LanguageModel) -> MeaningVectors:
     content = _fingerprint_in(folder)
     _check_model(ModelInfo(**content["model"]), model.info, folder)
     references = content["references"]
+    arrays = _arrays_in(folder / content["arrays"])
     return MeaningVectors(
         model=model,
         config=VectorConfig.from_dict(content["config"]),
         references=References(
             tuple(map(tuple, references["continuations"])), tuple(references["sources"])
         ),
-        whitenings=_thawed(_arrays_in(folder / content["arrays"])),
+        token_weights=arrays.pop(TOKEN_WEIGHTS).astype(np.float32),
+        whitenings=_thawed(arrays),
         corpus=Corpus(**content["corpus"]),
     )
 
