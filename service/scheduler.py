@@ -19,8 +19,9 @@ from service.cache import Answer, Cache, Stage
 from service.errors import AWAY
 from service.logs import places
 from similarity.config import Law
-from similarity.errors import BackendUnavailableError
-from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
+from similarity.errors import BackendUnavailableError, UnsupportedError
+from similarity.models.base import Advance, LanguageModel, SampleRequest, ScoreRequest
+from similarity.vectors.meaning import MeaningVectors
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +64,25 @@ class Client:
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class EmbedRequest:
+    """The meaning vector of a text, of all its coordinates."""
+
+    text: str
+
+
+Request = SampleRequest | ScoreRequest | EmbedRequest
+
+
 @dataclass(eq=False)
 class Unit:
-    """The least that is asked of the model: one text's trajectories, or scores of some of them.
+    """The least that is asked of the model: a text's trajectories, some scores, or its vector.
 
     `keys` are the cache's, one for a text's trajectories and one for each continuation scored;
     none for what is to be asked in any case.
     """
 
-    request: SampleRequest | ScoreRequest
+    request: Request
     law: Law
     keys: tuple[bytes, ...]
     tokens: int
@@ -81,7 +92,14 @@ class Unit:
     @property
     def stage(self) -> Stage:
         """The model's method that serves it."""
-        return "sample" if isinstance(self.request, SampleRequest) else "score"
+        return _STAGES[type(self.request)]
+
+
+_STAGES: dict[type, Stage] = {
+    SampleRequest: "sample",
+    ScoreRequest: "score",
+    EmbedRequest: "embed",
+}
 
 
 class Batch(list[tuple[Client, Unit]]):
@@ -95,12 +113,21 @@ class Scheduler:
     ----------
     batch_tokens
         Of one call; a single unit that has more goes alone.
+    vectors
+        What gives meaning vectors; without it no unit may ask for them.
     """
 
     def __init__(
-        self, model: LanguageModel, *, batch_tokens: int, cache: Cache, observer: Observer
+        self,
+        model: LanguageModel,
+        *,
+        batch_tokens: int,
+        cache: Cache,
+        observer: Observer,
+        vectors: MeaningVectors | None = None,
     ) -> None:
         self._model = model
+        self._vectors = vectors
         self._batch_tokens = batch_tokens
         self._cache = cache
         self._observer = observer
@@ -248,16 +275,25 @@ class Scheduler:
 
         self._observer.call_began()
         try:
-            if first.stage == "sample":
-                asked = [u.request for u in units if isinstance(u.request, SampleRequest)]
-                return self._model.sample(asked, first.law, heed)
-            wanted = [u.request for u in units if isinstance(u.request, ScoreRequest)]
-            return self._model.score(wanted, first.law, heed)
+            return self._answers([unit.request for unit in units], first.law, heed)
         except Exception as error:
             problem = error
             raise
         finally:
             self._observer.call_ended(first.stage, len(units), tokens, problem)
+
+    def _answers(self, requests: Sequence[Request], law: Law, advance: Advance) -> Sequence[Answer]:
+        """Return the model's answers to requests, which are all of one kind."""
+        sampled = [request for request in requests if isinstance(request, SampleRequest)]
+        if sampled:
+            return self._model.sample(sampled, law, advance)
+        scored = [request for request in requests if isinstance(request, ScoreRequest)]
+        if scored:
+            return self._model.score(scored, law, advance)
+        texts = [request.text for request in requests if isinstance(request, EmbedRequest)]
+        if self._vectors is None:
+            raise UnsupportedError("the scheduler was made without meaning vectors")
+        return [[vector] for vector in self._vectors.encode(texts, advance=advance)]
 
 
 def _fail(units: Iterable[Unit], error: Exception) -> None:

@@ -15,7 +15,10 @@ DELAY_SECONDS = 2.0
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Give a `Progress` that draws one bar for each stage on standard error."""
+    """Give a `Progress` that draws one bar for each stage on standard error.
+
+    Of no texts it counts only, as nobody knows how many there are in a stream.
+    """
     bars: list[tqdm] = []  # type: ignore[type-arg]
 
     def start(stage: str, texts: int) -> Advance:
@@ -23,7 +26,7 @@ def progress_bars() -> Iterator[Progress]:
             done.close()
         bars.append(
             tqdm(
-                total=texts,
+                total=texts or None,
                 desc=stage,
                 unit="text",
                 delay=DELAY_SECONDS,

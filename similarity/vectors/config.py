@@ -100,3 +100,13 @@ class VectorConfig:
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Return the settings that `to_dict` gave."""
         return cls(**{**content, "prompt": Prompt(**content["prompt"])})
+
+
+# By the names that users give. A server tells log-probabilities of given tokens alone, so there
+# more and longer trajectories take the place of whole distributions.
+PRESETS = {
+    "full": VectorConfig(),
+    "scored": VectorConfig(
+        trajectories=1.0, distributions=0.0, states=0.0, n_references=16, reference_tokens=8
+    ),
+}

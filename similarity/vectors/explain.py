@@ -44,7 +44,8 @@ class NextWords:
 class ScoredTrajectory:
     """A reference trajectory, what it adds to the similarity, and how likely it is.
 
-    `log_likelihoods` are after either text, `usual` on average over the corpus: mean nats per token.
+    `log_likelihoods` are after either text, `usual` is their average over the corpus; all are
+    means in nats per token.
     """
 
     text: str
@@ -151,7 +152,7 @@ def _places(
         return ()
     of_each = shares.reshape(-1, vectors.config.projection).sum(axis=1)
     first, second = vectors.reader.roots(texts)
-    usual = sum(vectors.reader.roots(vectors.references.sources)) / len(vectors.references.sources)
+    usual = np.mean(list(vectors.reader.roots(vectors.references.sources)), axis=0)
     places = vectors.references.places
     return tuple(
         NextWords(

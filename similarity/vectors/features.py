@@ -41,6 +41,19 @@ class Reader:
         """
         return FEATURES[group](self, texts)
 
+    def tokens(self, group: str, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens of each text, its prompt and continuations are read for a group.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        if group == "states":
+            return [len(prefix) for prefix in bare_prefixes(self.model, self.config, texts)]
+        continued = self.config.n_references * self.config.reference_tokens
+        return [len(prefix) + continued for prefix in self.prefixes(texts)]
+
     def prefixes(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return the token ids of the texts with the prompt, with room for the trajectories."""
         found = encode_prefixes(self.model, texts, self.config.prompt, self.config.reference_tokens)

@@ -95,7 +95,7 @@ class MeaningVectors:
         ConfigError
             If `dimensions` is out of range.
         """
-        kept = self._kept(dimensions)
+        kept = self.check_dimensions(dimensions)
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         position = {text: number for number, text in enumerate(distinct)}
         repeats = len(texts) - len(distinct)
@@ -124,6 +124,31 @@ class MeaningVectors:
         first, second = (vectors[[number[pair[side]] for pair in pairs]] for side in (0, 1))
         cosines: FloatArray = np.einsum("pd,pd->p", first, second).clip(-1, 1)
         return cosines
+
+    def check_dimensions(self, dimensions: int | None) -> int:
+        """Return how many coordinates to keep; None is for all.
+
+        Raises
+        ------
+        ConfigError
+            If there are not so many.
+        """
+        if dimensions is None:
+            return self.width
+        if not 1 <= dimensions <= self.width:
+            raise ConfigError(f"dimensions must be between 1 and {self.width}, got {dimensions}")
+        return dimensions
+
+    def tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens the model reads for each text.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        read = [self.reader.tokens(group, texts) for group in self.groups]
+        return [sum(of_text) for of_text in zip(*read, strict=True)]
 
     @cached_property
     def reader(self) -> Reader:
@@ -156,12 +181,11 @@ class MeaningVectors:
         parts = [self.whitened(group, self.reader.rows(group, texts)) for group in self.groups]
         return np.concatenate(parts, axis=1)
 
-    def _kept(self, dimensions: int | None) -> int:
-        if dimensions is None:
-            return self.width
-        if not 1 <= dimensions <= self.width:
-            raise ConfigError(f"dimensions must be between 1 and {self.width}, got {dimensions}")
-        return dimensions
+
+def shortened(rows: Rows, dimensions: int) -> Rows:
+    """Return the first coordinates of vectors, at length 1 again."""
+    short: Rows = unit(rows[:, :dimensions].astype(np.float64)).astype(np.float32)
+    return short
 
 
 def unit(rows: FloatArray) -> FloatArray:

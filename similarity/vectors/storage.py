@@ -1,9 +1,7 @@
 """Keeps fitted vectors in a folder: arrays, and a fingerprint that says what they belong to."""
 
 import hashlib
-import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from similarity.errors import ConfigError, InputError
+from similarity.bundle import read_manifest, write_bundle
+from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.meaning import Corpus, MeaningVectors
@@ -19,7 +18,7 @@ from similarity.vectors.references import References
 from similarity.version import __version__
 from similarity.whitening import Whitening
 
-FINGERPRINT = "vectors.json"
+MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
 FORMAT = 1
 TOKEN_WEIGHTS = "token_weights"
@@ -39,35 +38,23 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
         "references": asdict(vectors.references),
         "corpus": asdict(vectors.corpus),
     }
-    return {"id": _digest(json.dumps(content, sort_keys=True).encode()), **content}
+    canonical = json.dumps(content, sort_keys=True).encode()
+    return {"id": hashlib.sha256(canonical).hexdigest()[:16], **content}
 
 
 def save(vectors: MeaningVectors, folder: Path) -> None:
     """Write the vectors to a folder, whole or not at all; what it had is replaced.
-
-    The arrays' file is named by its content and the fingerprint, which names it, is renamed into
-    its place last: so what is found there after a kill is either the old or the new.
 
     Raises
     ------
     InputError
         If it cannot be written there.
     """
-    packed = io.BytesIO()
-    frozen = _frozen(vectors.whitenings)
-    frozen[TOKEN_WEIGHTS] = vectors.token_weights.astype(np.float16)
-    np.savez(packed, **frozen)
-    arrays = f"arrays-{_digest(packed.getvalue())}.npz"
-    content = json.dumps({**fingerprint(vectors), "arrays": arrays}, indent=1) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / arrays, packed.getvalue())
-        replace_file(folder / FINGERPRINT, content.encode())
-        for stale in folder.glob("arrays-*.npz"):
-            if stale.name != arrays:
-                stale.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+    arrays = _frozen(vectors.whitenings)
+    arrays[TOKEN_WEIGHTS] = vectors.token_weights.astype(np.float16)
+    write_bundle(
+        folder, MANIFEST, fingerprint(vectors), {ARRAYS: lambda path: _write_arrays(path, arrays)}
+    )
 
 
 def load(folder: Path, model: LanguageModel) -> MeaningVectors:
@@ -78,10 +65,15 @@ def load(folder: Path, model: LanguageModel) -> MeaningVectors:
     ConfigError
         If there are none, they are damaged, or they belong to another model.
     """
-    content = _fingerprint_in(folder)
+    content = read_manifest(folder, MANIFEST, what="meaning vectors", command="trajsim fit")
+    if content["format"] != FORMAT:
+        raise ConfigError(
+            f"{folder / MANIFEST} has format {content['format']}, and {FORMAT} is read here; "
+            "make the vectors anew by trajsim fit"
+        )
     _check_model(ModelInfo(**content["model"]), model.info, folder)
     references = content["references"]
-    arrays = _arrays_in(folder / content["arrays"])
+    arrays = _read_arrays(folder / content["files"][ARRAYS])
     return MeaningVectors(
         model=model,
         config=VectorConfig.from_dict(content["config"]),
@@ -97,13 +89,6 @@ def load(folder: Path, model: LanguageModel) -> MeaningVectors:
 def rounded(whitening: Whitening) -> Whitening:
     """Return the map as a file would give it back."""
     return _thawed(_frozen({"": whitening}))[""]
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file under another name, then rename it: nobody ever sees a part of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def _frozen(whitenings: Mapping[str, Whitening]) -> Arrays:
@@ -131,32 +116,13 @@ def _thawed(arrays: Arrays) -> dict[str, Whitening]:
     }
 
 
-def _fingerprint_in(folder: Path) -> dict[str, Any]:
-    path = folder / FINGERPRINT
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"no meaning vectors in {folder}: {error.strerror}; make them by trajsim fit"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is damaged; make the vectors anew by trajsim fit") from error
-    if content.get("format") != FORMAT:
-        raise ConfigError(
-            f"{path} has format {content.get('format')!r}, and {FORMAT} is read here; "
-            "make the vectors anew by trajsim fit"
-        )
-    return content
+def _write_arrays(path: Path, arrays: Arrays) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
 
 
-def _arrays_in(path: Path) -> Arrays:
-    try:
-        packed = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; fit the vectors anew") from error
-    if path.name != f"arrays-{_digest(packed)}.npz":
-        raise ConfigError(f"{path} is damaged; make the vectors anew by trajsim fit")
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+def _read_arrays(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 
 
@@ -168,7 +134,3 @@ def _check_model(fitted: ModelInfo, given: ModelInfo, folder: Path) -> None:
             f"is {given.name} at {given.revision}; use that model, or make vectors of this one "
             "by trajsim fit"
         )
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
