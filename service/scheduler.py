@@ -8,16 +8,15 @@ and an empty line at once; what a running call still finds for it goes to the ca
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.cache import Answer, Cache, Stage
 from service.errors import AWAY
 from service.logs import places
+from service.units import Batch, Client, EmbedRequest, Request, Unit
 from similarity.config import Law
 from similarity.errors import BackendUnavailableError, UnsupportedError
 from similarity.models.base import Advance, LanguageModel, SampleRequest, ScoreRequest
@@ -38,72 +37,6 @@ class Observer(Protocol):
 
     def call_ended(self, stage: Stage, units: int, tokens: int, error: Exception | None) -> None:
         """Learn how a call has ended; `units` is the number of parts joined in it."""
-
-
-@dataclass(eq=False)
-class Client:
-    """One request's line of waiting units.
-
-    Parameters
-    ----------
-    served
-        Tokens that the model has worked for it, from where the others stood when it came:
-        the least served client is next.
-    urgent
-        Goes before all others: a probe.
-    line
-        Units that wait.
-    submitted
-        Those, and the units in the call being made.
-    """
-
-    served: float = 0.0
-    urgent: bool = False
-    line: deque["Unit"] = field(default_factory=deque)
-    submitted: Sequence["Unit"] = ()
-    error: Exception | None = None
-
-
-@dataclass(frozen=True)
-class EmbedRequest:
-    """The meaning vector of a text, of all its coordinates."""
-
-    text: str
-
-
-Request = SampleRequest | ScoreRequest | EmbedRequest
-
-
-@dataclass(eq=False)
-class Unit:
-    """The least that is asked of the model: a text's trajectories, some scores, or its vector.
-
-    `keys` are the cache's, one for a text's trajectories and one for each continuation scored;
-    none for what is to be asked in any case.
-    """
-
-    request: Request
-    law: Law
-    keys: tuple[bytes, ...]
-    tokens: int
-    future: Future[Answer] = field(default_factory=Future)
-    began: float | None = None
-
-    @property
-    def stage(self) -> Stage:
-        """The model's method that serves it."""
-        return _STAGES[type(self.request)]
-
-
-_STAGES: dict[type, Stage] = {
-    SampleRequest: "sample",
-    ScoreRequest: "score",
-    EmbedRequest: "embed",
-}
-
-
-class Batch(list[tuple[Client, Unit]]):
-    """Units of one call, of one stage and law, with whose they are."""
 
 
 class Scheduler:
