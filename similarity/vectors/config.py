@@ -56,7 +56,7 @@ class VectorConfig:
     smoothing: float = 1e-3
     prompt: Prompt = field(default=IMPLIES)
     shrinkage: float = 0.05
-    rank: int = 512
+    rank: int = 768
     seed: int = 0
 
     def __post_init__(self) -> None:
