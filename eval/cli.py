@@ -9,16 +9,18 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.ablation import ablate as run_ablation
-from eval.ablation import spread
-from eval.datasets import BENCHMARKS, HUB, SEVEN, Columns, Source, load_task
+from eval.calibrate import SCALE
+from eval.calibrate import calibrate as fit_calibration
+from eval.datasets import BENCHMARKS, HUB, SEVEN, Columns, Source, load_task, spread
 from eval.methods.base import Setting
 from eval.methods.baselines import BASELINES
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.plan import Plan, fingerprint, make_methods
 from eval.progress import progress_lines
-from eval.run import TRAJECTORIES, Advance, run
+from eval.run import TRAJECTORIES, run
 from eval.store import RememberingModel
 from eval.unlabelled import read_unlabelled
+from similarity.calibration import NAME as CALIBRATION
 from similarity.errors import ConfigError
 from similarity.options import comparison_config, comparison_options, model_options, open_model
 
@@ -46,7 +48,7 @@ def evaluate() -> None:
     show_default=True,
     help="Names of these columns in files of your own.",
 )
-@click.option("--limit", type=int, help="Only the first pairs of each task.")
+@click.option("--limit", type=int, help="Only so many pairs, spread evenly over each task.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -99,7 +101,7 @@ def sts(
     _check(limit, resamples)
     config = comparison_config(**settings)
     source = Source(data, _columns(columns))
-    pairs = {task: load_task(task, source)[:limit] for task in tasks.split(",")}
+    pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     model = RememberingModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
     methods, left_out = make_methods(
@@ -116,7 +118,7 @@ def sts(
         keep_rows=log_likelihoods,
         resamples=resamples,
     )
-    advance = progress_lines(sum(map(len, pairs.values())) * len(methods))
+    advance = progress_lines(plan)
     results = run(out, plan, model, advance)
     click.echo(f"wrote {out}", err=True)
     if as_json:
@@ -128,7 +130,7 @@ def sts(
 @evaluate.command()
 @click.option("--data", required=True, help="As for `sts`.")
 @click.option("--task", default="stsb-dev", show_default=True, help="One, never a test set.")
-@click.option("--limit", type=int, help="Only pairs spread evenly over the task.")
+@click.option("--limit", type=int, help="Only so many pairs, spread evenly over the task.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -156,13 +158,30 @@ def ablate(
     pairs = spread(load_task(task, Source(data)), limit)
     model = open_model(model_name, device, dtype)
 
-    def advance(name: str) -> Advance:
-        click.echo(f"{name}:", err=True)
-        return progress_lines(len(pairs))
-
-    found = run_ablation(out, model, task, pairs, config, advance)
+    found = run_ablation(out, model, task, pairs, config, progress_lines)
     click.echo(json.dumps(found["spearman"], indent=1))
     click.echo(f"wrote {out}", err=True)
+
+
+@evaluate.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; beside a model's weights it is found by itself.  [default: in RUN]",
+)
+@click.option(
+    "--scale",
+    type=(float, float),
+    default=SCALE,
+    show_default=True,
+    help="The judgements that mean similarity 0 and 1.",
+)
+def calibrate(run: Path, out: Path | None, scale: tuple[float, float]) -> None:
+    """Fit the map from distance to similarity on the scores of RUN, made by `sts`."""
+    path = out or run / CALIBRATION
+    fit_calibration(run, scale).save(path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _check(limit: int | None, resamples: int) -> None:
