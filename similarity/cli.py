@@ -14,6 +14,7 @@ import click
 
 from similarity import pipeline
 from similarity.config import ComparisonConfig
+from similarity.distances import get_distance
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.models.base import LanguageModel
@@ -102,7 +103,8 @@ def compare(
             half_width=tolerance, confidence=confidence, max_trajectories=max_trajectories
         )
     if confidence is not None:
-        check_interval(config, confidence)
+        metric = get_distance(config.distance)
+        check_interval(metric, config.sampling.n_trajectories, confidence)
     model = open_model(model_name, device, dtype)
     result = _compare(model, first, second, config, goal)
     if as_json:

@@ -72,14 +72,14 @@ class Distance:
     no confidence interval.
     """
 
-    function: Callable[[FloatArray, FloatArray], float]
+    function: Callable[..., float]
     bounded: bool
     summary: str
     smooth: bool = True
 
-    def __call__(self, first: FloatArray, second: FloatArray) -> float:
-        """Return the distance of two rows, shape "trajectory"."""
-        return self.function(first, second)
+    def __call__(self, *rows: FloatArray) -> float:
+        """Return the distance of two rows, shape "trajectory", or of what else it is made for."""
+        return self.function(*rows)
 
     def similarity(self, value: float) -> float:
         """Map a distance to a similarity in [0, 1]: 1 − d where d ≤ 1 always, else exp(−d).

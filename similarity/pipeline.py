@@ -59,7 +59,8 @@ def compare_to_tolerance(
         If a text is empty, not valid Unicode, or too long for the model.
     """
     config = config or ComparisonConfig()
-    check_interval(config, tolerance.confidence)
+    metric = get_distance(config.distance)
+    check_interval(metric, config.sampling.n_trajectories, tolerance.confidence)
     study = _study(model, [(first, second)], config, progress)
     result = study.comparison(first, second)
     while not tolerance.satisfied_by(study.n_trajectories, result.interval(tolerance.confidence)):

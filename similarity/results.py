@@ -64,10 +64,9 @@ class Comparison:
             If the confidence is not between 0 and 1, there is one trajectory of each text, or
             the distance is `linf`.
         """
-        config = self.fingerprint.config
-        check_interval(config, confidence)
-        metric = get_distance(config.distance)
-        return confidence_interval(metric, *self.log_likelihoods, confidence)
+        metric = get_distance(self.fingerprint.config.distance)
+        check_interval(metric, len(self.trajectories) // 2, confidence)
+        return confidence_interval(metric, self.log_likelihoods, confidence)
 
     def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
         """Return all of it as plain values, for JSON; with an interval, if a confidence is given.

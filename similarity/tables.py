@@ -23,7 +23,9 @@ def print_comparison(result: Comparison, confidence: float | None = None) -> Non
     if confidence is not None:
         interval = result.interval(confidence)
         likeness, distance = _between(interval.similarity), _between(interval.distance)
-        table.add_row(f"at {confidence:.4g}", f"similarity {likeness}, distance {distance}")
+        table.add_row(
+            f"{100 * confidence:g} % interval", f"similarity {likeness}, distance {distance}"
+        )
     table.add_row("entailment", _entailment(result.entailment))
     table.add_row("from", _settings(result.fingerprint))
     _console().print(table)

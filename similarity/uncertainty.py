@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from similarity.config import MAX_TRAJECTORIES, ComparisonConfig
-from similarity.distances import Distance, FloatArray, get_distance
+from similarity.config import MAX_TRAJECTORIES
+from similarity.distances import Distance, FloatArray
 from similarity.errors import ConfigError
 
 Positions = NDArray[np.intp]
@@ -87,20 +87,18 @@ class Tolerance:
         return interval.half_width <= self.half_width or n >= self.max_trajectories
 
 
-def confidence_interval(
-    distance: Distance, first: FloatArray, second: FloatArray, confidence: float
-) -> Interval:
-    """Return the interval of a distance of two rows, where there is one (`check_interval`).
+def confidence_interval(distance: Distance, rows: FloatArray, confidence: float) -> Interval:
+    """Return the interval of a distance, where there is one (`check_interval`).
 
     Parameters
     ----------
-    first, second
-        Log-likelihoods of the pooled trajectories under each text, shape "trajectory" in nats
-        per token: n from the first text, then n from the second.
+    rows
+        What the distance is of, shape "row trajectory": of the 2n pooled trajectories, n from
+        the first text, then n from the second.
     """
-    n = first.size // 2
-    value = distance(first, second)
-    error = _standard_error(lambda kept: distance(first[kept], second[kept]), n)
+    n = rows.shape[1] // 2
+    value = distance(*rows)
+    error = _standard_error(lambda kept: distance(*rows[:, kept]), n)
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
     low, high = max(value - half, 0.0), value + half
     high = min(high, 1.0) if distance.bounded else high
@@ -112,16 +110,16 @@ def confidence_interval(
     )
 
 
-def check_interval(config: ComparisonConfig, confidence: float) -> None:
-    """Raise ConfigError unless a comparison with these settings has such an interval."""
+def check_interval(distance: Distance, n: int, confidence: float) -> None:
+    """Raise ConfigError unless this distance has an interval at n trajectories of each text."""
     _check_confidence(confidence)
-    if not get_distance(config.distance).smooth:
+    if not distance.smooth:
         raise ConfigError(
-            f"{config.distance} has no interval, as the one most extreme trajectory decides it; "
-            "choose another distance"
+            "this distance has no interval, as its one most extreme trajectory decides it; choose "
+            "another distance"
         )
-    if config.sampling.n_trajectories < 2:
-        raise ConfigError("an interval needs n_trajectories of at least 2, got 1")
+    if n < 2:
+        raise ConfigError(f"an interval needs n_trajectories of at least 2, got {n}")
 
 
 def _standard_error(estimate: Callable[[Positions], float], n: int) -> float:
