@@ -111,7 +111,6 @@ def materials(
     InputError
         If a text is empty, not valid Unicode, or too long for the model.
     """
-    model.check_scoring(config.scoring_law)
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     length = config.sampling.max_tokens
     prefix_of = dict(zip(texts, encode_prefixes(model, texts, config.prompt, length), strict=True))

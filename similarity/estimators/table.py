@@ -31,11 +31,20 @@ class Estimator:
         Of those rows.
     relative
         Whether it depends on the bank of texts.
+    reads_distributions
+        Whether it needs whole next-token distributions, which a model server does not tell.
     """
 
     measure: Callable[[Material], FloatArray]
     distance: Distance
     relative: bool = False
+    reads_distributions: bool = False
+
+    def check_model(self, model: LanguageModel, config: ComparisonConfig) -> None:
+        """Raise UnsupportedError or ConfigError if the model cannot tell what this needs."""
+        model.check_scoring(config.scoring_law)
+        if self.reads_distributions:
+            model.distributions([], config.scoring_law)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +104,7 @@ def estimate_pairs(
     chosen = get_estimator(estimator)
     if chosen.relative and not bank:
         raise ConfigError(f"{estimator} is relative to a bank of texts; give at least one")
+    chosen.check_model(model, config)
     estimates = []
     for material in materials(model, pairs, config, bank if chosen.relative else ()):
         rows = chosen.measure(material)
@@ -139,7 +149,7 @@ def _of_steps(divergence: Divergence, bounded: bool, summary: str) -> Estimator:
 
         return material.step_means(step, with_bank=False)[None]
 
-    return Estimator(measure, Distance(_mean, bounded, summary))
+    return Estimator(measure, Distance(_mean, bounded, summary), reads_distributions=True)
 
 
 def _of_relative_steps(divergence: Divergence, summary: str) -> Estimator:
@@ -150,7 +160,9 @@ def _of_relative_steps(divergence: Divergence, summary: str) -> Estimator:
 
         return material.step_means(step, with_bank=True)[None]
 
-    return Estimator(measure, Distance(_mean, True, summary), relative=True)
+    return Estimator(
+        measure, Distance(_mean, True, summary), relative=True, reads_distributions=True
+    )
 
 
 ESTIMATORS = {
