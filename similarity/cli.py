@@ -14,14 +14,22 @@ import click
 
 from similarity import pipeline
 from similarity.config import ComparisonConfig
+from similarity.distances import get_distance
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions
-from similarity.options import comparison_config, comparison_options, model_options, open_model
+from similarity.options import (
+    comparison_config,
+    comparison_options,
+    interval_options,
+    model_options,
+    open_model,
+)
 from similarity.progress import progress_bars
 from similarity.results import Comparison
 from similarity.tables import print_comparison, print_explanation, print_findings, print_matrix
+from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
@@ -73,6 +81,7 @@ def main() -> None:
 @json_option
 @model_options
 @comparison_options
+@interval_options
 def compare(
     first: str,
     second: str,
@@ -80,16 +89,28 @@ def compare(
     model_name: str,
     device: str,
     dtype: str,
+    confidence: float | None,
+    tolerance: float | None,
+    max_trajectories: int,
     **settings: Any,
 ) -> None:
     """Print the similarity and distance of the texts FIRST and SECOND."""
     config = comparison_config(**settings)
+    goal = None
+    if tolerance is not None:
+        confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
+        goal = Tolerance(
+            half_width=tolerance, confidence=confidence, max_trajectories=max_trajectories
+        )
+    if confidence is not None:
+        metric = get_distance(config.distance)
+        check_interval(metric, config.sampling.n_trajectories, confidence)
     model = open_model(model_name, device, dtype)
-    result = _compare(model, first, second, config)
+    result = _compare(model, first, second, config, goal)
     if as_json:
-        print_json(result.to_dict())
+        print_json(result.to_dict(confidence))
     else:
-        print_comparison(result)
+        print_comparison(result, confidence)
 
 
 @main.command()
@@ -171,8 +192,16 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
             raise finding.check.error
 
 
-def _compare(model: LanguageModel, first: str, second: str, config: ComparisonConfig) -> Comparison:
+def _compare(
+    model: LanguageModel,
+    first: str,
+    second: str,
+    config: ComparisonConfig,
+    goal: Tolerance | None = None,
+) -> Comparison:
     with progress_bars() as progress:
+        if goal is not None:
+            return pipeline.compare_to_tolerance(model, first, second, goal, config, progress)
         return pipeline.compare_pairs(model, [(first, second)], config, progress)[0]
 
 

@@ -55,13 +55,20 @@ class ModelInfo:
 class SampleRequest:
     """Sample `n` continuations of `prefix`, each of at most `max_tokens` tokens.
 
-    `key` is the text's noise key (`similarity.noise.text_key`).
+    `key` is the text's noise key (`similarity.noise.text_key`). They are those with the numbers
+    from `start` on, so that a request for more goes on where an earlier one stopped.
     """
 
     prefix: TokenIds
     n: int
     max_tokens: int
     key: int
+    start: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the continuations asked for."""
+        return range(self.start, self.start + self.n)
 
 
 @dataclass(frozen=True, kw_only=True)
