@@ -61,7 +61,10 @@ def serve(**options: str | None) -> None:
             click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
 
         server = Server(create_app(settings, lambda: model), settings, announce)
-        server.run(sockets=[listening])
+        try:
+            server.run(sockets=[listening])
+        finally:
+            model.close()
     if not server.started:
         sys.exit(1)
     click.echo("stopped", err=True)

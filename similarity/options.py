@@ -96,9 +96,16 @@ def comparison_options(command: Command) -> Command:
 
 
 def open_model(model_name: str, device: str, dtype: str) -> LanguageModel:
-    """Load the model that the options of `model_options` name, for a program of its own."""
+    """Load the model that the options of `model_options` name, for a program of its own.
+
+    It is closed at the end of the command, if this is called in one.
+    """
     keep_large_buffers()
-    return load_model(model_name, LoadOptions(device=device, dtype=dtype))
+    model = load_model(model_name, LoadOptions(device=device, dtype=dtype))
+    command = click.get_current_context(silent=True)
+    if command is not None:
+        command.call_on_close(model.close)
+    return model
 
 
 def comparison_config(

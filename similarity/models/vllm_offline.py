@@ -13,6 +13,7 @@ from similarity.errors import (
     ConfigError,
     MissingDependencyError,
     ModelNotFoundError,
+    TrajsimError,
     WrongAnswerError,
 )
 from similarity.models.base import (
@@ -50,6 +51,14 @@ class OfflineModel(LanguageModel):
         self._tokenizer = engine.get_tokenizer()
         self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
         self.end_ids = frozenset({self._tokenizer.eos_token_id} - {None})
+
+    def close(self) -> None:
+        """Stop the engine's processes: left to the end of this one, they stop in any order.
+
+        Then a thread of the engine's may find its peer gone in the midst of the interpreter's
+        own end, and abort the program.
+        """
+        self._engine.llm_engine.engine_core.shutdown()
 
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
@@ -160,9 +169,13 @@ def load_offline(
         context_length=config.max_model_len - 1,
     )
     model = OfflineModel(engine, vllm.SamplingParams, info)
-    for check in check_scores(model):
-        if check.error is not None:
-            raise check.error
+    try:
+        for check in check_scores(model):
+            if check.error is not None:
+                raise check.error
+    except TrajsimError:
+        model.close()
+        raise
     return model
 
 

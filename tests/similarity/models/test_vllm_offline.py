@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from similarity import Law, compare, load_model
+from similarity.cli import main
 from similarity.config import ComparisonConfig
 from similarity.errors import (
     ConfigError,
@@ -23,6 +25,7 @@ from tests.similarity.models.fake_server import scoring
 
 TOY = ToyModel()
 (END,) = TOY.end_ids
+STOPPED: list[str] = []
 
 
 @dataclass(kw_only=True)
@@ -68,7 +71,8 @@ class LLM:
             hf_config=hf_config,
             get_vocab_size=lambda: END + 1,
         )
-        self.llm_engine = SimpleNamespace(model_config=config)
+        core = SimpleNamespace(shutdown=lambda: STOPPED.append(self.model))
+        self.llm_engine = SimpleNamespace(model_config=config, engine_core=core)
         self.broken = self.model == "broken"
 
     def get_tokenizer(self) -> Tokenizer:
@@ -175,8 +179,18 @@ def test_a_device_is_refused() -> None:
 def test_no_model_and_a_broken_one() -> None:
     with pytest.raises(ModelNotFoundError, match="nowhere is no model; give"):
         load_model("vllm:nowhere")
+    STOPPED.clear()
     with pytest.raises(WrongAnswerError, match="not finite"):
         load_model("vllm:broken")
+    assert STOPPED == ["broken"]
+
+
+def test_a_command_stops_the_engine_at_its_end() -> None:
+    STOPPED.clear()
+    arguments = ["compare", "a", "b", "--model", "vllm:toy", "-n", "2"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert STOPPED == ["toy"]
 
 
 def test_without_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
