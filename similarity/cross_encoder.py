@@ -129,7 +129,7 @@ def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) ->
             raise ConfigError(f"unknown option {name!r} of predict")
 
 
-def _pair(texts: Sequence[str]) -> tuple[str, str]:
+def _pair(texts: Sequence[Any]) -> tuple[str, str]:
     if isinstance(texts, str) or len(texts) != 2:
         raise InputError(f"an input must be a pair of texts, got {texts!r}"[:200])
     return texts[0], texts[1]

@@ -7,7 +7,8 @@ two rows. Here a row is the number of a text, and the similarity looks both up a
     engine = senteval.engine.SE({..., "similarity": hook.similarity}, hook.batcher)
     engine.eval(["STS12", "STS13", "STS14", "STS15", "STS16"])
 
-The tasks that train a classifier on sentence vectors make no sense with it: it has none.
+Pairs are compared one at a time. Tasks that train a classifier on sentence vectors make no sense
+with it: there are none.
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ class SentEvalHook:
 
     def similarity(self, first: FloatArray, second: FloatArray) -> float:
         """Return the similarity, in [0, 1], of the texts of two rows."""
-        texts = (self._texts[int(np.ravel(row)[0])] for row in (first, second))
-        return compare(self._model, *texts, self._config).similarity
+        text, other = (self._texts[int(np.ravel(row)[0])] for row in (first, second))
+        return compare(self._model, text, other, self._config).similarity
 
     def _number(self, text: str) -> int:
         # SentEval's own convention: an empty text is a lone full stop.

@@ -90,6 +90,9 @@ def _object(line: bytes) -> dict[str, Any]:
         content = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"the line is not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        where = f"{error.msg} at character {error.pos + 1}"
+        raise InputError(f"the line is not JSON: {where}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"the line is not JSON: {error}") from error
     if not isinstance(content, dict):
