@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from similarity import pipeline
+from similarity.batch import CHUNK_LINES, BatchFiles, open_batch
 from similarity.config import ComparisonConfig
 from similarity.distances import get_distance
 from similarity.doctor import diagnose
@@ -26,7 +27,7 @@ from similarity.options import (
     model_options,
     open_model,
 )
-from similarity.progress import progress_bars
+from similarity.progress import progress_bar, progress_bars
 from similarity.results import Comparison
 from similarity.tables import print_comparison, print_explanation, print_findings, print_matrix
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
@@ -173,6 +174,51 @@ def matrix(
         print_json(result.to_dict())
     else:
         print_matrix(result)
+
+
+@main.command()
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--errors",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Lines that cannot be compared, and why.  [default: beside OUTPUT, .errors in its name]",
+)
+@click.option(
+    "--chunk",
+    default=CHUNK_LINES,
+    show_default=True,
+    help="Lines compared together; what a killed batch does again, at most.",
+)
+@model_options
+@comparison_options
+def batch(
+    source: Path,
+    output: Path,
+    errors: Path | None,
+    chunk: int,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Score the pairs and lists of texts in INPUT, JSON lines, into OUTPUT.
+
+    A line is {"custom_id": "…", "pair": ["…", "…"]} or {"custom_id": "…", "texts": ["…", …]}. A
+    batch that was stopped, however that was, goes on when the same command is given again.
+    """
+    config = comparison_config(**settings)
+    files = BatchFiles(input=source, output=output, errors=errors)
+    model = open_model(model_name, device, dtype)
+    with open_batch(model, files, config, chunk) as opened:
+        if opened.done.lines:
+            click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
+        with progress_bar("scoring", "line", opened.total, opened.done.lines) as advance:
+            opened.run(advance)
+        done = opened.done
+    click.echo(f"wrote {done.lines - done.refused} answers to {output}", err=True)
+    if done.refused:
+        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
 
 
 @main.command()
