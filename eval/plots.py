@@ -153,8 +153,10 @@ def plot_ablation(ablation: Ablation, path: Path) -> None:
             if figure["low"] is not None:
                 axes.vlines(at, figure["low"], figure["high"], color="tab:blue")
         axes.plot(x, [f["value"] for f in panel.values()], "o-" if numeric else "o")
-        axes.set_xticks(x, list(panel), rotation=0 if numeric else 30)
-        axes.margins(x=0.05 if numeric else 0.3)
+        axes.set_xticks(x, list(panel))
+        if not numeric:
+            axes.set_xlim(-0.5, len(panel) - 0.5)
+            axes.tick_params(axis="x", rotation=90 if len(panel) > 4 else 0, labelsize="small")
 
     _grid(ablation.panels, draw, path, x="", y="Spearman × 100", same_y=True)
 
