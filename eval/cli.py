@@ -17,6 +17,7 @@ from eval.methods.baselines import BASELINES
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.plan import Plan, fingerprint, make_methods
 from eval.progress import progress_lines
+from eval.report_cli import report
 from eval.run import TRAJECTORIES, run
 from eval.store import RememberingModel
 from eval.unlabelled import read_unlabelled
@@ -28,6 +29,9 @@ from similarity.options import comparison_config, comparison_options, model_opti
 @click.group(name="eval")
 def evaluate() -> None:
     """Zero-shot benchmarks against human judgement."""
+
+
+evaluate.add_command(report)
 
 
 @evaluate.command()

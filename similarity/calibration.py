@@ -86,7 +86,7 @@ def load_calibration(path: Path) -> Calibration:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        knots = {
+        knots: dict[str, Any] = {
             name: tuple(map(float, content.pop(name))) for name in ("distances", "similarities")
         }
         return Calibration(**content, **knots)
