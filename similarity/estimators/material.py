@@ -46,22 +46,19 @@ class Material:
 
         The rows are the two texts', then those of the bank.
         """
-        readers = [*self.prefixes, *(self.bank if with_bank else ())]
-        sampled = [*self.trajectories, *([] for _ in readers[2:])]
-        blocks = [(reader, source) for reader in range(len(readers)) for source in (0, 1)]
+        distinct, places = _distinct([*self.prefixes, *(self.bank if with_bank else ())])
+        sampled_from = dict(zip(self.prefixes, self.trajectories, strict=True))
+        own = places[:2]
         scored = log_likelihoods(
             self.model,
-            readers,
-            sampled,
-            blocks,
+            distinct,
+            [sampled_from.get(reader, ()) for reader in distinct],
+            {(reader, source) for reader in places for source in own},
             self.config.scoring_law,
             sampling_law=self.config.sampling.law,
         )
         return np.array(
-            [
-                np.concatenate([scored[reader, 0], scored[reader, 1]])
-                for reader in range(len(readers))
-            ]
+            [np.concatenate([scored[reader, source] for source in own]) for reader in places]
         )
 
     def step_means(self, function: StepFunction, *, with_bank: bool) -> FloatArray:
@@ -80,9 +77,7 @@ class Material:
         self, trajectories: Sequence[TokenIds], readers: Sequence[Prefix]
     ) -> Iterator[list[Rows]]:
         """Yield, for each trajectory, log P(· | before) at its tokens under each reader."""
-        # Equal readers share one reading, so that they agree to the bit.
-        distinct = list(dict.fromkeys(readers))
-        places = [distinct.index(reader) for reader in readers]
+        distinct, places = _distinct(readers)
         size = self._chunk_size(len(distinct))
         for begin in range(0, len(trajectories), size):
             chunk = tuple(trajectories[begin : begin + size])
@@ -96,6 +91,12 @@ class Material:
     def _chunk_size(self, readers: int) -> int:
         values = readers * self.config.sampling.max_tokens * (self.model.vocab_size or 1)
         return max(1, MAX_VALUES // values)
+
+
+def _distinct(readers: Sequence[Prefix]) -> tuple[list[Prefix], list[int]]:
+    """Return each reader once, and where each stands: equal ones then agree to the bit."""
+    distinct = list(dict.fromkeys(readers))
+    return distinct, [distinct.index(reader) for reader in readers]
 
 
 def materials(
