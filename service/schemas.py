@@ -177,10 +177,17 @@ FINGERPRINT = Field(
 )
 
 
+CALIBRATED = Field(
+    description="Whether similarities are on a scale fitted to human judgement for this model and "
+    "these settings; five times it is on the scale of STS."
+)
+
+
 class SimilarityResponse(Strict):
     """The scores of all pairs, in order, and what they depend on."""
 
     model: str = Field(description="The model's name.")
+    calibrated: bool = CALIBRATED
     results: list[PairResult]
     usage: TokenUsage
     fingerprint: dict[str, Any] = FINGERPRINT
@@ -190,6 +197,7 @@ class MatrixResponse(Strict):
     """The scores of all cells, "row column", and what they depend on."""
 
     model: str = Field(description="The model's name.")
+    calibrated: bool = CALIBRATED
     similarities: list[list[float]]
     distances: list[list[float]]
     explanations: list[list[Explanation]] | None = Field(

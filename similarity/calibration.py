@@ -3,9 +3,11 @@
 Without one, a distance's own default map holds (`similarity.distances.Distance.similarity`).
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray
+from similarity.distances import FloatArray, get_distance
 from similarity.errors import ConfigError, InputError
-from similarity.models.base import ModelInfo
+from similarity.models.base import LanguageModel, ModelInfo
 
 # Beside a model's weights.
 NAME = "calibration.json"
@@ -56,6 +58,12 @@ class Calibration:
         """Whether it was fitted for this model and these settings."""
         return self.revision == model.revision and self.settings == comparable(config)
 
+    @property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of its knots."""
+        knots = repr((self.distances, self.similarities))
+        return hashlib.sha256(knots.encode()).hexdigest()[:16]
+
     def similarity(self, distance: float) -> float:
         """Return the similarity in [0, 1] of a distance; five times it is on the scale of STS."""
         return float(np.interp(distance, self.distances, self.similarities))
@@ -74,6 +82,29 @@ class Calibration:
             temporary.replace(path)
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def find_calibration(model: LanguageModel, config: ComparisonConfig) -> Calibration | None:
+    """Return what was fitted for this model and these settings, if it is known to the model.
+
+    Raises
+    ------
+    InputError
+        If the model's file cannot be read or is no calibration.
+    """
+    if model.calibration_file is None:
+        return None
+    found = _read_once(model.calibration_file)
+    return found if found.applies(model.info, config) else None
+
+
+def similarity_map(
+    config: ComparisonConfig, calibration: Calibration | None
+) -> Callable[[float], float]:
+    """Return the map from a distance to a similarity: the calibration's, or the default."""
+    if calibration is not None:
+        return calibration.similarity
+    return get_distance(config.distance).similarity
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -122,6 +153,11 @@ def fit_knots(
             knots_x.append(centre)
             knots_y.append(min(level, knots_y[-1]))
     return tuple(knots_x), tuple(knots_y)
+
+
+@cache
+def _read_once(path: Path) -> Calibration:
+    return load_calibration(path)
 
 
 def comparable(config: ComparisonConfig) -> dict[str, Any]:

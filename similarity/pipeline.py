@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from similarity.calibration import find_calibration, similarity_map
 from similarity.config import ComparisonConfig
 from similarity.distances import Distance, FloatArray, get_distance
 from similarity.fingerprint import Fingerprint
@@ -150,7 +151,7 @@ def compare_matrix(
         rows=tuple(rows),
         columns=tuple(columns),
         distances=distances,
-        similarities=np.vectorize(study.metric.similarity, otypes=[float])(distances),
+        similarities=np.vectorize(study.similarity, otypes=[float])(distances),
         fingerprint=study.fingerprint,
     )
 
@@ -177,7 +178,12 @@ class _Study:
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        return Fingerprint(self.model.info, self.config)
+        calibration = find_calibration(self.model, self.config)
+        return Fingerprint(self.model.info, self.config, calibration)
+
+    @cached_property
+    def similarity(self) -> Callable[[float], float]:
+        return similarity_map(self.config, self.fingerprint.calibration)
 
     @cached_property
     def described(self) -> list[list[tuple[str, int, bool]]]:
@@ -198,7 +204,7 @@ class _Study:
         return Comparison(
             texts=(first, second),
             distance=distance,
-            similarity=self.metric.similarity(distance),
+            similarity=self.similarity(distance),
             entailment=self._entailment(first, second),
             log_likelihoods=self.log_likelihoods(first, second),
             trajectories=tuple(

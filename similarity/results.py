@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from similarity.calibration import similarity_map
 from similarity.distances import FloatArray, get_distance
 from similarity.fingerprint import Fingerprint
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Interval, check_interval, confidence_interval
@@ -32,7 +33,8 @@ class Comparison:
     texts
         As they were given.
     distance, similarity
-        The chosen distance, and its map to [0, 1].
+        The chosen distance, and its map to [0, 1]: fitted to human judgement if the fingerprint
+        says `calibrated`, else the distance's default.
     entailment
         How far the first text entails the second rather than the reverse: positive for the
         first, in the unit of the distance (`similarity.order.entailment_margin`).
@@ -66,7 +68,8 @@ class Comparison:
         """
         metric = get_distance(self.fingerprint.config.distance)
         check_interval(metric, len(self.trajectories) // 2, confidence)
-        return confidence_interval(metric, self.log_likelihoods, confidence)
+        to_similarity = similarity_map(self.fingerprint.config, self.fingerprint.calibration)
+        return confidence_interval(metric, to_similarity, self.log_likelihoods, confidence)
 
     def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
         """Return all of it as plain values, for JSON; with an interval, if a confidence is given.
@@ -78,6 +81,7 @@ class Comparison:
         """
         return {
             "similarity": self.similarity,
+            "calibrated": self.fingerprint.calibrated,
             "distance": self.distance,
             **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
             "entailment": self.entailment,
@@ -113,6 +117,7 @@ class SimilarityMatrix:
             "rows": list(self.rows),
             "columns": list(self.columns),
             "similarities": self.similarities.tolist(),
+            "calibrated": self.fingerprint.calibrated,
             "distances": self.distances.tolist(),
             "fingerprint": self.fingerprint.to_dict(),
         }

@@ -87,11 +87,18 @@ class Tolerance:
         return interval.half_width <= self.half_width or n >= self.max_trajectories
 
 
-def confidence_interval(distance: Distance, rows: FloatArray, confidence: float) -> Interval:
+def confidence_interval(
+    distance: Distance,
+    to_similarity: Callable[[float], float],
+    rows: FloatArray,
+    confidence: float,
+) -> Interval:
     """Return the interval of a distance, where there is one (`check_interval`).
 
     Parameters
     ----------
+    to_similarity
+        Falls with the distance.
     rows
         What the distance is of, shape "row trajectory": of the 2n pooled trajectories, n from
         the first text, then n from the second.
@@ -105,7 +112,7 @@ def confidence_interval(distance: Distance, rows: FloatArray, confidence: float)
     return Interval(
         confidence=confidence,
         distance=(low, high),
-        similarity=(distance.similarity(high), distance.similarity(low)),
+        similarity=(to_similarity(high), to_similarity(low)),
         half_width=half,
     )
 

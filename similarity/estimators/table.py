@@ -70,7 +70,8 @@ class Estimate:
             one trajectory alone decides the distance.
         """
         check_interval(self.estimator.distance, self.rows.shape[1] // 2, confidence)
-        return confidence_interval(self.estimator.distance, self.rows, confidence)
+        distance = self.estimator.distance
+        return confidence_interval(distance, distance.similarity, self.rows, confidence)
 
 
 def estimate_pairs(

@@ -7,6 +7,7 @@ texts' meaning, prompts or distances.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +104,14 @@ class LanguageModel(ABC):
         The tokens that end a sequence.
     vocab_size
         Token ids are below this; None where the backend does not tell.
+    calibration_file
+        What `similarity.calibration` may read of this model; None where there is nothing.
     """
 
     info: ModelInfo
     end_ids: frozenset[int]
     vocab_size: int | None = None
+    calibration_file: Path | None = None
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""

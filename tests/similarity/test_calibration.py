@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.calibration import Calibration, comparable, fit_knots, load_calibration
+from similarity.calibration import NAME, Calibration, comparable, fit_knots, load_calibration
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
+from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
+from similarity.pipeline import compare, compare_matrix
 
 CONFIG = ComparisonConfig.build(n_trajectories=3)
 GOOD = Calibration(
@@ -84,3 +87,35 @@ def test_a_fit_finds_the_map() -> None:
     fitted = replace(GOOD, distances=x, similarities=y)
     for distance in (0.2, 0.5, 1.0, 1.5):
         assert fitted.similarity(distance) == pytest.approx(np.exp(-distance), abs=0.04)
+
+
+def test_a_comparison_says_whether_it_is_calibrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = compare(load_model("toy"), "a red car", "a blue boat", CONFIG)
+    assert plain.to_dict()["calibrated"] is False
+    assert plain.similarity == pytest.approx(np.exp(-plain.distance))
+    path = tmp_path / NAME
+    GOOD.save(path)
+    monkeypatch.setenv("TRAJSIM_CALIBRATION", str(path))
+    model = load_model("toy")
+    result = compare(model, "a red car", "a blue boat", CONFIG)
+    assert result.to_dict()["calibrated"] is True
+    assert result.distance == plain.distance
+    assert result.similarity == GOOD.similarity(result.distance)
+    assert result.fingerprint.digest != plain.fingerprint.digest
+    interval = result.interval()
+    assert interval.similarity == tuple(GOOD.similarity(d) for d in reversed(interval.distance))
+    matrix = compare_matrix(model, ["a red car"], ["a blue boat"], CONFIG)
+    assert matrix.to_dict()["calibrated"] is True
+    assert matrix.similarities[0, 0] == result.similarity
+    # Another setting is another scale.
+    other = compare(model, "a red car", "a blue boat", ComparisonConfig.build(n_trajectories=2))
+    assert other.to_dict()["calibrated"] is False
+
+
+def test_a_file_beside_the_weights_is_found(tmp_path: Path) -> None:
+    shutil.copytree(EMBEDDED_PATH, tmp_path / "model", ignore=shutil.ignore_patterns(NAME))
+    assert load_model(str(tmp_path / "model")).calibration_file is None
+    GOOD.save(tmp_path / "model" / NAME)
+    assert load_model(str(tmp_path / "model")).calibration_file == tmp_path / "model" / NAME

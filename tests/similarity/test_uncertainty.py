@@ -50,7 +50,10 @@ def test_coverage_of_every_distance(name: str) -> None:
         return means[:, np.concatenate([rng.choice(len(every), n, p=law) for law in laws])]
 
     limit = distance(*rows(400_000))
-    held = [holds(limit, confidence_interval(distance, rows(n), 0.95).distance) for _ in range(500)]
+    held = [
+        holds(limit, confidence_interval(distance, distance.similarity, rows(n), 0.95).distance)
+        for _ in range(500)
+    ]
     assert 0.93 <= np.mean(held) <= 0.97
 
 
