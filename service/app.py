@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from service import borrowed_routes, operation, page, routes
+from service import borrowed_routes, embeddings, operation, page, routes
 from service.description import describe
 from service.engine import Engine
 from service.errors import problem_of, problem_response
@@ -21,9 +21,11 @@ from service.metrics import Metrics
 from service.security import Authentication
 from service.settings import Settings
 from service.tracing import Tracing, open_tracing
-from similarity.errors import TrajsimError
+from similarity.errors import TrajsimError, UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.shipped import GENERAL, open_vectors
 from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
@@ -58,7 +60,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model = await run_sync(load or (lambda: _load(settings)))
-        engine = app.state.engine = Engine(model, settings, metrics)
+        vectors = await run_sync(lambda: _vectors(settings, model))
+        engine = app.state.engine = Engine(model, settings, metrics, vectors)
         drain.engine = engine
         watch = asyncio.create_task(engine.watch())
         yield
@@ -82,7 +85,7 @@ def create_app(
     app.state.drain = drain
     for kind in (TrajsimError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
-    for module in (routes, borrowed_routes, operation, page):
+    for module in (routes, borrowed_routes, embeddings, operation, page):
         app.include_router(module.router)
     _add_middleware(app, settings, metrics, tracing, drain)
     describe(app, settings)
@@ -121,3 +124,13 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 
 def _load(settings: Settings) -> LanguageModel:
     return load_model(settings.model, LoadOptions(device=settings.device, dtype=settings.dtype))
+
+
+def _vectors(settings: Settings, model: LanguageModel) -> MeaningVectors | None:
+    """Return the vectors that the settings name, or those that ship with the model if any do."""
+    if settings.vectors is not None:
+        return open_vectors(settings.vectors, model)
+    try:
+        return open_vectors(GENERAL, model)
+    except UnsupportedError:
+        return None

@@ -1,4 +1,4 @@
-"""A bounded memory of what the model has answered: trajectories and log-probabilities."""
+"""A bounded memory of what the model has answered: trajectories, log-probabilities, vectors."""
 
 import hashlib
 import threading
@@ -9,11 +9,12 @@ import numpy as np
 from cachetools import LRUCache
 
 from similarity.config import Law
-from similarity.models.base import Continuation, LogProbs, SampleRequest, TokenIds
+from similarity.models.base import Continuation, LogProbs, Rows, SampleRequest, TokenIds
 
-Stage = Literal["sample", "score"]
-# Of a sampled text its trajectories, of scored continuations their log-probabilities.
-Answer = Sequence[Continuation | LogProbs]
+Stage = Literal["sample", "score", "embed"]
+# Of a sampled text its trajectories, of scored continuations their log-probabilities, of an
+# embedded text its vector.
+Answer = Sequence[Continuation | LogProbs | Rows]
 
 # What CPython spends on a key and on each object around the numbers, about.
 ENTRY_BYTES = 300
@@ -68,6 +69,11 @@ def score_keys(prefix: TokenIds, continuations: Sequence[TokenIds], law: Law) ->
     """Return the keys of the continuations' log-probabilities after a prefix."""
     start = _digest(("score", law), prefix)
     return tuple(_digest(start, continuation) for continuation in continuations)
+
+
+def embed_key(text: str) -> bytes:
+    """Return the key of a text's meaning vector."""
+    return hashlib.blake2b(b"embed\0" + text.encode(), digest_size=16).digest()
 
 
 def size_in_bytes(entry: Answer) -> int:

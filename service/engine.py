@@ -20,6 +20,7 @@ from service.scheduler import Scheduler
 from service.settings import MEBIBYTE, Settings
 from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel
+from similarity.vectors.meaning import MeaningVectors
 
 Result = TypeVar("Result")
 
@@ -32,7 +33,13 @@ FRESH_PROBES = 3.0
 class Engine:
     """Runs the library's functions for requests, on one shared model."""
 
-    def __init__(self, model: LanguageModel, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        settings: Settings,
+        metrics: Metrics,
+        vectors: MeaningVectors | None = None,
+    ) -> None:
         self.model = model
         self.loaded_at = int(time.time())
         self.metrics = metrics
@@ -44,9 +51,13 @@ class Engine:
         )
         cache = Cache(int(settings.cache_megabytes * MEBIBYTE))
         self._scheduler = Scheduler(
-            model, batch_tokens=settings.batch_tokens, cache=cache, observer=self.health
+            model,
+            batch_tokens=settings.batch_tokens,
+            cache=cache,
+            observer=self.health,
+            vectors=vectors,
         )
-        self._shared = SharedModel(model, self._scheduler, cache, metrics)
+        self._shared = SharedModel(model, self._scheduler, cache, metrics, vectors)
         self._active = anyio.CapacityLimiter(settings.max_active)
         self._probes = anyio.CapacityLimiter(2)
         # Of the requests answered lately, for Retry-After.

@@ -17,6 +17,7 @@ from similarity.errors import (
     ModelError,
     TextTooLongError,
     TrajsimError,
+    UnsupportedError,
     WrongAnswerError,
 )
 
@@ -93,6 +94,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
     (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
     (BackendTimeoutError, 504, _SERVER, "model_timeout", None),
+    (UnsupportedError, 501, _BAD, "unsupported", None),
     (ModelError, 502, _SERVER, "model_failed", None),
 )
 

@@ -9,22 +9,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from service.cache import Answer, Cache, sample_key, score_keys
+import numpy as np
+
+from service.cache import Answer, Cache, embed_key, sample_key, score_keys
 from service.metrics import Metrics
-from service.scheduler import Client, Scheduler, Unit
+from service.scheduler import Scheduler
+from service.units import Client, EmbedRequest, Unit
 from similarity.config import Law
+from similarity.errors import UnsupportedError
 from similarity.models.base import (
     Advance,
     Continuation,
     LanguageModel,
     LogProbs,
+    Rows,
     SampleRequest,
     ScoreRequest,
     TokenIds,
     ignore_progress,
 )
+from similarity.vectors.meaning import MeaningVectors, shortened
 
-STAGES = ("queue", "sample", "score")
+STAGES = ("queue", "sample", "score", "embed")
 
 PROBE_TEXT = "Is anybody there?"
 
@@ -36,7 +42,7 @@ UNIT_TOKENS = 512
 class Usage:
     """Tokens that an answer rests on, those of them that were known, and where time went.
 
-    `seconds` are of the stages "queue", "sample" and "score".
+    `seconds` are of the stages "queue", "sample", "score" and "embed".
     """
 
     sampled_tokens: int = 0
@@ -47,12 +53,13 @@ class Usage:
 
 @dataclass
 class SharedModel:
-    """The model, the scheduler of its calls, and the memory of its answers."""
+    """The model, the scheduler of its calls, the memory of its answers, its vectors if any."""
 
     model: LanguageModel
     scheduler: Scheduler
     cache: Cache
     metrics: Metrics
+    vectors: MeaningVectors | None = None
 
 
 class Job(LanguageModel):
@@ -135,6 +142,34 @@ class Job(LanguageModel):
         advance(len(requests))
         return results
 
+    def embed(self, texts: Sequence[str], dimensions: int | None = None) -> Rows:
+        """Return meaning vectors, "text width", in calls that are shared with other requests.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model is served without.
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        ConfigError
+            If the vectors have fewer dimensions.
+        """
+        vectors = self._shared.vectors
+        if vectors is None:
+            raise UnsupportedError(
+                f"{self.info.name} is served without meaning vectors; fit them by trajsim fit, "
+                "and serve with --vectors and their folder"
+            )
+        kept = vectors.check_dimensions(dimensions)
+        costs = vectors.tokens(texts)
+        units = [
+            Unit(EmbedRequest(text), Law(), (embed_key(text),), cost)
+            for text, cost in zip(texts, costs, strict=True)
+        ]
+        answers = cast(list[list[Rows]], self._answers(units))
+        self.usage.scored_tokens += sum(costs)
+        return shortened(np.stack([vector for (vector,) in answers]), kept)
+
     def _answers(self, units: Sequence[Unit]) -> list[Answer]:
         """Return each unit's answer, from the cache or from the model."""
         known = [self._shared.cache.recall(unit.stage, unit.keys) for unit in units]
@@ -143,7 +178,9 @@ class Job(LanguageModel):
             hits = len(units) - len(missing)
             self._shared.metrics.lookups(units[0].stage, hits, len(missing))
         self.usage.cached_tokens += sum(
-            _answered_tokens(answer) for answer in known if answer is not None
+            _answered_tokens(unit, answer)
+            for unit, answer in zip(units, known, strict=True)
+            if answer is not None
         )
         asked = time.monotonic()
         if missing:
@@ -167,7 +204,9 @@ def _sample_tokens(request: SampleRequest) -> int:
     return len(request.prefix) + request.n * request.max_tokens
 
 
-def _answered_tokens(answer: Answer) -> int:
+def _answered_tokens(unit: Unit, answer: Answer) -> int:
+    if unit.stage == "embed":
+        return unit.tokens
     return sum(len(p.token_ids) if isinstance(p, Continuation) else len(p) for p in answer)
 
 

@@ -39,21 +39,26 @@ RETRY_AFTER = {
 }
 
 
-def _error(description: str, **more: Any) -> dict[str, Any]:
+def error_answer(description: str, **more: Any) -> dict[str, Any]:
+    """Return how OpenAPI describes an answer that is not a success."""
     return {"model": ErrorResponse, "description": description, **more}
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    400: _error("The body is not JSON."),
-    401: _error("No valid API key, where the service has keys."),
-    408: _error("The body arrived too slowly."),
-    413: _error("The request is larger, or costs more, than is ever allowed."),
-    422: _error("The request is not valid."),
-    429: _error("Too many requests wait already.", headers=RETRY_AFTER),
-    500: _error("The service failed."),
-    502: _error("The model gave numbers that cannot be right, or would not do what was asked."),
-    503: _error("The model does not answer, or the service is going down.", headers=RETRY_AFTER),
-    504: _error("No answer within the deadline."),
+    400: error_answer("The body is not JSON."),
+    401: error_answer("No valid API key, where the service has keys."),
+    408: error_answer("The body arrived too slowly."),
+    413: error_answer("The request is larger, or costs more, than is ever allowed."),
+    422: error_answer("The request is not valid."),
+    429: error_answer("Too many requests wait already.", headers=RETRY_AFTER),
+    500: error_answer("The service failed."),
+    502: error_answer(
+        "The model gave numbers that cannot be right, or would not do what was asked."
+    ),
+    503: error_answer(
+        "The model does not answer, or the service is going down.", headers=RETRY_AFTER
+    ),
+    504: error_answer("No answer within the deadline."),
 }
 
 router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])

@@ -8,19 +8,19 @@ and an empty line at once; what a running call still finds for it goes to the ca
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.cache import Answer, Cache, Stage
 from service.errors import AWAY
 from service.logs import places
+from service.units import Batch, Client, EmbedRequest, Request, Unit
 from similarity.config import Law
-from similarity.errors import BackendUnavailableError
-from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
+from similarity.errors import BackendUnavailableError, UnsupportedError
+from similarity.models.base import Advance, LanguageModel, SampleRequest, ScoreRequest
+from similarity.vectors.meaning import MeaningVectors
 
 logger = logging.getLogger(__name__)
 
@@ -39,55 +39,6 @@ class Observer(Protocol):
         """Learn how a call has ended; `units` is the number of parts joined in it."""
 
 
-@dataclass(eq=False)
-class Client:
-    """One request's line of waiting units.
-
-    Parameters
-    ----------
-    served
-        Tokens that the model has worked for it, from where the others stood when it came:
-        the least served client is next.
-    urgent
-        Goes before all others: a probe.
-    line
-        Units that wait.
-    submitted
-        Those, and the units in the call being made.
-    """
-
-    served: float = 0.0
-    urgent: bool = False
-    line: deque["Unit"] = field(default_factory=deque)
-    submitted: Sequence["Unit"] = ()
-    error: Exception | None = None
-
-
-@dataclass(eq=False)
-class Unit:
-    """The least that is asked of the model: one text's trajectories, or scores of some of them.
-
-    `keys` are the cache's, one for a text's trajectories and one for each continuation scored;
-    none for what is to be asked in any case.
-    """
-
-    request: SampleRequest | ScoreRequest
-    law: Law
-    keys: tuple[bytes, ...]
-    tokens: int
-    future: Future[Answer] = field(default_factory=Future)
-    began: float | None = None
-
-    @property
-    def stage(self) -> Stage:
-        """The model's method that serves it."""
-        return "sample" if isinstance(self.request, SampleRequest) else "score"
-
-
-class Batch(list[tuple[Client, Unit]]):
-    """Units of one call, of one stage and law, with whose they are."""
-
-
 class Scheduler:
     """Makes the calls of one model, fair between clients, each of a bounded number of tokens.
 
@@ -95,12 +46,21 @@ class Scheduler:
     ----------
     batch_tokens
         Of one call; a single unit that has more goes alone.
+    vectors
+        What gives meaning vectors; without it no unit may ask for them.
     """
 
     def __init__(
-        self, model: LanguageModel, *, batch_tokens: int, cache: Cache, observer: Observer
+        self,
+        model: LanguageModel,
+        *,
+        batch_tokens: int,
+        cache: Cache,
+        observer: Observer,
+        vectors: MeaningVectors | None = None,
     ) -> None:
         self._model = model
+        self._vectors = vectors
         self._batch_tokens = batch_tokens
         self._cache = cache
         self._observer = observer
@@ -248,16 +208,25 @@ class Scheduler:
 
         self._observer.call_began()
         try:
-            if first.stage == "sample":
-                asked = [u.request for u in units if isinstance(u.request, SampleRequest)]
-                return self._model.sample(asked, first.law, heed)
-            wanted = [u.request for u in units if isinstance(u.request, ScoreRequest)]
-            return self._model.score(wanted, first.law, heed)
+            return self._answers([unit.request for unit in units], first.law, heed)
         except Exception as error:
             problem = error
             raise
         finally:
             self._observer.call_ended(first.stage, len(units), tokens, problem)
+
+    def _answers(self, requests: Sequence[Request], law: Law, advance: Advance) -> Sequence[Answer]:
+        """Return the model's answers to requests, which are all of one kind."""
+        sampled = [request for request in requests if isinstance(request, SampleRequest)]
+        if sampled:
+            return self._model.sample(sampled, law, advance)
+        scored = [request for request in requests if isinstance(request, ScoreRequest)]
+        if scored:
+            return self._model.score(scored, law, advance)
+        texts = [request.text for request in requests if isinstance(request, EmbedRequest)]
+        if self._vectors is None:
+            raise UnsupportedError("the scheduler was made without meaning vectors")
+        return [[vector] for vector in self._vectors.encode(texts, advance=advance)]
 
 
 def _fail(units: Iterable[Unit], error: Exception) -> None:

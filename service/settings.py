@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu or cuda.")
     dtype: str = Field("auto", description="auto, float32, float16 or bfloat16.")
 
+    vectors: str | None = Field(
+        None,
+        description="Folder of meaning vectors for /v1/embeddings; else what ships with the model.",
+    )
+
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     api_keys: SecretStr | None = Field(

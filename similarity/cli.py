@@ -4,8 +4,6 @@
 nothing here imports them.
 """
 
-import json
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from similarity.config import ComparisonConfig
 from similarity.distances import get_distance
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.index_commands import index
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions
 from similarity.options import (
@@ -30,12 +29,13 @@ from similarity.options import (
 from similarity.progress import progress_bar, progress_bars
 from similarity.results import Comparison
 from similarity.tables import print_comparison, print_explanation, print_findings, print_matrix
+from similarity.terminal import json_option, print_json, read_texts
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
+from similarity.vector_commands import embed, explain_vectors, fit
+from similarity.vectors.shipped import open_vectors
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 class _OneLineError(click.ClickException):
@@ -118,6 +118,12 @@ def compare(
 @click.argument("first")
 @click.argument("second")
 @click.option("--top", default=5, show_default=True, help="How many continuations to show.")
+@click.option(
+    "--vectors",
+    "where",
+    default=None,
+    help="Explain meaning vectors instead: a folder of `trajsim fit`, or 'general'.",
+)
 @json_option
 @model_options
 @comparison_options
@@ -125,17 +131,25 @@ def explain(
     first: str,
     second: str,
     top: int,
+    where: str | None,
     as_json: bool,
     model_name: str,
     device: str,
     dtype: str,
     **settings: Any,
 ) -> None:
-    """Print the continuations that tell FIRST and SECOND apart most, with both likelihoods."""
+    """Print the continuations that tell FIRST and SECOND apart most, with both likelihoods.
+
+    With --vectors, those on which their vectors agree or part, and the next words there; the
+    settings are then those that the vectors were fitted with.
+    """
     if top < 1:
         raise ConfigError(f"--top must be at least 1, got {top}")
     config = comparison_config(**settings)
     model = open_model(model_name, device, dtype)
+    if where is not None:
+        explain_vectors(open_vectors(where, model), first, second, top, as_json=as_json)
+        return
     result = _compare(model, first, second, config)
     if as_json:
         content = result.to_dict()
@@ -238,6 +252,10 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
             raise finding.check.error
 
 
+for command in (fit, embed, index):
+    main.add_command(command)
+
+
 def _compare(
     model: LanguageModel,
     first: str,
@@ -249,34 +267,3 @@ def _compare(
         if goal is not None:
             return pipeline.compare_to_tolerance(model, first, second, goal, config, progress)
         return pipeline.compare_pairs(model, [(first, second)], config, progress)[0]
-
-
-def read_texts(file: str) -> list[str]:
-    """Return the lines of a UTF-8 file, or of standard input for "-".
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, is not UTF-8, has no lines, or has an empty one.
-    """
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file} is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}; "
-            "convert it to UTF-8"
-        ) from error
-    if not lines:
-        raise InputError(f"{file} has no texts; put one on each line")
-    empty = [number for number, line in enumerate(lines, 1) if not line.strip()]
-    if empty:
-        raise InputError(f"line {empty[0]} of {file} is empty; put one text on each line")
-    return lines
-
-
-def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on one line, in ASCII so that any terminal or pipe takes it."""
-    click.echo(json.dumps(content, allow_nan=False))

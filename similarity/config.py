@@ -34,9 +34,9 @@ class Law:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_number("temperature", self.temperature, at_least=0.01, at_most=100.0)
-        _check_integer("top_k", self.top_k, at_least=0, at_most=2**31 - 1)
-        _check_number("top_p", self.top_p, at_least=1e-6, at_most=1.0)
+        check_number("temperature", self.temperature, at_least=0.01, at_most=100.0)
+        check_integer("top_k", self.top_k, at_least=0, at_most=2**31 - 1)
+        check_number("top_p", self.top_p, at_least=1e-6, at_most=1.0)
 
     @property
     def truncated(self) -> bool:
@@ -66,9 +66,9 @@ class SamplingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_integer("n_trajectories", self.n_trajectories, at_least=1, at_most=MAX_TRAJECTORIES)
-        _check_integer("max_tokens", self.max_tokens, at_least=1, at_most=MAX_TOKENS)
-        _check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        check_integer("n_trajectories", self.n_trajectories, at_least=1, at_most=MAX_TRAJECTORIES)
+        check_integer("max_tokens", self.max_tokens, at_least=1, at_most=MAX_TOKENS)
+        check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +94,8 @@ class ComparisonConfig:
     score_law: ScoreLaw = "sampling"
 
     def __post_init__(self) -> None:
-        _check_choice("distance", self.distance, DISTANCES)
-        _check_choice("score_law", self.score_law, get_args(ScoreLaw))
+        check_choice("distance", self.distance, DISTANCES)
+        check_choice("score_law", self.score_law, get_args(ScoreLaw))
 
     @property
     def scoring_law(self) -> Law:
@@ -124,7 +124,7 @@ class ComparisonConfig:
         """
         law = Law(temperature=temperature, top_k=top_k, top_p=top_p)
         if isinstance(prompt, str):
-            _check_choice("prompt", prompt, PROMPTS)
+            check_choice("prompt", prompt, PROMPTS)
             prompt = replace(PROMPTS[prompt], full_stop=full_stop)
         return cls(
             sampling=SamplingConfig(law=law, **sampling),
@@ -138,20 +138,23 @@ class ComparisonConfig:
         return asdict(self)
 
 
-def _check_integer(name: str, value: object, *, at_least: int, at_most: int) -> None:
+def check_integer(name: str, value: object, *, at_least: int, at_most: int) -> None:
+    """Raise ConfigError unless the value is a whole number in this range."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise ConfigError(f"{name} must be a whole number, got {value!r}")
     if not at_least <= value <= at_most:
         raise ConfigError(f"{name} must be between {at_least} and {at_most}, got {value}")
 
 
-def _check_number(name: str, value: object, *, at_least: float, at_most: float) -> None:
+def check_number(name: str, value: object, *, at_least: float, at_most: float) -> None:
+    """Raise ConfigError unless the value is a finite number in this range."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise ConfigError(f"{name} must be a finite number, got {value!r}")
     if not at_least <= value <= at_most:
         raise ConfigError(f"{name} must be between {at_least:g} and {at_most:g}, got {value:g}")
 
 
-def _check_choice(name: str, value: object, allowed: Any) -> None:
+def check_choice(name: str, value: object, allowed: Any) -> None:
+    """Raise ConfigError unless the value is among those allowed."""
     if value not in allowed:
         raise ConfigError(f"unknown {name} {value!r}; allowed: {', '.join(allowed)}")

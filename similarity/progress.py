@@ -15,7 +15,10 @@ DELAY_SECONDS = 2.0
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Give a `Progress` that draws one bar for each stage on standard error."""
+    """Give a `Progress` that draws one bar for each stage on standard error.
+
+    Of no texts it counts only, as nobody knows how many there are in a stream.
+    """
     bars: list[tqdm] = []  # type: ignore[type-arg]
 
     def start(stage: str, texts: int) -> Advance:
@@ -43,7 +46,7 @@ def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[A
 
 def _bar(stage: str, unit: str, total: int, done: int = 0) -> tqdm:  # type: ignore[type-arg]
     return tqdm(
-        total=total,
+        total=total or None,
         initial=done,
         desc=stage,
         unit=unit,

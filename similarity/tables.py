@@ -28,7 +28,7 @@ def print_comparison(result: Comparison, confidence: float | None = None) -> Non
         )
     table.add_row("entailment", _entailment(result.entailment))
     table.add_row("from", _settings(result.fingerprint))
-    _console().print(table)
+    console().print(table)
 
 
 def print_explanation(result: Comparison, count: int) -> None:
@@ -49,7 +49,7 @@ def print_explanation(result: Comparison, count: int) -> None:
             f"{second:.3f}",
             f"{first - second:+.3f}",
         )
-    _console().print(table)
+    console().print(table)
 
 
 def print_matrix(result: SimilarityMatrix) -> None:
@@ -60,10 +60,10 @@ def print_matrix(result: SimilarityMatrix) -> None:
         table.add_column(str(number), justify="right", no_wrap=True)
     for number, (text, values) in enumerate(zip(result.rows, result.similarities, strict=True), 1):
         table.add_row(f"{number} {escape(text)}", *(f"{value:.3f}" for value in values))
-    _console().print(table)
+    console().print(table)
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
-            _console().print(f"column {number}: {text}", markup=False, highlight=False)
+            console().print(f"column {number}: {text}", markup=False, highlight=False)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -74,7 +74,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
         told = check.found if check.error is None else str(check.error)
         mark = "FAIL" if finding.failed else "ok"
         table.add_row(finding.place, check.name, mark, escape(told))
-    _console().print(table)
+    console().print(table)
 
 
 _IN_NATS = frozenset({"l1", "l2", "linf"})
@@ -99,6 +99,7 @@ def _settings(fingerprint: Fingerprint) -> str:
     )
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Return the terminal, or a page of fixed width where there is none."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)

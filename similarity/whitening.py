@@ -53,6 +53,11 @@ class WhiteningFit:
         self._mean = np.zeros(width)
         self._scatter = np.zeros((width, width))
 
+    @property
+    def width(self) -> int:
+        """The length of a row."""
+        return len(self._mean)
+
     def add(self, rows: AnyFloats) -> Self:
         """Take in rows, shape "row width".
 
@@ -63,9 +68,10 @@ class WhiteningFit:
         WrongAnswerError
             If a number is not finite.
         """
-        width = len(self._mean)
-        if rows.ndim != 2 or rows.shape[1] != width:
-            raise InputError(f"rows to whiten must have shape (any, {width}), got {rows.shape}")
+        if rows.ndim != 2 or rows.shape[1] != self.width:
+            raise InputError(
+                f"rows to whiten must have shape (any, {self.width}), got {rows.shape}"
+            )
         if not np.isfinite(rows).all():
             raise WrongAnswerError("rows to whiten are not finite; use another dtype or model")
         if len(rows):
@@ -98,7 +104,7 @@ class WhiteningFit:
         InputError
             If there are fewer than two rows.
         """
-        rank = len(self._mean) if rank is None else rank
+        rank = self.width if rank is None else rank
         self._check(shrinkage, rank)
         variances, directions = np.linalg.eigh(self._scatter / self._rows)
         variances = np.maximum(variances[::-1], 0)  # rounding may take them below
@@ -123,8 +129,8 @@ class WhiteningFit:
     def _check(self, shrinkage: float, rank: int) -> None:
         if not 0 <= shrinkage <= 1:
             raise ConfigError(f"shrinkage must be between 0 and 1, got {shrinkage}")
-        if not 1 <= rank <= len(self._mean):
-            raise ConfigError(f"rank must be between 1 and {len(self._mean)}, got {rank}")
+        if not 1 <= rank <= self.width:
+            raise ConfigError(f"rank must be between 1 and {self.width}, got {rank}")
         if self._rows < 2:
             raise InputError(f"whitening needs two rows or more, got {self._rows}")
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from similarity.models.vllm_server.loader import Servers
 
 EMBEDDED_PATH = Path(__file__).parent / "embedded"
-DEFAULT_MODEL = "embedded"
+EMBEDDED = "embedded"
+DEFAULT_MODEL = EMBEDDED
 # Before the id of a model that vLLM's engine runs in this process.
 OFFLINE = "vllm:"
 # A JSON object of further arguments of `vllm.LLM`.
@@ -151,6 +152,6 @@ def _engine_settings(text: str) -> dict[str, Any]:
 
 
 _NAMED: dict[str, Loader] = {
-    "embedded": _load_embedded,
+    EMBEDDED: _load_embedded,
     "toy": _load_toy,
 }

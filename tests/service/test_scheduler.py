@@ -10,7 +10,8 @@ import pytest
 from service.cache import Cache
 from service.job import Job, SharedModel
 from service.metrics import Metrics
-from service.scheduler import Client, Scheduler, Unit
+from service.scheduler import Scheduler
+from service.units import Client, Unit
 from similarity.config import ComparisonConfig, Law
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.models.base import SampleRequest

@@ -1,0 +1,98 @@
+"""A folder of files that belong together: replaced whole, and found whole after a kill.
+
+Each file is named by its content, and the manifest, which names them, is renamed into its place
+last: so what a reader finds is either the old bundle or the new.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from similarity.errors import ConfigError, InputError
+
+# Writes a file to the path that it is given.
+Writer = Callable[[Path], object]
+
+
+def write_bundle(
+    folder: Path, manifest: str, content: Mapping[str, Any], files: Mapping[str, Writer]
+) -> None:
+    """Write the files, then the manifest with their names as "files"; what was there goes.
+
+    Parameters
+    ----------
+    files
+        By names such as "arrays.npz", which become "arrays-<digest>.npz".
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        named = {name: _write_named(folder, name, write) for name, write in files.items()}
+        text = json.dumps({**content, "files": named}, indent=1) + "\n"
+        replace_file(folder / manifest, lambda path: path.write_text(text, encoding="utf-8"))
+        for name, current in named.items():
+            for stale in folder.glob(_named(name, "*")):
+                if stale.name != current:
+                    stale.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> dict[str, Any]:
+    """Return a bundle's manifest.
+
+    Parameters
+    ----------
+    what, command
+        What the bundle holds and which command makes it, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it or one of its files is damaged.
+    """
+    try:
+        content: dict[str, Any] = json.loads((folder / manifest).read_text(encoding="utf-8"))
+        files = {folder / current: name for name, current in content["files"].items()}
+        damaged = [path.name for path, name in files.items() if path.name != _true_name(path, name)]
+    except OSError as error:
+        raise ConfigError(
+            f"no {what} in {folder}: {error.strerror}; make them by {command}"
+        ) from error
+    except (ValueError, KeyError, AttributeError, TypeError):
+        damaged = [manifest]
+    if damaged:
+        raise ConfigError(f"{folder / damaged[0]} is damaged; make the {what} anew by {command}")
+    return content
+
+
+def replace_file(path: Path, write: Writer) -> None:
+    """Write a file under another name, then rename it: nobody ever sees a part of it."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    write(temporary)
+    temporary.replace(path)
+
+
+def _write_named(folder: Path, name: str, write: Writer) -> str:
+    temporary = folder / f".{os.getpid()}.{name}"
+    write(temporary)
+    named = _true_name(temporary, name)
+    temporary.replace(folder / named)
+    return named
+
+
+def _true_name(path: Path, name: str) -> str:
+    with path.open("rb") as file:
+        return _named(name, hashlib.file_digest(file, "sha256").hexdigest()[:16])
+
+
+def _named(name: str, digest: str) -> str:
+    stem, _, suffix = name.partition(".")
+    return f"{stem}-{digest}.{suffix}"

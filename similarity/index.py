@@ -1,0 +1,162 @@
+"""Nearest neighbours among many texts: their meaning vectors in an index of faiss, in a folder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from similarity.bundle import read_manifest, write_bundle
+from similarity.config import ComparisonConfig, check_choice
+from similarity.errors import ConfigError, InputError, MissingDependencyError
+from similarity.models.base import LanguageModel, Rows
+from similarity.pipeline import compare_many
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.storage import fingerprint
+
+try:
+    import faiss
+except ImportError as error:
+    raise MissingDependencyError("an index needs faiss: pip install 'trajsim[index]'") from error
+
+MANIFEST, TEXTS, NEIGHBOURS = "index.json", "texts.txt", "neighbours.faiss"
+FORMAT = 1
+KINDS = ("auto", "exact", "graph")
+# Up to so many texts an exact search takes milliseconds, and a graph is not worth its making.
+EXACT_TEXTS = 100_000
+# Of the graph (HNSW; Malkov and Yashunin 2016): links of a text, and texts looked at to find
+# its neighbours when it is added and when it is asked for.
+LINKS, ADDING, ASKING = 32, 200, 128
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A text that was found: its number in the index, and its similarity to the query."""
+
+    number: int
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class TextIndex:
+    """Texts that can be searched by meaning; opened by `open_index`."""
+
+    texts: Sequence[str]
+    vectors: MeaningVectors
+    neighbours: Any
+
+    def query(self, text: str, top: int = 10) -> list[Hit]:
+        """Return the texts whose vectors have the highest cosines with that of the text.
+
+        Raises
+        ------
+        InputError
+            If the text is empty, not valid Unicode, or too long for the model.
+        ConfigError
+            If `top` is not at least 1.
+        """
+        if top < 1:
+            raise ConfigError(f"top must be at least 1, got {top}")
+        rows = self.vectors.encode([text])
+        cosines, numbers = self.neighbours.search(rows, min(top, len(self.texts)))
+        found = zip(numbers[0].tolist(), cosines[0].tolist(), strict=True)
+        # A graph may find fewer than were asked for, and then says −1.
+        return [Hit(i, self.texts[i], min(1.0, cosine)) for i, cosine in found if i >= 0]
+
+
+def build_index(
+    folder: Path,
+    vectors: MeaningVectors,
+    texts: Sequence[str],
+    encoded: Iterable[Rows],
+    kind: str = "auto",
+) -> None:
+    """Write an index of texts to a folder, whole or not at all; what it had is replaced.
+
+    Parameters
+    ----------
+    encoded
+        The texts' vectors, shape "text width", in parts.
+    kind
+        "exact" compares with all; "graph" is quicker to ask from 100,000 texts on and slower to
+        make, and may miss a text; "auto" takes the one that suits the number.
+
+    Raises
+    ------
+    InputError
+        If there are no texts, one has a line break, or the folder cannot be written to.
+    ConfigError
+        If the kind is unknown.
+    """
+    check_choice("kind", kind, KINDS)
+    if not texts:
+        raise InputError("an index needs at least one text")
+    if any(len(text.splitlines()) > 1 for text in texts):
+        raise InputError("a text has a line break; an index keeps one text a line")
+    if kind == "auto":
+        kind = "exact" if len(texts) <= EXACT_TEXTS else "graph"
+    neighbours = _empty(kind, vectors.width)
+    for rows in encoded:
+        neighbours.add(rows)
+    content = {
+        "format": FORMAT,
+        "kind": kind,
+        "texts": len(texts),
+        "vectors": fingerprint(vectors)["id"],
+    }
+    lines = "".join(f"{text}\n" for text in texts).encode()
+    write_bundle(
+        folder,
+        MANIFEST,
+        content,
+        {
+            TEXTS: lambda path: path.write_bytes(lines),
+            NEIGHBOURS: lambda path: faiss.write_index(neighbours, str(path)),
+        },
+    )
+
+
+def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
+    """Read an index that was built with these vectors.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, it is damaged, or was built with others.
+    """
+    content = read_manifest(folder, MANIFEST, what="index", command="trajsim index build")
+    given = fingerprint(vectors)["id"]
+    if (content["format"], content["vectors"]) != (FORMAT, given):
+        raise ConfigError(
+            f"the index in {folder} was built with vectors {content['vectors']}, and these are "
+            f"{given}; give --vectors their folder, or build the index anew"
+        )
+    files = content["files"]
+    texts = (folder / files[TEXTS]).read_text(encoding="utf-8").splitlines()
+    return TextIndex(texts, vectors, faiss.read_index(str(folder / files[NEIGHBOURS])))
+
+
+def rerank(
+    model: LanguageModel, text: str, hits: Sequence[Hit], config: ComparisonConfig | None = None
+) -> list[Hit]:
+    """Return hits by their similarity in a comparison of trajectories, the most similar first.
+
+    Raises
+    ------
+    InputError
+        If the text or a hit is too long for the model with these settings.
+    """
+    compared = compare_many(model, text, [hit.text for hit in hits], config)
+    found = [
+        Hit(hit.number, hit.text, comparison.similarity)
+        for hit, comparison in zip(hits, compared, strict=True)
+    ]
+    return sorted(found, key=lambda hit: -hit.similarity)
+
+
+def _empty(kind: str, width: int) -> Any:
+    if kind == "exact":
+        return faiss.IndexFlatIP(width)
+    graph = faiss.IndexHNSWFlat(width, LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction, graph.hnsw.efSearch = ADDING, ASKING
+    return graph

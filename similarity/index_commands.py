@@ -1,0 +1,105 @@
+"""`trajsim index`: build an index of texts, and ask it for those of like meaning."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from similarity.errors import ConfigError
+from similarity.options import (
+    comparison_config,
+    comparison_options,
+    model_options,
+    open_model,
+)
+from similarity.progress import progress_bars
+from similarity.tables import console
+from similarity.terminal import json_option, print_json, read_texts
+from similarity.vector_commands import encoded, vectors_option
+from similarity.vectors.shipped import open_vectors
+
+
+@click.group()
+def index() -> None:
+    """Find the texts of like meaning among up to a million."""
+
+
+@index.command()
+@click.argument("file")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to keep the index in; what it had is replaced.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "exact", "graph"]),
+    default="auto",
+    show_default=True,
+    help="'auto' is exact up to 100,000 texts, and a graph beyond.",
+)
+@vectors_option
+@model_options
+def build(
+    file: str, out: Path, kind: str, where: str, model_name: str, device: str, dtype: str
+) -> None:
+    """Index the texts in FILE, one text a line; - is standard input."""
+    # Late, as faiss is an extra.
+    from similarity.index import build_index
+
+    texts = read_texts(file)
+    vectors = open_vectors(where, open_model(model_name, device, dtype))
+    with progress_bars() as progress:
+        parts = encoded(vectors, texts, None, progress)
+        build_index(out, vectors, texts, (rows for _, rows in parts), kind)
+    click.echo(f"indexed {len(texts)} texts in {out}", err=True)
+
+
+@index.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("text")
+@click.option("--top", default=10, show_default=True, help="How many texts to find.")
+@click.option(
+    "--rerank",
+    "compared",
+    default=0,
+    show_default=True,
+    help="Compare so many of the best again by trajectories, with the settings below.",
+)
+@json_option
+@vectors_option
+@model_options
+@comparison_options
+def query(
+    folder: Path,
+    text: str,
+    top: int,
+    compared: int,
+    as_json: bool,
+    where: str,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Print the texts of the index in FOLDER that are most alike to TEXT."""
+    from similarity.index import open_index, rerank
+
+    if compared < 0:
+        raise ConfigError(f"--rerank must be at least 0, got {compared}")
+    config = comparison_config(**settings)
+    model = open_model(model_name, device, dtype)
+    hits = open_index(folder, open_vectors(where, model)).query(text, max(top, compared))
+    if compared:
+        hits = rerank(model, text, hits[:compared], config)
+    if as_json:
+        print_json({"hits": [asdict(hit) for hit in hits[:top]]})
+        return
+    table = Table("similarity", "line", "text", box=None)
+    for hit in hits[:top]:
+        table.add_row(f"{hit.similarity:.4f}", str(hit.number + 1), escape(hit.text))
+    console().print(table)

@@ -1,0 +1,184 @@
+"""`trajsim fit` and `trajsim embed`: meaning vectors from the command line."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from similarity.bundle import replace_file
+from similarity.errors import InputError
+from similarity.models.base import Rows
+from similarity.options import Command, model_options, open_model
+from similarity.pipeline import Progress
+from similarity.progress import progress_bars
+from similarity.prompts import Prompt
+from similarity.terminal import print_json, read_texts
+from similarity.vector_tables import print_vector_explanation
+from similarity.vectors.config import PRESETS, VectorConfig
+from similarity.vectors.corpus import read_corpus
+from similarity.vectors.explain import explain
+from similarity.vectors.fitting import fit as fit_vectors
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.shipped import GENERAL, open_vectors
+from similarity.vectors.storage import save
+
+# Texts that are encoded and written together.
+WRITTEN_TEXTS = 1024
+
+
+def vectors_option(command: Command) -> Command:
+    """Add --vectors, which arrives as `where` for `open_vectors`."""
+    return click.option(
+        "--vectors",
+        "where",
+        default=GENERAL,
+        show_default=True,
+        help="A folder that `trajsim fit` made; 'general' ships with the embedded model.",
+    )(command)
+
+
+@click.command()
+@click.option(
+    "--corpus",
+    "files",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    required=True,
+    help="Unlabelled text, one text a line in UTF-8, or that packed as .xz; may be repeated.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to keep the vectors' statistics in; what it had is replaced.",
+)
+@click.option(
+    "--per-file",
+    type=click.IntRange(min=1),
+    help="Only so many texts of each file, drawn evenly. Without it all are taken.",
+)
+@click.option(
+    "--features",
+    type=click.Choice(list(PRESETS)),
+    default="full",
+    show_default=True,
+    help="'scored' is for models behind a server, which tell no whole distributions.",
+)
+@click.option("--n-references", type=int, help="Reference trajectories.")
+@click.option("--reference-tokens", type=int, help="Tokens of each.")
+@click.option("--projection", type=int, help="Coordinates kept of a next-token distribution.")
+@click.option("--shrinkage", type=float, help="Of the covariance, from 0 to 1.")
+@click.option("--rank", type=int, help="Directions kept of each group of features.")
+@click.option("--seed", type=int, help="Of the reference trajectories.")
+@click.option("--prompt-before", default=None, help="A prompt of your own, before the text.")
+@click.option("--prompt-after", default=None, help="A prompt of your own, after the text.")
+@model_options
+def fit(
+    files: tuple[Path, ...],
+    out: Path,
+    per_file: int | None,
+    features: str,
+    prompt_before: str | None,
+    prompt_after: str | None,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Fit meaning vectors to unlabelled text, in one pass over it."""
+    config = _config(features, prompt_before, prompt_after, settings)
+    model = open_model(model_name, device, dtype)
+    with progress_bars() as progress:
+        vectors = fit_vectors(model, read_corpus(files, per_file), config, progress("fitting", 0))
+    save(vectors, out)
+    click.echo(f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates, in {out}")
+
+
+@click.command()
+@click.argument("file")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A .npy file, shape (texts, coordinates) in float32. Without it JSON lines are printed.",
+)
+@click.option("--dimensions", type=int, help="Keep only the first so many coordinates.")
+@vectors_option
+@model_options
+def embed(
+    file: str,
+    out: Path | None,
+    dimensions: int | None,
+    where: str,
+    model_name: str,
+    device: str,
+    dtype: str,
+) -> None:
+    """Give the meaning vectors of the texts in FILE, one text a line; - is standard input."""
+    texts = read_texts(file)
+    vectors = open_vectors(where, open_model(model_name, device, dtype))
+    with progress_bars() as progress:
+        parts = encoded(vectors, texts, dimensions, progress)
+        if out is None:
+            for start, rows in parts:
+                _print_lines(texts[start : start + len(rows)], rows)
+        else:
+            width = vectors.width if dimensions is None else dimensions
+            _write_rows(out, parts, (len(texts), width))
+            click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
+
+
+def explain_vectors(
+    vectors: MeaningVectors, first: str, second: str, top: int, *, as_json: bool
+) -> None:
+    """Print on what the vectors of two texts agree or part."""
+    result = explain(vectors, first, second)
+    if as_json:
+        content = result.to_dict()
+        for name in ("places", "trajectories"):
+            content[name] = content[name][:top]
+        print_json(content)
+    else:
+        print_vector_explanation(result, top)
+
+
+def encoded(
+    vectors: MeaningVectors, texts: Sequence[str], dimensions: int | None, progress: Progress
+) -> Iterator[tuple[int, Rows]]:
+    """Yield the place and the vectors of some texts at a time, to hold no more than those."""
+    advance = progress("encoding", len(texts))
+    for start in range(0, len(texts), WRITTEN_TEXTS):
+        some = texts[start : start + WRITTEN_TEXTS]
+        yield start, vectors.encode(some, dimensions=dimensions, advance=advance)
+
+
+def _config(
+    features: str, before: str | None, after: str | None, settings: dict[str, Any]
+) -> VectorConfig:
+    """Return the preset with what was given instead."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if before is not None or after is not None:
+        given["prompt"] = Prompt(before=before or "", after=after or "")
+    return replace(PRESETS[features], **given)
+
+
+def _print_lines(texts: Sequence[str], rows: Rows) -> None:
+    for text, row in zip(texts, rows, strict=True):
+        click.echo(json.dumps({"text": text, "vector": [round(float(x), 7) for x in row]}))
+
+
+def _write_rows(path: Path, parts: Iterator[tuple[int, Rows]], shape: tuple[int, int]) -> None:
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for _, rows in parts:
+                file.write(rows.astype("<f4").tobytes())
+
+    try:
+        replace_file(path, write)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,46 @@
+"""Explanations of meaning vectors as tables for a person to read."""
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from similarity.tables import console
+from similarity.vectors.explain import NextWords, ScoredTrajectory, VectorExplanation
+
+
+def print_vector_explanation(result: VectorExplanation, count: int) -> None:
+    """Print what a similarity is made of, and the places and trajectories of most share."""
+    scores = Table(show_header=False, box=None)
+    scores.add_row("similarity", f"{result.similarity:.4f}")
+    for group, share in result.shares.items():
+        scores.add_row(f"of it, {group}", f"{share:+.4f}")
+    scores.add_row("from", f"vectors {result.fingerprint['id']}")
+    console().print(scores)
+    if result.places:
+        console().print(_words_table(result.places[:count]))
+    if result.trajectories:
+        console().print(_trajectories_table(result.trajectories[:count]))
+
+
+def _words_table(places: Sequence[NextWords]) -> Table:
+    table = Table("after", "share", "both", "first", "second", caption="next words made likelier")
+    for place in places:
+        words = (
+            ", ".join(_shown(word) for word in kind)
+            for kind in (place.both, place.first, place.second)
+        )
+        table.add_row(_shown(place.before) or "the text", f"{place.share:+.3f}", *words)
+    return table
+
+
+def _trajectories_table(trajectories: Sequence[ScoredTrajectory]) -> Table:
+    table = Table("continuation", "share", "first", "second", "usual", caption="in nats per token")
+    for scored in trajectories:
+        numbers = (f"{value:.3f}" for value in (*scored.log_likelihoods, scored.usual))
+        table.add_row(_shown(scored.text), f"{scored.share:+.3f}", *numbers)
+    return table
+
+
+def _shown(text: str) -> str:
+    return escape(repr(text)[1:-1].strip())

@@ -1,0 +1,112 @@
+"""The settings of meaning vectors: one frozen value, checked at birth."""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from similarity.config import check_integer, check_number
+from similarity.errors import ConfigError
+from similarity.prompts import Prompt
+
+# What a text is described by; each is whitened on its own and has a weight of that name.
+GROUPS = ("trajectories", "distributions", "states")
+
+# The second prompt of the paper, without its last space: a tokenizer of byte pairs joins a space
+# to the word that follows, so that after a lone space it has seen next to nothing follow.
+IMPLIES = Prompt(after=" This sentence implies")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorConfig:
+    """Everything that a meaning vector depends on besides the model, the corpus and the text.
+
+    Parameters
+    ----------
+    trajectories
+        Weight of the log-probabilities of the reference trajectories, one for each token.
+    distributions
+        Weight of the square roots of the whole next-token distributions along them, each
+        projected at random.
+    states
+        Weight of the mean of the hidden states of the text's own tokens, each by how rare it is.
+        The cosine of two vectors is the mean of the groups' own cosines by these weights; 0 leaves
+        a group out.
+    n_references, reference_tokens
+        How many reference trajectories there are, and how long they are.
+    projection
+        Coordinates that are kept of one next-token distribution.
+    smoothing
+        a of a token's weight a / (a + p) in the mean of states, p its frequency in the corpus
+        (smooth inverse frequency; Arora, Liang and Ma 2017).
+    prompt
+        Put around a text before the trajectories; the states are of the text without it.
+    shrinkage
+        Of the covariance towards a multiple of the identity, λ of `similarity.whitening`.
+    rank
+        Directions that are kept of each group, at most.
+    seed
+        Of the reference trajectories and of the projection.
+    """
+
+    trajectories: float = 0.0
+    distributions: float = 1.0
+    states: float = 1.0
+    n_references: int = 8
+    reference_tokens: int = 4
+    projection: int = 64
+    smoothing: float = 1e-3
+    prompt: Prompt = field(default=IMPLIES)
+    shrinkage: float = 0.05
+    rank: int = 768
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for group in GROUPS:
+            check_number(group, getattr(self, group), at_least=0, at_most=1e6)
+        if not self.groups:
+            raise ConfigError(f"at least one of {', '.join(GROUPS)} must have a weight above 0")
+        check_integer("n_references", self.n_references, at_least=1, at_most=1_000)
+        check_integer("reference_tokens", self.reference_tokens, at_least=1, at_most=1_000)
+        check_integer("projection", self.projection, at_least=1, at_most=4_096)
+        check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
+        check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
+        check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
+        check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that have a weight."""
+        return tuple(group for group in GROUPS if self.weight(group) > 0)
+
+    def weight(self, group: str) -> float:
+        """Return the weight of a group."""
+        return float(getattr(self, group))
+
+    def only(self, *groups: str) -> Self:
+        """Return these settings with the other groups left out.
+
+        Raises
+        ------
+        ConfigError
+            If that leaves none.
+        """
+        left_out: dict[str, Any] = {name: 0.0 for name in GROUPS if name not in groups}
+        return replace(self, **left_out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain nested values, for a fingerprint or a file."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Return the settings that `to_dict` gave."""
+        return cls(**{**content, "prompt": Prompt(**content["prompt"])})
+
+
+# By the names that users give. A server tells log-probabilities of given tokens alone, so there
+# more and longer trajectories take the place of whole distributions.
+PRESETS = {
+    "full": VectorConfig(),
+    "scored": VectorConfig(
+        trajectories=1.0, distributions=0.0, states=0.0, n_references=16, reference_tokens=8
+    ),
+}

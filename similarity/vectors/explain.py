@@ -1,0 +1,184 @@
+"""Reads two vectors back: on which continuations and next words their texts agree or part.
+
+A cosine of whitened features is a sum over the features, so each trajectory, and each place before
+a next word, has a share of it that is known exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from similarity.models.base import Rows, TokenIds
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.storage import fingerprint
+from similarity.whitening import FloatArray
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class NextWords:
+    """What may come next at one place, of those words on which a text says more than usual.
+
+    Parameters
+    ----------
+    before
+        The words of a reference trajectory that come first; none at its beginning.
+    share
+        What the place adds to the similarity; negative where the texts part.
+    both, first, second
+        The words that both texts, or one rather than the other, make likelier than the texts do
+        from which the trajectories were sampled; what tells most comes first.
+    """
+
+    before: str
+    share: float
+    both: tuple[str, ...]
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScoredTrajectory:
+    """A reference trajectory, what it adds to the similarity, and how likely it is.
+
+    `log_likelihoods` are after either text, `usual` is their average over the corpus; all are
+    means in nats per token.
+    """
+
+    text: str
+    share: float
+    log_likelihoods: tuple[float, float]
+    usual: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorExplanation:
+    """Why the vectors of two texts are as close as they are.
+
+    Parameters
+    ----------
+    similarity
+        The cosine of the vectors.
+    shares
+        What each group adds to it.
+    places, trajectories
+        Of the groups `distributions` and `trajectories`, by the size of their share; they add
+        up to the group's.
+    """
+
+    texts: Pair
+    similarity: float
+    shares: dict[str, float]
+    places: tuple[NextWords, ...]
+    trajectories: tuple[ScoredTrajectory, ...]
+    fingerprint: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON."""
+        return asdict(self)
+
+
+def explain(vectors: MeaningVectors, first: str, second: str, words: int = 3) -> VectorExplanation:
+    """Return what the similarity of two texts' vectors is made of.
+
+    Parameters
+    ----------
+    words
+        How many to tell of each kind at a place.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    texts = (first, second)
+    rows = {group: vectors.reader.rows(group, texts) for group in vectors.groups}
+    shares = {group: _shares(vectors, group, found) for group, found in rows.items()}
+    return VectorExplanation(
+        texts=texts,
+        similarity=float(sum(found.sum() for found in shares.values())),
+        shares={group: float(found.sum()) for group, found in shares.items()},
+        places=_places(vectors, texts, shares.get("distributions"), words),
+        trajectories=_trajectories(vectors, rows, shares.get("trajectories")),
+        fingerprint=fingerprint(vectors),
+    )
+
+
+def _shares(vectors: MeaningVectors, group: str, rows: Rows) -> FloatArray:
+    """Return what each feature adds to the similarity, shape "width".
+
+    With x, y the centred features, W the whitening and c the two vectors' scale, the group's part
+    is c·xWWᵀy: the mean of its two readings, as x over Wy and as y over Wx, is the same for (x, y)
+    and (y, x).
+    """
+    whitening = vectors.whitenings[group]
+    centred = rows.astype(np.float64) - whitening.mean
+    white = centred @ whitening.matrix
+    parts = vectors.whitened(group, rows)
+    lengths = np.linalg.norm(white, axis=1)
+    scale = np.linalg.norm(parts, axis=1) / np.where(lengths > 0, lengths, 1)
+    back = white @ whitening.matrix.T
+    shares: FloatArray = scale.prod() * (centred[0] * back[1] + centred[1] * back[0]) / 2
+    return shares
+
+
+def _trajectories(
+    vectors: MeaningVectors, rows: dict[str, Rows], shares: FloatArray | None
+) -> tuple[ScoredTrajectory, ...]:
+    if shares is None:
+        return ()
+    shape = (-1, vectors.config.reference_tokens)
+    usual = vectors.whitenings["trajectories"].mean.reshape(shape).mean(axis=1)
+    after = [row.reshape(shape).mean(axis=1) for row in rows["trajectories"]]
+    of_each = shares.reshape(shape).sum(axis=1)
+    return tuple(
+        ScoredTrajectory(
+            text=vectors.model.decode(vectors.references.continuations[i]),
+            share=float(of_each[i]),
+            log_likelihoods=(float(after[0][i]), float(after[1][i])),
+            usual=float(usual[i]),
+        )
+        for i in np.argsort(-np.abs(of_each), kind="stable")
+    )
+
+
+def _places(
+    vectors: MeaningVectors, texts: Pair, shares: FloatArray | None, words: int
+) -> tuple[NextWords, ...]:
+    if shares is None:
+        return ()
+    of_each = shares.reshape(-1, vectors.config.projection).sum(axis=1)
+    first, second = vectors.reader.roots(texts)
+    usual = np.mean(list(vectors.reader.roots(vectors.references.sources)), axis=0)
+    places = vectors.references.places
+    return tuple(
+        NextWords(
+            vectors.model.decode(places[i]),
+            float(of_each[i]),
+            *_words(vectors, (first[i] - usual[i], second[i] - usual[i]), words),
+        )
+        for i in np.argsort(-np.abs(of_each), kind="stable")
+    )
+
+
+def _words(
+    vectors: MeaningVectors, raised: tuple[Rows, Rows], count: int
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the words that both raise, the first rather than the second, and the reverse."""
+    a, b = raised
+    both = np.minimum(a, b)
+    return (
+        _decoded(vectors, both, count),
+        _decoded(vectors, np.minimum(a, a - b), count),
+        _decoded(vectors, np.minimum(b, b - a), count),
+    )
+
+
+def _decoded(vectors: MeaningVectors, scores: Rows, count: int) -> tuple[str, ...]:
+    """Return the words of the highest scores above 0."""
+    best = np.argsort(-scores, kind="stable")[:count]
+    tokens: Sequence[TokenIds] = [(int(i),) for i in best if scores[i] > 0]
+    return tuple(vectors.model.decode(token) for token in tokens)

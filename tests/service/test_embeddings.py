@@ -1,0 +1,108 @@
+"""POST /v1/embeddings, against the examples of OpenAI's documentation."""
+
+import base64
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from similarity.models.toy import ToyModel
+from similarity.vectors import MeaningVectors, VectorConfig, fit, save
+from tests.service.test_borrowed import assert_has_shape
+
+TEXTS = ["The food was delicious and the waiter...", "It rains.", "A dog runs."]
+REQUEST = {
+    "input": TEXTS[0],
+    "model": "text-embedding-ada-002",
+    "encoding_format": "float",
+}
+RECORDED = {
+    "object": "list",
+    "data": [{"object": "embedding", "embedding": [0.0023064255] * 8, "index": 0}],
+    "model": "text-embedding-ada-002",
+    "usage": {"prompt_tokens": 8, "total_tokens": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def vectors(toy_model: ToyModel) -> MeaningVectors:
+    config = VectorConfig(states=0, n_references=3, reference_tokens=2, projection=4, rank=8)
+    return fit(toy_model, [f"{i} texts of {i * i} letters" for i in range(60)], config)
+
+
+@pytest.fixture
+def folder(vectors: MeaningVectors, tmp_path: Path) -> str:
+    save(vectors, tmp_path)
+    return str(tmp_path)
+
+
+def test_the_answer_has_the_shape_of_the_recorded_one(open_client, folder):
+    answer = open_client(vectors=folder).post("/v1/embeddings", json=REQUEST)
+    assert answer.status_code == 200, answer.text
+    assert_has_shape(answer.json(), RECORDED)
+    assert answer.json()["model"] == "toy"
+
+
+def test_vectors_are_the_librarys(open_client, folder, vectors):
+    client = open_client(vectors=folder)
+    answer = client.post("/v1/embeddings", json={"input": [*TEXTS, TEXTS[0]]}).json()
+    assert [item["index"] for item in answer["data"]] == [0, 1, 2, 3]
+    rows = np.array([item["embedding"] for item in answer["data"]])
+    np.testing.assert_allclose(rows, vectors.encode([*TEXTS, TEXTS[0]]), atol=1e-6)
+    expected = sum(vectors.tokens([*TEXTS, TEXTS[0]]))
+    assert answer["usage"] == {"prompt_tokens": expected, "total_tokens": expected}
+
+
+def test_base64_is_of_little_endian_floats(open_client, folder, vectors):
+    body = {"input": TEXTS, "encoding_format": "base64", "dimensions": 3}
+    answer = open_client(vectors=folder).post("/v1/embeddings", json=body).json()
+    packed = [base64.b64decode(item["embedding"]) for item in answer["data"]]
+    rows = np.array([np.frombuffer(one, dtype="<f4") for one in packed])
+    np.testing.assert_allclose(rows, vectors.encode(TEXTS, dimensions=3), atol=1e-6)
+
+
+def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vectors):
+    client = open_client(vectors=folder)
+    gate = threading.Barrier(6)
+
+    def ask(number: int) -> list[float]:
+        gate.wait()
+        found = client.post("/v1/embeddings", json={"input": f"text {number % 3}"})
+        return found.json()["data"][0]["embedding"]
+
+    with ThreadPoolExecutor(6) as pool:
+        rows = np.array(list(pool.map(ask, range(6))))
+    expected = vectors.encode([f"text {number % 3}" for number in range(6)])
+    np.testing.assert_allclose(rows, expected, atol=1e-6)
+    again = client.post("/v1/embeddings", json={"input": "text 0"})
+    assert again.json()["data"][0]["embedding"] == rows[0].tolist()
+    metrics = client.get("/metrics").text
+    assert 'trajsim_cache_lookups_total{outcome="hit",stage="embed"}' in metrics
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"input": []}, 422, "invalid_request"),
+        ({"input": " "}, 422, "invalid_request"),
+        ({"input": [1212, 318]}, 422, "invalid_request"),
+        ({"input": "a", "encoding_format": "int8"}, 422, "invalid_request"),
+        ({"input": "a", "dimensions": 0}, 422, "invalid_request"),
+        ({"input": "a", "dimensions": 9}, 422, "invalid_setting"),
+        ({"input": "a" * 5000}, 422, "text_too_long"),
+        ({"input": [str(i) for i in range(600)]}, 413, "request_too_large"),
+    ],
+)
+def test_what_cannot_be_answered(open_client, folder, body, status, code):
+    answer = open_client(vectors=folder).post("/v1/embeddings", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_a_model_without_vectors_says_so(client):
+    answer = client.post("/v1/embeddings", json=REQUEST)
+    assert answer.status_code == 501
+    error = answer.json()["error"]
+    assert error["code"] == "unsupported"
+    assert "serve with --vectors" in error["message"]

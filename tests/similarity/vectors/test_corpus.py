@@ -1,0 +1,54 @@
+import lzma
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from similarity.errors import InputError
+from similarity.vectors.corpus import read_corpus
+
+
+def written(path: Path, *lines: str) -> Path:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_lines_are_cut_into_sentences(tmp_path: Path) -> None:
+    file = written(tmp_path / "a", "A man sleeps here. A dog, e.g. mine, barks! Oh.", "", "  x  ")
+    assert list(read_corpus([file])) == ["A man sleeps here.", "A dog, e.g. mine, barks!"]
+
+
+def test_files_take_turns_and_may_be_packed(tmp_path: Path) -> None:
+    plain = written(tmp_path / "a.txt", *(f"plain text number {i}" for i in range(3)))
+    packed = tmp_path / "b.txt.xz"
+    packed.write_bytes(lzma.compress("\ufeffpacked text number 0\n".encode()))
+    texts = list(read_corpus([plain, packed]))
+    assert texts[:2] == ["plain text number 0", "packed text number 0"]
+    assert len(texts) == 4
+
+
+def test_a_stream_is_read_as_it_is_needed(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    # What cannot be read comes after what is asked for.
+    file.write_bytes(b"a text of some length\n" * 10_000 + b"\xff")
+    assert len(list(islice(read_corpus([file]), 100))) == 100
+    with pytest.raises(InputError, match="not UTF-8"):
+        list(read_corpus([file]))
+
+
+def test_a_draw_is_even_and_the_same_each_time(tmp_path: Path) -> None:
+    lines = [f"the text of number {i:04}" for i in range(1000)]
+    file = written(tmp_path / "a", *lines)
+    drawn = list(read_corpus([file], per_file=200))
+    assert drawn == list(read_corpus([file], per_file=200))
+    assert drawn == sorted(set(drawn))
+    assert len(drawn) == 200
+    assert 60 < sum(text < lines[500] for text in drawn) < 140
+    assert list(read_corpus([file], per_file=5000)) == lines
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.xz").write_bytes(b"not xz")
+    for name in ("a.xz", "missing"):
+        with pytest.raises(InputError, match=f"cannot read .*{name}"):
+            list(read_corpus([tmp_path / name]))

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from similarity.vectors import MeaningVectors
+from similarity.vectors.explain import explain
+from tests.similarity.vectors.conftest import sentences
+
+FIRST, SECOND = sentences(2, seed=3)
+
+
+@pytest.fixture(params=["toy_vectors", "tiny_vectors"])
+def vectors(request: pytest.FixtureRequest) -> MeaningVectors:
+    found: MeaningVectors = request.getfixturevalue(request.param)
+    return found
+
+
+def test_shares_add_up_to_the_similarity(vectors: MeaningVectors) -> None:
+    result = explain(vectors, FIRST, SECOND)
+    (expected,) = vectors.similarity([(FIRST, SECOND)])
+    assert result.similarity == pytest.approx(expected, abs=1e-4)
+    assert set(result.shares) == set(vectors.groups)
+    assert sum(result.shares.values()) == pytest.approx(result.similarity)
+    for group, parts in (("distributions", result.places), ("trajectories", result.trajectories)):
+        sizes = [abs(part.share) for part in parts]
+        assert sizes == sorted(sizes, reverse=True)
+        assert sum(part.share for part in parts) == pytest.approx(result.shares[group])
+
+
+def test_trajectories_have_their_likelihoods(vectors: MeaningVectors) -> None:
+    result = explain(vectors, FIRST, SECOND)
+    rows = vectors.reader.rows("trajectories", [FIRST, SECOND])
+    steps = vectors.config.reference_tokens
+    texts = [vectors.model.decode(ids) for ids in vectors.references.continuations]
+    for scored in result.trajectories:
+        at = texts.index(scored.text)
+        expected = rows[:, at * steps : (at + 1) * steps].mean(axis=1)
+        np.testing.assert_allclose(scored.log_likelihoods, expected, rtol=1e-5)
+
+
+def test_the_toys_words_are_the_letters_that_one_text_has(toy_vectors: MeaningVectors) -> None:
+    result = explain(toy_vectors, "zzzz qqqq", "zzzz jjjj", words=1)
+    for place in result.places:
+        assert (place.both, place.first, place.second) == (("z",), ("q",), ("j",))
+
+
+def test_the_other_way_round_is_the_mirror(vectors: MeaningVectors) -> None:
+    forth, back = explain(vectors, FIRST, SECOND), explain(vectors, SECOND, FIRST)
+    assert forth.similarity == pytest.approx(back.similarity)
+    assert [p.first for p in forth.places] == [p.second for p in back.places]
+    assert forth.to_dict()["fingerprint"] == back.to_dict()["fingerprint"]

@@ -1,0 +1,152 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from similarity.errors import ConfigError, InputError, TextTooLongError, UnsupportedError
+from similarity.models.local import LocalModel
+from similarity.models.toy import ToyModel
+from similarity.vectors import GROUPS, MeaningVectors, VectorConfig, fit, meaning
+from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG, sentences
+
+TEXTS = sentences(9, seed=1)
+
+
+def test_vectors_have_length_one(tiny_vectors: MeaningVectors) -> None:
+    rows = tiny_vectors.encode(TEXTS)
+    assert rows.shape == (len(TEXTS), tiny_vectors.width)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def test_a_vector_depends_on_its_text_alone(
+    tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = tiny_vectors.encode([*TEXTS, TEXTS[0]])
+    np.testing.assert_array_equal(together[0], together[-1])
+    np.testing.assert_allclose(tiny_vectors.encode(TEXTS[::-1])[::-1], together[:-1], atol=1e-4)
+    monkeypatch.setattr(meaning, "BATCH_TEXTS", 2)
+    np.testing.assert_allclose(tiny_vectors.encode(TEXTS), together[:-1], atol=1e-4)
+
+
+def test_identity_and_symmetry(tiny_vectors: MeaningVectors) -> None:
+    first, second = TEXTS[:2]
+    # A full stop and white space change no prefix.
+    same, forth, back = tiny_vectors.similarity(
+        [(first, f" {first}."), (first, second), (second, first)]
+    )
+    assert same == pytest.approx(1, abs=1e-5)
+    assert forth == back < 1
+
+
+def test_the_cosine_is_the_weighted_mean_of_the_groups(tiny_vectors: MeaningVectors) -> None:
+    pairs = list(pairwise(TEXTS))
+    weights = [tiny_vectors.config.weight(group) for group in GROUPS]
+    cosines = [tiny_vectors.only(group).similarity(pairs) for group in GROUPS]
+    expected = np.average(cosines, axis=0, weights=weights)
+    np.testing.assert_allclose(tiny_vectors.similarity(pairs), expected, atol=1e-5)
+
+
+def test_training_texts_have_no_direction_in_common(tiny_vectors: MeaningVectors) -> None:
+    rows = tiny_vectors.encode(sentences(80)).astype(float)
+    cosines = rows @ rows.T
+    assert abs(cosines[~np.eye(len(rows), dtype=bool)].mean()) < 0.05
+
+
+def test_fewer_dimensions_are_the_first(tiny_vectors: MeaningVectors) -> None:
+    whole, short = tiny_vectors.encode(TEXTS), tiny_vectors.encode(TEXTS, dimensions=5)
+    first = whole[:, :5] / np.linalg.norm(whole[:, :5], axis=1, keepdims=True)
+    np.testing.assert_allclose(short, first, atol=1e-5)
+    for wrong in (0, tiny_vectors.width + 1):
+        with pytest.raises(ConfigError, match=f"between 1 and {tiny_vectors.width}"):
+            tiny_vectors.encode(TEXTS, dimensions=wrong)
+
+
+def test_progress_counts_every_text(toy_vectors: MeaningVectors) -> None:
+    counted: list[int] = []
+    toy_vectors.encode([*TEXTS, TEXTS[0]], advance=counted.append)
+    assert sum(counted) == len(TEXTS) + 1
+
+
+def test_no_texts_have_no_vectors(toy_vectors: MeaningVectors) -> None:
+    assert toy_vectors.encode([]).shape == (0, toy_vectors.width)
+
+
+def test_the_fit_does_not_depend_on_its_batches(
+    tiny_llama: LocalModel, tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("similarity.vectors.fitting.BATCH_TEXTS", 16)
+    again = fit(tiny_llama, iter(sentences(80)), TINY_CONFIG)
+    assert again.references == tiny_vectors.references
+    assert again.corpus == tiny_vectors.corpus
+    pairs = list(pairwise(TEXTS))
+    np.testing.assert_allclose(again.similarity(pairs), tiny_vectors.similarity(pairs), atol=0.01)
+
+
+def test_a_fit_reads_a_stream_once_and_a_batch_at_a_time(
+    toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("similarity.vectors.fitting.BATCH_TEXTS", 8)
+    read = taken = 0
+
+    def stream() -> object:
+        nonlocal read
+        for text in sentences(120):
+            read += 1
+            # What the weights of tokens are counted in is the only thing that is read ahead.
+            assert read <= 64 or read - taken <= 8 + 1
+            yield text
+
+    def count(texts: int) -> None:
+        nonlocal taken
+        taken += texts
+
+    fit(toy_model, stream(), TOY_CONFIG, count)  # type: ignore[arg-type]
+    assert taken == read == 120
+
+
+def test_texts_that_are_too_long_are_left_out_of_a_fit(tiny_llama: LocalModel) -> None:
+    vectors = fit(tiny_llama, [*sentences(80), "long " * 60], TINY_CONFIG)
+    assert vectors.corpus.texts == 80
+    with pytest.raises(TextTooLongError):
+        vectors.encode(["long " * 60])
+
+
+@pytest.mark.parametrize("texts", [[], ["a bird"], ["the sea"] * 30])
+def test_too_little_text_is_refused(toy_model: ToyModel, texts: list[str]) -> None:
+    with pytest.raises(InputError, match="give more texts"):
+        fit(toy_model, texts, TOY_CONFIG)
+
+
+def test_a_model_that_does_not_tell_is_refused(toy_model: ToyModel) -> None:
+    with pytest.raises(UnsupportedError, match="hidden states"):
+        fit(toy_model, sentences(60), VectorConfig(n_references=2, reference_tokens=2))
+
+
+def test_groups_that_are_not_fitted_are_refused(toy_vectors: MeaningVectors) -> None:
+    with pytest.raises(ConfigError, match="at least one of"):
+        toy_vectors.only("states")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"states": -1},
+        {"distributions": 0, "states": 0},
+        {"n_references": 0},
+        {"reference_tokens": 1.5},
+        {"shrinkage": 1.1},
+        {"rank": 0},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        VectorConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_tokens_read(tiny_vectors: MeaningVectors) -> None:
+    # Bytes are tokens, and one begins a text.
+    bare, prompt = len("the sea.") + 1, len(" This sentence implies")
+    in_a_group = bare + prompt + 3 * 3
+    assert tiny_vectors.only("states").tokens(["the sea"]) == [bare]
+    assert tiny_vectors.tokens(["the sea"]) == [bare + 2 * in_a_group]
