@@ -95,7 +95,7 @@ def build_index(
         raise InputError("a text has a line break; an index keeps one text a line")
     if kind == "auto":
         kind = "exact" if len(texts) <= EXACT_TEXTS else "graph"
-    neighbours = _empty(kind, vectors.width)
+    neighbours = empty_neighbours(kind, vectors.width)
     for rows in encoded:
         neighbours.add(rows)
     content = {
@@ -154,7 +154,8 @@ def rerank(
     return sorted(found, key=lambda hit: -hit.similarity)
 
 
-def _empty(kind: str, width: int) -> Any:
+def empty_neighbours(kind: str, width: int) -> Any:
+    """Return an index of faiss, "exact" or "graph", for vectors of this width by inner product."""
     if kind == "exact":
         return faiss.IndexFlatIP(width)
     graph = faiss.IndexHNSWFlat(width, LINKS, faiss.METRIC_INNER_PRODUCT)

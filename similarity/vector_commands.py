@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from similarity.bundle import replace_file
-from similarity.errors import InputError
+from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import Rows
 from similarity.options import Command, model_options, open_model
 from similarity.pipeline import Progress
@@ -92,8 +92,12 @@ def fit(
     """Fit meaning vectors to unlabelled text, in one pass over it."""
     config = _config(features, prompt_before, prompt_after, settings)
     model = open_model(model_name, device, dtype)
-    with progress_bars() as progress:
-        vectors = fit_vectors(model, read_corpus(files, per_file), config, progress("fitting", 0))
+    texts = read_corpus(files, per_file)
+    try:
+        with progress_bars() as progress:
+            vectors = fit_vectors(model, texts, config, progress("fitting", 0))
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{error}, or give --features scored") from error
     save(vectors, out)
     click.echo(f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates, in {out}")
 

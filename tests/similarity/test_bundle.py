@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from similarity.bundle import read_manifest, replace_file, write_bundle
+from similarity.errors import ConfigError, InputError
+
+
+def write(folder: Path, text: str) -> None:
+    write_bundle(folder, "m.json", {"told": text}, {"a.bin": lambda path: path.write_text(text)})
+
+
+def read(folder: Path) -> tuple[str, str]:
+    content = read_manifest(folder, "m.json", what="things", command="make")
+    return content["told"], (folder / content["files"]["a.bin"]).read_text()
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        write(tmp_path / "deep" / "folder", text)
+        assert read(tmp_path / "deep" / "folder") == (text, text)
+    assert len(list((tmp_path / "deep" / "folder").iterdir())) == 2
+
+
+def test_a_death_before_the_end_leaves_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write(tmp_path, "old")
+    monkeypatch.setattr("similarity.bundle.replace_file", die)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, "new")
+    assert read(tmp_path) == ("old", "old")
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"files": {"a.bin": "a-0.bin"}}'])
+def test_a_damaged_manifest_is_refused(tmp_path: Path, damage: str) -> None:
+    write(tmp_path, "old")
+    (tmp_path / "m.json").write_text(damage)
+    with pytest.raises(ConfigError, match="by make"):
+        read(tmp_path)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "old")
+    (path,) = tmp_path.glob("a-*.bin")
+    path.write_text("odd")
+    with pytest.raises(ConfigError, match=f"{path.name} is damaged; make the things anew by make"):
+        read(tmp_path)
+
+
+def test_nothing_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no things in .*; make them by make"):
+        read(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write to"):
+        write(tmp_path / "file", "text")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(OSError, match="No space"):
+        replace_file(tmp_path / "file", fail)
+    assert (tmp_path / "file").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,113 @@
+"""The index of faiss, on made-up vectors and on the toy model's."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from similarity.cli import main
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError, InputError
+from similarity.index import Hit, TextIndex, build_index, empty_neighbours, open_index, rerank
+from similarity.models.toy import ToyModel
+from similarity.pipeline import compare_many
+from similarity.vectors import MeaningVectors, VectorConfig, fit, save
+from tests.similarity.vectors.conftest import sentences
+
+TEXTS = list(dict.fromkeys(sentences(40, seed=4)))
+
+
+@pytest.fixture(scope="module")
+def vectors(toy_model: ToyModel) -> MeaningVectors:
+    config = VectorConfig(
+        trajectories=1, states=0, n_references=3, reference_tokens=2, projection=4
+    )
+    return fit(toy_model, sentences(60), config)
+
+
+@pytest.fixture
+def built(vectors: MeaningVectors, tmp_path: Path) -> Path:
+    build_index(tmp_path, vectors, TEXTS, [vectors.encode(TEXTS[:9]), vectors.encode(TEXTS[9:])])
+    return tmp_path
+
+
+def test_the_exact_index_finds_what_brute_force_finds(built: Path, vectors: MeaningVectors) -> None:
+    index = open_index(built, vectors)
+    cosines = vectors.encode(["the old sea"]) @ vectors.encode(TEXTS).T
+    best = np.argsort(-cosines[0])[:5]
+    hits = index.query("the old sea", 5)
+    np.testing.assert_allclose([hit.similarity for hit in hits], cosines[0][best], atol=1e-5)
+    assert [hit.text for hit in hits] == [TEXTS[hit.number] for hit in hits]
+    assert index.query(TEXTS[3], 1)[0] == Hit(3, TEXTS[3], pytest.approx(1, abs=1e-5))
+    assert len(index.query("the old sea", 10_000)) == len(TEXTS)
+
+
+def test_the_graph_finds_almost_what_brute_force_finds() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(200, 32))
+    rows = centres[rng.integers(0, 200, 3000)] + 0.7 * rng.normal(size=(3000, 32))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    neighbours = empty_neighbours("graph", 32)
+    neighbours.add(rows)
+    encoder: Any = SimpleNamespace(encode=lambda texts: rows[[int(text) for text in texts]])
+    index = TextIndex([str(number) for number in range(len(rows))], encoder, neighbours)
+    truth = np.argsort(-(rows[:50] @ rows.T), axis=1)[:, :10]
+    found = [{hit.number for hit in index.query(str(i), 10)} for i in range(50)]
+    assert np.mean([len(found[i] & set(truth[i])) / 10 for i in range(50)]) > 0.97
+
+
+def test_a_graph_is_kept_like_any(vectors: MeaningVectors, tmp_path: Path) -> None:
+    build_index(tmp_path, vectors, TEXTS, [vectors.encode(TEXTS)], "graph")
+    assert open_index(tmp_path, vectors).query(TEXTS[5], 1)[0].number == 5
+
+
+def test_reranking_orders_by_trajectories(
+    built: Path, vectors: MeaningVectors, toy_model: ToyModel
+) -> None:
+    hits = open_index(built, vectors).query("the old sea", 4)
+    config = ComparisonConfig.build(n_trajectories=3, max_tokens=4)
+    again = rerank(toy_model, "the old sea", hits, config)
+    expected = compare_many(toy_model, "the old sea", [hit.text for hit in again], config)
+    scores = [hit.similarity for hit in again]
+    assert scores == [comparison.similarity for comparison in expected]
+    assert scores == sorted(scores, reverse=True)
+    assert {hit.number for hit in again} == {hit.number for hit in hits}
+
+
+def test_what_cannot_be_indexed_or_found(built: Path, vectors: MeaningVectors) -> None:
+    with pytest.raises(InputError, match="at least one text"):
+        build_index(built, vectors, [], [])
+    with pytest.raises(InputError, match="line break"):
+        build_index(built, vectors, ["a\nb"], [vectors.encode(["a"])])
+    with pytest.raises(ConfigError, match="exact, graph"):
+        build_index(built, vectors, TEXTS, [vectors.encode(TEXTS)], "tree")
+    with pytest.raises(ConfigError, match="top must be at least 1"):
+        open_index(built, vectors).query("a", 0)
+    with pytest.raises(ConfigError, match="built with vectors"):
+        open_index(built, vectors.only("trajectories"))
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_the_commands(vectors: MeaningVectors, tmp_path: Path) -> None:
+    save(vectors, tmp_path / "vectors")
+    (tmp_path / "texts").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
+    options = ("--model", "toy", "--vectors", str(tmp_path / "vectors"))
+    folder = str(tmp_path / "index")
+    built = run("index", "build", str(tmp_path / "texts"), "--out", folder, *options)
+    assert built.exit_code == 0, built.output
+    found = json.loads(run("index", "query", folder, TEXTS[7], "--json", *options).stdout)
+    assert found["hits"][0]["number"] == 7
+    assert len(found["hits"]) == 10
+    compared = ("--rerank", "6", "--top", "3", "-n", "2", "-m", "3")
+    again = run("index", "query", folder, TEXTS[7], *compared, *options)
+    assert again.exit_code == 0, again.output
+    assert again.stdout.count("\n") == 4
+    wrong = run("index", "query", folder, "a", "--rerank", "-1", *options)
+    assert wrong.exit_code == 2

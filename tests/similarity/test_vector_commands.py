@@ -1,0 +1,78 @@
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity.cli import main
+from similarity.models.loader import load_model
+from similarity.vectors import load
+from tests.similarity.vectors.conftest import sentences
+
+FIT = ("--features", "scored", "--n-references", "3", "--reference-tokens", "3", "--model", "toy")
+TEXTS = sentences(5, seed=5)
+
+
+def run(*arguments: str, **options: Any) -> Result:
+    return CliRunner().invoke(main, arguments, **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    plain, packed = tmp_path / "a.txt", tmp_path / "b.txt.xz"
+    plain.write_text("".join(f"{text}\n" for text in sentences(40)), encoding="utf-8")
+    packed.write_bytes(lzma.compress("".join(f"{t}\n" for t in sentences(40, 1)).encode()))
+    corpora = ("--corpus", str(plain), "--corpus", str(packed), "--per-file", "30")
+    result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
+    assert result.exit_code == 0, result.output
+    assert "fitted to 60 texts: 9 coordinates" in result.stdout
+    return tmp_path / "vectors"
+
+
+def options(folder: Path) -> tuple[str, ...]:
+    return ("--model", "toy", "--vectors", str(folder))
+
+
+def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
+    expected = load(folder, load_model("toy")).encode(TEXTS)
+    file, out = tmp_path / "texts", tmp_path / "vectors.npy"
+    file.write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
+    assert run("embed", str(file), "--out", str(out), *options(folder)).exit_code == 0
+    rows = np.load(out)
+    assert rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, expected)
+    printed = run("embed", "-", *options(folder), input="\n".join(TEXTS))
+    lines = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert [line["text"] for line in lines] == TEXTS
+    np.testing.assert_allclose([line["vector"] for line in lines], expected, atol=1e-6)
+    short = run("embed", "-", "--dimensions", "4", *options(folder), input="a\n")
+    assert len(json.loads(short.stdout)["vector"]) == 4
+
+
+def test_explain_reads_vectors_back(folder: Path) -> None:
+    command = ("explain", *TEXTS[:2], "--top", "2", *options(folder))
+    content = json.loads(run(*command, "--json").stdout)
+    assert len(content["trajectories"]) == 2
+    assert set(content["shares"]) == {"trajectories"}
+    table = run(*command).stdout
+    assert "of it, trajectories" in table
+    assert "usual" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("embed", "-", "--model", "toy"), "no meaning vectors ship with toy"),
+        (("embed", "-", "--model", "toy", "--vectors", "nowhere"), "make them by trajsim fit"),
+        (("fit", "--corpus", __file__, "--out", "x", "--rank", "0", *FIT), "rank must be between"),
+        (("fit", "--corpus", __file__, "--out", "x", "--model", "toy"), "give --features scored"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments, input="a text\n")
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
