@@ -1,6 +1,7 @@
 """`trajsim eval`: benchmarks from the command line."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from eval.ablation import ablate as run_ablation
 from eval.calibrate import SCALE
 from eval.calibrate import calibrate as fit_calibration
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Columns, Source, load_task, spread
-from eval.methods.base import Setting
+from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
+from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
+from eval.methods.vectors import VECTOR_METHODS
 from eval.plan import Plan, fingerprint, make_methods
 from eval.progress import progress_lines
 from eval.report_cli import report
@@ -24,6 +27,9 @@ from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
 from similarity.errors import ConfigError
 from similarity.options import comparison_config, comparison_options, model_options, open_model
+
+# Beside the baselines, which are in every table: the library's other ways to compare texts.
+EXTRA_METHODS = {**VECTOR_METHODS, **ESTIMATOR_METHODS}
 
 
 @click.group(name="eval")
@@ -63,6 +69,14 @@ evaluate.add_command(report)
 @click.option("--seeds", help="Comma-separated: sample the trajectories anew with each.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True)
 @click.option(
+    "--method",
+    "extra",
+    multiple=True,
+    type=click.Choice(list(EXTRA_METHODS)),
+    metavar="NAME",
+    help=f"Also this one, of {'; '.join(EXTRA_METHODS)}. May be given more than once.",
+)
+@click.option(
     "--unlabelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Texts, one a line, that baselines may fit statistics on.  "
@@ -91,6 +105,7 @@ def sts(
     out: Path,
     seeds: str | None,
     baselines: bool,
+    extra: Sequence[str],
     unlabelled: Path | None,
     sentence_transformer_id: str | None,
     log_likelihoods: bool,
@@ -111,7 +126,7 @@ def sts(
     methods, left_out = make_methods(
         Setting(model=model, config=config, unlabelled=texts.texts),
         _seeds(seeds, config.sampling.seed),
-        _others(baselines, sentence_transformer_id),
+        _others(baselines, extra, sentence_transformer_id),
     )
     plan = Plan(
         fingerprint=fingerprint(model, config),
@@ -212,8 +227,11 @@ def _seeds(given: str | None, default: int) -> list[int]:
     return seeds
 
 
-def _others(baselines: bool, sentence_model: str | None) -> dict[str, Any]:
+def _others(
+    baselines: bool, extra: Sequence[str], sentence_model: str | None
+) -> dict[str, Factory]:
     found = dict(BASELINES) if baselines else {}
+    found |= {name: EXTRA_METHODS[name] for name in extra}
     if sentence_model is not None:
         found[sentence_model] = sentence_transformer(sentence_model)
     return found
