@@ -40,7 +40,7 @@ def index() -> None:
     type=click.Choice(["auto", "exact", "graph"]),
     default="auto",
     show_default=True,
-    help="'auto' is exact up to 100,000 texts, and a graph beyond.",
+    help="'auto' is exact up to 200,000 texts, and a graph beyond.",
 )
 @vectors_option
 @model_options
