@@ -65,20 +65,13 @@ def _with(config: ComparisonConfig, **sampling: Any) -> ComparisonConfig:
     return replace(config, sampling=replace(config.sampling, **sampling))
 
 
-def spread(pairs: Sequence[ScoredPair], count: int | None) -> list[ScoredPair]:
-    """Return that many pairs, evenly from first to last: files are often sorted by subset."""
-    if count is None or count >= len(pairs):
-        return list(pairs)
-    return [pairs[i * len(pairs) // count] for i in range(count)]
-
-
 def ablate(
     folder: Path,
     model: LanguageModel,
     task: str,
     pairs: Sequence[ScoredPair],
     base: ComparisonConfig,
-    advance: Callable[[str], Advance],
+    progress: Callable[[Plan], Advance],
 ) -> dict[str, Any]:
     """Return, and write, Spearman's correlation × 100 of every variation, with its interval.
 
@@ -86,15 +79,15 @@ def ablate(
     ----------
     base
         The setting that is varied.
-    advance
-        Given a variation's name, what that run's progress is told to.
+    progress
+        Gives what a run's progress is told to.
 
     Raises
     ------
     InputError, ConfigError
         As `eval.run.run`.
     """
-    work = _Work(folder, model, task, pairs, advance)
+    work = _Work(folder, model, task, pairs, progress)
     most = work.run("base", _with(base, n_trajectories=MOST), keep_rows=True)
     panels: dict[str, dict[str, Any]] = {
         "distance": {
@@ -135,12 +128,12 @@ class _Work:
         model: LanguageModel,
         task: str,
         pairs: Sequence[ScoredPair],
-        advance: Callable[[str], Advance],
+        progress: Callable[[Plan], Advance],
     ) -> None:
         self._folder = folder
         self._model = model
         self._tasks = {task: pairs}
-        self._advance = advance
+        self._progress = progress
         self._judged = Judged(
             np.array([pair.score for pair in pairs]), np.full(len(pairs), "", np.str_)
         )
@@ -160,7 +153,7 @@ class _Work:
             unlabelled={},
             keep_rows=keep_rows,
         )
-        run(folder, plan, model, self._advance(name))
+        run(folder, plan, model, self._progress(plan))
         kept = "log_likelihoods" if keep_rows else "scores"
         return [np.array(line[kept][METHOD]) for line in read_scores(folder)]
 

@@ -1,6 +1,7 @@
 """`trajsim eval`: benchmarks from the command line."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,34 @@ from rich.console import Console
 from rich.table import Table
 
 from eval.ablation import ablate as run_ablation
-from eval.ablation import spread
-from eval.datasets import BENCHMARKS, HUB, SEVEN, Columns, Source, load_task
-from eval.methods.base import Setting
+from eval.calibrate import SCALE
+from eval.calibrate import calibrate as fit_calibration
+from eval.datasets import BENCHMARKS, HUB, SEVEN, Columns, Source, load_task, spread
+from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
+from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
+from eval.methods.vectors import VECTOR_METHODS
 from eval.plan import Plan, fingerprint, make_methods
 from eval.progress import progress_lines
-from eval.run import TRAJECTORIES, Advance, run
+from eval.report_cli import report
+from eval.run import TRAJECTORIES, run
 from eval.store import RememberingModel
 from eval.unlabelled import read_unlabelled
+from similarity.calibration import NAME as CALIBRATION
 from similarity.errors import ConfigError
 from similarity.options import comparison_config, comparison_options, model_options, open_model
+
+# Beside the baselines, which are in every table: the library's other ways to compare texts.
+EXTRA_METHODS = {**VECTOR_METHODS, **ESTIMATOR_METHODS}
 
 
 @click.group(name="eval")
 def evaluate() -> None:
     """Zero-shot benchmarks against human judgement."""
+
+
+evaluate.add_command(report)
 
 
 @evaluate.command()
@@ -46,7 +58,7 @@ def evaluate() -> None:
     show_default=True,
     help="Names of these columns in files of your own.",
 )
-@click.option("--limit", type=int, help="Only the first pairs of each task.")
+@click.option("--limit", type=int, help="Only so many pairs, spread evenly over each task.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -56,6 +68,14 @@ def evaluate() -> None:
 )
 @click.option("--seeds", help="Comma-separated: sample the trajectories anew with each.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True)
+@click.option(
+    "--method",
+    "extra",
+    multiple=True,
+    type=click.Choice(list(EXTRA_METHODS)),
+    metavar="NAME",
+    help=f"Also this one, of {'; '.join(EXTRA_METHODS)}. May be given more than once.",
+)
 @click.option(
     "--unlabelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -85,6 +105,7 @@ def sts(
     out: Path,
     seeds: str | None,
     baselines: bool,
+    extra: Sequence[str],
     unlabelled: Path | None,
     sentence_transformer_id: str | None,
     log_likelihoods: bool,
@@ -99,13 +120,13 @@ def sts(
     _check(limit, resamples)
     config = comparison_config(**settings)
     source = Source(data, _columns(columns))
-    pairs = {task: load_task(task, source)[:limit] for task in tasks.split(",")}
+    pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     model = RememberingModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
     methods, left_out = make_methods(
         Setting(model=model, config=config, unlabelled=texts.texts),
         _seeds(seeds, config.sampling.seed),
-        _others(baselines, sentence_transformer_id),
+        _others(baselines, extra, sentence_transformer_id),
     )
     plan = Plan(
         fingerprint=fingerprint(model, config),
@@ -116,7 +137,7 @@ def sts(
         keep_rows=log_likelihoods,
         resamples=resamples,
     )
-    advance = progress_lines(sum(map(len, pairs.values())) * len(methods))
+    advance = progress_lines(plan)
     results = run(out, plan, model, advance)
     click.echo(f"wrote {out}", err=True)
     if as_json:
@@ -128,7 +149,7 @@ def sts(
 @evaluate.command()
 @click.option("--data", required=True, help="As for `sts`.")
 @click.option("--task", default="stsb-dev", show_default=True, help="One, never a test set.")
-@click.option("--limit", type=int, help="Only pairs spread evenly over the task.")
+@click.option("--limit", type=int, help="Only so many pairs, spread evenly over the task.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -156,13 +177,30 @@ def ablate(
     pairs = spread(load_task(task, Source(data)), limit)
     model = open_model(model_name, device, dtype)
 
-    def advance(name: str) -> Advance:
-        click.echo(f"{name}:", err=True)
-        return progress_lines(len(pairs))
-
-    found = run_ablation(out, model, task, pairs, config, advance)
+    found = run_ablation(out, model, task, pairs, config, progress_lines)
     click.echo(json.dumps(found["spearman"], indent=1))
     click.echo(f"wrote {out}", err=True)
+
+
+@evaluate.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; beside a model's weights it is found by itself.  [default: in RUN]",
+)
+@click.option(
+    "--scale",
+    type=(float, float),
+    default=SCALE,
+    show_default=True,
+    help="The judgements that mean similarity 0 and 1.",
+)
+def calibrate(run: Path, out: Path | None, scale: tuple[float, float]) -> None:
+    """Fit the map from distance to similarity on the scores of RUN, made by `sts`."""
+    path = out or run / CALIBRATION
+    fit_calibration(run, scale).save(path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _check(limit: int | None, resamples: int) -> None:
@@ -189,8 +227,11 @@ def _seeds(given: str | None, default: int) -> list[int]:
     return seeds
 
 
-def _others(baselines: bool, sentence_model: str | None) -> dict[str, Any]:
+def _others(
+    baselines: bool, extra: Sequence[str], sentence_model: str | None
+) -> dict[str, Factory]:
     found = dict(BASELINES) if baselines else {}
+    found |= {name: EXTRA_METHODS[name] for name in extra}
     if sentence_model is not None:
         found[sentence_model] = sentence_transformer(sentence_model)
     return found

@@ -150,6 +150,13 @@ def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
     ]
 
 
+def spread(pairs: Sequence[ScoredPair], count: int | None) -> list[ScoredPair]:
+    """Return that many pairs, evenly from first to last: files are often sorted by subset."""
+    if count is None or count >= len(pairs):
+        return list(pairs)
+    return [pairs[i * len(pairs) // count] for i in range(count)]
+
+
 Row = dict[str, object]
 
 

@@ -4,27 +4,40 @@ import time
 
 import click
 
+from eval.methods.trajectories import Trajectories
+from eval.plan import Chunk, Plan
 from eval.run import Advance
 
 # Seconds between two lines.
 EVERY = 30.0
 
 
-def progress_lines(total: int) -> Advance:
-    """Return what prints now and then how many scores are done and how long the rest will last."""
+def progress_lines(plan: Plan) -> Advance:
+    """Return what prints now and then how far the plan is and how long the rest will last.
+
+    The trajectories' pairs are what is counted: next to them all else takes no time.
+    """
+    slow = {name for name, method in plan.methods.items() if isinstance(method, Trajectories)}
+    total = sum(map(len, plan.tasks.values())) * len(slow)
     began = last = time.monotonic()
     done = before = 0
+    announced = True
 
-    def advance(scored: int, earlier: int) -> None:
-        nonlocal done, before, last
-        done, before, now = done + scored, before + earlier, time.monotonic()
+    def advance(chunk: Chunk, earlier: bool) -> None:
+        nonlocal done, before, last, announced
+        pairs = len(chunk.pairs) if chunk.method in slow else 0
         if earlier:
-            click.echo(f"going on: {earlier} of {total} scores are there", err=True)
+            before, announced = before + pairs, False
+            return
+        if not announced:
+            click.echo(f"going on: {before} of {total} pairs are there", err=True)
+        now, done, announced = time.monotonic(), done + pairs, True
         if done and now - last > EVERY:
             last, rate = now, done / (now - began)
             left = (total - before - done) / rate / 60
             click.echo(
-                f"{before + done} of {total} scores, {rate:.1f} a second, {left:.0f} min left",
+                f"{chunk.task}: {before + done} of {total} pairs, {rate:.1f} a second, "
+                f"{left:.0f} min left",
                 err=True,
             )
 

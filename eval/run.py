@@ -17,8 +17,8 @@ from similarity.journal import Journal
 
 JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
 
-# Called with the pairs scored just now, and those that an earlier process had scored.
-Advance = Callable[[int, int], None]
+# Called with each chunk that is done, and whether an earlier process had done it.
+Advance = Callable[[Chunk, bool], None]
 
 
 def run(folder: Path, plan: Plan, model: RememberingModel, advance: Advance) -> dict[str, Any]:
@@ -42,14 +42,15 @@ def run(folder: Path, plan: Plan, model: RememberingModel, advance: Advance) -> 
     with Journal.open(folder / JOURNAL, plan.header()) as journal:
         entries = list(journal.entries())
         model.load(len(entries))
-        advance(0, sum(len(entry["scores"]) for entry in entries))
+        for chunk in chunks[: len(entries)]:
+            advance(chunk, True)
         for number, chunk in islice(enumerate(chunks), len(entries), None):
             entry = _scored(plan, chunk)
             # First: a chunk that counts as done has its trajectories on disk.
             model.save(number)
             journal.append(entry)
             entries.append(entry)
-            advance(len(chunk.pairs), 0)
+            advance(chunk, False)
         scored = _collect(plan, chunks, entries)
         content = results(plan, scored)
         write_scores(folder, scored.lines())

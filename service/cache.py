@@ -61,7 +61,8 @@ class Cache:
 
 def sample_key(request: SampleRequest, law: Law) -> bytes:
     """Return the key of a text's trajectories: all that they depend on, besides the model."""
-    return _digest(("sample", law, request.n, request.max_tokens, request.key), request.prefix)
+    numbers = (request.start, request.n)
+    return _digest(("sample", law, *numbers, request.max_tokens, request.key), request.prefix)
 
 
 def score_keys(prefix: TokenIds, continuations: Sequence[TokenIds], law: Law) -> tuple[bytes, ...]:

@@ -1,7 +1,7 @@
 """What fields of requests and answers are made of."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -29,6 +29,17 @@ Text = Annotated[
 ]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 DistanceName = Literal["l1", "l2", "linf", "symmetric-kl", "hellinger", "total-variation", "cosine"]
+FingerprintFields = Annotated[
+    dict[str, Any],
+    Field(description="Model and revision, every setting, version; equal ones are comparable."),
+]
+Calibrated = Annotated[
+    bool,
+    Field(
+        description="Whether similarities are on a scale fitted to human judgement for this model "
+        "and these settings; five times it is on the scale of STS."
+    ),
+]
 
 
 class Strict(BaseModel):

@@ -70,6 +70,7 @@ class Job(LanguageModel):
         self._client = Client()
         self.info = shared.model.info
         self.vocab_size = shared.model.vocab_size
+        self.calibration_file = shared.model.calibration_file
         self.usage = Usage()
 
     def cancel(self, error: Exception) -> None:

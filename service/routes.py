@@ -78,6 +78,7 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> SimilarityRespons
     comparisons, usage = await call.compare(body.text_pairs(), config)
     return SimilarityResponse(
         model=call.model,
+        calibrated=comparisons[0].fingerprint.calibrated,
         results=[_pair(c, body.top if body.explain else 0) for c in comparisons],
         usage=TokenUsage.of(usage),
         fingerprint=comparisons[0].fingerprint.to_dict(),
@@ -152,6 +153,7 @@ async def _matrix(body: MatrixRequest, call: CallOf) -> MatrixResponse:
         )
         return MatrixResponse(
             model=call.model,
+            calibrated=result.fingerprint.calibrated,
             similarities=result.similarities.tolist(),
             distances=result.distances.tolist(),
             usage=TokenUsage.of(usage),
@@ -163,6 +165,7 @@ async def _matrix(body: MatrixRequest, call: CallOf) -> MatrixResponse:
     width = len(cells) // len(body.rows)
     return MatrixResponse(
         model=call.model,
+        calibrated=cells[0].fingerprint.calibrated,
         similarities=np.array([cell.similarity for cell in cells]).reshape(shape).tolist(),
         distances=np.array([cell.distance for cell in cells]).reshape(shape).tolist(),
         explanations=[explanations[i : i + width] for i in range(0, len(cells), width)],

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from service.fields import DistanceName, Strict, Text, TokenId
+from service.fields import Calibrated, DistanceName, FingerprintFields, Strict, Text, TokenId
 from service.job import Usage
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES, ComparisonConfig
 from similarity.results import Comparison
@@ -172,31 +172,28 @@ class PairResult(Strict):
     explanation: Explanation | None = Field(default=None, description="Where it was asked for.")
 
 
-FINGERPRINT = Field(
-    description="Model and revision, every setting, version; equal ones are comparable."
-)
-
-
 class SimilarityResponse(Strict):
     """The scores of all pairs, in order, and what they depend on."""
 
     model: str = Field(description="The model's name.")
+    calibrated: Calibrated
     results: list[PairResult]
     usage: TokenUsage
-    fingerprint: dict[str, Any] = FINGERPRINT
+    fingerprint: FingerprintFields
 
 
 class MatrixResponse(Strict):
     """The scores of all cells, "row column", and what they depend on."""
 
     model: str = Field(description="The model's name.")
+    calibrated: Calibrated
     similarities: list[list[float]]
     distances: list[list[float]]
     explanations: list[list[Explanation]] | None = Field(
         default=None, description="Where they were asked for."
     )
     usage: TokenUsage
-    fingerprint: dict[str, Any] = FINGERPRINT
+    fingerprint: FingerprintFields
 
 
 class TrajectoriesRequest(SamplingSettings):
@@ -222,7 +219,7 @@ class TrajectoriesResponse(Strict):
     model: str
     trajectories: list[list[TrajectoryItem]] = Field(description='Shape "text trajectory".')
     usage: TokenUsage
-    fingerprint: dict[str, Any] = FINGERPRINT
+    fingerprint: FingerprintFields
 
 
 class LikelihoodsRequest(SamplingSettings):
@@ -248,7 +245,7 @@ class LikelihoodsResponse(Strict):
         description='Shape "text continuation": mean nats per token.'
     )
     usage: TokenUsage
-    fingerprint: dict[str, Any] = FINGERPRINT
+    fingerprint: FingerprintFields
 
 
 class ModelCard(Strict):

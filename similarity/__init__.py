@@ -9,9 +9,16 @@
 from similarity.config import ComparisonConfig, Law, SamplingConfig
 from similarity.errors import ConfigError, InputError, ModelError, TrajsimError
 from similarity.models.loader import load_model
-from similarity.pipeline import compare, compare_many, compare_matrix, compare_pairs
+from similarity.pipeline import (
+    compare,
+    compare_many,
+    compare_matrix,
+    compare_pairs,
+    compare_to_tolerance,
+)
 from similarity.prompts import Prompt
 from similarity.results import Comparison, SimilarityMatrix
+from similarity.uncertainty import Interval, Tolerance
 from similarity.version import __version__
 
 __all__ = [
@@ -19,16 +26,19 @@ __all__ = [
     "ComparisonConfig",
     "ConfigError",
     "InputError",
+    "Interval",
     "Law",
     "ModelError",
     "Prompt",
     "SamplingConfig",
     "SimilarityMatrix",
+    "Tolerance",
     "TrajsimError",
     "__version__",
     "compare",
     "compare_many",
     "compare_matrix",
     "compare_pairs",
+    "compare_to_tolerance",
     "load_model",
 ]

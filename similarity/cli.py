@@ -5,22 +5,32 @@ nothing here imports them.
 """
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import click
 
 from similarity import pipeline
+from similarity.batch import CHUNK_LINES, BatchFiles, open_batch
 from similarity.config import ComparisonConfig
+from similarity.distances import get_distance
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.index_commands import index
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions
-from similarity.options import comparison_config, comparison_options, model_options, open_model
-from similarity.progress import progress_bars
+from similarity.options import (
+    comparison_config,
+    comparison_options,
+    interval_options,
+    model_options,
+    open_model,
+)
+from similarity.progress import progress_bar, progress_bars
 from similarity.results import Comparison
 from similarity.tables import print_comparison, print_explanation, print_findings, print_matrix
 from similarity.terminal import json_option, print_json, read_texts
+from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
 from similarity.vector_commands import embed, explain_vectors, fit
 from similarity.vectors.shipped import open_vectors
 from similarity.version import __version__
@@ -72,6 +82,7 @@ def main() -> None:
 @json_option
 @model_options
 @comparison_options
+@interval_options
 def compare(
     first: str,
     second: str,
@@ -79,16 +90,28 @@ def compare(
     model_name: str,
     device: str,
     dtype: str,
+    confidence: float | None,
+    tolerance: float | None,
+    max_trajectories: int,
     **settings: Any,
 ) -> None:
     """Print the similarity and distance of the texts FIRST and SECOND."""
     config = comparison_config(**settings)
+    goal = None
+    if tolerance is not None:
+        confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
+        goal = Tolerance(
+            half_width=tolerance, confidence=confidence, max_trajectories=max_trajectories
+        )
+    if confidence is not None:
+        metric = get_distance(config.distance)
+        check_interval(metric, config.sampling.n_trajectories, confidence)
     model = open_model(model_name, device, dtype)
-    result = _compare(model, first, second, config)
+    result = _compare(model, first, second, config, goal)
     if as_json:
-        print_json(result.to_dict())
+        print_json(result.to_dict(confidence))
     else:
-        print_comparison(result)
+        print_comparison(result, confidence)
 
 
 @main.command()
@@ -168,6 +191,51 @@ def matrix(
 
 
 @main.command()
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--errors",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Lines that cannot be compared, and why.  [default: beside OUTPUT, .errors in its name]",
+)
+@click.option(
+    "--chunk",
+    default=CHUNK_LINES,
+    show_default=True,
+    help="Lines compared together; what a killed batch does again, at most.",
+)
+@model_options
+@comparison_options
+def batch(
+    source: Path,
+    output: Path,
+    errors: Path | None,
+    chunk: int,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Score the pairs and lists of texts in INPUT, JSON lines, into OUTPUT.
+
+    A line is {"custom_id": "…", "pair": ["…", "…"]} or {"custom_id": "…", "texts": ["…", …]}. A
+    batch that was stopped, however that was, goes on when the same command is given again.
+    """
+    config = comparison_config(**settings)
+    files = BatchFiles(input=source, output=output, errors=errors)
+    model = open_model(model_name, device, dtype)
+    with open_batch(model, files, config, chunk) as opened:
+        if opened.done.lines:
+            click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
+        with progress_bar("scoring", "line", opened.total, opened.done.lines) as advance:
+            opened.run(advance)
+        done = opened.done
+    click.echo(f"wrote {done.lines - done.refused} answers to {output}", err=True)
+    if done.refused:
+        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
+
+
+@main.command()
 @click.option("--reference", default=None, help="A model whose token ids and scores must agree.")
 @json_option
 @model_options
@@ -188,6 +256,14 @@ for command in (fit, embed, index):
     main.add_command(command)
 
 
-def _compare(model: LanguageModel, first: str, second: str, config: ComparisonConfig) -> Comparison:
+def _compare(
+    model: LanguageModel,
+    first: str,
+    second: str,
+    config: ComparisonConfig,
+    goal: Tolerance | None = None,
+) -> Comparison:
     with progress_bars() as progress:
+        if goal is not None:
+            return pipeline.compare_to_tolerance(model, first, second, goal, config, progress)
         return pipeline.compare_pairs(model, [(first, second)], config, progress)[0]

@@ -66,15 +66,20 @@ def cosine(first: FloatArray, second: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance by name, and whether it is at most 1."""
+    """A distance by name, whether it is at most 1, and whether averages decide it.
 
-    function: Callable[[FloatArray, FloatArray], float]
+    Not `smooth` is what one trajectory alone decides: it settles on nothing as n grows, and has
+    no confidence interval.
+    """
+
+    function: Callable[..., float]
     bounded: bool
     summary: str
+    smooth: bool = True
 
-    def __call__(self, first: FloatArray, second: FloatArray) -> float:
-        """Return the distance of two rows, shape "trajectory"."""
-        return self.function(first, second)
+    def __call__(self, *rows: FloatArray) -> float:
+        """Return the distance of two rows, shape "trajectory", or of what else it is made for."""
+        return self.function(*rows)
 
     def similarity(self, value: float) -> float:
         """Map a distance to a similarity in [0, 1]: 1 − d where d ≤ 1 always, else exp(−d).
@@ -87,7 +92,7 @@ class Distance:
 DISTANCES = {
     "l1": Distance(l1, False, "mean absolute difference of log-likelihoods (the paper's)"),
     "l2": Distance(l2, False, "root mean square difference of log-likelihoods"),
-    "linf": Distance(linf, False, "largest difference of log-likelihoods"),
+    "linf": Distance(linf, False, "largest difference of log-likelihoods", smooth=False),
     "symmetric-kl": Distance(symmetric_kl, False, "KL(p‖q) + KL(q‖p) over the trajectories"),
     "hellinger": Distance(hellinger, True, "Hellinger distance over the trajectories"),
     "total-variation": Distance(total_variation, True, "half the L1 norm over the trajectories"),

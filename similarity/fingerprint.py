@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from similarity.calibration import Calibration
 from similarity.config import ComparisonConfig
 from similarity.models.base import ModelInfo
 from similarity.version import __version__
@@ -17,6 +18,12 @@ class Fingerprint:
 
     model: ModelInfo
     config: ComparisonConfig
+    calibration: Calibration | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether similarities are on a scale fitted to human judgement."""
+        return self.calibration is not None
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -25,6 +32,7 @@ class Fingerprint:
             "version": __version__,
             "model": asdict(self.model),
             "settings": self.config.to_dict(),
+            "calibration": self.calibration.digest if self.calibration else "default",
         }
 
     @cached_property

@@ -12,6 +12,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, DEVICES, DTYPES, LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
 from similarity.prompts import PROMPTS, Prompt
+from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -84,6 +85,27 @@ _COMPARISON_OPTIONS = (
     click.option("--seed", default=0, show_default=True, help="Of the run."),
 )
 
+_INTERVAL_OPTIONS = (
+    click.option(
+        "--interval",
+        "confidence",
+        type=float,
+        metavar="CONFIDENCE",
+        help="Tell the scores' confidence interval over trajectories, as of 0.95.",
+    ),
+    click.option(
+        "--tolerance",
+        type=float,
+        help="Double the trajectories until half the distance's interval is at most this.",
+    ),
+    click.option(
+        "--max-trajectories",
+        default=Tolerance.max_trajectories,
+        show_default=True,
+        help="Of each text, where --tolerance asks for more and more.",
+    ),
+)
+
 
 def model_options(command: Command) -> Command:
     """Add --model, --device and --dtype; they arrive as `model_name`, `device` and `dtype`."""
@@ -93,6 +115,11 @@ def model_options(command: Command) -> Command:
 def comparison_options(command: Command) -> Command:
     """Add the settings of a comparison; take them as `**settings` for `comparison_config`."""
     return _decorated(command, _COMPARISON_OPTIONS)
+
+
+def interval_options(command: Command) -> Command:
+    """Add --interval (as `confidence`), --tolerance and --max-trajectories."""
+    return _decorated(command, _INTERVAL_OPTIONS)
 
 
 def open_model(model_name: str, device: str, dtype: str) -> LanguageModel:

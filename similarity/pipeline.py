@@ -1,11 +1,12 @@
 """The whole pipeline on one screen: texts → trajectories → likelihoods → distance → similarity."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from similarity.calibration import find_calibration, similarity_map
 from similarity.config import ComparisonConfig
 from similarity.distances import Distance, FloatArray, get_distance
 from similarity.fingerprint import Fingerprint
@@ -14,6 +15,7 @@ from similarity.models.base import Advance, Continuation, LanguageModel, ignore_
 from similarity.order import entailment_margin
 from similarity.results import Comparison, SimilarityMatrix, Trajectory
 from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
+from similarity.uncertainty import Tolerance, check_interval
 
 # Called with a stage's name and its number of texts; returns that stage's `advance`.
 Progress = Callable[[str, int], Advance]
@@ -35,6 +37,38 @@ def compare(
         If a text is empty, not valid Unicode, or too long for the model.
     """
     return compare_pairs(model, [(first, second)], config)[0]
+
+
+def compare_to_tolerance(
+    model: LanguageModel,
+    first: str,
+    second: str,
+    tolerance: Tolerance,
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+) -> Comparison:
+    """Return the comparison of two texts, sampled until its interval is tight enough.
+
+    Begins with the configuration's trajectories and doubles them, keeping those there are. The
+    result is that of `compare` with as many as it took, and its fingerprint says so.
+
+    Raises
+    ------
+    ConfigError
+        If these settings have no interval (`similarity.uncertainty.check_interval`).
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    config = config or ComparisonConfig()
+    metric = get_distance(config.distance)
+    check_interval(metric, config.sampling.n_trajectories, tolerance.confidence)
+    study = _study(model, [(first, second)], config, progress)
+    result = study.comparison(first, second)
+    while not tolerance.satisfied_by(study.n_trajectories, result.interval(tolerance.confidence)):
+        n = min(2 * study.n_trajectories, tolerance.max_trajectories)
+        study = study.grown(n, progress)
+        result = study.comparison(first, second)
+    return result
 
 
 def compare_pairs(
@@ -117,7 +151,7 @@ def compare_matrix(
         rows=tuple(rows),
         columns=tuple(columns),
         distances=distances,
-        similarities=np.vectorize(study.metric.similarity, otypes=[float])(distances),
+        similarities=np.vectorize(study.similarity, otypes=[float])(distances),
         fingerprint=study.fingerprint,
     )
 
@@ -133,13 +167,23 @@ class _Study:
     trajectories: Sequence[Sequence[Continuation]]
     likelihoods: dict[Block, FloatArray]
 
+    @property
+    def n_trajectories(self) -> int:
+        """How many trajectories each text has."""
+        return max(map(len, self.trajectories), default=0)
+
     @cached_property
     def metric(self) -> Distance:
         return get_distance(self.config.distance)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        return Fingerprint(self.model.info, self.config)
+        calibration = find_calibration(self.model, self.config)
+        return Fingerprint(self.model.info, self.config, calibration)
+
+    @cached_property
+    def similarity(self) -> Callable[[float], float]:
+        return similarity_map(self.config, self.fingerprint.calibration)
 
     @cached_property
     def described(self) -> list[list[tuple[str, int, bool]]]:
@@ -160,7 +204,7 @@ class _Study:
         return Comparison(
             texts=(first, second),
             distance=distance,
-            similarity=self.metric.similarity(distance),
+            similarity=self.similarity(distance),
             entailment=self._entailment(first, second),
             log_likelihoods=self.log_likelihoods(first, second),
             trajectories=tuple(
@@ -169,6 +213,37 @@ class _Study:
                 for text, tokens, ended in self.described[number]
             ),
             fingerprint=self.fingerprint,
+        )
+
+    def grown(self, n: int, progress: Progress = no_progress) -> "_Study":
+        """Return the study with n trajectories a text: those it has, and those that follow."""
+        config = replace(self.config, sampling=replace(self.config.sampling, n_trajectories=n))
+        sampled = sample_trajectories(
+            self.model,
+            self.prefixes,
+            config,
+            progress("sampling", len(self.prefixes)),
+            start=self.n_trajectories,
+        )
+        scored = log_likelihoods(
+            self.model,
+            self.prefixes,
+            sampled,
+            self.likelihoods,
+            config.scoring_law,
+            sampling_law=config.sampling.law,
+            advance=progress("scoring", len(self.prefixes)),
+        )
+        return replace(
+            self,
+            config=config,
+            trajectories=[
+                [*old, *new] for old, new in zip(self.trajectories, sampled, strict=True)
+            ],
+            likelihoods={
+                block: np.concatenate([row, scored[block]])
+                for block, row in self.likelihoods.items()
+            },
         )
 
     def _entailment(self, first: str, second: str) -> float:
@@ -208,23 +283,13 @@ def _study(
     prefixes = list(dict.fromkeys(encoded))
     position = {prefix: i for i, prefix in enumerate(prefixes)}
     numbers = {text: position[prefix] for text, prefix in zip(texts, encoded, strict=True)}
-
-    sampling = progress("sampling", len(prefixes))
-    trajectories = sample_trajectories(model, prefixes, config, sampling)
-    likelihoods = log_likelihoods(
-        model,
-        prefixes,
-        trajectories,
-        blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs),
-        config.scoring_law,
-        sampling_law=config.sampling.law,
-        advance=progress("scoring", len(prefixes)),
-    )
-    return _Study(
+    blocks = blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs)
+    nothing_yet = _Study(
         model=model,
         config=config,
         numbers=numbers,
         prefixes=prefixes,
-        trajectories=trajectories,
-        likelihoods=likelihoods,
+        trajectories=[[] for _ in prefixes],
+        likelihoods=dict.fromkeys(blocks, np.empty(0)),
     )
+    return nothing_yet.grown(config.sampling.n_trajectories, progress)

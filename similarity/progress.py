@@ -24,25 +24,40 @@ def progress_bars() -> Iterator[Progress]:
     def start(stage: str, texts: int) -> Advance:
         for done in bars:
             done.close()
-        bars.append(
-            tqdm(
-                total=texts or None,
-                desc=stage,
-                unit="text",
-                delay=DELAY_SECONDS,
-                disable=not sys.stderr.isatty(),
-                leave=False,
-            )
-        )
-        bar = bars[-1]
-
-        def advance(finished: int) -> None:
-            bar.update(finished)
-
-        return advance
+        bars.append(_bar(stage, "text", texts))
+        return _advance_of(bars[-1])
 
     try:
         yield start
     finally:
         for bar in bars:
             bar.close()
+
+
+@contextmanager
+def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[Advance]:
+    """Give the `advance` of one bar on standard error, with rate and time left.
+
+    What was done before the bar began does not count into the rate.
+    """
+    with _bar(stage, unit, total, done) as bar:
+        yield _advance_of(bar)
+
+
+def _bar(stage: str, unit: str, total: int, done: int = 0) -> tqdm:  # type: ignore[type-arg]
+    return tqdm(
+        total=total or None,
+        initial=done,
+        desc=stage,
+        unit=unit,
+        delay=DELAY_SECONDS,
+        disable=not sys.stderr.isatty(),
+        leave=False,
+    )
+
+
+def _advance_of(bar: tqdm) -> Advance:  # type: ignore[type-arg]
+    def advance(finished: int) -> None:
+        bar.update(finished)
+
+    return advance

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from similarity.distances import FloatArray
+from similarity.calibration import similarity_map
+from similarity.distances import FloatArray, get_distance
 from similarity.fingerprint import Fingerprint
+from similarity.uncertainty import DEFAULT_CONFIDENCE, Interval, check_interval, confidence_interval
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Comparison:
     texts
         As they were given.
     distance, similarity
-        The chosen distance, and its map to [0, 1].
+        The chosen distance, and its map to [0, 1]: fitted to human judgement if the fingerprint
+        says `calibrated`, else the distance's default.
     entailment
         How far the first text entails the second rather than the reverse: positive for the
         first, in the unit of the distance (`similarity.order.entailment_margin`).
@@ -54,11 +57,33 @@ class Comparison:
         gaps = np.abs(self.log_likelihoods[0] - self.log_likelihoods[1])
         return [int(i) for i in np.argsort(-gaps, kind="stable")[:count]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain values, for JSON."""
+    def interval(self, confidence: float = DEFAULT_CONFIDENCE) -> Interval:
+        """Return where the scores would be with trajectories without end.
+
+        Raises
+        ------
+        ConfigError
+            If the confidence is not between 0 and 1, there is one trajectory of each text, or
+            the distance is `linf`.
+        """
+        metric = get_distance(self.fingerprint.config.distance)
+        check_interval(metric, len(self.trajectories) // 2, confidence)
+        to_similarity = similarity_map(self.fingerprint.config, self.fingerprint.calibration)
+        return confidence_interval(metric, to_similarity, self.log_likelihoods, confidence)
+
+    def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON; with an interval, if a confidence is given.
+
+        Raises
+        ------
+        ConfigError
+            As `interval` does.
+        """
         return {
             "similarity": self.similarity,
+            "calibrated": self.fingerprint.calibrated,
             "distance": self.distance,
+            **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
             "entailment": self.entailment,
             "texts": list(self.texts),
             "trajectories": [self._trajectory(i) for i in range(len(self.trajectories))],
@@ -92,6 +117,7 @@ class SimilarityMatrix:
             "rows": list(self.rows),
             "columns": list(self.columns),
             "similarities": self.similarities.tolist(),
+            "calibrated": self.fingerprint.calibrated,
             "distances": self.distances.tolist(),
             "fingerprint": self.fingerprint.to_dict(),
         }

@@ -14,12 +14,18 @@ from similarity.results import Comparison, SimilarityMatrix
 PIPE_WIDTH = 120
 
 
-def print_comparison(result: Comparison) -> None:
-    """Print the scores of a pair."""
+def print_comparison(result: Comparison, confidence: float | None = None) -> None:
+    """Print the scores of a pair; with their intervals, if a confidence is given."""
     table = Table(show_header=False, box=None)
-    table.add_row("similarity", f"{result.similarity:.4f}")
     unit = "nats per token" if result.fingerprint.config.distance in _IN_NATS else ""
+    table.add_row("similarity", f"{result.similarity:.4f}")
     table.add_row("distance", f"{result.distance:.4f} {unit}")
+    if confidence is not None:
+        interval = result.interval(confidence)
+        likeness, distance = _between(interval.similarity), _between(interval.distance)
+        table.add_row(
+            f"{100 * confidence:g} % interval", f"similarity {likeness}, distance {distance}"
+        )
     table.add_row("entailment", _entailment(result.entailment))
     table.add_row("from", _settings(result.fingerprint))
     console().print(table)
@@ -72,6 +78,10 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 
 _IN_NATS = frozenset({"l1", "l2", "linf"})
+
+
+def _between(ends: tuple[float, float]) -> str:
+    return "{:.4f} to {:.4f}".format(*ends)
 
 
 def _entailment(margin: float) -> str:

@@ -50,8 +50,10 @@ def sample_trajectories(
     prefixes: Sequence[Prefix],
     config: ComparisonConfig,
     advance: Advance = ignore_progress,
+    *,
+    start: int = 0,
 ) -> list[list[Continuation]]:
-    """Return the trajectories of each prefix, shape "text trajectory".
+    """Return the trajectories of each prefix, shape "text trajectory", from number `start` on.
 
     A trajectory depends on the model, the prefix, its number and the sampling settings.
     """
@@ -59,9 +61,10 @@ def sample_trajectories(
     requests = [
         SampleRequest(
             prefix=prefix.token_ids,
-            n=sampling.n_trajectories,
+            n=sampling.n_trajectories - start,
             max_tokens=sampling.max_tokens,
             key=text_key(sampling.seed, prefix.text),
+            start=start,
         )
         for prefix in prefixes
     ]

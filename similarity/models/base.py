@@ -7,6 +7,7 @@ texts' meaning, prompts or distances.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +56,20 @@ class ModelInfo:
 class SampleRequest:
     """Sample `n` continuations of `prefix`, each of at most `max_tokens` tokens.
 
-    `key` is the text's noise key (`similarity.noise.text_key`).
+    `key` is the text's noise key (`similarity.noise.text_key`). They are those with the numbers
+    from `start` on, so that a request for more goes on where an earlier one stopped.
     """
 
     prefix: TokenIds
     n: int
     max_tokens: int
     key: int
+    start: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the continuations asked for."""
+        return range(self.start, self.start + self.n)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +104,14 @@ class LanguageModel(ABC):
         The tokens that end a sequence.
     vocab_size
         Token ids are below this; None where the backend does not tell.
+    calibration_file
+        What `similarity.calibration` may read of this model; None where there is nothing.
     """
 
     info: ModelInfo
     end_ids: frozenset[int]
     vocab_size: int | None = None
+    calibration_file: Path | None = None
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""

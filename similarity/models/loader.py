@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from similarity.calibration import NAME as CALIBRATION
 from similarity.errors import ConfigError, MissingDependencyError
 from similarity.models.base import LanguageModel
 
@@ -20,6 +21,8 @@ DEFAULT_MODEL = EMBEDDED
 OFFLINE = "vllm:"
 # A JSON object of further arguments of `vllm.LLM`.
 ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
+# A file that `trajsim eval calibrate` wrote, for a model that is not in a folder of its own.
+CALIBRATION_VARIABLE = "TRAJSIM_CALIBRATION"
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -60,7 +63,16 @@ def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) ->
     ConfigError
         If an option is unknown.
     """
-    return _loader(name)(name, options or LoadOptions())
+    model = _loader(name)(name, options or LoadOptions())
+    model.calibration_file = _calibration_file(name)
+    return model
+
+
+def _calibration_file(name: str) -> Path | None:
+    if given := os.environ.get(CALIBRATION_VARIABLE):
+        return Path(given)
+    beside = (EMBEDDED_PATH if name == DEFAULT_MODEL else Path(name)) / CALIBRATION
+    return beside if beside.is_file() else None
 
 
 def _loader(name: str) -> Loader:

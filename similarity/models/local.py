@@ -92,7 +92,7 @@ class LocalModel(LanguageModel):
             sampling.sample_rows(self.network, rows, law, self.end_ids)
             for row in rows:
                 results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
-            advance(sum(row.trajectory == row.request.n - 1 for row in rows))
+            advance(sum(row.last for row in rows))
         return results
 
     def score(

@@ -20,6 +20,7 @@ class ReferenceModel(StepwiseModel):
         self.info = model.info
         self.end_ids = model.end_ids
         self.vocab_size = model.vocab_size
+        self.calibration_file = model.calibration_file
 
     def encode(self, text: str) -> TokenIds:
         """Return what the wrapped model does."""

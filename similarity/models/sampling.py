@@ -25,6 +25,11 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
 
+    @property
+    def last(self) -> bool:
+        """Whether its request asks for none after it."""
+        return self.trajectory == self.request.numbers[-1]
+
     def key(self) -> tuple[int, int]:
         """Return the noise key of the next step."""
         return step_key(self.request.key, self.trajectory, len(self.tokens))
@@ -57,7 +62,7 @@ def batches(
     order = sorted(range(len(requests)), key=lambda i: len(requests[i].prefix))
     for owner in order:
         request = requests[owner]
-        for trajectory in range(request.n):
+        for trajectory in request.numbers:
             mixed = batch and len(batch[0].request.prefix) != len(request.prefix)
             if len(batch) == max_rows or (mixed and equal_length):
                 yield batch

@@ -37,7 +37,7 @@ class StepwiseModel(LanguageModel):
         """Sample each continuation on its own, by the exponential race."""
         results = []
         for request in requests:
-            results.append([self._sample_one(request, i, law) for i in range(request.n)])
+            results.append([self._sample_one(request, i, law) for i in request.numbers])
             advance(1)
         return results
 

@@ -119,7 +119,7 @@ class OfflineModel(LanguageModel):
             temperature=law.temperature,
             top_k=law.top_k,
             top_p=law.top_p,
-            seed=generator_seed(request.key),
+            seed=generator_seed(request.key) + request.start,
         )
 
     def _run(self, prompts: Sequence[TokenIds], params: Any) -> Any:

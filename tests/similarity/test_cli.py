@@ -132,7 +132,7 @@ def test_unknown_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_commands_of_other_packages_are_found() -> None:
     listed = run("--help").stdout
-    for name in ("compare", "explain", "matrix", "serve", "eval"):
+    for name in ("compare", "explain", "matrix", "batch", "serve", "eval"):
         assert f"\n  {name} " in listed
         assert run(name, "--help").exit_code == 0
 

@@ -63,7 +63,7 @@ def test_symmetry(toy_model: ToyModel, name: str, first: str, second: str) -> No
 
 
 @given(pair=st.tuples(texts, texts), others=st.lists(st.tuples(texts, texts), max_size=4))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_a_pair_does_not_depend_on_its_batch(
     toy_model: ToyModel, pair: tuple[str, str], others: list[tuple[str, str]]
 ) -> None:

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from similarity import progress
-from similarity.progress import progress_bars
+from similarity.progress import progress_bar, progress_bars
 
 
 class Terminal(io.StringIO):
@@ -32,3 +32,13 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_bars_elsewhere_or_on_short_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert draw(monkeypatch, io.StringIO(), delay=0) == ""
     assert draw(monkeypatch, Terminal(), delay=60) == ""
+
+
+def test_one_bar_goes_on_from_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0)
+    with progress_bar("scoring", "line", total=8, done=4) as advance:
+        advance(2)
+    assert "| 4/8 " in terminal.getvalue()
+    assert "line/s" in terminal.getvalue()

@@ -86,7 +86,7 @@ def sampling_body(
         "top_k": law.top_k,
         "top_p": law.top_p,
         # Continuation i gets this seed + i.
-        "seed": generator_seed(request.key),
+        "seed": generator_seed(request.key) + request.start,
         "return_token_ids": True,
         "logprobs": 0 if log_probs else None,
     }

@@ -54,6 +54,17 @@ def test_scores_token_by_token_as_the_reference(tiny: Loader, architecture: str)
 
 
 @architectures
+def test_a_request_goes_on_where_another_stopped(tiny: Loader, architecture: str) -> None:
+    model = tiny(architecture)
+    asked = {"prefix": model.encode("one two"), "max_tokens": 6, "key": 5}
+    finished: list[int] = []
+    (whole,) = model.sample([SampleRequest(n=5, **asked)], Law())
+    (rest,) = model.sample([SampleRequest(n=3, start=2, **asked)], Law(), finished.append)
+    assert [c.token_ids for c in rest] == [c.token_ids for c in whole[2:]]
+    assert sum(finished) == 1
+
+
+@architectures
 def test_capabilities_are_found_out(tiny: Loader, architecture: str) -> None:
     network = tiny(architecture).network
     assert network.caches

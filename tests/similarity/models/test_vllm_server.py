@@ -68,6 +68,13 @@ def test_every_sampling_parameter_is_sent(load: Load) -> None:
     assert 0 <= body["seed"] < 2**63 - 3
 
 
+def test_a_request_goes_on_where_another_stopped(load: Load) -> None:
+    model = load(server=FakeServer())
+    (whole,) = model.sample([SampleRequest(prefix=(65,), n=5, max_tokens=4, key=7)], Law())
+    (rest,) = model.sample([SampleRequest(prefix=(65,), n=3, max_tokens=4, key=7, start=2)], Law())
+    assert [c.token_ids for c in rest] == [c.token_ids for c in whole[2:]]
+
+
 def test_many_prompts_go_in_one_request_and_equal_ones_once(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)

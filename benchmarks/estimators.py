@@ -1,0 +1,62 @@
+"""Spearman correlation against tokens a pair, for every pair estimator.
+
+Run as `python -m benchmarks.estimators --data FOLDER`, where the folder holds stsb-dev.tsv and
+stsb-train.tsv.
+"""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from eval.datasets import ScoredPair, load_task
+from eval.methods.base import Setting
+from eval.methods.estimators import ESTIMATOR_METHODS
+from eval.protocol import spearman
+from similarity.config import ComparisonConfig
+from similarity.models.loader import DEFAULT_MODEL
+from similarity.options import open_model
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--pairs", "count", default=250, show_default=True, help="Of STS-B dev.")
+@click.option("--shuffled", is_flag=True, help="Pairs at random, seed 0, and not the first ones.")
+@click.option("--n", "sizes", default=(1, 5), multiple=True, show_default=True)
+@click.option("--estimator", "names", default=tuple(ESTIMATOR_METHODS), multiple=True)
+def main(
+    data: Path,
+    model_name: str,
+    count: int,
+    shuffled: bool,
+    sizes: Sequence[int],
+    names: Sequence[str],
+) -> None:
+    """Print a row for each estimator and number of trajectories, as it is measured."""
+    dev = load_task("stsb-dev", data)
+    if shuffled:
+        random.Random(0).shuffle(dev)
+    held_out = _texts(load_task("stsb-train", data)) - _texts(dev)
+    unlabelled = random.Random(0).sample(sorted(held_out), 1000)
+    model = open_model(model_name, "auto", "auto")
+    pairs = [(pair.first, pair.second) for pair in dev[:count]]
+    judgements = [pair.score for pair in dev[:count]]
+    for n in sizes:
+        config = ComparisonConfig.build(n_trajectories=n)
+        setting = Setting(model=model, config=config, unlabelled=unlabelled)
+        for name in names:
+            method = ESTIMATOR_METHODS[name](setting)
+            # Sampled from two texts, then read under the other text and the bank.
+            tokens = 2 * n * config.sampling.max_tokens * (2 + len(method.settings["bank"]))
+            correlation = spearman(method.score(pairs), judgements)
+            click.echo(f"{name:26} n={n:<3} {tokens:5} tokens a pair  {correlation:5.1f}")
+
+
+def _texts(pairs: Sequence[ScoredPair]) -> set[str]:
+    return {text for pair in pairs for text in (pair.first, pair.second)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The comparison of pairs as a model of mteb: for its STS tasks, and for its reranking.
+
+mteb evaluates STS by encoding each side and holding the vectors against each other: by cosine,
+Manhattan and Euclidean distance, and by the model's own `similarity_pairwise`. A comparison of
+pairs has no vectors, and of those four only the last says something of it. Here all vectors are
+equal, so the other three are not a number rather than a wrong one::
+
+    task = by_own_similarity(mteb.get_task("STS12"))
+    mteb.evaluate(TrajectorySts(model), task)
+
+A trap: the main score of mteb's STS tasks is `cosine_spearman`, which is then not a number
+either. `by_own_similarity` makes it `spearman`, of the model's own similarity. For a model of
+vectors that are compared by their cosine the two are one figure, so it compares with the
+leaderboard's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
+from mteb.models import ModelMeta
+
+from similarity.config import ComparisonConfig
+from similarity.cross_encoder import TrajectoryCrossEncoder
+from similarity.distances import FloatArray
+from similarity.errors import UnsupportedError
+from similarity.fingerprint import Fingerprint
+from similarity.models.base import LanguageModel
+from similarity.pipeline import compare_matrix
+
+Batches = Iterable[Mapping[str, Any]]
+# Tasks that hold pairs against judgements, and so make sense without vectors.
+PAIR_TASKS = ("STS",)
+
+
+class Task(Protocol):
+    """Of a task of mteb, what is changed here."""
+
+    metadata: Any
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def by_own_similarity(task: AnyTask) -> AnyTask:
+    """Make Spearman's correlation of the model's own similarity the task's main score."""
+    task.metadata = task.metadata.model_copy(update={"main_score": "spearman"})
+    return task
+
+
+class TextRows(np.ndarray[tuple[int, int], np.dtype[np.float64]]):
+    """Equal vectors in the place of texts, shape "text 1", that remember the texts."""
+
+    texts: list[str]
+
+    @classmethod
+    def of(cls, texts: list[str]) -> Self:
+        """Return a row for each text."""
+        rows = np.ones((len(texts), 1)).view(cls)
+        rows.texts = texts
+        return rows
+
+
+class _Described:
+    """What mteb wants to know of a model, and the model."""
+
+    def __init__(self, model: LanguageModel, config: ComparisonConfig | None = None) -> None:
+        self._model = model
+        self._config = config or ComparisonConfig()
+        self._encoder = TrajectoryCrossEncoder(model, self._config)
+
+    @property
+    def mteb_model_meta(self) -> ModelMeta:
+        """Name and revision, by which mteb keeps results: the revision is of every setting."""
+        fingerprint = Fingerprint(self._model.info, self._config)
+        described = {
+            "name": f"trajsim/{self._model.info.name.strip('/').replace('/', '__')}",
+            "revision": fingerprint.digest,
+            "max_tokens": self._model.info.context_length,
+        }
+        return ModelMeta.create_empty(overwrites=described)
+
+
+class TrajectorySts(_Described):
+    """A model for mteb's STS tasks."""
+
+    def encode(self, inputs: Batches, *, task_metadata: Any, **_options: Any) -> TextRows:
+        """Return rows that stand for the texts.
+
+        Raises
+        ------
+        UnsupportedError
+            If the task is of a kind that needs vectors.
+        """
+        if task_metadata.type not in PAIR_TASKS:
+            raise UnsupportedError(
+                f"{task_metadata.name} is a task of {task_metadata.type} and needs vectors, and "
+                f"pairs have none; possible: {', '.join(PAIR_TASKS)}"
+            )
+        return TextRows.of(_texts(inputs))
+
+    def similarity_pairwise(self, embeddings1: TextRows, embeddings2: TextRows) -> FloatArray:
+        """Return the similarity, in [0, 1], of the texts of row i with each other, shape "pair"."""
+        return self._encoder.predict(_pairs(embeddings1.texts, embeddings2.texts))
+
+    def similarity(self, embeddings1: TextRows, embeddings2: TextRows) -> FloatArray:
+        """Return the similarity, in [0, 1], of all texts with all, shape "text text"."""
+        found = compare_matrix(self._model, embeddings1.texts, embeddings2.texts, self._config)
+        return found.similarities
+
+
+class TrajectoryReranker(_Described):
+    """A cross-encoder for mteb's reranking tasks."""
+
+    def predict(self, inputs1: Batches, inputs2: Batches, **_options: Any) -> FloatArray:
+        """Return the similarity, in [0, 1], of each query with its document, shape "pair"."""
+        return self._encoder.predict(_pairs(_texts(inputs1), _texts(inputs2)))
+
+
+def _texts(batches: Batches) -> list[str]:
+    return [text for batch in batches for text in batch["text"]]
+
+
+def _pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[str, str]]:
+    return list(zip(first, second, strict=True))

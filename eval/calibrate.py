@@ -1,0 +1,71 @@
+"""Fits the map from distance to similarity on a run's scores."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.datasets import SEVEN
+from eval.plan import TRAJECTORIES
+from eval.run import RESULTS
+from eval.scores import read_scores
+from similarity.calibration import Calibration, fit_knots
+from similarity.errors import ConfigError, InputError
+
+# Judgements from "on different topics" to "means the same", of all STS tasks.
+SCALE = (0.0, 5.0)
+
+
+def calibrate(folder: Path, scale: tuple[float, float] = SCALE) -> Calibration:
+    """Return the calibration that a run's pairs give, for the run's model and settings.
+
+    Parameters
+    ----------
+    scale
+        The judgements that mean similarity 0 and 1.
+
+    Raises
+    ------
+    ConfigError
+        If the run is on a test set, or a judgement is outside the scale.
+    InputError
+        If the run cannot be read.
+    """
+    results = _results(folder)
+    tested = sorted(set(SEVEN) & results["tasks"].keys())
+    if tested:
+        raise ConfigError(
+            f"{folder} is a run on {', '.join(tested)}: fit on pairs that nothing is tested on, "
+            "such as stsb-train"
+        )
+    lines = list(read_scores(folder))
+    distances = np.array([-line["scores"][TRAJECTORIES] for line in lines])
+    judgements = np.array([line["judgement"] for line in lines])
+    low, high = scale
+    if not low < high or judgements.min() < low or judgements.max() > high:
+        raise ConfigError(
+            f"the judgements are from {judgements.min():g} to {judgements.max():g}, and the scale "
+            f"from {low:g} to {high:g}; give another --scale"
+        )
+    knots, similarities = fit_knots(distances, (judgements - low) / (high - low))
+    settings = results["fingerprint"]["settings"]
+    settings["sampling"].pop("seed")
+    return Calibration(
+        revision=results["fingerprint"]["model"]["revision"],
+        settings=settings,
+        fitted_on={"tasks": list(results["tasks"]), "pairs": len(lines)},
+        distances=knots,
+        similarities=similarities,
+    )
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    path = folder / RESULTS
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; finish the run first") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    return content

@@ -1,0 +1,79 @@
+"""Writes a run's results in the schema of MTEB's `TaskResult`, a file a task and method.
+
+MTEB's own main score of these tasks, `cosine_spearman`, is of embeddings. What scores pairs has
+`spearman` alone, and that is the main score here: of an embedding model the two are one figure.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eval.runs import Run, slug
+from similarity.errors import InputError
+
+# Task to its name in MTEB and the split. MTEB's SICK-R is all 9,927 pairs rather than the test
+# set, so SICK-R's parts have names of their own.
+MTEB_TASKS = {
+    **{f"sts{year}-test": (f"STS{year}", "test") for year in range(12, 17)},
+    "stsb-test": ("STSBenchmark", "test"),
+    "stsb-dev": ("STSBenchmark", "validation"),
+    "stsb-train": ("STSBenchmark", "train"),
+    "sick-r-test": ("SICK-R-test", "test"),
+    "sick-r-dev": ("SICK-R-dev", "validation"),
+    "sick-r-train": ("SICK-R-train", "train"),
+}
+ENGLISH = "eng-Latn"
+# Of a user's own task: undetermined, in the terms of ISO 639 and 15924.
+UNKNOWN = "und-Zyyy"
+
+
+def write_mteb_results(run: Run, folder: Path) -> list[Path]:
+    """Write `<folder>/<method>/<task>.json` for all methods and tasks; return the paths.
+
+    Raises
+    ------
+    InputError
+        If they cannot be written there.
+    """
+    written = []
+    for method in run.methods:
+        for task in run.tasks:
+            content = task_result(run, method, task)
+            path = folder / slug(method) / f"{slug(task)}.json"
+            _write(path, content)
+            written.append(path)
+    return written
+
+
+def task_result(run: Run, method: str, task: str) -> dict[str, Any]:
+    """Return one task's result by one method, as `mteb.TaskResult` reads it.
+
+    Figures are fractions there. The dataset's revision is the digest of the pairs that were read,
+    as they may come from files, and there is no version of mteb, as it did not run.
+    """
+    name, split = MTEB_TASKS.get(task, (task, "test"))
+    of_task = run.tasks[task]
+    found = of_task["methods"][method]
+    spearman, pearson = found["spearman"]["all"]["value"], found["pearson"]["all"]
+    scores = {
+        "main_score": spearman / 100,
+        "spearman": spearman / 100,
+        "pearson": None if pearson is None else pearson / 100,
+        "hf_subset": "default",
+        "languages": [ENGLISH if task in MTEB_TASKS else UNKNOWN],
+    }
+    return {
+        "dataset_revision": of_task["sha256"],
+        "task_name": name,
+        "mteb_version": None,
+        "scores": {split: [scores]},
+        "evaluation_time": None,
+    }
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,209 @@
+"""A report in Markdown of one run or of several side by side, beside the published figures."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.runs import Figure, Published, PublishedTable, Run
+
+AGGREGATES = {
+    "all": "All pairs of a task in one correlation (`all`), as the published figures are.",
+    "mean": "The mean over a task's subsets (`mean`); of a task with one subset, that one.",
+    "wmean": "The mean over a task's subsets weighted by their pairs (`wmean`), as in SentEval.",
+}
+DIFFER = (
+    "Three ways of summing up a task of several subsets are in use, and differ by many points: "
+    "only figures of one way can be compared."
+)
+NONE = "–"
+
+
+def report(runs: Sequence[Run], published: PublishedTable, figures: Mapping[str, Path]) -> str:
+    """Return the report.
+
+    Parameters
+    ----------
+    figures
+        By caption: where each picture lies, from where the report will lie.
+    """
+    parts = [
+        "# Evaluation",
+        *(_settings(runs) if runs else ()),
+        *(_spearman(runs, published) if runs else ()),
+        *_other_aggregates(runs),
+        *_seeds(runs),
+        *(part for run in runs for part in _subsets(run)),
+        *_left_out(runs),
+        *_pictures(figures),
+        *_sources(runs, published),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _settings(runs: Sequence[Run]) -> Iterator[str]:
+    yield "## Settings"
+    named = [run.settings for run in runs]
+    rows = [[name, *(settings[name] for settings in named)] for name in named[0]]
+    rows.append(["tasks", *(", ".join(run.tasks) for run in runs)])
+    rows.append(["resamples", *(str(run.content["resamples"]) for run in runs)])
+    yield table(["", *(run.name for run in runs)], rows)
+    yield (
+        "n trajectories a text, of m tokens at most. The fingerprint stands for model, revision, "
+        "settings and version: with it equal, figures can be repeated to the digit."
+    )
+
+
+def _spearman(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
+    yield "## Spearman × 100"
+    yield f"{AGGREGATES['all']} {_interval_in_words(runs)}"
+    tasks = _tasks(runs, published)
+    with_average = any(run.content["averages"] for run in runs)
+    rows = list(_rows(runs, tasks, "all", with_average))
+    known = [task for task in tasks if task in published.columns]
+    if known:
+        rows += [_published_row(row, tasks, with_average) for row in published.rows]
+    yield table(_header(tasks, published, with_average), _without_empty(rows))
+    if known:
+        yield "Rows with a year are published ones, without intervals: see [Sources](#sources)."
+    else:
+        yield "Published figures are of the test sets; there is none of them here to compare with."
+
+
+def _other_aggregates(runs: Sequence[Run]) -> Iterator[str]:
+    divided = [run for run in runs if any(run.is_divided(task) for task in run.tasks)]
+    if not divided:
+        return
+    yield "## The same, summed up otherwise"
+    yield DIFFER
+    tasks = list(dict.fromkeys(task for run in divided for task in run.tasks))
+    with_average = any(run.content["averages"] for run in divided)
+    header = ["method", *tasks, *(["average"] if with_average else [])]
+    for name in ("mean", "wmean"):
+        yield AGGREGATES[name]
+        yield table(header, list(_rows(divided, tasks, name, with_average)))
+
+
+def _seeds(runs: Sequence[Run]) -> Iterator[str]:
+    rows = [
+        [run.name, task, str(len(seeds["values"])), f"{seeds['mean']:.1f}", f"{spread:.2f}"]
+        for run in runs
+        for task, seeds in run.content["seeds"].items()
+        for spread in [seeds["standard_deviation"]]
+    ]
+    if rows:
+        yield "## Over seeds"
+        yield "The trajectories sampled anew with each seed; Spearman × 100, `all`."
+        yield table(["run", "task", "seeds", "mean", "standard deviation"], rows)
+
+
+def _subsets(run: Run) -> Iterator[str]:
+    yield f"## Subsets: {run.name}"
+    yield "Spearman × 100 of each subset, and Pearson × 100 of all pairs of a task."
+    rows: list[list[str]] = []
+    for task, content in run.tasks.items():
+        found = [content["methods"][method] for method in run.methods]
+        if run.is_divided(task):
+            rows += _subset_rows(task, [of_method["spearman"]["subsets"] for of_method in found])
+        pearson = [_number(of_method["pearson"]["all"]) for of_method in found]
+        rows.append([task, "Pearson, all", str(content["pairs"]), *pearson])
+    yield table(["task", "subset", "pairs", *run.methods], rows)
+
+
+def _subset_rows(task: str, methods: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    for subset, first in methods[0].items():
+        figures = (_number(of_method[subset]["spearman"]) for of_method in methods)
+        yield [task, subset, str(first["pairs"]), *figures]
+
+
+def _left_out(runs: Sequence[Run]) -> Iterator[str]:
+    rows = [
+        [run.name, method, reason]
+        for run in runs
+        for method, reason in run.content["left_out"].items()
+    ]
+    if rows:
+        yield "## Left out"
+        yield table(["run", "method", "why"], rows)
+
+
+def _pictures(figures: Mapping[str, Path]) -> Iterator[str]:
+    if figures:
+        yield "## Figures"
+    for caption, path in figures.items():
+        yield f"![{path.stem}]({path.as_posix()})"
+        yield caption
+
+
+def _sources(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
+    if not any(task in published.columns for run in runs for task in run.tasks):
+        return
+    yield "## Sources"
+    yield "\n".join(
+        f"* {name}: [{source['title']}]({source['url']})"
+        for name, source in published.sources.items()
+    )
+    notes = [f"* {row.method}, {row.model}: {row.note}" for row in published.rows if row.note]
+    yield "\n".join(notes)
+
+
+def _tasks(runs: Sequence[Run], published: PublishedTable) -> list[str]:
+    """Return the tasks of all runs, those with published figures first and in their order."""
+    found = list(dict.fromkeys(task for run in runs for task in run.tasks))
+    known = [task for task in published.columns if task in found]
+    return known + [task for task in found if task not in known]
+
+
+def _header(tasks: Sequence[str], published: PublishedTable, with_average: bool) -> list[str]:
+    names = (published.columns.get(task, task) for task in tasks)
+    return ["method", *names, *(["average"] if with_average else [])]
+
+
+def _rows(
+    runs: Sequence[Run], tasks: Sequence[str], aggregate: str, with_average: bool
+) -> Iterator[list[str]]:
+    for run in runs:
+        for method in run.methods:
+            label = method if len(runs) == 1 else f"{run.name}: {method}"
+            cells = [_figure(run.figure(task, method, aggregate)) for task in tasks]
+            average = [_figure(run.average(method, aggregate))] if with_average else []
+            yield [f"**{label}**", *cells, *average]
+
+
+def _published_row(row: Published, tasks: Sequence[str], with_average: bool) -> list[str]:
+    cells = [_number(row.spearman.get(task)) for task in tasks]
+    average = [_number(row.average)] if with_average else []
+    return [f"{row.method}, {row.model} ({row.source})", *cells, *average]
+
+
+def _without_empty(rows: Iterable[list[str]]) -> list[list[str]]:
+    """Leave out rows of which nothing is known in these columns."""
+    return [row for row in rows if any(cell != NONE for cell in row[1:])]
+
+
+def _interval_in_words(runs: Sequence[Run]) -> str:
+    resamples = {run.content["resamples"] for run in runs} - {0}
+    if not resamples:
+        return "Without intervals: the runs were made with no resamples."
+    return "In brackets the 95 % interval of a bootstrap over pairs, within each subset."
+
+
+def _figure(figure: Figure | None) -> str:
+    if figure is None:
+        return NONE
+    low, high = figure["low"], figure["high"]
+    interval = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
+    return f"{_number(figure['value'])}{interval}"
+
+
+def _number(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1f}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, the others to the right."""
+    rule = ["---", *("---:" for _ in header[1:])]
+    return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in (header, rule, *rows))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

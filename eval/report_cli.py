@@ -1,0 +1,69 @@
+"""`trajsim eval report`: reads runs and ablations, writes a report with figures."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from eval.mteb_results import write_mteb_results
+from eval.report import report as as_markdown
+from eval.runs import Ablation, Run, open_folders, published
+from eval.scores import read_scores
+from similarity.errors import InputError, MissingDependencyError
+
+REPORT = "report.md"
+
+
+@click.command()
+@click.argument(
+    "folders",
+    metavar="DIR…",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the report.  [default: 'report' in the first DIR]",
+)
+@click.option("--figures/--no-figures", default=True, show_default=True)
+def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
+    """Write a report of the runs in DIR…, side by side and beside the published figures.
+
+    A DIR is the --out of `sts` or of an ablation. With the report come figures, and each run's
+    results in the schema of MTEB.
+    """
+    runs, ablations = open_folders(folders)
+    if not runs and not figures:
+        raise InputError("an ablation is drawn and nothing else; leave --no-figures out")
+    out = out or folders[0] / "report"
+    pictures = _drawn(runs, ablations, out) if figures else {}
+    for run in runs:
+        write_mteb_results(run, out / "mteb" / run.slug)
+    _write(out / REPORT, as_markdown(runs, published(), pictures))
+    click.echo(f"wrote {out / REPORT}", err=True)
+
+
+def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dict[str, Path]:
+    try:
+        plots = import_module("eval.plots")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "figures need matplotlib: pip install 'trajsim[eval]', or give --no-figures"
+        ) from error
+    found: dict[str, Path] = {}
+    for run in runs:
+        found |= plots.draw_run(run, read_scores(run.folder), out)
+    for ablation in ablations:
+        found |= plots.draw_ablation(ablation, out)
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,196 @@
+"""Reads what runs and ablations have written, and the published figures beside them."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from similarity.errors import ConfigError, InputError
+
+RESULTS, ABLATION = "results.json", "ablation.json"
+SCHEMA = 1
+
+# "value", and "low" and "high", which are None where there is no interval; all × 100.
+Figure = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, and what `results.json` says.
+
+    `name` tells it from the other runs of a report.
+    """
+
+    name: str
+    folder: Path
+    content: Mapping[str, Any]
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a file's."""
+        return slug(self.name)
+
+    @property
+    def tasks(self) -> Mapping[str, Any]:
+        """By name: number of pairs, subsets and figures of the methods."""
+        tasks: Mapping[str, Any] = self.content["tasks"]
+        return tasks
+
+    @property
+    def methods(self) -> list[str]:
+        """In the order of the table."""
+        return list(self.content["methods"])
+
+    def figure(self, task: str, method: str, aggregate: str = "all") -> Figure | None:
+        """Return Spearman's correlation, or None where the run has no such task."""
+        if task not in self.tasks:
+            return None
+        figure: Figure = self.tasks[task]["methods"][method]["spearman"][aggregate]
+        return figure
+
+    def average(self, method: str, aggregate: str = "all") -> Figure | None:
+        """Return the mean over the seven test sets, or None where the run has fewer."""
+        average = self.content["averages"].get(method)
+        if average is None:
+            return None
+        if aggregate == "all":
+            return {"value": average["spearman"], "low": average["low"], "high": average["high"]}
+        return {"value": average[aggregate], "low": None, "high": None}
+
+    def is_divided(self, task: str) -> bool:
+        """Whether a task has more than one subset, so that the three aggregates differ."""
+        method = self.methods[0]
+        return len(self.tasks[task]["methods"][method]["spearman"]["subsets"]) > 1
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the trajectories of this run depend on, in words."""
+        return _in_words(self.content["fingerprint"])
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One benchmark with one setting changed at a time; figures by panel and value."""
+
+    name: str
+    folder: Path
+    content: Mapping[str, Any]
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a file's."""
+        return slug(self.name)
+
+    @property
+    def panels(self) -> Mapping[str, Mapping[str, Figure]]:
+        """By setting and its value: Spearman's correlation."""
+        panels: Mapping[str, Mapping[str, Figure]] = self.content["spearman"]
+        return panels
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published row: figures × 100 by task, of the test sets, by the aggregate `all`."""
+
+    method: str
+    model: str
+    source: str
+    average: float
+    spearman: Mapping[str, float]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """All published rows, what the tasks are called in papers, and title and address of sources."""
+
+    columns: Mapping[str, str]
+    sources: Mapping[str, Mapping[str, str]]
+    rows: Sequence[Published]
+
+
+def slug(name: str) -> str:
+    """Return a name without what is awkward in a file's."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-")
+
+
+def published() -> PublishedTable:
+    """Return the published figures that come with this package."""
+    content = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
+    rows = [Published(**{"spearman": {}} | row) for row in content["rows"]]
+    return PublishedTable(content["columns"], content["sources"], rows)
+
+
+def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:
+    """Return the runs and the ablations in some folders, each with a name of its own.
+
+    Raises
+    ------
+    InputError
+        If a folder has neither, or what it has cannot be read.
+    ConfigError
+        If a folder is given twice.
+    """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise ConfigError("a folder is given twice; give each once")
+    names = [folder.resolve().name for folder in folders]
+    runs: list[Run] = []
+    ablations: list[Ablation] = []
+    for folder, short in zip(folders, names, strict=True):
+        name = short if names.count(short) == 1 else str(folder)
+        if (folder / ABLATION).exists():
+            ablations.append(Ablation(name, folder, _read(folder / ABLATION)))
+        else:
+            runs.append(Run(name, folder, _read_results(folder / RESULTS)))
+    return runs, ablations
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    content = _read(path)
+    if content.get("schema") != SCHEMA:
+        raise InputError(
+            f"{path} has schema {content.get('schema')!r}, and this version reads {SCHEMA}; "
+            "evaluate anew"
+        )
+    return content
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path.parent} has no {path.name}: it is no run, or one that is not finished; give "
+            "the command of the run again and it goes on"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} has no JSON object in it")
+    return content
+
+
+def _in_words(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    model, settings = fingerprint["model"], fingerprint["settings"]
+    sampling, prompt = settings["sampling"], settings["prompt"]
+    law = sampling["law"]
+    around = [f"{side} {prompt[side]!r}" for side in ("before", "after") if prompt[side]]
+    return {
+        "model": model["name"],
+        "revision": model["revision"][:12],
+        "dtype": model["dtype"],
+        "n": str(sampling["n_trajectories"]),
+        "m": str(sampling["max_tokens"]),
+        "temperature": f"{law['temperature']:g}",
+        "top-k": str(law["top_k"]),
+        "top-p": f"{law['top_p']:g}",
+        "scored under": settings["score_law"],
+        "distance": settings["distance"],
+        "full stop": "yes" if prompt["full_stop"] else "no",
+        "prompt": ", ".join(around) or "none",
+        "seed": str(sampling["seed"]),
+        "version": fingerprint["version"],
+        "fingerprint": fingerprint["id"],
+    }

@@ -1,0 +1,135 @@
+"""The comparison of pairs behind the interface of sentence-transformers' `CrossEncoder`.
+
+Nothing of that package is needed here; its evaluators take this in the place of one of its models.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from similarity.config import ComparisonConfig
+from similarity.distances import FloatArray
+from similarity.errors import ConfigError, InputError
+from similarity.models.base import LanguageModel
+from similarity.pipeline import compare_pairs
+
+# Pairs whose trajectories are held at once.
+BATCH = 64
+
+
+class TrajectoryCrossEncoder:
+    """Scores pairs of texts by their similarity, in [0, 1].
+
+    A score depends on the pair alone, so the size of a batch is a matter of memory.
+
+    Attributes
+    ----------
+    model_card_data
+        Keeps what the evaluators of sentence-transformers report.
+    """
+
+    def __init__(self, model: LanguageModel, config: ComparisonConfig | None = None) -> None:
+        self._model = model
+        self._config = config or ComparisonConfig()
+        self.model_card_data = Evaluations()
+
+    def predict(
+        self,
+        inputs: Sequence[Sequence[str]],
+        prompt_name: str | None = None,
+        batch_size: int = BATCH,
+        **options: Any,
+    ) -> FloatArray:
+        """Return the similarity of each pair, shape "pair", or of one pair, without a shape.
+
+        Parameters
+        ----------
+        prompt_name
+            None: prompts are of the configuration.
+        options
+            Of `CrossEncoder.predict`, where they change nothing here: progress bars and devices.
+
+        Raises
+        ------
+        InputError
+            If a text cannot be compared, or an input is no pair.
+        ConfigError
+            If a prompt, an activation or tensors are asked for.
+        """
+        _check(prompt_name, batch_size, options)
+        one = len(inputs) > 0 and isinstance(inputs[0], str)
+        pairs = [_pair(pair) for pair in ([inputs] if one else inputs)]
+        blocks = (pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size))
+        found = [r.similarity for b in blocks for r in compare_pairs(self._model, b, self._config)]
+        return np.array(found, np.float64).reshape(() if one else (len(pairs),))
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        return_documents: bool = False,
+        **options: Any,
+    ) -> list[dict[str, Any]]:
+        """Return the documents' numbers and scores, the most alike first; of equal ones, in order.
+
+        Parameters
+        ----------
+        top_k
+            How many; None is all.
+        return_documents
+            Whether each comes with its "text".
+        options
+            As of `predict`.
+        """
+        scores = self.predict([(query, document) for document in documents], **options)
+        order = np.argsort(-scores, kind="stable")[:top_k]
+        return [
+            {"corpus_id": int(i), "score": float(scores[i])}
+            | ({"text": documents[i]} if return_documents else {})
+            for i in order
+        ]
+
+
+class Evaluations:
+    """What evaluators reported, newest last: all that they want of a model's card."""
+
+    def __init__(self) -> None:
+        self.metrics: list[dict[str, float]] = []
+
+    def set_evaluation_metrics(
+        self, _evaluator: object, metrics: dict[str, float], _epoch: int = 0, _step: int = 0
+    ) -> None:
+        """Keep the metrics."""
+        self.metrics.append(metrics)
+
+
+# Options of `CrossEncoder.predict` that would change what comes back, and what leaves it as it is.
+_UNCHANGED: dict[str, tuple[Any, ...]] = {
+    "prompt": (None,),
+    "activation_fn": (None,),
+    "apply_softmax": (None, False),
+    "convert_to_numpy": (True,),
+    "convert_to_tensor": (False,),
+}
+_WITHOUT_EFFECT = frozenset({"show_progress_bar", "device", "pool", "chunk_size"})
+
+
+def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) -> None:
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    for name, value in {"prompt": prompt_name, **options}.items():
+        if name in _UNCHANGED and value not in _UNCHANGED[name]:
+            raise ConfigError(
+                f"{name} {value!r} is not possible here: scores are similarities in [0, 1] in "
+                "NumPy, and prompts are set in the configuration"
+            )
+        if name not in _UNCHANGED and name not in _WITHOUT_EFFECT:
+            raise ConfigError(f"unknown option {name!r} of predict")
+
+
+def _pair(texts: Sequence[Any]) -> tuple[str, str]:
+    if isinstance(texts, str) or len(texts) != 2:
+        raise InputError(f"an input must be a pair of texts, got {texts!r}"[:200])
+    return texts[0], texts[1]

@@ -1,0 +1,144 @@
+"""How far a distance may be off because trajectories were sampled: confidence intervals.
+
+The k-th trajectory of the first text and the k-th of the second are one independent draw of a
+pair, so n trajectories a text are n draws. A distance is a function of them all; leaving out one
+draw at a time tells its standard error (the jackknife), whatever the distance. For a mean, such as
+`l1`, that is Student's interval exactly.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from similarity.config import MAX_TRAJECTORIES
+from similarity.distances import Distance, FloatArray
+from similarity.errors import ConfigError
+
+Positions = NDArray[np.intp]
+
+DEFAULT_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Where distance and similarity would be with trajectories without end.
+
+    It is of this model and these settings: it says nothing of how right the model is.
+
+    Parameters
+    ----------
+    confidence
+        The share of runs, each with a seed of its own, whose interval holds the value.
+    distance, similarity
+        Lower and upper end, in the unit of each.
+    half_width
+        Of the distance's interval, before it is cut at the ends of the distance's range.
+    """
+
+    confidence: float
+    distance: tuple[float, float]
+    similarity: tuple[float, float]
+    half_width: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ends as plain values, for JSON."""
+        return {
+            "confidence": self.confidence,
+            "distance": list(self.distance),
+            "similarity": list(self.similarity),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How tight an interval must be for sampling to stop.
+
+    Parameters
+    ----------
+    half_width
+        Of the distance's interval, in the distance's unit.
+    confidence
+        Of that interval.
+    max_trajectories
+        Of each text; there it stops, tight or not.
+    """
+
+    half_width: float
+    confidence: float = DEFAULT_CONFIDENCE
+    max_trajectories: int = 640
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.half_width) and self.half_width > 0):
+            raise ConfigError(f"tolerance must be a number above 0, got {self.half_width:g}")
+        if not 2 <= self.max_trajectories <= MAX_TRAJECTORIES:
+            raise ConfigError(
+                f"max_trajectories must be between 2 and {MAX_TRAJECTORIES}, "
+                f"got {self.max_trajectories}"
+            )
+        _check_confidence(self.confidence)
+
+    def satisfied_by(self, n: int, interval: Interval) -> bool:
+        """Whether to stop at n trajectories of each text and this interval."""
+        return interval.half_width <= self.half_width or n >= self.max_trajectories
+
+
+def confidence_interval(
+    distance: Distance,
+    to_similarity: Callable[[float], float],
+    rows: FloatArray,
+    confidence: float,
+) -> Interval:
+    """Return the interval of a distance, where there is one (`check_interval`).
+
+    Parameters
+    ----------
+    to_similarity
+        Falls with the distance.
+    rows
+        What the distance is of, shape "row trajectory": of the 2n pooled trajectories, n from
+        the first text, then n from the second.
+    """
+    n = rows.shape[1] // 2
+    value = distance(*rows)
+    error = _standard_error(lambda kept: distance(*rows[:, kept]), n)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    low, high = max(value - half, 0.0), value + half
+    high = min(high, 1.0) if distance.bounded else high
+    return Interval(
+        confidence=confidence,
+        distance=(low, high),
+        similarity=(to_similarity(high), to_similarity(low)),
+        half_width=half,
+    )
+
+
+def check_interval(distance: Distance, n: int, confidence: float) -> None:
+    """Raise ConfigError unless this distance has an interval at n trajectories of each text."""
+    _check_confidence(confidence)
+    if not distance.smooth:
+        raise ConfigError(
+            "this distance has no interval, as its one most extreme trajectory decides it; choose "
+            "another distance"
+        )
+    if n < 2:
+        raise ConfigError(f"an interval needs n_trajectories of at least 2, got {n}")
+
+
+def _standard_error(estimate: Callable[[Positions], float], n: int) -> float:
+    """Return the jackknife's standard error over n pairs of trajectories.
+
+    `estimate` is called with the positions of those to keep among the 2n that are pooled.
+    """
+    pooled = np.arange(2 * n)
+    left_out = np.array([estimate(pooled[pooled % n != k]) for k in range(n)])
+    return float(np.sqrt((n - 1) / n * np.sum(np.square(left_out - left_out.mean()))))
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must be between 0 and 1, got {confidence:g}")

@@ -1,0 +1,151 @@
+"""The packages themselves evaluate here, offline; without them these tests are left out."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from eval.adapters.senteval import SentEvalHook
+from similarity import compare
+from similarity.config import ComparisonConfig
+from similarity.cross_encoder import TrajectoryCrossEncoder
+from similarity.errors import InputError, UnsupportedError
+from similarity.models.toy import ToyModel
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
+PAIRS = [
+    ("a red car", "the red car"),
+    ("a red car", "zzz"),
+    ("the sea", "the seas"),
+    ("the sea", "qqq xx"),
+]
+JUDGEMENTS = [5.0, 0.0, 4.0, 1.0]
+EXPECTED = [compare(ToyModel(), *pair, CONFIG).similarity for pair in PAIRS]
+
+
+@pytest.fixture(scope="module")
+def mteb() -> Any:
+    return pytest.importorskip("mteb", reason="needs the extra trajsim[mteb]")
+
+
+@pytest.fixture
+def adapter(mteb: Any) -> Any:
+    return importlib.import_module("eval.adapters.mteb_models")
+
+
+@pytest.fixture
+def task(mteb: Any) -> Any:
+    datasets = importlib.import_module("datasets")
+    mocks = importlib.import_module("mteb.mocks.mock_tasks.sts")
+
+    class LocalTask(mocks.MockSTSTask):  # type: ignore[misc,name-defined]
+        min_score, max_score = 0, 5
+
+        def load_data(self, **_: Any) -> None:
+            first, second = zip(*PAIRS, strict=True)
+            columns = {"sentence1": first, "sentence2": second, "score": JUDGEMENTS}
+            self.dataset = datasets.DatasetDict({"test": datasets.Dataset.from_dict(columns)})
+            self.data_loaded = True
+
+    return LocalTask()
+
+
+def scores_of(mteb: Any, model: Any, task: Any) -> dict[str, Any]:
+    result = mteb.evaluate(model, task, cache=None, co2_tracker=False, show_progress_bar=False)
+    found: dict[str, Any] = result.task_results[0].scores["test"][0]
+    return found
+
+
+def test_mteb_evaluates_sts(mteb: Any, adapter: Any, task: Any, toy_model: ToyModel) -> None:
+    model = adapter.TrajectorySts(toy_model, CONFIG)
+    scores = scores_of(mteb, model, adapter.by_own_similarity(task))
+    expected = spearmanr(JUDGEMENTS, EXPECTED).statistic
+    assert scores["main_score"] == scores["spearman"] == pytest.approx(expected)
+    assert expected > 0.7
+
+
+def test_the_trap_is_not_a_number_rather_than_a_wrong_one(
+    mteb: Any, adapter: Any, task: Any, toy_model: ToyModel
+) -> None:
+    scores = scores_of(mteb, adapter.TrajectorySts(toy_model, CONFIG), task)
+    for name in ("main_score", "cosine_spearman", "manhattan_spearman", "euclidean_pearson"):
+        assert np.isnan(scores[name]), name
+    assert scores["spearman"] > 0.7
+
+
+def test_models_are_what_mteb_takes(mteb: Any, adapter: Any, toy_model: ToyModel) -> None:
+    protocols = importlib.import_module("mteb.models")
+    sts = adapter.TrajectorySts(toy_model, CONFIG)
+    reranker = adapter.TrajectoryReranker(toy_model, CONFIG)
+    assert isinstance(sts, protocols.EncoderProtocol)
+    assert not isinstance(sts, protocols.CrossEncoderProtocol)
+    assert isinstance(reranker, protocols.CrossEncoderProtocol)
+    other = adapter.TrajectorySts(toy_model, ComparisonConfig.build(n_trajectories=4))
+    # mteb keeps results by name and revision, so another setting must be another revision.
+    assert sts.mteb_model_meta.revision != other.mteb_model_meta.revision
+    assert sts.mteb_model_meta.name == "trajsim/toy"
+
+
+def test_tasks_that_need_vectors_are_refused(mteb: Any, adapter: Any, toy_model: ToyModel) -> None:
+    metadata = mteb.get_task("Banking77Classification").metadata
+    with pytest.raises(UnsupportedError, match="is a task of Classification and needs vectors"):
+        adapter.TrajectorySts(toy_model).encode([{"text": ["a"]}], task_metadata=metadata)
+
+
+def test_all_with_all(adapter: Any, toy_model: ToyModel) -> None:
+    model = adapter.TrajectorySts(toy_model, CONFIG)
+    rows = [adapter.TextRows.of(list(side)) for side in zip(*PAIRS, strict=True)]
+    assert np.allclose(np.diag(model.similarity(*rows)), EXPECTED)
+
+
+def test_mteb_reranks(mteb: Any, adapter: Any, toy_model: ToyModel) -> None:
+    mocks = importlib.import_module("mteb.mocks.mock_tasks.reranking")
+    model = adapter.TrajectoryReranker(toy_model, CONFIG)
+    scores = scores_of(mteb, model, mocks.MockRerankingTask())
+    assert 0 < scores["main_score"] <= 1
+
+
+def test_sentence_transformers_evaluates(toy_model: ToyModel, tmp_path: Path) -> None:
+    pytest.importorskip(
+        "sentence_transformers", reason="needs the extra trajsim[sentence-transformers]"
+    )
+    evaluation = importlib.import_module("sentence_transformers.cross_encoder.evaluation")
+    model = TrajectoryCrossEncoder(toy_model, CONFIG)
+    evaluator = evaluation.CrossEncoderCorrelationEvaluator(
+        [list(pair) for pair in PAIRS], JUDGEMENTS, name="made"
+    )
+    found = evaluator(model, output_path=str(tmp_path))
+    assert found["made_spearman"] == pytest.approx(spearmanr(JUDGEMENTS, EXPECTED).statistic)
+    assert model.model_card_data.metrics == [found]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def senteval_sts(params: dict[str, Any], batcher: Any) -> Iterator[float]:
+    """What SentEval does with a task of pairs, which it has as lists of words."""
+    for start in range(0, len(PAIRS), 3):
+        batch = PAIRS[start : start + 3]
+        first, second = (
+            batcher(params, [side.split() for side in sides]) for sides in zip(*batch, strict=True)
+        )
+        for row in range(second.shape[0]):
+            yield params["similarity"](first[row], second[row])
+
+
+def test_senteval_hook(toy_model: ToyModel) -> None:
+    hook = SentEvalHook(toy_model, CONFIG)
+    assert list(senteval_sts({"similarity": hook.similarity}, hook.batcher)) == EXPECTED
+    empty = hook.batcher({}, [[], ["."]])
+    assert hook.similarity(empty[0], empty[1]) == 1
+
+
+def test_errors_come_through(toy_model: ToyModel) -> None:
+    hook = SentEvalHook(toy_model, CONFIG)
+    rows = hook.batcher({}, [["a"], ["\ud800"]])
+    with pytest.raises(InputError):
+        hook.similarity(rows[0], rows[1])

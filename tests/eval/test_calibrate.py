@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eval.calibrate import calibrate
+from eval.cli import evaluate
+from eval.scores import read_scores
+from similarity.calibration import load_calibration
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError, InputError
+from similarity.models.toy import ToyModel
+
+FIXTURE = Path(__file__).parent / "fixture.tsv"
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return scored(tmp_path, FIXTURE)
+
+
+def scored(folder: Path, task: Path) -> Path:
+    options = ["--data", "nowhere", "--tasks", str(task), "--model", "toy", "-n", "3", "-m", "5"]
+    out = ["--out", str(folder / "run"), "--resamples", "0", "--no-baselines"]
+    result = CliRunner().invoke(evaluate, ["sts", *options, *out], catch_exceptions=False)
+    assert result.exit_code == 0
+    return folder / "run"
+
+
+def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
+    result = CliRunner().invoke(evaluate, ["calibrate", str(run)])
+    assert result.exit_code == 0, result.output
+    found = load_calibration(run / "calibration.json")
+    assert found.applies(ToyModel().info, CONFIG)
+    assert found.fitted_on == {"tasks": [str(FIXTURE)], "pairs": 6}
+    # Pooling keeps the mean: what is fitted is right on average.
+    lines = list(read_scores(run))
+    levels = dict(zip(found.distances, found.similarities, strict=True))
+    assert levels.pop(0.0) == 1
+    assert (
+        min(levels.values()) <= np.mean([x["judgement"] / 5 for x in lines]) <= max(levels.values())
+    )
+
+
+def test_what_cannot_be_fitted(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="the judgements are from 0 to 5, and the scale from 0"):
+        calibrate(run, (0, 4))
+    with pytest.raises(InputError, match="finish the run first"):
+        calibrate(tmp_path)
+    monkeypatch.setattr("eval.calibrate.SEVEN", (str(FIXTURE),))
+    with pytest.raises(ConfigError, match="fit on pairs that nothing is tested on"):
+        calibrate(run)

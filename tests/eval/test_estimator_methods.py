@@ -1,0 +1,35 @@
+import pytest
+
+from eval.methods.base import Setting
+from eval.methods.estimators import BANK_TEXTS, ESTIMATOR_METHODS
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError, UnsupportedError
+from similarity.estimators.table import ESTIMATORS, estimate_pairs
+from similarity.models.base import LanguageModel
+from similarity.models.toy import ToyModel
+
+SMALL = ComparisonConfig.build(n_trajectories=2, max_tokens=4)
+PAIRS = [("a red car", "the sea"), ("the sea", "the sea")]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_more_alike_the_higher(toy_model: ToyModel, name: str) -> None:
+    unlabelled = [f"some text {i}" for i in range(20)]
+    method = ESTIMATOR_METHODS[name](Setting(model=toy_model, config=SMALL, unlabelled=unlabelled))
+    apart, same = method.score(PAIRS)
+    assert apart < same == 0
+    assert method.settings["estimator"] == name
+    assert len(method.settings["bank"]) in {0, 1, BANK_TEXTS}
+    expected = estimate_pairs(toy_model, PAIRS, name, SMALL, method.settings["bank"] or (".",))
+    assert [-e.distance for e in expected] == [apart, same]
+
+
+def test_what_cannot_be_made_is_refused(toy_model: ToyModel) -> None:
+    class Silent(ToyModel):
+        distributions = LanguageModel.distributions
+
+    with pytest.raises(UnsupportedError):
+        ESTIMATOR_METHODS["step-kl"](Setting(model=Silent(), config=SMALL))
+    with pytest.raises(ConfigError, match="unlabelled"):
+        ESTIMATOR_METHODS["whitened-cosine"](Setting(model=toy_model, config=SMALL))
+    assert ESTIMATOR_METHODS["l1"](Setting(model=Silent(), config=SMALL)).score(PAIRS)[1] == 0

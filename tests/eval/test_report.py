@@ -1,0 +1,218 @@
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from eval import plots
+from eval.mteb_results import MTEB_TASKS, task_result
+from eval.plots import Points, rank_fit, reliability
+from eval.report import report as as_markdown
+from eval.report_cli import report
+from eval.runs import open_folders, published
+from similarity.errors import ConfigError, InputError, MissingDependencyError
+from tests.eval.made_runs import METHODS, SEVEN, make_ablation, make_run
+
+
+def markdown(*folders: Path) -> str:
+    return as_markdown(open_folders(folders)[0], published(), {})
+
+
+def row(text: str, label: str) -> list[str]:
+    (found,) = (line for line in text.splitlines() if line.startswith(f"| {label} |"))
+    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(report, [str(argument) for argument in arguments])
+
+
+def test_published_rows_add_up_to_their_averages() -> None:
+    table = published()
+    assert tuple(table.columns) == SEVEN
+    assert len(table.rows) == 23
+    for found in table.rows:
+        assert found.source in table.sources
+        if found.spearman:
+            assert tuple(found.spearman) == SEVEN
+            mean = np.mean(list(found.spearman.values()))
+            assert mean == pytest.approx(found.average, abs=0.12), found
+
+
+def test_the_shifted_row_is_under_its_own_headers_and_says_so() -> None:
+    (simcse,) = (found for found in published().rows if found.method.startswith("SimCSE"))
+    assert (simcse.spearman["stsb-test"], simcse.spearman["sts12-test"]) == (76.9, 68.4)
+    assert "shifted headers" in simcse.note
+
+
+def test_a_run_stands_beside_the_published_rows(tmp_path: Path) -> None:
+    text = markdown(make_run(tmp_path / "mine"))
+    first = text[: text.index("## The same")]
+    assert row(first, "method") == [*published().columns.values(), "average"]
+    mine = row(first, "**trajectories**")
+    assert mine[0] == "50.0 [48.0, 52.0]"
+    assert mine[-1] == "53.0 [52.0, 54.0]"
+    assert row(first, "trajectories, GPT-2 (Liu 2024)")[0] == "55.2"
+    assert row(first, "MetaEOL, LLaMA2-7B (Fu 2025)") == ["–"] * 7 + ["76.0"]
+    assert "shifted headers" in text
+    assert "https://arxiv.org/abs/2310.18348" in text
+
+
+def test_settings_are_told(tmp_path: Path) -> None:
+    text = markdown(make_run(tmp_path / "mine"))
+    for name, value in (("n", "5"), ("m", "4"), ("distance", "l1"), ("full stop", "yes")):
+        assert row(text, name) == [value]
+    assert row(text, "tasks") == [", ".join(SEVEN)]
+
+
+def test_each_way_of_summing_up_is_labelled(tmp_path: Path) -> None:
+    text = markdown(make_run(tmp_path / "mine"))
+    mean, weighted = text[text.index("summed up otherwise") : text.index("## Subsets")].split(
+        "(`wmean`)"
+    )
+    assert row(mean, "**trajectories**")[:2] == ["49.0 [47.0, 51.0]", "50.0 [48.0, 52.0]"]
+    assert row(mean, "**trajectories**")[-1] == "51.5"
+    assert row(weighted, "**trajectories**")[0] == "48.0 [46.0, 50.0]"
+    assert re.search(r"\| sts12-test \| news \| 30 \| 56.0 \| 66.0 \|", text)
+    assert re.search(r"\| stsb-test \| Pearson, all \| 60 \| 53.0 \| – \|", text)
+
+
+def test_runs_stand_side_by_side(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "a" / "run")
+    second = make_run(tmp_path / "b" / "run", ("stsb-dev", "stsb-test"))
+    text = markdown(first, second)
+    assert row(text[: text.index("## The same")], f"**{second}: trajectories**") == [
+        *("51.0 [49.0, 53.0]", *["–"] * 6, "50.0 [48.0, 52.0]", "–")
+    ]
+    third = make_run(tmp_path / "c", ("stsb-test",))
+    assert "**c: word overlap**" in markdown(first, third)
+
+
+def test_what_is_left_out_and_over_seeds(tmp_path: Path) -> None:
+    seeds = {"stsb-test": {"values": [60.0, 62.0], "mean": 61.0, "standard_deviation": 1.4142}}
+    text = markdown(make_run(tmp_path / "mine", seeds=seeds))
+    assert "| mine | last token | this model has \\| no hidden states |" in text
+    assert "| mine | stsb-test | 2 | 61.0 | 1.41 |" in text
+    assert "## Over seeds" not in markdown(make_run(tmp_path / "other", left_out={}))
+    assert "## Left out" not in markdown(tmp_path / "other")
+
+
+def test_tasks_of_ones_own_have_nothing_beside_them(tmp_path: Path) -> None:
+    text = markdown(make_run(tmp_path / "mine", ("own.tsv",), resamples=0))
+    assert row(text, "**trajectories**") == ["50.0"]
+    assert "Without intervals" in text
+    assert "GPT-2" not in text
+    assert "Sources" not in text
+    assert "summed up otherwise" not in text
+
+
+def test_rank_fit_sees_the_order_of_scores_alone() -> None:
+    generator = np.random.Generator(np.random.Philox(1))
+    scores = np.repeat(generator.normal(size=40), 2)
+    judgements = scores**3 + generator.normal(size=80)
+    fitted = rank_fit(Points(scores, judgements), scores)
+    assert np.allclose(rank_fit(Points(np.exp(scores), judgements), np.exp(scores)), fitted)
+    order = np.argsort(scores)
+    assert (np.diff(fitted[order]) >= 0).all()
+    assert fitted.mean() == pytest.approx(judgements.mean())
+    # Nothing that rises fits better: a step between any two blocks costs more.
+    assert ((fitted - judgements) ** 2).sum() < ((scores**3 - judgements) ** 2).sum()
+    rising = rank_fit(Points(scores, scores), scores)
+    assert np.allclose(rising, scores)
+
+
+def test_band_holds_the_fit_and_is_repeatable() -> None:
+    generator = np.random.Generator(np.random.Philox(2))
+    scores = generator.normal(size=300)
+    points = Points(scores, scores + generator.normal(size=300))
+    at = np.quantile(scores, [0.2, 0.5, 0.8])
+    low, high = plots.band(points, at)
+    assert (low < high).all()
+    assert (np.abs(rank_fit(points, at) - (low + high) / 2) < high - low).all()
+    assert np.array_equal(plots.band(points, at)[0], low)
+
+
+def test_reliability_of_a_calibrated_score_is_the_diagonal() -> None:
+    scores = np.linspace(0, 1, 1000)
+    similarity, judged, half = reliability(Points(scores, 1 + 4 * scores))
+    assert len(similarity) == 10
+    assert np.allclose(similarity, judged)
+    assert half.max() < 0.01
+    assert np.allclose(reliability(Points(scores, 1 - scores))[1], 1 - similarity)
+
+
+def test_command_writes_report_figures_and_mteb(tmp_path: Path) -> None:
+    first, ablation = make_run(tmp_path / "mine", SEVEN[:2]), make_ablation(tmp_path / "abl")
+    result = invoke(first, ablation)
+    assert result.exit_code == 0, result.output
+    out = first / "report"
+    text = (out / "report.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^]]*\]\((.*)\)", text)
+    assert pictures == ["mine-judgement.png", "mine-calibration.png", "abl-ablation.png"]
+    before = {name: (out / name).read_bytes() for name in pictures}
+    assert all(content.startswith(b"\x89PNG") for content in before.values())
+    assert invoke(first, ablation).exit_code == 0
+    assert {name: (out / name).read_bytes() for name in pictures} == before
+    written = sorted(path.relative_to(out).as_posix() for path in (out / "mteb").rglob("*.json"))
+    assert len(written) == 4
+    assert written[0] == "mteb/mine/trajectories/sts12-test.json"
+
+
+def test_without_figures_no_matplotlib_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path / "mine", SEVEN[:1])
+    monkeypatch.setitem(sys.modules, "eval.plots", None)
+    assert isinstance(invoke(folder).exception, MissingDependencyError)
+    result = invoke(folder, "--no-figures", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "## Figures" not in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_bad_folders_are_clear_errors(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "results.json").write_text("[")
+    old = make_run(tmp_path / "old", SEVEN[:1], schema=0)
+    for folder, message in (
+        (tmp_path / "empty", "one that is not finished"),
+        (tmp_path / "damaged", "cannot read"),
+        (old, "has schema 0, and this version reads 1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            open_folders([folder])
+    with pytest.raises(ConfigError, match="given twice"):
+        open_folders([old, tmp_path / "empty" / ".." / "old"])
+
+
+def mteb_task_result(content: dict[str, Any], path: Path) -> Any:
+    mteb = pytest.importorskip("mteb", reason="needs the extra trajsim[mteb]")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return mteb.TaskResult.from_disk(path, load_historic_data=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mteb_reads_its_schema(tmp_path: Path) -> None:
+    tasks = ("stsb-test", "stsb-dev", "sts14-test", "sick-r-test", "own.tsv")
+    run = open_folders([make_run(tmp_path / "mine", tasks)])[0][0]
+    for method in METHODS:
+        for number, task in enumerate(tasks):
+            content = task_result(run, method, task)
+            found = mteb_task_result(content, tmp_path / "result.json")
+            value = 50.0 + 10 * METHODS.index(method) + number
+            assert found.get_score() == pytest.approx(value / 100)
+            assert found.dataset_revision == f"{number:016x}"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_names_and_splits_are_those_of_mteb() -> None:
+    mteb = pytest.importorskip("mteb", reason="needs the extra trajsim[mteb]")
+    for task, (name, split) in MTEB_TASKS.items():
+        if not task.startswith("sick-r"):
+            found = mteb.get_task(name)
+            assert found.metadata.main_score == "cosine_spearman"
+            assert split in ("train", "validation", "test")

@@ -1,0 +1,331 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity import batch, compare, compare_matrix
+from similarity.batch import BatchFiles, lines, open_batch
+from similarity.cli import main
+from similarity.config import ComparisonConfig
+from similarity.errors import BackendUnavailableError, ConfigError, InputError
+from similarity.models.base import LanguageModel
+from similarity.models.local import LocalModel
+from similarity.models.toy import ToyModel
+from tests.conftest import ROOT
+
+CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
+OPTIONS = ("--model", "toy", "-n", "2", "-m", "3")
+GOOD: list[dict[str, Any]] = [
+    {"custom_id": "pair", "pair": ["a red car", "the sea"]},
+    {"custom_id": "犬", "texts": ["a red car", "the sea", "the sea."]},
+    {"custom_id": "same", "pair": ["the sea", "the sea."]},
+    {"custom_id": "other", "pair": ["the sea", "a red car"]},
+]
+
+
+def as_lines(items: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(item).encode() + b"\n" for item in items)
+
+
+def files_in(folder: Path, content: bytes = as_lines(GOOD)) -> BatchFiles:
+    (folder / "in.jsonl").write_bytes(content)
+    return BatchFiles(input=folder / "in.jsonl", output=folder / "out.jsonl")
+
+
+def run(model: LanguageModel, files: BatchFiles, chunk: int = 2) -> batch.Batch:
+    with open_batch(model, files, CONFIG, chunk) as opened:
+        opened.run()
+    return opened
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+def test_answers_are_those_of_the_library(chunk: int, toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    run(toy_model, files, chunk)
+    pair, matrix, same, other = read(files.output)
+    expected = compare(toy_model, "a red car", "the sea", CONFIG)
+    assert pair == {
+        "custom_id": "pair",
+        "similarity": expected.similarity,
+        "distance": expected.distance,
+        "entailment": expected.entailment,
+        "fingerprint": expected.fingerprint.digest,
+    }
+    whole = compare_matrix(toy_model, GOOD[1]["texts"], config=CONFIG)
+    assert (matrix["custom_id"], matrix["distances"]) == ("犬", whole.distances.tolist())
+    assert matrix["similarities"] == whole.similarities.tolist()
+    assert same["distance"] == 0
+    assert other["entailment"] == -pair["entailment"]
+    assert files.refused.read_bytes() == b""
+
+
+BAD = {
+    b"{": "the line is not JSON: Expecting property name",
+    b"": "the line is not JSON: Expecting value at character 1",
+    b"[" * 100_000: "the line is not JSON: maximum recursion depth",
+    b'{"custom_id": ' + b"1" * 5000 + b"}": "the line is not JSON: Exceeds the limit",
+    b'{"custom_id": "\xff"}': "the line is not UTF-8 at byte 15",
+    b"[1]": "must be a JSON object, got [1]",
+    b'{"pair": ["a", "b"]}': "custom_id must be a string, got null",
+    b'{"custom_id": 7, "pair": ["a", "b"]}': "custom_id must be a string, got 7",
+    b'{"custom_id": "x"}': "give either 'pair', two texts, or 'texts'",
+    b'{"custom_id": "x", "pair": ["a", "b"], "texts": ["a"]}': "give either 'pair'",
+    b'{"custom_id": "x", "pair": ["a", "b"], "model": "m"}': "unknown key 'model'; allowed: cust",
+    b'{"custom_id": "x", "pair": ["a"]}': "pair must have two texts, got 1",
+    b'{"custom_id": "x", "pair": ["a", 2]}': 'must be a list of strings, got ["a", 2]',
+    b'{"custom_id": "x", "texts": []}': "texts must have at least one text",
+    b'{"custom_id": "x", "pair": ["a", " "]}': "a text is empty or only white space",
+    b'{"custom_id": "x", "texts": ["a\\ud800"]}': "not valid Unicode",
+    b'{"custom_id": "x", "pair": ["b", "' + b"a" * 5000 + b'"]}': "tokens too long",
+}
+
+
+def test_bad_lines_lose_nothing(toy_model: ToyModel, tmp_path: Path) -> None:
+    good = as_lines(GOOD).splitlines()
+    content = b"\n".join([good[0], *BAD, good[1], good[2]])
+    files = files_in(tmp_path, content)
+    opened = run(toy_model, files, chunk=5)
+    assert opened.total == opened.done.lines == len(BAD) + 3
+    assert opened.done.refused == len(BAD)
+    (tmp_path / "alone").mkdir()
+    alone = files_in(tmp_path / "alone", as_lines(GOOD[:3]))
+    run(toy_model, alone)
+    assert files.output.read_bytes() == alone.output.read_bytes()
+    refused = read(files.refused)
+    assert [line["line"] for line in refused] == list(range(2, len(BAD) + 2))
+    for line, (bad, reason) in zip(refused, BAD.items(), strict=True):
+        assert reason in line["reason"]
+        assert line["input"] == bad.decode(errors="backslashreplace")
+    assert [line["custom_id"] for line in refused[-3:]] == ["x", "x", "x"]
+
+
+def test_a_line_without_end_is_not_held(
+    toy_model: ToyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(lines, "SHOWN_BYTES", 3)
+    good = as_lines(GOOD[:1])
+    files = files_in(tmp_path, good + b"x" * 1000 + b"\n" + b"y" * 100 + b"\n" + good)
+    run(toy_model, files)
+    long, full = read(files.refused)
+    assert (long["input"], long["reason"]) == ("xxx", "the line has more than 100 bytes")
+    assert full["input"] == "y" * 100
+    assert len(read(files.output)) == 2
+
+
+def test_an_empty_input_has_no_answers(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path, b"")
+    assert run(toy_model, files).total == 0
+    assert files.output.read_bytes() == b""
+
+
+def test_chunks_of_one_kind_only_on_a_network(
+    tiny: Callable[[str], LocalModel], tmp_path: Path
+) -> None:
+    files = files_in(tmp_path, as_lines([GOOD[1]]) + b"{\n" + as_lines([GOOD[0]]))
+    run(tiny("llama"), files, chunk=1)
+    assert len(read(files.output)) == 2
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Return a function that lets the nth write to disk from now break off in the middle."""
+
+    def arm(number: int) -> None:
+        left = [number]
+
+        def write_through(file: Any, content: bytes) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                os.write(file.fileno(), content[: len(content) // 2])
+                raise Killed
+            os.write(file.fileno(), content)
+
+        monkeypatch.setattr("similarity.journal.write_through", write_through)
+        monkeypatch.setattr("similarity.batch.files.write_through", write_through)
+
+    yield arm
+    monkeypatch.undo()
+
+
+def test_killed_at_any_write_it_ends_with_the_same_bytes(
+    toy_model: ToyModel, tmp_path: Path, kill_at: Callable[[int], None]
+) -> None:
+    content = as_lines(GOOD) + b"bad\n" + as_lines(GOOD[:1])
+    whole = files_in(tmp_path, content)
+    run(toy_model, whole)
+    # The header, and for each of three chunks the output, the errors and the journal.
+    for number in range(1, 11):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        files = files_in(folder, content)
+        kill_at(number)
+        with pytest.raises(Killed):
+            run(toy_model, files)
+        kill_at(0)
+        with open_batch(toy_model, files, CONFIG, 2) as opened:
+            assert opened.done.lines == max(0, number - 2) // 3 * 2
+            opened.run()
+        for kept in ("output", "refused", "journal"):
+            assert getattr(files, kept).read_bytes() == getattr(whole, kept).read_bytes()
+
+
+def test_a_batch_that_is_done_stays_so(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    run(toy_model, files)
+    before = files.output.read_bytes()
+    told: list[int] = []
+    with open_batch(toy_model, files, CONFIG, 2) as opened:
+        opened.run(told.append)
+    assert (files.output.read_bytes(), told) == (before, [])
+
+
+def test_progress_tells_every_line_once(toy_model: ToyModel, tmp_path: Path) -> None:
+    told: list[int] = []
+    with open_batch(toy_model, files_in(tmp_path), CONFIG, 3) as opened:
+        opened.run(told.append)
+    assert told == [3, 1]
+
+
+def test_a_model_that_fails_stops_the_batch_and_it_goes_on_later(tmp_path: Path) -> None:
+    class Failing(ToyModel):
+        calls = 0
+
+        def sample(self, *arguments: Any) -> Any:
+            self.calls += 1
+            if self.calls == 3:
+                raise BackendUnavailableError("no server answers")
+            return super().sample(*arguments)
+
+    files = files_in(tmp_path)
+    with pytest.raises(BackendUnavailableError):
+        run(Failing(), files)
+    with open_batch(ToyModel(), files, CONFIG, 2) as opened:
+        assert opened.done.lines == 2
+        opened.run()
+    assert [line["custom_id"] for line in read(files.output)] == [i["custom_id"] for i in GOOD]
+
+
+def test_what_is_another_batch_is_refused(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    run(toy_model, files)
+    before = files.output.read_bytes()
+    with (
+        pytest.raises(ConfigError, match=r"settings.sampling.seed is 1, there 0"),
+        open_batch(toy_model, files, ComparisonConfig.build(n_trajectories=2, seed=1), 2),
+    ):
+        pass
+    with (
+        pytest.raises(ConfigError, match="lines of a chunk is 3, there 2"),
+        open_batch(toy_model, files, CONFIG, 3),
+    ):
+        pass
+    files_in(tmp_path, as_lines(GOOD[:2]))
+    with (
+        pytest.raises(ConfigError, match="SHA-256 of the input is"),
+        open_batch(toy_model, files, CONFIG, 2),
+    ):
+        pass
+    assert files.output.read_bytes() == before
+
+
+def test_files_that_are_of_no_batch_are_kept(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    files.output.write_text("dear diary")
+    with pytest.raises(InputError, match="is of no batch"):
+        run(toy_model, files)
+    assert files.output.read_text() == "dear diary"
+    assert not files.journal.exists()
+
+
+def test_an_output_that_lost_something_is_noticed(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    run(toy_model, files)
+    files.output.write_bytes(files.output.read_bytes()[:-1])
+    with pytest.raises(InputError, match="is shorter than its journal says"):
+        run(toy_model, files)
+
+
+def test_the_files_must_differ(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be different files"):
+        BatchFiles(input=tmp_path / "a", output=tmp_path / "b" / ".." / "a")
+
+
+def command(tmp_path: Path, *more: str) -> Result:
+    arguments = ("batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+    return CliRunner().invoke(main, [*arguments, *OPTIONS, *more])
+
+
+def test_command_says_what_it_did(tmp_path: Path) -> None:
+    files_in(tmp_path, as_lines(GOOD) + b"bad\n")
+    result = command(tmp_path, "--errors", str(tmp_path / "refused"))
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert f"wrote 4 answers to {tmp_path / 'out.jsonl'}" in result.stderr
+    assert f"1 lines could not be compared: {tmp_path / 'refused'}" in result.stderr
+    assert read(tmp_path / "refused")[0]["line"] == 5
+    again = command(tmp_path, "--errors", str(tmp_path / "refused"))
+    assert "5 of 5 lines were done before" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--chunk", "0"), "a chunk must have at least 1 line, got 0"),
+        (("--errors", "in.jsonl"), "must be different files"),
+        (("--seed", "-1"), "seed must be between 0"),
+    ],
+)
+def test_bad_options_are_one_clear_line(
+    options: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files_in(tmp_path)
+    result = command(tmp_path, *options)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert message in result.stderr
+
+
+def test_no_input_is_one_clear_line(tmp_path: Path) -> None:
+    result = command(tmp_path)
+    assert result.exit_code == 2
+    assert "cannot read" in result.stderr
+    assert "No such file" in result.stderr
+
+
+def test_killed_for_good_it_goes_on(tmp_path: Path) -> None:
+    """A process killed with -9 while another is refused, against one left alone."""
+    many = as_lines([GOOD[0] | {"custom_id": str(i)} for i in range(3000)])
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    files_in(tmp_path / "whole", many)
+    files = files_in(tmp_path / "killed", many)
+    assert command(tmp_path / "whole", "--chunk", "50").exit_code == 0
+    arguments = ("batch", str(files.input), str(files.output), *OPTIONS, "--chunk", "50")
+    process = subprocess.Popen([sys.executable, "-m", "similarity", *arguments], cwd=ROOT)
+    while not files.output.exists() or not files.output.stat().st_size:
+        time.sleep(0.01)
+    refused = command(tmp_path / "killed", "--chunk", "50")
+    process.kill()
+    process.wait()
+    assert refused.exit_code == 2
+    assert "another process is writing" in refused.stderr
+    assert len(read(files.journal)) < 61
+    resumed = command(tmp_path / "killed", "--chunk", "50")
+    assert "lines were done before" in resumed.stderr
+    assert files.output.read_bytes() == (tmp_path / "whole" / "out.jsonl").read_bytes()

@@ -1,0 +1,73 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from similarity import compare
+from similarity.config import ComparisonConfig
+from similarity.cross_encoder import TrajectoryCrossEncoder
+from similarity.errors import ConfigError, InputError
+from similarity.models.toy import ToyModel
+
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
+PAIRS = [("a red car", "the sea"), ("a", "a."), ("the sea", "a red car")]
+
+
+@pytest.fixture
+def encoder(toy_model: ToyModel) -> TrajectoryCrossEncoder:
+    return TrajectoryCrossEncoder(toy_model, CONFIG)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_scores_are_similarities(encoder: TrajectoryCrossEncoder, batch_size: int) -> None:
+    expected = [compare(ToyModel(), *pair, CONFIG).similarity for pair in PAIRS]
+    found = encoder.predict([list(pair) for pair in PAIRS], batch_size=batch_size)
+    assert found.tolist() == expected
+    assert found[1] == 1
+
+
+def test_one_pair_has_one_score(encoder: TrajectoryCrossEncoder) -> None:
+    assert encoder.predict(PAIRS[0]).shape == ()
+    assert float(encoder.predict(PAIRS[0])) == encoder.predict(PAIRS)[0]
+    assert encoder.predict([]).shape == (0,)
+
+
+def test_rank_is_the_order_of_scores(encoder: TrajectoryCrossEncoder) -> None:
+    documents = ["zzz", "the sea", "a red car", "the sea."]
+    ranked = encoder.rank("the sea", documents, return_documents=True)
+    assert [found["corpus_id"] for found in ranked][:2] == [1, 3]
+    scores = [found["score"] for found in ranked]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[:2] == [1, 1]
+    assert [found["text"] for found in ranked] == [documents[f["corpus_id"]] for f in ranked]
+    best = encoder.rank("the sea", documents, top_k=2)
+    assert best == [{"corpus_id": 1, "score": 1.0}, {"corpus_id": 3, "score": 1.0}]
+    assert encoder.rank("the sea", []) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prompt_name": "query"}, "prompt 'query' is not possible here"),
+        ({"convert_to_tensor": True}, "convert_to_tensor True is not possible"),
+        ({"activation_fn": np.tanh}, "activation_fn .* is not possible"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"batchsize": 3}, "unknown option 'batchsize'"),
+    ],
+)
+def test_what_would_change_scores_is_refused(
+    encoder: TrajectoryCrossEncoder, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        encoder.predict(PAIRS, **options)
+
+
+def test_what_changes_nothing_is_taken(encoder: TrajectoryCrossEncoder) -> None:
+    found = encoder.predict(PAIRS, show_progress_bar=True, convert_to_numpy=True, prompt=None)
+    assert np.array_equal(found, encoder.predict(PAIRS))
+
+
+@pytest.mark.parametrize("bad", [[("a", "b", "c")], [("a",)], [("a", "b"), "ab"]])
+def test_inputs_must_be_pairs(encoder: TrajectoryCrossEncoder, bad: Any) -> None:
+    with pytest.raises(InputError, match="must be a pair of texts"):
+        encoder.predict(bad)

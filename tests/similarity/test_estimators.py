@@ -1,0 +1,223 @@
+"""The estimators against their definitions, and against what they are estimates of."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cosine, jensenshannon
+from scipy.stats import entropy
+
+from similarity.config import ComparisonConfig
+from similarity.distances import FloatArray
+from similarity.errors import ConfigError, UnsupportedError
+from similarity.estimators import divergences, material
+from similarity.estimators.centred import centred_cosine, whitened_cosine
+from similarity.estimators.table import ESTIMATORS, NULL_TEXT, estimate_pairs
+from similarity.models.base import LanguageModel
+from similarity.models.local import LocalModel
+from similarity.models.toy import ToyModel
+from similarity.pipeline import compare
+from tests.similarity.exact import SmallToy, distributions, every_trajectory, probabilities
+
+SMALL = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
+TEXTS = ("aab.", "abb.")
+names = pytest.mark.parametrize("name", ESTIMATORS)
+
+# Of probabilities; straight from the definitions, with another library where it has them.
+REFERENCE: dict[str, Callable[[FloatArray, FloatArray], float]] = {
+    "kl": lambda p, q: float(entropy(p, q)),
+    "jeffreys": lambda p, q: float(entropy(p, q) + entropy(q, p)),
+    "jensen_shannon": lambda p, q: float(jensenshannon(p, q) ** 2),
+    "squared_hellinger": lambda p, q: 1 - sum(np.sqrt(x * y) for x, y in zip(p, q, strict=True)),
+    "total_variation": lambda p, q: sum(abs(x - y) for x, y in zip(p, q, strict=True)) / 2,
+}
+STEP_ESTIMATORS = {
+    "step-kl": "kl",
+    "step-jeffreys": "jeffreys",
+    "step-jensen-shannon": "jensen_shannon",
+    "step-hellinger": "squared_hellinger",
+    "step-total-variation": "total_variation",
+}
+of_divergences = pytest.mark.parametrize("function", REFERENCE)
+
+
+def random_rows(seed: int, count: int, size: int = 50) -> list[FloatArray]:
+    logits = np.random.default_rng(seed).normal(0, 3, (count, 4, size))
+    rows = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return list(rows.astype(np.float32))
+
+
+@of_divergences
+@pytest.mark.parametrize("seed", range(5))
+def test_a_divergence_is_its_definition(function: str, seed: int) -> None:
+    log_p, log_q = random_rows(seed, 2)
+    found = getattr(divergences, function)(log_p, log_q)
+    expected = [
+        REFERENCE[function](*(np.exp(row.astype(float)) for row in rows))
+        for rows in zip(log_p, log_q, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=2e-5)
+    np.testing.assert_array_equal(getattr(divergences, function)(log_p, log_p), 0.0)
+    if function != "kl":
+        np.testing.assert_array_equal(getattr(divergences, function)(log_q, log_p), found)
+
+
+@of_divergences
+def test_rounding_makes_no_divergence_negative(function: str) -> None:
+    (log_p,) = random_rows(0, 1, size=5000)
+    log_q = log_p + np.random.default_rng(1).normal(0, 1e-6, log_p.shape).astype(np.float32)
+    assert (getattr(divergences, function)(log_p, log_q) >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_relative_total_variation_is_a_metric_of_at_most_one(seed: int) -> None:
+    null, *others = random_rows(seed, 4)
+    far = {
+        (i, j): divergences.relative(
+            *(
+                divergences.total_variation(*rows)
+                for rows in ((others[i], others[j]), (others[i], null), (others[j], null))
+            )
+        )
+        for i in range(3)
+        for j in range(3)
+    }
+    assert all((value <= 1).all() for value in far.values())
+    np.testing.assert_array_equal(far[0, 0], 0.0)
+    assert (far[0, 2] <= far[0, 1] + far[1, 2] + 1e-9).all()
+
+
+def enumerated(toy: ToyModel, max_tokens: int, step: Callable[..., float]) -> float:
+    """Return E over ½(P_u + P_v) of the mean over tokens of what `step` says of own and other."""
+    every = every_trajectory(toy, max_tokens)
+    total = 0.0
+    for own, other in (TEXTS, TEXTS[::-1]):
+        readers = (own, other, NULL_TEXT)
+        steps = [zip(*(distributions(toy, r, t) for r in readers), strict=True) for t in every]
+        means = [np.mean([step(*map(np.exp, rows)) for rows in walk]) for walk in steps]
+        total += float(probabilities(toy, own, every) @ means) / 2
+    return total
+
+
+def relative_total_variation(p: FloatArray, q: FloatArray, null: FloatArray) -> float:
+    d = REFERENCE["total_variation"]
+    return 2 * d(p, q) / (d(p, q) + d(p, null) + d(q, null))
+
+
+STEPS: dict[str, Callable[..., float]] = {
+    **{
+        name: lambda p, q, _, divergence=REFERENCE[function]: divergence(p, q)
+        for name, function in STEP_ESTIMATORS.items()
+    },
+    "relative-total-variation": relative_total_variation,
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_unbiased(name: str) -> None:
+    toy = SmallToy()
+    config = ComparisonConfig.build(n_trajectories=2000, max_tokens=3)
+    (estimate,) = estimate_pairs(toy, [TEXTS], name, config)
+    expected = enumerated(toy, 3, STEPS[name])
+    error = np.std(estimate.rows) / np.sqrt(estimate.rows.size)
+    assert abs(estimate.distance - expected) < 4 * error < 0.2 * expected
+
+
+def test_step_kl_is_the_divergence_of_whole_trajectories() -> None:
+    """Where all have m tokens: (KL(P_u‖P_v) + KL(P_v‖P_u)) / 2m over trajectories."""
+    toy = SmallToy(end=1e-12)
+    every = every_trajectory(toy, 3)
+    p, q = (np.maximum(probabilities(toy, text, every), 1e-300) for text in TEXTS)
+    expected = (entropy(p, q) + entropy(q, p)) / (2 * 3)
+    assert enumerated(toy, 3, STEPS["step-kl"]) == pytest.approx(expected, rel=1e-6)
+
+
+@names
+def test_identity_and_symmetry(toy_model: ToyModel, name: str) -> None:
+    pairs = [("a red car", "a red car."), ("a red car", "the sea"), ("the sea", "a red car")]
+    bank = ("some words", "other letters", ".")
+    same, forth, back = estimate_pairs(toy_model, pairs, name, SMALL, bank)
+    assert same.distance == 0
+    assert forth.distance == back.distance > 0
+    assert 0 < forth.similarity < same.similarity == 1
+    if name != "linf":
+        assert same.interval().distance == (0, 0)
+        assert forth.interval().distance[0] <= forth.distance <= forth.interval().distance[1]
+
+
+@names
+@given(others=st.lists(st.sampled_from(["a", "b c", "the sea"]), max_size=3))
+@settings(max_examples=5, deadline=None)
+def test_a_pair_does_not_depend_on_its_batch(
+    toy_model: ToyModel, name: str, others: list[str]
+) -> None:
+    pair = ("a red car", "the sea")
+    batch = [*((other, "a red car") for other in others), pair]
+    alone, *_ = estimate_pairs(toy_model, [pair], name, SMALL)
+    assert estimate_pairs(toy_model, batch, name, SMALL)[-1].distance == alone.distance
+
+
+@names
+def test_of_a_network_as_of_the_toy(tiny: Callable[[str], LocalModel], name: str) -> None:
+    model = tiny("llama")
+    pairs = [("a", "a."), ("a b", "c"), ("c", "a b")]
+    same, forth, back = (e.distance for e in estimate_pairs(model, pairs, name, SMALL, ("b", ".")))
+    assert same == 0 < forth == back
+
+
+def test_those_of_the_paper_are_what_compare_gives(toy_model: ToyModel) -> None:
+    (estimate,) = estimate_pairs(toy_model, [("a red car", "the sea")], "l1", SMALL)
+    result = compare(toy_model, "a red car", "the sea", SMALL)
+    assert estimate.distance == result.distance
+    assert estimate.interval() == result.interval()
+
+
+def test_little_is_held_at_once(toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Watched(ToyModel):
+        def distributions(self, requests: Any, law: Any) -> Any:
+            if requests:
+                asked.append(sum(len(r.continuations) for r in requests))
+            return super().distributions(requests, law)
+
+    pair = [("a", "b")]
+    (whole,) = estimate_pairs(Watched(), pair, "step-kl", SMALL)
+    monkeypatch.setattr(material, "MAX_VALUES", 1)
+    (parts,) = estimate_pairs(Watched(), pair, "step-kl", SMALL)
+    np.testing.assert_array_equal(parts.rows, whole.rows)
+    assert asked == [12, *[2] * 6]
+
+
+def test_centred_rows_do_not_see_what_all_texts_say_alike() -> None:
+    first, second, *bank = np.random.default_rng(0).normal(-3, 1, (6, 8))
+    shift = np.linspace(-2, 2, 8)
+    for function in (centred_cosine, whitened_cosine):
+        value = function(first, second, *bank)
+        moved = function(first + shift, second + shift, *(row + shift for row in bank))
+        assert moved == pytest.approx(value)
+    centre = np.mean(bank, axis=0)
+    expected = cosine(first - centre, second - centre) / 2
+    assert centred_cosine(first, second, *bank) == pytest.approx(expected)
+    # One text tells no covariance: then nothing is whitened.
+    args = (first, second, bank[0])
+    assert whitened_cosine(*args) == pytest.approx(centred_cosine(*args))
+    assert centred_cosine(first, bank[0], bank[0]) == 0.5
+
+
+def test_a_model_that_tells_no_distributions_is_refused() -> None:
+    class Silent(ToyModel):
+        distributions = LanguageModel.distributions
+
+    with pytest.raises(UnsupportedError, match="load the model in this process"):
+        estimate_pairs(Silent(), [("a", "b")], "step-kl", SMALL)
+
+
+def test_bad_settings_are_refused(toy_model: ToyModel) -> None:
+    with pytest.raises(ConfigError, match="unknown estimator 'best'; allowed: l1, l2"):
+        estimate_pairs(toy_model, [("a", "b")], "best")
+    with pytest.raises(ConfigError, match="give at least one"):
+        estimate_pairs(toy_model, [("a", "b")], "centred-cosine", bank=())
