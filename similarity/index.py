@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 
 try:
-    import faiss
+    # Any: its stubs take a quantizer where it wants the quantizer's type.
+    faiss: Any = import_module("faiss")
 except ImportError as error:
     raise MissingDependencyError("an index needs faiss: pip install 'trajsim[index]'") from error
 
