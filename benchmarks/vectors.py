@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from eval.datasets import ScoredPair, load_task
+from eval.datasets import ScoredPair, Source, load_task
 from eval.protocol import spearman
 from eval.unlabelled import read_unlabelled
 from similarity.models.loader import DEFAULT_MODEL
@@ -45,11 +45,12 @@ def main(
     data: Path, files: Sequence[Path], count: int, model_name: str, names: Sequence[str]
 ) -> None:
     """Print a row for each setting and for each of its groups alone, as it is measured."""
-    dev = load_task("stsb-dev", data)
+    source = Source(str(data))
+    dev = load_task("stsb-dev", source)
     if files:
         texts: Sequence[str] = list(read_corpus(files, max(1, count // len(files))))
     else:
-        unlabelled = read_unlabelled(None, data, [dev]).texts
+        unlabelled = read_unlabelled(None, source, [dev]).texts
         texts = np.random.default_rng(0).permutation(unlabelled)[:count].tolist()
     model = open_model(model_name, "auto", "auto")
     print("| vectors | groups | width | tokens a text | Spearman × 100 |\n|---|---|---|---|---|")

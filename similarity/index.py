@@ -162,7 +162,9 @@ def empty_neighbours(kind: str, width: int) -> Any:
     In half precision, which takes half the memory and a third of the time, and moves a cosine
     by 1e-3 at most.
     """
-    half, product = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    # The stubs of faiss want an object where it takes the number of a kind.
+    half: Any = faiss.ScalarQuantizer.QT_fp16
+    product = faiss.METRIC_INNER_PRODUCT
     if kind == "exact":
         return faiss.IndexScalarQuantizer(width, half, product)
     graph = faiss.IndexHNSWSQ(width, half, LINKS, product)
