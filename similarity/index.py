@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 
 try:
-    # Any: its stubs take a quantizer where it wants the quantizer's type.
-    faiss: Any = import_module("faiss")
+    import faiss
 except ImportError as error:
     raise MissingDependencyError("an index needs faiss: pip install 'trajsim[index]'") from error
 
