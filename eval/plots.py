@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
 from eval.runs import Ablation, Run
+from similarity.calibration import NAME as CALIBRATION
+from similarity.calibration import load_calibration
 from similarity.distances import FloatArray, get_distance
 
 METHOD = "trajectories"
@@ -39,8 +41,8 @@ class Points:
 def draw_run(run: Run, lines: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
     """Draw the figures of a run's trajectories; return their names in the folder by caption."""
     points = points_by_task(lines, METHOD)
-    metric = get_distance(run.content["fingerprint"]["settings"]["distance"])
-    similarity = np.vectorize(lambda score: metric.similarity(-score), otypes=[np.float64])
+    to_similarity = _similarity_map(run)
+    similarity = np.vectorize(lambda score: to_similarity(-score), otypes=[np.float64])
     calibrated = {t: Points(similarity(p.scores), p.judgements) for t, p in points.items()}
     judgement, calibration = (
         Path(f"{run.slug}-{kind}.png") for kind in ("judgement", "calibration")
@@ -55,6 +57,14 @@ def draw_run(run: Run, lines: Iterable[Mapping[str, Any]], folder: Path) -> dict
         "similarity, in ten bins of equally many pairs, with 95 % intervals. On the diagonal a "
         "similarity could be read as a judgement.": calibration,
     }
+
+
+def _similarity_map(run: Run) -> Callable[[float], float]:
+    """Return the calibration that lies in the run's folder, or the distance's default map."""
+    calibration = run.folder / CALIBRATION
+    if calibration.exists():
+        return load_calibration(calibration).similarity
+    return get_distance(run.content["fingerprint"]["settings"]["distance"]).similarity
 
 
 def draw_ablation(ablation: Ablation, folder: Path) -> dict[str, Path]:

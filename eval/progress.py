@@ -15,7 +15,7 @@ EVERY = 30.0
 def progress_lines(plan: Plan) -> Advance:
     """Return what prints now and then how far the plan is and how long the rest will last.
 
-    The trajectories' pairs are what is counted: next to them all else takes no time.
+    The time left is that of the trajectories' pairs: next to them most else takes little.
     """
     slow = {name for name, method in plan.methods.items() if isinstance(method, Trajectories)}
     total = sum(map(len, plan.tasks.values())) * len(slow)
@@ -32,13 +32,11 @@ def progress_lines(plan: Plan) -> Advance:
         if not announced:
             click.echo(f"going on: {before} of {total} pairs are there", err=True)
         now, done, announced = time.monotonic(), done + pairs, True
-        if done and now - last > EVERY:
-            last, rate = now, done / (now - began)
-            left = (total - before - done) / rate / 60
-            click.echo(
-                f"{chunk.task}: {before + done} of {total} pairs, {rate:.1f} a second, "
-                f"{left:.0f} min left",
-                err=True,
-            )
+        if now - last > EVERY:
+            last = now
+            rate = done / (now - began)
+            left = f", {(total - before - done) / rate / 60:.0f} min left" if pairs else ""
+            scored = f"{before + done} of {total} pairs"
+            click.echo(f"{chunk.task}, {chunk.method}: {scored}{left}", err=True)
 
     return advance

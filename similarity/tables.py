@@ -18,7 +18,8 @@ def print_comparison(result: Comparison, confidence: float | None = None) -> Non
     """Print the scores of a pair; with their intervals, if a confidence is given."""
     table = Table(show_header=False, box=None)
     unit = "nats per token" if result.fingerprint.config.distance in _IN_NATS else ""
-    table.add_row("similarity", f"{result.similarity:.4f}")
+    scale = " (calibrated)" if result.fingerprint.calibrated else ""
+    table.add_row("similarity", f"{result.similarity:.4f}{scale}")
     table.add_row("distance", f"{result.distance:.4f} {unit}")
     if confidence is not None:
         interval = result.interval(confidence)

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from similarity.calibration import NAME as CALIBRATION
+
 
 def revision(source: Path, commit: str | None) -> str:
     """Return a hash of a folder's weights, tokenizer and settings, or the hub's commit."""
@@ -19,4 +21,6 @@ def revision(source: Path, commit: str | None) -> str:
 
 def _model_files(folder: Path) -> Iterator[Path]:
     patterns = ("*.json", "*.safetensors", "*.bin", "*.model")
-    yield from sorted(path for pattern in patterns for path in folder.glob(pattern))
+    found = (path for pattern in patterns for path in folder.glob(pattern))
+    # What was fitted for the model, and names its revision, is not part of it.
+    yield from sorted(path for path in found if path.name != CALIBRATION)

@@ -116,6 +116,10 @@ def test_a_comparison_says_whether_it_is_calibrated(
 
 def test_a_file_beside_the_weights_is_found(tmp_path: Path) -> None:
     shutil.copytree(EMBEDDED_PATH, tmp_path / "model", ignore=shutil.ignore_patterns(NAME))
-    assert load_model(str(tmp_path / "model")).calibration_file is None
+    without = load_model(str(tmp_path / "model"))
+    assert without.calibration_file is None
     GOOD.save(tmp_path / "model" / NAME)
-    assert load_model(str(tmp_path / "model")).calibration_file == tmp_path / "model" / NAME
+    found = load_model(str(tmp_path / "model"))
+    assert found.calibration_file == tmp_path / "model" / NAME
+    # It is not part of what it was fitted for.
+    assert found.info == without.info
