@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from eval.datasets import ScoredPair, load_task
+from eval.datasets import ScoredPair, Source, load_task
 from eval.methods.base import Setting
 from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.protocol import spearman
@@ -35,10 +35,11 @@ def main(
     names: Sequence[str],
 ) -> None:
     """Print a row for each estimator and number of trajectories, as it is measured."""
-    dev = load_task("stsb-dev", data)
+    source = Source(str(data))
+    dev = load_task("stsb-dev", source)
     if shuffled:
         random.Random(0).shuffle(dev)
-    held_out = _texts(load_task("stsb-train", data)) - _texts(dev)
+    held_out = _texts(load_task("stsb-train", source)) - _texts(dev)
     unlabelled = random.Random(0).sample(sorted(held_out), 1000)
     model = open_model(model_name, "auto", "auto")
     pairs = [(pair.first, pair.second) for pair in dev[:count]]
