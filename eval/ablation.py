@@ -15,13 +15,14 @@ import numpy as np
 from eval.datasets import ScoredPair
 from eval.methods.base import Setting
 from eval.plan import TRAJECTORIES as METHOD
-from eval.plan import Plan, fingerprint, make_methods
+from eval.plan import Plan, make_methods
 from eval.protocol import Judged, aggregates
 from eval.run import TRAJECTORIES, Advance, run, write_json
 from eval.scores import read_scores
 from eval.store import RememberingModel
 from similarity.config import ComparisonConfig, Law
 from similarity.distances import DISTANCES, FloatArray
+from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 from similarity.prompts import PROMPTS
 
@@ -112,7 +113,7 @@ def ablate(
     content = {
         "task": task,
         "pairs": len(pairs),
-        "fingerprint": fingerprint(model, base).to_dict(),
+        "fingerprint": Fingerprint(model.info, base).to_dict(),
         "spearman": panels,
     }
     write_json(folder / "ablation.json", content)
@@ -146,7 +147,7 @@ class _Work:
         setting = Setting(model=model, config=config)
         methods, _ = make_methods(setting, [config.sampling.seed], {})
         plan = Plan(
-            fingerprint=fingerprint(model, config),
+            fingerprint=Fingerprint(model.info, config),
             tasks=self._tasks,
             methods=methods,
             left_out={},

@@ -18,7 +18,7 @@ from eval.methods.baselines import BASELINES
 from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.methods.vectors import VECTOR_METHODS
-from eval.plan import Plan, fingerprint, make_methods
+from eval.plan import Plan, make_methods
 from eval.progress import progress_lines
 from eval.report_cli import report
 from eval.run import TRAJECTORIES, run
@@ -26,6 +26,7 @@ from eval.store import RememberingModel
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
 from similarity.errors import ConfigError
+from similarity.fingerprint import Fingerprint
 from similarity.options import comparison_config, comparison_options, model_options, open_model
 
 # Beside the baselines, which are in every table: the library's other ways to compare texts.
@@ -129,7 +130,7 @@ def sts(
         _others(baselines, extra, sentence_transformer_id),
     )
     plan = Plan(
-        fingerprint=fingerprint(model, config),
+        fingerprint=Fingerprint(model.info, config),
         tasks=pairs,
         methods=methods,
         left_out=left_out,

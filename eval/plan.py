@@ -14,7 +14,6 @@ from eval.methods.trajectories import Trajectories
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, MissingDependencyError, UnsupportedError
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import LanguageModel
 
 # Pairs that are scored together: what a killed run loses at most.
 CHUNK = 128
@@ -110,11 +109,6 @@ def make_methods(
 def with_seed(config: ComparisonConfig, seed: int) -> ComparisonConfig:
     """Return the settings with another seed."""
     return replace(config, sampling=replace(config.sampling, seed=seed))
-
-
-def fingerprint(model: LanguageModel, config: ComparisonConfig) -> Fingerprint:
-    """Return what a run of this model with these settings is known by."""
-    return Fingerprint(model.info, config)
 
 
 def _digest(pairs: Sequence[ScoredPair]) -> str:

@@ -1,7 +1,6 @@
 """Does a plan's work, chunk by chunk, in a folder from which a killed run goes on."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from eval.results import Scored, results
 from eval.scores import write_scores
 from eval.store import RememberingModel
 from similarity.errors import InputError
+from similarity.files import replace_file
 from similarity.journal import Journal
 
 JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
@@ -85,10 +85,8 @@ def write_json(path: Path, content: object) -> None:
         If it cannot be written there.
     """
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error

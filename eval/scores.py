@@ -1,13 +1,13 @@
 """The file of a run's scores, a line a pair: scores.jsonl.zst."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from similarity.errors import InputError, MissingDependencyError
+from similarity.files import replace_file
 
 NAME = "scores.jsonl.zst"
 
@@ -24,12 +24,14 @@ def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
     """
     zstandard = _zstandard()
     path = folder / NAME
-    temporary = path.with_name(f".{NAME}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file, zstandard.ZstdCompressor(10).stream_writer(file) as out:
+
+    def write(new: Path) -> None:
+        with new.open("wb") as file, zstandard.ZstdCompressor(10).stream_writer(file) as out:
             for line in lines:
                 out.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-        temporary.replace(path)
+
+    try:
+        replace_file(path, write)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     return path

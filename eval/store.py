@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from similarity.config import Law
 from similarity.errors import InputError
+from similarity.files import replace_file
 from similarity.models.base import (
     Advance,
     Continuation,
@@ -134,9 +135,11 @@ class RememberingModel(LanguageModel):
         if not self._new:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / _name(chunk)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
+        replace_file(self._folder / _name(chunk), self._write_new)
+        self._new.clear()
+
+    def _write_new(self, path: Path) -> None:
+        with path.open("wb") as file:
             np.savez_compressed(
                 file,
                 keys=np.array([key for key, _, _ in self._new], np.uint64),
@@ -147,8 +150,6 @@ class RememberingModel(LanguageModel):
             )
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-        self._new.clear()
 
     def load(self, chunks: int) -> None:
         """Read what the first `chunks` chunks sampled.

@@ -6,16 +6,12 @@ last: so what a reader finds is either the old bundle or the new.
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
-
-# Writes a file to the path that it is given.
-Writer = Callable[[Path], object]
+from similarity.files import Writer, replace_file, temporary_beside
 
 
 def write_bundle(
@@ -74,29 +70,12 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
     return content
 
 
-def replace_file(path: Path, write: Writer) -> None:
-    """Write a file under another name, then rename it: nobody ever sees a part of it."""
-    with _temporary(path) as temporary:
-        write(temporary)
-        temporary.replace(path)
-
-
 def _write_named(folder: Path, name: str, write: Writer) -> str:
-    with _temporary(folder / name) as temporary:
+    with temporary_beside(folder / name) as temporary:
         write(temporary)
         named = _true_name(temporary, name)
         temporary.replace(folder / named)
     return named
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """Give another name beside a path's own, under which nothing is left."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _true_name(path: Path, name: str) -> str:

@@ -17,6 +17,7 @@ from scipy.optimize import isotonic_regression
 from similarity.config import ComparisonConfig
 from similarity.distances import FloatArray, get_distance
 from similarity.errors import ConfigError, InputError
+from similarity.files import replace_file
 from similarity.models.base import LanguageModel, ModelInfo
 
 # Beside a model's weights.
@@ -76,10 +77,9 @@ class Calibration:
         InputError
             If it cannot be written there.
         """
-        temporary = path.with_name(f".{path.name}.new")
+        text = json.dumps(asdict(self), indent=1) + "\n"
         try:
-            temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-            temporary.replace(path)
+            replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 import numpy as np
 
-from similarity.bundle import replace_file
 from similarity.errors import InputError, UnsupportedError
+from similarity.files import replace_file
 from similarity.models.base import Rows
 from similarity.options import Command, model_options, open_model
 from similarity.pipeline import Progress

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from similarity.bundle import read_manifest, replace_file, write_bundle
+from similarity.bundle import read_manifest, write_bundle
 from similarity.errors import ConfigError, InputError
+from similarity.files import replace_file
 
 
 def write(folder: Path, text: str) -> None:
