@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHECKED := similarity service eval training tests benchmarks docker requirements
 
-.PHONY: help run test check format bench openapi lock clean
+.PHONY: help run test explore check format bench openapi lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,9 @@ run: $(VENV)/run.done  ## Serve on 127.0.0.1:$(PORT) with the embedded model
 
 test: check  ## Lint, types and all quick tests
 	$(BIN)/python -m pytest
+
+explore: $(VENV)/dev.done  ## Property tests, on a thousand new examples each
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -m hypothesis tests/similarity tests/eval
 
 check: $(VENV)/dev.done  ## Lint and types
 	$(BIN)/ruff check $(CHECKED)

@@ -1,9 +1,11 @@
 """Models that the tests share: the closed-form toy, and tiny random networks."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -13,6 +15,12 @@ from tests.tiny_models import save_tiny_model
 
 # Networks this small gain nothing from a second thread, and wait for it on a busy machine.
 torch.set_num_threads(1)
+
+# The same examples on every machine and every day, so that what failed fails again; `make explore`
+# looks for others.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 ROOT = Path(__file__).parent.parent
 # Real benchmarks lie beside the project on its developers' machines, and nowhere else.
