@@ -1,6 +1,7 @@
 """Fits the map from distance to similarity on a run's scores."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,29 @@ from eval.datasets import SEVEN
 from eval.plan import TRAJECTORIES
 from eval.run import RESULTS
 from eval.scores import read_scores
-from similarity.calibration import Calibration, fit_knots
+from similarity.calibration import Calibration, comparable, fit_knots
 from similarity.errors import ConfigError, InputError
 
 # Judgements from "on different topics" to "means the same", of all STS tasks.
 SCALE = (0.0, 5.0)
 
 
-def calibrate(folder: Path, scale: tuple[float, float] = SCALE) -> Calibration:
-    """Return the calibration that a run's pairs give, for the run's model and settings.
+def calibrate(
+    folder: Path, scale: tuple[float, float] = SCALE, method: str = TRAJECTORIES
+) -> Calibration:
+    """Return the calibration that a run's pairs give, for the run's model and a method's settings.
 
     Parameters
     ----------
+    method
+        Trajectories, or meaning vectors that lie in a folder or ship.
     scale
         The judgements that mean similarity 0 and 1.
 
     Raises
     ------
     ConfigError
-        If the run is on a test set, or a judgement is outside the scale.
+        If the run is on a test set, has no such method, or a judgement is outside the scale.
     InputError
         If the run cannot be read.
     """
@@ -39,8 +44,11 @@ def calibrate(folder: Path, scale: tuple[float, float] = SCALE) -> Calibration:
             f"{folder} is a run on {', '.join(tested)}: fit on pairs that nothing is tested on, "
             "such as stsb-train"
         )
+    settings = _settings(results["methods"], method)
     lines = list(read_scores(folder))
-    distances = np.array([-line["scores"][TRAJECTORIES] for line in lines])
+    # A score is the higher the more alike: minus a distance, or a cosine.
+    farthest = 0.0 if method == TRAJECTORIES else 1.0
+    distances = np.array([farthest - line["scores"][method] for line in lines])
     judgements = np.array([line["judgement"] for line in lines])
     low, high = scale
     if not low < high or judgements.min() < low or judgements.max() > high:
@@ -49,15 +57,23 @@ def calibrate(folder: Path, scale: tuple[float, float] = SCALE) -> Calibration:
             f"from {low:g} to {high:g}; give another --scale"
         )
     knots, similarities = fit_knots(distances, (judgements - low) / (high - low))
-    settings = results["fingerprint"]["settings"]
-    settings["sampling"].pop("seed")
     return Calibration(
         revision=results["fingerprint"]["model"]["revision"],
-        settings=settings,
+        settings=comparable(settings),
         fitted_on={"tasks": list(results["tasks"]), "pairs": len(lines)},
         distances=knots,
         similarities=similarities,
     )
+
+
+def _settings(methods: Mapping[str, Any], method: str) -> Mapping[str, Any]:
+    allowed = [name for name, of_it in methods.items() if "distance" in of_it]
+    if method not in allowed:
+        raise ConfigError(
+            f"{method!r} is no method of this run with a distance; allowed: {', '.join(allowed)}"
+        )
+    settings: Mapping[str, Any] = methods[method]
+    return settings
 
 
 def _results(folder: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from eval.run import TRAJECTORIES, run
 from eval.store import RememberingModel
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
+from similarity.calibration import add_calibration
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.options import comparison_config, comparison_options, model_options, open_model
@@ -191,16 +192,25 @@ def ablate(
     help="The file; beside a model's weights it is found by itself.  [default: in RUN]",
 )
 @click.option(
+    "--method",
+    default=TRAJECTORIES,
+    show_default=True,
+    help="Whose distances: a method of RUN, trajectories or vectors.",
+)
+@click.option(
     "--scale",
     type=(float, float),
     default=SCALE,
     show_default=True,
     help="The judgements that mean similarity 0 and 1.",
 )
-def calibrate(run: Path, out: Path | None, scale: tuple[float, float]) -> None:
-    """Fit the map from distance to similarity on the scores of RUN, made by `sts`."""
+def calibrate(run: Path, out: Path | None, method: str, scale: tuple[float, float]) -> None:
+    """Fit the map from distance to similarity on the scores of RUN, made by `sts`.
+
+    A file keeps one map for each way of comparing: others that it has of the same model stay.
+    """
     path = out or run / CALIBRATION
-    fit_calibration(run, scale).save(path)
+    add_calibration(path, fit_calibration(run, scale, method))
     click.echo(f"wrote {path}", err=True)
 
 

@@ -50,7 +50,7 @@ class Plan:
         Of the bootstrap.
     """
 
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint[ComparisonConfig]
     tasks: Mapping[str, Sequence[ScoredPair]]
     methods: Mapping[str, Method]
     left_out: Mapping[str, str]

@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression
 
 from eval.runs import Ablation, Run
 from similarity.calibration import NAME as CALIBRATION
-from similarity.calibration import load_calibration
+from similarity.calibration import comparable, load_calibrations, similarity_map
 from similarity.distances import FloatArray, get_distance
 
 METHOD = "trajectories"
@@ -60,11 +60,12 @@ def draw_run(run: Run, lines: Iterable[Mapping[str, Any]], folder: Path) -> dict
 
 
 def _similarity_map(run: Run) -> Callable[[float], float]:
-    """Return the calibration that lies in the run's folder, or the distance's default map."""
-    calibration = run.folder / CALIBRATION
-    if calibration.exists():
-        return load_calibration(calibration).similarity
-    return get_distance(run.content["fingerprint"]["settings"]["distance"]).similarity
+    """Return the run's calibration if it lies in its folder, or the distance's default map."""
+    settings = run.content["fingerprint"]["settings"]
+    path = run.folder / CALIBRATION
+    fitted = load_calibrations(path) if path.exists() else ()
+    calibration = next((one for one in fitted if one.settings == comparable(settings)), None)
+    return similarity_map(get_distance(settings["distance"]).similarity, calibration)
 
 
 def draw_ablation(ablation: Ablation, folder: Path) -> dict[str, Path]:

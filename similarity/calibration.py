@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray, get_distance
+from similarity.config import Settings
+from similarity.distances import FloatArray
 from similarity.errors import ConfigError, InputError
 from similarity.files import replace_file
 from similarity.models.base import LanguageModel, ModelInfo
@@ -33,7 +33,7 @@ class Calibration:
     revision
         Of the model that it was fitted for.
     settings
-        Of the comparison, without the seed: another seed is another sample of the same thing.
+        Of the comparison, as `comparable` gives them.
     fitted_on
         What it was fitted on, for the record.
     distances
@@ -55,9 +55,9 @@ class Calibration:
         if not ((np.diff(y) <= 0).all() and y[0] <= 1 and y[-1] >= 0):
             raise ConfigError("a calibration's similarities must be in [0, 1] and never rise")
 
-    def applies(self, model: ModelInfo, config: ComparisonConfig) -> bool:
+    def applies(self, model: ModelInfo, config: Settings) -> bool:
         """Whether it was fitted for this model and these settings."""
-        return self.revision == model.revision and self.settings == comparable(config)
+        return self.revision == model.revision and self.settings == comparable(config.to_dict())
 
     @property
     def digest(self) -> str:
@@ -69,22 +69,30 @@ class Calibration:
         """Return the similarity in [0, 1] of a distance; five times it is on the scale of STS."""
         return float(np.interp(distance, self.distances, self.similarities))
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON.
 
-        Raises
-        ------
-        InputError
-            If it cannot be written there.
-        """
-        text = json.dumps(asdict(self), indent=1) + "\n"
-        try:
-            replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
+def add_calibration(path: Path, calibration: Calibration) -> None:
+    """Write it into a model's file, as JSON, beside those of the model's other settings.
+
+    What the file has of the same settings, or of another revision of the model, goes.
+
+    Raises
+    ------
+    InputError
+        If the file is of something else, or cannot be written.
+    """
+    kept = [
+        other
+        for other in (load_calibrations(path) if path.exists() else ())
+        if other.revision == calibration.revision and other.settings != calibration.settings
+    ]
+    text = json.dumps([asdict(one) for one in (*kept, calibration)], indent=1) + "\n"
+    try:
+        replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
-def find_calibration(model: LanguageModel, config: ComparisonConfig) -> Calibration | None:
+def find_calibration(model: LanguageModel, config: Settings) -> Calibration | None:
     """Return what was fitted for this model and these settings, if it is known to the model.
 
     Raises
@@ -95,20 +103,18 @@ def find_calibration(model: LanguageModel, config: ComparisonConfig) -> Calibrat
     if model.calibration_file is None:
         return None
     found = _read_once(model.calibration_file)
-    return found if found.applies(model.info, config) else None
+    return next((one for one in found if one.applies(model.info, config)), None)
 
 
 def similarity_map(
-    config: ComparisonConfig, calibration: Calibration | None
+    default: Callable[[float], float], calibration: Calibration | None
 ) -> Callable[[float], float]:
     """Return the map from a distance to a similarity: the calibration's, or the default."""
-    if calibration is not None:
-        return calibration.similarity
-    return get_distance(config.distance).similarity
+    return default if calibration is None else calibration.similarity
 
 
-def load_calibration(path: Path) -> Calibration:
-    """Read what `Calibration.save` wrote.
+def load_calibrations(path: Path) -> tuple[Calibration, ...]:
+    """Read what `add_calibration` wrote.
 
     Raises
     ------
@@ -116,15 +122,19 @@ def load_calibration(path: Path) -> Calibration:
         If it cannot be read or is no calibration.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        knots: dict[str, Any] = {
-            name: tuple(map(float, content.pop(name))) for name in ("distances", "similarities")
-        }
-        return Calibration(**content, **knots)
+        contents = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(_calibration(content) for content in contents)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is no calibration: {error}; fit it anew") from error
+        raise InputError(f"{path} has no calibrations: {error}; fit them anew") from error
+
+
+def _calibration(content: dict[str, Any]) -> Calibration:
+    knots: dict[str, Any] = {
+        name: tuple(map(float, content.pop(name))) for name in ("distances", "similarities")
+    }
+    return Calibration(**content, **knots)
 
 
 def fit_knots(
@@ -156,12 +166,18 @@ def fit_knots(
 
 
 @cache
-def _read_once(path: Path) -> Calibration:
-    return load_calibration(path)
+def _read_once(path: Path) -> tuple[Calibration, ...]:
+    return load_calibrations(path)
 
 
-def comparable(config: ComparisonConfig) -> dict[str, Any]:
-    """Return the settings that a calibration depends on, as plain values."""
-    settings = config.to_dict()
-    sampling = {name: value for name, value in settings["sampling"].items() if name != "seed"}
-    return {**settings, "sampling": sampling}
+def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a calibration depends on.
+
+    Not the seed of trajectories: another seed is another sample of the same thing.
+    """
+    return {
+        name: {key: value for key, value in of_it.items() if key != "seed"}
+        if name == "sampling"
+        else of_it
+        for name, of_it in settings.items()
+    }

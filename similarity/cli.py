@@ -12,23 +12,22 @@ import click
 
 from similarity import pipeline
 from similarity.batch import CHUNK_LINES, BatchFiles, open_batch
-from similarity.config import ComparisonConfig
 from similarity.distances import get_distance
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.index_commands import index
-from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions
 from similarity.options import (
+    chosen_scorer,
     comparison_config,
     comparison_options,
     interval_options,
     model_options,
     open_model,
+    preset_options,
 )
 from similarity.progress import progress_bar, progress_bars
-from similarity.results import Comparison
-from similarity.tables import print_comparison, print_explanation, print_findings, print_matrix
+from similarity.tables import print_explanation, print_findings, print_matrix, print_score
 from similarity.terminal import json_option, print_json, read_texts
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
 from similarity.vector_commands import embed, explain_vectors, fit
@@ -80,6 +79,7 @@ def main() -> None:
 @click.argument("first")
 @click.argument("second")
 @json_option
+@preset_options
 @model_options
 @comparison_options
 @interval_options
@@ -87,6 +87,8 @@ def compare(
     first: str,
     second: str,
     as_json: bool,
+    preset: str | None,
+    vectors: str | None,
     model_name: str,
     device: str,
     dtype: str,
@@ -107,11 +109,13 @@ def compare(
         metric = get_distance(config.distance)
         check_interval(metric, config.sampling.n_trajectories, confidence)
     model = open_model(model_name, device, dtype)
-    result = _compare(model, first, second, config, goal)
+    scorer = chosen_scorer(model, preset, vectors, config, goal)
+    with progress_bars() as progress:
+        (result,) = scorer.score([(first, second)], progress)
     if as_json:
         print_json(result.to_dict(confidence))
     else:
-        print_comparison(result, confidence)
+        print_score(result, confidence)
 
 
 @main.command()
@@ -150,7 +154,8 @@ def explain(
     if where is not None:
         explain_vectors(open_vectors(where, model), first, second, top, as_json=as_json)
         return
-    result = _compare(model, first, second, config)
+    with progress_bars() as progress:
+        (result,) = pipeline.compare_pairs(model, [(first, second)], config, progress)
     if as_json:
         content = result.to_dict()
         content["trajectories"] = [content["trajectories"][i] for i in result.most_telling(top)]
@@ -163,12 +168,15 @@ def explain(
 @click.argument("file")
 @click.argument("file2", required=False)
 @json_option
+@preset_options
 @model_options
 @comparison_options
 def matrix(
     file: str,
     file2: str | None,
     as_json: bool,
+    preset: str | None,
+    vectors: str | None,
     model_name: str,
     device: str,
     dtype: str,
@@ -181,9 +189,9 @@ def matrix(
     config = comparison_config(**settings)
     rows = read_texts(file)
     columns = None if file2 is None else read_texts(file2)
-    model = open_model(model_name, device, dtype)
+    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
     with progress_bars() as progress:
-        result = pipeline.compare_matrix(model, rows, columns, config, progress)
+        result = scorer.matrix(rows, columns, progress)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -204,6 +212,7 @@ def matrix(
     show_default=True,
     help="Lines compared together; what a killed batch does again, at most.",
 )
+@preset_options
 @model_options
 @comparison_options
 def batch(
@@ -211,6 +220,8 @@ def batch(
     output: Path,
     errors: Path | None,
     chunk: int,
+    preset: str | None,
+    vectors: str | None,
     model_name: str,
     device: str,
     dtype: str,
@@ -223,8 +234,8 @@ def batch(
     """
     config = comparison_config(**settings)
     files = BatchFiles(input=source, output=output, errors=errors)
-    model = open_model(model_name, device, dtype)
-    with open_batch(model, files, config, chunk) as opened:
+    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+    with open_batch(scorer, files, chunk) as opened:
         if opened.done.lines:
             click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
         with progress_bar("scoring", "line", opened.total, opened.done.lines) as advance:
@@ -254,16 +265,3 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
 
 for command in (fit, embed, index):
     main.add_command(command)
-
-
-def _compare(
-    model: LanguageModel,
-    first: str,
-    second: str,
-    config: ComparisonConfig,
-    goal: Tolerance | None = None,
-) -> Comparison:
-    with progress_bars() as progress:
-        if goal is not None:
-            return pipeline.compare_to_tolerance(model, first, second, goal, config, progress)
-        return pipeline.compare_pairs(model, [(first, second)], config, progress)[0]

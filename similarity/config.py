@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Protocol, Self, get_args
 
 from similarity.distances import DISTANCES
 from similarity.errors import ConfigError
@@ -13,6 +13,16 @@ ScoreLaw = Literal["sampling", "model"]
 # Above these the setting is a slip of the keyboard rather than a wish.
 MAX_TRAJECTORIES = 10_000
 MAX_TOKENS = 4_096
+
+
+class Settings(Protocol):
+    """What a score depends on besides the model and the texts, whichever way they are compared."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain nested values, the distance's name as "distance"."""
+
+    def describe(self) -> str:
+        """Return what matters most of it, for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +146,14 @@ class ComparisonConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""
         return asdict(self)
+
+    def describe(self) -> str:
+        """Return the settings that matter most, for a person."""
+        sampling = self.sampling
+        return (
+            f"{sampling.n_trajectories} trajectories a text, at most {sampling.max_tokens} tokens, "
+            f"seed {sampling.seed}"
+        )
 
 
 def check_integer(name: str, value: object, *, at_least: int, at_most: int) -> None:

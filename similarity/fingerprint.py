@@ -4,20 +4,22 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from similarity.calibration import Calibration
-from similarity.config import ComparisonConfig
+from similarity.config import Settings
 from similarity.models.base import ModelInfo
 from similarity.version import __version__
 
+S_co = TypeVar("S_co", bound=Settings, covariant=True)
+
 
 @dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(Generic[S_co]):
     """Two results with equal fingerprints are comparable, and repeatable."""
 
     model: ModelInfo
-    config: ComparisonConfig
+    config: S_co
     calibration: Calibration | None = None
 
     @property
@@ -40,6 +42,10 @@ class Fingerprint:
         """The first 16 hexadecimal digits of the SHA-256 of the content."""
         canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def describe(self) -> str:
+        """Return the model, the settings that matter most and the digest, for a person."""
+        return f"model {self.model.name}, {self.config.describe()}; fingerprint {self.digest}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as "id", and the content."""

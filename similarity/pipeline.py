@@ -26,6 +26,11 @@ def no_progress(_stage: str, _texts: int) -> Advance:
     return ignore_progress
 
 
+def fingerprint_of(model: LanguageModel, config: ComparisonConfig) -> Fingerprint[ComparisonConfig]:
+    """Return all that comparisons by this model with these settings depend on."""
+    return Fingerprint(model.info, config, find_calibration(model, config))
+
+
 def compare(
     model: LanguageModel, first: str, second: str, config: ComparisonConfig | None = None
 ) -> Comparison:
@@ -177,13 +182,12 @@ class _Study:
         return get_distance(self.config.distance)
 
     @cached_property
-    def fingerprint(self) -> Fingerprint:
-        calibration = find_calibration(self.model, self.config)
-        return Fingerprint(self.model.info, self.config, calibration)
+    def fingerprint(self) -> Fingerprint[ComparisonConfig]:
+        return fingerprint_of(self.model, self.config)
 
     @cached_property
     def similarity(self) -> Callable[[float], float]:
-        return similarity_map(self.config, self.fingerprint.calibration)
+        return similarity_map(self.metric.similarity, self.fingerprint.calibration)
 
     @cached_property
     def described(self) -> list[list[tuple[str, int, bool]]]:

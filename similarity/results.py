@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from similarity.calibration import similarity_map
+from similarity.config import ComparisonConfig, Settings
 from similarity.distances import FloatArray, get_distance
+from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Interval, check_interval, confidence_interval
 
@@ -25,8 +27,8 @@ class Trajectory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """The result for one pair, and all that explains it.
+class Score:
+    """The result for one pair, whichever way it was compared.
 
     Parameters
     ----------
@@ -35,6 +37,53 @@ class Comparison:
     distance, similarity
         The chosen distance, and its map to [0, 1]: fitted to human judgement if the fingerprint
         says `calibrated`, else the distance's default.
+    """
+
+    texts: tuple[str, str]
+    distance: float
+    similarity: float
+    fingerprint: Fingerprint[Settings]
+
+    def numbers(self) -> dict[str, float]:
+        """Return the scores by name."""
+        return {"similarity": self.similarity, "distance": self.distance}
+
+    def interval(self, confidence: float = DEFAULT_CONFIDENCE) -> Interval:
+        """Return where the scores would be with trajectories without end.
+
+        Raises
+        ------
+        ConfigError
+            If no trajectories were sampled, or the scores have no interval.
+        """
+        raise ConfigError(
+            f"these scores rest on no sample, so they have no interval of {confidence}; compare "
+            "by trajectories, the preset 'paper'"
+        )
+
+    def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON; with an interval, if a confidence is given.
+
+        Raises
+        ------
+        ConfigError
+            As `interval` does.
+        """
+        return {
+            **self.numbers(),
+            "calibrated": self.fingerprint.calibrated,
+            **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
+            "texts": list(self.texts),
+            "fingerprint": self.fingerprint.to_dict(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Score):
+    """The result for one pair by trajectories, and all that explains it.
+
+    Parameters
+    ----------
     entailment
         How far the first text entails the second rather than the reverse: positive for the
         first, in the unit of the distance (`similarity.order.entailment_margin`).
@@ -44,13 +93,14 @@ class Comparison:
         Those sampled from the first text, then those from the second.
     """
 
-    texts: tuple[str, str]
-    distance: float
-    similarity: float
+    fingerprint: Fingerprint[ComparisonConfig]
     entailment: float
     log_likelihoods: FloatArray
     trajectories: tuple[Trajectory, ...]
-    fingerprint: Fingerprint
+
+    def numbers(self) -> dict[str, float]:
+        """Return the scores by name."""
+        return {**super().numbers(), "entailment": self.entailment}
 
     def most_telling(self, count: int) -> list[int]:
         """Return the numbers of the trajectories whose two likelihoods differ most."""
@@ -68,11 +118,11 @@ class Comparison:
         """
         metric = get_distance(self.fingerprint.config.distance)
         check_interval(metric, len(self.trajectories) // 2, confidence)
-        to_similarity = similarity_map(self.fingerprint.config, self.fingerprint.calibration)
+        to_similarity = similarity_map(metric.similarity, self.fingerprint.calibration)
         return confidence_interval(metric, to_similarity, self.log_likelihoods, confidence)
 
     def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
-        """Return all of it as plain values, for JSON; with an interval, if a confidence is given.
+        """Return all of it as plain values, and the trajectories with their log-likelihoods.
 
         Raises
         ------
@@ -80,14 +130,8 @@ class Comparison:
             As `interval` does.
         """
         return {
-            "similarity": self.similarity,
-            "calibrated": self.fingerprint.calibrated,
-            "distance": self.distance,
-            **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
-            "entailment": self.entailment,
-            "texts": list(self.texts),
+            **super().to_dict(confidence),
             "trajectories": [self._trajectory(i) for i in range(len(self.trajectories))],
-            "fingerprint": self.fingerprint.to_dict(),
         }
 
     def _trajectory(self, i: int) -> dict[str, Any]:
@@ -109,7 +153,7 @@ class SimilarityMatrix:
     columns: tuple[str, ...]
     distances: FloatArray
     similarities: FloatArray
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint[Settings]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""

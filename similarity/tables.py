@@ -7,34 +7,35 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.doctor import Finding
-from similarity.fingerprint import Fingerprint
-from similarity.results import Comparison, SimilarityMatrix
+from similarity.results import Comparison, Score, SimilarityMatrix
 
 # Wide enough to be read, where the output is not a terminal and has no width of its own.
 PIPE_WIDTH = 120
 
 
-def print_comparison(result: Comparison, confidence: float | None = None) -> None:
+def print_score(result: Score, confidence: float | None = None) -> None:
     """Print the scores of a pair; with their intervals, if a confidence is given."""
+    scores = result.numbers()
+    in_nats = result.fingerprint.config.to_dict()["distance"] in _IN_NATS
     table = Table(show_header=False, box=None)
-    unit = "nats per token" if result.fingerprint.config.distance in _IN_NATS else ""
     scale = " (calibrated)" if result.fingerprint.calibrated else ""
-    table.add_row("similarity", f"{result.similarity:.4f}{scale}")
-    table.add_row("distance", f"{result.distance:.4f} {unit}")
+    table.add_row("similarity", f"{scores['similarity']:.4f}{scale}")
+    table.add_row("distance", f"{scores['distance']:.4f}" + " nats per token" * in_nats)
     if confidence is not None:
         interval = result.interval(confidence)
         likeness, distance = _between(interval.similarity), _between(interval.distance)
         table.add_row(
             f"{100 * confidence:g} % interval", f"similarity {likeness}, distance {distance}"
         )
-    table.add_row("entailment", _entailment(result.entailment))
-    table.add_row("from", _settings(result.fingerprint))
+    if "entailment" in scores:
+        table.add_row("entailment", _entailment(scores["entailment"]))
+    table.add_row("from", result.fingerprint.describe())
     console().print(table)
 
 
 def print_explanation(result: Comparison, count: int) -> None:
     """Print a pair's most telling continuations and their log-likelihoods, nats per token."""
-    print_comparison(result)
+    print_score(result)
     table = Table(caption="log-likelihoods in nats per token, the higher the likelier")
     table.add_column("continuation", overflow="fold")
     table.add_column("of")
@@ -55,7 +56,7 @@ def print_explanation(result: Comparison, count: int) -> None:
 
 def print_matrix(result: SimilarityMatrix) -> None:
     """Print the similarities of all rows with all columns."""
-    table = Table(caption=_settings(result.fingerprint))
+    table = Table(caption=result.fingerprint.describe())
     table.add_column("text", overflow="ellipsis", no_wrap=True, max_width=40)
     for number in range(1, len(result.columns) + 1):
         table.add_column(str(number), justify="right", no_wrap=True)
@@ -90,14 +91,6 @@ def _entailment(margin: float) -> str:
         return "0 (neither way)"
     direction = "the first entails the second" if margin > 0 else "the second entails the first"
     return f"{margin:+.4f} ({direction} rather than the reverse)"
-
-
-def _settings(fingerprint: Fingerprint) -> str:
-    sampling = fingerprint.config.sampling
-    return (
-        f"model {fingerprint.model.name}, {sampling.n_trajectories} trajectories a text, at most "
-        f"{sampling.max_tokens} tokens, seed {sampling.seed}; fingerprint {fingerprint.digest}"
-    )
 
 
 def console() -> Console:

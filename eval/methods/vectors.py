@@ -8,8 +8,8 @@ from eval.methods.texts import unlabelled_texts
 from similarity.vectors.config import PRESETS, VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.scoring import settings_of
 from similarity.vectors.shipped import GENERAL, open_vectors
-from similarity.vectors.storage import fingerprint
 
 
 class Vectors(Method):
@@ -17,7 +17,7 @@ class Vectors(Method):
 
     def __init__(self, vectors: MeaningVectors) -> None:
         self._vectors = vectors
-        self.settings = fingerprint(vectors)
+        self.settings = settings_of(vectors).to_dict()
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         """Return the cosine of each pair, in [−1, 1]."""

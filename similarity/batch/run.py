@@ -2,20 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 from similarity.batch.files import BatchFiles, append, check_new, open_at, scan
 from similarity.batch.lines import Answer, Item, Line, parse, read_line, refusal
-from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
-from similarity.fingerprint import Fingerprint
 from similarity.journal import Journal
-from similarity.models.base import Advance, LanguageModel, ignore_progress
-from similarity.pipeline import compare_matrix, compare_pairs
-from similarity.trajectories import encode_prefixes
+from similarity.models.base import Advance, ignore_progress
+from similarity.scorers import Scorer
 
 CHUNK_LINES = 64
 
@@ -43,8 +40,7 @@ class Batch:
         How far it has come, in earlier runs too.
     """
 
-    model: LanguageModel
-    config: ComparisonConfig
+    scorer: Scorer
     files: BatchFiles
     chunk_lines: int
     total: int
@@ -119,33 +115,29 @@ class Batch:
 
     def _check(self, items: Sequence[Item]) -> None:
         texts = list(dict.fromkeys(text for item in items for text in item.texts))
-        encode_prefixes(self.model, texts, self.config.prompt, self.config.sampling.max_tokens)
+        self.scorer.check(texts)
 
     def _pair_answers(self, items: Sequence[Item]) -> Iterator[Answer]:
-        pairs = [(item.texts[0], item.texts[1]) for item in items]
-        for item, result in zip(items, compare_pairs(self.model, pairs, self.config), strict=True):
-            scores = {
-                "similarity": result.similarity,
-                "distance": result.distance,
-                "entailment": result.entailment,
-            }
-            yield _answer(item, scores, result.fingerprint)
+        scored = self.scorer.score([(item.texts[0], item.texts[1]) for item in items])
+        for item, score in zip(items, scored, strict=True):
+            yield self._answered(item, score.numbers())
 
     def _matrix_answer(self, item: Item) -> Answer:
-        result = compare_matrix(self.model, item.texts, config=self.config)
+        result = self.scorer.matrix(item.texts)
         scores = {
             "similarities": result.similarities.tolist(),
             "distances": result.distances.tolist(),
         }
-        return _answer(item, scores, result.fingerprint)
+        return self._answered(item, scores)
+
+    def _answered(self, item: Item, scores: Mapping[str, Any]) -> Answer:
+        digest = self.scorer.fingerprint.digest
+        return Answer({"custom_id": item.custom_id, **scores, "fingerprint": digest})
 
 
 @contextmanager
 def open_batch(
-    model: LanguageModel,
-    files: BatchFiles,
-    config: ComparisonConfig | None = None,
-    chunk_lines: int = CHUNK_LINES,
+    scorer: Scorer, files: BatchFiles, chunk_lines: int = CHUNK_LINES
 ) -> Iterator[Batch]:
     """Begin a batch, or take up the one whose output this is.
 
@@ -158,12 +150,10 @@ def open_batch(
     """
     if chunk_lines < 1:
         raise ConfigError(f"a chunk must have at least 1 line, got {chunk_lines}")
-    config = config or ComparisonConfig()
-    model.check_scoring(config.scoring_law)
     check_new(files)
     total, digest = scan(files.input)
     header = {
-        "fingerprint": Fingerprint(model.info, config).to_dict(),
+        "fingerprint": scorer.fingerprint.to_dict(),
         "SHA-256 of the input": digest,
         "errors file": os.path.relpath(files.refused, files.output.parent),
         "lines of a chunk": chunk_lines,
@@ -173,8 +163,7 @@ def open_batch(
         for entry in journal.entries():
             done = Done(**entry)
         yield Batch(
-            model=model,
-            config=config,
+            scorer=scorer,
             files=files,
             chunk_lines=chunk_lines,
             total=total,
@@ -188,10 +177,6 @@ def _parsed(line: Line) -> Item | Answer:
         return parse(line)
     except InputError as error:
         return refusal(line, error)
-
-
-def _answer(item: Item, scores: dict[str, Any], fingerprint: Fingerprint) -> Answer:
-    return Answer({"custom_id": item.custom_id, **scores, "fingerprint": fingerprint.digest})
 
 
 def _written(answers: Sequence[Answer]) -> str:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from eval.calibrate import calibrate
 from eval.cli import evaluate
 from eval.scores import read_scores
-from similarity.calibration import load_calibration
+from similarity.calibration import load_calibrations
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
@@ -32,7 +32,7 @@ def scored(folder: Path, task: Path) -> Path:
 def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
     result = CliRunner().invoke(evaluate, ["calibrate", str(run)])
     assert result.exit_code == 0, result.output
-    found = load_calibration(run / "calibration.json")
+    (found,) = load_calibrations(run / "calibration.json")
     assert found.applies(ToyModel().info, CONFIG)
     assert found.fitted_on == {"tasks": [str(FIXTURE)], "pairs": 6}
     # Pooling keeps the mean: what is fitted is right on average.

@@ -18,6 +18,7 @@ from similarity.errors import BackendUnavailableError, ConfigError, InputError
 from similarity.models.base import LanguageModel
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
+from similarity.scorers import TrajectoryScorer
 from tests.conftest import ROOT
 
 CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
@@ -40,7 +41,7 @@ def files_in(folder: Path, content: bytes = as_lines(GOOD)) -> BatchFiles:
 
 
 def run(model: LanguageModel, files: BatchFiles, chunk: int = 2) -> batch.Batch:
-    with open_batch(model, files, CONFIG, chunk) as opened:
+    with open_batch(TrajectoryScorer(model, CONFIG), files, chunk) as opened:
         opened.run()
     return opened
 
@@ -178,7 +179,7 @@ def test_killed_at_any_write_it_ends_with_the_same_bytes(
         with pytest.raises(Killed):
             run(toy_model, files)
         kill_at(0)
-        with open_batch(toy_model, files, CONFIG, 2) as opened:
+        with open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2) as opened:
             assert opened.done.lines == max(0, number - 2) // 3 * 2
             opened.run()
         for kept in ("output", "refused", "journal"):
@@ -190,14 +191,14 @@ def test_a_batch_that_is_done_stays_so(toy_model: ToyModel, tmp_path: Path) -> N
     run(toy_model, files)
     before = files.output.read_bytes()
     told: list[int] = []
-    with open_batch(toy_model, files, CONFIG, 2) as opened:
+    with open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2) as opened:
         opened.run(told.append)
     assert (files.output.read_bytes(), told) == (before, [])
 
 
 def test_progress_tells_every_line_once(toy_model: ToyModel, tmp_path: Path) -> None:
     told: list[int] = []
-    with open_batch(toy_model, files_in(tmp_path), CONFIG, 3) as opened:
+    with open_batch(TrajectoryScorer(toy_model, CONFIG), files_in(tmp_path), 3) as opened:
         opened.run(told.append)
     assert told == [3, 1]
 
@@ -215,7 +216,7 @@ def test_a_model_that_fails_stops_the_batch_and_it_goes_on_later(tmp_path: Path)
     files = files_in(tmp_path)
     with pytest.raises(BackendUnavailableError):
         run(Failing(), files)
-    with open_batch(ToyModel(), files, CONFIG, 2) as opened:
+    with open_batch(TrajectoryScorer(ToyModel(), CONFIG), files, 2) as opened:
         assert opened.done.lines == 2
         opened.run()
     assert [line["custom_id"] for line in read(files.output)] == [i["custom_id"] for i in GOOD]
@@ -227,18 +228,20 @@ def test_what_is_another_batch_is_refused(toy_model: ToyModel, tmp_path: Path) -
     before = files.output.read_bytes()
     with (
         pytest.raises(ConfigError, match=r"settings.sampling.seed is 1, there 0"),
-        open_batch(toy_model, files, ComparisonConfig.build(n_trajectories=2, seed=1), 2),
+        open_batch(
+            TrajectoryScorer(toy_model, ComparisonConfig.build(n_trajectories=2, seed=1)), files, 2
+        ),
     ):
         pass
     with (
         pytest.raises(ConfigError, match="lines of a chunk is 3, there 2"),
-        open_batch(toy_model, files, CONFIG, 3),
+        open_batch(TrajectoryScorer(toy_model, CONFIG), files, 3),
     ):
         pass
     files_in(tmp_path, as_lines(GOOD[:2]))
     with (
         pytest.raises(ConfigError, match="SHA-256 of the input is"),
-        open_batch(toy_model, files, CONFIG, 2),
+        open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2),
     ):
         pass
     assert files.output.read_bytes() == before

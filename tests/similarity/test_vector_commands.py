@@ -76,3 +76,43 @@ def test_what_goes_wrong_is_one_line(arguments: tuple[str, ...], message: str) -
     assert result.exit_code in (1, 2)
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_presets_choose_how_to_compare(folder: Path, tmp_path: Path) -> None:
+    model, vectors = ("--model", "toy"), ("--vectors", str(folder))
+    paper = json.loads(run("compare", *model, *TEXTS[:2], "--json").stdout)
+    assert paper["fingerprint"]["settings"]["distance"] == "l1"
+    best = run("compare", *model, *vectors, *TEXTS[:2], "--json")
+    distance = json.loads(best.stdout)["distance"]
+    assert "trajectories" not in json.loads(best.stdout)
+    asked = run("compare", *model, *vectors, "--preset", "best", *TEXTS[:2], "--json")
+    assert asked.stdout == best.stdout
+    table = run("compare", *model, *vectors, *TEXTS[:2]).stdout
+    assert f"{distance:.4f}" in table
+    assert "fitted to 60 texts" in table
+
+    texts, lines, out = (tmp_path / name for name in ("texts", "lines", "out"))
+    texts.write_text("\n".join(TEXTS[:2]), encoding="utf-8")
+    matrix = json.loads(run("matrix", *model, *vectors, str(texts), "--json").stdout)
+    assert matrix["distances"] == [[0, distance], [distance, 0]]
+    items: list[dict[str, Any]] = [{"pair": TEXTS[:2]}, {"texts": TEXTS[:2]}, {"pair": ["a", ""]}]
+    written = "".join(json.dumps({"custom_id": "", **item}) + "\n" for item in items)
+    lines.write_text(written, encoding="utf-8")
+    assert run("batch", str(lines), str(out), *model, *vectors).exit_code == 0
+    pair, among = map(json.loads, out.read_text().splitlines())
+    assert pair["distance"] == among["distances"][0][1] == distance
+    assert "entailment" not in pair
+
+
+def test_settings_of_trajectories_ask_for_trajectories(folder: Path) -> None:
+    pair = ("--model", "toy", *TEXTS[:2])
+    for setting in (("-n", "20"), ("--interval", "0.9"), ("--no-full-stop",)):
+        assert "trajectories" in run("compare", *pair, *setting).stdout
+        for other in (("--vectors", str(folder)), ("--preset", "fast")):
+            refused = run("compare", *pair, *setting, *other)
+            assert refused.exit_code == 2
+            assert "is a setting of trajectories" in refused.stderr
+    refused = run("compare", *pair, "--preset", "paper", "--vectors", str(folder))
+    assert "leave --vectors out" in refused.stderr
+    refused = run("compare", *pair, "--preset", "fast")
+    assert "trajsim fit" in refused.stderr

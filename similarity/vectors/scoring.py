@@ -1,0 +1,131 @@
+"""Meaning vectors as a way to compare texts."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from similarity.calibration import find_calibration, similarity_map
+from similarity.fingerprint import Fingerprint
+from similarity.models.base import Advance, Rows
+from similarity.pipeline import Progress, no_progress
+from similarity.results import Score, SimilarityMatrix
+from similarity.scorers import Scorer
+from similarity.vectors.config import VectorConfig
+from similarity.vectors.meaning import Corpus, MeaningVectors
+from similarity.whitening import FloatArray
+
+DISTANCE = "vector-cosine"
+
+# Gives the vectors of texts, shape "text width", each of length 1.
+Encode = Callable[[Sequence[str], Advance], Rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorSettings:
+    """What the distance of two vectors depends on besides the model and the texts.
+
+    `references` is a digest of the reference trajectories.
+    """
+
+    config: VectorConfig
+    references: str
+    corpus: Corpus
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain nested values."""
+        fitted = {"references": self.references, "corpus": asdict(self.corpus)}
+        return {"distance": DISTANCE, "vectors": {**self.config.to_dict(), **fitted}}
+
+    def describe(self) -> str:
+        """Return what matters most of the settings, for a person."""
+        groups = " and ".join(self.config.groups)
+        return f"meaning vectors of {groups}, fitted to {self.corpus.texts:,} texts"
+
+
+class VectorScorer(Scorer):
+    """Compares by the cosine of meaning vectors; N texts cost N.
+
+    Parameters
+    ----------
+    vectors
+        Those of one model.
+    encode
+        Gives vectors in another way than `vectors.encode`, as from a cache.
+    """
+
+    def __init__(self, vectors: MeaningVectors, encode: Encode | None = None) -> None:
+        self._vectors = vectors
+        self._encode = encode or (lambda texts, advance: vectors.encode(texts, advance=advance))
+        settings = settings_of(vectors)
+        calibration = find_calibration(vectors.model, settings)
+        self.fingerprint = Fingerprint(vectors.model.info, settings, calibration)
+        self._similarity = similarity_map(_cosine, calibration)
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
+        self._vectors.tokens(texts)
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], progress: Progress = no_progress
+    ) -> Sequence[Score]:
+        """Return the score of each pair; a text that repeats is read once."""
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        number = {text: i for i, text in enumerate(texts)}
+        rows = self._rows(texts, progress)
+        return [
+            Score(
+                texts=pair,
+                distance=distance,
+                similarity=self._similarity(distance),
+                fingerprint=self.fingerprint,
+            )
+            for pair in pairs
+            for distance in (float(_distances(*(rows[number[text]] for text in pair))),)
+        ]
+
+    def matrix(
+        self,
+        rows: Sequence[str],
+        columns: Sequence[str] | None = None,
+        progress: Progress = no_progress,
+    ) -> SimilarityMatrix:
+        """Return all scores, at the cost of reading N + M texts."""
+        columns = rows if columns is None else columns
+        vectors = self._rows([*rows, *columns], progress)
+        left, right = vectors[: len(rows)], vectors[len(rows) :]
+        distances = np.stack([_distances(row, right) for row in left])
+        return SimilarityMatrix(
+            rows=tuple(rows),
+            columns=tuple(columns),
+            distances=distances,
+            similarities=np.vectorize(self._similarity, otypes=[float])(distances),
+            fingerprint=self.fingerprint,
+        )
+
+    def _rows(self, texts: Sequence[str], progress: Progress) -> FloatArray:
+        if not texts:
+            return np.empty((0, self._vectors.width))
+        return self._encode(texts, progress("encoding", len(texts))).astype(np.float64)
+
+
+def settings_of(vectors: MeaningVectors) -> VectorSettings:
+    """Return what the distances of these vectors depend on."""
+    digest = hashlib.sha256(repr(vectors.references).encode()).hexdigest()[:16]
+    return VectorSettings(config=vectors.config, references=digest, corpus=vectors.corpus)
+
+
+def _distances(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return one minus the cosine of vectors of length 1, along the last axis, in [0, 2].
+
+    As half the square of what parts them, which is exactly 0 for a vector and itself.
+    """
+    distances: FloatArray = np.square(first - second).sum(axis=-1) / 2
+    return distances
+
+
+def _cosine(distance: float) -> float:
+    """Return the cosine, and 0 where it is below."""
+    return max(0.0, 1.0 - distance)
