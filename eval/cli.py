@@ -82,7 +82,7 @@ evaluate.add_command(report)
     "--unlabelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Texts, one a line, that baselines may fit statistics on.  "
-    "[default: the sentences of stsb-train]",
+    "[default: the sentences of stsb-train, stsb-dev, sick-r-train and sick-r-dev that are there]",
 )
 @click.option(
     "--sentence-transformer",

@@ -122,11 +122,22 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
         place = f"{BENCHMARKS[task].hub}"
         pairs = _from_hub(BENCHMARKS[task])
     else:
-        place = str(Path(source.data) / f"{task}.tsv")
+        place = str(_file(task, source))
         pairs = read_pairs(Path(place))
     if len(pairs) != BENCHMARKS[task].pairs:
         raise InputError(f"{place} has {len(pairs)} pairs; {task} has {BENCHMARKS[task].pairs}")
     return pairs
+
+
+def is_there(task: str, source: Source) -> bool:
+    """Whether the source has a benchmark at all."""
+    if source.data == HUB:
+        return BENCHMARKS[task].hub is not None
+    return _file(task, source).exists()
+
+
+def _file(task: str, source: Source) -> Path:
+    return Path(source.data) / f"{task}.tsv"
 
 
 def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.datasets import ScoredPair, Source, load_task
+from eval.datasets import ScoredPair, Source, is_there, load_task
 from similarity.errors import InputError
 
-# Whose sentences are taken, without their judgements, where no file is given.
-DEFAULT_TASK = "stsb-train"
+# Whose sentences are taken, without their judgements, where no file is given: those of the
+# benchmarks that nothing is reported on.
+DEFAULT_TASKS = ("stsb-train", "stsb-dev", "sick-r-train", "sick-r-dev")
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,19 @@ class Unlabelled:
 def read_unlabelled(
     path: Path | None, source: Source, tasks: Iterable[Sequence[ScoredPair]]
 ) -> Unlabelled:
-    """Return the lines of a file, or the sentences of STS Benchmark's training set if it is there.
+    """Return the lines of a file, or the sentences of the default tasks that are there.
 
     Texts of the tasks themselves are dropped.
 
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If a file cannot be read.
     """
     if path is not None:
         origin, texts = path.name, _lines(path)
     else:
-        origin, texts = DEFAULT_TASK, _default(source)
+        origin, texts = _default(source)
     evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}
     kept = [text for text in dict.fromkeys(texts) if text not in evaluated]
     return Unlabelled(origin, kept)
@@ -57,10 +58,12 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _default(source: Source) -> list[str]:
-    try:
-        pairs = load_task(DEFAULT_TASK, source)
-    except InputError:
-        # Not there: the methods that need texts say so, and are left out.
-        return []
-    return [text for pair in pairs for text in (pair.first, pair.second)]
+def _default(source: Source) -> tuple[str, list[str]]:
+    """Return the names of the default tasks that are there, and their sentences.
+
+    Without any, the methods that need texts say so, and are left out.
+    """
+    found = [task for task in DEFAULT_TASKS if is_there(task, source)]
+    pairs = (pair for task in found for pair in load_task(task, source))
+    texts = [text for pair in pairs for text in (pair.first, pair.second)]
+    return ", ".join(found), texts

@@ -21,14 +21,16 @@ from service.metrics import Metrics
 from service.security import Authentication
 from service.settings import Settings
 from service.tracing import Tracing, open_tracing
-from similarity.errors import TrajsimError, UnsupportedError
+from service.ways import default_preset
+from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.shipped import GENERAL, open_vectors
+from similarity.vectors.shipped import find_vectors
 from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
+VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
 
 DESCRIPTION = (
     "How alike two texts are in meaning, from the continuations that a language model gives "
@@ -37,7 +39,10 @@ DESCRIPTION = (
 
 
 def create_app(
-    settings: Settings, load: Loader | None = None, tracing: Tracing | None = None
+    settings: Settings,
+    load: Loader | None = None,
+    tracing: Tracing | None = None,
+    vectors_of: VectorsLoader | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -47,6 +52,8 @@ def create_app(
         Makes the model; by default the one that the settings name.
     tracing
         Where traces go; by default where the settings say.
+    vectors_of
+        Gives the model's meaning vectors; by default `served_vectors`.
 
     Raises
     ------
@@ -60,7 +67,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model = await run_sync(load or (lambda: _load(settings)))
-        vectors = await run_sync(lambda: _vectors(settings, model))
+        find = vectors_of or (lambda model: served_vectors(settings, model))
+        vectors = await run_sync(lambda: find(model))
         engine = app.state.engine = Engine(model, settings, metrics, vectors)
         drain.engine = engine
         watch = asyncio.create_task(engine.watch())
@@ -126,11 +134,14 @@ def _load(settings: Settings) -> LanguageModel:
     return load_model(settings.model, LoadOptions(device=settings.device, dtype=settings.dtype))
 
 
-def _vectors(settings: Settings, model: LanguageModel) -> MeaningVectors | None:
-    """Return the vectors that the settings name, or those that ship with the model if any do."""
-    if settings.vectors is not None:
-        return open_vectors(settings.vectors, model)
-    try:
-        return open_vectors(GENERAL, model)
-    except UnsupportedError:
-        return None
+def served_vectors(settings: Settings, model: LanguageModel) -> MeaningVectors | None:
+    """Return the vectors that the settings name, or those that ship with the model if any do.
+
+    Raises
+    ------
+    ConfigError
+        If a folder has no vectors of this model, or the settings' preset needs other ones.
+    """
+    found = find_vectors(settings.vectors, model)
+    default_preset(settings, found)  # refused now rather than at each request
+    return found

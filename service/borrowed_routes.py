@@ -1,6 +1,7 @@
 """Routes in the shapes of other servers: text-embeddings-inference, vLLM, Cohere and Jina."""
 
 import time
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 
@@ -21,8 +22,7 @@ from service.borrowed import (
 from service.calls import CallOf
 from service.job import Usage
 from service.routes import ERRORS
-from similarity.config import ComparisonConfig
-from similarity.results import Comparison
+from similarity.results import Score
 
 DOCUMENTS_OF_A_SEARCH = 100
 
@@ -32,20 +32,20 @@ router = APIRouter(responses=ERRORS, tags=["borrowed"])
 @router.post("/similarity", summary="As text-embeddings-inference")
 async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> list[float]:
     """Return the similarity of each sentence to the source sentence, in order."""
-    comparisons, _ = await call.compare(body.text_pairs(), ComparisonConfig())
-    return [comparison.similarity for comparison in comparisons]
+    scores, _ = await call.score(body.text_pairs())
+    return [score.similarity for score in scores]
 
 
 @router.post("/v1/score", summary="As vLLM")
 @router.post("/score", summary="As vLLM")
 async def score(body: ScoreRequest, call: CallOf) -> ScoreResponse:
     """Return the similarity of each pair, in order, as its score."""
-    comparisons, usage = await call.compare(body.text_pairs(), ComparisonConfig())
+    scores, usage = await call.score(body.text_pairs())
     return ScoreResponse(
         id=f"score-{call.request_id}",
         created=int(time.time()),
         model=call.model,
-        data=[ScoreItem(index=i, score=c.similarity) for i, c in enumerate(comparisons)],
+        data=[ScoreItem(index=i, score=one.similarity) for i, one in enumerate(scores)],
         usage=_usage(usage),
     )
 
@@ -66,13 +66,13 @@ async def rerank_as_cohere(body: RerankRequest, call: CallOf) -> RerankResponse:
 async def _rerank(
     body: RerankRequest, call: CallOf, *, version: str, documents: bool
 ) -> RerankResponse:
-    comparisons, usage = await call.compare(body.text_pairs(), ComparisonConfig())
+    scores, usage = await call.score(body.text_pairs())
     wanted = documents if body.return_documents is None else body.return_documents
     searches = -(-len(body.documents) // DOCUMENTS_OF_A_SEARCH)
     return RerankResponse(
         id=f"rerank-{call.request_id}",
         model=call.model,
-        results=_ranked(comparisons, body.texts() if wanted else None)[: body.top_n or None],
+        results=_ranked(scores, body.texts() if wanted else None)[: body.top_n or None],
         usage=_usage(usage),
         meta=RerankMeta(
             api_version=ApiVersion(version=version),
@@ -81,12 +81,12 @@ async def _rerank(
     )
 
 
-def _ranked(comparisons: list[Comparison], texts: list[str] | None) -> list[RerankItem]:
-    order = sorted(range(len(comparisons)), key=lambda i: comparisons[i].distance)
+def _ranked(scores: Sequence[Score], texts: list[str] | None) -> list[RerankItem]:
+    order = sorted(range(len(scores)), key=lambda i: scores[i].distance)
     return [
         RerankItem(
             index=i,
-            relevance_score=comparisons[i].similarity,
+            relevance_score=scores[i].similarity,
             document=ReturnedDocument(text=texts[i]) if texts else None,
         )
         for i in order

@@ -71,9 +71,9 @@ def score_keys(prefix: TokenIds, continuations: Sequence[TokenIds], law: Law) ->
     return tuple(_digest(start, continuation) for continuation in continuations)
 
 
-def embed_key(text: str) -> bytes:
-    """Return the key of a text's meaning vector."""
-    return hashlib.blake2b(b"embed\0" + text.encode(), digest_size=16).digest()
+def embed_key(text: str, groups: Sequence[str]) -> bytes:
+    """Return the key of a text's meaning vector of these groups."""
+    return hashlib.blake2b(repr(("embed", *groups, text)).encode(), digest_size=16).digest()
 
 
 def size_in_bytes(entry: Answer) -> int:

@@ -9,11 +9,9 @@ from fastapi import Depends, Request
 from service.engine import Engine
 from service.errors import ClientGoneError
 from service.job import Job, Usage
-from service.limits import check_pairs
 from service.settings import Settings
-from similarity.config import ComparisonConfig
-from similarity.pipeline import compare_pairs
-from similarity.results import Comparison
+from service.ways import Asked, Way, choose_way
+from similarity.results import Score
 
 Result = TypeVar("Result")
 
@@ -60,12 +58,18 @@ class Call:
         self._note(usage)
         return result, usage
 
-    async def compare(
-        self, pairs: Sequence[tuple[str, str]], config: ComparisonConfig
-    ) -> tuple[list[Comparison], Usage]:
-        """Return the comparison of each pair, in order, once its cost is found allowed."""
-        check_pairs(pairs, config, self.settings)
-        return await self.run(lambda job: compare_pairs(job, pairs, config))
+    async def score(
+        self, pairs: Sequence[tuple[str, str]], asked: Asked | None = None
+    ) -> tuple[Sequence[Score], Usage]:
+        """Return the score of each pair, in order, once its cost is found allowed."""
+        way = self.way(pairs, asked)
+        return await self.run(lambda job: way.scorer(job).score(pairs))
+
+    def way(self, pairs: Sequence[tuple[str, str]], asked: Asked | None = None) -> Way:
+        """Return the way to compare the pairs, once its cost is found allowed."""
+        way = choose_way(asked or Asked(), self.settings, self.engine.vectors)
+        way.check(pairs, self.settings)
+        return way
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

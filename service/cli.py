@@ -6,15 +6,16 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
 
 from service.settings import Settings
 from similarity.errors import ConfigError
-from similarity.models.base import LanguageModel
 from similarity.options import open_model
+
+Result = TypeVar("Result")
 
 CURL = """\
 curl -s http://{address}/v1/similarity -H 'content-type: application/json' \\{key}
@@ -43,7 +44,7 @@ def serve(**options: str | None) -> None:
     Every setting is read from the environment too; an option wins.
     """
     # Late, so that `trajsim --help` needs no web framework.
-    from service.app import create_app
+    from service.app import create_app, served_vectors
     from service.logs import configure_logs
     from service.server import Server
 
@@ -60,8 +61,11 @@ def serve(**options: str | None) -> None:
             click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
             click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
 
-        server = Server(create_app(settings, lambda: model), settings, announce)
         try:
+            # Before the server begins, so that what cannot be served is one line.
+            vectors = _in_a_thread(lambda: served_vectors(settings, model))
+            app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
+            server = Server(app, settings, announce)
             server.run(sockets=[listening])
         finally:
             model.close()
@@ -70,14 +74,14 @@ def serve(**options: str | None) -> None:
     click.echo("stopped", err=True)
 
 
-def _in_a_thread(work: Callable[[], LanguageModel]) -> LanguageModel:
+def _in_a_thread(work: Callable[[], Result]) -> Result:
     """Return the result of work done in a thread that ends with it.
 
     OpenMP keeps a team for each thread that has computed, and once teams outnumber the cores
     it puts waiting threads to sleep at once, which costs a small network a third of its speed.
     So the only thread that lasts and computes shall be the scheduler's.
     """
-    result: Future[LanguageModel] = Future()
+    result: Future[Result] = Future()
 
     def run() -> None:
         try:
@@ -87,9 +91,8 @@ def _in_a_thread(work: Callable[[], LanguageModel]) -> LanguageModel:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    model = result.result()
     thread.join()
-    return model
+    return result.result()
 
 
 def read_settings(**options: str | None) -> Settings:

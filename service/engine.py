@@ -43,6 +43,7 @@ class Engine:
         self.model = model
         self.loaded_at = int(time.time())
         self.metrics = metrics
+        self.vectors = vectors
         self._settings = settings
         self.health = Health(
             metrics,

@@ -142,8 +142,25 @@ class Job(LanguageModel):
         advance(len(requests))
         return results
 
-    def embed(self, texts: Sequence[str], dimensions: int | None = None) -> Rows:
+    @property
+    def vectors(self) -> MeaningVectors | None:
+        """The meaning vectors that the model is served with."""
+        return self._shared.vectors
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        dimensions: int | None = None,
+        groups: Sequence[str] | None = None,
+    ) -> Rows:
         """Return meaning vectors, "text width", in calls that are shared with other requests.
+
+        Parameters
+        ----------
+        dimensions
+            Keep the first so many coordinates.
+        groups
+            Of features, that the vectors are joined of; None is for all.
 
         Raises
         ------
@@ -152,18 +169,22 @@ class Job(LanguageModel):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         ConfigError
-            If the vectors have fewer dimensions.
+            If the vectors have fewer dimensions, or no such groups.
         """
-        vectors = self._shared.vectors
+        vectors = self.vectors
         if vectors is None:
             raise UnsupportedError(
                 f"{self.info.name} is served without meaning vectors; fit them by trajsim fit, "
                 "and serve with --vectors and their folder"
             )
+        if groups is not None:
+            vectors = vectors.only(*groups)
         kept = vectors.check_dimensions(dimensions)
         costs = vectors.tokens(texts)
         units = [
-            Unit(EmbedRequest(text), Law(), (embed_key(text),), cost)
+            Unit(
+                EmbedRequest(text, vectors.groups), Law(), (embed_key(text, vectors.groups),), cost
+            )
             for text, cost in zip(texts, costs, strict=True)
         ]
         answers = cast(list[list[Rows]], self._answers(units))

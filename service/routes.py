@@ -2,34 +2,34 @@
 
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter
 
 from service.calls import CallOf
-from service.limits import check_pairs, check_sampling, check_scoring, check_settings
-from service.schemas import (
-    ErrorResponse,
-    Explanation,
-    LikelihoodsRequest,
-    LikelihoodsResponse,
+from service.comparison_schemas import (
     MatrixRequest,
     MatrixResponse,
-    ModelCard,
-    ModelList,
     PairResult,
     SimilarityRequest,
     SimilarityResponse,
+)
+from service.limits import check_sampling, check_scoring, check_settings
+from service.schemas import (
+    ErrorResponse,
+    LikelihoodsRequest,
+    LikelihoodsResponse,
+    ModelCard,
+    ModelList,
     TokenUsage,
     TrajectoriesRequest,
     TrajectoriesResponse,
     TrajectoryItem,
 )
+from service.ways import default_preset, serves
 from similarity import material
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
-from similarity.pipeline import compare_matrix
-from similarity.results import Comparison
+from similarity.presets import PRESETS
 
 RETRY_AFTER = {
     "Retry-After": {
@@ -72,16 +72,15 @@ router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
 )
 async def similarity(body: SimilarityRequest, call: CallOf) -> SimilarityResponse | MatrixResponse:
     """Return similarity and distance of pairs, of one text with many, or of rows with columns."""
-    config = body.config()
     if isinstance(body, MatrixRequest):
         return await _matrix(body, call)
-    comparisons, usage = await call.compare(body.text_pairs(), config)
+    scores, usage = await call.score(body.text_pairs(), body.asked())
     return SimilarityResponse(
         model=call.model,
-        calibrated=comparisons[0].fingerprint.calibrated,
-        results=[_pair(c, body.top if body.explain else 0) for c in comparisons],
+        calibrated=scores[0].fingerprint.calibrated,
+        results=[PairResult.of(score, body) for score in scores],
         usage=TokenUsage.of(usage),
-        fingerprint=comparisons[0].fingerprint.to_dict(),
+        fingerprint=scores[0].fingerprint.to_dict(),
     )
 
 
@@ -133,52 +132,54 @@ async def models(call: CallOf) -> ModelList:
     """Return the model's name, revision and context, and what a request may ask for."""
     info, settings = call.engine.model.info, call.settings
     limits = ("texts", "characters", "trajectories", "continuation_tokens", "request_tokens")
+    vectors = call.engine.vectors
     card = ModelCard(
         id=info.name,
         created=call.engine.loaded_at,
         revision=info.revision,
         dtype=info.dtype,
         context_length=info.context_length,
+        preset=default_preset(settings, vectors),
+        presets=[preset for preset in PRESETS if serves(preset, vectors)],
         limits={name: getattr(settings, f"max_{name}") for name in limits},
     )
     return ModelList(data=[card])
 
 
 async def _matrix(body: MatrixRequest, call: CallOf) -> MatrixResponse:
-    config = body.config()
-    if not body.explain:
-        check_pairs(body.text_pairs(), config, call.settings)
-        result, usage = await call.run(
-            lambda job: compare_matrix(job, body.rows, body.columns, config)
-        )
-        return MatrixResponse(
-            model=call.model,
-            calibrated=result.fingerprint.calibrated,
-            similarities=result.similarities.tolist(),
-            distances=result.distances.tolist(),
-            usage=TokenUsage.of(usage),
-            fingerprint=result.fingerprint.to_dict(),
-        )
-    cells, usage = await call.compare(body.text_pairs(), config)
-    shape = (len(body.rows), -1)
-    explanations = [Explanation.of(cell, body.top) for cell in cells]
-    width = len(cells) // len(body.rows)
+    if body.explain or body.interval:
+        return await _told_matrix(body, call)
+    way = call.way(body.text_pairs(), body.asked())
+    result, usage = await call.run(lambda job: way.scorer(job).matrix(body.rows, body.columns))
     return MatrixResponse(
         model=call.model,
-        calibrated=cells[0].fingerprint.calibrated,
-        similarities=np.array([cell.similarity for cell in cells]).reshape(shape).tolist(),
-        distances=np.array([cell.distance for cell in cells]).reshape(shape).tolist(),
-        explanations=[explanations[i : i + width] for i in range(0, len(cells), width)],
+        calibrated=result.fingerprint.calibrated,
+        similarities=result.similarities.tolist(),
+        distances=result.distances.tolist(),
         usage=TokenUsage.of(usage),
-        fingerprint=cells[0].fingerprint.to_dict(),
+        fingerprint=result.fingerprint.to_dict(),
     )
 
 
-def _pair(comparison: Comparison, top: int) -> PairResult:
-    return PairResult(
-        similarity=comparison.similarity,
-        distance=comparison.distance,
-        explanation=Explanation.of(comparison, top) if top else None,
+async def _told_matrix(body: MatrixRequest, call: CallOf) -> MatrixResponse:
+    """Return a matrix with what is told of each cell, for which every pair is kept whole."""
+    scores, usage = await call.score(body.text_pairs(), body.asked())
+    cells = [PairResult.of(score, body) for score in scores]
+    width = len(cells) // len(body.rows)
+    rows = [cells[i : i + width] for i in range(0, len(cells), width)]
+    return MatrixResponse(
+        model=call.model,
+        calibrated=scores[0].fingerprint.calibrated,
+        similarities=[[cell.similarity for cell in row] for row in rows],
+        distances=[[cell.distance for cell in row] for row in rows],
+        explanations=[[c.explanation for c in row if c.explanation] for row in rows]
+        if body.explain
+        else None,
+        intervals=[[c.interval for c in row if c.interval] for row in rows]
+        if body.interval
+        else None,
+        usage=TokenUsage.of(usage),
+        fingerprint=scores[0].fingerprint.to_dict(),
     )
 
 

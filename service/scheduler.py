@@ -223,10 +223,19 @@ class Scheduler:
         scored = [request for request in requests if isinstance(request, ScoreRequest)]
         if scored:
             return self._model.score(scored, law, advance)
-        texts = [request.text for request in requests if isinstance(request, EmbedRequest)]
+        embedded = [request for request in requests if isinstance(request, EmbedRequest)]
+        return self._embed(embedded, advance)
+
+    def _embed(self, requests: Sequence[EmbedRequest], advance: Advance) -> Sequence[Answer]:
         if self._vectors is None:
             raise UnsupportedError("the scheduler was made without meaning vectors")
-        return [[vector] for vector in self._vectors.encode(texts, advance=advance)]
+        found: dict[EmbedRequest, Answer] = {}
+        for groups in dict.fromkeys(request.groups for request in requests):
+            some = [request for request in requests if request.groups == groups]
+            texts = [request.text for request in some]
+            rows = self._vectors.only(*groups).encode(texts, advance=advance)
+            found |= {request: [row] for request, row in zip(some, rows, strict=True)}
+        return [found[request] for request in requests]
 
 
 def _fail(units: Iterable[Unit], error: Exception) -> None:

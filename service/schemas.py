@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Field
 
-from service.fields import Calibrated, DistanceName, FingerprintFields, Strict, Text, TokenId
+from service.fields import FingerprintFields, Strict, Text, TokenId
 from service.job import Usage
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES, ComparisonConfig
-from similarity.results import Comparison
 
 
 class SamplingSettings(Strict):
@@ -33,78 +32,12 @@ class SamplingSettings(Strict):
 
     def config(self) -> ComparisonConfig:
         """Return the library's settings."""
-        names = set(ComparisonSettings.model_fields) & set(type(self).model_fields)
-        return ComparisonConfig.build(**self.model_dump(include=names - {"explain", "top"}))
+        return ComparisonConfig.build(**self.model_dump(include=set(SamplingSettings.model_fields)))
 
 
-class ComparisonSettings(SamplingSettings):
-    """How texts are compared."""
-
-    distance: DistanceName = Field("l1", description="Between the log-likelihoods.")
-    explain: bool = Field(False, description="Add the continuations that tell most.")
-    top: int = Field(5, ge=1, le=50, description="How many of them.")
-
-
-def _example(**content: Any) -> ConfigDict:
+def example(**content: Any) -> ConfigDict:
+    """Return the configuration of a request that has an example."""
     return ConfigDict(json_schema_extra={"examples": [content]})
-
-
-class PairsRequest(ComparisonSettings):
-    """Pairs of texts."""
-
-    model_config = _example(pairs=[["A man is playing a guitar.", "Someone plays an instrument."]])
-
-    pairs: list[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
-        min_length=1, description="Pairs of texts."
-    )
-
-    def text_pairs(self) -> list[tuple[str, str]]:
-        """Return the pairs to compare, in order."""
-        return self.pairs
-
-
-class OneToManyRequest(ComparisonSettings):
-    """One text and those that it is compared with."""
-
-    model_config = _example(source="A dog runs.", targets=["A puppy is running.", "It rains."])
-
-    source: Text
-    targets: list[Text] = Field(min_length=1, description="Each is compared with the source.")
-
-    def text_pairs(self) -> list[tuple[str, str]]:
-        """Return the pairs to compare, in order."""
-        return [(self.source, target) for target in self.targets]
-
-
-class MatrixRequest(ComparisonSettings):
-    """All rows against all columns, or all rows among themselves."""
-
-    model_config = _example(rows=["A dog runs.", "It rains."], columns=["The sun shines."])
-
-    rows: list[Text] = Field(min_length=1)
-    columns: list[Text] | None = Field(
-        default=None, min_length=1, description="Without it the rows are compared among themselves."
-    )
-
-    def text_pairs(self) -> list[tuple[str, str]]:
-        """Return the cells' pairs, row by row."""
-        return [(row, column) for row in self.rows for column in self.columns or self.rows]
-
-
-def _form(content: object) -> str:
-    """Tell the three forms apart by the field that only one has."""
-    given = content if isinstance(content, dict) else {}
-    if "source" in given or "targets" in given:
-        return "source"
-    return "rows" if "rows" in given or "columns" in given else "pairs"
-
-
-SimilarityRequest = Annotated[
-    Annotated[PairsRequest, Tag("pairs")]
-    | Annotated[OneToManyRequest, Tag("source")]
-    | Annotated[MatrixRequest, Tag("rows")],
-    Discriminator(_form),
-]
 
 
 class TokenUsage(Strict):
@@ -124,82 +57,10 @@ class TokenUsage(Strict):
         )
 
 
-class TellingContinuation(Strict):
-    """A continuation, and how likely it is after either text."""
-
-    text: str
-    source: Literal[0, 1] = Field(description="Which text it was sampled from.")
-    tokens: int = Field(ge=1)
-    ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
-    log_likelihoods: list[float] = Field(
-        min_length=2, max_length=2, description="After either text: mean nats per token."
-    )
-
-
-class Explanation(Strict):
-    """Why two texts are as far apart as they are."""
-
-    entailment: float = Field(description="Positive where the first entails the second.")
-    continuations: list[TellingContinuation] = Field(
-        description="Those whose two likelihoods differ most, first the one that tells most."
-    )
-
-    @classmethod
-    def of(cls, comparison: Comparison, top: int) -> Self:
-        """Return the most telling continuations of a comparison."""
-        chosen = comparison.most_telling(top)
-        return cls(
-            entailment=comparison.entailment,
-            continuations=[
-                TellingContinuation(
-                    text=trajectory.text,
-                    source=0 if trajectory.source == 0 else 1,
-                    tokens=trajectory.tokens,
-                    ended=trajectory.ended,
-                    log_likelihoods=comparison.log_likelihoods[:, i].tolist(),
-                )
-                for i in chosen
-                for trajectory in (comparison.trajectories[i],)
-            ],
-        )
-
-
-class PairResult(Strict):
-    """The scores of one pair."""
-
-    similarity: float = Field(ge=0, le=1, description="1 for one meaning.")
-    distance: float = Field(ge=0, description="0 for one meaning; its unit is the distance's.")
-    explanation: Explanation | None = Field(default=None, description="Where it was asked for.")
-
-
-class SimilarityResponse(Strict):
-    """The scores of all pairs, in order, and what they depend on."""
-
-    model: str = Field(description="The model's name.")
-    calibrated: Calibrated
-    results: list[PairResult]
-    usage: TokenUsage
-    fingerprint: FingerprintFields
-
-
-class MatrixResponse(Strict):
-    """The scores of all cells, "row column", and what they depend on."""
-
-    model: str = Field(description="The model's name.")
-    calibrated: Calibrated
-    similarities: list[list[float]]
-    distances: list[list[float]]
-    explanations: list[list[Explanation]] | None = Field(
-        default=None, description="Where they were asked for."
-    )
-    usage: TokenUsage
-    fingerprint: FingerprintFields
-
-
 class TrajectoriesRequest(SamplingSettings):
     """Texts to continue."""
 
-    model_config = _example(texts=["A man is playing a guitar."], n_trajectories=3)
+    model_config = example(texts=["A man is playing a guitar."], n_trajectories=3)
 
     texts: list[Text] = Field(min_length=1)
 
@@ -225,7 +86,7 @@ class TrajectoriesResponse(Strict):
 class LikelihoodsRequest(SamplingSettings):
     """Texts, and continuations to score after each of them."""
 
-    model_config = _example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
+    model_config = example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
 
     texts: list[Text] = Field(min_length=1)
     continuations: list[
@@ -258,6 +119,8 @@ class ModelCard(Strict):
     revision: str
     dtype: str
     context_length: int
+    preset: str = Field(description="How requests are compared that do not say.")
+    presets: list[str] = Field(description="What they may say.")
     limits: dict[str, int] = Field(description="What one request may ask for.")
 
 

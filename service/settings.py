@@ -34,7 +34,12 @@ class Settings(BaseSettings):
 
     vectors: str | None = Field(
         None,
-        description="Folder of meaning vectors for /v1/embeddings; else what ships with the model.",
+        description="Folder of meaning vectors; else those that ship with the model.",
+    )
+    preset: Literal["paper", "fast", "best"] | None = Field(
+        None,
+        description="How requests are compared that do not say: paper, fast or best; else best "
+        "where there are vectors.",
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")

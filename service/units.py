@@ -36,9 +36,10 @@ class Client:
 
 @dataclass(frozen=True)
 class EmbedRequest:
-    """The meaning vector of a text, of all its coordinates."""
+    """The meaning vector of a text, of all coordinates of these groups."""
 
     text: str
+    groups: tuple[str, ...]
 
 
 Request = SampleRequest | ScoreRequest | EmbedRequest

@@ -4,12 +4,11 @@
 """
 
 from similarity.config import ComparisonConfig, check_choice
-from similarity.errors import UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.scorers import Scorer, TrajectoryScorer
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scoring import VectorScorer
-from similarity.vectors.shipped import GENERAL, open_vectors
+from similarity.vectors.shipped import GENERAL, find_vectors, open_vectors
 
 PAPER = "paper"
 # The groups of features that vectors are joined of; none named is all that are fitted.
@@ -45,7 +44,7 @@ def open_scorer(
         If there is no such preset, the folder has no vectors, or those of another model.
     """
     if preset is None:
-        found = _find_vectors(model, vectors)
+        found = find_vectors(vectors, model)
         return TrajectoryScorer(model, config) if found is None else VectorScorer(found)
     check_choice("preset", preset, PRESETS)
     if preset == PAPER:
@@ -63,13 +62,3 @@ def preset_vectors(vectors: MeaningVectors, preset: str) -> MeaningVectors:
     """
     groups = _GROUPS[preset]
     return vectors.only(*groups) if groups else vectors
-
-
-def _find_vectors(model: LanguageModel, where: str | None) -> MeaningVectors | None:
-    """Return the vectors that were named, or those that ship with the model, if any do."""
-    if where is not None:
-        return open_vectors(where, model)
-    try:
-        return open_vectors(GENERAL, model)
-    except UnsupportedError:
-        return None

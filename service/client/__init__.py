@@ -9,13 +9,14 @@ after what `Retry-After` says; asking twice is harmless, as an answer is a funct
 
 from service.client.awaited import AsyncClient
 from service.client.errors import ApiError, NotReachedError
-from service.client.values import Matrix, Ranked, Score, Settings, Telling, Trajectory
+from service.client.values import Interval, Matrix, Ranked, Score, Settings, Telling, Trajectory
 from service.client.waiting import Client
 
 __all__ = [
     "ApiError",
     "AsyncClient",
     "Client",
+    "Interval",
     "Matrix",
     "NotReachedError",
     "Ranked",

@@ -61,11 +61,15 @@ class AsyncClient:
         pairs: Sequence[tuple[str, str]],
         *,
         explain: int = 0,
+        interval: float | None = None,
         **settings: Unpack[Settings],
     ) -> list[Score]:
-        """Return the score of each pair, with the `explain` most telling continuations."""
+        """Return the score of each pair, with the `explain` most telling continuations.
+
+        `interval` is the confidence of the interval that is told with each, as 0.95.
+        """
         return await self._ask(
-            similarity_call({"pairs": [list(p) for p in pairs]}, settings, explain)
+            similarity_call({"pairs": [list(p) for p in pairs]}, settings, explain, interval)
         )
 
     async def one_to_many(
@@ -74,11 +78,12 @@ class AsyncClient:
         targets: Sequence[str],
         *,
         explain: int = 0,
+        interval: float | None = None,
         **settings: Unpack[Settings],
     ) -> list[Score]:
         """Return the score of the source with each target."""
         body = {"source": source, "targets": list(targets)}
-        return await self._ask(similarity_call(body, settings, explain))
+        return await self._ask(similarity_call(body, settings, explain, interval))
 
     async def matrix(
         self,

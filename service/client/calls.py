@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 
 from service.client.errors import ApiError
-from service.client.values import Matrix, Ranked, Score, Settings, Telling, Trajectory
+from service.client.values import Interval, Matrix, Ranked, Score, Settings, Telling, Trajectory
 
 Json = Any
 Result = TypeVar("Result")
@@ -23,10 +23,12 @@ class Call(Generic[Result]):
 
 
 def similarity_call(
-    body: Mapping[str, Json], settings: Settings, explain: int
+    body: Mapping[str, Json], settings: Settings, explain: int, interval: float | None
 ) -> Call[list[Score]]:
     """Ask for the scores of pairs, or of a source with targets."""
-    asked = {"explain": True, "top": explain} if explain else {}
+    asked: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
+    if interval is not None:
+        asked["interval"] = interval
     return Call("/v1/similarity", {**body, **settings, **asked}, _read_scores)
 
 
@@ -69,6 +71,7 @@ def _read_scores(answer: Json) -> list[Score]:
                 _read_telling(told)
                 for told in result.get("explanation", {}).get("continuations", ())
             ),
+            interval=_read_interval(result["interval"]) if "interval" in result else None,
         )
         for result in answer["results"]
     ]
@@ -82,6 +85,14 @@ def _read_telling(told: Json) -> Telling:
         log_likelihoods=(under_first, under_second),
         tokens=told["tokens"],
         ended=told["ended"],
+    )
+
+
+def _read_interval(told: Json) -> Interval:
+    return Interval(
+        confidence=told["confidence"],
+        distance=tuple(told["distance"]),
+        similarity=tuple(told["similarity"]),
     )
 
 

@@ -5,8 +5,12 @@ from typing import TypedDict
 
 
 class Settings(TypedDict, total=False):
-    """How trajectories are sampled and compared; what is left out is the service's default."""
+    """How texts are compared; what is left out is the service's default.
 
+    All but `preset` are of trajectories, and to give one is to ask for the preset "paper".
+    """
+
+    preset: str
     n_trajectories: int
     max_tokens: int
     temperature: float
@@ -31,12 +35,22 @@ class Telling:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interval:
+    """Where the scores would be with trajectories without end: both ends of each."""
+
+    confidence: float
+    distance: tuple[float, float]
+    similarity: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """How alike two texts are; `telling` is filled where an explanation was asked for."""
+    """How alike two texts are; with what was asked for of an explanation and an interval."""
 
     similarity: float
     distance: float
     telling: tuple[Telling, ...] = ()
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

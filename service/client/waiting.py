@@ -76,10 +76,16 @@ class Client:
         pairs: Sequence[tuple[str, str]],
         *,
         explain: int = 0,
+        interval: float | None = None,
         **settings: Unpack[Settings],
     ) -> list[Score]:
-        """Return the score of each pair, with the `explain` most telling continuations."""
-        return self._ask(similarity_call({"pairs": [list(p) for p in pairs]}, settings, explain))
+        """Return the score of each pair, with the `explain` most telling continuations.
+
+        `interval` is the confidence of the interval that is told with each, as 0.95.
+        """
+        return self._ask(
+            similarity_call({"pairs": [list(p) for p in pairs]}, settings, explain, interval)
+        )
 
     def one_to_many(
         self,
@@ -87,11 +93,12 @@ class Client:
         targets: Sequence[str],
         *,
         explain: int = 0,
+        interval: float | None = None,
         **settings: Unpack[Settings],
     ) -> list[Score]:
         """Return the score of the source with each target."""
         body = {"source": source, "targets": list(targets)}
-        return self._ask(similarity_call(body, settings, explain))
+        return self._ask(similarity_call(body, settings, explain, interval))
 
     def matrix(
         self,

@@ -11,13 +11,19 @@ let shown = null;
 
 const texts = () => $("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
 
-function settings() {
+// Of continuations: what explains a pair, whichever way the map was made.
+function sampling() {
   return {
     n_trajectories: Number($("n").value),
     max_tokens: Number($("m").value),
     prompt: $("prompt").value,
     distance: $("distance").value,
   };
+}
+
+function settings() {
+  const preset = $("preset").value;
+  return preset === "paper" ? { preset, ...sampling() } : { preset };
 }
 
 function say(message, wrong = false) {
@@ -67,10 +73,9 @@ async function compare() {
     say(`Give 2 to ${MOST_TEXTS} texts, one on each line; there are ${rows.length}.`, true);
     return;
   }
-  const chosen = settings();
-  const answer = await run({ rows, ...chosen }, "Comparing");
+  const answer = await run({ rows, ...settings() }, "Comparing");
   if (answer) {
-    shown = { rows, chosen, similarities: answer.similarities };
+    shown = { rows, sampling: sampling(), similarities: answer.similarities };
     $("detail").hidden = true;
     draw();
   }
@@ -157,7 +162,7 @@ async function explain(target) {
   $("map").querySelector(".chosen")?.classList.remove("chosen");
   target.classList.add("chosen");
   const pair = [shown.rows[i], shown.rows[j]];
-  const body = { pairs: [pair], explain: true, top: TELLINGS, ...shown.chosen };
+  const body = { pairs: [pair], explain: true, top: TELLINGS, ...shown.sampling };
   const answer = await run(body, "Explaining");
   if (answer) tell(pair, answer.results[0]);
 }
@@ -168,7 +173,7 @@ function tell([a, b], { similarity, distance, explanation }) {
   const direction = Math.abs(explanation.entailment) < 0.01 ? "" :
     `, ${explanation.entailment > 0 ? "A rather entails B" : "B rather entails A"}`;
   $("numbers").textContent =
-    `Similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}${direction}.`;
+    `By continuations: similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}${direction}.`;
   const all = explanation.continuations.flatMap((told) => told.log_likelihoods.map(Math.exp));
   const longest = Math.max(...all);
   $("tellings").replaceChildren(...explanation.continuations.map((told) => telling(told, longest)));
@@ -216,13 +221,12 @@ function asCurl() {
 }
 
 function asPython() {
-  const { n_trajectories, max_tokens, prompt, distance } = settings();
+  const named = Object.entries(settings())
+    .map(([name, value]) => `        ${name}=${JSON.stringify(value)},\n`).join("");
   const list = texts().map((text) => `    ${JSON.stringify(text)},\n`).join("");
   return `import os\n\nfrom service.client import Client\n\ntexts = [\n${list}]\n` +
     `with Client(${JSON.stringify(location.origin)}, api_key=os.environ.get("TRAJSIM_API_KEY")) as client:\n` +
-    `    matrix = client.matrix(\n        texts,\n        n_trajectories=${n_trajectories},\n` +
-    `        max_tokens=${max_tokens},\n        prompt=${JSON.stringify(prompt)},\n` +
-    `        distance=${JSON.stringify(distance)},\n    )\nprint(matrix.similarities)\n`;
+    `    matrix = client.matrix(\n        texts,\n${named}    )\nprint(matrix.similarities)\n`;
 }
 
 async function copy(text) {
@@ -242,6 +246,10 @@ async function describe() {
   $("model").textContent = `Model: ${model.id}.`;
   $("n").max = model.limits.trajectories;
   $("m").max = model.limits.continuation_tokens;
+  for (const option of [...$("preset").options]) {
+    if (!model.presets.includes(option.value)) option.remove();
+  }
+  $("preset").value = model.preset;
 }
 
 $("form").addEventListener("submit", (event) => {

@@ -1,7 +1,7 @@
 """Meaning vectors as a way to compare texts."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -72,9 +72,7 @@ class VectorScorer(Scorer):
         self, pairs: Sequence[tuple[str, str]], progress: Progress = no_progress
     ) -> Sequence[Score]:
         """Return the score of each pair; a text that repeats is read once."""
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        number = {text: i for i, text in enumerate(texts)}
-        rows = self._rows(texts, progress)
+        vectors = self._vectors_of((text for pair in pairs for text in pair), progress)
         return [
             Score(
                 texts=pair,
@@ -83,7 +81,7 @@ class VectorScorer(Scorer):
                 fingerprint=self.fingerprint,
             )
             for pair in pairs
-            for distance in (float(_distances(*(rows[number[text]] for text in pair))),)
+            for distance in (float(_distances(*(vectors[text] for text in pair))),)
         ]
 
     def matrix(
@@ -94,9 +92,9 @@ class VectorScorer(Scorer):
     ) -> SimilarityMatrix:
         """Return all scores, at the cost of reading N + M texts."""
         columns = rows if columns is None else columns
-        vectors = self._rows([*rows, *columns], progress)
-        left, right = vectors[: len(rows)], vectors[len(rows) :]
-        distances = np.stack([_distances(row, right) for row in left])
+        vectors = self._vectors_of([*rows, *columns], progress)
+        right = np.stack([vectors[column] for column in columns])
+        distances = np.stack([_distances(vectors[row], right) for row in rows])
         return SimilarityMatrix(
             rows=tuple(rows),
             columns=tuple(columns),
@@ -105,10 +103,12 @@ class VectorScorer(Scorer):
             fingerprint=self.fingerprint,
         )
 
-    def _rows(self, texts: Sequence[str], progress: Progress) -> FloatArray:
-        if not texts:
-            return np.empty((0, self._vectors.width))
-        return self._encode(texts, progress("encoding", len(texts))).astype(np.float64)
+    def _vectors_of(self, texts: Iterable[str], progress: Progress) -> dict[str, FloatArray]:
+        distinct = list(dict.fromkeys(texts))
+        if not distinct:
+            return {}
+        rows = self._encode(distinct, progress("encoding", len(distinct))).astype(np.float64)
+        return dict(zip(distinct, rows, strict=True))
 
 
 def settings_of(vectors: MeaningVectors) -> VectorSettings:

@@ -29,3 +29,19 @@ def open_vectors(where: str, model: LanguageModel) -> MeaningVectors:
             f"trajsim fit --model {model.info.name} --corpus FILE --out DIR, and name DIR"
         )
     return load(EMBEDDED_PATH / "vectors", model)
+
+
+def find_vectors(where: str | None, model: LanguageModel) -> MeaningVectors | None:
+    """Return a folder's vectors, or without one those that ship with the model, if any do.
+
+    Raises
+    ------
+    ConfigError
+        If the folder has none, or those of another model.
+    """
+    try:
+        return open_vectors(where or GENERAL, model)
+    except UnsupportedError:
+        if where is None:
+            return None
+        raise

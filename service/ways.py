@@ -1,0 +1,113 @@
+"""Which way a request's texts are compared: as it asks, else as the service is set, else the best.
+
+A request that gives a setting of trajectories, or asks for what only trajectories tell, asks for
+the preset `paper`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.job import Job
+from service.limits import check_pairs, check_texts
+from service.settings import Settings
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError
+from similarity.presets import BEST, PAPER, preset_vectors
+from similarity.scorers import Scorer, TrajectoryScorer
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.scoring import VectorScorer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a request says of how to compare.
+
+    `needs_trajectories` names a field of it that only `paper` can do.
+    """
+
+    preset: str | None = None
+    config: ComparisonConfig = field(default_factory=ComparisonConfig)
+    needs_trajectories: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A preset, and the trajectories' settings, which are of `paper` alone."""
+
+    preset: str
+    config: ComparisonConfig
+
+    def check(self, pairs: Sequence[tuple[str, str]], settings: Settings) -> None:
+        """Refuse pairs of texts that cost more than the service allows.
+
+        Raises
+        ------
+        RequestTooLargeError, ConfigError
+            Saying what is too much, and how much is allowed.
+        """
+        if self.preset == PAPER:
+            check_pairs(pairs, self.config, settings)
+        else:
+            check_texts({text for pair in pairs for text in pair}, settings)
+
+    def scorer(self, job: Job) -> Scorer:
+        """Return what compares a request's texts."""
+        if self.preset == PAPER or job.vectors is None:
+            return TrajectoryScorer(job, self.config)
+        vectors = preset_vectors(job.vectors, self.preset)
+        return VectorScorer(vectors, lambda texts, _: job.embed(texts, groups=vectors.groups))
+
+
+def default_preset(settings: Settings, vectors: MeaningVectors | None) -> str:
+    """Return how texts are compared where nothing is asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the settings name a preset that needs vectors, and there are none for it.
+    """
+    if settings.preset is None:
+        return BEST if serves(BEST, vectors) else PAPER
+    _check_vectors(settings.preset, vectors)
+    return settings.preset
+
+
+def choose_way(asked: Asked, settings: Settings, vectors: MeaningVectors | None) -> Way:
+    """Return the way to compare.
+
+    Raises
+    ------
+    ConfigError
+        If what is asked for needs vectors and there are none, or they cannot do it.
+    """
+    if asked.needs_trajectories is None:
+        preset = asked.preset or default_preset(settings, vectors)
+    elif asked.preset in (None, PAPER):
+        preset = PAPER
+    else:
+        raise ConfigError(
+            f"{asked.needs_trajectories} is of trajectories, and preset {asked.preset} compares "
+            "by meaning vectors; leave one of the two out"
+        )
+    _check_vectors(preset, vectors)
+    return Way(preset=preset, config=asked.config)
+
+
+def serves(preset: str, vectors: MeaningVectors | None) -> bool:
+    """Whether a model with these vectors can compare in this way."""
+    try:
+        _check_vectors(preset, vectors)
+    except ConfigError:
+        return False
+    return True
+
+
+def _check_vectors(preset: str, vectors: MeaningVectors | None) -> None:
+    if preset == PAPER:
+        return
+    if vectors is None:
+        raise ConfigError(
+            f"preset {preset} compares by meaning vectors, and the model is served without; "
+            "use preset paper, or fit vectors by trajsim fit and serve with --vectors"
+        )
+    preset_vectors(vectors, preset)

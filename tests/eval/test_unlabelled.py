@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from eval import datasets
+from eval.datasets import Benchmark, Source, load_task
+from eval.unlabelled import read_unlabelled
+from similarity.errors import InputError
+
+ROWS = "subset\tscore\tsentence1\tsentence2\n"
+
+
+def write(folder: Path, task: str, *pairs: tuple[str, str]) -> None:
+    rows = "".join(f"\t1\t{first}\t{second}\n" for first, second in pairs)
+    (folder / f"{task}.tsv").write_text(ROWS + rows, encoding="utf-8")
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+    for task in ("stsb-train", "sick-r-train", "stsb-test"):
+        monkeypatch.setitem(datasets.BENCHMARKS, task, Benchmark(task, 2, None))
+    write(tmp_path, "stsb-train", ("a", "b"), ("b", "in the test"))
+    write(tmp_path, "sick-r-train", ("c", "a"), ("d", "d"))
+    write(tmp_path, "stsb-test", ("in the test", "x"), ("y", "z"))
+    return Source(str(tmp_path))
+
+
+def test_sentences_of_what_is_not_reported_on(source: Source) -> None:
+    found = read_unlabelled(None, source, [load_task("stsb-test", source)])
+    assert found.texts == ["a", "b", "c", "d"]
+    assert found.origin == "stsb-train, sick-r-train"
+
+
+def test_a_damaged_file_is_no_missing_one(source: Source, tmp_path: Path) -> None:
+    write(tmp_path, "sick-r-train", ("c", "a"))
+    with pytest.raises(InputError, match="has 1 pairs"):
+        read_unlabelled(None, source, [])
+
+
+def test_without_any_there_are_none(tmp_path: Path) -> None:
+    assert read_unlabelled(None, Source(str(tmp_path / "none")), []).texts == []
+
+
+def test_lines_of_a_file(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "texts"
+    path.write_text("one\n\n two \none\nx\n", encoding="utf-8")
+    found = read_unlabelled(path, source, [load_task("stsb-test", source)])
+    assert found.texts == ["one", "two"]
+    assert found.origin == "texts"

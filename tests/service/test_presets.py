@@ -1,0 +1,143 @@
+"""Which way a request's texts are compared, and that it is the library's numbers that come."""
+
+from pathlib import Path
+
+import pytest
+
+from service.client import Client
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError
+from similarity.models.toy import ToyModel
+from similarity.pipeline import compare
+from similarity.presets import open_scorer
+from similarity.vectors import VectorConfig, fit, save
+from tests.service.servers import running
+
+TEXTS = [f"{i} texts of {i * i} letters" for i in range(60)]
+PAIRS = [["a b", "c d"], ["a b", "a b"], ["a b", "e f"]]
+SMALL = {"n_trajectories": 3, "max_tokens": 4}
+
+
+@pytest.fixture(scope="module")
+def folder(toy_model: ToyModel, tmp_path_factory) -> str:
+    config = VectorConfig(
+        trajectories=1, states=0, n_references=3, reference_tokens=2, projection=4, rank=8
+    )
+    folder: Path = tmp_path_factory.mktemp("vectors")
+    save(fit(toy_model, TEXTS, config), folder)
+    return str(folder)
+
+
+@pytest.fixture
+def client(open_client, folder):
+    return open_client(vectors=folder)
+
+
+def ask(client, **body):
+    return client.post("/v1/similarity", json=body)
+
+
+def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
+    best = open_scorer(ToyModel(), "best", vectors=folder)
+    expected = [score.distance for score in best.score(PAIRS)]
+    for asked in ({}, {"preset": "best"}, {"top": 3, "explain": False}):
+        answer = ask(client, pairs=PAIRS, **asked).json()
+        assert [one["distance"] for one in answer["results"]] == pytest.approx(expected, abs=1e-6)
+        assert answer["fingerprint"]["id"] == best.fingerprint.digest
+        assert answer["usage"]["sampled_tokens"] == 0 < answer["usage"]["scored_tokens"]
+    assert answer["results"][1] == {"similarity": 1, "distance": 0}
+
+    paper = compare(ToyModel(), *PAIRS[0])
+    small = compare(ToyModel(), *PAIRS[0], ComparisonConfig.build(**SMALL))
+    for asked, expected_one in (
+        ({"preset": "paper"}, paper),
+        ({"explain": True}, paper),
+        ({"interval": 0.9}, paper),
+        (SMALL, small),
+        ({"preset": "paper", **SMALL}, small),
+    ):
+        answer = ask(client, pairs=PAIRS[:1], **asked).json()
+        assert answer["results"][0]["distance"] == pytest.approx(expected_one.distance, abs=1e-6)
+        assert answer["fingerprint"]["id"] == expected_one.fingerprint.digest
+
+
+def test_a_matrix_and_the_borrowed_routes_too(client, folder):
+    (_, _, score) = open_scorer(ToyModel(), "best", vectors=folder).score(PAIRS)
+    matrix = ask(client, rows=["a b", "e f"]).json()
+    assert matrix["distances"][0] == pytest.approx([0, score.distance], abs=1e-6)
+    inputs = {"source_sentence": "a b", "sentences": ["e f"]}
+    (similarity,) = client.post("/similarity", json={"inputs": inputs}).json()
+    assert similarity == pytest.approx(score.similarity, abs=1e-6)
+    ranked = client.post("/v2/rerank", json={"query": "a b", "documents": ["e f", "a b"]}).json()
+    assert [item["index"] for item in ranked["results"]] == [1, 0]
+    assert ranked["results"][1]["relevance_score"] == pytest.approx(score.similarity, abs=1e-6)
+
+
+def test_what_contradicts_itself_is_refused(client, open_client):
+    for body in ({"preset": "best", "seed": 1}, {"preset": "best", "explain": True}):
+        answer = ask(client, pairs=PAIRS, **body)
+        assert answer.status_code == 422
+        assert "is of trajectories" in answer.json()["error"]["message"]
+    # Fitted without the group that it compares by.
+    assert "states" in ask(client, pairs=PAIRS, preset="fast").json()["error"]["message"]
+    answer = ask(open_client(), pairs=PAIRS, preset="best")
+    assert answer.status_code == 422
+    assert "served without" in answer.json()["error"]["message"]
+    assert ask(client, pairs=PAIRS, preset="worst").status_code == 422
+
+
+def test_the_service_has_a_preset_of_its_own(open_client, folder):
+    client = open_client(vectors=folder, preset="paper")
+    answer = ask(client, pairs=PAIRS[:1]).json()
+    assert answer["results"][0]["distance"] == pytest.approx(
+        compare(ToyModel(), *PAIRS[0]).distance
+    )
+    card = client.get("/v1/models").json()["data"][0]
+    assert (card["preset"], card["presets"]) == ("paper", ["paper", "best"])
+    card = open_client().get("/v1/models").json()["data"][0]
+    assert (card["preset"], card["presets"]) == ("paper", ["paper"])
+    with pytest.raises(ConfigError, match="served without"):
+        open_client(preset="best")
+
+
+def test_parts_of_vectors_are_kept_apart(open_client, tiny, tmp_path):
+    model = tiny("llama")
+    config = VectorConfig(n_references=2, reference_tokens=2, projection=4, rank=8)
+    save(fit(model, TEXTS, config), tmp_path)
+    client = open_client(model, vectors=str(tmp_path))
+    for _ in range(2):  # the second time from the cache
+        for preset in ("fast", "best"):
+            scores = open_scorer(model, preset, vectors=str(tmp_path)).score(PAIRS)
+            answer = ask(client, pairs=PAIRS, preset=preset).json()
+            found = [one["distance"] for one in answer["results"]]
+            assert found == pytest.approx([score.distance for score in scores], abs=1e-5)
+    assert answer["usage"]["cached_tokens"] == answer["usage"]["scored_tokens"]
+
+
+def test_intervals(client):
+    paper = compare(ToyModel(), *PAIRS[0], ComparisonConfig.build(**SMALL))
+    answer = ask(client, pairs=PAIRS[:1], interval=0.9, explain=True, **SMALL).json()
+    (result,) = answer["results"]
+    assert result["interval"]["distance"] == pytest.approx(paper.interval(0.9).distance)
+    assert result["interval"]["similarity"] == pytest.approx(paper.interval(0.9).similarity)
+    assert result["explanation"]["continuations"]
+    matrix = ask(client, rows=["a b", "c d"], interval=0.9, **SMALL).json()
+    assert matrix["intervals"][0][1] == result["interval"]
+    assert "explanations" not in matrix
+    for wrong in ({"interval": 1}, {"interval": 0.9, "distance": "linf"}):
+        assert ask(client, pairs=PAIRS, **wrong).status_code == 422
+    alone = ask(client, pairs=PAIRS, interval=0.9, n_trajectories=1)
+    assert "at least 2" in alone.json()["error"]["message"]
+
+
+def test_the_client_asks_for_them(folder):
+    with running(ToyModel(), vectors=folder) as url, Client(url) as client:
+        expected = open_scorer(ToyModel(), "best", vectors=folder).score(PAIRS)
+        found = client.similarity([(u, v) for u, v in PAIRS])
+        assert [score.distance for score in found] == pytest.approx([s.distance for s in expected])
+        (paper,) = client.similarity([("a b", "c d")], preset="paper", interval=0.95)
+        low, high = compare(ToyModel(), "a b", "c d").interval().distance
+        assert paper.interval is not None
+        assert paper.interval.distance == pytest.approx((low, high))
+        (told,) = client.one_to_many("a b", ["c d"], interval=0.95)
+        assert told == paper
