@@ -6,9 +6,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.app import create_app
+from service.cache import Cache
+from service.job import SharedModel
+from service.metrics import Metrics
+from service.scheduler import Scheduler
 from service.settings import Settings
 from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
+from tests.service.models import FaultyModel
 
 Opener = Callable[..., TestClient]
 
@@ -41,3 +46,35 @@ def open_client() -> Iterator[Opener]:
 def client(open_client: Opener) -> TestClient:
     """Return a client of an application with default settings on the toy model."""
     return open_client()
+
+
+class Ignorant:
+    """An observer that keeps what it is told."""
+
+    def __init__(self):
+        self.calls = []
+
+    def call_began(self):
+        pass
+
+    def call_ended(self, stage, units, tokens, error):
+        self.calls.append((stage, units, tokens))
+
+
+@pytest.fixture
+def shared():
+    """Return a function that shares a model; the schedulers are closed at the end."""
+    opened = []
+
+    def share(model, *, batch_tokens=10_000, cache_bytes=0):
+        cache = Cache(cache_bytes)
+        observer = Ignorant()
+        scheduler = Scheduler(model, batch_tokens=batch_tokens, cache=cache, observer=observer)
+        opened.append((scheduler, model))
+        return SharedModel(model, scheduler, cache, Metrics())
+
+    yield share
+    for scheduler, model in opened:
+        if isinstance(model, FaultyModel):
+            model.free.set()
+        scheduler.close(patience=5)

@@ -10,7 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.page import FILES, STATIC
+from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
+from similarity.pipeline import compare as compare_texts
+from similarity.presets import open_scorer
+from similarity.vectors import VectorConfig, fit, save
 from tests.service.servers import running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -79,6 +83,33 @@ def test_heat_map_and_explanation(page):
     expect(page.locator("#text-b")).to_have_text("x y z")
     expect(page.locator("#tellings li")).to_have_count(8)
     expect(page.locator("#tellings li").first.locator(".bar")).to_have_count(2)
+
+
+@pytest.mark.slow
+def test_a_map_by_vectors_is_explained_by_continuations(browser, tmp_path):
+    config = VectorConfig(states=0, n_references=2, reference_tokens=2, projection=4, rank=8)
+    save(fit(ToyModel(), [f"{i} texts of {i * i} letters" for i in range(60)], config), tmp_path)
+    with running(ToyModel(), vectors=str(tmp_path)) as url:
+        page = browser.new_page()
+        page.goto(url)
+        # Not fitted with the group that the third compares by.
+        expect(page.locator("#preset option")).to_have_text(["meaning vectors", "continuations"])
+        expect(page.locator("#preset")).to_have_value("best")
+        compare(page, ["a b c", "x y z"])
+        (score,) = open_scorer(ToyModel(), "best", vectors=str(tmp_path)).score(
+            [("a b c", "x y z")]
+        )
+        cell = page.locator("[data-cell='0,1']")
+        expect(cell).to_have_text(f"{score.similarity:.2f}")
+        cell.click()
+        expect(page.locator("#tellings li")).to_have_count(8)
+        expect(page.locator("#numbers")).to_contain_text("By continuations")
+        page.select_option("#preset", "paper")
+        compare(page, ["a b c", "x y z"])
+        small = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+        paper = compare_texts(ToyModel(), "a b c", "x y z", small)
+        expect(cell).to_have_text(f"{paper.similarity:.2f}")
+        page.close()
 
 
 @pytest.mark.slow

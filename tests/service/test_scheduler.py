@@ -2,57 +2,15 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
-from service.cache import Cache
-from service.job import Job, SharedModel
-from service.metrics import Metrics
-from service.scheduler import Scheduler
 from service.units import Client, Unit
-from similarity.config import ComparisonConfig, Law
+from similarity.config import Law
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare_pairs
 from tests.service.models import POISON, FaultyModel
-
-CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
-TOKENS_OF_TEXT = 4 * 6
-
-
-class Ignorant:
-    """An observer that keeps what it is told."""
-
-    def __init__(self):
-        self.calls = []
-
-    def call_began(self):
-        pass
-
-    def call_ended(self, stage, units, tokens, error):
-        self.calls.append((stage, units, tokens))
-
-
-@pytest.fixture
-def shared():
-    """Return a function that shares a model; the schedulers are closed at the end."""
-    opened = []
-
-    def share(model, *, batch_tokens=10_000, cache_bytes=0):
-        cache = Cache(cache_bytes)
-        observer = Ignorant()
-        scheduler = Scheduler(model, batch_tokens=batch_tokens, cache=cache, observer=observer)
-        opened.append((scheduler, model))
-        return SharedModel(model, scheduler, cache, Metrics())
-
-    yield share
-    for scheduler, model in opened:
-        if isinstance(model, FaultyModel):
-            model.free.set()
-        scheduler.close(patience=5)
 
 
 def unit(text, cost=1, law=None, key=None):
@@ -226,48 +184,6 @@ def test_the_same_unit_of_two_requests_is_computed_once(shared):
     scheduler.submit(Client(), [later])
     later.future.result(5)
     assert model.sampled == [1]
-
-
-def test_answers_do_not_depend_on_who_else_asks(shared):
-    texts = [f"text number {i} of some length {'x' * i}" for i in range(12)]
-    pairs = [(texts[i], texts[(i * 5 + 1) % 12]) for i in range(12)]
-    alone = compare_pairs(ToyModel(), pairs, CONFIG)
-    together = shared(ToyModel(), batch_tokens=300, cache_bytes=50_000)
-    with ThreadPoolExecutor(12) as pool:
-        jobs = [pool.submit(compare_pairs, Job(together), [pair], CONFIG) for pair in pairs * 3]
-        results = [job.result(20)[0] for job in jobs]
-    for mine, theirs in zip(results, alone * 3, strict=True):
-        assert mine.trajectories == theirs.trajectories
-        assert mine.distance == pytest.approx(theirs.distance, abs=1e-5)
-        np.testing.assert_allclose(mine.log_likelihoods, theirs.log_likelihoods, atol=1e-5)
-
-
-def test_usage_tells_tokens_and_what_the_cache_knew(shared):
-    together = shared(ToyModel(), cache_bytes=1_000_000)
-    first, again = Job(together), Job(together)
-    compare_pairs(first, [("one text", "another")], CONFIG)
-    compare_pairs(again, [("one text", "another")], CONFIG)
-    assert first.usage.cached_tokens == 0
-    assert 0 < first.usage.sampled_tokens <= 2 * TOKENS_OF_TEXT
-    assert (again.usage.sampled_tokens, again.usage.scored_tokens) == (
-        first.usage.sampled_tokens,
-        first.usage.scored_tokens,
-    )
-    assert again.usage.cached_tokens == again.usage.sampled_tokens + again.usage.scored_tokens
-
-
-def test_the_cache_keeps_to_its_size_and_forgets_what_was_used_longest_ago():
-    cache = Cache(2_000)
-    rows = [np.zeros(20) for _ in range(50)]
-    for i, row in enumerate(rows):
-        cache.learn("score", [bytes([i])], [row])
-        cache.recall("score", [b"\0"])
-    assert cache.bytes_used <= 2_000
-    assert cache.recall("score", [b"\0"]) is not None
-    assert cache.recall("score", [b"\1"]) is None
-    cache.learn("score", [b"huge"], [np.zeros(1_000)])
-    assert cache.recall("score", [b"huge"]) is None
-    assert cache.recall("score", [b"\0"]) is not None
 
 
 def test_closing_frees_everyone(shared):

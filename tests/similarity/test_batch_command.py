@@ -1,0 +1,80 @@
+"""`trajsim batch`, as a user gives it."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity.cli import main
+from tests.conftest import ROOT
+from tests.similarity.test_batch import GOOD, as_lines, files_in, read
+
+OPTIONS = ("--model", "toy", "-n", "2", "-m", "3")
+
+
+def command(tmp_path: Path, *more: str) -> Result:
+    arguments = ("batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"))
+    return CliRunner().invoke(main, [*arguments, *OPTIONS, *more])
+
+
+def test_command_says_what_it_did(tmp_path: Path) -> None:
+    files_in(tmp_path, as_lines(GOOD) + b"bad\n")
+    result = command(tmp_path, "--errors", str(tmp_path / "refused"))
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert f"wrote 4 answers to {tmp_path / 'out.jsonl'}" in result.stderr
+    assert f"1 lines could not be compared: {tmp_path / 'refused'}" in result.stderr
+    assert read(tmp_path / "refused")[0]["line"] == 5
+    again = command(tmp_path, "--errors", str(tmp_path / "refused"))
+    assert "5 of 5 lines were done before" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--chunk", "0"), "a chunk must have at least 1 line, got 0"),
+        (("--errors", "in.jsonl"), "must be different files"),
+        (("--seed", "-1"), "seed must be between 0"),
+    ],
+)
+def test_bad_options_are_one_clear_line(
+    options: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files_in(tmp_path)
+    result = command(tmp_path, *options)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert message in result.stderr
+
+
+def test_no_input_is_one_clear_line(tmp_path: Path) -> None:
+    result = command(tmp_path)
+    assert result.exit_code == 2
+    assert "cannot read" in result.stderr
+    assert "No such file" in result.stderr
+
+
+def test_killed_for_good_it_goes_on(tmp_path: Path) -> None:
+    """A process killed with -9 while another is refused, against one left alone."""
+    many = as_lines([GOOD[0] | {"custom_id": str(i)} for i in range(3000)])
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    files_in(tmp_path / "whole", many)
+    files = files_in(tmp_path / "killed", many)
+    assert command(tmp_path / "whole", "--chunk", "50").exit_code == 0
+    arguments = ("batch", str(files.input), str(files.output), *OPTIONS, "--chunk", "50")
+    process = subprocess.Popen([sys.executable, "-m", "similarity", *arguments], cwd=ROOT)
+    while not files.output.exists() or not files.output.stat().st_size:
+        time.sleep(0.01)
+    refused = command(tmp_path / "killed", "--chunk", "50")
+    process.kill()
+    process.wait()
+    assert refused.exit_code == 2
+    assert "another process is writing" in refused.stderr
+    assert len(read(files.journal)) < 61
+    resumed = command(tmp_path / "killed", "--chunk", "50")
+    assert "lines were done before" in resumed.stderr
+    assert files.output.read_bytes() == (tmp_path / "whole" / "out.jsonl").read_bytes()
