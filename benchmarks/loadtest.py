@@ -23,7 +23,7 @@ from rich.table import Table
 
 from similarity.models.loader import DEFAULT_MODEL
 from similarity.options import open_model
-from similarity.pipeline import compare_pairs
+from similarity.presets import PAPER, PRESETS, open_scorer
 
 SUBJECTS = ("A man", "Two children", "The council", "An old bridge", "Her brother", "The museum")
 VERBS = ("looks at", "waits for", "writes about", "is covered by", "asks for", "moves around")
@@ -50,18 +50,19 @@ class Level:
 
 @click.command()
 @click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--preset", type=click.Choice(PRESETS), default=PAPER, show_default=True)
 @click.option("--seconds", default=30.0, show_default=True, help="At each number of clients.")
 @click.option("--pairs", "count", default=96, show_default=True, help="For the offline figure.")
-def main(model_name: str, seconds: float, count: int) -> None:
+def main(model_name: str, preset: str, seconds: float, count: int) -> None:
     """Print a table of throughput and latency, and the ratio to offline."""
     pairs = new_pairs()
-    before = offline_throughput(model_name, list(itertools.islice(pairs, count)))
-    with served(model_name) as url:
+    before = offline_throughput(model_name, preset, list(itertools.islice(pairs, count)))
+    with served(model_name, preset) as url:
         asyncio.run(load(url, 1, min(5.0, seconds), pairs))
         levels = [asyncio.run(load(url, clients, seconds, pairs)) for clients in CLIENTS]
     # A machine that others use changes under one's hands: seen by measuring offline twice.
-    after = offline_throughput(model_name, list(itertools.islice(pairs, count)))
-    print_table(model_name, (before, after), levels)
+    after = offline_throughput(model_name, preset, list(itertools.islice(pairs, count)))
+    print_table(f"{model_name}, {preset}", (before, after), levels)
 
 
 def new_pairs() -> Iterator[Pair]:
@@ -72,19 +73,19 @@ def new_pairs() -> Iterator[Pair]:
         yield next(texts), next(texts)
 
 
-def offline_throughput(model_name: str, pairs: list[Pair]) -> float:
+def offline_throughput(model_name: str, preset: str, pairs: list[Pair]) -> float:
     """Return pairs a second of the library, all pairs in one call."""
-    model = open_model(model_name, "auto", "auto")
-    compare_pairs(model, pairs[:2])
+    scorer = open_scorer(open_model(model_name, "auto", "auto"), preset)
+    scorer.score(pairs[:2])
     begin = time.perf_counter()
-    compare_pairs(model, pairs)
+    scorer.score(pairs)
     return len(pairs) / (time.perf_counter() - begin)
 
 
 @contextmanager
-def served(model_name: str) -> Iterator[str]:
+def served(model_name: str, preset: str) -> Iterator[str]:
     """Run `trajsim serve` without its cache; give its address."""
-    options = ["--model", model_name, "--port", "0", "--cache-megabytes", "0"]
+    options = ["--model", model_name, "--preset", preset, "--port", "0", "--cache-megabytes", "0"]
     command = [sys.executable, "-m", "similarity", "serve", "--log-level", "warning", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -118,12 +119,11 @@ async def load(url: str, clients: int, seconds: float, pairs: Iterator[Pair]) ->
     return level
 
 
-def print_table(model_name: str, offline: tuple[float, float], levels: list[Level]) -> None:
+def print_table(what: str, offline: tuple[float, float], levels: list[Level]) -> None:
     """Print what was measured, beside the better of the two offline figures."""
     before, after = offline
     table = Table(
-        title=f"{model_name}, one pair a request, n = m = 20; "
-        f"offline {before:.2f}/s before, {after:.2f}/s after"
+        title=f"{what}, one pair a request; offline {before:.2f}/s before, {after:.2f}/s after"
     )
     for column in ("clients", "pairs/s", "of offline", "p50 s", "p95 s", "p99 s", "answers"):
         table.add_column(column, justify="right")

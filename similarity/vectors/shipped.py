@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from similarity.config import Law
 from similarity.errors import UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import EMBEDDED, EMBEDDED_PATH
@@ -17,7 +18,7 @@ def open_vectors(where: str, model: LanguageModel) -> MeaningVectors:
     Raises
     ------
     UnsupportedError
-        If none ship with this model.
+        If none ship with this model, or it is reached in a way that does not tell what they need.
     ConfigError
         If the folder has none, or those of another model.
     """
@@ -28,6 +29,9 @@ def open_vectors(where: str, model: LanguageModel) -> MeaningVectors:
             f"no meaning vectors ship with {model.info.name}; fit them to your own text by "
             f"trajsim fit --model {model.info.name} --corpus FILE --out DIR, and name DIR"
         )
+    # What they are made of, asked of no text: a server of the same model does not tell it.
+    model.distributions([], Law())
+    model.hidden_states([])
     return load(EMBEDDED_PATH / "vectors", model)
 
 

@@ -1,13 +1,19 @@
 """The general vectors that ship with the embedded model."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from similarity.models.loader import EMBEDDED_PATH, load_model
+from similarity.config import Law
+from similarity.errors import UnsupportedError
+from similarity.models.base import LanguageModel, Rows, ScoreRequest
+from similarity.models.loader import EMBEDDED, EMBEDDED_PATH, load_model
+from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
 from similarity.vectors.explain import explain
-from similarity.vectors.shipped import GENERAL, open_vectors
+from similarity.vectors.shipped import GENERAL, find_vectors, open_vectors
 
 LIKE = ("A man is playing a guitar.", "Someone plays an instrument.")
 UNLIKE = ("A man is playing a guitar.", "The stock market fell on Monday.")
@@ -33,3 +39,21 @@ def test_they_can_be_read_back(vectors: MeaningVectors) -> None:
     result = explain(vectors, *LIKE)
     assert result.similarity == pytest.approx(vectors.similarity([LIKE])[0], abs=1e-4)
     assert any(place.both for place in result.places)
+
+
+def test_the_same_model_behind_a_server_is_compared_by_trajectories() -> None:
+    class Served(ToyModel):
+        """Tells log-probabilities of given tokens only, and goes by the embedded model's name."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.info = replace(self.info, name=EMBEDDED, revision="unknown")
+
+        def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+            return LanguageModel.distributions(self, requests, law)
+
+    assert find_vectors(None, Served()) is None
+    with pytest.raises(UnsupportedError, match="next-token distributions"):
+        find_vectors(GENERAL, Served())
+    with pytest.raises(UnsupportedError, match="no meaning vectors ship"):
+        find_vectors(GENERAL, ToyModel())
