@@ -1,9 +1,11 @@
-"""The comparison of pairs as a model of mteb: for its STS tasks, and for its reranking.
+"""The comparison of pairs, and meaning vectors, as models of mteb.
 
-mteb evaluates STS by encoding each side and holding the vectors against each other: by cosine,
-Manhattan and Euclidean distance, and by the model's own `similarity_pairwise`. A comparison of
-pairs has no vectors, and of those four only the last says something of it. Here all vectors are
-equal, so the other three are not a number rather than a wrong one::
+Meaning vectors (`VectorModel`) are an encoder like any other, for every task.
+
+Of trajectories: mteb evaluates STS by encoding each side and holding the vectors against each
+other: by cosine, Manhattan and Euclidean distance, and by the model's own `similarity_pairwise`.
+A comparison of pairs has no vectors, and of those four only the last says something of it. Here
+all vectors are equal, so the other three are not a number rather than a wrong one::
 
     task = by_own_similarity(mteb.get_task("STS12"))
     mteb.evaluate(TrajectorySts(model), task)
@@ -20,13 +22,15 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 from mteb.models import ModelMeta
 
-from similarity.config import ComparisonConfig
+from similarity.config import ComparisonConfig, Settings
 from similarity.cross_encoder import TrajectoryCrossEncoder
 from similarity.distances import FloatArray
 from similarity.errors import UnsupportedError
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import LanguageModel
+from similarity.models.base import LanguageModel, ModelInfo, Rows
 from similarity.pipeline import compare_matrix
+from similarity.sentence_encoder import VectorEncoder
+from similarity.vectors.scoring import settings_of
 
 Batches = Iterable[Mapping[str, Any]]
 # Tasks that hold pairs against judgements, and so make sense without vectors.
@@ -61,6 +65,20 @@ class TextRows(np.ndarray[tuple[int, int], np.dtype[np.float64]]):
         return rows
 
 
+class VectorModel(VectorEncoder):
+    """Meaning vectors as an encoder of mteb."""
+
+    def encode(self, inputs: Batches, **_options: Any) -> Rows:  # type: ignore[override]  # mteb's
+        """Return the texts' vectors, shape "text width"."""
+        return super().encode(_texts(inputs))
+
+    @property
+    def mteb_model_meta(self) -> ModelMeta:
+        """Name and revision, by which mteb keeps results: the revision is of every setting."""
+        model = self.vectors.model.info
+        return _described(model, Fingerprint(model, settings_of(self.vectors)), "-vectors")
+
+
 class _Described:
     """What mteb wants to know of a model, and the model."""
 
@@ -72,13 +90,7 @@ class _Described:
     @property
     def mteb_model_meta(self) -> ModelMeta:
         """Name and revision, by which mteb keeps results: the revision is of every setting."""
-        fingerprint = Fingerprint(self._model.info, self._config)
-        described = {
-            "name": f"trajsim/{self._model.info.name.strip('/').replace('/', '__')}",
-            "revision": fingerprint.digest,
-            "max_tokens": self._model.info.context_length,
-        }
-        return ModelMeta.create_empty(overwrites=described)
+        return _described(self._model.info, Fingerprint(self._model.info, self._config))
 
 
 class TrajectorySts(_Described):
@@ -115,6 +127,15 @@ class TrajectoryReranker(_Described):
     def predict(self, inputs1: Batches, inputs2: Batches, **_options: Any) -> FloatArray:
         """Return the similarity, in [0, 1], of each query with its document, shape "pair"."""
         return self._encoder.predict(_pairs(_texts(inputs1), _texts(inputs2)))
+
+
+def _described(model: ModelInfo, fingerprint: Fingerprint[Settings], more: str = "") -> ModelMeta:
+    described = {
+        "name": f"trajsim/{model.name.strip('/').replace('/', '__')}{more}",
+        "revision": fingerprint.digest,
+        "max_tokens": model.context_length,
+    }
+    return ModelMeta.create_empty(overwrites=described)
 
 
 def _texts(batches: Batches) -> list[str]:

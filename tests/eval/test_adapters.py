@@ -15,6 +15,9 @@ from similarity.config import ComparisonConfig
 from similarity.cross_encoder import TrajectoryCrossEncoder
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.toy import ToyModel
+from similarity.sentence_encoder import VectorEncoder
+from similarity.vectors import MeaningVectors, fit
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -27,6 +30,11 @@ PAIRS = [
 ]
 JUDGEMENTS = [5.0, 0.0, 4.0, 1.0]
 EXPECTED = [compare(ToyModel(), *pair, CONFIG).similarity for pair in PAIRS]
+
+
+@pytest.fixture(scope="module")
+def vectors(toy_model: ToyModel) -> MeaningVectors:
+    return fit(toy_model, sentences(60), TOY_CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +100,24 @@ def test_models_are_what_mteb_takes(mteb: Any, adapter: Any, toy_model: ToyModel
     assert sts.mteb_model_meta.name == "trajsim/toy"
 
 
+def test_mteb_evaluates_vectors(
+    mteb: Any, adapter: Any, task: Any, vectors: MeaningVectors
+) -> None:
+    model = adapter.VectorModel(vectors)
+    protocols = importlib.import_module("mteb.models")
+    assert isinstance(model, protocols.EncoderProtocol)
+    assert model.mteb_model_meta.name == "trajsim/toy-vectors"
+    expected = spearmanr(JUDGEMENTS, vectors.similarity(PAIRS)).statistic
+    # There is no trap here: the main score is of the vectors' cosine, as mteb means it.
+    scores = scores_of(mteb, model, task)
+    assert scores["main_score"] == scores["cosine_spearman"] == pytest.approx(expected)
+    mocks = "mteb.mocks.mock_tasks"
+    for kind in ("Retrieval", "Classification"):
+        module = importlib.import_module(f"{mocks}.{kind.lower()}")
+        other = getattr(module, f"Mock{kind}Task")()
+        assert 0 <= scores_of(mteb, model, other)["main_score"] <= 1
+
+
 def test_tasks_that_need_vectors_are_refused(mteb: Any, adapter: Any, toy_model: ToyModel) -> None:
     metadata = mteb.get_task("Banking77Classification").metadata
     with pytest.raises(UnsupportedError, match="is a task of Classification and needs vectors"):
@@ -124,6 +150,20 @@ def test_sentence_transformers_evaluates(toy_model: ToyModel, tmp_path: Path) ->
     assert found["made_spearman"] == pytest.approx(spearmanr(JUDGEMENTS, EXPECTED).statistic)
     assert model.model_card_data.metrics == [found]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_sentence_transformers_evaluates_vectors(vectors: MeaningVectors) -> None:
+    pytest.importorskip(
+        "sentence_transformers", reason="needs the extra trajsim[sentence-transformers]"
+    )
+    evaluation = importlib.import_module("sentence_transformers.sentence_transformer.evaluation")
+    model = VectorEncoder(vectors)
+    sides = [list(side) for side in zip(*PAIRS, strict=True)]
+    evaluator = evaluation.EmbeddingSimilarityEvaluator(*sides, JUDGEMENTS, name="made")
+    found = evaluator(model)
+    expected = spearmanr(JUDGEMENTS, vectors.similarity(PAIRS)).statistic
+    assert found["made_spearman_cosine"] == pytest.approx(expected)
+    assert model.model_card_data.metrics == [found]
 
 
 def senteval_sts(params: dict[str, Any], batcher: Any) -> Iterator[float]:

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from similarity.errors import ConfigError
+from similarity.models.toy import ToyModel
+from similarity.sentence_encoder import VectorEncoder
+from similarity.vectors import MeaningVectors, fit
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
+
+TEXTS = sentences(4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def vectors(toy_model: ToyModel) -> MeaningVectors:
+    return fit(toy_model, sentences(60), TOY_CONFIG)
+
+
+def test_encode_gives_the_vectors(vectors: MeaningVectors) -> None:
+    encoder = VectorEncoder(vectors)
+    expected = vectors.encode(TEXTS)
+    found = encoder.encode(TEXTS, batch_size=2, show_progress_bar=False, normalize_embeddings=True)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(encoder.encode_query(TEXTS), expected)
+    assert encoder.encode(TEXTS[0]).shape == (vectors.width,)
+    short = encoder.encode(TEXTS, truncate_dim=3, precision="float32")
+    np.testing.assert_array_equal(short, vectors.encode(TEXTS, dimensions=3))
+
+
+def test_similarity_is_the_cosine(vectors: MeaningVectors) -> None:
+    encoder = VectorEncoder(vectors)
+    rows = encoder.encode(TEXTS)
+    among = encoder.similarity(rows, rows)
+    np.testing.assert_allclose(among.diagonal(), 1, atol=1e-5)
+    crossed = encoder.similarity_pairwise(rows, rows[::-1])
+    np.testing.assert_allclose(crossed, among[:, ::-1].diagonal(), atol=1e-6)
+    pairs = [(TEXTS[0], TEXTS[1])]
+    assert among[0, 1] == pytest.approx(vectors.similarity(pairs)[0], abs=1e-6)
+    assert encoder.similarity(rows[0], rows).shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"convert_to_tensor": True},
+        {"precision": "int8"},
+        {"prompt": "query: "},
+        {"truncate_dim": 0},
+        {"unheard_of": 1},
+    ],
+)
+def test_what_would_change_the_answer_is_refused(
+    vectors: MeaningVectors, options: dict[str, object]
+) -> None:
+    with pytest.raises(ConfigError):
+        VectorEncoder(vectors).encode(TEXTS, **options)
