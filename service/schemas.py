@@ -44,7 +44,9 @@ class TokenUsage(Strict):
     """What an answer rests on, at most part of which had to be computed anew."""
 
     sampled_tokens: int = Field(ge=0, description="Tokens of the sampled continuations.")
-    scored_tokens: int = Field(ge=0, description="Tokens scored under other texts.")
+    scored_tokens: int = Field(
+        ge=0, description="Tokens scored under other texts, or read for meaning vectors."
+    )
     cached_tokens: int = Field(ge=0, description="Those of both that the cache knew.")
 
     @classmethod
