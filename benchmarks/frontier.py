@@ -184,8 +184,13 @@ def draw(points: Sequence[Point], path: Path) -> None:
     for point in points:
         if point["family"] == "words":
             axes.axhline(point["spearman"], color="0.5", linestyle=":", label="word overlap")
-    axes.plot(*_columns(frontier(points)), color="0.6", linewidth=0.8, zorder=0, label="frontier")
+    general = [point for point in points if point["family"] != "vectors, domain"]
+    for style, some in (("-", points), ("--", general)):
+        axes.plot(*_columns(frontier(some)), color="0.6", linestyle=style, linewidth=0.8, zorder=0)
+    axes.plot([], [], "-", color="0.6", label="frontier with text of the domain")
+    axes.plot([], [], "--", color="0.6", label="frontier without")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="tokens a pair", ylabel="Spearman × 100")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
