@@ -21,7 +21,7 @@ from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import PRESETS
 from similarity.vectors.corpus import read_corpus
 
-FULL = PRESETS["full"]
+FULL, TOP = PRESETS["full"], PRESETS["top"]
 CONFIGS: dict[str, VectorConfig] = {
     "full": FULL,
     "full, another draw": replace(FULL, seed=1),
@@ -31,8 +31,17 @@ CONFIGS: dict[str, VectorConfig] = {
     "full, 16 × 4": replace(FULL, n_references=16),
     "full, tokens weighed alike": replace(FULL, smoothing=1e9),
     "full, rank 256": replace(FULL, rank=256),
+    **{f"top {k}": replace(TOP, top_k=k) for k in (5, 20, 100)},
+    "top 20 and scored": replace(TOP, trajectories=1),
+    "top 20, 16 × 8": replace(TOP, n_references=16, reference_tokens=8, projection=16),
+    "top 20 and scored, 16 × 8": replace(
+        TOP, trajectories=1, n_references=16, reference_tokens=8, projection=16
+    ),
     "scored": PRESETS["scored"],
 }
+
+# Texts of which it is asked how much of the probability is read.
+MASS_TEXTS = 200
 
 
 @click.command()
@@ -53,7 +62,8 @@ def main(
         unlabelled = read_unlabelled(None, source, [dev]).texts
         texts = np.random.default_rng(0).permutation(unlabelled)[:count].tolist()
     model = open_model(model_name, "auto", "auto")
-    print("| vectors | groups | width | tokens a text | Spearman × 100 |\n|---|---|---|---|---|")
+    print("| vectors | groups | width | tokens a text | probability read | Spearman × 100 |")
+    print("|---|---|---|---|---|---|")
     for name in names:
         for vectors in _with_groups_alone(fit(model, texts, CONFIGS[name])):
             print(f"| {name} | {_row(vectors, dev)} |", flush=True)
@@ -71,7 +81,13 @@ def _row(vectors: MeaningVectors, dev: Sequence[ScoredPair]) -> str:
     texts = list(dict.fromkeys(text for pair in dev for text in (pair.first, pair.second)))
     tokens = np.mean(vectors.tokens(texts))
     groups = " + ".join(vectors.groups)
-    return f"{groups} | {vectors.width} | {tokens:.0f} | {figure:.1f}"
+    mass = f"{_mass(vectors, texts[:MASS_TEXTS]):.1%}" if vectors.config.top_k else ""
+    return f"{groups} | {vectors.width} | {tokens:.0f} | {mass} | {figure:.1f}"
+
+
+def _mass(vectors: MeaningVectors, texts: Sequence[str]) -> float:
+    """Return how much of the probability the most probable tokens have, on average."""
+    return float(np.mean([(roots**2).sum(1) for _, roots in vectors.reader.top_roots(texts)]))
 
 
 if __name__ == "__main__":

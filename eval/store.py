@@ -26,6 +26,7 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
+from similarity.models.top import TopTokens
 
 # What was sampled: a text's noise key, its number of trajectories and their length.
 Key = tuple[int, int, int]
@@ -125,6 +126,12 @@ class RememberingModel(LanguageModel):
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """As the model does."""
         return self._model.distributions(requests, law)
+
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """As the model does."""
+        return self._model.top_distributions(requests, law, k)
 
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """As the model does."""

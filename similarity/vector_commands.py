@@ -66,11 +66,18 @@ def vectors_option(command: Command) -> Command:
     type=click.Choice(list(PRESETS)),
     default="full",
     show_default=True,
-    help="'scored' is for models behind a server, which tell no whole distributions.",
+    help="'top' is for models behind a server, which tell the most probable next tokens only; "
+    "'scored' reads log-probabilities of given tokens alone.",
 )
 @click.option("--n-references", type=int, help="Reference trajectories.")
 @click.option("--reference-tokens", type=int, help="Tokens of each.")
 @click.option("--projection", type=int, help="Coordinates kept of a next-token distribution.")
+@click.option(
+    "--top-k",
+    type=int,
+    help="Most probable tokens that are read of a next-token distribution; 0 reads all. A vLLM "
+    "server lists 20, or as many as its --max-logprobs says.",
+)
 @click.option("--shrinkage", type=float, help="Of the covariance, from 0 to 1.")
 @click.option("--rank", type=int, help="Directions kept of each group of features.")
 @click.option("--seed", type=int, help="Of the reference trajectories.")
@@ -97,7 +104,7 @@ def fit(
         with progress_bars() as progress:
             vectors = fit_vectors(model, texts, config, progress("fitting", 0))
     except UnsupportedError as error:
-        raise UnsupportedError(f"{error}, or give --features scored") from error
+        raise UnsupportedError(f"{error}, or give --features top") from error
     save(vectors, out)
     click.echo(f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates, in {out}")
 

@@ -5,7 +5,7 @@ texts' meaning, prompts or distances.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from similarity.config import Law
 from similarity.errors import UnsupportedError
+from similarity.models.top import TopTokens, most_probable
 
 TokenIds = tuple[int, ...]
 LogProbs = NDArray[np.float64]
@@ -24,6 +25,9 @@ Advance = Callable[[int], None]
 # What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the
 # smallest normal float32, so that distances stay finite.
 LOG_ZERO = float(np.log(np.finfo(np.float32).tiny))
+
+# Numbers of next-token distributions that are held at once: 128 MiB, in the model and here.
+HELD_NUMBERS = 1 << 25
 
 
 def ignore_progress(_finished: int) -> None:
@@ -181,6 +185,24 @@ class LanguageModel(ABC):
             "distributions; load the model in this process"
         )
 
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """Return the k most probable next tokens at each place that `distributions` tells of.
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend tells log-probabilities of given tokens only.
+        BackendRefusedError
+            If a server does not list so many.
+        """
+        return [
+            [most_probable(rows, k) for rows in of_request]
+            for some in parts_to_hold(requests, self.vocab_size)
+            for of_request in self.distributions(some, law)
+        ]
+
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Return the last layer's states of each prefix, shape "token width".
 
@@ -193,3 +215,15 @@ class LanguageModel(ABC):
             f"{self.info.name} is reached in a way that does not tell hidden states; load the "
             "model in this process"
         )
+
+
+def parts_to_hold(
+    requests: Sequence[ScoreRequest], vocabulary: int | None
+) -> Iterator[Sequence[ScoreRequest]]:
+    """Cut requests into parts whose whole next-token distributions are HELD_NUMBERS at most.
+
+    A part has one request or more.
+    """
+    tokens = max((sum(map(len, request.continuations)) for request in requests), default=0)
+    size = max(1, HELD_NUMBERS // max(1, tokens * (vocabulary or 1)))
+    return (requests[start : start + size] for start in range(0, len(requests), size))

@@ -1,7 +1,8 @@
 """The backend for bulk work on a GPU host: vLLM's engine in this process, with no server."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ from similarity.models.base import (
 from similarity.models.checks import check_scores
 from similarity.models.laws import require_model_law
 from similarity.models.revision import revision
+from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
 
 T = TypeVar("T")
@@ -95,8 +97,35 @@ class OfflineModel(LanguageModel):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix, equal ones once."""
         self.check_scoring(law)
-        params = self._sampling_params(max_tokens=1, prompt_logprobs=0, detokenize=False)
-        scored: list[dict[TokenIds, LogProbs]] = [{} for _ in requests]
+        found = self._read(requests, 0, _log_probs)
+        advance(len(requests))
+        return found
+
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """Have the k most probable tokens listed beside the scores.
+
+        Raises
+        ------
+        ConfigError
+            For another law than the model itself, or more than the engine lists.
+        """
+        self.check_scoring(law)
+        most = self._engine.llm_engine.model_config.max_logprobs
+        if 0 <= most < k:
+            raise ConfigError(
+                f"the engine lists the {most} most probable tokens, not {k}; put "
+                f'"max_logprobs": {k} into TRAJSIM_VLLM_ENGINE, or fit vectors with a lower --top-k'
+            )
+        return self._read(requests, k, partial(_top, k=k))
+
+    def _read(
+        self, requests: Sequence[ScoreRequest], top: int, read: Callable[[Any, TokenIds], T]
+    ) -> list[list[T]]:
+        """Return what `read` makes of each continuation, with `top` tokens listed at each place."""
+        params = self._sampling_params(max_tokens=1, prompt_logprobs=top, detokenize=False)
+        results: list[dict[TokenIds, T]] = [{} for _ in requests]
         wanted = [
             (owner, ids)
             for owner, request in enumerate(requests)
@@ -105,11 +134,10 @@ class OfflineModel(LanguageModel):
         for chunk in _chunks(wanted):
             prompts = [requests[owner].prefix + ids for owner, ids in chunk]
             for (owner, ids), output in zip(chunk, self._run(prompts, params), strict=True):
-                scored[owner][ids] = _log_probs(output.prompt_logprobs, ids)
-        advance(len(requests))
+                results[owner][ids] = read(output.prompt_logprobs, ids)
         return [
             [found[ids] for ids in request.continuations]
-            for found, request in zip(scored, requests, strict=True)
+            for found, request in zip(results, requests, strict=True)
         ]
 
     def _params(self, request: SampleRequest, law: Law) -> Any:
@@ -210,3 +238,10 @@ def _log_probs(listed: Any, ids: TokenIds) -> LogProbs:
             "the engine gave log-probabilities that are not finite; load the model in another dtype"
         )
     return scores
+
+
+def _top(listed: Any, ids: TokenIds, k: int) -> TopTokens:
+    places = [
+        {token: found.logprob for token, found in place.items()} for place in listed[-len(ids) :]
+    ]
+    return listed_tokens(places, k)

@@ -34,6 +34,9 @@ class VectorConfig:
         How many reference trajectories there are, and how long they are.
     projection
         Coordinates that are kept of one next-token distribution.
+    top_k
+        How many of the most probable tokens are read of one, the others counting as if they had
+        no probability; 0 reads all. A model server tells no more than some.
     smoothing
         a of a token's weight a / (a + p) in the mean of states, p its frequency in the corpus
         (smooth inverse frequency; Arora, Liang and Ma 2017).
@@ -53,6 +56,7 @@ class VectorConfig:
     n_references: int = 8
     reference_tokens: int = 4
     projection: int = 64
+    top_k: int = 0
     smoothing: float = 1e-3
     prompt: Prompt = field(default=IMPLIES)
     shrinkage: float = 0.05
@@ -67,6 +71,7 @@ class VectorConfig:
         check_integer("n_references", self.n_references, at_least=1, at_most=1_000)
         check_integer("reference_tokens", self.reference_tokens, at_least=1, at_most=1_000)
         check_integer("projection", self.projection, at_least=1, at_most=4_096)
+        check_integer("top_k", self.top_k, at_least=0, at_most=1_000_000)
         check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
         check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
         check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
@@ -94,7 +99,11 @@ class VectorConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""
-        return asdict(self)
+        content = asdict(self)
+        if self.top_k == 0:
+            # As before there was a choice, so that the same vectors keep the same fingerprint.
+            del content["top_k"]
+        return content
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
@@ -102,10 +111,12 @@ class VectorConfig:
         return cls(**{**content, "prompt": Prompt(**content["prompt"])})
 
 
-# By the names that users give. A server tells log-probabilities of given tokens alone, so there
-# more and longer trajectories take the place of whole distributions.
+# By the names that users give. A server tells no hidden states and no whole distributions: "top"
+# reads as many of the most probable tokens as it lists by default, and where it lists none
+# "scored" has more and longer trajectories in the place of distributions.
 PRESETS = {
     "full": VectorConfig(),
+    "top": VectorConfig(states=0.0, top_k=20),
     "scored": VectorConfig(
         trajectories=1.0, distributions=0.0, states=0.0, n_references=16, reference_tokens=8
     ),

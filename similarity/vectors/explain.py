@@ -151,8 +151,8 @@ def _places(
     if shares is None:
         return ()
     of_each = shares.reshape(-1, vectors.config.projection).sum(axis=1)
-    first, second = vectors.reader.roots(texts)
-    usual = np.mean(list(vectors.reader.roots(vectors.references.sources)), axis=0)
+    first, second, *sources = _roots(vectors, (*texts, *vectors.references.sources))
+    usual = np.mean(sources, axis=0)
     places = vectors.references.places
     return tuple(
         NextWords(
@@ -162,6 +162,18 @@ def _places(
         )
         for i in np.argsort(-np.abs(of_each), kind="stable")
     )
+
+
+def _roots(vectors: MeaningVectors, texts: Sequence[str]) -> list[Rows]:
+    """Return each text's roots as its features have them, shape "place token", all as wide."""
+    if not vectors.config.top_k:
+        return list(vectors.reader.roots(texts))
+    found = list(vectors.reader.top_roots(texts))
+    width = 1 + max(int(ids.max()) for ids, _ in found)
+    rows = [np.zeros((len(ids), width), np.float32) for ids, _ in found]
+    for row, (ids, roots) in zip(rows, found, strict=True):
+        np.put_along_axis(row, ids, roots, axis=1)
+    return rows
 
 
 def _words(

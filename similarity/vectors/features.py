@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from similarity.config import Law
-from similarity.models.base import LanguageModel, Rows, TokenIds
+from similarity.models.base import LanguageModel, Rows, TokenIds, parts_to_hold
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.projection import signs
 from similarity.vectors.references import References
 
-# Numbers of next-token distributions that are held at once: 128 MiB, in the model and here.
-HELD_NUMBERS = 1 << 25
+# Token ids, shape "place k".
+Ids = NDArray[np.int64]
+Numbers = TypeVar("Numbers", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +67,22 @@ class Reader:
 
         The places are those of `References.places`.
         """
-        prefixes = self.prefixes(texts)
-        numbers = self.config.n_references * self.config.reference_tokens
-        for some in _parts(prefixes, HELD_NUMBERS // (numbers * (self.model.vocab_size or 1))):
-            for found in self.model.distributions(self.references.requests(some), Law()):
-                # The first token's distribution is the same before every trajectory.
-                yield np.exp(np.concatenate([found[0][:1], *(rows[1:] for rows in found)]) / 2)
+        requests = self.references.requests(self.prefixes(texts))
+        for some in parts_to_hold(requests, self.model.vocab_size):
+            for found in self.model.distributions(some, Law()):
+                yield np.exp(_joined(found) / 2)
+
+    def top_roots(self, texts: Sequence[str]) -> Iterator[tuple[Ids, Rows]]:
+        """Yield each text's most probable next tokens and their roots, both of shape "place k"."""
+        requests = self.references.requests(self.prefixes(texts))
+        for found in self.model.top_distributions(requests, Law(), self.config.top_k):
+            log_probs = _joined([top.log_probs for top in found])
+            yield _joined([top.ids for top in found]), np.exp(log_probs / 2)
+
+
+def _joined(rows: Sequence[NDArray[Numbers]]) -> NDArray[Numbers]:
+    """Join what was read along each trajectory: before the first token it is the same in all."""
+    return np.concatenate([rows[0][:1], *(of_one[1:] for of_one in rows)])
 
 
 def _trajectories(reader: Reader, texts: Sequence[str]) -> Rows:
@@ -84,12 +97,25 @@ def _distributions(reader: Reader, texts: Sequence[str]) -> Rows:
 
     The inner product of two distributions' roots is 1 − H², H their Hellinger distance.
     """
+    projected = _projected_top if reader.config.top_k else _projected
+    return np.stack([rows.ravel() for rows in projected(reader, texts)])
+
+
+def _projected(reader: Reader, texts: Sequence[str]) -> Iterator[Rows]:
+    """Yield each text's roots times the signs, shape "place projection"."""
     config = reader.config
-    projected: list[Rows] = []
     for roots in reader.roots(texts):
-        matrix = signs(roots.shape[1], config.projection, config.seed)
-        projected.append((roots @ matrix).ravel())
-    return np.stack(projected)
+        yield roots @ signs(roots.shape[1], config.projection, config.seed)
+
+
+def _projected_top(reader: Reader, texts: Sequence[str]) -> Iterator[Rows]:
+    """Do the same for the most probable tokens, as if all others had none of the probability."""
+    config = reader.config
+    for ids, roots in reader.top_roots(texts):
+        # A token's signs are the same in any vocabulary, and a server does not tell its own: so
+        # the next power of two, lest there be a matrix for each text.
+        matrix = signs(1 << int(ids.max()).bit_length(), config.projection, config.seed)
+        yield np.einsum("pk,pkd->pd", roots, matrix[ids])
 
 
 def _states(reader: Reader, texts: Sequence[str]) -> Rows:
@@ -117,8 +143,3 @@ FEATURES: dict[str, Callable[[Reader, Sequence[str]], Rows]] = {
     "distributions": _distributions,
     "states": _states,
 }
-
-
-def _parts(prefixes: Sequence[TokenIds], size: int) -> Iterator[Sequence[TokenIds]]:
-    step = max(1, size)
-    return (prefixes[i : i + step] for i in range(0, len(prefixes), step))

@@ -32,6 +32,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "vectors"
 
 
+def test_fit_to_the_most_probable_tokens(folder: Path, tmp_path: Path) -> None:
+    corpus = ("--corpus", str(tmp_path / "a.txt"), "--out", str(folder))
+    small = ("--n-references", "3", "--reference-tokens", "3", "--rank", "9", "--model", "toy")
+    for given, top_k in (((), 20), (("--top-k", "3"), 3)):
+        result = run("fit", *corpus, "--features", "top", *given, *small)
+        assert result.exit_code == 0, result.output
+        config = load(folder, load_model("toy")).config
+        assert (config.groups, config.top_k) == (("distributions",), top_k)
+
+
 def options(folder: Path) -> tuple[str, ...]:
     return ("--model", "toy", "--vectors", str(folder))
 
@@ -68,7 +78,7 @@ def test_explain_reads_vectors_back(folder: Path) -> None:
         (("embed", "-", "--model", "toy"), "no meaning vectors ship with toy"),
         (("embed", "-", "--model", "toy", "--vectors", "nowhere"), "make them by trajsim fit"),
         (("fit", "--corpus", __file__, "--out", "x", "--rank", "0", *FIT), "rank must be between"),
-        (("fit", "--corpus", __file__, "--out", "x", "--model", "toy"), "give --features scored"),
+        (("fit", "--corpus", __file__, "--out", "x", "--model", "toy"), "give --features top"),
     ],
 )
 def test_what_goes_wrong_is_one_line(arguments: tuple[str, ...], message: str) -> None:

@@ -5,7 +5,7 @@ Scores are believed only with those of a probe that goes with each request.
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -24,15 +24,19 @@ from similarity.models.base import (
 )
 from similarity.models.checks import TOLERANCE
 from similarity.models.laws import require_model_law
+from similarity.models.top import TopTokens
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
-from similarity.models.vllm_server.identity import Identity, score_prompts, tokenize
+from similarity.models.vllm_server.identity import Identity, tokenize
 from similarity.models.vllm_server.pool import Pool, gather
 from similarity.models.vllm_server.wire import Prompt, Sample
 
 T = TypeVar("T")
 Work = Callable[[Advance], Awaitable[T]]
+
+# Numbers that are listed in one answer, about: each takes some 75 bytes of JSON.
+LISTED = 1 << 16
 
 
 class ServerModel(LanguageModel):
@@ -138,17 +142,44 @@ class ServerModel(LanguageModel):
             If a server no longer holds the model that it held at the beginning.
         """
         self.check_scoring(law)
+        return self._read(requests, wire.scores_of, advance=advance)
+
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """Have the k most probable tokens listed beside the scores.
+
+        Raises
+        ------
+        BackendRefusedError
+            If that is more than a server's --max-logprobs.
+        ConfigError, WrongAnswerError
+            As for `score`.
+        """
+        self.check_scoring(law)
+        return self._read(requests, partial(wire.top_of, k=k), top=k)
+
+    def _read(
+        self,
+        requests: Sequence[ScoreRequest],
+        read: Callable[[Any, Prompt], T],
+        *,
+        top: int = 0,
+        advance: Advance = ignore_progress,
+    ) -> list[list[T]]:
+        """Return what `read` makes of each continuation, with `top` tokens listed at each place."""
         unfinished = [len(set(request.continuations)) for request in requests]
-        scores: list[dict[TokenIds, LogProbs]] = [{} for _ in requests]
+        results: list[dict[TokenIds, T]] = [{} for _ in requests]
 
         async def one(batch: list[tuple[int, Prompt]], count: Advance) -> None:
-            scored = await self._score([prompt for _, prompt in batch])
-            for (owner, prompt), log_probs in zip(batch, scored, strict=True):
-                scores[owner][prompt.continuation] = log_probs
+            found = await self._believed([prompt for _, prompt in batch], read, top)
+            for (owner, prompt), result in zip(batch, found, strict=True):
+                results[owner][prompt.continuation] = result
                 unfinished[owner] -= 1
                 count(unfinished[owner] == 0)
 
-        batches = _batches(requests, self._pool.config.request_tokens)
+        size = self._pool.config.request_tokens
+        batches = _batches(requests, min(size, LISTED // top) if top else size)
         self._run(
             lambda count: gather(
                 [partial(one, batch, count) for batch in batches], self._pool.workers
@@ -156,20 +187,28 @@ class ServerModel(LanguageModel):
             advance,
         )
         return [
-            [scored[ids] for ids in request.continuations]
-            for scored, request in zip(scores, requests, strict=True)
+            [found[ids] for ids in request.continuations]
+            for found, request in zip(results, requests, strict=True)
         ]
 
-    async def _score(self, prompts: list[Prompt]) -> list[LogProbs]:
-        """Score prompts by one request, if the server is still who it was."""
+    async def _believed(
+        self, prompts: Sequence[Prompt], read: Callable[[Any, Prompt], T], top: int
+    ) -> list[T]:
+        """Have prompts read by one request, by a server that is still who it was."""
         identity = self.identity
-        probed, *scored = await score_prompts(self._pool, identity.name, [identity.probe, *prompts])
+        asked = [identity.probe, *prompts]
+        probed, found = await self._pool.ask(
+            wire.COMPLETIONS,
+            lambda answer: wire.read_probed(answer, identity.probe, prompts, read),
+            wire.scoring_body(identity.name, asked, top=top),
+            tokens=sum(prompt.tokens for prompt in asked),
+        )
         if (drift := identity.drift(probed)) > TOLERANCE:
             raise WrongAnswerError(
                 f"a server of {identity.name!r} has another model than before: its scores of one "
                 f"text are {drift:.2g} nats per token away; load the model anew"
             )
-        return scored
+        return found
 
     async def _encode(self, text: str) -> TokenIds:
         ids, strings = await tokenize(self._pool, self.identity.name, text)

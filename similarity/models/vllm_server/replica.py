@@ -30,6 +30,8 @@ OVERLOADED = frozenset({429, 502, 503, 504})
 NOT_FINITE = "not JSON compliant"
 # And of a prompt's token id, which a caller may give as one.
 OUT_OF_VOCABULARY = "is out of vocabulary"
+# And of a list of more tokens than its --max-logprobs allows, 20 by default.
+TOO_MANY_LISTED = "greater than max allowed"
 
 
 class PassingError(Exception):
@@ -153,13 +155,8 @@ class Replica:
     async def _failure(self, response: httpx.Response) -> Exception:
         """Return the error that an answer with a failing status stands for."""
         status, said = response.status_code, _message(response)
-        if NOT_FINITE in said:
-            return WrongAnswerError(
-                f"{self.url} gave log-probabilities that are not finite; serve the model in "
-                "another dtype"
-            )
-        if OUT_OF_VOCABULARY in said:
-            return InputError(f"{said}; give ids of this model's vocabulary")
+        if (told := self._told(said)) is not None:
+            return told
         if status in (401, 403):
             return BackendRefusedError(
                 f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
@@ -173,6 +170,22 @@ class Replica:
             return PassingError(BackendUnavailableError(what))
         hint = "; is it a vLLM server, reached directly?" if status == 404 else ""
         return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
+
+    def _told(self, said: str) -> Exception | None:
+        """Return the error that vLLM's own words stand for, where they are known."""
+        if NOT_FINITE in said:
+            return WrongAnswerError(
+                f"{self.url} gave log-probabilities that are not finite; serve the model in "
+                "another dtype"
+            )
+        if OUT_OF_VOCABULARY in said:
+            return InputError(f"{said}; give ids of this model's vocabulary")
+        if TOO_MANY_LISTED in said:
+            return BackendRefusedError(
+                f"{self.url} lists fewer of the most probable tokens ({said}); start it with so "
+                "many as --max-logprobs, or fit vectors with a lower --top-k"
+            )
+        return None
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -5,16 +5,20 @@ out from its model's generation settings.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from similarity.config import Law
 from similarity.errors import WrongAnswerError
 from similarity.models.base import LogProbs, SampleRequest, TokenIds
+from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
+
+T = TypeVar("T")
 
 MODELS = "/v1/models"
 COMPLETIONS = "/v1/completions"
@@ -125,7 +129,22 @@ def read_scores(answer: Any, prompts: Sequence[Prompt]) -> list[LogProbs]:
         If a number is missing, is not finite, was clamped, or is no log-probability.
     """
     choices = _choices(answer, len(prompts))
-    return [_scores(choice, prompt) for choice, prompt in zip(choices, prompts, strict=True)]
+    return [scores_of(choice, prompt) for choice, prompt in zip(choices, prompts, strict=True)]
+
+
+def read_probed(
+    answer: Any, probe: Prompt, prompts: Sequence[Prompt], read: Callable[[Any, Prompt], T]
+) -> tuple[LogProbs, list[T]]:
+    """Return the scores of a probe, which was sent first, and what `read` makes of the others.
+
+    Raises
+    ------
+    WrongAnswerError
+        As `read_scores`, and what `read` raises.
+    """
+    first, *others = _choices(answer, 1 + len(prompts))
+    found = [read(choice, prompt) for choice, prompt in zip(others, prompts, strict=True)]
+    return scores_of(first, probe), found
 
 
 def read_top_mass(answer: Any, prompt: Prompt) -> float:
@@ -196,7 +215,8 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
     return Sample(ids, str(text), reason == "stop", log_probs)
 
 
-def _scores(choice: Any, prompt: Prompt) -> LogProbs:
+def scores_of(choice: Any, prompt: Prompt) -> LogProbs:
+    """Return log P(token | before) of a continuation, nats, or raise WrongAnswerError."""
     listed = choice.get("prompt_logprobs")
     if not isinstance(listed, list) or len(listed) != prompt.tokens:
         got = "none" if listed is None else f"{len(listed)}"
@@ -213,6 +233,33 @@ def _scores(choice: Any, prompt: Prompt) -> LogProbs:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError("left out the log-probability of a prompt token") from error
+    _check_range(scores)
+    return scores
+
+
+def top_of(choice: Any, prompt: Prompt, k: int) -> TopTokens:
+    """Return the k most probable next tokens at each token of a continuation.
+
+    Raises
+    ------
+    WrongAnswerError
+        As `read_scores`, and if more or fewer are listed.
+    """
+    # What stands in the prompt is looked at for whether the list is of this prompt.
+    scores_of(choice, prompt)
+    try:
+        places = [
+            {int(token): float(listed["logprob"]) for token, listed in place.items()}
+            for place in choice["prompt_logprobs"][len(prompt.prefix) :]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _other_shape(error) from error
+    top = listed_tokens(places, k)
+    _check_range(top.log_probs)
+    return top
+
+
+def _check_range(scores: NDArray[np.floating]) -> None:
     if not np.isfinite(scores).all() or (scores <= CLAMPED).any():
         raise WrongAnswerError(
             "gave log-probabilities that are not finite or were cut off at -9999; serve the model "
@@ -222,7 +269,6 @@ def _scores(choice: Any, prompt: Prompt) -> LogProbs:
         raise WrongAnswerError(
             f"gave {scores.max():.3g} as a log-probability; start it without --logprobs-mode"
         )
-    return scores
 
 
 def _other_shape(error: Exception) -> WrongAnswerError:

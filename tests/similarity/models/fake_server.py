@@ -21,6 +21,7 @@ Answer = dict[str, Any]
 Load = Callable[..., ServerModel]
 Fault = Callable[[httpx.Request], httpx.Response]
 END = "</s>"
+LIMIT = "which is greater than max allowed"
 TEXTS = ("a red car", "a blue boat", "seven grey geese", "no")
 # Failures are told soon in tests.
 QUICK = ServerConfig(patience=0.5, backoff=0.01, read_timeout=5.0, call_timeout=20.0)
@@ -35,6 +36,7 @@ class FakeServer:
         self.metrics = 'vllm:cache_config_info{enable_prefix_caching="False"} 1.0\n'
         self.faults: deque[Fault] = deque()
         self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
+        self.max_logprobs = 20
         self.down = False
         self.waits: asyncio.Event | None = None
         self.waiting = 0
@@ -85,6 +87,9 @@ class FakeServer:
             await self._wait(self.waits)
         if self.faults:
             return self.faults.popleft()(request)
+        if (asked := body.get("prompt_logprobs") or 0) > self.max_logprobs:
+            said = f"Requested prompt logprobs of {asked}, {LIMIT}: {self.max_logprobs}"
+            return httpx.Response(400, json={"error": {"message": said}})
         answer = self._sampled(body) if body.get("prompt_logprobs") is None else self._scored(body)
         self.edit(body, answer)
         content = json.dumps(answer)
@@ -128,12 +133,22 @@ class FakeServer:
         choices = []
         for i, prompt in enumerate(body["prompt"]):
             request = ScoreRequest(prefix=tuple(prompt[:1]), continuations=(tuple(prompt[1:]),))
-            ((scores,),) = self.model.score([request], Law())
-            places: list[Any] = [None]
-            for token, log_prob in zip(prompt[1:], scores, strict=True):
-                places.append({str(token): {"logprob": float(log_prob), "rank": 1}})
-            choices.append({"index": i, "text": "x", "prompt_logprobs": places})
+            places = self._places(request, body["prompt_logprobs"])
+            choices.append({"index": i, "text": "x", "prompt_logprobs": [None, *places]})
         return {"model": body["model"], "choices": choices}
+
+    def _places(self, request: ScoreRequest, count: int) -> list[Answer]:
+        (tokens,) = request.continuations
+        if not count:
+            ((scores,),) = self.model.score([request], Law())
+            return [{str(t): {"logprob": float(s)}} for t, s in zip(tokens, scores, strict=True)]
+        ((rows,),) = self.model.distributions([request], Law())
+        best = np.argsort(-rows, axis=1, kind="stable")[:, :count]
+        # What stands in the prompt comes first, and is there in any case.
+        return [
+            {str(t): {"logprob": float(row[t])} for t in (token, *listed)}
+            for token, row, listed in zip(tokens, rows, best, strict=True)
+        ]
 
 
 def _plain(log_probs: Any) -> list[float]:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from itertools import chain
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -59,6 +60,7 @@ class LLM:
     enable_prefix_caching: bool
     generation_config: str
     tensor_parallel_size: int = 1
+    max_logprobs: int = 20
     llm_engine: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,7 @@ class LLM:
         config = SimpleNamespace(
             dtype="torch.float32",
             max_model_len=257,
+            max_logprobs=self.max_logprobs,
             hf_config=hf_config,
             get_vocab_size=lambda: END + 1,
         )
@@ -102,14 +105,16 @@ class LLM:
                 for one in sampled
             ]
             return SimpleNamespace(outputs=outputs, prompt_logprobs=None)
-        ((scores,),) = TOY.score([ScoreRequest(prefix=ids[:1], continuations=(ids[1:],))], law)
+        request = ScoreRequest(prefix=ids[:1], continuations=(ids[1:],))
+        ((rows,),) = TOY.distributions([request], law)
+        best = np.argsort(-rows, axis=1, kind="stable")[:, : params.prompt_logprobs]
         if self.broken:
-            scores = scores * np.nan
+            rows = rows * np.nan
         listed = [
-            None,
-            *({i: SimpleNamespace(logprob=s)} for i, s in zip(ids[1:], scores, strict=True)),
+            {int(i): SimpleNamespace(logprob=float(row[i])) for i in (token, *tokens)}
+            for token, row, tokens in zip(ids[1:], rows, best, strict=True)
         ]
-        return SimpleNamespace(outputs=[], prompt_logprobs=listed)
+        return SimpleNamespace(outputs=[], prompt_logprobs=[None, *listed])
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +138,20 @@ def test_scores_and_texts_are_the_models() -> None:
     for mine, truth in zip(found, TOY.score(scoring(), Law()), strict=True):
         for row, expected in zip(mine, truth, strict=True):
             np.testing.assert_allclose(row, expected)
+
+
+def test_the_most_probable_tokens_are_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = load_model("vllm:toy").top_distributions(scoring(), Law(), 6)
+    truth = TOY.top_distributions(scoring(), Law(), 6)
+    for mine, expected in zip(chain(*found), chain(*truth), strict=True):
+        np.testing.assert_array_equal(mine.ids, expected.ids)
+        np.testing.assert_array_equal(mine.log_probs, expected.log_probs)
+    with pytest.raises(
+        ConfigError, match='20 most probable tokens, not 21; put "max_logprobs": 21'
+    ):
+        load_model("vllm:toy").top_distributions(scoring(), Law(), 21)
+    monkeypatch.setenv("TRAJSIM_VLLM_ENGINE", '{"max_logprobs": -1}')
+    assert load_model("vllm:toy").top_distributions(scoring(), Law(), 21)
 
 
 def test_a_comparison() -> None:

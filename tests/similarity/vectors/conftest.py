@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,11 @@ def sentences(number: int, seed: int = 0) -> list[str]:
 @pytest.fixture(scope="session")
 def toy_vectors(toy_model: ToyModel) -> MeaningVectors:
     return fit(toy_model, sentences(60), TOY_CONFIG)
+
+
+@pytest.fixture(scope="session")
+def top_vectors(toy_model: ToyModel) -> MeaningVectors:
+    return fit(toy_model, sentences(60), replace(TOY_CONFIG, top_k=4))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from tests.similarity.vectors.conftest import sentences
 FIRST, SECOND = sentences(2, seed=3)
 
 
-@pytest.fixture(params=["toy_vectors", "tiny_vectors"])
+@pytest.fixture(params=["toy_vectors", "tiny_vectors", "top_vectors"])
 def vectors(request: pytest.FixtureRequest) -> MeaningVectors:
     found: MeaningVectors = request.getfixturevalue(request.param)
     return found
@@ -37,8 +37,9 @@ def test_trajectories_have_their_likelihoods(vectors: MeaningVectors) -> None:
         np.testing.assert_allclose(scored.log_likelihoods, expected, rtol=1e-5)
 
 
-def test_the_toys_words_are_the_letters_that_one_text_has(toy_vectors: MeaningVectors) -> None:
-    result = explain(toy_vectors, "zzzz qqqq", "zzzz jjjj", words=1)
+@pytest.mark.parametrize("vectors", ["toy_vectors", "top_vectors"], indirect=True)
+def test_the_toys_words_are_the_letters_that_one_text_has(vectors: MeaningVectors) -> None:
+    result = explain(vectors, "zzzz qqqq", "zzzz jjjj", words=1)
     for place in result.places:
         assert (place.both, place.first, place.second) == (("z",), ("q",), ("j",))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +48,28 @@ def test_features_against_reading_each_place_alone(
         np.testing.assert_allclose(projected[number], (roots @ matrix).ravel(), atol=1e-3)
 
 
+def test_the_most_probable_tokens_against_cutting_whole_distributions(
+    tiny_llama: LocalModel, tiny_vectors: MeaningVectors
+) -> None:
+    config = replace(tiny_vectors.config, top_k=5)
+    reader = replace(tiny_vectors.reader, config=config)
+    matrix = signs(tiny_llama.vocab_size or 0, config.projection, config.seed)
+    found = reader.rows("distributions", TEXTS)
+    for number, roots in enumerate(reader.roots(TEXTS)):
+        cut = np.zeros_like(roots)
+        for place, row in enumerate(roots):
+            best = sorted(range(len(row)), key=lambda token: -row[token])[:5]
+            cut[place, best] = row[best]
+        np.testing.assert_allclose(found[number], (cut @ matrix).ravel(), atol=1e-5)
+
+
+def test_as_many_tokens_as_there_are_leave_nothing_out(tiny_vectors: MeaningVectors) -> None:
+    reader = tiny_vectors.reader
+    every = replace(reader, config=replace(reader.config, top_k=10**6))
+    whole = reader.rows("distributions", TEXTS)
+    np.testing.assert_allclose(every.rows("distributions", TEXTS), whole, atol=1e-5)
+
+
 def test_states_are_weighted_means_without_the_prompt(
     tiny_llama: LocalModel, tiny_vectors: MeaningVectors
 ) -> None:
@@ -68,7 +92,7 @@ def test_parts_that_fit_memory_leave_rounding_only(
     tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = tiny_vectors.reader.rows("distributions", TEXTS)
-    monkeypatch.setattr("similarity.vectors.features.HELD_NUMBERS", 1)
+    monkeypatch.setattr("similarity.models.base.HELD_NUMBERS", 1)
     np.testing.assert_allclose(tiny_vectors.reader.rows("distributions", TEXTS), whole, atol=1e-4)
 
 
@@ -85,6 +109,8 @@ def test_the_projection_is_what_it_was() -> None:
     bits = "".join("+" if x > 0 else "-" for x in signs(24, 1, 7)[:, 0])
     assert bits == "+-+-+-++----+++--+---+++"
     assert signs(24, 2, 7).shape == (24, 2)
+    # A token's signs are the same in a larger vocabulary.
+    np.testing.assert_array_equal(signs(1024, 2, 7)[:24], signs(24, 2, 7))
 
 
 def test_frequent_tokens_weigh_little() -> None:

@@ -137,6 +137,7 @@ def test_groups_that_are_not_fitted_are_refused(toy_vectors: MeaningVectors) -> 
         {"reference_tokens": 1.5},
         {"shrinkage": 1.1},
         {"rank": 0},
+        {"top_k": -1},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:

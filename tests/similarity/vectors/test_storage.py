@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import pytest
 
 from similarity.errors import ConfigError, InputError, UnsupportedError
 from similarity.models.base import ModelInfo
+from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, load, save
 from similarity.vectors.shipped import GENERAL, open_vectors
@@ -31,6 +33,20 @@ def test_what_is_kept_gives_the_same_vectors(tiny_vectors: MeaningVectors, tmp_p
     save(found, tmp_path / "again")
     names = [[path.name for path in arrays(tmp_path / f)] for f in ("new/folder", "again")]
     assert names[0] == names[1]
+
+
+def test_whole_distributions_have_the_fingerprint_that_they_had(
+    toy_vectors: MeaningVectors, tmp_path: Path
+) -> None:
+    # Of a folder from before there was a choice.
+    shipped = open_vectors(GENERAL, load_model("embedded"))
+    written = json.loads((EMBEDDED_PATH / "vectors" / MANIFEST).read_text())
+    assert shipped.config.top_k == 0
+    assert fingerprint(shipped)["id"] == written["id"]
+    cut = replace(toy_vectors, config=replace(toy_vectors.config, top_k=3))
+    assert fingerprint(cut)["id"] != fingerprint(toy_vectors)["id"]
+    save(cut, tmp_path)
+    assert load(tmp_path, toy_vectors.model).config == cut.config
 
 
 def test_what_was_there_is_replaced(

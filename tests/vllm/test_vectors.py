@@ -1,0 +1,74 @@
+"""Meaning vectors through a real server, against the model in this process."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, pairwise
+
+import numpy as np
+import pytest
+
+from similarity.config import Law
+from similarity.errors import BackendRefusedError
+from similarity.models.base import ScoreRequest
+from similarity.models.local import LocalModel
+from similarity.models.vllm_server.loader import load_server
+from similarity.models.vllm_server.model import ServerModel
+from similarity.vectors import fit
+from similarity.vectors.config import PRESETS
+from tests.similarity.vectors.conftest import sentences
+from tests.vllm.servers import Server
+
+TEXTS = sentences(20, seed=1)
+# What a server lists unless it is started with another --max-logprobs.
+MOST = 20
+
+
+@pytest.fixture(scope="module")
+def model(server: Server) -> Iterator[ServerModel]:
+    model = load_server(server.url)
+    yield model
+    model.close()
+
+
+@pytest.mark.parametrize("k", [1, 5, MOST])
+def test_a_server_lists_the_most_probable_tokens(
+    model: ServerModel, local: LocalModel, k: int
+) -> None:
+    # Texts after other texts: what stands there is often not of the most probable.
+    ids = [local.encode(text) for text in TEXTS]
+    requests = [
+        ScoreRequest(prefix=one, continuations=(other[1:], other[:0:-1]))
+        for one, other in pairwise(ids)
+    ]
+    found = chain(*model.top_distributions(requests, Law(), k))
+    truth = chain(*local.top_distributions(requests, Law(), k))
+    given = chain(*(request.continuations for request in requests))
+    left_out = 0
+    for mine, expected, tokens in zip(found, truth, given, strict=True):
+        # Two tokens within rounding of each other could change places: none of these do.
+        np.testing.assert_array_equal(mine.ids, expected.ids)
+        np.testing.assert_allclose(mine.log_probs, expected.log_probs, atol=1e-4)
+        left_out += int((mine.ids != np.array(tokens)[:, None]).all(axis=1).sum())
+    assert left_out > 100
+
+
+def test_vectors_are_those_of_the_model_in_this_process(
+    model: ServerModel, local: LocalModel
+) -> None:
+    config = replace(PRESETS["top"], n_references=4, rank=64)
+    served = fit(model, sentences(120), config)
+    here = replace(served, model=local)
+    # Log-probabilities that differ by 1e-5 nats give roots that differ by half of that, a
+    # projection sums MOST of them, and whitening stretches no direction beyond
+    # 1/sqrt(shrinkage * mean variance): about 1e-4 in a cosine, and ten times that is allowed.
+    pairs = list(pairwise(TEXTS))
+    np.testing.assert_allclose(served.similarity(pairs), here.similarity(pairs), atol=1e-3)
+    for group in config.groups:
+        rows, expected = (v.reader.rows(group, TEXTS) for v in (served, here))
+        np.testing.assert_allclose(rows, expected, atol=1e-4)
+
+
+def test_a_server_says_how_many_it_lists(model: ServerModel) -> None:
+    config = replace(PRESETS["top"], top_k=MOST + 1)
+    with pytest.raises(BackendRefusedError, match=f"max allowed: {MOST}.*--max-logprobs"):
+        fit(model, sentences(120), config)
