@@ -31,12 +31,12 @@ from similarity.options import open_model
 from similarity.pipeline import score_pairs
 from similarity.prompts import PROMPTS
 from similarity.vectors import MeaningVectors, VectorConfig, fit
-from similarity.vectors.config import PRESETS
+from similarity.vectors.config import FEATURE_SETS
 from similarity.vectors.corpus import read_corpus
 
 NUMBERS = (1, 2, 5, 10, 20)
 STEPS = {"step-total-variation": (1, 2, 5), "relative-total-variation": (1, 2, 5)}
-FULL = PRESETS["full"]
+FULL = FEATURE_SETS["full"]
 VECTORS: dict[str, VectorConfig] = {
     "1 × 1": replace(FULL, n_references=1, reference_tokens=1),
     "2 × 2": replace(FULL, n_references=2, reference_tokens=2),
@@ -44,7 +44,7 @@ VECTORS: dict[str, VectorConfig] = {
     "8 × 4": FULL,
     "8 × 4, no prompt": replace(FULL, prompt=PROMPTS["none"]),
     "16 × 8": replace(FULL, n_references=16, reference_tokens=8),
-    "scored 16 × 8": PRESETS["scored"],
+    "scored 16 × 8": FEATURE_SETS["scored"],
 }
 FAMILIES = {
     "paper, L1": ("o", "tab:gray"),
@@ -103,7 +103,7 @@ def main(
     pairs = [(pair.first, pair.second) for pair in judged]
     if not points.has("words", "overlap"):
         points.add("words", "overlap", 0, [word_overlap(*pair) for pair in pairs])
-    domain = read_unlabelled(None, source, [dev]).texts
+    domain = read_unlabelled(None, source, [dev], ("stsb-train",)).texts
     corpora = {"domain": np.random.default_rng(0).permutation(domain)[:texts].tolist()}
     if files:
         corpora["general"] = list(read_corpus(files, max(1, texts // len(files))))

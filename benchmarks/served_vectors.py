@@ -19,7 +19,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, load_model
 from similarity.options import open_model
 from similarity.vectors import MeaningVectors, VectorConfig, fit
-from similarity.vectors.config import PRESETS
+from similarity.vectors.config import FEATURE_SETS
 from similarity.whitening import FloatArray
 
 
@@ -38,15 +38,15 @@ class Measured:
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--texts", "count", default=1000, show_default=True, help="To fit to.")
 @click.option("--pairs", "pair_count", default=200, show_default=True, help="Of STS-B dev.")
-@click.option("--features", type=click.Choice(list(PRESETS)), default="top", show_default=True)
+@click.option("--features", type=click.Choice(list(FEATURE_SETS)), default="top", show_default=True)
 @click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
 def main(
     server: str, data: Path, count: int, pair_count: int, features: str, model_name: str
 ) -> None:
     """Print Spearman correlation, seconds and tokens of both ways, and how far they are apart."""
-    source, config = Source(str(data)), PRESETS[features]
+    source, config = Source(str(data)), FEATURE_SETS[features]
     dev = load_task("stsb-dev", source)
-    unlabelled = read_unlabelled(None, source, [dev]).texts
+    unlabelled = read_unlabelled(None, source, [dev], ("stsb-train",)).texts
     texts = np.random.default_rng(0).permutation(unlabelled)[:count].tolist()
     pairs = spread(dev, pair_count)
     served, here = load_model(server), open_model(model_name, "auto", "auto")

@@ -18,10 +18,10 @@ from similarity.models.loader import DEFAULT_MODEL
 from similarity.options import open_model
 from similarity.prompts import PROMPTS
 from similarity.vectors import MeaningVectors, VectorConfig, fit
-from similarity.vectors.config import PRESETS
+from similarity.vectors.config import FEATURE_SETS
 from similarity.vectors.corpus import read_corpus
 
-FULL, TOP = PRESETS["full"], PRESETS["top"]
+FULL, TOP = FEATURE_SETS["full"], FEATURE_SETS["top"]
 CONFIGS: dict[str, VectorConfig] = {
     "full": FULL,
     "full, another draw": replace(FULL, seed=1),
@@ -37,7 +37,7 @@ CONFIGS: dict[str, VectorConfig] = {
     "top 20 and scored, 16 × 8": replace(
         TOP, trajectories=1, n_references=16, reference_tokens=8, projection=16
     ),
-    "scored": PRESETS["scored"],
+    "scored": FEATURE_SETS["scored"],
 }
 
 # Texts of which it is asked how much of the probability is read.
@@ -59,7 +59,7 @@ def main(
     if files:
         texts: Sequence[str] = list(read_corpus(files, max(1, count // len(files))))
     else:
-        unlabelled = read_unlabelled(None, source, [dev]).texts
+        unlabelled = read_unlabelled(None, source, [dev], ("stsb-train",)).texts
         texts = np.random.default_rng(0).permutation(unlabelled)[:count].tolist()
     model = open_model(model_name, "auto", "auto")
     print("| vectors | groups | width | tokens a text | probability read | Spearman × 100 |")

@@ -28,7 +28,10 @@ class Unlabelled:
 
 
 def read_unlabelled(
-    path: Path | None, source: Source, tasks: Iterable[Sequence[ScoredPair]]
+    path: Path | None,
+    source: Source,
+    tasks: Iterable[Sequence[ScoredPair]],
+    default: Sequence[str] = DEFAULT_TASKS,
 ) -> Unlabelled:
     """Return the lines of a file, or the sentences of the default tasks that are there.
 
@@ -42,7 +45,7 @@ def read_unlabelled(
     if path is not None:
         origin, texts = path.name, _lines(path)
     else:
-        origin, texts = _default(source)
+        origin, texts = _of_tasks(default, source)
     evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}
     kept = [text for text in dict.fromkeys(texts) if text not in evaluated]
     return Unlabelled(origin, kept)
@@ -58,12 +61,12 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _default(source: Source) -> tuple[str, list[str]]:
-    """Return the names of the default tasks that are there, and their sentences.
+def _of_tasks(tasks: Sequence[str], source: Source) -> tuple[str, list[str]]:
+    """Return the names of the tasks that are there, and their sentences.
 
     Without any, the methods that need texts say so, and are left out.
     """
-    found = [task for task in DEFAULT_TASKS if is_there(task, source)]
+    found = [task for task in tasks if is_there(task, source)]
     pairs = (pair for task in found for pair in load_task(task, source))
     texts = [text for pair in pairs for text in (pair.first, pair.second)]
     return ", ".join(found), texts

@@ -18,7 +18,7 @@ from similarity.progress import progress_bars
 from similarity.prompts import Prompt
 from similarity.terminal import print_json, read_texts
 from similarity.vector_tables import print_vector_explanation
-from similarity.vectors.config import PRESETS, VectorConfig
+from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.corpus import read_corpus
 from similarity.vectors.explain import explain
 from similarity.vectors.fitting import fit as fit_vectors
@@ -63,7 +63,7 @@ def vectors_option(command: Command) -> Command:
 )
 @click.option(
     "--features",
-    type=click.Choice(list(PRESETS)),
+    type=click.Choice(list(FEATURE_SETS)),
     default="full",
     show_default=True,
     help="'top' is for models behind a server, which tell the most probable next tokens only; "
@@ -173,7 +173,7 @@ def _config(
     given = {name: value for name, value in settings.items() if value is not None}
     if before is not None or after is not None:
         given["prompt"] = Prompt(before=before or "", after=after or "")
-    return replace(PRESETS[features], **given)
+    return replace(FEATURE_SETS[features], **given)
 
 
 def _print_lines(texts: Sequence[str], rows: Rows) -> None:

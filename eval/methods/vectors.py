@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from eval.methods.base import Factory, Method, Pair, Setting
 from eval.methods.texts import unlabelled_texts
-from similarity.vectors.config import PRESETS, VectorConfig
+from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scoring import settings_of
@@ -58,5 +58,5 @@ VECTOR_METHODS: dict[str, Factory] = {
     "vectors of the domain": domain_vectors(VectorConfig()),
     "vectors of the domain, distributions": domain_vectors(VectorConfig(), "distributions"),
     "vectors of the domain, states": domain_vectors(VectorConfig(), "states"),
-    "vectors of the domain, scored": domain_vectors(PRESETS["scored"]),
+    "vectors of the domain, scored": domain_vectors(FEATURE_SETS["scored"]),
 }

@@ -114,7 +114,7 @@ class VectorConfig:
 # By the names that users give. A server tells no hidden states and no whole distributions: "top"
 # reads as many of the most probable tokens as it lists by default, and where it lists none
 # "scored" has more and longer trajectories in the place of distributions.
-PRESETS = {
+FEATURE_SETS = {
     "full": VectorConfig(),
     "top": VectorConfig(states=0.0, top_k=20),
     "scored": VectorConfig(

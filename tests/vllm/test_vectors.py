@@ -14,7 +14,7 @@ from similarity.models.local import LocalModel
 from similarity.models.vllm_server.loader import load_server
 from similarity.models.vllm_server.model import ServerModel
 from similarity.vectors import fit
-from similarity.vectors.config import PRESETS
+from similarity.vectors.config import FEATURE_SETS
 from tests.similarity.vectors.conftest import sentences
 from tests.vllm.servers import Server
 
@@ -55,7 +55,7 @@ def test_a_server_lists_the_most_probable_tokens(
 def test_vectors_are_those_of_the_model_in_this_process(
     model: ServerModel, local: LocalModel
 ) -> None:
-    config = replace(PRESETS["top"], n_references=4, rank=64)
+    config = replace(FEATURE_SETS["top"], n_references=4, rank=64)
     served = fit(model, sentences(120), config)
     here = replace(served, model=local)
     # Log-probabilities that differ by 1e-5 nats give roots that differ by half of that, a
@@ -69,6 +69,6 @@ def test_vectors_are_those_of_the_model_in_this_process(
 
 
 def test_a_server_says_how_many_it_lists(model: ServerModel) -> None:
-    config = replace(PRESETS["top"], top_k=MOST + 1)
+    config = replace(FEATURE_SETS["top"], top_k=MOST + 1)
     with pytest.raises(BackendRefusedError, match=f"max allowed: {MOST}.*--max-logprobs"):
         fit(model, sentences(120), config)
