@@ -12,7 +12,10 @@ from similarity.errors import WrongAnswerError
 
 @dataclass(frozen=True, eq=False)
 class TopTokens:
-    """The k most probable next tokens at each of some places; of equal ones those of lower id.
+    """The k most probable next tokens at each of some places.
+
+    Of tokens that are equally probable those of lower id are taken, but for a server that makes
+    its own choice.
 
     Parameters
     ----------
