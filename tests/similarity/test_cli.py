@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from similarity import cli
+from similarity import scorers
 from similarity.cli import main
 from tests.conftest import ROOT
 
@@ -138,5 +138,5 @@ def test_commands_of_other_packages_are_found() -> None:
 
 
 def test_errors_that_are_not_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.pipeline, "compare_pairs", lambda *_: 1 / 0)
+    monkeypatch.setattr(scorers, "compare_pairs", lambda *_: 1 / 0)
     assert isinstance(run("compare", *TOY, "a", "b").exception, ZeroDivisionError)

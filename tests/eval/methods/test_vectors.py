@@ -23,8 +23,8 @@ def test_scores_are_the_librarys(
     chosen = CONFIG.only(*groups) if groups else CONFIG
     expected = fit(model, list(dict.fromkeys(texts)), chosen).similarity(PAIRS)
     assert method.score(PAIRS) == pytest.approx(expected.tolist(), abs=1e-5)
-    assert method.settings["model"]["name"] == model.info.name
-    assert method.settings["corpus"]["texts"] == len(set(texts))
+    assert method.settings["distance"] == "vector-cosine"
+    assert method.settings["vectors"]["corpus"]["texts"] == len(set(texts))
 
 
 def test_a_score_does_not_depend_on_the_other_pairs(tiny: Callable[[str], LocalModel]) -> None:
