@@ -142,11 +142,6 @@ class Job(LanguageModel):
         advance(len(requests))
         return results
 
-    @property
-    def vectors(self) -> MeaningVectors | None:
-        """The meaning vectors that the model is served with."""
-        return self._shared.vectors
-
     def embed(
         self,
         texts: Sequence[str],
@@ -171,7 +166,7 @@ class Job(LanguageModel):
         ConfigError
             If the vectors have fewer dimensions, or no such groups.
         """
-        vectors = self.vectors
+        vectors = self._shared.vectors
         if vectors is None:
             raise UnsupportedError(
                 f"{self.info.name} is served without meaning vectors; fit them by trajsim fit, "

@@ -32,10 +32,10 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """A preset, and the trajectories' settings, which are of `paper` alone."""
+    """By meaning vectors, if there are any here, else by trajectories of these settings."""
 
-    preset: str
     config: ComparisonConfig
+    vectors: MeaningVectors | None
 
     def check(self, pairs: Sequence[tuple[str, str]], settings: Settings) -> None:
         """Refuse pairs of texts that cost more than the service allows.
@@ -45,17 +45,17 @@ class Way:
         RequestTooLargeError, ConfigError
             Saying what is too much, and how much is allowed.
         """
-        if self.preset == PAPER:
+        if self.vectors is None:
             check_pairs(pairs, self.config, settings)
         else:
             check_texts({text for pair in pairs for text in pair}, settings)
 
     def scorer(self, job: Job) -> Scorer:
         """Return what compares a request's texts."""
-        if self.preset == PAPER or job.vectors is None:
+        if self.vectors is None:
             return TrajectoryScorer(job, self.config)
-        vectors = preset_vectors(job.vectors, self.preset)
-        return VectorScorer(vectors, lambda texts, _: job.embed(texts, groups=vectors.groups))
+        groups = self.vectors.groups
+        return VectorScorer(self.vectors, lambda texts, _: job.embed(texts, groups=groups))
 
 
 def default_preset(settings: Settings, vectors: MeaningVectors | None) -> str:
@@ -68,7 +68,7 @@ def default_preset(settings: Settings, vectors: MeaningVectors | None) -> str:
     """
     if settings.preset is None:
         return BEST if serves(BEST, vectors) else PAPER
-    _check_vectors(settings.preset, vectors)
+    _vectors_for(settings.preset, vectors)
     return settings.preset
 
 
@@ -89,25 +89,25 @@ def choose_way(asked: Asked, settings: Settings, vectors: MeaningVectors | None)
             f"{asked.needs_trajectories} is of trajectories, and preset {asked.preset} compares "
             "by meaning vectors; leave one of the two out"
         )
-    _check_vectors(preset, vectors)
-    return Way(preset=preset, config=asked.config)
+    return Way(config=asked.config, vectors=_vectors_for(preset, vectors))
 
 
 def serves(preset: str, vectors: MeaningVectors | None) -> bool:
     """Whether a model with these vectors can compare in this way."""
     try:
-        _check_vectors(preset, vectors)
+        _vectors_for(preset, vectors)
     except ConfigError:
         return False
     return True
 
 
-def _check_vectors(preset: str, vectors: MeaningVectors | None) -> None:
+def _vectors_for(preset: str, vectors: MeaningVectors | None) -> MeaningVectors | None:
+    """Return the part of the vectors that a preset compares by; none for `paper`."""
     if preset == PAPER:
-        return
+        return None
     if vectors is None:
         raise ConfigError(
             f"preset {preset} compares by meaning vectors, and the model is served without; "
             "use preset paper, or fit vectors by trajsim fit and serve with --vectors"
         )
-    preset_vectors(vectors, preset)
+    return preset_vectors(vectors, preset)
