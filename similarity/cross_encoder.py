@@ -3,7 +3,7 @@
 Nothing of that package is needed here; its evaluators take this in the place of one of its models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,35 @@ class Evaluations:
         self.metrics.append(metrics)
 
 
+def check_options(
+    options: Mapping[str, Any],
+    unchanged: Mapping[str, tuple[Any, ...]],
+    without_effect: Collection[str],
+    why: str,
+) -> None:
+    """Refuse options of sentence-transformers that are unknown, or would change what comes back.
+
+    Parameters
+    ----------
+    unchanged
+        Of options that could, the values that do not.
+    without_effect
+        Those that never do.
+    why
+        There is no other answer.
+
+    Raises
+    ------
+    ConfigError
+        Naming the option.
+    """
+    for name, value in options.items():
+        if name in unchanged and value not in unchanged[name]:
+            raise ConfigError(f"{name} {value!r} is not possible here: {why}")
+        if name not in unchanged and name not in without_effect:
+            raise ConfigError(f"unknown option {name!r}")
+
+
 # Options of `CrossEncoder.predict` that would change what comes back, and what leaves it as it is.
 _UNCHANGED: dict[str, tuple[Any, ...]] = {
     "prompt": (None,),
@@ -119,14 +148,8 @@ _WITHOUT_EFFECT = frozenset({"show_progress_bar", "device", "pool", "chunk_size"
 def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) -> None:
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-    for name, value in {"prompt": prompt_name, **options}.items():
-        if name in _UNCHANGED and value not in _UNCHANGED[name]:
-            raise ConfigError(
-                f"{name} {value!r} is not possible here: scores are similarities in [0, 1] in "
-                "NumPy, and prompts are set in the configuration"
-            )
-        if name not in _UNCHANGED and name not in _WITHOUT_EFFECT:
-            raise ConfigError(f"unknown option {name!r} of predict")
+    why = "scores are similarities in [0, 1] in NumPy, and prompts are set in the configuration"
+    check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)
 
 
 def _pair(texts: Sequence[Any]) -> tuple[str, str]:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from similarity.cross_encoder import Evaluations
-from similarity.errors import ConfigError
+from similarity.cross_encoder import Evaluations, check_options
 from similarity.models.base import Rows
 from similarity.vectors.meaning import MeaningVectors
 
@@ -48,7 +47,8 @@ class VectorEncoder:
             If tensors, another precision or a prompt is asked for, or there are not so many
             coordinates.
         """
-        _check(options)
+        why = "vectors are of float32 in NumPy, and their prompt is that of their fit"
+        check_options(options, _UNCHANGED, _WITHOUT_EFFECT, why)
         texts = [inputs] if isinstance(inputs, str) else list(inputs)
         rows = self.vectors.encode(texts, dimensions=options.get("truncate_dim"))
         return rows[0] if isinstance(inputs, str) else rows
@@ -90,14 +90,3 @@ _WITHOUT_EFFECT = frozenset(
         "truncate_dim",
     }
 )
-
-
-def _check(options: dict[str, Any]) -> None:
-    for name, value in options.items():
-        if name in _UNCHANGED and value not in _UNCHANGED[name]:
-            raise ConfigError(
-                f"{name} {value!r} is not possible here: vectors are of float32 in NumPy, and "
-                "their prompt is that of their fit"
-            )
-        if name not in _UNCHANGED and name not in _WITHOUT_EFFECT:
-            raise ConfigError(f"unknown option {name!r} of encode")
