@@ -30,7 +30,7 @@ from similarity.models.loader import DEFAULT_MODEL
 from similarity.options import open_model
 from similarity.pipeline import score_pairs
 from similarity.prompts import PROMPTS
-from similarity.vectors import MeaningVectors, VectorConfig, fit
+from similarity.vectors import VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
 from similarity.vectors.corpus import read_corpus
 
@@ -53,6 +53,9 @@ FAMILIES = {
     "vectors, domain": ("s", "tab:red"),
     "vectors, general": ("D", "tab:blue"),
 }
+
+# What no model reads has no place on the axis of tokens, and is a line.
+FREE = {"words": "0.5", "vectors, domain": "tab:red", "vectors, general": "tab:blue"}
 
 Point = dict[str, Any]
 
@@ -151,21 +154,29 @@ def measure_vectors(
             family = f"vectors, {corpus}"
             if points.has(family, name):
                 continue
-            for label, vectors in _with_groups_alone(name, fit(model, texts, config)):
+            vectors = fit(model, texts, config)
+            # The cosine of two vectors is the mean of their groups' by the groups' weights.
+            cosines = {group: vectors.only(group).similarity(pairs) for group in vectors.groups}
+            distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
+            for label, groups in _parts(name, vectors.groups):
                 if points.has(family, label):
                     continue
-                distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
-                tokens = 2 * float(np.mean(vectors.tokens(distinct)))
-                points.add(family, label, tokens, vectors.similarity(pairs).tolist())
+                tokens = 2 * float(np.mean(vectors.only(*groups).tokens(distinct)))
+                weights = [config.weight(group) for group in groups]
+                scores = np.average([cosines[group] for group in groups], axis=0, weights=weights)
+                points.add(family, label, tokens, scores.tolist())
 
 
-def _with_groups_alone(name: str, vectors: MeaningVectors) -> Iterator[tuple[str, MeaningVectors]]:
-    """Yield the groups alone, then all: the name of all stands for the whole setting."""
-    if len(vectors.groups) > 1:
-        # The states are of the text alone, whatever the trajectories.
-        yield f"distributions {name}", vectors.only("distributions")
-        yield "states", vectors.only("states")
-    yield name, vectors
+def _parts(name: str, groups: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield some of the groups, then all: the name of all stands for the whole setting."""
+    if "states" in groups:
+        # Those of the text alone are the same whatever the trajectories.
+        yield "trigrams", ("trigrams",)
+        yield "states", ("states",)
+        yield "states, trigrams", ("states", "trigrams")
+        yield f"distributions {name}", ("distributions",)
+        yield f"distributions, states {name}", ("distributions", "states")
+    yield name, groups
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
@@ -173,8 +184,9 @@ def draw(points: Sequence[Point], path: Path) -> None:
     mpl.use("agg")
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots()
+    read = [point for point in points if point["tokens"] > 0]
     for family, (marker, color) in FAMILIES.items():
-        some = [point for point in points if point["family"] == family]
+        some = [point for point in read if point["family"] == family]
         axes.plot(*_columns(some), marker, color=color, label=family)
         for point in some:
             place = (point["tokens"], point["spearman"])
@@ -182,10 +194,11 @@ def draw(points: Sequence[Point], path: Path) -> None:
                 point["name"], place, (4, 3), textcoords="offset points", fontsize=6, color=color
             )
     for point in points:
-        if point["family"] == "words":
-            axes.axhline(point["spearman"], color="0.5", linestyle=":", label="word overlap")
-    general = [point for point in points if point["family"] != "vectors, domain"]
-    for style, some in (("-", points), ("--", general)):
+        if point["tokens"] == 0:
+            name, color = f"{point['family']}, {point['name']}", FREE[point["family"]]
+            axes.axhline(point["spearman"], color=color, linestyle=":", label=name)
+    general = [point for point in read if point["family"] != "vectors, domain"]
+    for style, some in (("-", read), ("--", general)):
         axes.plot(*_columns(frontier(some)), color="0.6", linestyle=style, linewidth=0.8, zorder=0)
     axes.plot([], [], "-", color="0.6", label="frontier with text of the domain")
     axes.plot([], [], "--", color="0.6", label="frontier without")

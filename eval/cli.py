@@ -30,8 +30,8 @@ from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.options import comparison_config, comparison_options, model_options, open_model
 
-# Beside the baselines, which are in every table: the library's other ways to compare texts.
-EXTRA_METHODS = {**VECTOR_METHODS, **ESTIMATOR_METHODS}
+# By name: the baselines, which are in every table unless left out, and the library's other ways.
+METHODS = {**BASELINES, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 
 
 @click.group(name="eval")
@@ -74,9 +74,9 @@ evaluate.add_command(report)
     "--method",
     "extra",
     multiple=True,
-    type=click.Choice(list(EXTRA_METHODS)),
+    type=click.Choice(list(METHODS)),
     metavar="NAME",
-    help=f"Also this one, of {'; '.join(EXTRA_METHODS)}. May be given more than once.",
+    help=f"This one too, of {'; '.join(METHODS)}. May be given more than once.",
 )
 @click.option(
     "--unlabelled",
@@ -242,7 +242,7 @@ def _others(
     baselines: bool, extra: Sequence[str], sentence_model: str | None
 ) -> dict[str, Factory]:
     found = dict(BASELINES) if baselines else {}
-    found |= {name: EXTRA_METHODS[name] for name in extra}
+    found |= {name: METHODS[name] for name in extra}
     if sentence_model is not None:
         found[sentence_model] = sentence_transformer(sentence_model)
     return found

@@ -12,7 +12,7 @@ from similarity.vectors.shipped import GENERAL, find_vectors, open_vectors
 
 PAPER = "paper"
 # The groups of features that vectors are joined of; none named is all that are fitted.
-_GROUPS: dict[str, tuple[str, ...]] = {"fast": ("states",), "best": ()}
+_GROUPS: dict[str, tuple[str, ...]] = {"fast": ("states", "trigrams"), "best": ()}
 PRESETS = (PAPER, *_GROUPS)
 BEST = "best"
 

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.tables import console
-from similarity.vectors.explain import NextWords, ScoredTrajectory, VectorExplanation
+from similarity.vectors.explain import NextWords, ScoredTrajectory, VectorExplanation, WordShare
 
 
 def print_vector_explanation(result: VectorExplanation, count: int) -> None:
@@ -18,12 +18,14 @@ def print_vector_explanation(result: VectorExplanation, count: int) -> None:
     scores.add_row("from", f"vectors {result.fingerprint['id']}")
     console().print(scores)
     if result.places:
-        console().print(_words_table(result.places[:count]))
+        console().print(_places_table(result.places[:count]))
     if result.trajectories:
         console().print(_trajectories_table(result.trajectories[:count]))
+    if result.words:
+        console().print(_words_table(result.words[:count]))
 
 
-def _words_table(places: Sequence[NextWords]) -> Table:
+def _places_table(places: Sequence[NextWords]) -> Table:
     table = Table("after", "share", "both", "first", "second", caption="next words made likelier")
     for place in places:
         words = (
@@ -39,6 +41,13 @@ def _trajectories_table(trajectories: Sequence[ScoredTrajectory]) -> Table:
     for scored in trajectories:
         numbers = (f"{value:.3f}" for value in (*scored.log_likelihoods, scored.usual))
         table.add_row(_shown(scored.text), f"{scored.share:+.3f}", *numbers)
+    return table
+
+
+def _words_table(words: Sequence[WordShare]) -> Table:
+    table = Table("word", "share", "first", "second", caption="how often either text has it")
+    for word in words:
+        table.add_row(_shown(word.word), f"{word.share:+.3f}", *map(str, word.counts))
     return table
 
 

@@ -55,8 +55,12 @@ VECTOR_METHODS: dict[str, Factory] = {
     "vectors": general_vectors(),
     "vectors, distributions": general_vectors("distributions"),
     "vectors, states": general_vectors("states"),
+    "vectors, trigrams": general_vectors("trigrams"),
+    "vectors, fast": general_vectors("states", "trigrams"),
     "vectors of the domain": domain_vectors(VectorConfig()),
     "vectors of the domain, distributions": domain_vectors(VectorConfig(), "distributions"),
     "vectors of the domain, states": domain_vectors(VectorConfig(), "states"),
+    "vectors of the domain, trigrams": domain_vectors(VectorConfig(), "trigrams"),
+    "vectors of the domain, fast": domain_vectors(VectorConfig(), "states", "trigrams"),
     "vectors of the domain, scored": domain_vectors(FEATURE_SETS["scored"]),
 }

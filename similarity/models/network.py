@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from similarity.models.cache import new_cache
+
 logger = logging.getLogger(__name__)
 
 # How far, in nats, two ways of computing one log-probability may differ by rounding alone.
@@ -97,7 +99,7 @@ class Network:
         Here and in `step` the mask is for padding alone: None where there is none, as
         recurrent networks take a mask of what is read now, not of what was.
         """
-        cache = DynamicCache(config=self._config)
+        cache = new_cache(self._config)
         return self.step(ids, mask, positions, cache), cache
 
     def step(
@@ -137,7 +139,7 @@ class Network:
 
     def _obeys_block_mask(self) -> bool:
         """Try whether a token hidden by the mask is as good as absent."""
-        cache = DynamicCache(config=self._config)
+        cache = new_cache(self._config)
         if not all(isinstance(layer, DynamicLayer) for layer in cache.layers):
             return False
         ids, whole = self._probe_ids(6), torch.ones(6, 6, dtype=torch.bool, device=self.device)

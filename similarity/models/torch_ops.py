@@ -10,13 +10,13 @@ from similarity.config import Law
 from similarity.models.base import LOG_ZERO
 from similarity.noise import MIX_MULTIPLIERS, MIX_SHIFTS
 
-# Rows of noise made at once: small enough to stay in a core's cache, or to fit a GPU.
-_NOISE_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
+# Logits that are worked on at once: few enough to stay in a core's cache, or to fit a GPU.
+_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 26}
 
 
 def law_log_probs(logits: Tensor, law: Law) -> Tensor:
     """Return log-probabilities under the law, float32, shape "row token" in nats."""
-    scaled = logits.float() / law.temperature
+    scaled = _scaled(logits, law)
     if law.top_k and law.top_k < scaled.shape[-1]:
         kth = scaled.topk(law.top_k, dim=-1).values[:, -1:]
         scaled = scaled.masked_fill(scaled < kth, -torch.inf)
@@ -27,10 +27,9 @@ def law_log_probs(logits: Tensor, law: Law) -> Tensor:
 
 def token_log_probs(logits: Tensor, tokens: Tensor, law: Law) -> Tensor:
     """Return the log-probability, shape "row" in nats, of one token for each row of logits."""
-    if law.truncated:
-        return law_log_probs(logits, law).gather(-1, tokens[:, None])[:, 0]
-    scaled = logits.float() / law.temperature
-    return scaled.gather(-1, tokens[:, None])[:, 0] - scaled.logsumexp(-1)
+    rows = _rows_at_once(logits)
+    parts = zip(logits.split(rows), tokens[:, None].split(rows), strict=True)
+    return torch.cat([_token_log_probs(part, some, law) for part, some in parts])
 
 
 def draw(
@@ -46,7 +45,7 @@ def draw(
     """
     if law.truncated:
         logits, law = law_log_probs(logits, law), Law()
-    tokens, leads = race(logits.float() / law.temperature, keys)
+    tokens, leads = race(_scaled(logits, law), keys)
     return tokens.tolist(), token_log_probs(logits, tokens, law).tolist(), leads.tolist()
 
 
@@ -64,7 +63,7 @@ def race(scores: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tenso
         The tokens, and their leads in nats, both of shape "row".
     """
     winners, leads = [], []
-    rows = max(1, _NOISE_ELEMENTS.get(scores.device.type, 1 << 18) // scores.shape[-1])
+    rows = _rows_at_once(scores)
     for start in range(0, len(keys), rows):
         part = scores[start : start + rows]
         arrivals = part - exponential(keys[start : start + rows], part).log_()
@@ -83,6 +82,22 @@ def exponential(keys: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
     bits = _mix32_(_mix32_(tokens + low).bitwise_xor_(high))
     uniform = _shift_right(bits, 9).float().add_(0.5).mul_(2.0**-23)
     return uniform.log_().neg_()
+
+
+def _token_log_probs(logits: Tensor, tokens: Tensor, law: Law) -> Tensor:
+    if law.truncated:
+        return law_log_probs(logits, law).gather(-1, tokens)[:, 0]
+    scaled = _scaled(logits, law)
+    return scaled.gather(-1, tokens)[:, 0] - scaled.logsumexp(-1)
+
+
+def _scaled(logits: Tensor, law: Law) -> Tensor:
+    """Return logits over temperature in float32; the logits themselves where that is all one."""
+    return logits.float() if law.temperature == 1 else logits.float() / law.temperature
+
+
+def _rows_at_once(logits: Tensor) -> int:
+    return max(1, _ELEMENTS.get(logits.device.type, 1 << 18) // logits.shape[-1])
 
 
 def _mix32_(bits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from similarity.errors import ConfigError
 from similarity.prompts import Prompt
 
 # What a text is described by; each is whitened on its own and has a weight of that name.
-GROUPS = ("trajectories", "distributions", "states")
+GROUPS = ("trajectories", "distributions", "states", "trigrams")
 
 # The second prompt of the paper, without its last space: a tokenizer of byte pairs joins a space
 # to the word that follows, so that after a lone space it has seen next to nothing follow.
@@ -28,6 +28,9 @@ class VectorConfig:
         projected at random.
     states
         Weight of the mean of the hidden states of the text's own tokens, each by how rare it is.
+    trigrams
+        Weight of the character trigrams of the text's own words, each by how rare it is: no model
+        reads them, and they know every name and number that a small one does not.
         The cosine of two vectors is the mean of the groups' own cosines by these weights; 0 leaves
         a group out.
     n_references, reference_tokens
@@ -38,8 +41,10 @@ class VectorConfig:
         How many of the most probable tokens are read of one, the others counting as if they had
         no probability; 0 reads all. A model server tells no more than some.
     smoothing
-        a of a token's weight a / (a + p) in the mean of states, p its frequency in the corpus
-        (smooth inverse frequency; Arora, Liang and Ma 2017).
+        a of the weight a / (a + p) of a token in the mean of states, and of a trigram, p its
+        frequency in the corpus (smooth inverse frequency; Arora, Liang and Ma 2017).
+    trigram_width
+        Coordinates that trigrams are hashed to.
     prompt
         Put around a text before the trajectories; the states are of the text without it.
     shrinkage
@@ -52,12 +57,14 @@ class VectorConfig:
 
     trajectories: float = 0.0
     distributions: float = 1.0
-    states: float = 1.0
+    states: float = 0.5
+    trigrams: float = 2.0
     n_references: int = 8
     reference_tokens: int = 4
     projection: int = 64
     top_k: int = 0
     smoothing: float = 1e-3
+    trigram_width: int = 1024
     prompt: Prompt = field(default=IMPLIES)
     shrinkage: float = 0.05
     rank: int = 768
@@ -73,6 +80,7 @@ class VectorConfig:
         check_integer("projection", self.projection, at_least=1, at_most=4_096)
         check_integer("top_k", self.top_k, at_least=0, at_most=1_000_000)
         check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
+        check_integer("trigram_width", self.trigram_width, at_least=1, at_most=32_768)
         check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
         check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
         check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
@@ -92,18 +100,20 @@ class VectorConfig:
         Raises
         ------
         ConfigError
-            If that leaves none.
+            If one of these has no weight.
         """
+        for group in groups:
+            if group not in self.groups:
+                raise ConfigError(
+                    f"these vectors have no {group}; they have {', '.join(self.groups)}. "
+                    "Fit others to have it"
+                )
         left_out: dict[str, Any] = {name: 0.0 for name in GROUPS if name not in groups}
         return replace(self, **left_out)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""
-        content = asdict(self)
-        if self.top_k == 0:
-            # As before there was a choice, so that the same vectors keep the same fingerprint.
-            del content["top_k"]
-        return content
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:

@@ -4,6 +4,7 @@ A cosine of whitened features is a sum over the features, so each trajectory, an
 a next word, has a share of it that is known exactly.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from similarity.models.base import Rows, TokenIds
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
+from similarity.vectors.trigrams import buckets, hashed, words_of
 from similarity.whitening import FloatArray
 
 Pair = tuple[str, str]
@@ -54,6 +56,18 @@ class ScoredTrajectory:
     usual: float
 
 
+@dataclass(frozen=True)
+class WordShare:
+    """A word of the texts, without case, and what its letters add to the similarity.
+
+    `counts` are how often either text has it.
+    """
+
+    word: str
+    share: float
+    counts: tuple[int, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class VectorExplanation:
     """Why the vectors of two texts are as close as they are.
@@ -67,6 +81,9 @@ class VectorExplanation:
     places, trajectories
         Of the groups `distributions` and `trajectories`, by the size of their share; they add
         up to the group's.
+    words
+        Of the group `trigrams`, by the size of their share; what they lack to the group's is what
+        all texts have in common.
     """
 
     texts: Pair
@@ -74,6 +91,7 @@ class VectorExplanation:
     shares: dict[str, float]
     places: tuple[NextWords, ...]
     trajectories: tuple[ScoredTrajectory, ...]
+    words: tuple[WordShare, ...]
     fingerprint: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,26 +121,47 @@ def explain(vectors: MeaningVectors, first: str, second: str, words: int = 3) ->
         shares={group: float(found.sum()) for group, found in shares.items()},
         places=_places(vectors, texts, shares.get("distributions"), words),
         trajectories=_trajectories(vectors, rows, shares.get("trajectories")),
+        words=_of_words(vectors, texts, rows.get("trigrams")),
         fingerprint=fingerprint(vectors),
     )
 
 
 def _shares(vectors: MeaningVectors, group: str, rows: Rows) -> FloatArray:
-    """Return what each feature adds to the similarity, shape "width".
+    """Return what each feature adds to the similarity, shape "width"."""
+    centred = rows.astype(np.float64) - vectors.whitenings[group].mean
+    partners = _partners(vectors, group, rows)
+    shares: FloatArray = (centred * partners).sum(axis=0)
+    return shares
+
+
+def _partners(vectors: MeaningVectors, group: str, rows: Rows) -> FloatArray:
+    """Return what a feature of either text is to be multiplied by for its share, shape "2 width".
 
     With x, y the centred features, W the whitening and c the two vectors' scale, the group's part
     is c·xWWᵀy: the mean of its two readings, as x over Wy and as y over Wx, is the same for (x, y)
     and (y, x).
     """
-    whitening = vectors.whitenings[group]
-    centred = rows.astype(np.float64) - whitening.mean
-    white = centred @ whitening.matrix
+    matrix = vectors.whitenings[group].matrix
+    white = (rows.astype(np.float64) - vectors.whitenings[group].mean) @ matrix
     parts = vectors.whitened(group, rows)
     lengths = np.linalg.norm(white, axis=1)
     scale = np.linalg.norm(parts, axis=1) / np.where(lengths > 0, lengths, 1)
-    back = white @ whitening.matrix.T
-    shares: FloatArray = scale.prod() * (centred[0] * back[1] + centred[1] * back[0]) / 2
-    return shares
+    partners: FloatArray = scale.prod() / 2 * (white @ matrix.T)[::-1]
+    return partners
+
+
+def _of_words(vectors: MeaningVectors, texts: Pair, rows: Rows | None) -> tuple[WordShare, ...]:
+    if rows is None:
+        return ()
+    partners = _partners(vectors, "trigrams", rows)
+    counts = [Counter(words_of(text)) for text in texts]
+    weights, width = vectors.trigram_weights, vectors.config.trigram_width
+    found = []
+    for word in counts[0] | counts[1]:
+        times = (counts[0][word], counts[1][word])
+        share = float(hashed(buckets(word), weights, width) @ (times @ partners))
+        found.append(WordShare(word, share, times))
+    return tuple(sorted(found, key=lambda word: -abs(word.share)))
 
 
 def _trajectories(

@@ -14,6 +14,7 @@ from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.projection import signs
 from similarity.vectors.references import References
+from similarity.vectors.trigrams import buckets, hashed
 
 # Token ids, shape "place k".
 Ids = NDArray[np.int64]
@@ -24,13 +25,15 @@ Numbers = TypeVar("Numbers", bound=np.generic)
 class Reader:
     """A model, and what of it is read for each text.
 
-    `token_weights`, shape "vocabulary", are those of `weights_of_tokens`.
+    `token_weights`, shape "vocabulary", and `trigram_weights`, shape "bucket", are those of
+    `weights_by_rarity`.
     """
 
     model: LanguageModel
     config: VectorConfig
     references: References
     token_weights: Rows
+    trigram_weights: Rows
 
     def rows(self, group: str, texts: Sequence[str]) -> Rows:
         """Return the features of one group, shape "text width".
@@ -52,8 +55,9 @@ class Reader:
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
-        if group == "states":
-            return [len(prefix) for prefix in bare_prefixes(self.model, self.config, texts)]
+        if group in ("states", "trigrams"):
+            prefixes = bare_prefixes(self.model, self.config, texts)
+            return [len(prefix) if group == "states" else 0 for prefix in prefixes]
         continued = self.config.n_references * self.config.reference_tokens
         return [len(prefix) + continued for prefix in self.prefixes(texts)]
 
@@ -130,6 +134,13 @@ def _states(reader: Reader, texts: Sequence[str]) -> Rows:
     return np.stack(means).astype(np.float32)
 
 
+def _trigrams(reader: Reader, texts: Sequence[str]) -> Rows:
+    """Return the sums of the weights of the trigrams that are hashed to each coordinate."""
+    reader.tokens("trigrams", texts)  # refuses what the model could not read
+    weights, width = reader.trigram_weights, reader.config.trigram_width
+    return np.stack([hashed(buckets(text), weights, width) for text in texts])
+
+
 def bare_prefixes(
     model: LanguageModel, config: VectorConfig, texts: Sequence[str]
 ) -> list[TokenIds]:
@@ -142,4 +153,5 @@ FEATURES: dict[str, Callable[[Reader, Sequence[str]], Rows]] = {
     "trajectories": _trajectories,
     "distributions": _distributions,
     "states": _states,
+    "trigrams": _trigrams,
 }

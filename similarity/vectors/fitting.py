@@ -8,13 +8,14 @@ from similarity.models.base import Advance, LanguageModel, ignore_progress
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.features import Reader, bare_prefixes
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, MeaningVectors
+from similarity.vectors.rarity import weights_by_rarity
 from similarity.vectors.references import CANDIDATES, sample_references
 from similarity.vectors.storage import rounded
-from similarity.vectors.tokens import weights_of_tokens
+from similarity.vectors.trigrams import BUCKETS, buckets
 from similarity.whitening import WhiteningFit
 
-# Batches whose tokens are counted: beyond some thousand texts the weights hardly change.
-HEAD_BATCHES = 8
+# Batches whose tokens and trigrams are counted; their texts are held, some megabytes at most.
+HEAD_BATCHES = 64
 
 
 def fit(
@@ -25,7 +26,7 @@ def fit(
 ) -> MeaningVectors:
     """Fit vectors to unlabelled texts, which are read once and never held together.
 
-    The reference trajectories are sampled from the first texts, and the frequencies of tokens
+    The reference trajectories are sampled from the first texts, and tokens and trigrams
     counted in the first HEAD_BATCHES × BATCH_TEXTS: mix the texts if they are sorted.
     A text that is too long for the model is left out.
 
@@ -59,6 +60,7 @@ def fit(
         config=config,
         references=reader.references,
         token_weights=reader.token_weights,
+        trigram_weights=reader.trigram_weights,
         # In the precision that files keep, so that a text has the same vector from there.
         whitenings={
             group: rounded(found.fit(config.shrinkage, min(config.rank, found.width)))
@@ -73,8 +75,13 @@ def _reader(model: LanguageModel, head: Sequence[str], config: VectorConfig) -> 
     references = sample_references(model, candidates, config)
     counted = bare_prefixes(model, config, head)
     vocabulary = model.vocab_size or 1 + max(map(max, counted))
-    weights = weights_of_tokens(counted, vocabulary, config.smoothing)
-    return Reader(model, config, references, weights)
+    return Reader(
+        model,
+        config,
+        references,
+        token_weights=weights_by_rarity(counted, vocabulary, config.smoothing),
+        trigram_weights=weights_by_rarity(map(buckets, head), BUCKETS, config.smoothing),
+    )
 
 
 def _batches(

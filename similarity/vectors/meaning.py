@@ -35,7 +35,7 @@ class MeaningVectors:
 
     Parameters
     ----------
-    references, token_weights
+    references, token_weights, trigram_weights
         What the features of a text are read by.
     whitenings
         Of the features of each group that is fitted.
@@ -45,6 +45,7 @@ class MeaningVectors:
     config: VectorConfig
     references: References
     token_weights: Rows
+    trigram_weights: Rows
     whitenings: Mapping[str, Whitening]
     corpus: Corpus
 
@@ -153,7 +154,9 @@ class MeaningVectors:
     @cached_property
     def reader(self) -> Reader:
         """What reads the features of texts from the model."""
-        return Reader(self.model, self.config, self.references, self.token_weights)
+        return Reader(
+            self.model, self.config, self.references, self.token_weights, self.trigram_weights
+        )
 
     def whitened(self, group: str, rows: Rows) -> FloatArray:
         """Return a group's part of vectors, from its features, each row of the group's length.

@@ -20,8 +20,8 @@ from similarity.whitening import Whitening
 
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
-FORMAT = 1
-TOKEN_WEIGHTS = "token_weights"
+FORMAT = 2
+WEIGHTS = ("token_weights", "trigram_weights")
 # A hub's model whose commit nobody knows.
 UNKNOWN = "unknown"
 
@@ -51,7 +51,7 @@ def save(vectors: MeaningVectors, folder: Path) -> None:
         If it cannot be written there.
     """
     arrays = _frozen(vectors.whitenings)
-    arrays[TOKEN_WEIGHTS] = vectors.token_weights.astype(np.float16)
+    arrays |= {name: getattr(vectors, name).astype(np.float16) for name in WEIGHTS}
     write_bundle(
         folder, MANIFEST, fingerprint(vectors), {ARRAYS: lambda path: _write_arrays(path, arrays)}
     )
@@ -80,7 +80,7 @@ def load(folder: Path, model: LanguageModel) -> MeaningVectors:
         references=References(
             tuple(map(tuple, references["continuations"])), tuple(references["sources"])
         ),
-        token_weights=arrays.pop(TOKEN_WEIGHTS).astype(np.float32),
+        **{name: arrays.pop(name).astype(np.float32) for name in WEIGHTS},
         whitenings=_thawed(arrays),
         corpus=Corpus(**content["corpus"]),
     )

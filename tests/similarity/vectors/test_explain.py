@@ -49,3 +49,22 @@ def test_the_other_way_round_is_the_mirror(vectors: MeaningVectors) -> None:
     assert forth.similarity == pytest.approx(back.similarity)
     assert [p.first for p in forth.places] == [p.second for p in back.places]
     assert forth.to_dict()["fingerprint"] == back.to_dict()["fingerprint"]
+
+
+def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
+    result = explain(vectors, "red bird SINGS", "the bird sings, bird")
+    shares = {word.word: word for word in result.words}
+    assert result.words[0] == shares["bird"]
+    assert shares["bird"].share > shares["sings"].share > 0
+    assert shares["bird"].counts == (1, 2)
+    assert shares["red"].counts == (1, 0)
+    # The rest is what any two texts have in common: the product of the mean with either.
+    rows = vectors.reader.rows("trigrams", result.texts)
+    whitening = vectors.whitenings["trigrams"]
+    white = whitening.apply(rows)
+    mean = whitening.mean @ whitening.matrix
+    lengths = np.linalg.norm(white, axis=1)
+    share = vectors.config.trigrams / sum(map(vectors.config.weight, vectors.groups))
+    usual = -share * (mean @ (white[0] + white[1])) / 2 / lengths.prod()
+    words = sum(word.share for word in result.words)
+    assert words + usual == pytest.approx(result.shares["trigrams"], abs=1e-6)

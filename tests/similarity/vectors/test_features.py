@@ -8,8 +8,8 @@ from similarity.models.local import LocalModel
 from similarity.prompts import Prompt
 from similarity.vectors import MeaningVectors
 from similarity.vectors.projection import signs
+from similarity.vectors.rarity import weights_by_rarity
 from similarity.vectors.references import sample_references
-from similarity.vectors.tokens import weights_of_tokens
 from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
 
 TEXTS = ["the sea", "a red car"]
@@ -114,6 +114,6 @@ def test_the_projection_is_what_it_was() -> None:
 
 
 def test_frequent_tokens_weigh_little() -> None:
-    weights = weights_of_tokens([(0, 1, 2), (0, 1, 3), (0, 1, 1)], 6, smoothing=0.1)
+    weights = weights_by_rarity([(0, 1, 2), (0, 1, 3), (0, 1, 1)], 6, smoothing=0.1)
     assert weights[4] == weights[5] == 1
     assert weights[1] < weights[0] < weights[2] < 1

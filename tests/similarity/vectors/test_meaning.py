@@ -87,6 +87,7 @@ def test_a_fit_reads_a_stream_once_and_a_batch_at_a_time(
     toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("similarity.vectors.fitting.BATCH_TEXTS", 8)
+    monkeypatch.setattr("similarity.vectors.fitting.HEAD_BATCHES", 8)
     read = taken = 0
 
     def stream() -> object:
@@ -124,7 +125,7 @@ def test_a_model_that_does_not_tell_is_refused(toy_model: ToyModel) -> None:
 
 
 def test_groups_that_are_not_fitted_are_refused(toy_vectors: MeaningVectors) -> None:
-    with pytest.raises(ConfigError, match="at least one of"):
+    with pytest.raises(ConfigError, match="have no states; they have trajectories, dis"):
         toy_vectors.only("states")
 
 
@@ -132,7 +133,7 @@ def test_groups_that_are_not_fitted_are_refused(toy_vectors: MeaningVectors) -> 
     "wrong",
     [
         {"states": -1},
-        {"distributions": 0, "states": 0},
+        {"distributions": 0, "states": 0, "trigrams": 0},
         {"n_references": 0},
         {"reference_tokens": 1.5},
         {"shrinkage": 1.1},
