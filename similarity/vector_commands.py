@@ -78,6 +78,11 @@ def vectors_option(command: Command) -> Command:
     help="Most probable tokens that are read of a next-token distribution; 0 reads all. A vLLM "
     "server lists 20, or as many as its --max-logprobs says.",
 )
+@click.option(
+    "--trigrams",
+    type=float,
+    help="Weight of the text's own letters; 0 leaves all to the model.",
+)
 @click.option("--shrinkage", type=float, help="Of the covariance, from 0 to 1.")
 @click.option("--rank", type=int, help="Directions kept of each group of features.")
 @click.option("--seed", type=int, help="Of the reference trajectories.")
@@ -149,7 +154,7 @@ def explain_vectors(
     result = explain(vectors, first, second)
     if as_json:
         content = result.to_dict()
-        for name in ("places", "trajectories"):
+        for name in ("places", "trajectories", "words"):
             content[name] = content[name][:top]
         print_json(content)
     else:

@@ -41,7 +41,8 @@ class VectorSettings:
 
     def describe(self) -> str:
         """Return what matters most of the settings, for a person."""
-        groups = " and ".join(self.config.groups)
+        *others, last = self.config.groups
+        groups = f"{', '.join(others)} and {last}" if others else last
         return f"meaning vectors of {groups}, fitted to {self.corpus.texts:,} texts"
 
 

@@ -28,7 +28,9 @@ RECORDED = {
 
 @pytest.fixture(scope="module")
 def vectors(toy_model: ToyModel) -> MeaningVectors:
-    config = VectorConfig(states=0, n_references=3, reference_tokens=2, projection=4, rank=8)
+    config = VectorConfig(
+        states=0, trigrams=0, n_references=3, reference_tokens=2, projection=4, rank=8
+    )
     return fit(toy_model, [f"{i} texts of {i * i} letters" for i in range(60)], config)
 
 

@@ -28,7 +28,8 @@ def folder(tmp_path: Path) -> Path:
     corpora = ("--corpus", str(plain), "--corpus", str(packed), "--per-file", "30")
     result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
     assert result.exit_code == 0, result.output
-    assert "fitted to 60 texts: 9 coordinates" in result.stdout
+    # Nine of the trajectories, and those of the trigrams.
+    assert "fitted to 60 texts: 777 coordinates" in result.stdout
     return tmp_path / "vectors"
 
 
@@ -39,7 +40,9 @@ def test_fit_to_the_most_probable_tokens(folder: Path, tmp_path: Path) -> None:
         result = run("fit", *corpus, "--features", "top", *given, *small)
         assert result.exit_code == 0, result.output
         config = load(folder, load_model("toy")).config
-        assert (config.groups, config.top_k) == (("distributions",), top_k)
+        assert (config.groups, config.top_k) == (("distributions", "trigrams"), top_k)
+    assert run("fit", *corpus, "--features", "top", "--trigrams", "0", *small).exit_code == 0
+    assert load(folder, load_model("toy")).groups == ("distributions",)
 
 
 def options(folder: Path) -> tuple[str, ...]:
@@ -65,11 +68,12 @@ def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
 def test_explain_reads_vectors_back(folder: Path) -> None:
     command = ("explain", *TEXTS[:2], "--top", "2", *options(folder))
     content = json.loads(run(*command, "--json").stdout)
-    assert len(content["trajectories"]) == 2
-    assert set(content["shares"]) == {"trajectories"}
+    assert len(content["trajectories"]) == len(content["words"]) == 2
+    assert set(content["shares"]) == {"trajectories", "trigrams"}
     table = run(*command).stdout
     assert "of it, trajectories" in table
     assert "usual" in table
+    assert all(word["word"] in table for word in content["words"])
 
 
 @pytest.mark.parametrize(
