@@ -127,6 +127,15 @@ def test_a_run_goes_on_after_any_chunk(tmp_path: Path, monkeypatch: pytest.Monke
         assert files(out) == files(whole)
 
 
+def test_a_baseline_can_be_asked_for_alone(tmp_path: Path) -> None:
+    asked = ("--no-baselines", "--method", "word overlap", "--method", "conditional likelihood")
+    assert invoke(tmp_path / "some", *asked).exit_code == 0
+    assert invoke(tmp_path / "all").exit_code == 0
+    some, every = (results(tmp_path / name)["tasks"][str(FIXTURE)] for name in ("some", "all"))
+    assert set(some["methods"]) == {"trajectories", "word overlap", "conditional likelihood"}
+    assert some["methods"].items() <= every["methods"].items()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
