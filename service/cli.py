@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 CURL = """\
 curl -s http://{address}/v1/similarity -H 'content-type: application/json' \\{key}
-  -d '{{"pairs": [["A man is playing a guitar.", "Someone plays an instrument."]]}}'"""
+  -d '{{"pairs": [["A dog runs.", "A puppy is running."]]}}'"""
 KEY = """
   -H "authorization: Bearer $KEY" \\"""
 

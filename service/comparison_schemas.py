@@ -51,7 +51,7 @@ _SETTINGS = (*SamplingSettings.model_fields, "distance")
 class PairsRequest(ComparisonSettings):
     """Pairs of texts."""
 
-    model_config = example(pairs=[["A man is playing a guitar.", "Someone plays an instrument."]])
+    model_config = example(pairs=[["A dog runs.", "A puppy is running."]])
 
     pairs: list[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
         min_length=1, description="Pairs of texts."

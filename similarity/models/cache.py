@@ -17,25 +17,25 @@ class _Growing:
         self._buffer: Tensor | None = None
         self._whole: Tensor | None = None
 
-    def append(self, past: Tensor, new: Tensor) -> Tensor:
+    def append(self, past: Tensor | None, new: Tensor) -> Tensor:
         """Return past and new positions as one; `past` is copied unless it came from here."""
-        start = past.shape[-2] if past.numel() else 0
+        start = past.shape[-2] if past is not None and past.numel() else 0
         end = start + new.shape[-2]
         buffer = self._buffer
         if buffer is None or past is not self._whole or end > buffer.shape[-2]:
             buffer = new.new_empty((*new.shape[:-2], end + ROOM, new.shape[-1]))
-            if start:
+            if past is not None and start:
                 buffer[..., :start, :] = past
         buffer[..., start:end, :] = new
         self._buffer, self._whole = buffer, buffer[..., :end, :]
         return self._whole
 
 
-class RoomyLayer(DynamicLayer):
+class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """Keys and values of one attention layer; transformers' own copies them at every step."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._keys, self._values = _Growing(), _Growing()
 
     def update(

@@ -28,7 +28,7 @@ def law_log_probs(logits: Tensor, law: Law) -> Tensor:
 def token_log_probs(logits: Tensor, tokens: Tensor, law: Law) -> Tensor:
     """Return the log-probability, shape "row" in nats, of one token for each row of logits."""
     rows = _rows_at_once(logits)
-    parts = zip(logits.split(rows), tokens[:, None].split(rows), strict=True)
+    parts = zip(torch.split(logits, rows), torch.split(tokens[:, None], rows), strict=True)
     return torch.cat([_token_log_probs(part, some, law) for part, some in parts])
 
 
