@@ -10,7 +10,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training import checkpoint
+from training.config import TrainConfig, faster_precision
 from training.evaluate import evaluate, read_heldout, total
-from training.model import IGNORE, Llama, ModelConfig, next_tokens
+from training.model import IGNORE, Llama, next_tokens
 from training.optim import make_optimizers, set_rates
 from training.prepare import MICRO_BATCH
 from training.tokens import BOS_ID, PAD_ID, load_tokenizer
@@ -42,46 +44,6 @@ HELDOUT_TOKENS = 600
 KEPT = ("manifest.json", "heldout.json", "tokenizer.json")
 
 LossFunction = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """What decides the weights of a run, besides its data.
-
-    Attributes
-    ----------
-    hidden, layers, heads, intermediate : int
-        Sizes of the model.
-    accumulate : int
-        Micro-batches (of 4096 tokens) a step.
-    steps : int or None
-        Steps of the whole run; None for all that the data is enough for. A run may go on with
-        another number, so that it can end in time: the rates then fall towards the new end.
-    muon_rate, adam_rate : float
-        Peak learning rates.
-    seed : int
-        Seed of the first weights.
-    """
-
-    hidden: int = 256
-    layers: int = 6
-    heads: int = 4
-    intermediate: int = 704
-    accumulate: int = 3
-    steps: int | None = None
-    muon_rate: float = 0.02
-    adam_rate: float = 0.003
-    seed: int = 0
-
-    def model(self, vocab: int) -> ModelConfig:
-        """Sizes of the model for a vocabulary."""
-        return ModelConfig(
-            vocab=vocab,
-            hidden=self.hidden,
-            layers=self.layers,
-            heads=self.heads,
-            intermediate=self.intermediate,
-        )
 
 
 @click.command(context_settings={"show_default": True})
@@ -106,6 +68,12 @@ class TrainConfig:
 @click.option("--muon-rate", type=float, default=0.02, help="Peak rate of the hidden matrices.")
 @click.option("--adam-rate", type=float, default=0.003, help="Peak rate of all else.")
 @click.option("--seed", type=int, default=0, help="Seed of the first weights.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "bfloat16", "float32"]),
+    default="auto",
+    help="Of the matrix products; auto is bfloat16 where the processor has it, which is faster.",
+)
 @click.option("--checkpoint-every", type=int, default=50, help="Steps between checkpoints.")
 @click.option("--threads", type=int, default=2, help="CPU threads.")
 @click.option(
@@ -115,12 +83,19 @@ class TrainConfig:
     help="Compile the model (needs a C++ compiler).",
 )
 def main(
-    data: Path, out: Path, checkpoint_every: int, threads: int, compiled: bool, **options: Any
+    data: Path,
+    out: Path,
+    precision: str,
+    checkpoint_every: int,
+    threads: int,
+    compiled: bool,
+    **options: Any,
 ) -> None:
     """Train, or go on training."""
     torch.set_num_threads(threads)
     try:
-        config = TrainConfig(**options)
+        precision = faster_precision() if precision == "auto" else precision
+        config = TrainConfig(precision=precision, **options)
         train(data, out, config, checkpoint_every=checkpoint_every, compiled=compiled)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
@@ -155,7 +130,8 @@ def train(
     _claim(out, data)
     arguments = {**asdict(config), "steps": steps}
     step, seconds, plans = _restore(out, arguments, model, optimizers)
-    loss_of = _loss_function(model, compiled=compiled)
+    cast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=config.precision == "bfloat16")
+    loss_of = _loss_function(model, cast, compiled=compiled)
     began = time.monotonic() - seconds
     while step < min(steps, stop_after or steps):
         chosen = slice(step * config.accumulate, (step + 1) * config.accumulate)
@@ -164,7 +140,7 @@ def train(
         step += 1
         due = step % checkpoint_every == 0 or step == steps
         if due:
-            with torch.autocast("cpu", torch.bfloat16):
+            with cast():
                 scores = evaluate(model, tokenizer, heldout, HELDOUT_TOKENS)
             record["heldout"] = total(scores).loss
         seconds = time.monotonic() - began
@@ -203,9 +179,11 @@ def _step(
     return {"loss": nats / targets, "tokens": count, "norm": norm.item()}
 
 
-def _loss_function(model: Llama, *, compiled: bool) -> LossFunction:
+def _loss_function(
+    model: Llama, cast: Callable[[], torch.autocast], *, compiled: bool
+) -> LossFunction:
     def loss_of(tokens: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with cast():
             return model.loss(tokens, BOS_ID, PAD_ID)
 
     # One program for each row length: known shapes make the faster code.

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from tests.training.tiny_run import TINY
 from training import checkpoint
+from training.config import faster_precision
 from training.evaluate import evaluate, pack_whole, read_heldout, total
 from training.model import Llama, ModelConfig
 from training.optim import rate_factor
@@ -103,3 +104,19 @@ def test_the_plot_is_a_png_and_needs_a_log(run, tmp_path):
     assert (tmp_path / "some" / "loss.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileNotFoundError, match="no steps"):
         plot(tmp_path, tmp_path / "loss.png")
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_the_precision_is_that_of_the_matrix_products(data, tmp_path, monkeypatch, precision):
+    seen, plain = set(), Llama.loss
+
+    def loss(model, *arguments):
+        one = torch.ones(2, 2)
+        seen.add((one @ one).dtype)
+        return plain(model, *arguments)
+
+    monkeypatch.setattr(Llama, "loss", loss)
+    config = replace(TINY, steps=1, precision=precision)
+    train(data, tmp_path / "run", config, compiled=False)
+    assert seen == {getattr(torch, precision)}
+    assert faster_precision() in ("bfloat16", "float32")

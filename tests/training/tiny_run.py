@@ -2,8 +2,8 @@
 
 import random
 
+from training.config import TrainConfig
 from training.mix import Source
-from training.train import TrainConfig
 
 MIX = (
     Source(
