@@ -8,9 +8,12 @@ whitening and trigrams are fitted seven times. So the vectors are those that `tr
 the corpus in that order, but that tokens are counted in its first part alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -58,9 +61,9 @@ def main(data: Path, out: Path, model_name: str) -> None:
     source = Source(str(data))
     tasks = {name: load_task(name, source) for name in SEVEN}
     others = [pair for name in DEFAULT_TASKS for pair in load_task(name, source)]
-    tested = {text for pairs in tasks.values() for text in texts_of(pairs)}
+    tested = dict.fromkeys(texts_of(chain.from_iterable(tasks.values())))
     first = [text for text in texts_of(others) if text not in tested]
-    everything = list(dict.fromkeys([*first, *texts_of(others), *tested_in_order(tasks)]))
+    everything = list(dict.fromkeys([*first, *texts_of(others), *tested]))
     start = fit(open_model(model_name, "auto", "auto"), first, VectorConfig())
     read_once = read(start.only("distributions", "states"), everything, out)
     found: dict[str, dict[str, Aggregate]] = {name: {} for name in GROUPS}
@@ -93,15 +96,9 @@ def fitted(
     return replace(vectors, whitenings=whitenings(vectors, features, corpus)), features
 
 
-def texts_of(pairs: Pairs) -> list[str]:
+def texts_of(pairs: Iterable[ScoredPair]) -> list[str]:
     """Return each text of the pairs once, in order."""
     return list(dict.fromkeys(text for pair in pairs for text in (pair.first, pair.second)))
-
-
-def tested_in_order(tasks: Mapping[str, Pairs]) -> Iterator[str]:
-    """Yield the texts of all tasks in turn."""
-    for pairs in tasks.values():
-        yield from texts_of(pairs)
 
 
 def read(vectors: MeaningVectors, texts: Sequence[str], folder: Path) -> Features:
@@ -113,7 +110,7 @@ def read(vectors: MeaningVectors, texts: Sequence[str], folder: Path) -> Feature
         if not path.exists():
             some = texts[start : start + PART]
             rows = {group: vectors.reader.rows(group, some) for group in vectors.groups}
-            replace_file(path, lambda temporary, rows=rows: _save(temporary, rows))
+            replace_file(path, partial(_save, rows))
             click.echo(f"read {start + len(some)} of {len(texts)} sentences", err=True)
         with np.load(path) as kept:
             parts.append(dict(kept))
@@ -155,7 +152,7 @@ def figures(
     return found
 
 
-def _save(path: Path, rows: Features) -> None:
+def _save(rows: dict[str, Any], path: Path) -> None:
     with path.open("wb") as file:
         np.savez(file, **rows)
 
