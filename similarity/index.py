@@ -21,7 +21,7 @@ except ImportError as error:
 MANIFEST, TEXTS, NEIGHBOURS = "index.json", "texts.txt", "neighbours.faiss"
 FORMAT = 1
 KINDS = ("auto", "exact", "graph")
-# Up to so many texts an exact search takes some 15 ms, and a graph is not worth its making.
+# Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
 EXACT_TEXTS = 200_000
 # Of the graph (HNSW; Malkov and Yashunin 2016): links of a text, and texts looked at to find
 # its neighbours when it is added and when it is asked for.

@@ -12,8 +12,8 @@ from similarity.vectors.shipped import GENERAL, find_vectors, open_vectors
 
 PAPER = "paper"
 # The groups of features that vectors are joined of; none named is all that are fitted.
-_GROUPS: dict[str, tuple[str, ...]] = {"fast": ("states", "trigrams"), "best": ()}
-PRESETS = (PAPER, *_GROUPS)
+PRESET_GROUPS: dict[str, tuple[str, ...]] = {"fast": ("states", "trigrams"), "best": ()}
+PRESETS = (PAPER, *PRESET_GROUPS)
 BEST = "best"
 
 
@@ -60,5 +60,5 @@ def preset_vectors(vectors: MeaningVectors, preset: str) -> MeaningVectors:
     ConfigError
         If that is not fitted.
     """
-    groups = _GROUPS[preset]
+    groups = PRESET_GROUPS[preset]
     return vectors.only(*groups) if groups else vectors

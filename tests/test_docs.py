@@ -1,12 +1,16 @@
 """What the documentation says is what the tables in the code say."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
+import similarity
+import similarity.vectors
 from similarity.cli import main
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.toy import ToyModel
@@ -65,3 +69,9 @@ def test_python_of_the_readme_runs(toy_model: ToyModel, capsys: pytest.CaptureFi
         for program in programs:
             exec(compile(program.replace("http://127.0.0.1:8000", url), "README.md", "exec"), {})
             assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("package", [similarity, similarity.vectors], ids=lambda one: one.__name__)
+def test_examples_of_the_packages_give_what_they_say(package: ModuleType) -> None:
+    found = doctest.testmod(package)
+    assert (found.attempted > 0, found.failed) == (True, 0)

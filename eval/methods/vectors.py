@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from eval.methods.base import Factory, Method, Pair, Setting
 from eval.methods.texts import unlabelled_texts
+from similarity.presets import PRESET_GROUPS
 from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
@@ -56,11 +57,11 @@ VECTOR_METHODS: dict[str, Factory] = {
     "vectors, distributions": general_vectors("distributions"),
     "vectors, states": general_vectors("states"),
     "vectors, trigrams": general_vectors("trigrams"),
-    "vectors, fast": general_vectors("states", "trigrams"),
+    "vectors, fast": general_vectors(*PRESET_GROUPS["fast"]),
     "vectors of the domain": domain_vectors(VectorConfig()),
     "vectors of the domain, distributions": domain_vectors(VectorConfig(), "distributions"),
     "vectors of the domain, states": domain_vectors(VectorConfig(), "states"),
     "vectors of the domain, trigrams": domain_vectors(VectorConfig(), "trigrams"),
-    "vectors of the domain, fast": domain_vectors(VectorConfig(), "states", "trigrams"),
+    "vectors of the domain, fast": domain_vectors(VectorConfig(), *PRESET_GROUPS["fast"]),
     "vectors of the domain, scored": domain_vectors(FEATURE_SETS["scored"]),
 }

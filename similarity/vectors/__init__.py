@@ -5,7 +5,7 @@
 >>> texts = [f"text number {number}" for number in range(40)]
 >>> config = VectorConfig(states=0, n_references=2, reference_tokens=2, rank=4)
 >>> fit(load_model("toy"), texts, config).encode(["a red car"]).shape
-(1, 4)
+(1, 8)
 """
 
 from similarity.vectors.config import GROUPS, VectorConfig
