@@ -14,7 +14,7 @@ import numpy as np
 
 from eval.datasets import ScoredPair
 from eval.methods.base import Setting
-from eval.plan import TRAJECTORIES as METHOD
+from eval.methods.trajectories import METHOD
 from eval.plan import Plan, make_methods
 from eval.protocol import Judged, aggregates
 from eval.run import TRAJECTORIES, Advance, run, write_json

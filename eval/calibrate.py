@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eval.datasets import SEVEN
-from eval.plan import TRAJECTORIES
+from eval.methods.trajectories import METHOD
 from eval.run import RESULTS
 from eval.scores import read_scores
 from similarity.calibration import Calibration, comparable, fit_knots
@@ -19,7 +19,7 @@ SCALE = (0.0, 5.0)
 
 
 def calibrate(
-    folder: Path, scale: tuple[float, float] = SCALE, method: str = TRAJECTORIES
+    folder: Path, scale: tuple[float, float] = SCALE, method: str = METHOD
 ) -> Calibration:
     """Return the calibration that a run's pairs give, for the run's model and a method's settings.
 
@@ -46,8 +46,8 @@ def calibrate(
         )
     settings = _settings(results["methods"], method)
     lines = list(read_scores(folder))
-    # A score is the higher the more alike: minus a distance, or a cosine.
-    farthest = 0.0 if method == TRAJECTORIES else 1.0
+    # A score is the higher the more alike: minus the distance of trajectories, or a cosine.
+    farthest = 0.0 if "sampling" in settings else 1.0
     distances = np.array([farthest - line["scores"][method] for line in lines])
     judgements = np.array([line["judgement"] for line in lines])
     low, high = scale

@@ -17,6 +17,7 @@ from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
 from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
+from eval.methods.trajectories import METHOD, PROMPT_METHODS
 from eval.methods.vectors import VECTOR_METHODS
 from eval.plan import Plan, make_methods
 from eval.progress import progress_lines
@@ -31,7 +32,7 @@ from similarity.fingerprint import Fingerprint
 from similarity.options import comparison_config, comparison_options, model_options, open_model
 
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
-METHODS = {**BASELINES, **VECTOR_METHODS, **ESTIMATOR_METHODS}
+METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 
 
 @click.group(name="eval")
@@ -193,7 +194,7 @@ def ablate(
 )
 @click.option(
     "--method",
-    default=TRAJECTORIES,
+    default=METHOD,
     show_default=True,
     help="Whose distances: a method of RUN, trajectories or vectors.",
 )

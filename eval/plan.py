@@ -10,14 +10,13 @@ from typing import Any
 
 from eval.datasets import ScoredPair
 from eval.methods.base import Factory, Method, Setting
-from eval.methods.trajectories import Trajectories
+from eval.methods.trajectories import METHOD, OTHER_SEED, Trajectories
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, MissingDependencyError, UnsupportedError
 from similarity.fingerprint import Fingerprint
 
 # Pairs that are scored together: what a killed run loses at most.
 CHUNK = 128
-TRAJECTORIES = "trajectories"
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def make_methods(
     methods: dict[str, Method] = {}
     left_out: dict[str, str] = {}
     for seed in seeds:
-        name = TRAJECTORIES if seed == seeds[0] else f"{TRAJECTORIES}, seed {seed}"
+        name = METHOD if seed == seeds[0] else f"{OTHER_SEED}{seed}"
         methods[name] = Trajectories(replace(setting, config=with_seed(setting.config, seed)))
     for name, make in others.items():
         try:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from eval.datasets import SEVEN
-from eval.plan import TRAJECTORIES, Chunk, Plan
+from eval.methods.trajectories import METHOD, OTHER_SEED
+from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
 from similarity.distances import FloatArray
 from similarity.errors import InputError
@@ -140,7 +141,7 @@ def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
 
 def _seeds(plan: Plan, summed: Summed) -> dict[str, Any]:
     """Return mean and standard deviation over the seeds of the trajectories, if several."""
-    names = [name for name in plan.methods if name.partition(",")[0] == TRAJECTORIES]
+    names = [name for name in plan.methods if name == METHOD or name.startswith(OTHER_SEED)]
     if len(names) < 2:
         return {}
     found = {}

@@ -66,7 +66,7 @@ class _Sampled:
 class RememberingModel(LanguageModel):
     """A model that never samples the same twice: a cache in memory, saved by the chunk.
 
-    It remembers under a text's noise key, so it is for one model, prompt and law.
+    It remembers under the noise key of a text with its prompt, so it is for one model and law.
     """
 
     def __init__(self, model: LanguageModel, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Counter-based random numbers: a hash of (run seed, text, trajectory, step, token).
 
 There is no stream and no state, so a text's trajectories cannot depend on what else is sampled
-beside it. This is the definition, in NumPy; `models.torch_noise` is the same on a device.
+beside it. This is the definition, in NumPy; `models.torch_ops` has it on a device.
 """
 
 import hashlib

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ def run(tmp_path: Path) -> Path:
     return scored(tmp_path, FIXTURE)
 
 
-def scored(folder: Path, task: Path) -> Path:
+def scored(folder: Path, task: Path, *more: str) -> Path:
     options = ["--data", "nowhere", "--tasks", str(task), "--model", "toy", "-n", "3", "-m", "5"]
     out = ["--out", str(folder / "run"), "--resamples", "0", "--no-baselines"]
-    result = CliRunner().invoke(evaluate, ["sts", *options, *out], catch_exceptions=False)
+    result = CliRunner().invoke(evaluate, ["sts", *options, *out, *more], catch_exceptions=False)
     assert result.exit_code == 0
     return folder / "run"
 
@@ -42,6 +43,26 @@ def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
     assert (
         min(levels.values()) <= np.mean([x["judgement"] / 5 for x in lines]) <= max(levels.values())
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "changed"),
+    [
+        ("trajectories, seed 8", ("--seeds", "0,8"), {"seed": 8}),
+        ("trajectories, implies", ("--method", "trajectories, implies"), {"prompt": "implies"}),
+    ],
+)
+def test_other_trajectories_of_a_run(
+    tmp_path: Path, method: str, more: tuple[str, ...], changed: dict[str, Any]
+) -> None:
+    found = calibrate(scored(tmp_path, FIXTURE, *more), method=method)
+    config = ComparisonConfig.build(n_trajectories=3, max_tokens=5, **changed)
+    assert found.applies(ToyModel().info, config)
+    distances = [-line["scores"][method] for line in read_scores(tmp_path / "run")]
+    # Knots stand at means of distances, and one at 0 for a text and itself.
+    at_zero, *knots = found.distances
+    assert at_zero == 0
+    assert min(distances) <= knots[0] <= knots[-1] <= max(distances)
 
 
 def test_what_cannot_be_fitted(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,22 @@ def test_a_baseline_can_be_asked_for_alone(tmp_path: Path) -> None:
     assert some["methods"].items() <= every["methods"].items()
 
 
+def test_a_prompt_beside_none_is_a_run_with_that_prompt(tmp_path: Path) -> None:
+    asked = ("--no-baselines", "--no-full-stop", "--method", "trajectories, implies")
+    assert invoke(tmp_path / "both", *asked).exit_code == 0
+    alone = ("--no-baselines", "--no-full-stop", "--prompt", "implies")
+    assert invoke(tmp_path / "alone", *alone).exit_code == 0
+    both, implies = results(tmp_path / "both"), results(tmp_path / "alone")
+    assert both["methods"]["trajectories, implies"] == implies["methods"]["trajectories"]
+    scores = [line["scores"] for line in read_scores(tmp_path / "both")]
+    assert [x["trajectories, implies"] for x in scores] == [
+        line["scores"]["trajectories"] for line in read_scores(tmp_path / "alone")
+    ]
+    assert all(x["trajectories, implies"] != x["trajectories"] for x in scores[:3])
+    # Another prompt is no other seed.
+    assert both["seeds"] == {}
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
