@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from eval.methods.trajectories import METHOD
 from eval.runs import Ablation, Run
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import comparable, load_calibrations, similarity_map
 from similarity.distances import FloatArray, get_distance
 
-METHOD = "trajectories"
 COLUMNS = 4
 BINS = 10
 RESAMPLES = 200
