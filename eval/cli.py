@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from eval.ablation import ablate as run_ablation
 from eval.calibrate import SCALE
@@ -24,6 +22,7 @@ from eval.progress import progress_lines
 from eval.report_cli import report
 from eval.run import TRAJECTORIES, run
 from eval.store import RememberingModel
+from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration
@@ -146,7 +145,7 @@ def sts(
     if as_json:
         click.echo(json.dumps(results, allow_nan=False))
     else:
-        _print(results)
+        print_results(results)
 
 
 @evaluate.command()
@@ -247,34 +246,3 @@ def _others(
     if sentence_model is not None:
         found[sentence_model] = sentence_transformer(sentence_model)
     return found
-
-
-def _print(results: dict[str, Any]) -> None:
-    """Print Spearman's correlation of all pairs of each task, and the reasons for gaps."""
-    table = Table(
-        title="Spearman × 100, all pairs of a task together",
-        caption=f"fingerprint {results['fingerprint']['id']}",
-    )
-    table.add_column("method")
-    for task in results["tasks"]:
-        table.add_column(task.removesuffix("-test"), justify="right")
-    if results["averages"]:
-        table.add_column("average", justify="right")
-    for method in results["methods"]:
-        of_tasks = [
-            task["methods"][method]["spearman"]["all"] for task in results["tasks"].values()
-        ]
-        row = [_figure(figure["value"], figure) for figure in of_tasks]
-        if results["averages"]:
-            average = results["averages"][method]
-            row.append(_figure(average["spearman"], average))
-        table.add_row(method, *row)
-    Console(highlight=False).print(table)
-    for method, reason in results["left_out"].items():
-        click.echo(f"left out: {method}: {reason}")
-
-
-def _figure(value: float, interval: dict[str, Any]) -> str:
-    if interval["low"] is None:
-        return f"{value:.1f}"
-    return f"{value:.1f} [{interval['low']:.1f}, {interval['high']:.1f}]"

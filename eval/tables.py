@@ -1,0 +1,58 @@
+"""Results of a run as a table for a person to read."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from similarity.tables import console
+
+
+def print_results(results: Mapping[str, Any]) -> None:
+    """Print Spearman's correlation of all pairs of each task, and the reasons for gaps.
+
+    Intervals are left out where the terminal is too narrow for them.
+    """
+    page = console()
+    table = _table(results, intervals=True)
+    unbounded = page.options.update(width=sys.maxsize)
+    if page.measure(table, options=unbounded).maximum > page.width:
+        table = _table(results, intervals=False)
+    page.print(table)
+    for method, reason in results["left_out"].items():
+        click.echo(f"left out: {method}: {reason}")
+
+
+def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
+    table = Table(
+        title="Spearman × 100, all pairs of a task together",
+        caption=f"fingerprint {results['fingerprint']['id']}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1 if intervals else 0),
+    )
+    table.add_column("method")
+    for task in results["tasks"]:
+        table.add_column(task.removesuffix("-test"), justify="right")
+    if results["averages"]:
+        table.add_column("average", justify="right")
+    for method in results["methods"]:
+        figures = [
+            _figure(found["value"], found if intervals else None)
+            for task in results["tasks"].values()
+            for found in [task["methods"][method]["spearman"]["all"]]
+        ]
+        if results["averages"]:
+            average = results["averages"][method]
+            figures.append(_figure(average["spearman"], average if intervals else None))
+        table.add_row(method, *figures)
+    return table
+
+
+def _figure(value: float, interval: Mapping[str, Any] | None) -> str:
+    if interval is None or interval["low"] is None:
+        return f"{value:.1f}"
+    return f"{value:.1f}\n{interval['low']:.1f}…{interval['high']:.1f}"

@@ -1,0 +1,62 @@
+"""The printed table: every figure whole, at any width of the terminal."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from eval.tables import print_results
+
+METHODS = ("trajectories, implies", "last token, whitened")
+TASKS = ("stsb-test", *(f"sts{year}-test" for year in range(12, 17)), "sick-r-test")
+FIGURE = {"value": -11.04, "low": -14.02, "high": -7.96}
+
+
+def results(tasks: tuple[str, ...] = TASKS, **figure: float | None) -> dict[str, Any]:
+    found = FIGURE | figure
+    of_task = {"methods": {method: {"spearman": {"all": found}} for method in METHODS}}
+    averages = {method: found | {"spearman": found["value"]} for method in METHODS}
+    return {
+        "fingerprint": {"id": "073455dec0bf3739"},
+        "tasks": dict.fromkeys(tasks, of_task),
+        "methods": dict.fromkeys(METHODS),
+        "averages": averages if tasks == TASKS else {},
+        "left_out": {"mean token": "no hidden states"},
+    }
+
+
+def printed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    width: int,
+    content: dict[str, Any],
+) -> str:
+    monkeypatch.setattr("eval.tables.console", lambda: Console(width=width))
+    print_results(content)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "intervals"), [(70, 0), (80, 0), (100, 0), (130, 1), (200, 1)])
+def test_no_figure_is_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, intervals: int
+) -> None:
+    text = printed(monkeypatch, capsys, width, results())
+    cells = len(METHODS) * (len(TASKS) + 1)
+    assert text.count("-11.0") == cells
+    assert text.count("-14.0…-8.0") == cells * intervals
+    assert all(task.removesuffix("-test") in text for task in TASKS)
+    assert "left out: mean token: no hidden states" in text
+
+
+def test_one_task_has_its_interval_on_any_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(monkeypatch, capsys, 80, results(("stsb-dev",)))
+    assert text.count("-14.0…-8.0") == len(METHODS)
+    assert "average" not in text
+
+
+def test_no_interval_where_none_was_drawn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "…" not in printed(monkeypatch, capsys, 200, results(low=None, high=None))
