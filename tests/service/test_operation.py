@@ -17,7 +17,7 @@ from service.settings import Settings
 from service.tracing import Tracing
 from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
-from tests.service.servers import eventually, running
+from tests.service.servers import PATIENCE, eventually, running
 
 SMALL = {"n_trajectories": 2, "max_tokens": 3}
 
@@ -45,7 +45,7 @@ def metric(url, name, **labels):
 
 def test_beyond_the_queue_requests_are_refused_with_retry_after(model):
     with running(model, max_active=1, max_queued=1, probe_seconds=100) as url:
-        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
         model.free.clear()
         with ThreadPoolExecutor(2) as pool:
             kept = [pool.submit(httpx.post, f"{url}/v1/similarity", json=body()) for _ in "ab"]
@@ -61,7 +61,7 @@ def test_beyond_the_queue_requests_are_refused_with_retry_after(model):
 
 def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
     with running(model, deadline_seconds=0.3, probe_seconds=100) as url:
-        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
         model.free.clear()
         late = httpx.post(f"{url}/v1/similarity", json=body())
         assert late.status_code == 504
@@ -75,7 +75,7 @@ def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
 
 def test_a_client_that_goes_away_cancels_its_work(model):
     with running(model, probe_seconds=100, batch_tokens=1) as url:
-        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
         model.sampled.clear()
         model.free.clear()
         many = {"rows": [f"text {i}" for i in range(20)], **SMALL}
@@ -137,17 +137,26 @@ def test_an_idle_service_stays_ready_by_real_probes(model):
 def test_an_unforeseen_error_says_nothing_and_fails_nobody_else(model, caplog):
     caplog.set_level(logging.INFO, logger="service")
     with running(model, probe_seconds=100) as url:
-        eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
         model.free.clear()
-        with ThreadPoolExecutor(4) as pool:
-            texts = [POISON, "good", "better", "best"]
-            answers = [
-                pool.submit(httpx.post, f"{url}/v1/similarity", json=body(text)) for text in texts
-            ]
-            eventually(lambda: metric(url, "trajsim_waiting_units") >= 6)
+        calls = len(model.sampled)
+        with ThreadPoolExecutor(5) as pool:
+
+            def ask(text):
+                return pool.submit(
+                    httpx.post, f"{url}/v1/similarity", json=body(text), timeout=PATIENCE
+                )
+
+            # While the model is held by one request, all others come to wait for one batch.
+            held = ask("held")
+            assert eventually(lambda: len(model.sampled) > calls)
+            answers = [ask(text) for text in (POISON, "good", "better", "best")]
+            assert eventually(lambda: metric(url, "trajsim_waiting_units") == 8)
             model.free.set()
-            statuses = [answer.result().status_code for answer in answers]
-        assert statuses == [500, 200, 200, 200]
+            statuses = [answer.result().status_code for answer in (held, *answers)]
+        # All in one call, but for the text that the held request had too.
+        assert model.sampled[calls + 1] == 4
+        assert statuses == [200, 500, 200, 200, 200]
         failed = answers[0].result()
         assert failed.json()["error"]["code"] == "internal_error"
         assert POISON not in failed.text
