@@ -68,7 +68,8 @@ def compare(page: Page, texts: list[str]) -> None:
     page.fill("#n", "4")
     page.fill("#m", "6")
     page.press("#texts", "Control+Enter")
-    expect(page.locator("#map td[data-cell]")).to_have_count(len(texts) ** 2)
+    # Many texts take the model longer than the page takes to draw them.
+    expect(page.locator("#map td[data-cell]")).to_have_count(len(texts) ** 2, timeout=60_000)
     expect(page.locator("#cancel")).to_be_hidden()
 
 
