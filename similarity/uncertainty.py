@@ -106,7 +106,8 @@ def confidence_interval(
     n = rows.shape[1] // 2
     value = distance(*rows)
     error = _standard_error(lambda kept: distance(*rows[:, kept]), n)
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    # By the lower tail, which rounding does not make empty, however near to 1 the confidence is.
+    half = -float(stdtrit(n - 1, (1 - confidence) / 2)) * error
     low, high = max(value - half, 0.0), value + half
     high = min(high, 1.0) if distance.bounded else high
     return Interval(

@@ -152,3 +152,10 @@ def test_on_the_command_line() -> None:
     refused = run("--interval", "0.9", "--distance", "linf")
     assert refused.exit_code == 2
     assert "no interval" in refused.stderr
+
+
+def test_the_highest_confidence_has_ends_too(toy_model: ToyModel) -> None:
+    config = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
+    result = compare(toy_model, FIRST, SECOND, config)
+    almost_one = float(np.nextafter(1.0, 0.0))
+    assert np.isfinite(result.interval(almost_one).distance).all()
