@@ -22,17 +22,18 @@ from eval.datasets import SEVEN, ScoredPair, Source, load_task
 from eval.protocol import Aggregate, Judged, aggregates
 from eval.run import write_json
 from eval.unlabelled import DEFAULT_TASKS
-from similarity.files import replace_file
+from similarity.arrays import FloatArray
+from similarity.cli.options import open_model
 from similarity.models.base import Rows
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.options import open_model
+from similarity.storage.files import replace_file
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.fitting import HEAD_BATCHES
 from similarity.vectors.meaning import BATCH_TEXTS
 from similarity.vectors.rarity import weights_by_rarity
 from similarity.vectors.storage import fingerprint, rounded
 from similarity.vectors.trigrams import BUCKETS, buckets
-from similarity.whitening import FloatArray, Whitening, WhiteningFit
+from similarity.vectors.whitening import Whitening, WhiteningFit
 
 # Sentences whose features are kept in one file.
 PART = 2048

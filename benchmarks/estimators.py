@@ -14,9 +14,9 @@ from eval.datasets import ScoredPair, Source, load_task
 from eval.methods.base import Setting
 from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.protocol import spearman
+from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.options import open_model
 
 
 @click.command()

@@ -23,11 +23,11 @@ from eval.methods.lexical import word_overlap
 from eval.protocol import spearman
 from eval.run import write_json
 from eval.unlabelled import read_unlabelled
+from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.options import open_model
 from similarity.pipeline import score_pairs
 from similarity.prompts import PROMPTS
 from similarity.vectors import VectorConfig, fit

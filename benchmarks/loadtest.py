@@ -21,8 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from similarity.cli.options import open_model
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.options import open_model
 from similarity.presets import PAPER, PRESETS, open_scorer
 
 SUBJECTS = ("A man", "Two children", "The council", "An old bridge", "Her brother", "The museum")

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
 from similarity.models.loader import DEFAULT_MODEL
 from similarity.models.local import LocalModel
 from similarity.models.reference import ReferenceModel
-from similarity.options import open_model
 from similarity.pipeline import compare_pairs
 
 SENTENCES = (

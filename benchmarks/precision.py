@@ -7,10 +7,10 @@ import click
 import numpy as np
 
 from benchmarks.pairs import SENTENCES
-from similarity.config import Law
+from similarity.cli.options import open_model
+from similarity.law import Law
 from similarity.models.base import LanguageModel, LogProbs, SampleRequest, ScoreRequest
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.options import open_model
 
 TRAJECTORIES = 10
 TOKENS = 20

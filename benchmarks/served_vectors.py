@@ -15,12 +15,12 @@ import numpy as np
 from eval.datasets import ScoredPair, Source, load_task, spread
 from eval.protocol import spearman
 from eval.unlabelled import read_unlabelled
+from similarity.arrays import FloatArray
+from similarity.cli.options import open_model
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, load_model
-from similarity.options import open_model
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
-from similarity.whitening import FloatArray
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 from eval.datasets import ScoredPair, Source, load_task
 from eval.protocol import spearman
 from eval.unlabelled import read_unlabelled
+from similarity.cli.options import open_model
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.options import open_model
 from similarity.prompts import PROMPTS
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS

@@ -20,9 +20,11 @@ from eval.protocol import Judged, aggregates
 from eval.run import TRAJECTORIES, Advance, run, write_json
 from eval.scores import read_scores
 from eval.store import RememberingModel
-from similarity.config import ComparisonConfig, Law
-from similarity.distances import DISTANCES, FloatArray
+from similarity.arrays import FloatArray
+from similarity.config import ComparisonConfig
+from similarity.distances import DISTANCES
 from similarity.fingerprint import Fingerprint
+from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.prompts import PROMPTS
 

@@ -26,9 +26,9 @@ from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration
+from similarity.cli.options import comparison_config, comparison_options, model_options, open_model
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
-from similarity.options import comparison_config, comparison_options, model_options, open_model
 
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
 METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}

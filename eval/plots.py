@@ -14,9 +14,10 @@ from scipy.optimize import isotonic_regression
 
 from eval.methods.trajectories import METHOD
 from eval.runs import Ablation, Run
+from similarity.arrays import FloatArray
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import comparable, load_calibrations, similarity_map
-from similarity.distances import FloatArray, get_distance
+from similarity.distances import get_distance
 
 COLUMNS = 4
 BINS = 10

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, rankdata, spearmanr
 
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
 from similarity.errors import InputError
 
 # Pairs × resamples that are ranked at once: some 32 MiB.

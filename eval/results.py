@@ -12,7 +12,7 @@ from eval.datasets import SEVEN
 from eval.methods.trajectories import METHOD, OTHER_SEED
 from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
 from similarity.errors import InputError
 
 

@@ -12,8 +12,8 @@ from eval.results import Scored, results
 from eval.scores import write_scores
 from eval.store import RememberingModel
 from similarity.errors import InputError
-from similarity.files import replace_file
-from similarity.journal import Journal
+from similarity.storage.files import replace_file
+from similarity.storage.journal import Journal
 
 JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.errors import InputError, MissingDependencyError
-from similarity.files import replace_file
+from similarity.storage.files import replace_file
 
 NAME = "scores.jsonl.zst"
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from similarity.config import Law
 from similarity.errors import InputError
-from similarity.files import replace_file
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,
@@ -27,6 +26,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.top import TopTokens
+from similarity.storage.files import replace_file
 
 # What was sampled: a text's noise key, its number of trajectories and their length.
 Key = tuple[int, int, int]

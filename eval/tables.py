@@ -8,7 +8,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from similarity.tables import console
+from similarity.cli.tables import console
 
 
 def print_results(results: Mapping[str, Any]) -> None:

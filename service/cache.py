@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from cachetools import LRUCache
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import Continuation, LogProbs, Rows, SampleRequest, TokenIds
 
 Stage = Literal["sample", "score", "embed"]

@@ -12,8 +12,8 @@ import click
 from pydantic import ValidationError
 
 from service.settings import Settings
+from similarity.cli.options import open_model
 from similarity.errors import ConfigError
-from similarity.options import open_model
 
 Result = TypeVar("Result")
 

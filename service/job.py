@@ -15,8 +15,8 @@ from service.cache import Answer, Cache, embed_key, sample_key, score_keys
 from service.metrics import Metrics
 from service.scheduler import Scheduler
 from service.units import Client, EmbedRequest, Unit
-from similarity.config import Law
 from similarity.errors import UnsupportedError
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,

@@ -17,8 +17,8 @@ from service.cache import Answer, Cache, Stage
 from service.errors import AWAY
 from service.logs import places
 from service.units import Batch, Client, EmbedRequest, Request, Unit
-from similarity.config import Law
 from similarity.errors import BackendUnavailableError, UnsupportedError
+from similarity.law import Law
 from similarity.models.base import Advance, LanguageModel, SampleRequest, ScoreRequest
 from similarity.vectors.meaning import MeaningVectors
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from service.cache import Answer, Stage
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest
 
 

@@ -6,8 +6,9 @@
 0.0
 """
 
-from similarity.config import ComparisonConfig, Law, SamplingConfig
+from similarity.config import ComparisonConfig, SamplingConfig
 from similarity.errors import ConfigError, InputError, ModelError, TrajsimError
+from similarity.law import Law
 from similarity.models.loader import load_model
 from similarity.pipeline import (
     compare,

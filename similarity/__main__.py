@@ -1,6 +1,6 @@
 """`python -m similarity` is `trajsim`."""
 
-from similarity.cli import main
+from similarity.cli.main import main
 
 # A process that multiprocessing starts imports this again.
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from similarity.arrays import FloatArray
 from similarity.config import Settings
-from similarity.distances import FloatArray
 from similarity.errors import ConfigError, InputError
-from similarity.files import replace_file
 from similarity.models.base import LanguageModel, ModelInfo
+from similarity.storage.files import replace_file
 
 # Beside a model's weights.
 NAME = "calibration.json"

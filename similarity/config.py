@@ -1,12 +1,12 @@
 """The settings of a comparison: small frozen values, checked at birth."""
 
-import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, Self, get_args
 
 from similarity.distances import DISTANCES
-from similarity.errors import ConfigError
+from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
+from similarity.validation import check_choice, check_integer
 
 ScoreLaw = Literal["sampling", "model"]
 
@@ -23,35 +23,6 @@ class Settings(Protocol):
 
     def describe(self) -> str:
         """Return what matters most of it, for a person."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Law:
-    """The distribution that a next token is drawn from, or scored under.
-
-    Parameters
-    ----------
-    temperature
-        Divides the logits; 1 is the model itself.
-    top_k
-        Keep the k most probable tokens; 0 keeps all.
-    top_p
-        Keep the smallest set of most probable tokens with at least this mass; 1 keeps all.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("temperature", self.temperature, at_least=0.01, at_most=100.0)
-        check_integer("top_k", self.top_k, at_least=0, at_most=2**31 - 1)
-        check_number("top_p", self.top_p, at_least=1e-6, at_most=1.0)
-
-    @property
-    def truncated(self) -> bool:
-        """Whether some tokens may have probability zero."""
-        return self.top_k > 0 or self.top_p < 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,25 +125,3 @@ class ComparisonConfig:
             f"{sampling.n_trajectories} trajectories a text, at most {sampling.max_tokens} tokens, "
             f"seed {sampling.seed}"
         )
-
-
-def check_integer(name: str, value: object, *, at_least: int, at_most: int) -> None:
-    """Raise ConfigError unless the value is a whole number in this range."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigError(f"{name} must be a whole number, got {value!r}")
-    if not at_least <= value <= at_most:
-        raise ConfigError(f"{name} must be between {at_least} and {at_most}, got {value}")
-
-
-def check_number(name: str, value: object, *, at_least: float, at_most: float) -> None:
-    """Raise ConfigError unless the value is a finite number in this range."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ConfigError(f"{name} must be a finite number, got {value!r}")
-    if not at_least <= value <= at_most:
-        raise ConfigError(f"{name} must be between {at_least:g} and {at_most:g}, got {value:g}")
-
-
-def check_choice(name: str, value: object, allowed: Any) -> None:
-    """Raise ConfigError unless the value is among those allowed."""
-    if value not in allowed:
-        raise ConfigError(f"unknown {name} {value!r}; allowed: {', '.join(allowed)}")

@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from similarity.arrays import FloatArray
 from similarity.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
 
 # The temperature of the soft-max over trajectories, as in the paper's public code.
 TAU = 0.5

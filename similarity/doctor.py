@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from similarity.config import Law
 from similarity.errors import MissingDependencyError, WrongAnswerError
+from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 from similarity.models.checks import (
     ENDINGS,

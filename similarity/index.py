@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from similarity.bundle import read_manifest, write_bundle
-from similarity.config import ComparisonConfig, check_choice
+from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError, MissingDependencyError
 from similarity.models.base import LanguageModel, Rows
 from similarity.pipeline import compare_many
+from similarity.storage.bundle import read_manifest, write_bundle
+from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 

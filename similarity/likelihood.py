@@ -10,9 +10,9 @@ from itertools import islice
 
 import numpy as np
 
-from similarity.config import Law
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
 from similarity.errors import WrongAnswerError
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,

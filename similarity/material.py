@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray
 from similarity.errors import InputError
 from similarity.likelihood import log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, TokenIds

@@ -5,7 +5,8 @@ Rows have shape "trajectory", in nats per token, over the pooled trajectories of
 
 import numpy as np
 
-from similarity.distances import Distance, FloatArray
+from similarity.arrays import FloatArray
+from similarity.distances import Distance
 
 
 def meet(first: FloatArray, second: FloatArray) -> FloatArray:

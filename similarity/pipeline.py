@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.calibration import find_calibration, similarity_map
 from similarity.config import ComparisonConfig
-from similarity.distances import Distance, FloatArray, get_distance
+from similarity.distances import Distance, get_distance
 from similarity.fingerprint import Fingerprint
 from similarity.likelihood import Block, blocks_of_pairs, log_likelihoods
 from similarity.models.base import Advance, Continuation, LanguageModel, ignore_progress

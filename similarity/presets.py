@@ -3,9 +3,10 @@
 `docs/vectors.md` has what was measured of them.
 """
 
-from similarity.config import ComparisonConfig, check_choice
+from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
 from similarity.scorers import Scorer, TrajectoryScorer
+from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scoring import VectorScorer
 from similarity.vectors.shipped import GENERAL, find_vectors, open_vectors

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.calibration import similarity_map
 from similarity.config import ComparisonConfig, Settings
-from similarity.distances import FloatArray, get_distance
+from similarity.distances import get_distance
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Interval, check_interval, confidence_interval

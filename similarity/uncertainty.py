@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from similarity.arrays import FloatArray
 from similarity.config import MAX_TRAJECTORIES
-from similarity.distances import Distance, FloatArray
+from similarity.distances import Distance
 from similarity.errors import ConfigError
 
 Positions = NDArray[np.intp]

@@ -11,7 +11,7 @@ import pytest
 
 import similarity
 import similarity.vectors
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.toy import ToyModel
 from similarity.prompts import PROMPTS

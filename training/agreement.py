@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from similarity.files import replace_file
 from similarity.models.revision import revision
+from similarity.storage.files import replace_file
 
 BEGIN = "<!-- Written by training.agreement from an evaluation; do not edit by hand. -->"
 END = "<!-- end -->"

@@ -22,14 +22,14 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 from mteb.models import ModelMeta
 
+from similarity.arrays import FloatArray
+from similarity.compat.cross_encoder import TrajectoryCrossEncoder
+from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.config import ComparisonConfig, Settings
-from similarity.cross_encoder import TrajectoryCrossEncoder
-from similarity.distances import FloatArray
 from similarity.errors import UnsupportedError
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel, ModelInfo, Rows
 from similarity.pipeline import compare_matrix
-from similarity.sentence_encoder import VectorEncoder
 from similarity.vectors.scoring import settings_of
 
 Batches = Iterable[Mapping[str, Any]]

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray
 from similarity.models.base import LanguageModel
 from similarity.pipeline import compare
 

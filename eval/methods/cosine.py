@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eval.methods.base import Method, Pair
 from eval.methods.texts import batches, distinct
 from similarity.errors import WrongAnswerError
-from similarity.whitening import Whitening, WhiteningFit, cosines
+from similarity.vectors.whitening import Whitening, WhiteningFit, cosines
 
 Vectors = NDArray[np.float64]
 # Texts to vectors, shape "text width"; a text's own does not depend on the others.

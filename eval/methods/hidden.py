@@ -12,7 +12,7 @@ from similarity.models.base import LanguageModel, Rows
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
 
-# λ of `similarity.whitening`: fixed beforehand, as choosing it on judgements would be training.
+# λ of the whitening, fixed beforehand: choosing it on judgements would be training.
 SHRINKAGE = 0.1
 
 # PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1).

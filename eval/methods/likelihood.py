@@ -13,8 +13,8 @@ from dataclasses import asdict, replace
 
 from eval.methods.base import Method, Pair, Setting
 from eval.methods.texts import distinct, opening_length
-from similarity.config import Law
 from similarity.errors import TextTooLongError
+from similarity.law import Law
 from similarity.likelihood import mean_log_probs
 from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
 from similarity.prompts import Prompt

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from eval.methods.base import Factory, Method, Pair, Setting
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
 from similarity.pipeline import Progress, no_progress, score_pairs
 from similarity.prompts import PROMPTS
 

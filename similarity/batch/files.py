@@ -7,7 +7,7 @@ from io import FileIO
 from pathlib import Path
 
 from similarity.errors import ConfigError, InputError
-from similarity.journal import write_through
+from similarity.storage.journal import write_through
 
 _BLOCK_BYTES = 2**20
 

@@ -7,7 +7,7 @@ rest is how much the text has told of it.
 
 import numpy as np
 
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
 
 
 def centred_cosine(first: FloatArray, second: FloatArray, *bank: FloatArray) -> float:

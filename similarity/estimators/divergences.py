@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
 from similarity.models.base import Rows
 
 Divergence = Callable[[Rows, Rows], FloatArray]

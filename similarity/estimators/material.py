@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray
 from similarity.likelihood import log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, Rows, ScoreRequest, TokenIds
 from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories

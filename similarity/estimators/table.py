@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
-from similarity.distances import DISTANCES, Distance, FloatArray
+from similarity.distances import DISTANCES, Distance
 from similarity.errors import ConfigError
 from similarity.estimators import divergences
 from similarity.estimators.centred import centred_cosine, whitened_cosine

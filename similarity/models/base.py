@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from similarity.config import Law
 from similarity.errors import UnsupportedError
+from similarity.law import Law
 from similarity.models.top import TopTokens, most_probable
 
 TokenIds = tuple[int, ...]

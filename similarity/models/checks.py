@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from similarity.config import Law
 from similarity.errors import ModelError, WrongAnswerError
+from similarity.law import Law
 from similarity.models.base import LanguageModel, LogProbs, ScoreRequest, TokenIds
 
 # Nats per token by which the scores of one continuation may differ from each other. Half

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from similarity.config import Law
 from similarity.errors import ConfigError
+from similarity.law import Law
 from similarity.models.base import LOG_ZERO, LogProbs
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from similarity.config import Law
 from similarity.errors import MissingDependencyError, ModelError, ModelNotFoundError
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,

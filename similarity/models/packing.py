@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import LogProbs, Rows, ScoreRequest, TokenIds
 from similarity.models.network import Network
 from similarity.models.torch_ops import law_log_probs, token_log_probs

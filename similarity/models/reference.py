@@ -5,7 +5,7 @@ No cache, no padding, no packing, no batch: what the fast paths are tested and t
 
 import torch
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import LogProbs, TokenIds
 from similarity.models.local import LocalModel
 from similarity.models.stepwise import StepwiseModel

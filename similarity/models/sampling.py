@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest
 from similarity.models.network import Network
 from similarity.models.torch_ops import draw

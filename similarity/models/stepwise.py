@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import LOG_ZERO
 from similarity.noise import MIX_MULTIPLIERS, MIX_SHIFTS
 

@@ -8,8 +8,8 @@ from collections import Counter
 
 import numpy as np
 
-from similarity.config import Law
 from similarity.errors import InputError
+from similarity.law import Law
 from similarity.models.base import LogProbs, ModelInfo, TokenIds
 from similarity.models.laws import law_log_probs
 from similarity.models.stepwise import StepwiseModel

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from similarity.config import Law
 from similarity.errors import (
     ConfigError,
     MissingDependencyError,
@@ -17,6 +16,7 @@ from similarity.errors import (
     TrajsimError,
     WrongAnswerError,
 )
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,

@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from similarity.config import check_integer, check_number
 from similarity.errors import ConfigError
 from similarity.prompts import Prompt
+from similarity.validation import check_integer, check_number
 
 # What a text is described by; each is whitened on its own and has a weight of that name.
 GROUPS = ("trajectories", "distributions", "states", "trigrams")
@@ -48,7 +48,7 @@ class VectorConfig:
     prompt
         Put around a text before the trajectories; the states are of the text without it.
     shrinkage
-        Of the covariance towards a multiple of the identity, λ of `similarity.whitening`.
+        Of the covariance towards a multiple of the identity, λ of `similarity.vectors.whitening`.
     rank
         Directions that are kept of each group, at most.
     seed

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.models.base import Rows, TokenIds
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 from similarity.vectors.trigrams import buckets, hashed, words_of
-from similarity.whitening import FloatArray
 
 Pair = tuple[str, str]
 

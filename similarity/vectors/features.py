@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import LanguageModel, Rows, TokenIds, parts_to_hold
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes

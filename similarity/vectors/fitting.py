@@ -12,7 +12,7 @@ from similarity.vectors.rarity import weights_by_rarity
 from similarity.vectors.references import CANDIDATES, sample_references
 from similarity.vectors.storage import rounded
 from similarity.vectors.trigrams import BUCKETS, buckets
-from similarity.whitening import WhiteningFit
+from similarity.vectors.whitening import WhiteningFit
 
 # Batches whose tokens and trigrams are counted; their texts are held, some megabytes at most.
 HEAD_BATCHES = 64

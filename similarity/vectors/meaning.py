@@ -8,12 +8,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from similarity.arrays import FloatArray
 from similarity.errors import ConfigError
 from similarity.models.base import Advance, LanguageModel, Rows, ignore_progress
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.features import Reader
 from similarity.vectors.references import References
-from similarity.whitening import FloatArray, Whitening
+from similarity.vectors.whitening import Whitening
 
 # Texts whose features are computed together; more gain nothing and hold more memory.
 BATCH_TEXTS = 256

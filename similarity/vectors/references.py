@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from similarity.config import Law
 from similarity.errors import InputError
+from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
 from similarity.noise import text_key
 from similarity.trajectories import encode_prefixes

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.calibration import find_calibration, similarity_map
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import Advance, Rows
@@ -15,7 +16,6 @@ from similarity.results import Score, SimilarityMatrix
 from similarity.scorers import Scorer
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.meaning import Corpus, MeaningVectors
-from similarity.whitening import FloatArray
 
 DISTANCE = "vector-cosine"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from similarity.config import Law
 from similarity.errors import UnsupportedError
+from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.models.loader import EMBEDDED, EMBEDDED_PATH
 from similarity.vectors.meaning import MeaningVectors

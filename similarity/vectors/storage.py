@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from similarity.bundle import read_manifest, write_bundle
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, ModelInfo
+from similarity.storage.bundle import read_manifest, write_bundle
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.meaning import Corpus, MeaningVectors
 from similarity.vectors.references import References
+from similarity.vectors.whitening import Whitening
 from similarity.version import __version__
-from similarity.whitening import Whitening
 
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.

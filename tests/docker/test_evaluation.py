@@ -9,7 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from similarity.cli import main
+from similarity.cli.main import main
 from tests.docker.conftest import DOCKER
 
 

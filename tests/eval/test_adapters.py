@@ -11,11 +11,11 @@ from scipy.stats import spearmanr
 
 from eval.adapters.senteval import SentEvalHook
 from similarity import compare
+from similarity.compat.cross_encoder import TrajectoryCrossEncoder
+from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.config import ComparisonConfig
-from similarity.cross_encoder import TrajectoryCrossEncoder
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.toy import ToyModel
-from similarity.sentence_encoder import VectorEncoder
 from similarity.vectors import MeaningVectors, fit
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from service.units import Client, Unit
-from similarity.config import Law
 from similarity.errors import BackendRefusedError, BackendUnavailableError
+from similarity.law import Law
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from service.app import create_app
 from service.settings import Settings
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.models.toy import ToyModel
 
 KEYS = "first-key,second-key"

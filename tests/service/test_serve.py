@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.settings import Settings
-from similarity.cli import main
+from similarity.cli.main import main
 from tests.service.servers import ServeProcess, eventually
 
 SLOW = {"n_trajectories": 100, "max_tokens": 100}

@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 
-from similarity.config import Law
-from similarity.distances import FloatArray
+from similarity.arrays import FloatArray
+from similarity.law import Law
 from similarity.models.base import LogProbs, TokenIds
 from similarity.models.toy import ToyModel
 

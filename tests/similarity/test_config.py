@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from similarity.config import ComparisonConfig, Law, SamplingConfig
+from similarity.config import ComparisonConfig, SamplingConfig
 from similarity.errors import ConfigError
+from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
 
 

@@ -6,7 +6,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cosine, jensenshannon
 from scipy.stats import entropy
 
-from similarity.distances import DISTANCES, TAU, FloatArray, get_distance
+from similarity.arrays import FloatArray
+from similarity.distances import DISTANCES, TAU, get_distance
 from similarity.errors import ConfigError
 
 Rows = tuple[FloatArray, FloatArray]

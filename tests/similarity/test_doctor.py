@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from similarity import doctor
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.loader import Servers
 from tests.similarity.models.fake_server import QUICK, FakeServer, transport

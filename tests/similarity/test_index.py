@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.index import Hit, TextIndex, build_index, empty_neighbours, open_index, rerank

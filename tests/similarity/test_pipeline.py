@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from similarity.config import ComparisonConfig, Law
+from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.errors import InputError, TextTooLongError, WrongAnswerError
+from similarity.law import Law
 from similarity.models.base import Advance, Continuation, SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.pipeline import compare, compare_many, compare_matrix, compare_pairs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.errors import ConfigError

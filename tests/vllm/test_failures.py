@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save_file
 
 from similarity import ComparisonConfig, Law, compare, compare_pairs
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.errors import BackendRefusedError, BackendUnavailableError, WrongAnswerError
 from similarity.models.base import SampleRequest, ScoreRequest, TokenIds
 from similarity.models.loader import EMBEDDED_PATH

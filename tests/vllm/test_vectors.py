@@ -7,8 +7,8 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
-from similarity.config import Law
 from similarity.errors import BackendRefusedError
+from similarity.law import Law
 from similarity.models.base import ScoreRequest
 from similarity.models.local import LocalModel
 from similarity.models.vllm_server.loader import load_server

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from similarity.config import Law
 from similarity.errors import BackendRefusedError, ModelError, WrongAnswerError
+from similarity.law import Law
 from similarity.models.base import SampleRequest
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import anyio
 
-from similarity.config import Law
 from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
+from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,

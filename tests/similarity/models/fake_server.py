@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from similarity.config import Law
+from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from similarity.config import Law
 from similarity.errors import UnsupportedError
+from similarity.law import Law
 from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel

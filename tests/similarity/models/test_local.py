@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from similarity.config import ComparisonConfig, Law
+from similarity.config import ComparisonConfig
 from similarity.errors import ModelError, ModelNotFoundError, TextTooLongError
+from similarity.law import Law
 from similarity.models import sampling
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel, load_local

@@ -6,8 +6,8 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from similarity.config import Law
 from similarity.errors import BackendRefusedError, ConfigError, WrongAnswerError
+from similarity.law import Law
 from similarity.models import base
 from similarity.models.base import LanguageModel, ScoreRequest
 from similarity.models.local import LocalModel

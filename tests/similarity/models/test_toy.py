@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from similarity.config import Law
 from similarity.errors import InputError
+from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 

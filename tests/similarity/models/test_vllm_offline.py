@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from similarity import Law, compare, load_model
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.errors import (
     ConfigError,

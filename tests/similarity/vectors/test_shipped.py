@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from similarity.config import Law
 from similarity.errors import UnsupportedError
+from similarity.law import Law
 from similarity.models.base import LanguageModel, Rows, ScoreRequest
 from similarity.models.loader import EMBEDDED, EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from similarity.cross_encoder import Evaluations, check_options
+from similarity.compat.cross_encoder import Evaluations, check_options
 from similarity.models.base import Rows
 from similarity.vectors.meaning import MeaningVectors
 

@@ -12,12 +12,8 @@ import click
 
 from similarity import pipeline
 from similarity.batch import CHUNK_LINES, BatchFiles, open_batch
-from similarity.distances import get_distance
-from similarity.doctor import diagnose
-from similarity.errors import ConfigError, InputError, TrajsimError
-from similarity.index_commands import index
-from similarity.models.loader import LoadOptions
-from similarity.options import (
+from similarity.cli.index_commands import index
+from similarity.cli.options import (
     chosen_scorer,
     comparison_config,
     comparison_options,
@@ -26,11 +22,15 @@ from similarity.options import (
     open_model,
     preset_options,
 )
-from similarity.progress import progress_bar, progress_bars
-from similarity.tables import print_explanation, print_findings, print_matrix, print_score
-from similarity.terminal import json_option, print_json, read_texts
+from similarity.cli.progress import progress_bar, progress_bars
+from similarity.cli.tables import print_explanation, print_findings, print_matrix, print_score
+from similarity.cli.terminal import json_option, print_json, read_texts
+from similarity.cli.vector_commands import embed, explain_vectors, fit
+from similarity.distances import get_distance
+from similarity.doctor import diagnose
+from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.models.loader import LoadOptions
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
-from similarity.vector_commands import embed, explain_vectors, fit
 from similarity.vectors.shipped import open_vectors
 from similarity.version import __version__
 

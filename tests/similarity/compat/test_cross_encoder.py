@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from similarity import compare
+from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.config import ComparisonConfig
-from similarity.cross_encoder import TrajectoryCrossEncoder
 from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
 

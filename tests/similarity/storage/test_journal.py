@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.journal import Journal
+from similarity.storage.journal import Journal
 from tests.conftest import ROOT
 
 HEADER = {"seed": 0, "model": {"name": "toy", "revision": "ü"}}
@@ -102,7 +102,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_a_writer_that_is_killed_lets_go(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, signal, sys\n"
-        "from similarity.journal import Journal\n"
+        "from similarity.storage.journal import Journal\n"
         f"with Journal.open(pathlib.Path(sys.argv[1]), {HEADER!r}) as journal:\n"
         "    journal.append({'a': 1})\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from similarity import scorers
-from similarity.cli import main
+from similarity.cli.main import main
 from tests.conftest import ROOT
 
 TOY = ("--model", "toy", "-n", "3", "-m", "5")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from similarity.cli import main
+from similarity.cli.main import main
 from tests.conftest import ROOT
 from tests.similarity.test_batch import GOOD, as_lines, files_in, read
 

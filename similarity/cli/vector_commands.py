@@ -9,15 +9,15 @@ from typing import Any
 import click
 import numpy as np
 
+from similarity.cli.options import Command, model_options, open_model
+from similarity.cli.progress import progress_bars
+from similarity.cli.terminal import print_json, read_texts
+from similarity.cli.vector_tables import print_vector_explanation
 from similarity.errors import InputError, UnsupportedError
-from similarity.files import replace_file
 from similarity.models.base import Rows
-from similarity.options import Command, model_options, open_model
 from similarity.pipeline import Progress
-from similarity.progress import progress_bars
 from similarity.prompts import Prompt
-from similarity.terminal import print_json, read_texts
-from similarity.vector_tables import print_vector_explanation
+from similarity.storage.files import replace_file
 from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.corpus import read_corpus
 from similarity.vectors.explain import explain

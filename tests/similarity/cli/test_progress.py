@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from similarity import progress
-from similarity.progress import progress_bar, progress_bars
+from similarity.cli import progress
+from similarity.cli.progress import progress_bar, progress_bars
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import cosine
 
 from similarity.errors import ConfigError, InputError, WrongAnswerError
-from similarity.whitening import WhiteningFit, cosines
+from similarity.vectors.whitening import WhiteningFit, cosines
 
 Rows = NDArray[np.float64]
 

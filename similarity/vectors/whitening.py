@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError, WrongAnswerError
 
-FloatArray = NDArray[np.float64]
 # Single and half precision are taken as they come; all sums are kept in double.
 AnyFloats = NDArray[np.floating]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cosine, jensenshannon
 from scipy.stats import entropy
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray
 from similarity.errors import ConfigError, UnsupportedError
 from similarity.estimators import divergences, material
 from similarity.estimators.centred import centred_cosine, whitened_cosine

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from similarity.bundle import read_manifest, write_bundle
 from similarity.errors import ConfigError, InputError
-from similarity.files import replace_file
+from similarity.storage.bundle import read_manifest, write_bundle
+from similarity.storage.files import replace_file
 
 
 def write(folder: Path, text: str) -> None:
@@ -30,7 +30,7 @@ def test_a_death_before_the_end_leaves_the_old(
         raise KeyboardInterrupt
 
     write(tmp_path, "old")
-    monkeypatch.setattr("similarity.bundle.replace_file", die)
+    monkeypatch.setattr("similarity.storage.bundle.replace_file", die)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, "new")
     assert read(tmp_path) == ("old", "old")

@@ -8,17 +8,17 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.errors import ConfigError
-from similarity.options import (
+from similarity.cli.options import (
     comparison_config,
     comparison_options,
     model_options,
     open_model,
 )
-from similarity.progress import progress_bars
-from similarity.tables import console
-from similarity.terminal import json_option, print_json, read_texts
-from similarity.vector_commands import encoded, vectors_option
+from similarity.cli.progress import progress_bars
+from similarity.cli.tables import console
+from similarity.cli.terminal import json_option, print_json, read_texts
+from similarity.cli.vector_commands import encoded, vectors_option
+from similarity.errors import ConfigError
 from similarity.vectors.shipped import open_vectors
 
 

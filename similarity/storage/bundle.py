@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
-from similarity.files import Writer, replace_file, temporary_beside
+from similarity.storage.files import Writer, replace_file, temporary_beside
 
 
 def write_bundle(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from similarity.cli import main
+from similarity.cli.main import main
 from similarity.models.loader import load_model
 from similarity.vectors import load
 from tests.similarity.vectors.conftest import sentences

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.tables import console
+from similarity.cli.tables import console
 from similarity.vectors.explain import NextWords, ScoredTrajectory, VectorExplanation, WordShare
 
 

@@ -151,7 +151,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
                 raise Killed
             os.write(file.fileno(), content)
 
-        monkeypatch.setattr("similarity.journal.write_through", write_through)
+        monkeypatch.setattr("similarity.storage.journal.write_through", write_through)
         monkeypatch.setattr("similarity.batch.files.write_through", write_through)
 
     yield arm

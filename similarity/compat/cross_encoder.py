@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
-from similarity.distances import FloatArray
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
 from similarity.pipeline import compare_pairs

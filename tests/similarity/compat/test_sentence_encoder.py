@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
-from similarity.sentence_encoder import VectorEncoder
 from similarity.vectors import MeaningVectors, fit
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 

@@ -1,0 +1,1 @@
+"""The scorers behind the interfaces of other libraries."""
