@@ -37,7 +37,7 @@ bench: $(VENV)/dev.done  ## Fast path against the pair-by-pair reference
 	$(BIN)/python -m benchmarks.pairs
 
 openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
-	$(BIN)/python -m service.openapi openapi.yaml
+	$(BIN)/python -m service.http.openapi openapi.yaml
 
 lock: $(VENV)/dev.done  ## Write the locks of exact versions anew
 	$(BIN)/python requirements/lock.py $(TORCH_VERSION)

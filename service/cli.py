@@ -44,9 +44,9 @@ def serve(**options: str | None) -> None:
     Every setting is read from the environment too; an option wins.
     """
     # Late, so that `trajsim --help` needs no web framework.
-    from service.app import create_app, served_vectors
+    from service.http.app import create_app, served_vectors
+    from service.http.server import Server
     from service.logs import configure_logs
-    from service.server import Server
 
     settings = read_settings(**options)
     configure_logs(settings.log_level, settings.log_format)

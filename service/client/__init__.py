@@ -7,21 +7,29 @@ after what `Retry-After` says; asking twice is harmless, as an answer is a funct
         print(client.similarity([("A dog runs.", "A puppy is running.")])[0].similarity)
 """
 
-from service.client.awaited import AsyncClient
+from service.client.async_client import AsyncClient
 from service.client.errors import ApiError, NotReachedError
-from service.client.values import Interval, Matrix, Ranked, Score, Settings, Telling, Trajectory
-from service.client.waiting import Client
+from service.client.sync_client import Client
+from service.client.values import (
+    ExplainedContinuation,
+    Interval,
+    Matrix,
+    Ranked,
+    Score,
+    Settings,
+    Trajectory,
+)
 
 __all__ = [
     "ApiError",
     "AsyncClient",
     "Client",
+    "ExplainedContinuation",
     "Interval",
     "Matrix",
     "NotReachedError",
     "Ranked",
     "Score",
     "Settings",
-    "Telling",
     "Trajectory",
 ]

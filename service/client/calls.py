@@ -7,7 +7,15 @@ from typing import Any, Generic, TypeVar
 import httpx
 
 from service.client.errors import ApiError
-from service.client.values import Interval, Matrix, Ranked, Score, Settings, Telling, Trajectory
+from service.client.values import (
+    ExplainedContinuation,
+    Interval,
+    Matrix,
+    Ranked,
+    Score,
+    Settings,
+    Trajectory,
+)
 
 Json = Any
 Result = TypeVar("Result")
@@ -26,10 +34,10 @@ def similarity_call(
     body: Mapping[str, Json], settings: Settings, explain: int, interval: float | None
 ) -> Call[list[Score]]:
     """Ask for the scores of pairs, or of a source with targets."""
-    asked: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
+    extras: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
     if interval is not None:
-        asked["interval"] = interval
-    return Call("/v1/similarity", {**body, **settings, **asked}, _read_scores)
+        extras["interval"] = interval
+    return Call("/v1/similarity", {**body, **settings, **extras}, _read_scores)
 
 
 def matrix_call(
@@ -67,9 +75,9 @@ def _read_scores(answer: Json) -> list[Score]:
         Score(
             similarity=result["similarity"],
             distance=result["distance"],
-            telling=tuple(
-                _read_telling(told)
-                for told in result.get("explanation", {}).get("continuations", ())
+            continuations=tuple(
+                _read_continuation(one)
+                for one in result.get("explanation", {}).get("continuations", ())
             ),
             interval=_read_interval(result["interval"]) if "interval" in result else None,
         )
@@ -77,22 +85,22 @@ def _read_scores(answer: Json) -> list[Score]:
     ]
 
 
-def _read_telling(told: Json) -> Telling:
-    under_first, under_second = told["log_likelihoods"]
-    return Telling(
-        text=told["text"],
-        source=told["source"],
+def _read_continuation(given: Json) -> ExplainedContinuation:
+    under_first, under_second = given["log_likelihoods"]
+    return ExplainedContinuation(
+        text=given["text"],
+        source=given["source"],
         log_likelihoods=(under_first, under_second),
-        tokens=told["tokens"],
-        ended=told["ended"],
+        tokens=given["tokens"],
+        ended=given["ended"],
     )
 
 
-def _read_interval(told: Json) -> Interval:
+def _read_interval(given: Json) -> Interval:
     return Interval(
-        confidence=told["confidence"],
-        distance=tuple(told["distance"]),
-        similarity=tuple(told["similarity"]),
+        confidence=given["confidence"],
+        distance=tuple(given["distance"]),
+        similarity=tuple(given["similarity"]),
     )
 
 

@@ -24,7 +24,7 @@ class Settings(TypedDict, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
+class ExplainedContinuation:
     """A continuation of one of two texts, and its log-likelihood under both (nats per token)."""
 
     text: str
@@ -45,11 +45,11 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How alike two texts are; with what was asked for of an explanation and an interval."""
+    """How alike two texts are; with the explanation and interval that were requested."""
 
     similarity: float
     distance: float
-    telling: tuple[Telling, ...] = ()
+    continuations: tuple[ExplainedContinuation, ...] = ()
     interval: Interval | None = None
 
 

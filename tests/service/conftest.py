@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from service.app import create_app
-from service.cache import Cache
-from service.job import SharedModel
-from service.metrics import Metrics
-from service.scheduler import Scheduler
+from service.engine.cache import Cache
+from service.engine.metrics import Metrics
+from service.engine.request_model import SharedModel
+from service.engine.scheduler import Scheduler
+from service.http.app import create_app
 from service.settings import Settings
 from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
@@ -57,8 +57,8 @@ class Ignorant:
     def call_began(self):
         pass
 
-    def call_ended(self, stage, units, tokens, error):
-        self.calls.append((stage, units, tokens))
+    def call_ended(self, stage, items, tokens, error):
+        self.calls.append((stage, items, tokens))
 
 
 @pytest.fixture

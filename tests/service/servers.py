@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from service.app import create_app
-from service.server import Server
+from service.http.app import create_app
+from service.http.server import Server
 from service.settings import Settings
 from similarity.models.base import LanguageModel
 

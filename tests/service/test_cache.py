@@ -1,17 +1,17 @@
 import numpy as np
 
-from service.cache import Cache
+from service.engine.cache import Cache
 
 
 def test_the_cache_keeps_to_its_size_and_forgets_what_was_used_longest_ago():
     cache = Cache(2_000)
     rows = [np.zeros(20) for _ in range(50)]
     for i, row in enumerate(rows):
-        cache.learn("score", [bytes([i])], [row])
-        cache.recall("score", [b"\0"])
+        cache.put("score", [bytes([i])], [row])
+        cache.get("score", [b"\0"])
     assert cache.bytes_used <= 2_000
-    assert cache.recall("score", [b"\0"]) is not None
-    assert cache.recall("score", [b"\1"]) is None
-    cache.learn("score", [b"huge"], [np.zeros(1_000)])
-    assert cache.recall("score", [b"huge"]) is None
-    assert cache.recall("score", [b"\0"]) is not None
+    assert cache.get("score", [b"\0"]) is not None
+    assert cache.get("score", [b"\1"]) is None
+    cache.put("score", [b"huge"], [np.zeros(1_000)])
+    assert cache.get("score", [b"huge"]) is None
+    assert cache.get("score", [b"\0"]) is not None

@@ -1,4 +1,4 @@
-"""The Python client, in both kinds, and public clients of the borrowed shapes."""
+"""The Python client, in both kinds, and public clients of the dialects."""
 
 import asyncio
 import subprocess
@@ -23,12 +23,12 @@ def url():
         yield address
 
 
-@pytest.fixture(params=["waiting", "awaited"])
+@pytest.fixture(params=["sync", "async"])
 def ask(request):
     """Return a function that calls a method of either kind of client."""
 
     def call(method, *args, url="http://test", transport=None, retries=2, **kwargs):
-        if request.param == "waiting":
+        if request.param == "sync":
             with Client(url, retries=retries, transport=transport) as client:
                 return getattr(client, method)(*args, **kwargs)
 
@@ -45,8 +45,8 @@ def test_every_method(ask, url):
     expected = compare(ToyModel(), "a b", "c d", ComparisonConfig.build(**SMALL))
     score = ask("similarity", [("a b", "c d")], url=url, explain=2, **SMALL)[0]
     assert (score.similarity, score.distance) == (expected.similarity, expected.distance)
-    assert len(score.telling) == 2
-    assert score.telling[0].tokens >= 1
+    assert len(score.continuations) == 2
+    assert score.continuations[0].tokens >= 1
     scores = ask("one_to_many", "a b", ["c d", "a b"], url=url, **SMALL)
     assert [s.distance for s in scores] == [expected.distance, 0.0]
     matrix = ask("matrix", ["a b"], ["c d"], url=url, **SMALL)
@@ -96,8 +96,8 @@ def waits(monkeypatch):
     async def sleep(seconds):
         recorded.append(seconds)
 
-    monkeypatch.setattr("service.client.waiting.sleep", recorded.append)
-    monkeypatch.setattr("service.client.awaited.sleep", sleep)
+    monkeypatch.setattr("service.client.sync_client.sleep", recorded.append)
+    monkeypatch.setattr("service.client.async_client.sleep", sleep)
     return recorded
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, VectorConfig, fit, save
-from tests.service.test_borrowed import assert_has_shape
+from tests.service.test_dialects import assert_has_shape
 
 TEXTS = ["The food was delicious and the waiter...", "It rains.", "A dog runs."]
 REQUEST = {

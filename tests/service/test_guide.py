@@ -2,8 +2,8 @@
 
 import re
 
-from service.app import create_app
-from service.errors import HTTP_CODES, PROBLEMS
+from service.http.app import create_app
+from service.http.problems import HTTP_CODES, PROBLEMS
 from service.settings import Settings
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT

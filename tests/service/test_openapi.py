@@ -6,10 +6,10 @@ from typing import get_args
 
 import yaml
 
-from service.app import create_app
-from service.description import render
-from service.fields import DistanceName
-from service.schemas import SamplingSettings
+from service.http.app import create_app
+from service.http.description import render
+from service.http.schemas.fields import DistanceName
+from service.http.schemas.research import SamplingSettings
 from service.settings import Settings
 from similarity.distances import DISTANCES
 from similarity.prompts import PROMPTS
@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 def test_the_checked_in_description_is_current(tmp_path):
     written = tmp_path / "openapi.yaml"
-    command = [sys.executable, "-m", "service.openapi", str(written)]
+    command = [sys.executable, "-m", "service.http.openapi", str(written)]
     subprocess.run(command, check=True, cwd=ROOT)
     assert (ROOT / "openapi.yaml").read_text("utf-8") == written.read_text("utf-8"), "make openapi"
 

@@ -11,10 +11,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.app import create_app
+from service.http.app import create_app
+from service.http.tracing import Tracing
 from service.logs import JsonFormatter
 from service.settings import Settings
-from service.tracing import Tracing
 from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
 from tests.service.servers import PATIENCE, eventually, running

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from service.page import FILES, STATIC
+from service.http.page import FILES, STATIC
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
 from similarity.pipeline import compare as compare_texts

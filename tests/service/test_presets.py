@@ -61,7 +61,7 @@ def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
         assert answer["fingerprint"]["id"] == expected_one.fingerprint.digest
 
 
-def test_a_matrix_and_the_borrowed_routes_too(client, folder):
+def test_a_matrix_and_the_dialects_too(client, folder):
     (_, _, score) = open_scorer(ToyModel(), "best", vectors=folder).score(PAIRS)
     matrix = ask(client, rows=["a b", "e f"]).json()
     assert matrix["distances"][0] == pytest.approx([0, score.distance], abs=1e-6)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from service.units import Client, Unit
+from service.engine.work import RequestQueue, WorkItem
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.law import Law
 from similarity.models.base import SampleRequest
@@ -13,16 +13,16 @@ from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
 
 
-def unit(text, cost=1, law=None, key=None):
+def item(text, cost=1, law=None, key=None):
     request = SampleRequest(prefix=tuple(text.encode()), n=1, max_tokens=1, key=0)
-    return Unit(request, law or Law(), (key,) if key else (), cost)
+    return WorkItem(request, law or Law(), (key,) if key else (), cost)
 
 
 def hold(model, scheduler):
     """Have the model's thread in a call that does not end, so that lines form."""
     model.free.clear()
-    first = unit("hold")
-    scheduler.submit(Client(), [first])
+    first = item("hold")
+    scheduler.submit(RequestQueue(), [first])
     model.entered.acquire()
     model.sampled.clear()
     return first
@@ -32,11 +32,11 @@ def test_requests_that_wait_are_joined_in_one_call(shared):
     model = FaultyModel()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    units = [unit(f"text {i}") for i in range(10)]
-    for one in units:
-        scheduler.submit(Client(), [one])
+    items = [item(f"text {i}") for i in range(10)]
+    for one in items:
+        scheduler.submit(RequestQueue(), [one])
     model.free.set()
-    for one in units:
+    for one in items:
         assert len(one.future.result(5)) == 1
     assert model.sampled == [10]
 
@@ -45,10 +45,10 @@ def test_a_call_keeps_to_the_token_budget_and_a_larger_unit_goes_alone(shared):
     model = FaultyModel()
     scheduler = shared(model, batch_tokens=100).scheduler
     hold(model, scheduler)
-    units = [unit(f"text {i}", cost) for i, cost in enumerate([60, 60, 40, 500])]
-    scheduler.submit(Client(), units)
+    items = [item(f"text {i}", cost) for i, cost in enumerate([60, 60, 40, 500])]
+    scheduler.submit(RequestQueue(), items)
     model.free.set()
-    for one in units:
+    for one in items:
         one.future.result(5)
     assert model.sampled == [1, 2, 1]
 
@@ -57,10 +57,10 @@ def test_a_short_line_does_not_wait_for_a_long_one(shared):
     model = FaultyModel()
     scheduler = shared(model, batch_tokens=10).scheduler
     hold(model, scheduler)
-    long = [unit(f"long {i}", 5) for i in range(100)]
-    short = [unit(f"short {i}", 5) for i in range(2)]
-    scheduler.submit(Client(), long)
-    scheduler.submit(Client(), short)
+    long = [item(f"long {i}", 5) for i in range(100)]
+    short = [item(f"short {i}", 5) for i in range(2)]
+    scheduler.submit(RequestQueue(), long)
+    scheduler.submit(RequestQueue(), short)
     finished_long = []
     for one in long:
         one.future.add_done_callback(lambda _: finished_long.append(1))
@@ -76,22 +76,22 @@ def test_a_client_that_comes_late_does_not_starve_one_that_was_served_much(share
     model = FaultyModel()
     scheduler = shared(model, batch_tokens=10).scheduler
     hold(model, scheduler)
-    old = Client()
-    scheduler.submit(old, [unit(f"old {i}", 10) for i in range(20)])
+    old = RequestQueue()
+    scheduler.submit(old, [item(f"old {i}", 10) for i in range(20)])
     model.free.set()
     for one in old.submitted:
         one.future.result(5)
     hold(model, scheduler)
-    more = [unit(f"more {i}", 10) for i in range(2)]
+    more = [item(f"more {i}", 10) for i in range(2)]
     scheduler.submit(old, more)
     done = []
     more[-1].future.add_done_callback(lambda _: done.append("old"))
     newcomers = []
     for i in range(30):
-        one = unit(f"new {i}", 10)
+        one = item(f"new {i}", 10)
         one.future.add_done_callback(lambda _: done.append("new"))
         newcomers.append(one)
-    scheduler.submit(Client(), newcomers)
+    scheduler.submit(RequestQueue(), newcomers)
     model.free.set()
     for one in [*more, *newcomers]:
         one.future.result(5)
@@ -102,11 +102,11 @@ def test_different_laws_are_not_joined(shared):
     model = FaultyModel()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    units = [unit("a"), unit("b", law=Law(temperature=2.0)), unit("c")]
-    for one in units:
-        scheduler.submit(Client(), [one])
+    items = [item("a"), item("b", law=Law(temperature=2.0)), item("c")]
+    for one in items:
+        scheduler.submit(RequestQueue(), [one])
     model.free.set()
-    for one in units:
+    for one in items:
         one.future.result(5)
     assert sorted(model.sampled) == [1, 2]
 
@@ -115,9 +115,9 @@ def test_a_failing_request_does_not_fail_its_neighbours(shared):
     model = FaultyModel()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    good, bad = [unit(f"good {i}") for i in range(3)], unit(f"some {POISON}")
+    good, bad = [item(f"good {i}") for i in range(3)], item(f"some {POISON}")
     for one in [good[0], bad, *good[1:]]:
-        scheduler.submit(Client(), [one])
+        scheduler.submit(RequestQueue(), [one])
     model.free.set()
     for one in good:
         assert one.future.result(5)
@@ -129,12 +129,12 @@ def test_a_dead_backend_is_asked_once_for_all(shared):
     model = FaultyModel()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    units = [unit(f"text {i}") for i in range(8)]
-    for one in units:
-        scheduler.submit(Client(), [one])
+    items = [item(f"text {i}") for i in range(8)]
+    for one in items:
+        scheduler.submit(RequestQueue(), [one])
     model.dead = True
     model.free.set()
-    for one in units:
+    for one in items:
         with pytest.raises(BackendUnavailableError):
             one.future.result(5)
     assert model.sampled == [8]
@@ -144,8 +144,8 @@ def test_cancelling_frees_the_line_at_once_and_leaves_the_others(shared):
     model = FaultyModel()
     scheduler = shared(model).scheduler
     held = hold(model, scheduler)
-    gone, stays = Client(), Client()
-    lost, kept = [unit("lost 1"), unit("lost 2")], unit("kept")
+    gone, stays = RequestQueue(), RequestQueue()
+    lost, kept = [item("lost 1"), item("lost 2")], item("kept")
     scheduler.submit(gone, lost)
     scheduler.submit(stays, [kept])
     scheduler.cancel(gone, KeyError("gone"))
@@ -153,7 +153,7 @@ def test_cancelling_frees_the_line_at_once_and_leaves_the_others(shared):
         with pytest.raises(KeyError):
             one.future.result(0)
     assert scheduler.waiting() == 1
-    late = unit("late")
+    late = item("late")
     scheduler.submit(gone, [late])
     assert isinstance(late.future.exception(0), KeyError)
     model.free.set()
@@ -174,14 +174,14 @@ def test_the_same_unit_of_two_requests_is_computed_once(shared):
     model = FaultyModel()
     scheduler = shared(model, cache_bytes=100_000).scheduler
     hold(model, scheduler)
-    twins = [unit("twin", key=b"twin") for _ in range(2)]
+    twins = [item("twin", key=b"twin") for _ in range(2)]
     for one in twins:
-        scheduler.submit(Client(), [one])
+        scheduler.submit(RequestQueue(), [one])
     model.free.set()
     assert twins[0].future.result(5) == twins[1].future.result(5)
     assert model.sampled == [1]
-    later = unit("twin", key=b"twin")
-    scheduler.submit(Client(), [later])
+    later = item("twin", key=b"twin")
+    scheduler.submit(RequestQueue(), [later])
     later.future.result(5)
     assert model.sampled == [1]
 
@@ -190,15 +190,15 @@ def test_closing_frees_everyone(shared):
     model = FaultyModel()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    waits = unit("waits")
-    scheduler.submit(Client(), [waits])
+    waits = item("waits")
+    scheduler.submit(RequestQueue(), [waits])
     closing = threading.Thread(target=scheduler.close, args=(5,))
     closing.start()
     assert isinstance(waits.future.exception(5), BackendUnavailableError)
     model.free.set()
     closing.join(5)
-    late = unit("late")
-    scheduler.submit(Client(), [late])
+    late = item("late")
+    scheduler.submit(RequestQueue(), [late])
     assert isinstance(late.future.exception(1), BackendUnavailableError)
 
 
@@ -214,13 +214,13 @@ def test_a_call_for_which_nobody_waits_any_more_is_ended(shared):
 
     model = Patient()
     scheduler = shared(model).scheduler
-    client, waits = Client(), unit("waits")
-    scheduler.submit(client, [waits])
+    queue, waits = RequestQueue(), item("waits")
+    scheduler.submit(queue, [waits])
     model.entered.acquire()
-    scheduler.cancel(client, KeyError("gone"))
-    late = unit("late")
+    scheduler.cancel(queue, KeyError("gone"))
+    late = item("late")
     model.sample = ToyModel().sample
-    scheduler.submit(Client(), [late])
+    scheduler.submit(RequestQueue(), [late])
     assert late.future.result(5)
 
 
@@ -234,9 +234,9 @@ def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
     model = Choosy()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    good, bad = unit("good"), unit(POISON)
-    scheduler.submit(Client(), [good])
-    scheduler.submit(Client(), [bad])
+    good, bad = item("good"), item(POISON)
+    scheduler.submit(RequestQueue(), [good])
+    scheduler.submit(RequestQueue(), [bad])
     model.free.set()
     assert good.future.result(5)
     with pytest.raises(BackendRefusedError):
@@ -255,8 +255,8 @@ def test_a_call_goes_on_for_the_twin_of_a_unit_that_was_cancelled(shared):
     model = Slow()
     scheduler = shared(model).scheduler
     hold(model, scheduler)
-    gone, stays = Client(), Client()
-    first, twin = unit("twin", key=b"twin"), unit("twin", key=b"twin")
+    gone, stays = RequestQueue(), RequestQueue()
+    first, twin = item("twin", key=b"twin"), item("twin", key=b"twin")
     scheduler.submit(gone, [first])
     scheduler.submit(stays, [twin])
     model.free.set()

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from service.app import create_app
+from service.http.app import create_app
 from service.settings import Settings
 from similarity.cli.main import main
 from similarity.models.toy import ToyModel

@@ -1,0 +1,1 @@
+"""The engine: requests on one shared model, without HTTP."""

@@ -1,0 +1,172 @@
+"""From a request to its answer: admission, deadline, a thread for the library, and the model.
+
+The library is synchronous: it runs in a worker thread for each request that is worked on, never on
+the event loop. Beyond `max_active` requests wait in order; beyond `max_queued` they are refused.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio.to_thread import run_sync
+
+from service.engine.cache import Cache
+from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, DrainingError
+from service.engine.health import Health
+from service.engine.metrics import Metrics
+from service.engine.request_model import RequestModel, SharedModel, Usage
+from service.engine.scheduler import Scheduler
+from service.settings import MEBIBYTE, Settings
+from similarity.errors import BackendUnavailableError
+from similarity.models.base import LanguageModel
+from similarity.vectors.meaning import MeaningVectors
+
+Result = TypeVar("Result")
+
+# Seconds for a backend to say that it is alive.
+PROBE_PATIENCE = 3.0
+# A success is news for so many probe intervals.
+FRESH_PROBES = 3.0
+
+
+class Engine:
+    """Runs the library's functions for requests, on one shared model."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        settings: Settings,
+        metrics: Metrics,
+        vectors: MeaningVectors | None = None,
+    ) -> None:
+        self.model = model
+        self.loaded_at = int(time.time())
+        self.metrics = metrics
+        self.vectors = vectors
+        self._settings = settings
+        self.health = Health(
+            metrics,
+            fresh_seconds=FRESH_PROBES * settings.probe_seconds + 1,
+            stall_seconds=settings.stall_seconds,
+        )
+        cache = Cache(int(settings.cache_megabytes * MEBIBYTE))
+        self._scheduler = Scheduler(
+            model,
+            batch_tokens=settings.batch_tokens,
+            cache=cache,
+            observer=self.health,
+            vectors=vectors,
+        )
+        self._shared = SharedModel(model, self._scheduler, cache, metrics, vectors)
+        self._active = anyio.CapacityLimiter(settings.max_active)
+        self._probes = anyio.CapacityLimiter(2)
+        # Of the requests answered lately, for Retry-After.
+        self._mean_seconds = 1.0
+        self._running: set[RequestModel] = set()
+        metrics.watch("active_requests", "Requests worked on.", lambda: self.active)
+        metrics.watch("queued_requests", "Requests that wait.", lambda: self.queued)
+        metrics.watch("waiting_units", "Parts of requests that wait.", self._scheduler.waiting)
+        metrics.watch("cache_bytes", "Size of the cache.", lambda: cache.bytes_used)
+        metrics.watch("ready", "Whether the model answers.", lambda: self.health.status().ready)
+
+    @property
+    def active(self) -> int:
+        """Requests worked on."""
+        return self._active.borrowed_tokens
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait to be worked on."""
+        return self._active.statistics().tasks_waiting
+
+    async def run(self, function: Callable[[RequestModel], Result]) -> tuple[Result, Usage]:
+        """Return what the function makes of the model, and what that took.
+
+        Cancelling this gives up the request's work on the model at once.
+
+        Raises
+        ------
+        BusyError
+            If too many requests wait already.
+        DeadlineError
+            If the answer, waiting included, takes longer than the deadline.
+        BackendUnavailableError
+            If the model is known not to answer.
+        """
+        self._admit()
+        began = time.monotonic()
+        request_model = RequestModel(self._shared)
+
+        def work() -> Result:
+            request_model.usage.seconds["queue"] += time.monotonic() - began
+            return function(request_model)
+
+        self._running.add(request_model)
+        try:
+            with anyio.move_on_after(self._settings.deadline_seconds):
+                result = await run_sync(work, abandon_on_cancel=True, limiter=self._active)
+                self._account(request_model.usage, time.monotonic() - began)
+                return result, request_model.usage
+        finally:
+            # Of a request that is answered nothing is left to give up.
+            request_model.cancel(ClientGoneError("the client went away"))
+            self._running.discard(request_model)
+        raise DeadlineError(
+            f"no answer within {self._settings.deadline_seconds:g} seconds; send fewer texts, "
+            "or a smaller n_trajectories or max_tokens"
+        )
+
+    async def watch(self) -> None:
+        """Probe the model for ever, so that readiness is known and a dead backend is found."""
+        while True:
+            try:
+                await self._probe()
+            except Exception as error:  # whatever a probe dies of, the model did not answer
+                self.health.failed(error)
+            try:
+                self.health.check()
+            except BackendUnavailableError as error:
+                self._scheduler.cancel_all(error)
+            await anyio.sleep(self._settings.probe_seconds)
+
+    def give_up(self) -> None:
+        """Fail what is still in flight, at the end of the grace period."""
+        for request_model in list(self._running):
+            request_model.cancel(
+                DrainingError("the service went down before this was done; send it again")
+            )
+
+    def close(self) -> None:
+        """End the scheduler's thread."""
+        self._scheduler.close(patience=5.0)
+
+    def _admit(self) -> None:
+        self.health.check()
+        if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
+            wait = self._mean_seconds * (1 + self.queued / self._settings.max_active)
+            raise BusyError(
+                f"{self.queued} requests are waiting already; send it again later",
+                retry_after=min(wait, 60.0),
+            )
+
+    def _account(self, usage: Usage, seconds: float) -> None:
+        self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
+        tokens = {
+            "sampled": usage.sampled_tokens,
+            "scored": usage.scored_tokens,
+            "cached": usage.cached_tokens,
+        }
+        self.metrics.work(usage.seconds, tokens)
+
+    async def _probe(self) -> None:
+        with anyio.fail_after(PROBE_PATIENCE):
+            await run_sync(self.model.check_alive, abandon_on_cancel=True, limiter=self._probes)
+        if self.health.busy or self.health.recent:
+            return
+        request_model = RequestModel(self._shared)
+        try:
+            with anyio.fail_after(self._settings.stall_seconds):
+                await run_sync(request_model.probe, abandon_on_cancel=True, limiter=self._probes)
+        finally:
+            request_model.cancel(BackendUnavailableError("a probe was given up"))

@@ -1,0 +1,35 @@
+"""What the engine raises."""
+
+from similarity.errors import BackendTimeoutError, BackendUnavailableError, TrajsimError
+
+
+class ServiceError(TrajsimError):
+    """A request that the service itself refuses or gives up."""
+
+
+# The model is away for everybody, and may come back by itself.
+AWAY = (BackendUnavailableError, BackendTimeoutError)
+
+
+class RequestTooLargeError(ServiceError):
+    """A request that costs more than the service's settings allow, ever."""
+
+
+class BusyError(ServiceError):
+    """The queue is full; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlineError(ServiceError):
+    """A request took longer than its deadline."""
+
+
+class DrainingError(ServiceError):
+    """The service is going down."""
+
+
+class ClientGoneError(ServiceError):
+    """The client went away; nobody reads the answer."""

@@ -1,0 +1,125 @@
+"""Whether the model answers, by its calls and its probes."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.engine.cache import Stage
+from service.engine.exceptions import AWAY
+from service.engine.metrics import Metrics
+from similarity.errors import BackendUnavailableError
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Ready or not, and why in one sentence."""
+
+    ready: bool
+    reason: str
+
+
+class Health:
+    """Follows the calls of the model, from the scheduler's thread and from probes.
+
+    Parameters
+    ----------
+    fresh_seconds
+        For which a success shows that the model answers.
+    stall_seconds
+        After which a call that has not ended counts as hung.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        fresh_seconds: float,
+        stall_seconds: float,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._metrics = metrics
+        self._fresh = fresh_seconds
+        self._stall = stall_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._succeeded: float | None = None
+        self._running_since: float | None = None
+        self._error: str | None = None
+        self.draining = False
+
+    def call_began(self) -> None:
+        """Note that a call of the model begins."""
+        with self._lock:
+            self._running_since = self._clock()
+
+    def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
+        """Note how a call has ended."""
+        with self._lock:
+            began, self._running_since = self._running_since, None
+        self._metrics.call(stage, items, tokens, self._clock() - (began or self._clock()))
+        if error is None:
+            self.succeeded()
+        elif isinstance(error, AWAY):
+            self.failed(error)
+
+    def succeeded(self) -> None:
+        """Note that the model has answered."""
+        with self._lock:
+            if self._error is not None:
+                logger.warning("the model answers again")
+            self._succeeded, self._error = self._clock(), None
+
+    def failed(self, error: Exception) -> None:
+        """Note that the model is out of reach; until a probe succeeds no request is sent to it."""
+        with self._lock:
+            if self._error is None:
+                logger.error("the model does not answer: %s", error)
+            self._error = str(error) or type(error).__name__
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is running."""
+        with self._lock:
+            return self._running_since is not None
+
+    @property
+    def recent(self) -> bool:
+        """Whether the last success is fresh enough to need no probe."""
+        with self._lock:
+            return self._error is None and self._is_fresh()
+
+    def status(self) -> Status:
+        """Return whether the service can answer now."""
+        if self.draining:
+            return Status(False, "the service is going down")
+        with self._lock:
+            if self._error is not None:
+                return Status(False, "the model does not answer")
+            if self._hung():
+                return Status(False, "a call of the model hangs")
+            if self._succeeded is None:
+                return Status(False, "the model has not answered yet")
+            if self._is_fresh() or self._running_since is not None:
+                return Status(True, "the model answers")
+            return Status(False, "the model has not answered lately")
+
+    def check(self) -> None:
+        """Raise BackendUnavailableError if it is known that the model would not answer."""
+        with self._lock:
+            if self._error is not None or self._hung():
+                raise BackendUnavailableError(
+                    "the model does not answer at the moment; try again in some seconds"
+                )
+
+    def _hung(self) -> bool:
+        since = self._running_since
+        return since is not None and self._clock() - since > self._stall
+
+    def _is_fresh(self) -> bool:
+        return self._succeeded is not None and self._clock() - self._succeeded < self._fresh

@@ -1,0 +1,116 @@
+"""What a request costs, and whether that is allowed: known before anything is sampled."""
+
+from collections.abc import Iterable, Sequence
+
+from service.engine.exceptions import RequestTooLargeError
+from service.settings import Settings
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError
+from similarity.likelihood import blocks_of_pairs
+from similarity.models.base import TokenIds
+
+
+def check_settings(config: ComparisonConfig, settings: Settings) -> None:
+    """Refuse sampling settings beyond what the service allows.
+
+    Raises
+    ------
+    ConfigError
+        Saying which is too much, and how much is allowed.
+    """
+    sampling = config.sampling
+    for name, got, allowed in (
+        ("n_trajectories", sampling.n_trajectories, settings.max_trajectories),
+        ("max_tokens", sampling.max_tokens, settings.max_continuation_tokens),
+    ):
+        if got > allowed:
+            raise ConfigError(f"{name} is {got}; this service allows at most {allowed}")
+
+
+def check_pairs(
+    pairs: Sequence[tuple[str, str]], config: ComparisonConfig, settings: Settings
+) -> None:
+    """Refuse pairs of texts that cost more than the service allows.
+
+    Raises
+    ------
+    RequestTooLargeError, ConfigError
+        Saying what is too much, and how much is allowed.
+    """
+    check_settings(config, settings)
+    numbers = {text: i for i, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
+    check_texts(numbers, settings)
+    blocks = blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs)
+    crossed = sum(u != v for u, v in blocks)
+    check_tokens((len(numbers) + crossed) * _tokens_of_text(config), settings)
+
+
+def check_sampling(texts: Sequence[str], config: ComparisonConfig, settings: Settings) -> None:
+    """Refuse to sample from texts where that costs more than the service allows.
+
+    Raises
+    ------
+    RequestTooLargeError, ConfigError
+        Saying what is too much, and how much is allowed.
+    """
+    check_settings(config, settings)
+    check_texts(texts, settings)
+    check_tokens(len(texts) * _tokens_of_text(config), settings)
+
+
+def check_scoring(
+    texts: Sequence[str], continuations: Sequence[str | TokenIds], settings: Settings
+) -> None:
+    """Refuse to score continuations where that costs more than the service allows.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying what is too much, and how much is allowed.
+    """
+    check_texts(texts, settings)
+    check_texts([c for c in continuations if isinstance(c, str)], settings)
+    # A character is a token at most in no tokenizer but of bytes; a bound is enough here.
+    tokens = sum(
+        len(c.encode(errors="replace")) if isinstance(c, str) else len(c) for c in continuations
+    )
+    check_tokens(len(texts) * tokens, settings)
+
+
+def check_texts(texts: Iterable[str], settings: Settings) -> None:
+    """Refuse too many or too long texts.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying what is too much, and how much is allowed.
+    """
+    lengths = [len(text) for text in texts]
+    _refuse_above(len(lengths), settings.max_texts, "different texts")
+    _refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
+
+
+def check_tokens(tokens: int, settings: Settings) -> None:
+    """Refuse too many tokens.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying how many, and how many are allowed.
+    """
+    _refuse_above(
+        tokens,
+        settings.max_request_tokens,
+        "tokens to sample and score (texts and their pairs × n_trajectories × max_tokens)",
+    )
+
+
+def _tokens_of_text(config: ComparisonConfig) -> int:
+    return config.sampling.n_trajectories * config.sampling.max_tokens
+
+
+def _refuse_above(got: int, allowed: int, what: str) -> None:
+    if got > allowed:
+        raise RequestTooLargeError(
+            f"the request has {got} {what}; at most {allowed} are allowed here, so send less"
+        )

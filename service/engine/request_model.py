@@ -1,0 +1,242 @@
+"""One request's view of the model that all requests share.
+
+It is a `LanguageModel` itself, so the library's pipeline runs on it unchanged, in a thread of the
+request's own that waits here while the scheduler works.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from service.engine.cache import Answer, Cache, embed_key, sample_key, score_keys
+from service.engine.metrics import Metrics
+from service.engine.scheduler import Scheduler
+from service.engine.work import EmbedRequest, RequestQueue, WorkItem
+from similarity.errors import UnsupportedError
+from similarity.law import Law
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    LogProbs,
+    Rows,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.vectors.meaning import MeaningVectors, shortened
+
+STAGES = ("queue", "sample", "score", "embed")
+
+PROBE_TEXT = "Is anybody there?"
+
+# Continuations of one prefix are scored in items of about so many tokens.
+ITEM_TOKENS = 512
+
+
+@dataclass
+class Usage:
+    """Tokens that an answer rests on, those of them that were known, and where time went.
+
+    `seconds` are of the stages "queue", "sample", "score" and "embed".
+    """
+
+    sampled_tokens: int = 0
+    scored_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+
+@dataclass
+class SharedModel:
+    """The model, the scheduler of its calls, the cache of its answers, its vectors if any."""
+
+    model: LanguageModel
+    scheduler: Scheduler
+    cache: Cache
+    metrics: Metrics
+    vectors: MeaningVectors | None = None
+
+
+class RequestModel(LanguageModel):
+    """The model as one request uses it, from a thread of its own."""
+
+    def __init__(self, shared: SharedModel) -> None:
+        self._shared = shared
+        self._queue = RequestQueue()
+        self.info = shared.model.info
+        self.vocab_size = shared.model.vocab_size
+        self.calibration_file = shared.model.calibration_file
+        self.usage = Usage()
+
+    def cancel(self, error: Exception) -> None:
+        """Give up all work of this request; whoever waits for it gets the error, now."""
+        self._shared.scheduler.cancel(self._queue, error)
+
+    def probe(self) -> None:
+        """Have the model sample one token, before all others and past the cache."""
+        self._queue.urgent = True
+        request = SampleRequest(prefix=self.encode(PROBE_TEXT), n=1, max_tokens=1, key=0)
+        item = WorkItem(request, Law(), (), _sample_tokens(request))
+        self._shared.scheduler.submit(self._queue, [item])
+        item.future.result()
+
+    @property
+    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's become known later
+        """The tokens that end a sequence."""
+        return self._shared.model.end_ids
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids of a prefix."""
+        return self._shared.model.encode(text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return the ids of each text."""
+        return self._shared.model.encode_all(texts)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of a text that follows another."""
+        return self._shared.model.encode_continuation(text)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text of token ids, without special tokens."""
+        return self._shared.model.decode(token_ids)
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if the model cannot score under this law."""
+        self._shared.model.check_scoring(law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample in calls that are shared with other requests; raises what `cancel` was given."""
+        items = [
+            WorkItem(request, law, (sample_key(request, law),), _sample_tokens(request))
+            for request in requests
+        ]
+        answers = cast(list[list[Continuation]], self._answers(items))
+        self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
+        advance(len(requests))
+        return [list(answer) for answer in answers]
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score in calls that are shared with other requests; raises what `cancel` was given."""
+        items, owners = [], []
+        for owner, request in enumerate(requests):
+            for part in _parts(request.continuations):
+                request_part = ScoreRequest(prefix=request.prefix, continuations=part)
+                keys = score_keys(request.prefix, part, law)
+                items.append(
+                    WorkItem(request_part, law, keys, len(request.prefix) + sum(map(len, part)))
+                )
+                owners.append(owner)
+        results: list[list[LogProbs]] = [[] for _ in requests]
+        answers = cast(list[list[LogProbs]], self._answers(items))
+        for owner, answer in zip(owners, answers, strict=True):
+            results[owner].extend(answer)
+        self.usage.scored_tokens += sum(len(row) for rows in results for row in rows)
+        advance(len(requests))
+        return results
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        dimensions: int | None = None,
+        groups: Sequence[str] | None = None,
+    ) -> Rows:
+        """Return meaning vectors, "text width", in calls that are shared with other requests.
+
+        Parameters
+        ----------
+        dimensions
+            Keep the first so many coordinates.
+        groups
+            Of features, that the vectors are joined of; None is for all.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model is served without.
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        ConfigError
+            If the vectors have fewer dimensions, or no such groups.
+        """
+        vectors = self._shared.vectors
+        if vectors is None:
+            raise UnsupportedError(
+                f"{self.info.name} is served without meaning vectors; fit them by trajsim fit, "
+                "and serve with --vectors and their folder"
+            )
+        if groups is not None:
+            vectors = vectors.only(*groups)
+        kept = vectors.check_dimensions(dimensions)
+        costs = vectors.tokens(texts)
+        items = [
+            WorkItem(
+                EmbedRequest(text, vectors.groups), Law(), (embed_key(text, vectors.groups),), cost
+            )
+            for text, cost in zip(texts, costs, strict=True)
+        ]
+        answers = cast(list[list[Rows]], self._answers(items))
+        self.usage.scored_tokens += sum(costs)
+        return shortened(np.stack([vector for (vector,) in answers]), kept)
+
+    def _answers(self, items: Sequence[WorkItem]) -> list[Answer]:
+        """Return each item's answer, from the cache or from the model."""
+        known = [self._shared.cache.get(item.stage, item.keys) for item in items]
+        missing = [item for item, answer in zip(items, known, strict=True) if answer is None]
+        if items:
+            hits = len(items) - len(missing)
+            self._shared.metrics.lookups(items[0].stage, hits, len(missing))
+        self.usage.cached_tokens += sum(
+            _answered_tokens(item, answer)
+            for item, answer in zip(items, known, strict=True)
+            if answer is not None
+        )
+        submitted = time.monotonic()
+        if missing:
+            self._shared.scheduler.submit(self._queue, missing)
+        answers = [
+            item.future.result() if answer is None else answer
+            for item, answer in zip(items, known, strict=True)
+        ]
+        if missing:
+            self._clock(missing, submitted)
+        return answers
+
+    def _clock(self, items: Sequence[WorkItem], submitted: float) -> None:
+        now = time.monotonic()
+        began = min((item.began for item in items if item.began is not None), default=now)
+        self.usage.seconds["queue"] += began - submitted
+        self.usage.seconds[items[0].stage] += now - began
+
+
+def _sample_tokens(request: SampleRequest) -> int:
+    return len(request.prefix) + request.n * request.max_tokens
+
+
+def _answered_tokens(item: WorkItem, answer: Answer) -> int:
+    if item.stage == "embed":
+        return item.tokens
+    return sum(len(p.token_ids) if isinstance(p, Continuation) else len(p) for p in answer)
+
+
+def _parts(continuations: Sequence[TokenIds]) -> Iterable[tuple[TokenIds, ...]]:
+    """Cut continuations into parts of about ITEM_TOKENS, so that others get their turn."""
+    part: list[TokenIds] = []
+    tokens = 0
+    for continuation in continuations:
+        if part and tokens + len(continuation) > ITEM_TOKENS:
+            yield tuple(part)
+            part, tokens = [], 0
+        part.append(continuation)
+        tokens += len(continuation)
+    if part:
+        yield tuple(part)

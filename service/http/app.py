@@ -1,0 +1,151 @@
+"""The application, a function of its settings; the model is loaded when it starts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import run_sync
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from service.engine.engine import Engine
+from service.engine.metrics import Metrics
+from service.engine.plan import default_preset
+from service.http import page
+from service.http.description import describe
+from service.http.middleware import Drain, RequestMiddleware
+from service.http.problems import problem_of, problem_response
+from service.http.routes import cohere, models, openai, operation, research, similarity, tei, vllm
+from service.http.security import Authentication
+from service.http.tracing import Tracing, open_tracing
+from service.settings import Settings
+from similarity.errors import TrajsimError
+from similarity.models.base import LanguageModel
+from similarity.models.loader import LoadOptions, load_model
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.shipped import find_vectors
+from similarity.version import __version__
+
+Loader = Callable[[], LanguageModel]
+VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
+
+# In the order of the documentation.
+ROUTES = (similarity, research, models, tei, vllm, cohere, openai, operation, page)
+
+DESCRIPTION = (
+    "How alike two texts are in meaning, from the continuations that a language model gives "
+    "them: no training, any model, every score explainable."
+)
+
+
+def create_app(
+    settings: Settings,
+    load: Loader | None = None,
+    tracing: Tracing | None = None,
+    vectors_of: VectorsLoader | None = None,
+) -> FastAPI:
+    """Return the application.
+
+    Parameters
+    ----------
+    load
+        Makes the model; by default the one that the settings name.
+    tracing
+        Where traces go; by default where the settings say.
+    vectors_of
+        Gives the model's meaning vectors; by default `served_vectors`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If traces are asked for and OpenTelemetry is not installed.
+    """
+    metrics = Metrics()
+    drain = Drain()
+    tracing = tracing or open_tracing(settings.otlp_endpoint)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        model = await run_sync(load or (lambda: _load(settings)))
+        find = vectors_of or (lambda model: served_vectors(settings, model))
+        vectors = await run_sync(lambda: find(model))
+        engine = app.state.engine = Engine(model, settings, metrics, vectors)
+        drain.engine = engine
+        watch = asyncio.create_task(engine.watch())
+        yield
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        await run_sync(engine.close)
+        await run_sync(model.close)
+        if tracing:
+            await run_sync(tracing.close)
+
+    # Its documentation page loads nothing from elsewhere: it must work where there is no internet.
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="trajsim",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.drain = drain
+    for kind in (TrajsimError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer_problem)
+    for module in ROUTES:
+        app.include_router(module.router)
+    _add_middleware(app, settings, metrics, tracing, drain)
+    describe(app, settings)
+    return app
+
+
+def _add_middleware(
+    app: FastAPI, settings: Settings, metrics: Metrics, tracing: Tracing | None, drain: Drain
+) -> None:
+    """Add middleware; what is added last is outermost."""
+    if keys := settings.keys():
+        app.add_middleware(Authentication, keys=keys)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    app.add_middleware(
+        RequestMiddleware,
+        metrics=metrics,
+        tracing=tracing,
+        drain=drain,
+        max_body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+    )
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    request.state.code = problem.code
+    return problem_response(problem, request.state.request_id)
+
+
+def _load(settings: Settings) -> LanguageModel:
+    return load_model(settings.model, LoadOptions(device=settings.device, dtype=settings.dtype))
+
+
+def served_vectors(settings: Settings, model: LanguageModel) -> MeaningVectors | None:
+    """Return the vectors that the settings name, or those that ship with the model if any do.
+
+    Raises
+    ------
+    ConfigError
+        If a folder has no vectors of this model, or the settings' preset needs other ones.
+    """
+    found = find_vectors(settings.vectors, model)
+    default_preset(settings, found)  # refused now rather than at each request
+    return found

@@ -1,0 +1,95 @@
+"""From a route to the engine: a request's work, cancelled when its client leaves."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from service.engine.engine import Engine
+from service.engine.exceptions import ClientGoneError
+from service.engine.plan import ScoringPlan, ScoringRequest, choose_plan
+from service.engine.request_model import RequestModel, Usage
+from service.settings import Settings
+from similarity.results import Score
+
+Result = TypeVar("Result")
+
+
+class Call:
+    """Runs one HTTP request's work on the engine."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.engine: Engine = request.app.state.engine
+        self.settings: Settings = request.app.state.settings
+
+    @property
+    def request_id(self) -> str:
+        """The id in the answer's X-Request-Id."""
+        return str(self._request.state.request_id)
+
+    @property
+    def model(self) -> str:
+        """The name of the model that is served."""
+        return self.engine.model.info.name
+
+    async def run(self, function: Callable[[RequestModel], Result]) -> tuple[Result, Usage]:
+        """Return what the function makes of the model, and what that took.
+
+        Raises
+        ------
+        ClientGoneError
+            If the client goes away first; its work is given up.
+        ServiceError, TrajsimError
+            What the engine and the library raise.
+        """
+        work = asyncio.ensure_future(self.engine.run(function))
+        gone = asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientGoneError("the client went away")
+            result, usage = work.result()
+        finally:
+            work.cancel()
+            gone.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
+        self._note(usage)
+        return result, usage
+
+    async def score(
+        self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
+    ) -> tuple[Sequence[Score], Usage]:
+        """Return the score of each pair, in order, once its cost is found allowed."""
+        plan = self.plan(pairs, scoring)
+        return await self.run(lambda model: plan.scorer(model).score(pairs))
+
+    def plan(
+        self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
+    ) -> ScoringPlan:
+        """Return how to compare the pairs, once its cost is found allowed."""
+        plan = choose_plan(scoring or ScoringRequest(), self.settings, self.engine.vectors)
+        plan.check(pairs, self.settings)
+        return plan
+
+    async def _gone(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+
+    def _note(self, usage: Usage) -> None:
+        """Leave for the log line and the trace what the answer took."""
+        self._request.state.work = {
+            "sampled_tokens": usage.sampled_tokens,
+            "scored_tokens": usage.scored_tokens,
+            "cached_tokens": usage.cached_tokens,
+            **{f"{stage}_seconds": round(spent, 4) for stage, spent in usage.seconds.items()},
+        }
+
+
+def call(request: Request) -> Call:
+    """Give a route its call."""
+    return Call(request)
+
+
+CallOf = Annotated[Call, Depends(call)]

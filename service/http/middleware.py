@@ -1,0 +1,189 @@
+"""The outermost middleware: request id, drain, bounds of the body, log line, metrics, trace."""
+
+import logging
+import re
+import secrets
+import time
+from contextlib import nullcontext
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.engine.engine import Engine
+from service.engine.exceptions import DrainingError
+from service.engine.metrics import Metrics
+from service.http.body import Body
+from service.http.problems import Problem, problem_of, problem_response
+from service.http.security import PROBES
+from service.http.tracing import Attributes, Tracing
+from service.logs import places
+
+logger = logging.getLogger("service.access")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class RequestMiddleware:
+    """ASGI middleware around all others; no error leaves it.
+
+    Parameters
+    ----------
+    drain
+        Holds `draining`, and counts `in_flight` requests.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        tracing: Tracing | None,
+        drain: "Drain",
+        max_body_bytes: int,
+        body_seconds: float,
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._tracing = tracing
+        self._drain = drain
+        self._max_body_bytes = max_body_bytes
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer for it where it fails."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = Body(
+            receive,
+            Headers(scope=scope),
+            max_bytes=self._max_body_bytes,
+            seconds=self._body_seconds,
+        )
+        exchange = _Exchange(scope, send, body)
+        span = (
+            self._tracing.span("HTTP", Headers(scope=scope))
+            if self._tracing
+            else nullcontext(Attributes())
+        )
+        with span as attributes:
+            await self._answer(exchange)
+            attributes.update(exchange.facts(), name=exchange.name)
+        self._report(exchange)
+
+    async def _answer(self, exchange: "_Exchange") -> None:
+        probe = exchange.scope["path"] in PROBES
+        if self._drain.draining and not probe:
+            error = DrainingError("the service is going down; send it to another one, or later")
+            await exchange.refuse(problem_of(error))
+            return
+        self._drain.in_flight += not probe
+        try:
+            await self._app(exchange.scope, exchange.body.receive, exchange.send)
+        except Exception as error:
+            if not isinstance(error, HTTPException):
+                _log_failure(exchange, error)
+            if not exchange.status:
+                await exchange.refuse(problem_of(error))
+        finally:
+            self._drain.in_flight -= not probe
+
+    def _report(self, exchange: "_Exchange") -> None:
+        seconds = time.monotonic() - exchange.began
+        self._metrics.request(exchange.route, exchange.method, exchange.status, seconds)
+        code = exchange.scope["state"].get("code")
+        if code:
+            self._metrics.failure(code)
+        level = logging.DEBUG if exchange.scope["path"] in PROBES else logging.INFO
+        logger.log(level, "request", extra={**exchange.facts(), "seconds": round(seconds, 4)})
+
+
+class Drain:
+    """Whether the service is going down, and how many requests are still in flight."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.in_flight = 0
+        self.draining = False
+
+    def begin(self) -> None:
+        """Refuse new requests, and be ready no more."""
+        self.draining = True
+        if self.engine is not None:
+            self.engine.health.draining = True
+
+    def give_up(self) -> None:
+        """Fail what is still in flight."""
+        if self.engine is not None:
+            self.engine.give_up()
+
+
+class _Exchange:
+    """One request and its answer, as the log line and the metrics tell of them."""
+
+    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
+        self.scope = scope
+        self.body = body
+        self.began = time.monotonic()
+        self.status = 0
+        self._send = send
+        self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    @property
+    def route(self) -> str:
+        """The route's path as it was declared, never as a client wrote it."""
+        return str(getattr(self.scope.get("route"), "path", None) or "other")
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.route}"
+
+    def facts(self) -> dict[str, str | int | float]:
+        state = self.scope["state"]
+        facts: dict[str, str | int | float] = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "route": self.route,
+            "status": self.status,
+        }
+        if state.get("code"):
+            facts["code"] = state["code"]
+        facts.update(state.get("work", {}))
+        return facts
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            await self.body.drop()
+            if not self.body.complete:
+                # Or the server would read on, however long the body is.
+                headers["Connection"] = "close"
+            headers["X-Request-Id"] = self.request_id
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def refuse(self, problem: Problem) -> None:
+        self.scope["state"]["code"] = problem.code
+        response = problem_response(problem, self.request_id)
+        await response(self.scope, self.body.receive, self.send)
+
+
+def _log_failure(exchange: _Exchange, error: Exception) -> None:
+    """Log where it failed; the message, which may hold a user's text, at debug level only."""
+    facts = {"request_id": exchange.request_id, "error": type(error).__name__}
+    logging.getLogger("service").error("unforeseen error", extra={**facts, "at": places(error)})
+    logging.getLogger("service").debug("unforeseen error", extra=facts, exc_info=error)

@@ -1,0 +1,129 @@
+"""From every error to its HTTP answer: one table, one JSON shape."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.engine.exceptions import (
+    BusyError,
+    ClientGoneError,
+    DeadlineError,
+    DrainingError,
+    RequestTooLargeError,
+)
+from similarity.errors import (
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConfigError,
+    InputError,
+    ModelError,
+    TextTooLongError,
+    UnsupportedError,
+    WrongAnswerError,
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An answer that is not a success.
+
+    Parameters
+    ----------
+    kind
+        OpenAI's `type`.
+    code
+        Stable, for programs.
+    retry_after
+        Seconds after which it is worth trying again; None where it is not.
+    headers
+        That belong to the answer besides.
+    """
+
+    status: int
+    kind: str
+    code: str
+    message: str
+    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_BAD = "invalid_request_error"
+_SERVER = "server_error"
+
+# The first class that an error is an instance of decides: status, type, code, Retry-After.
+PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
+    (RequestTooLargeError, 413, _BAD, "request_too_large", None),
+    (TextTooLongError, 422, _BAD, "text_too_long", None),
+    (InputError, 422, _BAD, "invalid_text", None),
+    (ConfigError, 422, _BAD, "invalid_setting", None),
+    (BusyError, 429, "rate_limit_error", "queue_full", 1.0),
+    (DeadlineError, 504, _SERVER, "deadline_exceeded", None),
+    (DrainingError, 503, _SERVER, "shutting_down", 1.0),
+    (ClientGoneError, 499, _BAD, "client_closed_request", None),
+    (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
+    (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
+    (BackendTimeoutError, 504, _SERVER, "model_timeout", None),
+    (UnsupportedError, 501, _BAD, "unsupported", None),
+    (ModelError, 502, _SERVER, "model_failed", None),
+)
+
+HTTP_CODES = {
+    400: "invalid_body",
+    401: "invalid_api_key",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "body_timeout",
+    413: "body_too_large",
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what to answer for an error; an unforeseen one says nothing of its inside."""
+    for kind, status, openai_type, code, retry_after in PROBLEMS:
+        if isinstance(error, kind):
+            after = getattr(error, "retry_after", retry_after)
+            return Problem(status, openai_type, code, " ".join(str(error).split()), after)
+    if isinstance(error, RequestValidationError):
+        return Problem(422, _BAD, "invalid_request", _first_mistake(error))
+    if isinstance(error, HTTPException):
+        openai_type = "authentication_error" if error.status_code == 401 else _BAD
+        code = HTTP_CODES.get(error.status_code, "http_error")
+        return Problem(
+            error.status_code, openai_type, code, str(error.detail), headers=error.headers or {}
+        )
+    message = "the service failed on this request; give its id to who runs the service"
+    return Problem(500, _SERVER, "internal_error", message)
+
+
+def problem_response(problem: Problem, request_id: str) -> Response:
+    """Return the answer, in the one shape (which is OpenAI's)."""
+    content = {
+        "error": {
+            "message": problem.message,
+            "type": problem.kind,
+            "param": None,
+            "code": problem.code,
+            "request_id": request_id,
+        }
+    }
+    # ASCII, as a message may quote a key of the client's that is no valid Unicode.
+    response = Response(
+        json.dumps(content), problem.status, dict(problem.headers), media_type="application/json"
+    )
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _first_mistake(error: RequestValidationError) -> str:
+    """Name the place and the mistake; never repeat the value, which may be a user's text."""
+    first = error.errors()[0]
+    place = ".".join(str(part)[:40] for part in first["loc"])
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"

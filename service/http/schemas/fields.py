@@ -1,0 +1,66 @@
+"""What fields of requests and answers are made of."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+# Characters that show nothing: controls, white space, joiners, the byte order mark.
+BLANK = r"\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff"
+TEXT_PATTERN = rf"^[^\x00]*[^{BLANK}][^\x00]*$"
+_VISIBLE = re.compile(f"[^{BLANK}]")
+
+
+def _check_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a text has a NUL character; take it out")
+    if not _VISIBLE.search(text):
+        raise ValueError("a text is empty or only white space; give at least one character")
+    return text
+
+
+Text = Annotated[
+    str,
+    AfterValidator(_check_text),
+    Field(
+        description="A text, with a character that can be seen and without NUL.",
+        json_schema_extra={"minLength": 1, "pattern": TEXT_PATTERN},
+    ),
+]
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+DistanceName = Literal["l1", "l2", "linf", "symmetric-kl", "hellinger", "total-variation", "cosine"]
+FingerprintFields = Annotated[
+    dict[str, Any],
+    Field(description="Model and revision, every setting, version; equal ones are comparable."),
+]
+Calibrated = Annotated[
+    bool,
+    Field(
+        description="Whether similarities are on a scale fitted to human judgement for this model "
+        "and these settings; five times it is on the scale of STS."
+    ),
+]
+
+
+class Strict(BaseModel):
+    """A value with no fields but its own, whose JSON types are not bent to fit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Lenient(BaseModel):
+    """A value that may have more fields than are read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+def example(**content: Any) -> ConfigDict:
+    """Return the configuration of a request that has an example."""
+    return ConfigDict(json_schema_extra={"examples": [content]})
+
+
+OneOrMany = Text | Annotated[list[Text], Field(min_length=1)]
+# Requests of other servers name a model, which is not read.
+IgnoredModel = Annotated[
+    str | None, Field(description="Taken and left alone: one model is served.")
+]

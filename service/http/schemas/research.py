@@ -1,0 +1,61 @@
+"""Requests and answers of /v1/trajectories and /v1/likelihoods."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.http.schemas.fields import FingerprintFields, Strict, Text, TokenId, example
+from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.usage import TokenUsage
+
+
+class TrajectoriesRequest(SamplingSettings):
+    """Texts to continue."""
+
+    model_config = example(texts=["A man is playing a guitar."], n_trajectories=3)
+
+    texts: list[Text] = Field(min_length=1)
+
+
+class TrajectoryItem(Strict):
+    """A sampled continuation."""
+
+    text: str
+    token_ids: list[int]
+    log_likelihood: float = Field(description="After its own text: mean nats per token.")
+    ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
+
+
+class TrajectoriesResponse(Strict):
+    """The continuations of each text, in order."""
+
+    model: str
+    trajectories: list[list[TrajectoryItem]] = Field(description='Shape "text trajectory".')
+    usage: TokenUsage
+    fingerprint: FingerprintFields
+
+
+class LikelihoodsRequest(SamplingSettings):
+    """Texts, and continuations to score after each of them."""
+
+    model_config = example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
+
+    texts: list[Text] = Field(min_length=1)
+    continuations: list[
+        Annotated[str, Field(min_length=1)] | Annotated[list[TokenId], Field(min_length=1)]
+    ] = Field(
+        min_length=1,
+        description="As text, which is put right behind each text (begin it with a space), or "
+        "as token ids.",
+    )
+
+
+class LikelihoodsResponse(Strict):
+    """The log-likelihood matrix."""
+
+    model: str
+    log_likelihoods: list[list[float]] = Field(
+        description='Shape "text continuation": mean nats per token.'
+    )
+    usage: TokenUsage
+    fingerprint: FingerprintFields

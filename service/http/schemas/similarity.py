@@ -1,0 +1,226 @@
+"""Requests and answers of /v1/similarity, as they stand in openapi.yaml."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Discriminator, Field, Tag
+
+from service.engine.plan import ScoringRequest
+from service.http.schemas.fields import (
+    Calibrated,
+    DistanceName,
+    FingerprintFields,
+    Strict,
+    Text,
+    example,
+)
+from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.usage import TokenUsage
+from similarity.config import ComparisonConfig
+from similarity.results import Comparison, Score
+
+
+class ComparisonSettings(SamplingSettings):
+    """How texts are compared."""
+
+    distance: DistanceName = Field("l1", description="Between the log-likelihoods.")
+    explain: bool = Field(False, description="Add the most telling continuations.")
+    top: int = Field(5, ge=1, le=50, description="How many of them.")
+    interval: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Add confidence intervals over trajectories, as of 0.95.",
+    )
+    preset: Literal["paper", "fast", "best"] | None = Field(
+        default=None,
+        description="paper compares by trajectories, best by meaning vectors, fast by the "
+        "cheapest part of them. A request with a setting of trajectories, explain or interval is "
+        "one for paper; without any of these the service's own preset holds.",
+    )
+
+    def scoring(self) -> ScoringRequest:
+        """Return what the request says about how to compare."""
+        settings = [name for name in _SETTINGS if name in self.model_fields_set]
+        wishes = [name for name in ("explain", "interval") if getattr(self, name)]
+        return ScoringRequest(
+            preset=self.preset,
+            config=self.config(),
+            needs_trajectories=next(iter([*settings, *wishes]), None),
+        )
+
+    def config(self) -> ComparisonConfig:
+        """Return the library's settings."""
+        return ComparisonConfig.build(**self.model_dump(include=set(_SETTINGS)))
+
+
+_SETTINGS = (*SamplingSettings.model_fields, "distance")
+
+
+class PairsRequest(ComparisonSettings):
+    """Pairs of texts."""
+
+    model_config = example(pairs=[["A dog runs.", "A puppy is running."]])
+
+    pairs: list[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
+        min_length=1, description="Pairs of texts."
+    )
+
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Return the pairs to compare, in order."""
+        return self.pairs
+
+
+class OneToManyRequest(ComparisonSettings):
+    """One text and those that it is compared with."""
+
+    model_config = example(source="A dog runs.", targets=["A puppy is running.", "It rains."])
+
+    source: Text
+    targets: list[Text] = Field(min_length=1, description="Each is compared with the source.")
+
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Return the pairs to compare, in order."""
+        return [(self.source, target) for target in self.targets]
+
+
+class MatrixRequest(ComparisonSettings):
+    """All rows against all columns, or all rows among themselves."""
+
+    model_config = example(rows=["A dog runs.", "It rains."], columns=["The sun shines."])
+
+    rows: list[Text] = Field(min_length=1)
+    columns: list[Text] | None = Field(
+        default=None, min_length=1, description="Without it the rows are compared among themselves."
+    )
+
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Return the cells' pairs, row by row."""
+        return [(row, column) for row in self.rows for column in self.columns or self.rows]
+
+
+def _form_of(content: object) -> str:
+    """Tell the three forms apart by the field that only one has."""
+    given = content if isinstance(content, dict) else {}
+    if "source" in given or "targets" in given:
+        return "source"
+    return "rows" if "rows" in given or "columns" in given else "pairs"
+
+
+SimilarityRequest = Annotated[
+    Annotated[PairsRequest, Tag("pairs")]
+    | Annotated[OneToManyRequest, Tag("source")]
+    | Annotated[MatrixRequest, Tag("rows")],
+    Discriminator(_form_of),
+]
+
+
+class ExplainedContinuation(Strict):
+    """A continuation, and how likely it is after either text."""
+
+    text: str
+    source: Literal[0, 1] = Field(description="Which text it was sampled from.")
+    tokens: int = Field(ge=1)
+    ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
+    log_likelihoods: list[float] = Field(
+        min_length=2, max_length=2, description="After either text: mean nats per token."
+    )
+
+
+class Explanation(Strict):
+    """Why two texts are as far apart as they are."""
+
+    entailment: float = Field(description="Positive where the first entails the second.")
+    continuations: list[ExplainedContinuation] = Field(
+        description="Those whose two likelihoods differ most, the largest difference first."
+    )
+
+    @classmethod
+    def of(cls, comparison: Comparison, top: int) -> Self:
+        """Return the most telling continuations of a comparison."""
+        chosen = comparison.most_telling(top)
+        return cls(
+            entailment=comparison.entailment,
+            continuations=[
+                ExplainedContinuation(
+                    text=trajectory.text,
+                    source=0 if trajectory.source == 0 else 1,
+                    tokens=trajectory.tokens,
+                    ended=trajectory.ended,
+                    log_likelihoods=comparison.log_likelihoods[:, i].tolist(),
+                )
+                for i in chosen
+                for trajectory in (comparison.trajectories[i],)
+            ],
+        )
+
+
+class IntervalFields(Strict):
+    """Where the scores would be with trajectories without end."""
+
+    confidence: float = Field(description="The share of seeds whose interval holds the value.")
+    distance: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
+    similarity: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
+
+    @classmethod
+    def of(cls, score: Score, confidence: float) -> Self:
+        """Return the interval of a score.
+
+        Raises
+        ------
+        ConfigError
+            If the distance has none, or there is one trajectory of each text.
+        """
+        return cls(**score.interval(confidence).to_dict())
+
+
+def explanation_of(score: Score, request: ComparisonSettings) -> Explanation | None:
+    """Return the explanation, where the request wants one."""
+    if not (request.explain and isinstance(score, Comparison)):
+        return None
+    return Explanation.of(score, request.top)
+
+
+class PairResult(Strict):
+    """The scores of one pair."""
+
+    similarity: float = Field(ge=0, le=1, description="1 for one meaning.")
+    distance: float = Field(ge=0, description="0 for one meaning; its unit is the distance's.")
+    explanation: Explanation | None = Field(default=None, description="Where it was requested.")
+    interval: IntervalFields | None = Field(default=None, description="Where it was requested.")
+
+    @classmethod
+    def of(cls, score: Score, request: ComparisonSettings) -> Self:
+        """Return the scores of a pair with the explanation and interval that were requested."""
+        return cls(
+            similarity=score.similarity,
+            distance=score.distance,
+            explanation=explanation_of(score, request),
+            interval=IntervalFields.of(score, request.interval) if request.interval else None,
+        )
+
+
+class SimilarityResponse(Strict):
+    """The scores of all pairs, in order, and what they depend on."""
+
+    model: str = Field(description="The model's name.")
+    calibrated: Calibrated
+    results: list[PairResult]
+    usage: TokenUsage
+    fingerprint: FingerprintFields
+
+
+class MatrixResponse(Strict):
+    """The scores of all cells, "row column", and what they depend on."""
+
+    model: str = Field(description="The model's name.")
+    calibrated: Calibrated
+    similarities: list[list[float]]
+    distances: list[list[float]]
+    explanations: list[list[Explanation]] | None = Field(
+        default=None, description="Where they were requested."
+    )
+    intervals: list[list[IntervalFields]] | None = Field(
+        default=None, description="Where they were requested."
+    )
+    usage: TokenUsage
+    fingerprint: FingerprintFields

@@ -1,0 +1,44 @@
+"""What an answer took, in tokens."""
+
+from typing import Self
+
+from pydantic import Field
+
+from service.engine.request_model import Usage
+from service.http.schemas.fields import Lenient, Strict
+
+
+class TokenUsage(Strict):
+    """What an answer rests on, at most part of which had to be computed anew."""
+
+    sampled_tokens: int = Field(ge=0, description="Tokens of the sampled continuations.")
+    scored_tokens: int = Field(
+        ge=0, description="Tokens scored under other texts, or read for meaning vectors."
+    )
+    cached_tokens: int = Field(ge=0, description="Those of both that the cache knew.")
+
+    @classmethod
+    def of(cls, usage: Usage) -> Self:
+        """Return the token counts of a request."""
+        return cls(
+            sampled_tokens=usage.sampled_tokens,
+            scored_tokens=usage.scored_tokens,
+            cached_tokens=usage.cached_tokens,
+        )
+
+
+class OpenAIUsage(Lenient):
+    """Tokens, under OpenAI's names: scored ones as prompt, sampled ones as completion."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, usage: Usage) -> Self:
+        """Return the token counts of a request."""
+        return cls(
+            prompt_tokens=usage.scored_tokens,
+            completion_tokens=usage.sampled_tokens,
+            total_tokens=usage.scored_tokens + usage.sampled_tokens,
+        )

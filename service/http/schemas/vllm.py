@@ -1,0 +1,108 @@
+"""vLLM's score requests and answers."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, Tag
+
+from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany
+from service.http.schemas.usage import OpenAIUsage
+from similarity.errors import InputError
+
+
+class QueriesRequest(Lenient):
+    """vLLM's score request, as it is today."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "queries": "What is the capital of France?",
+                    "documents": ["The capital of France is Paris.", "Cows are animals."],
+                }
+            ]
+        }
+    )
+
+    model: IgnoredModel = None
+    queries: OneOrMany
+    documents: OneOrMany
+
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Return the pairs to score: one query with each document, or each with its own.
+
+        Raises
+        ------
+        InputError
+            If there are several queries, but not as many documents.
+        """
+        return zipped(self.queries, self.documents, ("queries", "documents"))
+
+
+class TextsRequest(Lenient):
+    """vLLM's score request, as it was."""
+
+    model: IgnoredModel = None
+    text_1: OneOrMany
+    text_2: OneOrMany
+
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Return the pairs to score: one text with each, or each with its own.
+
+        Raises
+        ------
+        InputError
+            If there are several in text_1, but not as many in text_2.
+        """
+        return zipped(self.text_1, self.text_2, ("text_1", "text_2"))
+
+
+def _form(content: object) -> str:
+    given = content if isinstance(content, dict) else {}
+    return "texts" if "text_1" in given or "text_2" in given else "queries"
+
+
+ScoreRequest = Annotated[
+    Annotated[QueriesRequest, Tag("queries")] | Annotated[TextsRequest, Tag("texts")],
+    Discriminator(_form),
+]
+
+
+class ScoreItem(Lenient):
+    """One pair's score."""
+
+    index: int
+    object: Literal["score"] = "score"
+    score: float = Field(ge=0, le=1)
+
+
+class ScoreResponse(Lenient):
+    """vLLM's score answer."""
+
+    id: str
+    object: Literal["list"] = "list"
+    created: int
+    model: str
+    data: list[ScoreItem]
+    usage: OpenAIUsage
+
+
+def zipped(
+    first: str | list[str], second: str | list[str], names: tuple[str, str]
+) -> list[tuple[str, str]]:
+    """Pair one text with each, or each of a list with its own.
+
+    Raises
+    ------
+    InputError
+        If the first has several texts, but not as many as the second.
+    """
+    left = [first] if isinstance(first, str) else first
+    right = [second] if isinstance(second, str) else second
+    if len(left) == 1:
+        left = left * len(right)
+    if len(left) != len(right):
+        raise InputError(
+            f"{names[0]} has {len(left)} texts and {names[1]} has {len(right)}; "
+            f"give one in {names[0]}, or as many in both"
+        )
+    return list(zip(left, right, strict=True))

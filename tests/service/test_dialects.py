@@ -1,0 +1,180 @@
+"""The dialects of other servers, against the documented examples of the servers that they come from."""
+
+import pytest
+
+# Requests and answers as the documentation of each server shows them.
+TEI = (
+    {
+        "inputs": {
+            "source_sentence": "What is Deep Learning?",
+            "sentences": ["What is Machine Learning?"],
+        },
+        "parameters": {"prompt_name": None, "truncate": False, "truncation_direction": "Right"},
+    },
+    [0.5],
+)
+VLLM_USAGE = {"prompt_tokens": 17, "total_tokens": 17, "completion_tokens": 0}
+VLLM_ONE = (
+    {
+        "model": "BAAI/bge-reranker-v2-m3",
+        "encoding_format": "float",
+        "queries": "What is the capital of France?",
+        "documents": "The capital of France is Paris.",
+    },
+    {
+        "id": "score-request-id",
+        "object": "list",
+        "created": 693447,
+        "model": "BAAI/bge-reranker-v2-m3",
+        "data": [{"index": 0, "object": "score", "score": 1}],
+        "usage": VLLM_USAGE,
+    },
+)
+VLLM_MANY = (
+    {
+        "model": "BAAI/bge-reranker-v2-m3",
+        "text_1": "What is the capital of France?",
+        "text_2": ["The capital of Brazil is Brasilia.", "The capital of France is Paris."],
+    },
+    {
+        "id": "score-request-id",
+        "object": "list",
+        "created": 693570,
+        "model": "BAAI/bge-reranker-v2-m3",
+        "data": [
+            {"index": 0, "object": "score", "score": 0.001094818115234375},
+            {"index": 1, "object": "score", "score": 1},
+        ],
+        "usage": VLLM_USAGE,
+    },
+)
+VLLM_ZIP = (
+    {
+        "queries": ["What is the capital of Brazil?", "What is the capital of France?"],
+        "documents": ["The capital of Brazil is Brasilia.", "The capital of France is Paris."],
+    },
+    VLLM_MANY[1],
+)
+JINA = (
+    {
+        "model": "jina-reranker-v2-base-multilingual",
+        "query": "What is the capital of France?",
+        "documents": [
+            "The capital of Brazil is Brasilia.",
+            "The capital of France is Paris.",
+            "Horses and cows are both animals",
+        ],
+        "top_n": 2,
+        "return_documents": True,
+    },
+    {
+        "id": "rerank-fae51b2b664d4ed38f5969b612edff77",
+        "model": "BAAI/bge-reranker-base",
+        "usage": {"total_tokens": 56},
+        "results": [
+            {
+                "index": 1,
+                "document": {"text": "The capital of France is Paris."},
+                "relevance_score": 0.99853515625,
+            },
+            {
+                "index": 0,
+                "document": {"text": "The capital of Brazil is Brasilia."},
+                "relevance_score": 0.0005860328674316406,
+            },
+        ],
+    },
+)
+COHERE = (
+    {
+        "model": "rerank-v3.5",
+        "query": "What is the capital of the United States?",
+        "top_n": 2,
+        "documents": ["Carson City is the capital of Nevada.", "Washington, D.C.", "Saipan"],
+        "max_tokens_per_doc": 4096,
+    },
+    {
+        "results": [
+            {"index": 1, "relevance_score": 0.999071},
+            {"index": 0, "relevance_score": 0.32713068},
+        ],
+        "id": "07734bd2-2473-4f07-94e1-0d9f0e6843cf",
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}},
+    },
+)
+
+EXAMPLES = [
+    ("/similarity", *TEI),
+    ("/v1/score", *VLLM_ONE),
+    ("/score", *VLLM_ONE),
+    ("/score", *VLLM_MANY),
+    ("/v1/score", *VLLM_ZIP),
+    ("/v1/rerank", *JINA),
+    ("/rerank", *JINA),
+    ("/v2/rerank", *COHERE),
+]
+
+
+def assert_has_shape(answer, recorded, place="answer"):
+    """Check that all that the recorded answer has is there, of the same JSON type."""
+    if isinstance(recorded, dict):
+        assert isinstance(answer, dict), place
+        for name, value in recorded.items():
+            assert name in answer, f"{place}.{name}"
+            assert_has_shape(answer[name], value, f"{place}.{name}")
+    elif isinstance(recorded, list):
+        assert isinstance(answer, list), place
+        assert len(answer) == len(recorded), place
+        for i, (mine, theirs) in enumerate(zip(answer, recorded, strict=True)):
+            assert_has_shape(mine, theirs, f"{place}[{i}]")
+    elif isinstance(recorded, int | float):
+        assert isinstance(answer, int | float), place
+    else:
+        assert type(answer) is type(recorded), place
+
+
+@pytest.mark.parametrize(("path", "request_body", "recorded"), EXAMPLES)
+def test_answers_have_the_shape_of_the_recorded_ones(client, path, request_body, recorded):
+    answer = client.post(path, json=request_body)
+    assert answer.status_code == 200, answer.text
+    assert_has_shape(answer.json(), recorded)
+
+
+def test_scores_are_the_similarities_of_the_native_route(client):
+    texts = ["The capital of Brazil is Brasilia.", "The capital of France is Paris."]
+    query = "What is the capital of France?"
+    native = client.post("/v1/similarity", json={"source": query, "targets": texts}).json()
+    expected = [result["similarity"] for result in native["results"]]
+    inputs = {"source_sentence": query, "sentences": texts}
+    assert client.post("/similarity", json={"inputs": inputs}).json() == expected
+    scores = client.post("/score", json={"queries": query, "documents": texts}).json()
+    assert [item["score"] for item in scores["data"]] == expected
+    ranked = client.post("/rerank", json={"query": query, "documents": texts}).json()
+    assert {r["index"]: r["relevance_score"] for r in ranked["results"]} == dict(
+        enumerate(expected)
+    )
+    order = [r["relevance_score"] for r in ranked["results"]]
+    assert order == sorted(order, reverse=True)
+
+
+def test_documents_are_returned_as_each_server_does_by_default(client):
+    body = {"query": "a", "documents": ["b", {"text": "a"}], "top_n": 0}
+    by_jina = client.post("/v1/rerank", json=body).json()["results"]
+    assert [r["document"] for r in by_jina] == [{"text": "a"}, {"text": "b"}]
+    by_cohere = client.post("/v2/rerank", json=body).json()["results"]
+    assert all("document" not in r for r in by_cohere)
+    body["return_documents"] = True
+    assert "document" in client.post("/v2/rerank", json=body).json()["results"][0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"queries": ["a", "b"], "documents": ["a", "b", "c"]},
+        {"text_1": ["a", "b"], "text_2": "a"},
+    ],
+)
+def test_lists_that_do_not_match_are_refused(client, body):
+    answer = client.post("/score", json=body)
+    assert answer.status_code == 422
+    assert "as many in both" in answer.json()["error"]["message"]

@@ -1,0 +1,44 @@
+"""One request's view of the shared model."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from service.engine.request_model import RequestModel
+from similarity.config import ComparisonConfig
+from similarity.models.toy import ToyModel
+from similarity.pipeline import compare_pairs
+
+CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+TOKENS_OF_TEXT = 4 * 6
+
+
+def test_answers_do_not_depend_on_who_else_asks(shared):
+    texts = [f"text number {i} of some length {'x' * i}" for i in range(12)]
+    pairs = [(texts[i], texts[(i * 5 + 1) % 12]) for i in range(12)]
+    alone = compare_pairs(ToyModel(), pairs, CONFIG)
+    together = shared(ToyModel(), batch_tokens=300, cache_bytes=50_000)
+    with ThreadPoolExecutor(12) as pool:
+        jobs = [
+            pool.submit(compare_pairs, RequestModel(together), [pair], CONFIG) for pair in pairs * 3
+        ]
+        results = [job.result(20)[0] for job in jobs]
+    for mine, theirs in zip(results, alone * 3, strict=True):
+        assert mine.trajectories == theirs.trajectories
+        assert mine.distance == pytest.approx(theirs.distance, abs=1e-5)
+        np.testing.assert_allclose(mine.log_likelihoods, theirs.log_likelihoods, atol=1e-5)
+
+
+def test_usage_tells_tokens_and_what_the_cache_knew(shared):
+    together = shared(ToyModel(), cache_bytes=1_000_000)
+    first, again = RequestModel(together), RequestModel(together)
+    compare_pairs(first, [("one text", "another")], CONFIG)
+    compare_pairs(again, [("one text", "another")], CONFIG)
+    assert first.usage.cached_tokens == 0
+    assert 0 < first.usage.sampled_tokens <= 2 * TOKENS_OF_TEXT
+    assert (again.usage.sampled_tokens, again.usage.scored_tokens) == (
+        first.usage.sampled_tokens,
+        first.usage.scored_tokens,
+    )
+    assert again.usage.cached_tokens == again.usage.sampled_tokens + again.usage.scored_tokens
