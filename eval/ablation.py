@@ -19,7 +19,7 @@ from eval.plan import Plan, make_methods
 from eval.protocol import Judged, aggregates
 from eval.run import TRAJECTORIES, Advance, run, write_json
 from eval.scores import read_scores
-from eval.store import RememberingModel
+from eval.store import CachedModel
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
@@ -145,7 +145,7 @@ class _Work:
     def run(self, name: str, config: ComparisonConfig, *, keep_rows: bool = False) -> list[Any]:
         """Return the scores of one variation, or its log-likelihoods, "text=2 trajectory"."""
         folder = self._folder / name
-        model = RememberingModel(self._model, folder / TRAJECTORIES)
+        model = CachedModel(self._model, folder / TRAJECTORIES)
         setting = Setting(model=model, config=config)
         methods, _ = make_methods(setting, [config.sampling.seed], {})
         plan = Plan(

@@ -21,7 +21,7 @@ from eval.plan import Plan, make_methods
 from eval.progress import progress_lines
 from eval.report_cli import report
 from eval.run import TRAJECTORIES, run
-from eval.store import RememberingModel
+from eval.store import CachedModel
 from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
@@ -124,7 +124,7 @@ def sts(
     source = Source(data, _columns(columns))
     pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
-    model = RememberingModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
+    model = CachedModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
     methods, left_out = make_methods(
         Setting(model=model, config=config, unlabelled=texts.texts),
         _seeds(seeds, config.sampling.seed),

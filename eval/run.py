@@ -10,7 +10,7 @@ from eval.methods.trajectories import Trajectories
 from eval.plan import Chunk, Plan
 from eval.results import Scored, results
 from eval.scores import write_scores
-from eval.store import RememberingModel
+from eval.store import CachedModel
 from similarity.errors import InputError
 from similarity.storage.files import replace_file
 from similarity.storage.journal import Journal
@@ -21,7 +21,7 @@ JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
 Advance = Callable[[Chunk, bool], None]
 
 
-def run(folder: Path, plan: Plan, model: RememberingModel, advance: Advance) -> dict[str, Any]:
+def run(folder: Path, plan: Plan, model: CachedModel, advance: Advance) -> dict[str, Any]:
     """Score all pairs of the plan by all its methods; write and return the results.
 
     What is in the folder is not done again. A chunk is on disk before the next is begun.

@@ -18,18 +18,15 @@ from similarity.models.base import (
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
-    Rows,
     SampleRequest,
-    ScoreRequest,
-    TokenIds,
     ignore_progress,
 )
-from similarity.models.top import TopTokens
+from similarity.models.wrapper import WrapperModel
 from similarity.storage.files import replace_file
 
-# What was sampled: a text's noise key, its number of trajectories and their length.
-Key = tuple[int, int, int]
+# What was sampled: a text's noise key, its trajectories from which number on, how many, and
+# their length.
+Key = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -63,40 +60,18 @@ class _Sampled:
         ]
 
 
-class RememberingModel(LanguageModel):
+class CachedModel(WrapperModel):
     """A model that never samples the same twice: a cache in memory, saved by the chunk.
 
-    It remembers under the noise key of a text with its prompt, so it is for one model and law.
+    It knows what it sampled by the noise key of a text with its prompt, so it is for one model
+    and law.
     """
 
-    def __init__(self, model: LanguageModel, folder: Path) -> None:
-        self._model = model
+    def __init__(self, wrapped: LanguageModel, folder: Path) -> None:
+        super().__init__(wrapped)
         self._folder = folder
         self._known: dict[Key, _Sampled] = {}
         self._new: dict[Key, _Sampled] = {}
-        self.info = model.info
-        self.vocab_size = model.vocab_size
-
-    @property
-    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's may still grow
-        """The tokens that end a sequence."""
-        return self._model.end_ids
-
-    def encode(self, text: str) -> TokenIds:
-        """As the model does."""
-        return self._model.encode(text)
-
-    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """As the model does."""
-        return self._model.encode_all(texts)
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """As the model does."""
-        return self._model.decode(token_ids)
-
-    def check_scoring(self, law: Law) -> None:
-        """As the model does."""
-        self._model.check_scoring(law)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
@@ -108,7 +83,7 @@ class RememberingModel(LanguageModel):
             if key not in self._known
         }
         advance(len(requests) - len(missing))
-        sampled = self._model.sample(list(missing.values()), law, advance)
+        sampled = self.wrapped.sample(list(missing.values()), law, advance)
         fresh = dict(zip(missing, sampled, strict=True))
         for key, continuations in fresh.items():
             self._known[key] = self._new[key] = _Sampled.of(continuations)
@@ -116,26 +91,6 @@ class RememberingModel(LanguageModel):
             fresh[key] if key in fresh else self._known[key].continuations()
             for key in map(_key, requests)
         ]
-
-    def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
-    ) -> list[list[LogProbs]]:
-        """As the model does."""
-        return self._model.score(requests, law, advance)
-
-    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
-        """As the model does."""
-        return self._model.distributions(requests, law)
-
-    def top_distributions(
-        self, requests: Sequence[ScoreRequest], law: Law, k: int
-    ) -> list[list[TopTokens]]:
-        """As the model does."""
-        return self._model.top_distributions(requests, law, k)
-
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
-        """As the model does."""
-        return self._model.hidden_states(prefixes)
 
     def save(self, chunk: int) -> None:
         """Write what was sampled since the last chunk, whole or not at all."""
@@ -149,7 +104,7 @@ class RememberingModel(LanguageModel):
         with path.open("wb") as file:
             np.savez_compressed(
                 file,
-                keys=np.array([key for key, _, _ in self._new], np.uint64),
+                keys=np.array([key for key, *_ in self._new], np.uint64),
                 sizes=np.array([size for _, *size in self._new], np.int64),
                 trajectories=np.concatenate([s.lengths for s in self._new.values()]),
                 token_ids=np.concatenate([s.token_ids for s in self._new.values()]),
@@ -173,7 +128,7 @@ class RememberingModel(LanguageModel):
 
 
 def _key(request: SampleRequest) -> Key:
-    return request.key, request.n, request.max_tokens
+    return request.key, request.start, request.n, request.max_tokens
 
 
 def _name(chunk: int) -> str:
@@ -184,13 +139,13 @@ def _read(path: Path) -> dict[Key, _Sampled]:
     try:
         with np.load(path) as saved:
             content = {name: saved[name] for name in saved.files}
+        keys = [
+            (int(key), int(start), int(n), int(length))
+            for key, (start, n, length) in zip(content["keys"], content["sizes"], strict=True)
+        ]
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"cannot read {path}: {error}; delete the run and start anew") from error
-    keys = [
-        (int(key), int(n), int(length))
-        for key, (n, length) in zip(content["keys"], content["sizes"], strict=True)
-    ]
-    counts = np.cumsum([n for _, n, _ in keys])[:-1]
+    counts = np.cumsum([n for *_, n, _ in keys])[:-1]
     lengths = np.split(content["trajectories"], counts)
     tokens = np.cumsum([part.sum() for part in lengths])[:-1]
     ids = np.split(content["token_ids"], tokens)

@@ -5,6 +5,7 @@ Without one, a distance's own default map holds (`similarity.distances.Distance.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -20,8 +21,10 @@ from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.storage.files import replace_file
 
-# Beside a model's weights.
+# Among a model's assets.
 NAME = "calibration.json"
+# A file that `trajsim eval calibrate` wrote, for a model without assets of its own.
+VARIABLE = "TRAJSIM_CALIBRATION"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +101,19 @@ def find_calibration(model: LanguageModel, config: Settings) -> Calibration | No
     Raises
     ------
     InputError
-        If the model's file cannot be read or is no calibration.
+        If the file cannot be read or is no calibration.
     """
-    if model.calibration_file is None:
-        return None
-    found = _read_once(model.calibration_file)
+    path = _file_of(model)
+    found = () if path is None else _read_once(path)
     return next((one for one in found if one.applies(model.info, config)), None)
+
+
+def _file_of(model: LanguageModel) -> Path | None:
+    """Return the file that the environment names, or the one among the model's assets, if any."""
+    if given := os.environ.get(VARIABLE):
+        return Path(given)
+    shipped = None if model.assets is None else model.assets / NAME
+    return shipped if shipped is not None and shipped.is_file() else None
 
 
 def similarity_map(

@@ -14,17 +14,10 @@ from similarity.models.checks import (
     PARAGRAPH,
     TOLERANCE,
     Check,
-    check_scores,
     probe_requests,
     worst_difference,
 )
-from similarity.models.loader import (
-    DEFAULT_MODEL,
-    LoadOptions,
-    is_address,
-    load_model,
-    open_servers,
-)
+from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
 
 ROUND_TRIPS = 20
 # Of the measured speeds: texts, continuations of each, and tokens of a continuation.
@@ -63,8 +56,8 @@ def diagnose(
     name
         As for `load_model`.
     reference
-        A model whose token ids and scores must be the same; by default the one in the package,
-        where a server says that it serves that one.
+        A model whose token ids and scores must be the same; by default the one that ships under
+        the name, where another place says that it has that one.
 
     Raises
     ------
@@ -73,7 +66,8 @@ def diagnose(
     ModelError
         If a model in this process, or the reference, cannot be loaded.
     """
-    findings, model = _opened(name, options)
+    checks, model = examine_model(name, options)
+    findings = [Finding(place, check) for place, check in checks]
     if model is None:
         return findings
     try:
@@ -86,27 +80,13 @@ def diagnose(
     return findings
 
 
-def _opened(name: str, options: LoadOptions | None) -> tuple[list[Finding], LanguageModel | None]:
-    """Return the findings of the checks, and the model if none failed."""
-    if not is_address(name):
-        model = load_model(name, options)
-        findings = [Finding(model.info.name, check) for check in check_scores(model)]
-        return findings, None if any(finding.failed for finding in findings) else model
-    servers = open_servers(name)
-    findings = [Finding(url, check) for url, check in servers.checks()]
-    if any(finding.failed for finding in findings):
-        servers.close()
-        return findings, None
-    return findings, servers.model()
-
-
 def _reference_check(name: str, model: LanguageModel, reference: str | None) -> Check | None:
     if reference is not None:
         return check_reference(model, load_model(reference))
-    if not is_address(name) or model.info.name != DEFAULT_MODEL:
+    if name in PACKAGED or model.info.name not in PACKAGED:
         return None
     try:
-        return check_reference(model, load_model(DEFAULT_MODEL))
+        return check_reference(model, load_model(model.info.name))
     except MissingDependencyError as error:
         return Check("reference", f"not compared: {error}")
 

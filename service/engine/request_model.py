@@ -70,7 +70,7 @@ class RequestModel(LanguageModel):
         self._queue = RequestQueue()
         self.info = shared.model.info
         self.vocab_size = shared.model.vocab_size
-        self.calibration_file = shared.model.calibration_file
+        self.assets = shared.model.assets
         self.usage = Usage()
 
     def cancel(self, error: Exception) -> None:

@@ -7,6 +7,7 @@ texts' meaning, prompts or distances.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,17 @@ class Continuation:
     text: str | None = None
 
 
+class Ability(StrEnum):
+    """What a model may do beside sampling and scoring, each by the method of that name."""
+
+    DISTRIBUTIONS = "distributions"
+    TOP_TOKENS = "top_distributions"
+    HIDDEN_STATES = "hidden_states"
+    NEXT_STATES = "next_states"
+    OUTPUT_HEAD = "output_head"
+    TOKEN_LOG_PROBS = "next_log_probs"
+
+
 class LanguageModel(ABC):
     """An autoregressive model over token ids.
 
@@ -108,14 +120,17 @@ class LanguageModel(ABC):
         The tokens that end a sequence.
     vocab_size
         Token ids are below this; None where the backend does not tell.
-    calibration_file
-        What `similarity.calibration` may read of this model; None where there is nothing.
+    assets
+        The folder of what ships with the model, such as its calibrations; None where there is none.
+    abilities
+        What it can do beside sampling and scoring; all else raises UnsupportedError.
     """
 
     info: ModelInfo
     end_ids: frozenset[int]
     vocab_size: int | None = None
-    calibration_file: Path | None = None
+    assets: Path | None = None
+    abilities: frozenset[Ability] = frozenset()
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""
@@ -180,10 +195,7 @@ class LanguageModel(ABC):
         UnsupportedError
             If the backend tells log-probabilities of given tokens only.
         """
-        raise UnsupportedError(
-            f"{self.info.name} is reached in a way that does not tell whole next-token "
-            "distributions; load the model in this process"
-        )
+        raise self._untold("whole next-token distributions")
 
     def top_distributions(
         self, requests: Sequence[ScoreRequest], law: Law, k: int
@@ -211,9 +223,60 @@ class LanguageModel(ABC):
         UnsupportedError
             If the backend does not tell them.
         """
-        raise UnsupportedError(
-            f"{self.info.name} is reached in a way that does not tell hidden states; load the "
-            "model in this process"
+        raise self._untold("hidden states")
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        """Return the state before the output head after each prefix, shape "prefix width".
+
+        It is the vector h, with the last norm applied, of which `output_head` makes the logits of
+        the next token.
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend does not tell them.
+        """
+        raise self._untold("hidden states")
+
+    def output_head(self) -> tuple[Rows, Rows | None]:
+        """Return weight W, shape "vocabulary width", and bias b, if any: logits are W h + b.
+
+        h is what `next_states` gives.
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend does not tell it, or logits are no affine map of the states.
+        """
+        raise self._untold("its output head")
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Return log P(token | prefix), shape "prefix token" in nats, under the model as it is.
+
+        Parameters
+        ----------
+        token_ids
+            The tokens asked for, the same after every prefix.
+
+        Raises
+        ------
+        UnsupportedError
+            If the backend tells log-probabilities of sampled tokens only.
+        """
+        # What is predicted at the place of the first token does not depend on that token.
+        requests = [ScoreRequest(prefix=prefix, continuations=((0,),)) for prefix in prefixes]
+        chosen = list(token_ids)
+        rows = [
+            of_request[0][0, chosen]
+            for some in parts_to_hold(requests, self.vocab_size)
+            for of_request in self.distributions(some, Law())
+        ]
+        return np.array(rows, np.float32).reshape(len(prefixes), len(chosen))
+
+    def _untold(self, what: str) -> UnsupportedError:
+        return UnsupportedError(
+            f"{self.info.name} is reached in a way that does not tell {what}; load the model in "
+            "this process"
         )
 
 

@@ -1,28 +1,25 @@
-"""From the name a user gives to a loaded model: one table, everything heavy imported late."""
+"""From the name a user gives to a loaded model: one table, everything heavy imported late.
 
-import json
-import os
-from collections.abc import Callable
+A backend is one module and one row of BACKENDS.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from similarity.calibration import NAME as CALIBRATION
-from similarity.errors import ConfigError, MissingDependencyError
+from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel
-
-if TYPE_CHECKING:
-    from similarity.models.vllm_server.loader import Servers
+from similarity.models.checks import Check, check_scores
 
 EMBEDDED_PATH = Path(__file__).parent / "embedded"
 EMBEDDED = "embedded"
 DEFAULT_MODEL = EMBEDDED
+# Names of models that are the same wherever they are had from.
+PACKAGED = frozenset({EMBEDDED})
 # Before the id of a model that vLLM's engine runs in this process.
 OFFLINE = "vllm:"
-# A JSON object of further arguments of `vllm.LLM`.
-ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
-# A file that `trajsim eval calibrate` wrote, for a model that is not in a folder of its own.
-CALIBRATION_VARIABLE = "TRAJSIM_CALIBRATION"
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -43,7 +40,53 @@ class LoadOptions:
                 )
 
 
-Loader = Callable[[str, LoadOptions], LanguageModel]
+# A check with the place that was checked: the URL of a server, or a model's name.
+PlacedCheck = tuple[str, Check]
+# The checks of a model, and the model itself if none failed.
+Examined = tuple[list[PlacedCheck], LanguageModel | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A way to reach models.
+
+    Parameters
+    ----------
+    matches
+        Whether a name is of this kind.
+    module
+        Where the functions are, imported when a model is loaded.
+    load
+        The name of the function of (name, LoadOptions) that returns a checked LanguageModel.
+    examine
+        The name of the one that returns `Examined`; None loads, and checks the scores.
+    """
+
+    matches: Callable[[str], bool]
+    module: str
+    load: str = "load"
+    examine: str | None = None
+
+    def function(self, name: str) -> Callable[[str, LoadOptions], Any]:
+        """Return a function of the backend's module."""
+        found: Callable[[str, LoadOptions], Any] = getattr(import_module(self.module), name)
+        return found
+
+
+def is_address(name: str) -> bool:
+    """Tell whether a model's name is the address of servers."""
+    return name.startswith(("http://", "https://"))
+
+
+# The first that matches is taken.
+BACKENDS = (
+    Backend(matches=EMBEDDED.__eq__, module="similarity.models.local", load="load_embedded"),
+    Backend(matches="toy".__eq__, module="similarity.models.toy"),
+    Backend(matches=is_address, module="similarity.models.vllm_server.loader", examine="examine"),
+    Backend(matches=lambda name: name.startswith(OFFLINE), module="similarity.models.vllm_offline"),
+    # The folder of a model, or its id on a hub.
+    Backend(matches=lambda _name: True, module="similarity.models.local"),
+)
 
 
 def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> LanguageModel:
@@ -63,95 +106,34 @@ def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) ->
     ConfigError
         If an option is unknown.
     """
-    model = _loader(name)(name, options or LoadOptions())
-    model.calibration_file = _calibration_file(name)
+    backend = _backend(name)
+    model: LanguageModel = backend.function(backend.load)(name, options or LoadOptions())
     return model
 
 
-def _calibration_file(name: str) -> Path | None:
-    if given := os.environ.get(CALIBRATION_VARIABLE):
-        return Path(given)
-    beside = (EMBEDDED_PATH if name == DEFAULT_MODEL else Path(name)) / CALIBRATION
-    return beside if beside.is_file() else None
-
-
-def _loader(name: str) -> Loader:
-    if is_address(name):
-        return _load_server
-    if name.startswith(OFFLINE):
-        return _load_offline
-    return _NAMED.get(name, _load_local)
-
-
-def _load_toy(_name: str, _options: LoadOptions) -> LanguageModel:
-    from similarity.models.toy import ToyModel
-
-    return ToyModel()
-
-
-def _load_embedded(name: str, options: LoadOptions) -> LanguageModel:
-    from similarity.models.local import load_local
-
-    return load_local(str(EMBEDDED_PATH), name=name, device=options.device, dtype=options.dtype)
-
-
-def _load_local(name: str, options: LoadOptions) -> LanguageModel:
-    from similarity.models.local import load_local
-
-    return load_local(name, device=options.device, dtype=options.dtype)
-
-
-def is_address(name: str) -> bool:
-    """Tell whether a model's name is the address of servers."""
-    return name.startswith(("http://", "https://"))
-
-
-def open_servers(name: str) -> "Servers":
-    """Return the servers at an address, to be checked before their model is taken.
+def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
+    """Return every check of a model, and the model itself if none failed.
 
     Raises
     ------
-    MissingDependencyError
-        If httpx is not installed.
     ConfigError
-        If that is no address, or a setting in the environment is out of range.
+        If an option or an address is none.
+    ModelError
+        If a model in this process cannot be loaded.
     """
-    try:
-        from similarity.models.vllm_server.config import ServerConfig
-        from similarity.models.vllm_server.loader import Servers
-    except ImportError as error:
-        raise MissingDependencyError(
-            "a model on a server needs httpx: pip install 'trajsim[remote]'"
-        ) from error
-    return Servers(name, ServerConfig.from_environment(os.environ))
+    backend, options = _backend(name), options or LoadOptions()
+    if backend.examine is not None:
+        examined: Examined = backend.function(backend.examine)(name, options)
+        return examined
+    model = load_model(name, options)
+    checks = [(model.info.name, check) for check in check_scores(model)]
+    return checks, None if failed(checks) else model
 
 
-def _load_server(name: str, options: LoadOptions) -> LanguageModel:
-    if options != LoadOptions():
-        raise ConfigError("device and dtype are the server's; start it with those, and leave auto")
-    return open_servers(name).checked_model()
+def failed(checks: Iterable[PlacedCheck]) -> bool:
+    """Tell whether one found a model unfit."""
+    return any(check.error is not None for _, check in checks)
 
 
-def _load_offline(name: str, options: LoadOptions) -> LanguageModel:
-    from similarity.models.vllm_offline import load_offline
-
-    if options.device != "auto":
-        raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
-    settings = _engine_settings(os.environ.get(ENGINE_VARIABLE, "{}"))
-    return load_offline(name.removeprefix(OFFLINE), dtype=options.dtype, settings=settings)
-
-
-def _engine_settings(text: str) -> dict[str, Any]:
-    try:
-        settings = json.loads(text)
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{ENGINE_VARIABLE} must be a JSON object, got {text!r}")
-    return settings
-
-
-_NAMED: dict[str, Loader] = {
-    EMBEDDED: _load_embedded,
-    "toy": _load_toy,
-}
+def _backend(name: str) -> Backend:
+    return next(backend for backend in BACKENDS if backend.matches(name))

@@ -34,6 +34,7 @@ except ImportError as error:
     ) from error
 
 from similarity.models import packing, sampling
+from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.revision import revision
 
@@ -52,9 +53,12 @@ MAX_PACK_TOKENS = 384
 class LocalModel(LanguageModel):
     """A transformers model and its tokenizer, loaded by `load_local`."""
 
-    def __init__(self, network: Network, tokenizer: Any, info: ModelInfo) -> None:
+    def __init__(
+        self, network: Network, tokenizer: Any, info: ModelInfo, assets: Path | None = None
+    ) -> None:
         self.network = network
         self.info = info
+        self.assets = assets
         self._tokenizer = tokenizer
         # Tokenizers of transformers are not made for two threads at once.
         self._one_at_a_time = threading.Lock()
@@ -137,6 +141,16 @@ class LocalModel(LanguageModel):
         return MAX_PACK_TOKENS if fits else 0
 
 
+def load(name: str, options: LoadOptions) -> LocalModel:
+    """Load a folder or a hub id, as the table of backends wants it."""
+    return load_local(name, device=options.device, dtype=options.dtype)
+
+
+def load_embedded(name: str, options: LoadOptions) -> LocalModel:
+    """Load the model in the package, as the table of backends wants it."""
+    return load_local(str(EMBEDDED_PATH), name=name, device=options.device, dtype=options.dtype)
+
+
 def load_local(
     source: str, *, name: str | None = None, device: str = "auto", dtype: str = "auto"
 ) -> LocalModel:
@@ -180,7 +194,8 @@ def load_local(
     )
     network: nn.Module = module
     with torch.inference_mode():
-        return LocalModel(Network(network.to(place)), tokenizer, info)
+        assets = folder if folder.is_dir() else None
+        return LocalModel(Network(network.to(place)), tokenizer, info, assets)
 
 
 def _device(name: str) -> torch.device:

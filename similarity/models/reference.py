@@ -20,7 +20,7 @@ class ReferenceModel(StepwiseModel):
         self.info = model.info
         self.end_ids = model.end_ids
         self.vocab_size = model.vocab_size
-        self.calibration_file = model.calibration_file
+        self.assets = model.assets
 
     def encode(self, text: str) -> TokenIds:
         """Return what the wrapped model does."""
@@ -30,7 +30,7 @@ class ReferenceModel(StepwiseModel):
         """Return what the wrapped model does."""
         return self._model.decode(token_ids)
 
-    def next_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
+    def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
         """Return log P(token | context) under the law, shape "token" in nats, by one reading."""
         return self._read(context, law)[-1].double().cpu().numpy()
 

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from similarity.calibration import NAME as CALIBRATION
+# What was fitted for a model, and names its revision, is not part of it.
+FITTED = frozenset({"calibration.json"})
 
 
 def revision(source: Path, commit: str | None) -> str:
@@ -22,5 +23,4 @@ def revision(source: Path, commit: str | None) -> str:
 def _model_files(folder: Path) -> Iterator[Path]:
     patterns = ("*.json", "*.safetensors", "*.bin", "*.model")
     found = (path for pattern in patterns for path in folder.glob(pattern))
-    # What was fitted for the model, and names its revision, is not part of it.
-    yield from sorted(path for path in found if path.name != CALIBRATION)
+    yield from sorted(path for path in found if path.name not in FITTED)

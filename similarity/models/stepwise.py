@@ -28,7 +28,7 @@ class StepwiseModel(LanguageModel):
     """A model that says what comes next, and nothing else."""
 
     @abstractmethod
-    def next_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
+    def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
         """Return log P(token | context) under the law, shape "token" in nats."""
 
     def sample(
@@ -71,7 +71,7 @@ class StepwiseModel(LanguageModel):
     ) -> Iterator[tuple[int, float]]:
         context = request.prefix
         for step in range(request.max_tokens):
-            log_probs = self.next_log_probs(context, law)
+            log_probs = self.step_log_probs(context, law)
             waits = exponential(step_key(request.key, trajectory, step), log_probs.size)
             token = int(np.argmax(log_probs - np.log(waits)))
             yield token, float(log_probs[token])
@@ -83,11 +83,11 @@ class StepwiseModel(LanguageModel):
         contexts = (prefix + continuation[:i] for i in range(len(continuation)))
         return np.array(
             [
-                self.next_log_probs(context, law)[token]
+                self.step_log_probs(context, law)[token]
                 for context, token in zip(contexts, continuation, strict=True)
             ]
         )
 
     def _distributions_of(self, prefix: TokenIds, continuation: TokenIds, law: Law) -> Rows:
         contexts = (prefix + continuation[:i] for i in range(len(continuation)))
-        return np.array([self.next_log_probs(context, law) for context in contexts], np.float32)
+        return np.array([self.step_log_probs(context, law) for context in contexts], np.float32)

@@ -1,5 +1,6 @@
 """The backend for bulk work on a GPU host: vLLM's engine in this process, with no server."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -30,12 +31,15 @@ from similarity.models.base import (
 )
 from similarity.models.checks import check_scores
 from similarity.models.laws import require_model_law
+from similarity.models.loader import OFFLINE, LoadOptions
 from similarity.models.revision import revision
 from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
 
 T = TypeVar("T")
 
+# A JSON object of further arguments of `vllm.LLM`.
+ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
 # Requests handed to the engine at a time, which batches them itself: enough to fill it, few
 # enough that progress is seen.
 CHUNK = 1024
@@ -116,7 +120,7 @@ class OfflineModel(LanguageModel):
         if 0 <= most < k:
             raise ConfigError(
                 f"the engine lists the {most} most probable tokens, not {k}; put "
-                f'"max_logprobs": {k} into TRAJSIM_VLLM_ENGINE, or fit vectors with a lower --top-k'
+                f'"max_logprobs": {k} into {ENGINE_VARIABLE}, or fit vectors with a lower --top-k'
             )
         return self._read(requests, k, partial(_top, k=k))
 
@@ -153,6 +157,24 @@ class OfflineModel(LanguageModel):
     def _run(self, prompts: Sequence[TokenIds], params: Any) -> Any:
         given = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         return self._engine.generate(given, params, use_tqdm=False)
+
+
+def load(name: str, options: LoadOptions) -> OfflineModel:
+    """Load the model after "vllm:", as the table of backends wants it."""
+    if options.device != "auto":
+        raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
+    settings = _engine_settings(os.environ.get(ENGINE_VARIABLE, "{}"))
+    return load_offline(name.removeprefix(OFFLINE), dtype=options.dtype, settings=settings)
+
+
+def _engine_settings(text: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(text)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{ENGINE_VARIABLE} must be a JSON object, got {text!r}")
+    return settings
 
 
 def load_offline(
@@ -197,6 +219,7 @@ def load_offline(
         context_length=config.max_model_len - 1,
     )
     model = OfflineModel(engine, vllm.SamplingParams, info)
+    model.assets = folder if folder.is_dir() else None
     try:
         for check in check_scores(model):
             if check.error is not None:

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.store import RememberingModel
-from similarity import Law, compare
+from eval.store import CachedModel
+from similarity import Law, Tolerance, compare, compare_to_tolerance
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError
 from similarity.models.base import Advance, Continuation, SampleRequest, ignore_progress
@@ -40,7 +40,7 @@ def plain(found: list[list[Continuation]]) -> list[list[tuple[object, object]]]:
 @pytest.mark.parametrize("tells", [True, False])
 def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, tells: bool) -> None:
     truth = plain(Counting(tells=tells).sample(REQUESTS, Law()))
-    model = RememberingModel(inner := Counting(tells=tells), tmp_path)
+    model = CachedModel(inner := Counting(tells=tells), tmp_path)
     assert plain(model.sample(REQUESTS[:2], Law())) == truth[:2]
     model.save(0)
     model.save(1)  # nothing new
@@ -48,7 +48,7 @@ def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, tells: 
     model.save(2)
     assert inner.sampled == 4
 
-    again = RememberingModel(inner := Counting(tells=tells), tmp_path)
+    again = CachedModel(inner := Counting(tells=tells), tmp_path)
     again.load(2)
     assert plain(again.sample(REQUESTS, Law())) == truth
     assert inner.sampled == 2
@@ -58,14 +58,30 @@ def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, tells: 
 
 
 def test_it_is_the_model_in_all_else(tmp_path: Path, toy_model: ToyModel) -> None:
-    model = RememberingModel(toy_model, tmp_path)
+    model = CachedModel(toy_model, tmp_path)
     for _ in range(2):
         mine, truth = (compare(m, "a red car", "a car", CONFIG) for m in (model, toy_model))
         assert mine.to_dict() == truth.to_dict()
         np.testing.assert_array_equal(mine.log_likelihoods, truth.log_likelihoods)
 
 
+def test_a_request_for_more_is_not_answered_with_the_first(
+    tmp_path: Path, toy_model: ToyModel
+) -> None:
+    tolerance = Tolerance(half_width=0.01, max_trajectories=12)
+    truth = compare_to_tolerance(toy_model, "a red car", "a blue boat", tolerance, CONFIG)
+    model = CachedModel(toy_model, tmp_path)
+    mine = compare_to_tolerance(model, "a red car", "a blue boat", tolerance, CONFIG)
+    assert mine.to_dict() == truth.to_dict()
+    model.save(0)
+    again = CachedModel(inner := Counting(), tmp_path)
+    again.load(1)
+    found = compare_to_tolerance(again, "a red car", "a blue boat", tolerance, CONFIG)
+    assert found.to_dict() == truth.to_dict()
+    assert inner.sampled == 0
+
+
 def test_a_damaged_file(tmp_path: Path, toy_model: ToyModel) -> None:
     (tmp_path / "000000.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"000000\.npz"):
-        RememberingModel(toy_model, tmp_path).load(1)
+        CachedModel(toy_model, tmp_path).load(1)

@@ -16,9 +16,9 @@ class SmallToy(ToyModel):
 
     def __init__(self, *, end: float = 0.25) -> None:
         super().__init__(b"ab.", prior=0.5, end=end)
-        self.remembered = lru_cache(maxsize=None)(super().next_log_probs)
+        self.remembered = lru_cache(maxsize=None)(super().step_log_probs)
 
-    def next_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
+    def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
         return self.remembered(context, law)
 
 
@@ -44,7 +44,7 @@ def log_probs(toy: ToyModel, text: str, trajectory: TokenIds) -> FloatArray:
 def distributions(toy: ToyModel, text: str, trajectory: TokenIds) -> list[FloatArray]:
     """Return log P(· | text, tokens before) at each token."""
     prefix = toy.encode(text)
-    return [toy.next_log_probs(prefix + trajectory[:i], Law()) for i in range(len(trajectory))]
+    return [toy.step_log_probs(prefix + trajectory[:i], Law()) for i in range(len(trajectory))]
 
 
 def probabilities(toy: ToyModel, text: str, trajectories: list[TokenIds]) -> FloatArray:

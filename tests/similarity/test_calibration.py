@@ -12,6 +12,7 @@ from similarity.calibration import (
     Calibration,
     add_calibration,
     comparable,
+    find_calibration,
     fit_knots,
     load_calibrations,
 )
@@ -142,9 +143,11 @@ def test_a_comparison_says_whether_it_is_calibrated(
 def test_a_file_beside_the_weights_is_found(tmp_path: Path) -> None:
     shutil.copytree(EMBEDDED_PATH, tmp_path / "model", ignore=shutil.ignore_patterns(NAME))
     without = load_model(str(tmp_path / "model"))
-    assert without.calibration_file is None
-    add_calibration(tmp_path / "model" / NAME, GOOD)
+    assert without.assets == tmp_path / "model"
+    good = replace(GOOD, revision=without.info.revision)
+    assert find_calibration(without, CONFIG) is None
+    add_calibration(tmp_path / "model" / NAME, good)
     found = load_model(str(tmp_path / "model"))
-    assert found.calibration_file == tmp_path / "model" / NAME
+    assert find_calibration(found, CONFIG) == good
     # It is not part of what it was fitted for.
     assert found.info == without.info

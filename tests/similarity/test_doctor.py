@@ -9,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from similarity import doctor
 from similarity.cli.main import main
+from similarity.models.loader import LoadOptions
 from similarity.models.toy import ToyModel
+from similarity.models.vllm_server import loader
 from similarity.models.vllm_server.loader import Servers
 from tests.similarity.models.fake_server import QUICK, FakeServer, transport
 
@@ -23,11 +25,11 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeServer]:
     """Put scripted servers in the place of the network, by host."""
     servers: dict[str, FakeServer] = {}
 
-    def open_servers(name: str) -> Servers:
+    def open_servers(name: str, _options: LoadOptions) -> Servers:
         found: httpx.MockTransport = transport(**servers)
         return Servers(name, QUICK, transport=found)
 
-    monkeypatch.setattr(doctor, "open_servers", open_servers)
+    monkeypatch.setattr(loader, "open_servers", open_servers)
     monkeypatch.setattr(doctor, "TEXTS", 2)
     return servers
 

@@ -1,18 +1,28 @@
 """From an address to a model on servers that were checked."""
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import replace
-
-import httpx
 
 from similarity.errors import (
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
+    ConfigError,
+    MissingDependencyError,
     ModelError,
 )
 from similarity.models.checks import Check, check_scores
+from similarity.models.loader import Examined, LoadOptions, PlacedCheck, failed
+
+try:
+    import httpx
+except ImportError as error:
+    raise MissingDependencyError(
+        "a model on a server needs httpx: pip install 'trajsim[remote]'"
+    ) from error
+
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ServerAddress, ServerConfig
 from similarity.models.vllm_server.identity import Identity, identify, same_model
@@ -26,6 +36,37 @@ logger = logging.getLogger(__name__)
 # Seconds that loading waits for a server: who just started it will see that it is not up yet.
 START_PATIENCE = 2.0
 SERVES = "server"
+
+
+def load(name: str, options: LoadOptions) -> ServerModel:
+    """Load the model at an address, as the table of backends wants it.
+
+    Raises
+    ------
+    ConfigError
+        If that is no address, a setting in the environment is out of range, or an option is the
+        server's own.
+    BackendError, WrongAnswerError
+        As `load_server`.
+    """
+    return open_servers(name, options).checked_model()
+
+
+def examine(name: str, options: LoadOptions) -> Examined:
+    """Return every check of every server, and their model if none failed."""
+    servers = open_servers(name, options)
+    checks: list[PlacedCheck] = list(servers.checks())
+    if failed(checks):
+        servers.close()
+        return checks, None
+    return checks, servers.model()
+
+
+def open_servers(name: str, options: LoadOptions) -> "Servers":
+    """Return the servers at an address, to be checked before their model is taken."""
+    if options != LoadOptions():
+        raise ConfigError("device and dtype are the server's; start it with those, and leave auto")
+    return Servers(name, ServerConfig.from_environment(os.environ))
 
 
 def load_server(

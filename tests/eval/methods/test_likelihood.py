@@ -135,8 +135,8 @@ def test_a_model_that_cannot_score_says_so_when_asked_for(method: Factory) -> No
 class Broken(ToyModel):
     """Scores with what is no number."""
 
-    def next_log_probs(self, context: tuple[int, ...], law: Law) -> LogProbs:
-        return super().next_log_probs(context, law) * np.nan
+    def step_log_probs(self, context: tuple[int, ...], law: Law) -> LogProbs:
+        return super().step_log_probs(context, law) * np.nan
 
 
 @METHODS

@@ -14,7 +14,7 @@ AB = ToyModel(b"ab", prior=0.5, end=0.25)
 
 def test_closed_form() -> None:
     # Three balls of a, one of b, half a ball each before: 3.5 of 5, then 4.5 of 6.
-    log_probs = np.exp(AB.next_log_probs(AB.encode("aaab"), Law()))
+    log_probs = np.exp(AB.step_log_probs(AB.encode("aaab"), Law()))
     np.testing.assert_allclose(log_probs, [0.75 * 3.5 / 5, 0.75 * 1.5 / 5, 0.25])
     (scored,) = AB.score([ScoreRequest(prefix=(0, 0, 0, 1), continuations=((0, 0, 2),))], Law())
     np.testing.assert_allclose(
