@@ -18,7 +18,8 @@ from typing import Any
 import click
 import numpy as np
 
-from eval.datasets import SEVEN, ScoredPair, Source, load_task
+from eval.datasets import SEVEN, Source, load_task
+from eval.pair_files import ScoredPair
 from eval.protocol import Aggregate, Judged, aggregates
 from eval.run import write_json
 from eval.unlabelled import DEFAULT_TASKS

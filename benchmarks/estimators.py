@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from eval.datasets import ScoredPair, Source, load_task
+from eval.datasets import Source, load_task
 from eval.methods.base import Setting
 from eval.methods.estimators import ESTIMATOR_METHODS
+from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig

@@ -16,10 +16,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from eval.datasets import ScoredPair, Source, load_task, spread
+from eval.datasets import Source, load_task, spread
 from eval.methods.base import Setting
 from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.methods.lexical import word_overlap
+from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from eval.run import write_json
 from eval.unlabelled import read_unlabelled

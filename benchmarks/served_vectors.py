@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from eval.datasets import ScoredPair, Source, load_task, spread
+from eval.datasets import Source, load_task, spread
+from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from eval.unlabelled import read_unlabelled
 from similarity.arrays import FloatArray

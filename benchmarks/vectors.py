@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from eval.datasets import ScoredPair, Source, load_task
+from eval.datasets import Source, load_task
+from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from eval.unlabelled import read_unlabelled
 from similarity.cli.options import open_model

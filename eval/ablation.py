@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.datasets import ScoredPair
 from eval.methods.base import Setting
 from eval.methods.trajectories import METHOD
+from eval.pair_files import ScoredPair
 from eval.plan import Plan, make_methods
 from eval.protocol import Judged, aggregates
 from eval.run import TRAJECTORIES, Advance, run, write_json

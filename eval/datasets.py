@@ -1,26 +1,15 @@
-"""Reads benchmarks of pairs with human scores: the official ones, and files of one's own."""
+"""Finds benchmarks of pairs with human scores: the official ones, and files of one's own."""
 
-import csv
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.hub import HubSource, hub_rows
+from eval.pair_files import READERS, Columns, ScoredPair, check_differ, read_pairs, scored_pair
 from similarity.errors import ConfigError, InputError
 
 # From this `--data`, benchmarks are fetched through the `datasets` package.
 HUB = "hub"
-
-
-@dataclass(frozen=True)
-class ScoredPair:
-    """Two sentences and how alike people found them."""
-
-    subset: str
-    score: float
-    first: str
-    second: str
 
 
 @dataclass(frozen=True)
@@ -38,21 +27,6 @@ class Benchmark:
     name: str
     pairs: int
     hub: HubSource | None = None
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a user's own file are called; without a subset, all is one."""
-
-    score: str = "score"
-    first: str = "sentence1"
-    second: str = "sentence2"
-    subset: str = "subset"
-
-    @property
-    def required(self) -> tuple[str, str, str]:
-        """All but the subset."""
-        return self.score, self.first, self.second
 
 
 def _mteb(name: str, revision: str, split: str = "test") -> HubSource:
@@ -109,14 +83,17 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
     ConfigError
         If the task is neither a benchmark's name nor ends in .tsv, .csv or .jsonl.
     InputError
-        If its file is missing, malformed, or has another number of pairs than the official.
+        If its file is missing, malformed, has another number of pairs than the official, or
+        all of its scores are one.
     """
-    if Path(task).suffix in _READERS:
-        return read_pairs(Path(task), source.columns)
+    if Path(task).suffix in READERS:
+        pairs = read_pairs(Path(task), source.columns)
+        check_differ(task, pairs)
+        return pairs
     if task not in BENCHMARKS:
         raise ConfigError(
             f"unknown task {task!r}; allowed: {', '.join(BENCHMARKS)}, or a file of your own that "
-            f"ends in {', '.join(_READERS)}"
+            f"ends in {', '.join(READERS)}"
         )
     if source.data == HUB:
         place = f"{BENCHMARKS[task].hub}"
@@ -126,6 +103,7 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
         pairs = read_pairs(Path(place))
     if len(pairs) != BENCHMARKS[task].pairs:
         raise InputError(f"{place} has {len(pairs)} pairs; {task} has {BENCHMARKS[task].pairs}")
+    check_differ(place, pairs)
     return pairs
 
 
@@ -140,84 +118,19 @@ def _file(task: str, source: Source) -> Path:
     return Path(source.data) / f"{task}.tsv"
 
 
-def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
-    """Return the rows of a UTF-8 file: .tsv (never quoted), .csv or .jsonl.
+def spread(pairs: Sequence[ScoredPair], count: int | None) -> list[ScoredPair]:
+    """Return that many pairs, evenly from first to last: files are often sorted by subset.
 
     Raises
     ------
     InputError
-        If it cannot be read or a row is malformed; it names the line.
+        If those all have one score: no correlation is defined then.
     """
-    columns = columns or Columns()
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
-    read = _READERS[path.suffix]
-    return [
-        _pair(path, number, row, columns) for number, row in read(path, lines, columns.required)
-    ]
-
-
-def spread(pairs: Sequence[ScoredPair], count: int | None) -> list[ScoredPair]:
-    """Return that many pairs, evenly from first to last: files are often sorted by subset."""
     if count is None or count >= len(pairs):
         return list(pairs)
-    return [pairs[i * len(pairs) // count] for i in range(count)]
-
-
-Row = dict[str, object]
-
-
-def _tsv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    # Not by the csv module: a quotation mark in these files is a character of the text.
-    header, *rows = (line.rstrip("\r").split("\t") for line in lines)
-    _check_header(path, header, required)
-    for number, row in enumerate(rows, 2):
-        if row != [""]:
-            yield number, dict(zip(header, row, strict=False))
-
-
-def _csv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    reader = csv.DictReader(f"{line}\n" for line in lines)
-    _check_header(path, reader.fieldnames or [], required)
-    for row in reader:
-        yield reader.line_num, {name: text for name, text in row.items() if text is not None}
-
-
-def _jsonl(path: Path, lines: Sequence[str], _required: object) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{path} line {number} is not JSON: {error}") from error
-            yield number, row if isinstance(row, dict) else {}
-
-
-_READERS = {".tsv": _tsv, ".csv": _csv, ".jsonl": _jsonl}
-
-
-def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
-    if not set(required) <= set(header):
-        raise InputError(
-            f"{path} must begin with a line of columns that has {', '.join(required)}; "
-            f"got {', '.join(header)}"
-        )
-
-
-def _pair(path: Path, number: int, row: Row, columns: Columns) -> ScoredPair:
-    try:
-        score = float(str(row[columns.score]))
-        first, second = row[columns.first], row[columns.second]
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f"{path} line {number}: want a number and two texts as {', '.join(columns.required)}; "
-            f"got {row}"
-        ) from error
-    return ScoredPair(str(row.get(columns.subset, "")), score, str(first), str(second))
+    chosen = [pairs[i * len(pairs) // count] for i in range(count)]
+    check_differ(f"a task of which {count} pairs are taken", chosen)
+    return chosen
 
 
 def _from_hub(benchmark: Benchmark) -> list[ScoredPair]:
@@ -225,4 +138,5 @@ def _from_hub(benchmark: Benchmark) -> list[ScoredPair]:
         raise InputError(
             f"{benchmark.name} is not on the hub as it is; give a folder with {benchmark.name}.tsv"
         )
-    return [ScoredPair("", *row) for row in hub_rows(benchmark.hub)]
+    rows = enumerate(hub_rows(benchmark.hub), 1)
+    return [scored_pair(f"{benchmark.hub} row {number}", row, Columns()) for number, row in rows]

@@ -19,8 +19,8 @@ class HubSource:
         return f"{self.dataset}@{self.revision[:12]} ({self.split})"
 
 
-def hub_rows(source: HubSource) -> list[tuple[float, str, str]]:
-    """Return score and both sentences of each pair.
+def hub_rows(source: HubSource) -> list[dict[str, object]]:
+    """Return the rows as they are on the hub: score, sentence1 and sentence2 of each pair.
 
     Raises
     ------
@@ -41,4 +41,4 @@ def hub_rows(source: HubSource) -> list[tuple[float, str, str]]:
         raise InputError(
             f"cannot fetch {source}: {error}; give a folder of <task>.tsv files as the data"
         ) from error
-    return [(float(row["score"]), row["sentence1"], row["sentence2"]) for row in rows]
+    return [{name: row[name] for name in ("score", "sentence1", "sentence2")} for row in rows]

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eval.datasets import ScoredPair
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.trajectories import METHOD, OTHER_SEED, Trajectories
+from eval.pair_files import ScoredPair
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, MissingDependencyError, UnsupportedError
 from similarity.fingerprint import Fingerprint

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.datasets import ScoredPair, Source, is_there, load_task
-from similarity.errors import InputError
+from eval.datasets import Source, is_there, load_task
+from eval.pair_files import ScoredPair, read_text
 
 # Whose sentences are taken, without their judgements, where no file is given: those of the
 # benchmarks that nothing is reported on.
@@ -52,13 +52,7 @@ def read_unlabelled(
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
-    return [line.strip() for line in lines if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _of_tasks(tasks: Sequence[str], source: Source) -> tuple[str, list[str]]:

@@ -6,7 +6,8 @@ from click.testing import CliRunner
 
 from eval import ablation
 from eval.cli import evaluate
-from eval.datasets import ScoredPair, read_pairs, spread
+from eval.datasets import spread
+from eval.pair_files import ScoredPair, read_pairs
 from eval.protocol import spearman
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from eval import hub
-from eval.datasets import BENCHMARKS, SEVEN, Columns, ScoredPair, Source, load_task, read_pairs
+from eval.datasets import BENCHMARKS, SEVEN, Source, load_task, spread
+from eval.pair_files import Columns, ScoredPair, read_pairs
 from similarity.errors import ConfigError, InputError, MissingDependencyError
 
 HEADER = "subset\tscore\tsentence1\tsentence2\n"
@@ -32,12 +33,77 @@ def test_rows(tmp_path: Path) -> None:
         (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: want a number and two texts"),
         ("a\tb\n", "must begin with a line of columns that has score, sentence1, sentence2"),
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
-        (b"\xff", "is not UTF-8"),
+        (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2 is not UTF-8"),
+        (HEADER, "has no pairs after line 1"),
+        (HEADER + "x\t1\ta\tb\nx\tnan\ta\tb\n", "line 3: score must be a finite number, got nan"),
+        (HEADER + "x\t1\ta\tb\nx\t-inf\ta\tb\n", "line 3: score must be a finite number"),
+        (HEADER + "x\t1\ta\tb\nx\t1\t \tb\n", "line 3: a text is empty or only white space"),
+        (HEADER + "x\t1\ta\tb\tc\n", "line 2 has 5 fields and the header 4"),
+        (HEADER.replace("subset", "score") + "1\t2\ta\tb\n", "line 1 has the column score more"),
+        ("\ufeff" + HEADER + "x\t1\ta\tb\n", "line 1 begins with a byte-order mark"),
+        (f"{HEADER}x\t1\ta\tb\n".encode("utf-16"), "line 1 begins with a byte-order mark"),
     ],
 )
 def test_malformed_files(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_pairs(write(tmp_path / "a.tsv", content))
+
+
+CSV = "score,sentence1,sentence2\n1,a,b\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (f"2,{'x' * 140_000},b\n", "line 3 is not CSV: field larger than field limit"),
+        ('2,"a,b\n3,c,d\n', "line 3 is not CSV: unexpected end of data"),
+        ('2,"a\n\nb",c\n3,,d\n', "line 6: a text is empty"),
+        ("2,a,b,c\n", "line 3 has 4 fields and the header 3"),
+        ("2,a\n", "line 3: want a number and two texts"),
+        ("1e999,a,b\n", "line 3: score must be a finite number"),
+    ],
+)
+def test_malformed_csv(tmp_path: Path, row: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_pairs(write(tmp_path / "a.csv", CSV + row))
+
+
+JSON = '{"score": 1, "sentence1": "a", "sentence2": "b"}\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"b"', "null", "line 2: want a number and two texts"),
+        ('"b"', '["b"]', "line 2: want a number and two texts"),
+        ('"b"', "3", "line 2: want a number and two texts"),
+        ('"b"', r'"\ud800"', "line 2: a text is not valid Unicode"),
+        ("1", "true", "line 2: want a number and two texts"),
+        ("1", "NaN", "line 2: score must be a finite number"),
+        ("1", "null", "line 2: want a number and two texts"),
+        ("1", "1" * 400, "line 2: score must be a finite number"),
+        (JSON, "[" * 100_000, "line 2 is not JSON"),
+        (JSON, "7", "line 2: want a number and two texts"),
+    ],
+)
+def test_malformed_json_lines(tmp_path: Path, before: str, after: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_pairs(write(tmp_path / "a.jsonl", JSON + JSON.replace(before, after, 1)))
+
+
+def test_a_subset_may_be_null(tmp_path: Path) -> None:
+    row = JSON.replace("{", '{"subset": null, ')
+    assert read_pairs(write(tmp_path / "a.jsonl", row)) == [ScoredPair("", 1.0, "a", "b")]
+
+
+def test_scores_that_are_all_one_have_no_correlation(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", 3 * JSON)
+    with pytest.raises(InputError, match=r"a.jsonl has the score 1 in all of its 3 pairs"):
+        load_task(str(path), Source("nowhere"))
+    other = JSON.replace("1", "2", 1)
+    pairs = load_task(str(write(path, JSON + JSON + other)), Source("nowhere"))
+    with pytest.raises(InputError, match="of which 2 pairs are taken has the score 1"):
+        spread(pairs, 2)
 
 
 def test_files_of_ones_own(tmp_path: Path) -> None:
@@ -77,12 +143,12 @@ def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def load_dataset(name: str, *, revision: str, split: str) -> list[dict[str, object]]:
         asked.append((name, revision, split))
-        return [{"score": 2, "sentence1": "a", "sentence2": "b"}] * 1379
+        return [{"score": i, "sentence1": "a", "sentence2": "b"} for i in range(1379)]
 
     module: Any = ModuleType("datasets")
     module.load_dataset = load_dataset
     monkeypatch.setitem(sys.modules, "datasets", module)
-    assert load_task("stsb-test", Source("hub"))[0] == ScoredPair("", 2.0, "a", "b")
+    assert load_task("stsb-test", Source("hub"))[0] == ScoredPair("", 0.0, "a", "b")
     with pytest.raises(InputError, match=r"sts13-sts@\w{12} \(test\) has 1379 pairs; sts13"):
         load_task("sts13-test", Source("hub"))
     assert [(name, split) for name, _, split in asked] == [
@@ -96,6 +162,9 @@ def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(name: str, **_: str) -> None:
         raise ConnectionError("no route")
 
+    module.load_dataset = lambda *_, **__: [{"score": None, "sentence1": "a", "sentence2": "b"}]
+    with pytest.raises(InputError, match=r"stsbenchmark-sts@.* row 1: want a number"):
+        load_task("stsb-test", Source("hub"))
     module.load_dataset = unreachable
     with pytest.raises(InputError, match="no route; give a folder"):
         load_task("stsb-test", Source("hub"))

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from eval import plan
 from eval.cli import evaluate
-from eval.datasets import read_pairs
+from eval.pair_files import read_pairs
 from eval.scores import NAME, read_scores
 from similarity.config import ComparisonConfig
 from similarity.material import likelihood_matrix, sample

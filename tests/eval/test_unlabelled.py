@@ -11,7 +11,7 @@ ROWS = "subset\tscore\tsentence1\tsentence2\n"
 
 
 def write(folder: Path, task: str, *pairs: tuple[str, str]) -> None:
-    rows = "".join(f"\t1\t{first}\t{second}\n" for first, second in pairs)
+    rows = "".join(f"\t{i}\t{first}\t{second}\n" for i, (first, second) in enumerate(pairs))
     (folder / f"{task}.tsv").write_text(ROWS + rows, encoding="utf-8")
 
 
@@ -47,3 +47,10 @@ def test_lines_of_a_file(source: Source, tmp_path: Path) -> None:
     found = read_unlabelled(path, source, [load_task("stsb-test", source)])
     assert found.texts == ["one", "two"]
     assert found.origin == "texts"
+
+
+def test_a_byte_order_mark_is_no_letter(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "texts"
+    path.write_text("\ufeffone\ntwo\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 1 begins with a byte-order mark"):
+        read_unlabelled(path, source, [])

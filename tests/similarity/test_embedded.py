@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.datasets import ScoredPair, Source, load_task, read_pairs, spread
+from eval.datasets import Source, load_task, spread
+from eval.pair_files import ScoredPair, read_pairs
 from eval.protocol import spearman
 from similarity.config import ComparisonConfig
 from similarity.models.loader import EMBEDDED_PATH, load_model
