@@ -64,13 +64,7 @@ def folders_of(package: str) -> dict[str, set[str]]:
     return {name: imported - {name} for name, imported in graph.items()}
 
 
-# Gone when `LanguageModel` knows nothing of calibration.
-OPEN = pytest.param(
-    "similarity", marks=pytest.mark.xfail(reason="calibration and models", strict=True)
-)
-
-
-@pytest.mark.parametrize("package", [OPEN, "service", "service.http", "eval", "training"])
+@pytest.mark.parametrize("package", ["similarity", "service", "service.http", "eval", "training"])
 def test_no_cycles_between_folders(package: str) -> None:
     assert list(TopologicalSorter(folders_of(package)).static_order())
 

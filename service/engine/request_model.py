@@ -28,6 +28,7 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
+from similarity.models.wrapper import WrapperModel
 from similarity.vectors.meaning import MeaningVectors, shortened
 
 STAGES = ("queue", "sample", "score", "embed")
@@ -62,15 +63,13 @@ class SharedModel:
     vectors: MeaningVectors | None = None
 
 
-class RequestModel(LanguageModel):
+class RequestModel(WrapperModel):
     """The model as one request uses it, from a thread of its own."""
 
     def __init__(self, shared: SharedModel) -> None:
+        super().__init__(shared.model)
         self._shared = shared
         self._queue = RequestQueue()
-        self.info = shared.model.info
-        self.vocab_size = shared.model.vocab_size
-        self.assets = shared.model.assets
         self.usage = Usage()
 
     def cancel(self, error: Exception) -> None:
@@ -85,30 +84,17 @@ class RequestModel(LanguageModel):
         self._shared.scheduler.submit(self._queue, [item])
         item.future.result()
 
-    @property
-    def end_ids(self) -> frozenset[int]:  # type: ignore[override]  # a server's become known later
-        """The tokens that end a sequence."""
-        return self._shared.model.end_ids
+    # What is not scheduled would run beside the scheduler's own calls, so it is not to be had.
+    abilities = frozenset()
+    distributions = LanguageModel.distributions
+    top_distributions = LanguageModel.top_distributions
+    hidden_states = LanguageModel.hidden_states
+    next_states = LanguageModel.next_states
+    output_head = LanguageModel.output_head
+    next_log_probs = LanguageModel.next_log_probs
 
-    def encode(self, text: str) -> TokenIds:
-        """Return the ids of a prefix."""
-        return self._shared.model.encode(text)
-
-    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return the ids of each text."""
-        return self._shared.model.encode_all(texts)
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return the ids of a text that follows another."""
-        return self._shared.model.encode_continuation(text)
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return the text of token ids, without special tokens."""
-        return self._shared.model.decode(token_ids)
-
-    def check_scoring(self, law: Law) -> None:
-        """Raise ConfigError if the model cannot score under this law."""
-        self._shared.model.check_scoring(law)
+    def close(self) -> None:
+        """Leave the model to the others."""
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
