@@ -8,7 +8,7 @@ TORCH_VERSION := 2.13.0
 
 VENV := .venv
 BIN := $(VENV)/bin
-CHECKED := similarity service eval training tests benchmarks docker requirements
+CHECKED := similarity trajsim service eval training tests benchmarks docker requirements
 
 .PHONY: help run test explore check format bench openapi lock clean
 

@@ -37,7 +37,7 @@ METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 
 @click.group(name="eval")
 def evaluate() -> None:
-    """Zero-shot benchmarks against human judgement."""
+    """Measure models on zero-shot benchmarks of human judgement."""
 
 
 evaluate.add_command(report)
@@ -47,48 +47,55 @@ evaluate.add_command(report)
 @click.option(
     "--data",
     required=True,
-    help=f"Folder of <task>.tsv files (subset, score, sentence1, sentence2), or '{HUB}'.",
+    help=f"Read <task>.tsv files (subset, score, sentence1, sentence2) of this folder, or '{HUB}'.",
 )
 @click.option(
     "--tasks",
     default=",".join(SEVEN),
-    help=f"Comma-separated, of {', '.join(BENCHMARKS)}, or files of your own (.tsv, .csv, "
-    ".jsonl).  [default: the seven test sets]",
+    help=f"Score these, between commas: {', '.join(BENCHMARKS)}, or files of your own (.tsv, "
+    ".csv, .jsonl).  [default: the seven test sets]",
 )
 @click.option(
     "--columns",
     default="score,sentence1,sentence2,subset",
     show_default=True,
-    help="Names of these columns in files of your own.",
+    help="Read these columns in files of your own.",
 )
-@click.option("--limit", type=int, help="Only so many pairs, spread evenly over each task.")
+@click.option("--limit", type=int, help="Take only so many pairs, spread evenly over each task.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs/sts"),
     show_default=True,
-    help="Folder of the run. A run that was stopped goes on where it was.",
+    help="Keep the run in this folder. A run that was stopped goes on where it was.",
 )
-@click.option("--seeds", help="Comma-separated: sample the trajectories anew with each.")
-@click.option("--baselines/--no-baselines", default=True, show_default=True)
+@click.option(
+    "--seeds", help="Sample the trajectories anew with each of these seeds, between commas."
+)
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    show_default=True,
+    help="Score by the baselines too.",
+)
 @click.option(
     "--method",
     "extra",
     multiple=True,
     type=click.Choice(list(METHODS)),
     metavar="NAME",
-    help=f"This one too, of {'; '.join(METHODS)}. May be given more than once.",
+    help=f"Score by this method too, of {'; '.join(METHODS)}. May be given more than once.",
 )
 @click.option(
     "--unlabelled",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Texts, one a line, that baselines may fit statistics on.  "
+    help="Fit the statistics of baselines on the texts of this file, one a line.  "
     "[default: the sentences of stsb-train, stsb-dev, sick-r-train and sick-r-dev that are there]",
 )
 @click.option(
     "--sentence-transformer",
     "sentence_transformer_id",
-    help="Also this model of sentence-transformers.",
+    help="Score by this model of sentence-transformers too.",
 )
 @click.option(
     "--log-likelihoods/--no-log-likelihoods",
@@ -96,7 +103,12 @@ evaluate.add_command(report)
     show_default=True,
     help="Keep both rows of each pair beside its score.",
 )
-@click.option("--resamples", default=1000, show_default=True, help="Of the bootstrap intervals.")
+@click.option(
+    "--resamples",
+    default=1000,
+    show_default=True,
+    help="Resample so often for the bootstrap intervals.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
 @model_options
 @comparison_options
@@ -119,7 +131,7 @@ def sts(
     dtype: str,
     **settings: Any,
 ) -> None:
-    """Spearman correlation × 100 with the scores of semantic textual similarity."""
+    """Print Spearman correlations × 100 with the scores of semantic textual similarity."""
     _check(limit, resamples)
     config = comparison_config(**settings)
     source = Source(data, _columns(columns))
@@ -150,15 +162,17 @@ def sts(
 
 
 @evaluate.command()
-@click.option("--data", required=True, help="As for `sts`.")
-@click.option("--task", default="stsb-dev", show_default=True, help="One, never a test set.")
-@click.option("--limit", type=int, help="Only so many pairs, spread evenly over the task.")
+@click.option("--data", required=True, help="Read the task's pairs here, as `sts` does.")
+@click.option(
+    "--task", default="stsb-dev", show_default=True, help="Measure on this task, never a test set."
+)
+@click.option("--limit", type=int, help="Take only so many pairs, spread evenly over the task.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs/ablation"),
     show_default=True,
-    help="Folder of its runs, which go on where they were.",
+    help="Keep its runs in this folder, where they go on when stopped.",
 )
 @model_options
 @comparison_options
@@ -190,20 +204,20 @@ def ablate(
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file; beside a model's weights it is found by itself.  [default: in RUN]",
+    help="Write this file; beside a model's weights it is found by itself.  [default: in RUN]",
 )
 @click.option(
     "--method",
     default=METHOD,
     show_default=True,
-    help="Whose distances: a method of RUN, trajectories or vectors.",
+    help="Fit to the distances of this method of RUN, of trajectories or vectors.",
 )
 @click.option(
     "--scale",
     type=(float, float),
     default=SCALE,
     show_default=True,
-    help="The judgements that mean similarity 0 and 1.",
+    help="Map these two judgements to similarity 0 and 1.",
 )
 def calibrate(run: Path, out: Path | None, method: str, scale: tuple[float, float]) -> None:
     """Fit the map from distance to similarity on the scores of RUN, made by `sts`.

@@ -26,9 +26,11 @@ REPORT = "report.md"
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the report.  [default: 'report' in the first DIR]",
+    help="Write the report to this folder.  [default: 'report' in the first DIR]",
 )
-@click.option("--figures/--no-figures", default=True, show_default=True)
+@click.option(
+    "--figures/--no-figures", default=True, show_default=True, help="Draw the figures of the runs."
+)
 def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
     """Write a report of the runs in DIR…, side by side and beside the published figures.
 

@@ -4,11 +4,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, Self, get_args
 
 from similarity.distances import DISTANCES
+from similarity.errors import ConfigError
+from similarity.fields import Setting, check_fields, setting, settings_of
 from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
-from similarity.validation import check_choice, check_integer
+from similarity.validation import check_choice
 
 ScoreLaw = Literal["sampling", "model"]
+SCORE_LAWS: tuple[ScoreLaw, ...] = get_args(ScoreLaw)
 
 # Above these the setting is a slip of the keyboard rather than a wish.
 MAX_TRAJECTORIES = 10_000
@@ -41,15 +44,19 @@ class SamplingConfig:
         Of the run; a text's noise depends on it and on the text alone.
     """
 
-    n_trajectories: int = 20
-    max_tokens: int = 20
+    n_trajectories: int = setting(
+        20, "Sample so many continuations of each text.", at_least=1, at_most=MAX_TRAJECTORIES
+    )
+    max_tokens: int = setting(
+        20, "Cut a continuation at so many tokens.", at_least=1, at_most=MAX_TOKENS
+    )
     law: Law = field(default_factory=Law)
-    seed: int = 0
+    seed: int = setting(
+        0, "Draw other continuations with another seed.", at_least=0, at_most=2**63 - 1
+    )
 
     def __post_init__(self) -> None:
-        check_integer("n_trajectories", self.n_trajectories, at_least=1, at_most=MAX_TRAJECTORIES)
-        check_integer("max_tokens", self.max_tokens, at_least=1, at_most=MAX_TOKENS)
-        check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        check_fields(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +78,17 @@ class ComparisonConfig:
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     prompt: Prompt = field(default_factory=Prompt)
-    distance: str = "l1"
-    score_law: ScoreLaw = "sampling"
+    distance: str = setting(
+        "l1", "Measure by this distance between the two texts' log-likelihoods.", choices=DISTANCES
+    )
+    score_law: ScoreLaw = setting(
+        "sampling",
+        "Score under the law that was sampled from, or under the model as it is.",
+        choices=SCORE_LAWS,
+    )
 
     def __post_init__(self) -> None:
-        check_choice("distance", self.distance, DISTANCES)
-        check_choice("score_law", self.score_law, get_args(ScoreLaw))
+        check_fields(self)
 
     @property
     def scoring_law(self) -> Law:
@@ -84,34 +96,32 @@ class ComparisonConfig:
         return self.sampling.law if self.score_law == "sampling" else Law()
 
     @classmethod
-    def build(
-        cls,
-        *,
-        prompt: str | Prompt = "none",
-        full_stop: bool = True,
-        distance: str = "l1",
-        score_law: ScoreLaw = "sampling",
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        **sampling: int,
-    ) -> Self:
+    def build(cls, *, prompt: str | Prompt | None = None, **flat: Any) -> Self:
         """Make a configuration from flat settings, as the command line and the service have them.
+
+        Parameters
+        ----------
+        prompt
+            A name in `similarity.prompts.PROMPTS`, or one's own.
+        flat
+            Of the names in `COMPARISON_SETTINGS`; each that is missing has its default.
 
         Raises
         ------
         ConfigError
             For a value out of range or an unknown name.
         """
-        law = Law(temperature=temperature, top_k=top_k, top_p=top_p)
-        if isinstance(prompt, str):
-            check_choice("prompt", prompt, PROMPTS)
-            prompt = replace(PROMPTS[prompt], full_stop=full_stop)
+        unknown = sorted(flat.keys() - COMPARISON_SETTINGS.keys())
+        if unknown:
+            allowed = ", ".join(COMPARISON_SETTINGS)
+            raise ConfigError(f"unknown setting {unknown[0]!r}; allowed: {allowed}")
         return cls(
-            sampling=SamplingConfig(law=law, **sampling),
-            prompt=prompt,
-            distance=distance,
-            score_law=score_law,
+            sampling=SamplingConfig(
+                law=Law(**_named(Law, flat)),
+                **_named(SamplingConfig, flat),
+            ),
+            prompt=_prompt(prompt, flat),
+            **_named(cls, flat),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,3 +135,33 @@ class ComparisonConfig:
             f"{sampling.n_trajectories} trajectories a text, at most {sampling.max_tokens} tokens, "
             f"seed {sampling.seed}"
         )
+
+
+# What is put around each text, by the name of a prompt of the paper.
+_PROMPT = Setting(
+    name="prompt",
+    default=next(iter(PROMPTS)),
+    help="Put a prompt of the paper around each text.",
+    choices=tuple(PROMPTS),
+)
+# Every setting of a comparison by its flat name: the options of the command line, the fields of
+# requests, and what `ComparisonConfig.build` takes.
+COMPARISON_SETTINGS = {
+    **settings_of(SamplingConfig, Law, ComparisonConfig),
+    _PROMPT.name: _PROMPT,
+    **settings_of(Prompt),
+}
+
+
+def _named(settings: type, flat: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of flat settings that the fields of a dataclass declare."""
+    return {name: flat[name] for name in settings_of(settings) if name in flat}
+
+
+def _prompt(prompt: str | Prompt | None, flat: dict[str, Any]) -> Prompt:
+    if isinstance(prompt, Prompt):
+        return prompt
+    if prompt is None:
+        prompt = str(_PROMPT.default)
+    check_choice("prompt", prompt, PROMPTS)
+    return replace(PROMPTS[prompt], **_named(Prompt, flat))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from similarity.validation import check_integer, check_number
+from similarity.fields import check_fields, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +19,19 @@ class Law:
         Keep the smallest set of most probable tokens with at least this mass; 1 keeps all.
     """
 
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
+    temperature: float = setting(1.0, "Divide the logits by this.", at_least=0.01, at_most=100.0)
+    top_k: int = setting(
+        0, "Keep the k most probable tokens; 0 keeps all.", at_least=0, at_most=2**31 - 1
+    )
+    top_p: float = setting(
+        1.0,
+        "Keep the most probable tokens up to this mass; 1 keeps all.",
+        at_least=1e-6,
+        at_most=1.0,
+    )
 
     def __post_init__(self) -> None:
-        check_number("temperature", self.temperature, at_least=0.01, at_most=100.0)
-        check_integer("top_k", self.top_k, at_least=0, at_most=2**31 - 1)
-        check_number("top_p", self.top_p, at_least=1e-6, at_most=1.0)
+        check_fields(self)
 
     @property
     def truncated(self) -> bool:

@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from similarity.errors import ConfigError, InputError
+from similarity.fields import setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Prompt:
 
     before: str = ""
     after: str = ""
-    full_stop: bool = True
+    full_stop: bool = setting(True, "End each text in punctuation.")
 
     def __post_init__(self) -> None:
         for name in ("before", "after"):

@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 # Package to those of the project that it may import.
 ALLOWED = {
     "similarity": {"similarity"},
+    "trajsim": {"similarity"},
     "service": {"similarity", "service"},
     "eval": {"similarity", "eval"},
     "training": {"similarity", "training"},
@@ -76,9 +77,10 @@ def test_no_module_is_two_things() -> None:
     assert {name: count for name, count in lines.items() if count > 300} == {}
 
 
-def test_import_is_light() -> None:
-    heavy = "{'torch', 'transformers', 'fastapi', 'vllm', 'httpx', 'tqdm', 'rich', 'click'}"
-    program = f"import similarity, sys; print(sorted({heavy} & set(sys.modules)))"
+@pytest.mark.parametrize("package", ["similarity", "trajsim"])
+def test_import_is_light(package: str) -> None:
+    heavy = "{'torch', 'transformers', 'fastapi', 'vllm', 'httpx', 'pyarrow', 'rich', 'click'}"
+    program = f"import {package}, sys; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )

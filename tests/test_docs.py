@@ -11,6 +11,7 @@ import pytest
 
 import similarity
 import similarity.vectors
+import trajsim
 from similarity.cli.main import main
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.toy import ToyModel
@@ -71,7 +72,9 @@ def test_python_of_the_readme_runs(toy_model: ToyModel, capsys: pytest.CaptureFi
             assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("package", [similarity, similarity.vectors], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "package", [similarity, similarity.vectors, trajsim], ids=lambda one: one.__name__
+)
 def test_examples_of_the_packages_give_what_they_say(package: ModuleType) -> None:
     found = doctest.testmod(package)
     assert (found.attempted > 0, found.failed) == (True, 0)

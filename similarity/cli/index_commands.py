@@ -33,14 +33,14 @@ def index() -> None:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder to keep the index in; what it had is replaced.",
+    help="Keep the index in this folder; what it had is replaced.",
 )
 @click.option(
     "--kind",
     type=click.Choice(["auto", "exact", "graph"]),
     default="auto",
     show_default=True,
-    help="'auto' is exact up to 200,000 texts, and a graph beyond.",
+    help="Search in this way: 'auto' is exact up to 200,000 texts, and a graph beyond.",
 )
 @vectors_option
 @model_options
@@ -62,7 +62,7 @@ def build(
 @index.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("text")
-@click.option("--top", default=10, show_default=True, help="How many texts to find.")
+@click.option("--top", default=10, show_default=True, help="Find so many texts.")
 @click.option(
     "--rerank",
     "compared",

@@ -22,7 +22,7 @@ from similarity.cli.options import (
     open_model,
     preset_options,
 )
-from similarity.cli.progress import progress_bar, progress_bars
+from similarity.cli.progress import progress_bar, progress_bars, working
 from similarity.cli.tables import print_explanation, print_findings, print_matrix, print_score
 from similarity.cli.terminal import json_option, print_json, read_texts
 from similarity.cli.vector_commands import embed, explain_vectors, fit
@@ -72,7 +72,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="trajsim")
 def main() -> None:
-    """How alike are two texts in meaning? A language model's continuations of them tell."""
+    """Compare texts by meaning: by how a language model would continue them."""
 
 
 @main.command()
@@ -121,7 +121,7 @@ def compare(
 @main.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--top", default=5, show_default=True, help="How many continuations to show.")
+@click.option("--top", default=5, show_default=True, help="Show so many continuations.")
 @click.option(
     "--vectors",
     "where",
@@ -204,13 +204,14 @@ def matrix(
 @click.option(
     "--errors",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Lines that cannot be compared, and why.  [default: beside OUTPUT, .errors in its name]",
+    help="Write the lines that cannot be compared here, with the reason.  [default: beside "
+    "OUTPUT, .errors in its name]",
 )
 @click.option(
     "--chunk",
     default=CHUNK_LINES,
     show_default=True,
-    help="Lines compared together; what a killed batch does again, at most.",
+    help="Compare so many lines together; a killed batch does no more than those again.",
 )
 @preset_options
 @model_options
@@ -247,13 +248,16 @@ def batch(
 
 
 @main.command()
-@click.option("--reference", default=None, help="A model whose token ids and scores must agree.")
+@click.option(
+    "--reference", default=None, help="Check that token ids and scores agree with this model's."
+)
 @json_option
 @model_options
 def doctor(reference: str | None, as_json: bool, model_name: str, device: str, dtype: str) -> None:
     """Check that a model is fit to score with, and measure its speed."""
     options = LoadOptions(device=device, dtype=dtype)
-    findings = diagnose(model_name, options, reference)
+    with working(f"checking {model_name}"):
+        findings = diagnose(model_name, options, reference)
     if as_json:
         print_json({"findings": [finding.to_dict() for finding in findings]})
     else:

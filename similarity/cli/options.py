@@ -7,14 +7,15 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from similarity.config import ComparisonConfig
-from similarity.distances import DISTANCES
+from similarity.cli.progress import working
+from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError
+from similarity.fields import Setting
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, DEVICES, DTYPES, LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
 from similarity.presets import PAPER, PRESETS, open_scorer
-from similarity.prompts import PROMPTS, Prompt
+from similarity.prompts import Prompt
 from similarity.scorers import Scorer, TrajectoryScorer
 from similarity.uncertainty import Tolerance
 
@@ -28,92 +29,86 @@ class _TrajectoryOption(click.Option):
 
 _trajectory_option = partial(click.option, cls=_TrajectoryOption)
 
+# Short names, beside the long ones that every setting has.
+_SHORT = {"n_trajectories": "-n", "max_tokens": "-m"}
+# Beyond this a bound is that of the type, and tells a reader nothing.
+_ANY = 2**31 - 1
+
+
+def setting_option(told: Setting, cls: type[click.Option] = click.Option) -> Decorator:
+    """Return the option of a setting; it arrives under the setting's name."""
+    flag = "--" + told.name.replace("_", "-")
+    names = [f"{flag}/--no-{flag[2:]}"] if told.type is bool else [flag]
+    if told.name in _SHORT:
+        names.append(_SHORT[told.name])
+    return click.option(
+        *names,
+        cls=cls,
+        type=_click_type(told),
+        default=told.default,
+        show_default=True,
+        help=told.help,
+    )
+
+
+def _click_type(told: Setting) -> click.ParamType[Any]:
+    if told.choices is not None:
+        return click.Choice(told.choices)
+    least, most = told.at_least, told.at_most
+    if most is not None and most >= _ANY:
+        most = None
+    if told.type is float:
+        return click.FloatRange(least, most)
+    if told.type is int:
+        return click.IntRange(
+            None if least is None else int(least), None if most is None else int(most)
+        )
+    return click.BOOL if told.type is bool else click.STRING
+
+
 _MODEL_OPTIONS = (
     click.option(
         "--model",
         "model_name",
         default=DEFAULT_MODEL,
         show_default=True,
-        help="'embedded', 'toy', a folder, a hub id, a vLLM server's URL, or 'vllm:' and an id.",
+        help="Use this model: 'embedded', 'toy', a folder, a hub id, a vLLM server's URL, or "
+        "'vllm:' and an id.",
     ),
-    click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True),
+    click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default="auto",
+        show_default=True,
+        help="Compute on this device; auto takes a GPU where there is one.",
+    ),
     click.option(
         "--dtype",
         type=click.Choice(DTYPES),
         default="auto",
         show_default=True,
-        help="Of the arithmetic: auto is float32 on a CPU, the model's own on a GPU.",
+        help="Compute in this precision; auto is float32 on a CPU, the model's own on a GPU.",
     ),
 )
 
 _COMPARISON_OPTIONS = (
-    _trajectory_option(
-        "--n-trajectories",
-        "-n",
-        default=20,
-        show_default=True,
-        help="Continuations sampled from each text.",
-    ),
-    _trajectory_option(
-        "--max-tokens",
-        "-m",
-        default=20,
-        show_default=True,
-        help="Tokens of a continuation, at most.",
-    ),
-    _trajectory_option("--temperature", default=1.0, show_default=True, help="Divides the logits."),
-    _trajectory_option("--top-k", default=0, show_default=True, help="Keep k tokens; 0 keeps all."),
-    _trajectory_option(
-        "--top-p", default=1.0, show_default=True, help="Keep this mass; 1 keeps all."
-    ),
-    _trajectory_option(
-        "--score-law",
-        type=click.Choice(["sampling", "model"]),
-        default="sampling",
-        show_default=True,
-        help="Score under the law sampled from, or under the model as it is.",
-    ),
-    _trajectory_option(
-        "--prompt",
-        type=click.Choice(list(PROMPTS)),
-        default="none",
-        show_default=True,
-        help="A prompt of the paper around each text.",
-    ),
-    _trajectory_option(
-        "--prompt-before", default=None, help="A prompt of your own, before the text."
-    ),
-    _trajectory_option(
-        "--prompt-after", default=None, help="A prompt of your own, after the text."
-    ),
-    _trajectory_option(
-        "--full-stop/--no-full-stop",
-        default=True,
-        show_default=True,
-        help="End each text in punctuation.",
-    ),
-    _trajectory_option(
-        "--distance",
-        type=click.Choice(list(DISTANCES)),
-        default="l1",
-        show_default=True,
-        help="Between the two texts' log-likelihoods.",
-    ),
-    _trajectory_option("--seed", default=0, show_default=True, help="Of the run."),
+    *(setting_option(told, _TrajectoryOption) for told in COMPARISON_SETTINGS.values()),
+    _trajectory_option("--prompt-before", help="Put a prompt of your own before each text."),
+    _trajectory_option("--prompt-after", help="Put a prompt of your own after each text."),
 )
 
 _PRESET_OPTIONS = (
     click.option(
         "--preset",
         type=click.Choice(PRESETS),
-        help="How to compare: 'paper' by trajectories, as the settings of trajectories say; 'best' "
-        "by meaning vectors, 'fast' by the cheapest part of them.  [default: best where there are "
-        "vectors for the model and no setting of trajectories is given, else paper]",
+        help="Compare in this way: 'paper' by trajectories, as the settings of trajectories say; "
+        "'best' by meaning vectors, 'fast' by the cheapest part of them.  [default: best where "
+        "there are vectors for the model and no setting of trajectories is given, else paper]",
     ),
     click.option(
         "--vectors",
-        default=None,
-        help="A folder that `trajsim fit` made.  [default: those that ship with the model]",
+        help="Compare by the vectors in a folder that `trajsim fit` made.  [default: those that "
+        "ship with the model]",
     ),
 )
 
@@ -134,7 +129,7 @@ _INTERVAL_OPTIONS = (
         "--max-trajectories",
         default=Tolerance.max_trajectories,
         show_default=True,
-        help="Of each text, where --tolerance asks for more and more.",
+        help="Stop --tolerance at so many trajectories of each text.",
     ),
 )
 
@@ -165,10 +160,13 @@ def open_model(model_name: str, device: str, dtype: str) -> LanguageModel:
     It is closed at the end of the command, if this is called in one.
     """
     keep_large_buffers()
-    model = load_model(model_name, LoadOptions(device=device, dtype=dtype))
+    options = LoadOptions(device=device, dtype=dtype)
     command = click.get_current_context(silent=True)
-    if command is not None:
-        command.call_on_close(model.close)
+    if command is None:
+        return load_model(model_name, options)
+    with working(f"loading {model_name}"):
+        model = load_model(model_name, options)
+    command.call_on_close(model.close)
     return model
 
 
@@ -189,7 +187,7 @@ def comparison_config(
     """
     if prompt_before is None and prompt_after is None:
         return ComparisonConfig.build(prompt=prompt, full_stop=full_stop, **settings)
-    if prompt != "none":
+    if prompt != COMPARISON_SETTINGS["prompt"].default:
         raise ConfigError("--prompt and --prompt-before or --prompt-after exclude each other")
     own = Prompt(before=prompt_before or "", after=prompt_after or "", full_stop=full_stop)
     return ComparisonConfig.build(prompt=own, **settings)

@@ -1,37 +1,62 @@
-"""Progress bars for work that lasts, on a terminal only."""
+"""Progress of work that lasts: bars with rate and time left, on a terminal only.
+
+What takes less than two seconds shows nothing.
+"""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock, Timer
 
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from similarity.models.base import Advance
-from similarity.pipeline import Progress
+from similarity.pipeline import Progress as StageProgress
 
 # Work that is done sooner shows no bar.
 DELAY_SECONDS = 2.0
+# The speed is that of the last so many seconds: answers of a slow model are minutes apart.
+_SPEED_SECONDS = 1800.0
+
+
+class _RateColumn(ProgressColumn):
+    """Units a second, or seconds a unit where that is above one."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, or nothing while there is none."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        unit = task.fields["unit"]
+        return Text(f"{speed:,.1f} {unit}/s" if speed >= 1 else f"{1 / speed:,.1f} s/{unit}")
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Give a `Progress` that draws one bar for each stage on standard error.
+def progress_bars() -> Iterator[StageProgress]:
+    """Give a function that draws one bar for each stage on standard error.
 
     Of no texts it counts only, as nobody knows how many there are in a stream.
     """
-    bars: list[tqdm] = []  # type: ignore[type-arg]
+    with _display(*_columns()) as display:
 
-    def start(stage: str, texts: int) -> Advance:
-        for done in bars:
-            done.close()
-        bars.append(_bar(stage, "text", texts))
-        return _advance_of(bars[-1])
+        def start(stage: str, texts: int) -> Advance:
+            for task in display.task_ids:
+                display.update(task, visible=False)
+            return _advance_of(display, stage, "text", texts)
 
-    try:
         yield start
-    finally:
-        for bar in bars:
-            bar.close()
 
 
 @contextmanager
@@ -40,24 +65,74 @@ def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[A
 
     What was done before the bar began does not count into the rate.
     """
-    with _bar(stage, unit, total, done) as bar:
-        yield _advance_of(bar)
+    with _display(*_columns()) as display:
+        yield _advance_of(display, stage, unit, total, done)
 
 
-def _bar(stage: str, unit: str, total: int, done: int = 0) -> tqdm:  # type: ignore[type-arg]
-    return tqdm(
-        total=total or None,
-        initial=done,
-        desc=stage,
-        unit=unit,
-        delay=DELAY_SECONDS,
-        disable=not sys.stderr.isatty(),
-        leave=False,
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on standard error that something of unknown length is at work, and since when."""
+    with _display(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    ) as display:
+        display.add_task(what, total=None)
+        yield
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TextColumn("elapsed,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
     )
 
 
-def _advance_of(bar: tqdm) -> Advance:  # type: ignore[type-arg]
+@contextmanager
+def _display(*columns: ProgressColumn) -> Iterator[Progress]:
+    """Give a display that appears after the delay and leaves nothing behind."""
+    console = Console(file=sys.stderr)
+    display = Progress(
+        *columns,
+        console=console,
+        transient=True,
+        speed_estimate_period=_SPEED_SECONDS,
+        # What a command prints is its own: it may go to a file.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    over = shown = False
+    lock = Lock()
+
+    def show() -> None:
+        nonlocal shown
+        with lock:
+            if not over:
+                shown = True
+                display.start()
+
+    timer = Timer(DELAY_SECONDS, show)
+    timer.daemon = True
+    if sys.stderr.isatty():
+        timer.start()
+    try:
+        yield display
+    finally:
+        with lock:
+            over = True
+            timer.cancel()
+            if shown:
+                display.stop()
+
+
+def _advance_of(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> Advance:
+    task = display.add_task(stage, total=total or None, completed=done, unit=unit)
+
     def advance(finished: int) -> None:
-        bar.update(finished)
+        display.advance(task, finished)
 
     return advance

@@ -37,7 +37,8 @@ def vectors_option(command: Command) -> Command:
         "where",
         default=GENERAL,
         show_default=True,
-        help="A folder that `trajsim fit` made; 'general' ships with the embedded model.",
+        help="Use the vectors in this folder, which `trajsim fit` made; 'general' ships with the "
+        "embedded model.",
     )(command)
 
 
@@ -48,46 +49,49 @@ def vectors_option(command: Command) -> Command:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     multiple=True,
     required=True,
-    help="Unlabelled text, one text a line in UTF-8, or that packed as .xz; may be repeated.",
+    help="Fit to the texts in this file, one a line in UTF-8, also packed as .xz; may be repeated.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder to keep the vectors' statistics in; what it had is replaced.",
+    help="Keep the vectors' statistics in this folder; what it had is replaced.",
 )
 @click.option(
     "--per-file",
     type=click.IntRange(min=1),
-    help="Only so many texts of each file, drawn evenly. Without it all are taken.",
+    help="Take only so many texts of each file, drawn evenly.  [default: all]",
 )
 @click.option(
     "--features",
     type=click.Choice(list(FEATURE_SETS)),
     default="full",
     show_default=True,
-    help="'top' is for models behind a server, which tell the most probable next tokens only; "
+    help="Describe texts by these features. 'top' is for models behind a server, which tell the "
+    "most probable next tokens only; "
     "'scored' reads log-probabilities of given tokens alone.",
 )
-@click.option("--n-references", type=int, help="Reference trajectories.")
-@click.option("--reference-tokens", type=int, help="Tokens of each.")
-@click.option("--projection", type=int, help="Coordinates kept of a next-token distribution.")
+@click.option("--n-references", type=int, help="Read so many reference trajectories.")
+@click.option("--reference-tokens", type=int, help="Cut each of them at so many tokens.")
+@click.option(
+    "--projection", type=int, help="Keep so many coordinates of a next-token distribution."
+)
 @click.option(
     "--top-k",
     type=int,
-    help="Most probable tokens that are read of a next-token distribution; 0 reads all. A vLLM "
+    help="Read so many of the most probable next tokens; 0 reads all. A vLLM "
     "server lists 20, or as many as its --max-logprobs says.",
 )
 @click.option(
     "--trigrams",
     type=float,
-    help="Weight of the text's own letters; 0 leaves all to the model.",
+    help="Weigh the text's own letters by this; 0 leaves all to the model.",
 )
-@click.option("--shrinkage", type=float, help="Of the covariance, from 0 to 1.")
-@click.option("--rank", type=int, help="Directions kept of each group of features.")
-@click.option("--seed", type=int, help="Of the reference trajectories.")
-@click.option("--prompt-before", default=None, help="A prompt of your own, before the text.")
-@click.option("--prompt-after", default=None, help="A prompt of your own, after the text.")
+@click.option("--shrinkage", type=float, help="Shrink the covariance by this, from 0 to 1.")
+@click.option("--rank", type=int, help="Keep so many directions of each group of features.")
+@click.option("--seed", type=int, help="Draw other reference trajectories with another seed.")
+@click.option("--prompt-before", default=None, help="Put a prompt of your own before each text.")
+@click.option("--prompt-after", default=None, help="Put a prompt of your own after each text.")
 @model_options
 def fit(
     files: tuple[Path, ...],
@@ -119,7 +123,7 @@ def fit(
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A .npy file, shape (texts, coordinates) in float32. Without it JSON lines are printed.",
+    help="Write a .npy file, shape (texts, coordinates) in float32.  [default: print JSON lines]",
 )
 @click.option("--dimensions", type=int, help="Keep only the first so many coordinates.")
 @vectors_option

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
 from tests.conftest import ROOT
-from tests.similarity.test_batch import GOOD, as_lines, files_in, read
+from tests.similarity.batch.test_batch import GOOD, as_lines, files_in, read
 
 OPTIONS = ("--model", "toy", "-n", "2", "-m", "3")
 
@@ -37,7 +37,7 @@ def test_command_says_what_it_did(tmp_path: Path) -> None:
     [
         (("--chunk", "0"), "a chunk must have at least 1 line, got 0"),
         (("--errors", "in.jsonl"), "must be different files"),
-        (("--seed", "-1"), "seed must be between 0"),
+        (("--preset", "paper", "--vectors", "x"), "leave --vectors out"),
     ],
 )
 def test_bad_options_are_one_clear_line(

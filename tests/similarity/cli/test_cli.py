@@ -91,8 +91,16 @@ def test_matrix_of_standard_input() -> None:
         (("compare", "", "b"), "a text is empty or only white space", 2),
         (("compare", "a", "b\ud800"), "not valid Unicode", 2),
         (("compare", "a" * 5000, "b"), "tokens too long", 2),
-        (("compare", "a", "b", "-n", "0"), "n_trajectories must be between 1 and 10000", 2),
-        (("compare", "a", "b", "-m", "5000"), "max_tokens must be between 1 and 4096", 2),
+        (
+            ("compare", "a", "b", "-n", "0"),
+            "'--n-trajectories' / '-n': 0 is not in the range 1<=x<=10000",
+            2,
+        ),
+        (
+            ("compare", "a", "b", "-m", "5000"),
+            "'--max-tokens' / '-m': 5000 is not in the range 1<=x<=4096",
+            2,
+        ),
         (("compare", "a", "b", "--distance", "l3"), "'l3' is not one of 'l1', 'l2'", 2),
         (("compare", "a", "b", "--prompt", "implies", "--prompt-after", "x"), "exclude each", 2),
         (("explain", "a", "b", "--top", "0"), "--top must be at least 1", 2),

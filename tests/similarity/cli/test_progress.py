@@ -1,44 +1,89 @@
 import io
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
 from similarity.cli import progress
-from similarity.cli.progress import progress_bar, progress_bars
+from similarity.cli.progress import progress_bar, progress_bars, working
 
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
+    def wait_for(self, text: str) -> None:
+        """Wait until something is drawn, as the display has a thread of its own."""
+        deadline = time.monotonic() + 30
+        while text not in self.getvalue():
+            assert time.monotonic() < deadline, self.getvalue()
+            time.sleep(0.01)
 
-def draw(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, delay: float) -> str:
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(progress, "DELAY_SECONDS", delay)
+
+Draw = Callable[[io.StringIO, float], None]
+
+
+@pytest.fixture
+def draws(monkeypatch: pytest.MonkeyPatch) -> Draw:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def to(stream: io.StringIO, delay: float) -> None:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(progress, "DELAY_SECONDS", delay)
+
+    return to
+
+
+def test_bars_on_a_terminal(draws: Draw) -> None:
+    terminal = Terminal()
+    draws(terminal, 0)
     with progress_bars() as start:
         for stage in ("sampling", "scoring"):
             advance = start(stage, 3)
             advance(2)
+            terminal.wait_for(stage)
+            terminal.wait_for("2/3")
             advance(1)
-    return stream.getvalue()
 
 
-def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = draw(monkeypatch, Terminal(), delay=0)
-    assert "sampling" in drawn
-    assert "scoring" in drawn
-
-
-def test_no_bars_elsewhere_or_on_short_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert draw(monkeypatch, io.StringIO(), delay=0) == ""
-    assert draw(monkeypatch, Terminal(), delay=60) == ""
-
-
-def test_one_bar_goes_on_from_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress, "DELAY_SECONDS", 0)
-    with progress_bar("scoring", "line", total=8, done=4) as advance:
+@pytest.mark.parametrize(("stream", "delay"), [(io.StringIO(), 0.0), (Terminal(), 60.0)])
+def test_no_bars_elsewhere_or_on_short_work(stream: io.StringIO, delay: float, draws: Draw) -> None:
+    draws(stream, delay)
+    with progress_bars() as start, working("waiting"), progress_bar("a", "line", 2) as advance:
+        start("sampling", 3)(3)
         advance(2)
-    assert "| 4/8 " in terminal.getvalue()
-    assert "line/s" in terminal.getvalue()
+        time.sleep(0.05)
+    assert stream.getvalue() == ""
+
+
+def test_one_bar_goes_on_from_what_was_done(draws: Draw) -> None:
+    terminal = Terminal()
+    draws(terminal, 0)
+    with progress_bar("scoring", "line", total=8, done=4) as advance:
+        for _ in range(2):
+            advance(1)
+            time.sleep(0.01)
+        terminal.wait_for("6/8")
+        terminal.wait_for("line/s")
+        terminal.wait_for("left")
+
+
+def test_slow_work_is_told_in_seconds_a_unit(draws: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    draws(terminal, 0)
+    clock = iter(range(0, 10**6, 3))
+    monkeypatch.setattr("rich.console.monotonic", lambda: float(next(clock)))
+    with progress_bar("scoring", "pair", total=8) as advance:
+        advance(1)
+        advance(1)
+        terminal.wait_for(" s/pair")
+
+
+def test_work_of_unknown_length_says_since_when(draws: Draw) -> None:
+    terminal = Terminal()
+    draws(terminal, 0)
+    with working("loading the model"):
+        terminal.wait_for("loading the model")
+        terminal.wait_for("0:00:0")

@@ -1,0 +1,92 @@
+"""Settings told once: default, bounds, choices and help stand in the fields of frozen dataclasses.
+
+The checks at birth, the options of the command line and the schemas of the service are made from
+them, or are tested to agree with them (`tests/test_options_agree.py`).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from similarity.validation import check_choice, check_integer, check_number
+
+_KEY = "setting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting that a user may give.
+
+    Attributes
+    ----------
+    default
+        Its value where nothing is given; its type is that of the setting.
+    help
+        One sentence that begins with a verb.
+    at_least, at_most
+        Bounds of a number, both inclusive; None for what is no number.
+    choices
+        All that a name may be; None for what is no name.
+    """
+
+    name: str
+    default: int | float | bool | str
+    help: str
+    at_least: float | None = None
+    at_most: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def type(self) -> type[int] | type[float] | type[bool] | type[str]:
+        """The type of its values."""
+        return type(self.default)
+
+    def check(self, value: object) -> None:
+        """Raise ConfigError unless the setting may have this value."""
+        if self.choices is not None:
+            check_choice(self.name, value, self.choices)
+        elif self.at_least is not None and self.at_most is not None:
+            bounds: Any = {"at_least": self.at_least, "at_most": self.at_most}
+            check = check_integer if self.type is int else check_number
+            check(self.name, value, **bounds)
+
+
+def setting(
+    default: int | float | bool | str,
+    sentence: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    choices: Collection[str] | None = None,
+) -> Any:
+    """Declare a field of a settings dataclass: a `Setting` whose help is the sentence."""
+    told = {
+        "default": default,
+        "help": sentence,
+        "at_least": at_least,
+        "at_most": at_most,
+        "choices": None if choices is None else tuple(choices),
+    }
+    return field(default=default, metadata={_KEY: told})
+
+
+def settings_of(*classes: type) -> dict[str, Setting]:
+    """Return the settings that the fields of dataclasses declare, by name, in their order."""
+    return {
+        declared.name: Setting(name=declared.name, **declared.metadata[_KEY])
+        for cls in classes
+        for declared in fields(cls)
+        if _KEY in declared.metadata
+    }
+
+
+def check_fields(value: Any) -> None:
+    """Check each declared setting of an instance.
+
+    Raises
+    ------
+    ConfigError
+        If one is of another type, out of its bounds or not among its choices.
+    """
+    for name, declared in settings_of(type(value)).items():
+        declared.check(getattr(value, name))

@@ -1,0 +1,138 @@
+"""Each setting has one default, one range and one list of choices at every door."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+
+from eval.cli import evaluate
+from service.client.values import Settings as ClientSettings
+from service.comparison_schemas import ComparisonSettings
+from service.schemas import SamplingSettings
+from similarity.cli.index_commands import query
+from similarity.cli.main import batch, compare, explain, main, matrix
+from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
+from similarity.errors import ConfigError
+from similarity.fields import Setting
+from similarity.presets import PRESETS
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "service" / "static" / "index.html").read_text(encoding="utf-8")
+JSON_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+COMMANDS = [
+    compare,
+    explain,
+    matrix,
+    batch,
+    query,
+    *(evaluate.commands[n] for n in ("sts", "ablate")),
+]
+each_setting = pytest.mark.parametrize("told", COMPARISON_SETTINGS.values(), ids=lambda t: t.name)
+
+
+def controls(name: str) -> list[str]:
+    """Return the values that a choice of the page offers."""
+    (content,) = re.findall(rf'<select id="{name}">(.*?)</select>', PAGE, re.DOTALL)
+    return re.findall(r'<option(?: value="([^"]*)"[^>]*)?>([^<]*)', content)
+
+
+@each_setting
+def test_the_library_refuses_what_lies_beyond_the_bounds(told: Setting) -> None:
+    assert ComparisonConfig.build(**{told.name: told.default}) == ComparisonConfig()
+    beyond: list[Any] = []
+    if told.at_most is not None and told.at_least is not None:
+        beyond = [told.type(told.at_most + 1), told.type(told.at_least - 1)]
+    elif told.choices is not None:
+        beyond = ["no such choice"]
+    for value in beyond:
+        with pytest.raises(ConfigError, match=told.name):
+            ComparisonConfig.build(**{told.name: value})
+
+
+@each_setting
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_options_of_every_command(command: click.Command, told: Setting) -> None:
+    (option,) = [one for one in command.params if one.name == told.name]
+    assert isinstance(option, click.Option)
+    assert (option.default, option.help) == (told.default, told.help)
+    if told.choices is not None:
+        assert isinstance(option.type, click.Choice)
+        assert tuple(option.type.choices) == told.choices
+    elif told.at_least is not None:
+        assert isinstance(option.type, click.IntRange | click.FloatRange)
+        assert option.type.min == told.at_least
+        assert option.type.max in (told.at_most, None)
+
+
+@each_setting
+def test_the_fields_of_requests(told: Setting) -> None:
+    schema = ComparisonSettings.model_json_schema()["properties"][told.name]
+    assert schema["type"] == JSON_TYPES[told.type]
+    assert schema["default"] == told.default
+    assert tuple(schema.get("enum", ())) == (told.choices or ())
+    assert (schema.get("minimum"), schema.get("maximum")) == (told.at_least, told.at_most)
+
+
+def test_requests_and_the_client_have_all_settings() -> None:
+    sampled = COMPARISON_SETTINGS.keys() - {"distance"}
+    assert SamplingSettings.model_fields.keys() == sampled
+    assert COMPARISON_SETTINGS.keys() <= ClientSettings.__annotations__.keys()
+
+
+def test_the_presets() -> None:
+    (schema,) = [
+        one
+        for one in ComparisonSettings.model_json_schema()["properties"]["preset"]["anyOf"]
+        if "enum" in one
+    ]
+    assert set(schema["enum"]) == set(PRESETS)
+    assert {value for value, _ in controls("preset")} == set(PRESETS)
+
+
+@pytest.mark.parametrize(("control", "name"), [("n", "n_trajectories"), ("m", "max_tokens")])
+def test_the_numbers_of_the_page(control: str, name: str) -> None:
+    (tag,) = re.findall(rf'<input id="{control}"[^>]*>', PAGE)
+    told = COMPARISON_SETTINGS[name]
+    assert f'value="{told.default}"' in tag
+    assert f'min="{told.at_least}"' in tag
+
+
+def test_the_choices_of_the_page() -> None:
+    assert tuple(value for value, _ in controls("prompt")) == COMPARISON_SETTINGS["prompt"].choices
+    assert (
+        tuple(name for _, name in controls("distance")) == COMPARISON_SETTINGS["distance"].choices
+    )
+
+
+def walk(command: click.Command, name: str = "trajsim") -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), inner)
+            assert found is not None
+            yield from walk(found, f"{name} {inner}")
+
+
+# Every word that a sentence of --help begins with.
+VERBS = """
+    Add Answer Build Check Compare Compute Cut Describe Divide Double Draw Embed End Explain Find
+    Fit Group Give Index Keep Map Measure Print Put Read Resample Sample Score Search Serve Show
+    Shrink Stop Take Tell Use Weigh Write
+"""
+SENTENCES = {
+    f"{name} {told}": text
+    for name, command in walk(main)
+    for told, text in [
+        ("", command.help),
+        *((one.name, one.help) for one in command.params if isinstance(one, click.Option)),
+    ]
+    # The settings of the service have the descriptions of their environment variables.
+    if name != "trajsim serve" or not told
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_help_begins_with_a_verb(name: str) -> None:
+    assert (SENTENCES[name] or "").partition(" ")[0] in VERBS.split()
