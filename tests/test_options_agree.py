@@ -9,8 +9,8 @@ import pytest
 
 from eval.cli import evaluate
 from service.client.values import Settings as ClientSettings
-from service.comparison_schemas import ComparisonSettings
-from service.schemas import SamplingSettings
+from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.similarity import ComparisonSettings
 from similarity.cli.index_commands import query
 from similarity.cli.main import batch, compare, explain, main, matrix
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
