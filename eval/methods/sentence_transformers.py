@@ -54,4 +54,4 @@ def _loaded(name: str) -> Any:
 
 def _revision(name: str, encoder: Any) -> str:
     config = getattr(getattr(encoder[0], "auto_model", None), "config", None)
-    return revision(Path(name), getattr(config, "_commit_hash", None))
+    return revision(Path(name), getattr(config, "_commit_hash", None) or "unknown")

@@ -1,13 +1,11 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
-import logging
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from similarity.errors import MissingDependencyError, ModelError, ModelNotFoundError
+from similarity.errors import MissingDependencyError, ModelError
 from similarity.law import Law
 from similarity.models.base import (
     Advance,
@@ -23,10 +21,8 @@ from similarity.models.base import (
 )
 
 try:
-    import huggingface_hub
     import torch
-    import transformers
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+    import transformers  # noqa: F401  # said here to be missing, before what builds on it
     from torch import nn
 except ImportError as error:
     raise MissingDependencyError(
@@ -36,16 +32,13 @@ except ImportError as error:
 from similarity.models import packing, sampling
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
+from similarity.models.pretrained import load_pretrained
 from similarity.models.revision import revision
-
-logger = logging.getLogger(__name__)
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
 # Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
-# Seconds to ask the hub which commit a model is at.
-HUB_TIMEOUT = 10.0
 # Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
 MAX_PACK_TOKENS = 384
 
@@ -170,22 +163,12 @@ def load_local(
     ModelNotFoundError
         If nothing can be loaded from there.
     ModelError
-        If there is no such device.
+        If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
     place = _device(device)
     chosen = "float32" if dtype == "auto" and place.type == "cpu" else dtype
     folder = Path(source)
-    where = {} if folder.is_dir() else _on_hub(source)
-    try:
-        with _quiet():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(
-                source, trust_remote_code=False, **where
-            )
-            module = transformers.AutoModelForCausalLM.from_pretrained(
-                source, trust_remote_code=False, dtype=chosen, **where
-            )
-    except (OSError, ValueError, KeyError) as error:
-        raise _not_found(source, error) from error
+    module, tokenizer = load_pretrained(source, dtype=chosen)
     info = ModelInfo(
         name=name or (folder.resolve().name if folder.is_dir() else source),
         revision=revision(folder, getattr(module.config, "_commit_hash", None)),
@@ -204,38 +187,6 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ModelError("no CUDA device here; give --device cpu, or install a CUDA build of torch")
     return torch.device(name)
-
-
-def _on_hub(source: str) -> dict[str, Any]:
-    """Return how to load a hub's model: at its present commit, or from the cache alone."""
-    try:
-        return {"revision": huggingface_hub.model_info(source, timeout=HUB_TIMEOUT).sha}
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise _not_found(source, error) from error
-    except Exception as error:  # of whichever HTTP library the hub's client is built on
-        logger.info("the hub cannot be asked (%s): what is in its cache will do", error)
-        return {"local_files_only": True}
-
-
-def _not_found(source: str, error: Exception) -> ModelNotFoundError:
-    lines = str(error).strip().splitlines() or [repr(error)]
-    return ModelNotFoundError(
-        f"no model {source!r}: {lines[0].rstrip('.')}; give 'embedded', 'toy', the folder of a "
-        "causal language model, or the id of one on a hub that can be reached"
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Load without transformers' own bars, which last a moment and are not for pipes."""
-    bars: Any = transformers.utils.logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()
 
 
 def _end_ids(module: Any, tokenizer: Any) -> frozenset[int]:

@@ -1,26 +1,36 @@
-"""What names the weights and the tokenizer of a model: a commit of a hub, or a folder's hash."""
+"""What names the weights and the tokenizer of a model: a commit of a hub, or a hash of files."""
 
 import hashlib
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
-# What was fitted for a model, and names its revision, is not part of it.
-FITTED = frozenset({"calibration.json"})
+from similarity.errors import ModelError
+from similarity.models.model_files import model_files
 
 
 def revision(source: Path, commit: str | None) -> str:
-    """Return a hash of a folder's weights, tokenizer and settings, or the hub's commit."""
-    if not source.is_dir():
-        return str(commit or "unknown")
+    """Return a hash of all files that a model's numbers depend on, or the hub's commit.
+
+    Parameters
+    ----------
+    source
+        A folder, a file, or the id of a model on a hub.
+
+    Raises
+    ------
+    ModelError
+        If the hub told no commit: then nothing tells this model from another.
+    """
+    if not source.exists():
+        if commit is None:
+            raise ModelError(
+                f"the hub does not tell which commit {source} is at; download it, give the folder"
+            )
+        return commit
     digest = hashlib.sha256()
-    for path in _model_files(source):
-        digest.update(path.name.encode())
+    for path in model_files(source) if source.is_dir() else [source]:
+        name = os.path.relpath(path, source) if source.is_dir() else path.name
+        digest.update(Path(name).as_posix().encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _model_files(folder: Path) -> Iterator[Path]:
-    patterns = ("*.json", "*.safetensors", "*.bin", "*.model")
-    found = (path for pattern in patterns for path in folder.glob(pattern))
-    yield from sorted(path for path in found if path.name not in FITTED)

@@ -1,0 +1,195 @@
+"""Loads a network and its tokenizer by transformers, whole or not at all.
+
+transformers fills missing weights with random numbers and leaves out those that it has no place
+for; here both are errors, and every failure is one line.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import torch
+import transformers
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+from similarity.errors import (
+    MissingDependencyError,
+    ModelError,
+    ModelNotFoundError,
+    TrajsimError,
+    WrongAnswerError,
+)
+from similarity.models.model_files import check_folder
+
+logger = logging.getLogger(__name__)
+
+# Seconds to ask the hub which commit a model is at.
+HUB_TIMEOUT = 10.0
+_LONGEST_MESSAGE = 300
+# Weights of a checkpoint that a language network has no place for and does not need: encoders of
+# images and sound, heads of other tasks, further heads that speculate, and constants.
+_FOREIGN = re.compile(
+    r"(^|[._])(vision|visual|image|audio|speech|video|multi_modal|mtp|score|classifier|v_head|"
+    r"value_head|pooler|seq_relationship|inv_freq|masked_bias|position_ids)([._]|\d|$)"
+)
+
+
+def load_pretrained(source: str, *, dtype: str) -> tuple[Any, Any]:
+    """Load network and tokenizer from a folder or a hub id; remote code is never run.
+
+    Parameters
+    ----------
+    dtype
+        Of the weights, for example "float32"; "auto" is that of the checkpoint.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such folder or hub id.
+    ModelError
+        If a file or a weight is missing, damaged or of another model: the message names it.
+    MissingDependencyError
+        If the checkpoint is quantised, and the library for that is not installed.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        check_folder(folder)
+    where = {} if folder.is_dir() else _on_hub(source)
+    with _one_line(source), _quiet():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            source, trust_remote_code=False, **where
+        )
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            source,
+            trust_remote_code=False,
+            dtype=dtype,
+            output_loading_info=True,
+            # Told of in `mismatched_keys` then, by name.
+            ignore_mismatched_sizes=True,
+            **where,
+        )
+    module, told = loaded
+    check_weights(source, module, told)
+    return module, tokenizer
+
+
+def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
+    """Check that every weight of a network is the checkpoint's, and the other way round.
+
+    Parameters
+    ----------
+    told
+        What transformers told of loading.
+
+    Raises
+    ------
+    WrongAnswerError
+        If weights are missing, of another shape, left out, or no numbers.
+    """
+    for found, keys in (
+        ("is missing from the checkpoint, and random numbers would be in its place", "missing"),
+        ("has another shape in the checkpoint than in the network", "mismatched"),
+        ("is in the checkpoint, and the network has no place for it", "unexpected"),
+    ):
+        names = {_name(key) for key in told[f"{keys}_keys"]}
+        if keys == "unexpected":
+            names = {name for name in names if not _FOREIGN.search(name)}
+        if names:
+            raise _wrong(source, names, found)
+    if told.get("error_msgs") or told.get("conversion_errors"):
+        errors = told.get("error_msgs") or told.get("conversion_errors")
+        raise WrongAnswerError(f"cannot load {source}: {_line(errors)}")
+    if _is_quantised(module.config) and getattr(module, "hf_quantizer", None) is None:
+        raise ModelError(
+            f"{source} is quantised in a way that this transformers does not know; give the "
+            "weights before quantisation"
+        )
+    infinite = {
+        name
+        for name, weight in module.named_parameters()
+        if weight.is_floating_point() and not _is_finite(weight)
+    }
+    if infinite:
+        raise _wrong(source, infinite, "has values that are not finite numbers")
+
+
+def _wrong(source: str, names: Iterable[str], found: str) -> WrongAnswerError:
+    first, *others = sorted(names)
+    more = f" (and {len(others)} more)" if others else ""
+    return WrongAnswerError(
+        f"cannot load {source}: weight {first}{more} {found}; give the checkpoint whole, with the "
+        "config.json that belongs to it"
+    )
+
+
+@torch.inference_mode()
+def _is_finite(weight: torch.Tensor) -> bool:
+    # A sum is not finite where one of its terms is not; narrow types could run over.
+    return bool(weight.sum(dtype=torch.float64).isfinite())
+
+
+def _name(key: Any) -> str:
+    """Return the name of a weight, which comes with its shapes where those do not match."""
+    return str(key[0] if isinstance(key, tuple) else key)
+
+
+def _is_quantised(config: Any) -> bool:
+    return bool(getattr(config, "quantization_config", None))
+
+
+def _on_hub(source: str) -> dict[str, Any]:
+    """Return how to load a hub's model: at its present commit, or from the cache alone."""
+    try:
+        return {"revision": huggingface_hub.model_info(source, timeout=HUB_TIMEOUT).sha}
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise _not_found(source, error) from error
+    except Exception as error:  # of whichever HTTP library the hub's client is built on
+        logger.info("the hub cannot be asked (%s): what is in its cache will do", error)
+        return {"local_files_only": True}
+
+
+@contextmanager
+def _one_line(source: str) -> Iterator[None]:
+    """Translate whatever loading raises, of any of the libraries under it, to one line."""
+    try:
+        yield
+    except (TrajsimError, MemoryError):
+        raise
+    except ImportError as error:
+        raise MissingDependencyError(f"cannot load {source}: {_line(error)}") from error
+    except Exception as error:
+        if Path(source).is_dir():
+            raise ModelError(f"cannot load {source}: {_line(error)}") from error
+        raise _not_found(source, error) from error
+
+
+def _not_found(source: str, error: Exception) -> ModelNotFoundError:
+    return ModelNotFoundError(
+        f"no model {source!r}: {_line(error)}; give 'embedded', 'toy', the folder of a "
+        "causal language model, or the id of one on a hub that can be reached"
+    )
+
+
+def _line(error: object) -> str:
+    """Return what an error says, on one line and not too long."""
+    line = " ".join(str(error).split()) or repr(error)
+    return line[:_LONGEST_MESSAGE].rstrip(". ")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Load without transformers' own bars and tables: what is wrong is an error here."""
+    log: Any = transformers.utils.logging
+    level, shown = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if shown:
+            log.enable_progress_bar()

@@ -1,0 +1,192 @@
+"""A checkpoint that is not whole, or not of its network, is refused in one line."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+
+from similarity.cli.main import main
+from similarity.errors import (
+    MissingDependencyError,
+    ModelError,
+    ModelNotFoundError,
+    WrongAnswerError,
+)
+from similarity.models.local import load_local
+from tests.tiny_models import save_tiny_model
+
+Weights = dict[str, torch.Tensor]
+Edit = Callable[[Path], object]
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model("llama", tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "model"))
+
+
+def weights(change: Callable[[Weights], Weights]) -> Edit:
+    def edit(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+    return edit
+
+
+def without(part: str) -> Edit:
+    return weights(lambda found: {name: w for name, w in found.items() if part not in name})
+
+
+def also(name: str, weight: torch.Tensor) -> Edit:
+    return weights(lambda found: found | {name: weight})
+
+
+def settings(**changes: Any) -> Edit:
+    def edit(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return edit
+
+
+def written(name: str, content: str) -> Edit:
+    return lambda folder: (folder / name).write_text(content)
+
+
+def cut(name: str, count: int) -> Edit:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-count])
+
+
+def renamed(name: str, other: str) -> Edit:
+    return lambda folder: (folder / name).rename(folder / other)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (without("lm_head"), "weight lm_head.weight is missing from the checkpoint"),
+        (without("layers.1."), r"weight model.layers.1.\S+ \(and 8 more\) is missing"),
+        (without("layers.0.mlp.up"), "weight model.layers.0.mlp.up_proj.weight is missing"),
+        (settings(num_hidden_layers=3), r"weight model.layers.2.\S+ \(and 8 more\) is missing"),
+        (settings(num_hidden_layers=1), r"weight model.layers.1.\S+ \(and 8 more\) is in the ch"),
+        (settings(vocab_size=300), r"weight lm_head.weight \(and 1 more\) has another shape"),
+        (also("model.norm.weight", torch.ones(33)), "weight model.norm.weight has another shape"),
+        (
+            also("model.layers.0.mlp.up_proj.bias", torch.ones(64)),
+            "weight model.layers.0.mlp.up_proj.bias is in the checkpoint, and the network has no",
+        ),
+        (
+            also("model.norm.weight", torch.tensor([1.0] * 31 + [float("nan")])),
+            "weight model.norm.weight has values that are not finite",
+        ),
+    ],
+)
+def test_weights_that_do_not_belong(folder: Path, edit: Edit, message: str) -> None:
+    edit(folder)
+    with pytest.raises(WrongAnswerError, match=message):
+        load_local(str(folder))
+
+
+def test_tied_weights_are_not_missing(folder: Path) -> None:
+    without("lm_head")(folder)
+    settings(tie_word_embeddings=True)(folder)
+    assert load_local(str(folder)).vocab_size == 258
+
+
+def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) -> None:
+    expected = load_local(str(folder))
+    also("vision_tower.patch.weight", torch.ones(3))(folder)
+    also("score.weight", torch.ones(2, 32))(folder)
+    found = load_local(str(folder))
+    ids = torch.tensor([[3, 4]])
+    assert torch.equal(found.network.read(ids), expected.network.read(ids))
+
+
+@pytest.mark.parametrize(
+    ("edit", "error", "message"),
+    [
+        (
+            written("model.safetensors", POINTER),
+            ModelError,
+            r"model.safetensors is a pointer of Git LFS and not the file itself; run `git lfs",
+        ),
+        (written("tokenizer.json", POINTER), ModelError, "tokenizer.json is a pointer of Git LFS"),
+        (
+            written("merges.txt", "/annex/objects/SHA256"),
+            ModelError,
+            "merges.txt is a pointer of git-annex",
+        ),
+        (cut("model.safetensors", 100), ModelError, "model.safetensors is damaged: it has"),
+        (written("model.safetensors", "{"), ModelError, "model.safetensors is damaged: its header"),
+        (
+            written("model.safetensors", "\x03" + "\0" * 7 + "{x}"),
+            ModelError,
+            "model.safetensors is damaged: its header cannot be read",
+        ),
+        (written("model.safetensors", ""), ModelError, "model.safetensors is empty"),
+        (cut("config.json", 3), ModelError, "config.json is damaged, not JSON"),
+        (cut("generation_config.json", 3), ModelError, "generation_config.json is damaged"),
+        (cut("tokenizer.json", 100), ModelError, "tokenizer.json is damaged, not JSON"),
+        (renamed("model.safetensors", "x.gguf"), ModelError, "x.gguf and no weights of tran"),
+        (renamed("model.safetensors", "x"), ModelNotFoundError, "it has no weights"),
+        (renamed("config.json", "x"), ModelNotFoundError, "it has no config.json"),
+        (renamed("tokenizer.json", "x"), ModelError, "cannot load .*tokenizer"),
+        (written("adapter_config.json", "{}"), ModelError, "is of an adapter, which would be"),
+        (
+            lambda folder: [
+                renamed("model.safetensors", "a.safetensors")(folder),
+                written(
+                    "model.safetensors.index.json", '{"weight_map": {"w": "part/b.safetensors"}}'
+                )(folder),
+            ],
+            ModelError,
+            "part/b.safetensors is missing, and another file names it",
+        ),
+        (
+            settings(quantization_config={"quant_method": "gptq", "bits": 4}),
+            MissingDependencyError,
+            "pip install",
+        ),
+        (settings(quantization_config={"quant_method": "new"}), ModelError, "is quantised in a w"),
+        (settings(model_type="new"), ModelError, "cannot load .*model type `new`"),
+        (settings(model_type="t5"), ModelError, "cannot load .*T5Config"),
+        (
+            settings(model_type="new", auto_map={"AutoConfig": "a.B"}),
+            ModelError,
+            "cannot load .*custom code",
+        ),
+        (settings(num_attention_heads=5), ModelError, "cannot load .*multiple of the number"),
+        (settings(num_hidden_layers="2"), ModelError, "cannot load .*expected int"),
+    ],
+)
+def test_a_damaged_folder(folder: Path, edit: Edit, error: type[ModelError], message: str) -> None:
+    edit(folder)
+    with pytest.raises(error, match=message) as raised:
+        load_local(str(folder))
+    assert "\n" not in str(raised.value)
+
+
+def test_the_command_line_says_it_in_one_line(folder: Path) -> None:
+    without("lm_head")(folder)
+    result = CliRunner().invoke(main, ["compare", "a", "b", "--model", str(folder)])
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "lm_head.weight" in result.stderr
+
+
+def test_a_service_does_not_start(folder: Path) -> None:
+    written("model.safetensors", POINTER)(folder)
+    result = CliRunner().invoke(main, ["serve", "--model", str(folder), "--port", "0"])
+    assert result.exit_code == 1
+    assert "pointer of Git LFS" in result.stderr.splitlines()[-1]
