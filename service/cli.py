@@ -1,5 +1,6 @@
 """`trajsim serve`: settings from options and environment, then the server."""
 
+import os
 import signal
 import socket
 import sys
@@ -16,6 +17,9 @@ from similarity.cli.options import open_model
 from similarity.errors import ConfigError
 
 Result = TypeVar("Result")
+
+# Threads that may outlive the server.
+WORKERS = frozenset({"model", "request", "probe"})
 
 CURL = """\
 curl -s http://{address}/v1/similarity -H 'content-type: application/json' \\{key}
@@ -72,6 +76,19 @@ def serve(**options: str | None) -> None:
     if not server.started:
         sys.exit(1)
     click.echo("stopped", err=True)
+    _leave_threads()
+
+
+def _leave_threads() -> None:
+    """End the process now if a request or a call of the model is still at work in a thread.
+
+    The interpreter's own end would wait for their native code, or crash in it.
+    """
+    current = threading.current_thread()
+    if any(thread.name in WORKERS for thread in threading.enumerate() if thread is not current):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _in_a_thread(work: Callable[[], Result]) -> Result:

@@ -57,6 +57,15 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
     max_texts: int = Field(512, ge=2, description="Texts of one request, at most.")
+    max_items: int = Field(
+        16_384, ge=2, description="Items of any list in a request: pairs, documents, inputs."
+    )
+    max_cells: int = Field(
+        2**18, ge=1, description="Rows × columns of a request, or texts × continuations."
+    )
+    max_answer_bytes: int = Field(
+        64 * MEBIBYTE, ge=1, description="Bytes of an answer, about, estimated before any work."
+    )
     max_characters: int = Field(20_000, ge=1, description="Characters of one text, at most.")
     max_trajectories: int = Field(
         100, ge=1, le=MAX_TRAJECTORIES, description="Continuations a request may ask of a text."
@@ -69,6 +78,10 @@ class Settings(BaseSettings):
     )
     deadline_seconds: float = Field(300, gt=0, description="For a request, waiting included.")
     body_seconds: float = Field(20, gt=0, description="For a request's head, and for its body.")
+
+    write_seconds: float = Field(
+        20, gt=0, description="For a client to read on, before its connection is closed."
+    )
 
     max_active: int = Field(64, ge=1, description="Requests worked on at once, at most.")
     max_queued: int = Field(128, ge=0, description="Requests that wait for that, at most.")

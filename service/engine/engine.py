@@ -4,19 +4,21 @@ The library is synchronous: it runs in a worker thread for each request that is 
 the event loop. Beyond `max_active` requests wait in order; beyond `max_queued` they are refused.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
-from anyio.to_thread import run_sync
 
 from service.engine.cache import Cache
+from service.engine.durations import Durations
 from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, DrainingError
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.request_model import RequestModel, SharedModel, Usage
 from service.engine.scheduler import Scheduler
+from service.engine.workers import fail, start_in_thread
 from service.settings import MEBIBYTE, Settings
 from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel
@@ -60,10 +62,8 @@ class Engine:
         )
         self._shared = SharedModel(model, self._scheduler, cache, metrics, vectors)
         self._active = anyio.CapacityLimiter(settings.max_active)
-        self._probes = anyio.CapacityLimiter(2)
-        # Of the requests answered lately, for Retry-After.
-        self._mean_seconds = 1.0
-        self._running: set[RequestModel] = set()
+        self._durations = Durations()
+        self._running: dict[RequestModel, asyncio.Future[Any]] = {}
         metrics.watch("active_requests", "Requests worked on.", lambda: self.active)
         metrics.watch("queued_requests", "Requests that wait.", lambda: self.queued)
         metrics.watch("waiting_units", "Parts of requests that wait.", self._scheduler.waiting)
@@ -100,18 +100,22 @@ class Engine:
 
         def work() -> Result:
             request_model.usage.seconds["queue"] += time.monotonic() - began
+            self.health.check()
             return function(request_model)
 
-        self._running.add(request_model)
         try:
             with anyio.move_on_after(self._settings.deadline_seconds):
-                result = await run_sync(work, abandon_on_cancel=True, limiter=self._active)
-                self._account(request_model.usage, time.monotonic() - began)
+                async with self._active:
+                    future = self._running[request_model] = start_in_thread(work, "request")
+                    result = await future
+                self._account(request_model.usage)
+                self._durations.add(time.monotonic() - began)
                 return result, request_model.usage
         finally:
             # Of a request that is answered nothing is left to give up.
             request_model.cancel(ClientGoneError("the client went away"))
-            self._running.discard(request_model)
+            self._running.pop(request_model, None)
+        self._durations.add(time.monotonic() - began)
         raise DeadlineError(
             f"no answer within {self._settings.deadline_seconds:g} seconds; send fewer texts, "
             "or a smaller n_trajectories or max_tokens"
@@ -128,14 +132,22 @@ class Engine:
                 self.health.check()
             except BackendUnavailableError as error:
                 self._scheduler.cancel_all(error)
+                self._leave(error, only_calling=True)
             await anyio.sleep(self._settings.probe_seconds)
 
     def give_up(self) -> None:
         """Fail what is still in flight, at the end of the grace period."""
-        for request_model in list(self._running):
-            request_model.cancel(
-                DrainingError("the service went down before this was done; send it again")
-            )
+        self._leave(DrainingError("the service went down before this was done; send it again"))
+
+    def _leave(self, error: Exception, *, only_calling: bool = False) -> None:
+        """Fail the running requests, whatever their threads are doing.
+
+        `only_calling` are those that wait for the model outside of the scheduler.
+        """
+        for request_model, future in list(self._running.items()):
+            if request_model.calling or not only_calling:
+                request_model.cancel(error)
+                fail(future, error)
 
     def close(self) -> None:
         """End the scheduler's thread."""
@@ -144,14 +156,13 @@ class Engine:
     def _admit(self) -> None:
         self.health.check()
         if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
-            wait = self._mean_seconds * (1 + self.queued / self._settings.max_active)
+            wait = self._durations.expected(self.queued + self.active)
             raise BusyError(
                 f"{self.queued} requests are waiting already; send it again later",
-                retry_after=min(wait, 60.0),
+                retry_after=min(wait, self._settings.deadline_seconds),
             )
 
-    def _account(self, usage: Usage, seconds: float) -> None:
-        self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
+    def _account(self, usage: Usage) -> None:
         tokens = {
             "sampled": usage.sampled_tokens,
             "scored": usage.scored_tokens,
@@ -161,12 +172,12 @@ class Engine:
 
     async def _probe(self) -> None:
         with anyio.fail_after(PROBE_PATIENCE):
-            await run_sync(self.model.check_alive, abandon_on_cancel=True, limiter=self._probes)
+            await start_in_thread(self.model.check_alive, "probe")
         if self.health.busy or self.health.recent:
             return
         request_model = RequestModel(self._shared)
         try:
             with anyio.fail_after(self._settings.stall_seconds):
-                await run_sync(request_model.probe, abandon_on_cancel=True, limiter=self._probes)
+                await start_in_thread(request_model.probe, "probe")
         finally:
             request_model.cancel(BackendUnavailableError("a probe was given up"))

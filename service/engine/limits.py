@@ -86,8 +86,8 @@ def check_texts(texts: Iterable[str], settings: Settings) -> None:
         Saying what is too much, and how much is allowed.
     """
     lengths = [len(text) for text in texts]
-    _refuse_above(len(lengths), settings.max_texts, "different texts")
-    _refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
+    refuse_above(len(lengths), settings.max_texts, "different texts")
+    refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
 
 
 def check_tokens(tokens: int, settings: Settings) -> None:
@@ -98,7 +98,7 @@ def check_tokens(tokens: int, settings: Settings) -> None:
     RequestTooLargeError
         Saying how many, and how many are allowed.
     """
-    _refuse_above(
+    refuse_above(
         tokens,
         settings.max_request_tokens,
         "tokens to sample and score (texts and their pairs × n_trajectories × max_tokens)",
@@ -109,7 +109,36 @@ def _tokens_of_text(config: ComparisonConfig) -> int:
     return config.sampling.n_trajectories * config.sampling.max_tokens
 
 
-def _refuse_above(got: int, allowed: int, what: str) -> None:
+def check_cells(cells: int, settings: Settings) -> None:
+    """Refuse too many cells: pairs of rows and columns, or of texts and continuations.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying how many, and how many are allowed.
+    """
+    refuse_above(cells, settings.max_cells, "cells (rows × columns, or texts × continuations)")
+
+
+def check_answer(size: float, settings: Settings) -> None:
+    """Refuse a request whose answer would have more than so many bytes, about.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying how many, and how many are allowed.
+    """
+    refuse_above(int(size), settings.max_answer_bytes, "bytes of answer, about")
+
+
+def refuse_above(got: int, allowed: int, what: str) -> None:
+    """Refuse a request that has more of something than is allowed.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying how much, and how much is allowed.
+    """
     if got > allowed:
         raise RequestTooLargeError(
             f"the request has {got} {what}; at most {allowed} are allowed here, so send less"

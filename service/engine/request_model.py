@@ -5,9 +5,9 @@ request's own that waits here while the scheduler works.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from similarity.models.base import (
 )
 from similarity.models.wrapper import WrapperModel
 from similarity.vectors.meaning import MeaningVectors, shortened
+
+Result = TypeVar("Result")
 
 STAGES = ("queue", "sample", "score", "embed")
 
@@ -71,6 +73,42 @@ class RequestModel(WrapperModel):
         self._shared = shared
         self._queue = RequestQueue()
         self.usage = Usage()
+        # Whether its thread waits for the model outside of the scheduler.
+        self.calling = False
+
+    def check_cancelled(self) -> None:
+        """Raise what `cancel` was given, if it was called: for loops that call no model."""
+        if self._queue.error is not None:
+            raise self._queue.error
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids of a prefix."""
+        return self._call(lambda: self.wrapped.encode(text))
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return the ids of each text."""
+        return self._call(lambda: self.wrapped.encode_all(texts))
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of a text that follows another."""
+        return self._call(lambda: self.wrapped.encode_continuation(text))
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text of token ids, without special tokens."""
+        return self._call(lambda: self.wrapped.decode(token_ids))
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise ConfigError if the model cannot score under this law."""
+        self._call(lambda: self.wrapped.check_scoring(law))
+
+    def _call(self, function: Callable[[], Result]) -> Result:
+        """Call the model outside of the scheduler: the engine may give this up."""
+        self.check_cancelled()
+        self.calling = True
+        try:
+            return function()
+        finally:
+            self.calling = False
 
     def cancel(self, error: Exception) -> None:
         """Give up all work of this request; whoever waits for it gets the error, now."""
@@ -163,16 +201,19 @@ class RequestModel(WrapperModel):
         if groups is not None:
             vectors = vectors.only(*groups)
         kept = vectors.check_dimensions(dimensions)
-        costs = vectors.tokens(texts)
+        distinct = list(dict.fromkeys(texts))
+        costs = dict(zip(distinct, self._call(lambda: vectors.tokens(distinct)), strict=True))
         items = [
             WorkItem(
                 EmbedRequest(text, vectors.groups), Law(), (embed_key(text, vectors.groups),), cost
             )
-            for text, cost in zip(texts, costs, strict=True)
+            for text, cost in costs.items()
         ]
         answers = cast(list[list[Rows]], self._answers(items))
-        self.usage.scored_tokens += sum(costs)
-        return shortened(np.stack([vector for (vector,) in answers]), kept)
+        self.usage.scored_tokens += sum(costs[text] for text in texts)
+        rows = shortened(np.stack([vector for (vector,) in answers]), kept)
+        places = {text: i for i, text in enumerate(distinct)}
+        return rows[[places[text] for text in texts]]
 
     def _answers(self, items: Sequence[WorkItem]) -> list[Answer]:
         """Return each item's answer, from the cache or from the model."""

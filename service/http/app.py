@@ -87,6 +87,8 @@ def create_app(
     # Its documentation page loads nothing from elsewhere: it must work where there is no internet.
     app = FastAPIOffline(
         redoc_url=None,
+        # A redirect would repeat the Host that the client sent, whichever it is.
+        redirect_slashes=False,
         title="trajsim",
         version=__version__,
         description=DESCRIPTION,

@@ -31,6 +31,7 @@ class Body:
         self._end = time.monotonic() + seconds
         self._arrived = 0
         self._announced = int(headers.get("content-length") or 0)
+        self.ambiguous = "content-length" in headers and "transfer-encoding" in headers
         self.complete = not (self._announced or "transfer-encoding" in headers)
 
     async def receive(self) -> Message:

@@ -70,6 +70,7 @@ class RequestMiddleware:
             seconds=self._body_seconds,
         )
         exchange = _Exchange(scope, send, body)
+        exchange.ambiguous = body.ambiguous
         span = (
             self._tracing.span("HTTP", Headers(scope=scope))
             if self._tracing
@@ -85,6 +86,12 @@ class RequestMiddleware:
         if self._drain.draining and not probe:
             error = DrainingError("the service is going down; send it to another one, or later")
             await exchange.refuse(problem_of(error))
+            return
+        if exchange.ambiguous:
+            refusal = HTTPException(
+                400, "the request has both Content-Length and Transfer-Encoding; send one of them"
+            )
+            await exchange.refuse(problem_of(refusal))
             return
         self._drain.in_flight += not probe
         try:
@@ -135,6 +142,8 @@ class _Exchange:
         self.body = body
         self.began = time.monotonic()
         self.status = 0
+        # Where its body ends can be read in two ways, so no more is read from its connection.
+        self.ambiguous = False
         self._send = send
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
         given = Headers(scope=scope).get("x-request-id", "")
@@ -167,8 +176,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            await self.body.drop()
-            if not self.body.complete:
+            if not self.ambiguous:
+                await self.body.drop()
+            if self.ambiguous or not self.body.complete:
                 # Or the server would read on, however long the body is.
                 headers["Connection"] = "close"
             headers["X-Request-Id"] = self.request_id

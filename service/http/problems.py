@@ -79,6 +79,7 @@ HTTP_CODES = {
     405: "method_not_allowed",
     408: "body_timeout",
     413: "body_too_large",
+    415: "unsupported_media_type",
 }
 
 

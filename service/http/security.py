@@ -1,7 +1,6 @@
 """Who may call: bearer keys, compared in constant time."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -66,7 +65,7 @@ def _key_of(authorization: str) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not ASCII or not UTF-8
             return ""
     return ""
 

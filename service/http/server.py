@@ -1,20 +1,18 @@
-"""uvicorn, with what it lacks: a time limit for request heads, and a drain before it stops."""
+"""uvicorn, with what it lacks: slow connections are closed, and it drains before it stops."""
 
 import asyncio
 import logging
 import signal
 import socket
 import time
-from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.http.connection import connection_class
 from service.http.middleware import Drain
 from service.settings import Settings
 
@@ -27,50 +25,12 @@ IDLE_SECONDS = 75
 LAST_WORDS_SECONDS = 1
 
 
-def head_limited(seconds: float) -> type[asyncio.Protocol]:
-    """Return a protocol that closes connections whose request head takes longer to arrive."""
-
-    class HeadLimited(H11Protocol):
-        _head_timer: TimerHandle | None = None
-
-        def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self._await_head()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.conn.their_state is not h11.IDLE:
-                self._stop_waiting()
-            elif self._head_timer is None:
-                self._await_head()
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            # The next head may have begun to arrive while this answer was written.
-            begun, _ = self.conn.trailing_data
-            if begun and self.conn.their_state is h11.IDLE and self._head_timer is None:
-                self._await_head()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
-
-        def _await_head(self) -> None:
-            self._head_timer = self.loop.call_later(seconds, self.transport.close)
-
-        def _stop_waiting(self) -> None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-
-    return HeadLimited
-
-
 class Server(uvicorn.Server):
-    """Says when it is ready; at the first signal it drains, at the second it stops at once.
+    """Says when it is ready; at the first signal it drains, at the second it gives up its requests.
 
     Draining: not ready any more and no new requests, then those in flight finish within the
-    grace period, then the port closes and the process exits 0.
+    grace period, then the port closes and the process exits 0. Requests that are given up are
+    answered 503. A third signal ends it at once.
     """
 
     def __init__(
@@ -81,7 +41,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            http=head_limited(settings.body_seconds),
+            http=connection_class(settings.body_seconds, settings.write_seconds),
             ws="none",
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=LAST_WORDS_SECONDS,
@@ -92,6 +52,7 @@ class Server(uvicorn.Server):
         self._drain: Drain = app.state.drain
         self._announce = announce
         self._draining: asyncio.Task[None] | None = None
+        self._hurried = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -103,8 +64,11 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first signal; a Ctrl-C need not wait for a balancer to notice."""
-        if self._drain.draining or self._loop is None or not self.started:
+        if self._loop is None or not self.started or self._hurried:
             self.should_exit = self.force_exit = True
+            return
+        if self._drain.draining:
+            self._hurried = True
             return
         pause = 0.0 if sig == signal.SIGINT else self._settings.drain_seconds
         self._drain.begin()
@@ -115,9 +79,17 @@ class Server(uvicorn.Server):
 
     async def _finish(self, pause: float) -> None:
         began = time.monotonic()
-        await asyncio.sleep(pause)
-        while self._drain.in_flight and time.monotonic() - began < self._settings.grace_seconds:
-            await asyncio.sleep(0.05)
+
+        async def wait(seconds: float) -> bool:
+            """Wait a moment if the time is not over; return whether it was not."""
+            going = not self._hurried and time.monotonic() - began < seconds
+            await asyncio.sleep(0.05 if going else 0)
+            return going
+
+        while await wait(pause):
+            pass
+        while self._drain.in_flight and await wait(self._settings.grace_seconds):
+            pass
         if self._drain.in_flight:
             logger.warning("giving up requests", extra={"in_flight": self._drain.in_flight})
             self._drain.give_up()

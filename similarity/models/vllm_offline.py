@@ -19,7 +19,6 @@ from similarity.errors import (
 )
 from similarity.law import Law
 from similarity.models.base import (
-    Ability,
     Advance,
     Continuation,
     LanguageModel,
@@ -50,8 +49,6 @@ FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 
 class OfflineModel(LanguageModel):
     """A model in vLLM's engine, made by `load_offline`."""
-
-    abilities = frozenset({Ability.TOP_TOKENS})
 
     def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
         self.info = info

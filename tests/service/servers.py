@@ -22,6 +22,13 @@ PATIENCE = 30.0
 @contextmanager
 def running(model: LanguageModel, **settings: object) -> Iterator[str]:
     """Serve a model in a thread; give the server's address."""
+    with serving(model, **settings) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving(model: LanguageModel, **settings: object) -> Iterator[tuple[str, Server]]:
+    """Serve a model in a thread; give the server's address, and the server."""
     chosen = Settings(port=0, **settings)
     listening = socket.create_server(("127.0.0.1", 0))
     ready = threading.Event()
@@ -30,7 +37,7 @@ def running(model: LanguageModel, **settings: object) -> Iterator[str]:
     thread.start()
     assert ready.wait(PATIENCE)
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", server
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

@@ -79,7 +79,24 @@ def test_a_body_that_is_not_declared_as_json_is_refused(client):
     answer = client.post(
         "/v1/similarity", content=b'{"pairs": [["a", "b"]]}', headers={"content-type": "text/plain"}
     )
-    assert answer.status_code in {415, 422}
+    assert answer.status_code == 415
+    assert code_of(answer) == "unsupported_media_type"
+    assert "Content-Type: application/json" in answer.json()["error"]["message"]
+
+
+def test_a_body_of_no_type_is_told_so(client):
+    answer = client.post("/v1/similarity", content=b'{"pairs": [["a", "b"]]}')
+    assert answer.status_code == 415
+    assert "got none" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[" * 100_000, b'"\xff"', b'{"pairs": NaN}', b"9" * 10_000, b"{]"]
+)
+def test_malformed_json_is_400(client, content):
+    answer = client.post("/v1/similarity", content=content, headers=HEADERS)
+    assert answer.status_code == 400
+    assert code_of(answer) == "invalid_body"
 
 
 def test_unknown_paths_and_methods(client):

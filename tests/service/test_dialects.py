@@ -1,4 +1,4 @@
-"""The dialects of other servers, against the documented examples of the servers that they come from."""
+"""The dialects of other servers, against the documented examples of each."""
 
 import pytest
 

@@ -1,5 +1,6 @@
 """Hostile connections, byte by byte: refused cheaply, and the service lives on."""
 
+import base64
 import resource
 import socket
 import time
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from similarity.models.toy import ToyModel
-from tests.service.servers import running
+from tests.service.servers import running, serving
 
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -150,3 +151,42 @@ def test_what_is_no_http_gets_400(url, raw):
     with connect(url) as connection:
         connection.sendall(raw)
         assert answer_to(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_whose_end_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read(url):
+    smuggled = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    lengths = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(url) as connection:
+        connection.sendall(HEAD + lengths + b"0\r\n\r\n" + smuggled)
+        answer = b""
+        while more := answer_to(connection):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in answer.lower()
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "key", [b"\xff\xfe", b"***", b"a", base64.b64encode(b"\xff\xff"), b"\xc3\xa9" * 10]
+)
+def test_credentials_that_are_no_base64_are_refused_with_401(key):
+    with running(ToyModel(), api_keys="right") as address, connect(address) as connection:
+        connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + key)
+        connection.sendall(b"\r\n\r\n")
+        assert answer_to(connection).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_path_with_a_slash_too_many_does_not_send_clients_to_a_foreign_host(url):
+    answer = httpx.get(f"{url}/v1/models/", headers={"host": "evil.example"})
+    assert answer.status_code == 404
+    assert "evil.example" not in str(answer.headers) + answer.text
+
+
+def test_answers_are_not_held_back_for_an_acknowledgement():
+    with serving(ToyModel()) as (address, server), connect(address) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer_to(connection)
+        sockets = [c.transport.get_extra_info("socket") for c in server.server_state.connections]
+        delays = [s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in sockets]
+    assert delays
+    assert all(delays)

@@ -67,6 +67,20 @@ def test_after_the_grace_period_requests_are_given_up_with_an_answer():
     assert "Traceback" not in errors
 
 
+def test_a_second_signal_answers_503_to_those_in_flight():
+    with ServeProcess("--model", "toy") as serve, ThreadPoolExecutor(1) as pool:
+        rows = {"rows": [f"text {i}" for i in range(8)], **SLOW}
+        slow = pool.submit(httpx.post, f"{serve.url}/v1/similarity", json=rows, timeout=60)
+        time.sleep(0.5)
+        serve.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        code, errors = serve.stop(signal.SIGINT)
+        assert slow.result().status_code == 503
+        assert slow.result().json()["error"]["code"] == "shutting_down"
+    assert code == 0, errors
+    assert "Traceback" not in errors
+
+
 def test_a_taken_port_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

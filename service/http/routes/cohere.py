@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from service.http.call import CallOf
+from service.http.json_body import JsonRoute
 from service.http.schemas.cohere import (
     ApiVersion,
     BilledUnits,
@@ -20,7 +21,7 @@ from similarity.results import Score
 
 DOCUMENTS_OF_A_SEARCH = 100
 
-router = APIRouter(responses=ERRORS, tags=["compat"])
+router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
 
 @router.post("/v1/rerank", summary="As Jina and vLLM", response_model_exclude_none=True)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from service.engine.limits import check_texts
 from service.http.call import CallOf
+from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS, error_answer
 from service.http.schemas.openai import (
     EmbeddingItem,
@@ -15,7 +16,7 @@ from service.http.schemas.openai import (
 )
 from similarity.models.base import Rows
 
-router = APIRouter(responses=ERRORS, tags=["compat"])
+router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
 
 @router.post(

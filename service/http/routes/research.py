@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from service.engine.limits import check_sampling, check_scoring, check_settings
 from service.http.call import CallOf
+from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.research import (
     LikelihoodsRequest,
@@ -20,7 +21,7 @@ from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 
-router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
+router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
 
 @router.post("/trajectories", summary="Sample continuations of texts")

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from service.http.call import CallOf
+from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.similarity import (
     MatrixRequest,
@@ -13,7 +14,7 @@ from service.http.schemas.similarity import (
 )
 from service.http.schemas.usage import TokenUsage
 
-router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
+router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
 
 @router.post(

@@ -3,10 +3,11 @@
 from fastapi import APIRouter
 
 from service.http.call import CallOf
+from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.tei import SentenceSimilarityRequest
 
-router = APIRouter(responses=ERRORS, tags=["compat"])
+router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
 
 @router.post("/similarity", summary="As text-embeddings-inference")

@@ -5,11 +5,12 @@ import time
 from fastapi import APIRouter
 
 from service.http.call import CallOf
+from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.usage import OpenAIUsage
 from service.http.schemas.vllm import ScoreItem, ScoreRequest, ScoreResponse
 
-router = APIRouter(responses=ERRORS, tags=["compat"])
+router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
 
 @router.post("/v1/score", summary="As vLLM")

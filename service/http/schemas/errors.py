@@ -41,6 +41,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     401: error_answer("No valid API key, where the service has keys."),
     408: error_answer("The body arrived too slowly."),
     413: error_answer("The request is larger, or costs more, than is ever allowed."),
+    415: error_answer("The body is not declared as JSON."),
     422: error_answer("The request is not valid."),
     429: error_answer("Too many requests wait already.", headers=RETRY_AFTER),
     500: error_answer("The service failed."),

@@ -12,7 +12,6 @@ import anyio
 from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
-    Ability,
     Advance,
     Continuation,
     LanguageModel,
@@ -45,8 +44,6 @@ class ServerModel(LanguageModel):
 
     Any number of threads may use it at once.
     """
-
-    abilities = frozenset({Ability.TOP_TOKENS})
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         self.identity = identity

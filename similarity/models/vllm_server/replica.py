@@ -99,7 +99,7 @@ class Replica:
             return read(json.loads(response.content))
         except WrongAnswerError as error:
             raise WrongAnswerError(f"{self.url} {error}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WrongAnswerError(
                 f"{self.url} gave an answer that is not JSON ({_first_line(error)}); is it a "
                 "vLLM server?"

@@ -74,6 +74,7 @@ def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
         (answers(400, NOT_FINITE), WrongAnswerError, "not finite"),
         (answers(200, '{"choices": [{"ind'), WrongAnswerError, "not JSON"),
         (answers(200, ""), WrongAnswerError, "not JSON"),
+        (answers(200, "[" * 300_000), WrongAnswerError, "not JSON"),
         (answers(200, "[1, 2]"), WrongAnswerError, "another shape"),
         (raises(httpx.ReadTimeout), BackendTimeoutError, "READ_TIMEOUT"),
         (raises(httpx.DecodingError), WrongAnswerError, "gave no HTTP"),  # type: ignore[arg-type]

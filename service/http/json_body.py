@@ -1,0 +1,107 @@
+"""A request's JSON body: parsed before its fields are checked, its lists bounded in length."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from anyio.to_thread import run_sync
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from service.engine.limits import refuse_above
+from service.settings import Settings
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+# A longer body is parsed in a thread, so that the event loop turns meanwhile.
+PARSED_AT_ONCE = 2**16
+
+
+class JsonRequest(Request):
+    """A request whose body is parsed already."""
+
+    content: Any = None
+
+    async def json(self) -> Any:
+        """Return the parsed body."""
+        return self.content
+
+
+class JsonRoute(APIRoute):
+    """A route that reads its body by `read_json`."""
+
+    def get_route_handler(self) -> Handler:
+        """Return what handles a request."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def read_and_handle(request: Request) -> Response:
+            read = JsonRequest(request.scope, request.receive)
+            content = await read.body()
+            _check_type(read)
+            settings: Settings = request.app.state.settings
+            if len(content) <= PARSED_AT_ONCE:
+                read.content = parsed(content, settings.max_items)
+            else:
+                read.content = await run_sync(parsed, content, settings.max_items)
+            return await handle(read)
+
+        return read_and_handle
+
+
+def parsed(content: bytes, max_items: int) -> Any:
+    """Return the value that a body stands for.
+
+    Raises
+    ------
+    HTTPException
+        400 if it is not JSON.
+    RequestTooLargeError
+        If a list has more than `max_items` items.
+    """
+    try:
+        value = json.loads(content, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        message = f"the body is not JSON: {error.msg} at character {error.pos + 1}"
+        raise HTTPException(400, message) from error
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, "the body is not JSON: it is not UTF-8") from error
+    except RecursionError as error:
+        raise HTTPException(400, "the body is not JSON: it is nested too deeply") from error
+    except ValueError as error:
+        raise HTTPException(400, f"the body is not JSON: {error}") from error
+    check_lists(value, max_items)
+    return value
+
+
+def check_lists(content: Any, max_items: int) -> None:
+    """Refuse lists that are too long, wherever they are.
+
+    Raises
+    ------
+    RequestTooLargeError
+        Saying which, and how many items are allowed.
+    """
+    open_values: list[tuple[str, Any]] = [("the body", content)]
+    while open_values:
+        name, value = open_values.pop()
+        if isinstance(value, dict):
+            open_values += [(str(key)[:40], inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            refuse_above(len(value), max_items, f"items in {name}")
+            open_values += [(name, inner) for inner in value if isinstance(inner, (list, dict))]
+
+
+def _check_type(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    main, _, sub = given.partition(";")[0].strip().lower().partition("/")
+    if main == "application" and (sub == "json" or sub.endswith("+json")):
+        return
+    got = f"got {given[:80]!r}" if given else "got none"
+    raise HTTPException(415, f"send the header 'Content-Type: application/json'; {got}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
