@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from similarity.errors import MissingDependencyError, ModelError
+from similarity.errors import MissingDependencyError, ModelError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
+    Ability,
     Advance,
     Continuation,
     LanguageModel,
@@ -30,6 +31,7 @@ except ImportError as error:
     ) from error
 
 from similarity.models import packing, sampling
+from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.pretrained import load_pretrained
@@ -39,6 +41,8 @@ from similarity.models.revision import revision
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
 # Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
+# Tokens read at a time where no logits are made.
+MAX_READ_TOKENS = 4096
 # Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
 MAX_PACK_TOKENS = 384
 
@@ -57,6 +61,8 @@ class LocalModel(LanguageModel):
         self._one_at_a_time = threading.Lock()
         self.end_ids = _end_ids(network.module, tokenizer)
         self.vocab_size = network.vocab_size
+        of_head = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
+        self.abilities = frozenset(Ability) - (of_head if network.head is None else set())
         device = network.device.type
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
@@ -118,6 +124,46 @@ class LocalModel(LanguageModel):
             found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
             states |= zip(batch, found, strict=True)
         return [states[i] for i in range(len(prefixes))]
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        """Read prefixes of like length together, without the head."""
+        states = self._next_states(prefixes)
+        found: Rows = states.float().cpu().numpy()
+        return found
+
+    def output_head(self) -> tuple[Rows, Rows | None]:
+        """Return the head's weight and bias, with the factor that the network puts on logits."""
+        head = self._head()
+        with torch.inference_mode():
+            weight: Rows = (head.linear.weight.float() * head.scale).cpu().numpy()
+            given: torch.Tensor | None = head.linear.bias
+            bias = None if given is None else (given.float() * head.scale).cpu().numpy()
+        return weight, bias
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Make logits of some states at a time, and keep the chosen columns."""
+        if self.network.head is None:
+            return super().next_log_probs(prefixes, token_ids)
+        found = packing.chosen_log_probs(
+            self._next_states(prefixes), self.network.head, token_ids, self._max_batch_tokens
+        )
+        rows: Rows = found.cpu().numpy()
+        return rows
+
+    def _next_states(self, prefixes: Sequence[TokenIds]) -> torch.Tensor:
+        head = self._head()
+        states = head.linear.weight.new_empty((len(prefixes), head.linear.in_features))
+        for batch in packing.prefix_batches(prefixes, MAX_READ_TOKENS):
+            states[batch] = packing.next_states(self.network, [prefixes[i] for i in batch])
+        return states
+
+    def _head(self) -> Head:
+        if self.network.head is None:
+            raise UnsupportedError(
+                f"the logits of {self.info.name} are no affine map of its last state; use "
+                "distributions, or another model"
+            )
+        return self.network.head
 
     def _packed(self, requests: Sequence[ScoreRequest]) -> Iterator[list[packing.Pack]]:
         packs = [

@@ -14,6 +14,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from similarity.models.cache import new_cache
+from similarity.models.head import captured, find_head
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class Network:
         Whether it obeys a block mask and position ids: attention over tokens alone.
     pack_window
         The longest sequence, in positions, for which `packs` holds.
+    head
+        What makes logits of states; None if that is no affine map.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -49,6 +52,7 @@ class Network:
         self._config = config.get_text_config()
         self.vocab_size = int(self._config.vocab_size)
         self.pack_window = int(getattr(self._config, "sliding_window", None) or 1 << 30)
+        self.head = find_head(module, self._read_probe, self._agree)
         self.caches = self._continues_from_cache()
         self.packs = self.caches and self._obeys_block_mask()
 
@@ -86,10 +90,41 @@ class Network:
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the last layer's states, shape "row position width"; the mask is for padding."""
         # The head is not asked for: one position's logits, not all of them.
-        narrow = {"logits_to_keep": 1} if self._takes_logits_to_keep else {}
+        narrow: dict[str, Any] = {"logits_to_keep": 1} if self._takes_logits_to_keep else {}
         found = self._forward(ids, mask, None, output_hidden_states=True, use_cache=False, **narrow)
         states: Tensor = found.hidden_states[-1]
         return states
+
+    def read_at(
+        self, ids: Tensor, mask: Tensor, positions: Tensor | None, rows: Tensor, places: Tensor
+    ) -> Tensor:
+        """Return the logits, shape "target token", after some positions of some rows.
+
+        Parameters
+        ----------
+        rows, places
+            Shape "target".
+        """
+        if self.head is None or self.head.body is None:
+            return self.read(ids, mask, positions)[rows, places]
+        found = self._forward(ids, mask, positions, module=self.head.body, use_cache=False)[0]
+        return self.head.logits(found[rows, places])
+
+    def next_states(self, ids: Tensor, mask: Tensor | None, last: Tensor) -> Tensor:
+        """Return the state before the head, shape "row width", at position `last`, "row".
+
+        Only of a network with a head.
+        """
+        if self.head is None:
+            raise ValueError("this network has no head that is known")
+        states: Tensor
+        if self.head.body is not None:
+            states = self._forward(ids, mask, None, module=self.head.body, use_cache=False)[0]
+        else:
+            states, _ = captured(
+                self.module, self.head.linear, lambda _: self._forward(ids, mask, None)
+            )
+        return states[torch.arange(len(ids), device=ids.device), last]
 
     def start(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor
@@ -106,9 +141,13 @@ class Network:
         self, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: DynamicCache
     ) -> Tensor:
         """Read ids, shape "row position", after the state; return the last logits "row token"."""
-        state = {self._cache_argument: cache}
-        logits: Tensor = self._forward(ids, mask, positions, use_cache=True, **state).logits
-        return logits[:, -1]
+        state: dict[str, Any] = {self._cache_argument: cache}
+        if self.head is None or self.head.body is None:
+            logits: Tensor = self._forward(ids, mask, positions, use_cache=True, **state).logits
+            return logits[:, -1]
+        body = self.head.body
+        found = self._forward(ids, mask, positions, module=body, use_cache=True, **state)
+        return self.head.logits(found[0][:, -1])
 
     @staticmethod
     def select(cache: DynamicCache, rows: Tensor) -> None:
@@ -116,11 +155,20 @@ class Network:
         cache.reorder_cache(cast(torch.LongTensor, rows))
 
     def _forward(
-        self, ids: Tensor, mask: Tensor | None, positions: Tensor | None, **state: Any
+        self,
+        ids: Tensor,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        *,
+        module: nn.Module | None = None,
+        **state: Any,
     ) -> Any:
         if positions is not None and self._takes_positions:
             state["position_ids"] = positions
-        return self.module(input_ids=ids, attention_mask=mask, **state)
+        return (module or self.module)(input_ids=ids, attention_mask=mask, **state)
+
+    def _read_probe(self, module: nn.Module) -> Any:
+        return self._forward(self._probe_ids(6), None, None, module=module, use_cache=False)
 
     def _continues_from_cache(self) -> bool:
         """Try whether a copied state, continued, gives what reading everything gives."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from similarity.law import Law
 from similarity.models.base import LogProbs, Rows, ScoreRequest, TokenIds
+from similarity.models.head import Head
 from similarity.models.network import Network
 from similarity.models.torch_ops import law_log_probs, token_log_probs
 
@@ -120,12 +121,44 @@ def hidden_states(network: Network, prefixes: Sequence[TokenIds]) -> list[Rows]:
     return [rows[: len(prefix)] for rows, prefix in zip(states, prefixes, strict=True)]
 
 
+@torch.inference_mode()
+def next_states(network: Network, prefixes: Sequence[TokenIds]) -> Tensor:
+    """Return the state before the head after each prefix, shape "prefix width"."""
+    ids = _right_padded(prefixes, 0, network.device)
+    mask = _right_padded([[1] * len(prefix) for prefix in prefixes], 0, network.device)
+    return network.next_states(ids, None if mask.all() else mask, mask.sum(-1) - 1)
+
+
+@torch.inference_mode()
+def chosen_log_probs(states: Tensor, head: Head, token_ids: Sequence[int], max_rows: int) -> Tensor:
+    """Return log P(token | state), shape "state token" in nats, of states "state width".
+
+    Parameters
+    ----------
+    max_rows
+        Of whole logits that are held at a time.
+    """
+    columns = torch.tensor(list(token_ids), dtype=torch.long, device=states.device)
+    parts = [
+        logits[:, columns] - logits.logsumexp(-1, keepdim=True)
+        for part in torch.split(states, max(1, max_rows))
+        for logits in [head.logits(part).float()]
+    ]
+    return torch.cat(parts) if parts else states.new_empty((0, len(columns)), dtype=torch.float32)
+
+
 def _predicting(network: Network, packs: Sequence[Pack]) -> Tensor:
     """Return the logits, shape "token vocabulary", that predict each target token in turn."""
     rows = [row for row, pack in enumerate(packs) for _, at, _ in pack.targets for _ in at]
     places = [place for pack in packs for _, at, _ in pack.targets for place in at]
-    logits, device = _read(network, packs), network.device
-    return logits[torch.tensor(rows, device=device), torch.tensor(places, device=device)]
+    device = network.device
+    at = torch.tensor(rows, device=device), torch.tensor(places, device=device)
+    ids = _right_padded([pack.ids for pack in packs], 0, device)
+    segments = _right_padded([pack.segments for pack in packs], -1, device)
+    if packs[0].plain:
+        return network.read_at(ids, (segments >= 0).long(), None, *at)
+    positions = _right_padded([pack.positions for pack in packs], 0, device)
+    return network.read_at(ids, network.block_mask(visible(segments)), positions, *at)
 
 
 def _by_continuation(
@@ -135,16 +168,6 @@ def _by_continuation(
     owners = ((pack.owner, number) for pack in packs for number, _, _ in pack.targets)
     for (owner, number), rows in zip(owners, np.split(flat, ends[:-1]), strict=True):
         yield owner, number, rows
-
-
-def _read(network: Network, packs: Sequence[Pack]) -> Tensor:
-    """Return logits, shape "pack position token"."""
-    ids = _right_padded([pack.ids for pack in packs], 0, network.device)
-    segments = _right_padded([pack.segments for pack in packs], -1, network.device)
-    if packs[0].plain:
-        return network.read(ids, (segments >= 0).long())
-    positions = _right_padded([pack.positions for pack in packs], 0, network.device)
-    return network.read(ids, network.block_mask(visible(segments)), positions)
 
 
 def visible(segments: Tensor) -> Tensor:

@@ -3,10 +3,15 @@
 No cache, no padding, no packing, no batch: what the fast paths are tested and timed against.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import torch
 
 from similarity.law import Law
-from similarity.models.base import LogProbs, TokenIds
+from similarity.models.base import LogProbs, Rows, TokenIds
+from similarity.models.head import captured
 from similarity.models.local import LocalModel
 from similarity.models.stepwise import StepwiseModel
 from similarity.models.torch_ops import law_log_probs
@@ -21,6 +26,7 @@ class ReferenceModel(StepwiseModel):
         self.end_ids = model.end_ids
         self.vocab_size = model.vocab_size
         self.assets = model.assets
+        self.abilities = model.abilities
 
     def encode(self, text: str) -> TokenIds:
         """Return what the wrapped model does."""
@@ -33,6 +39,26 @@ class ReferenceModel(StepwiseModel):
     def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
         """Return log P(token | context) under the law, shape "token" in nats, by one reading."""
         return self._read(context, law)[-1].double().cpu().numpy()
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """Read each prefix alone."""
+        return [self._model.hidden_states([prefix])[0] for prefix in prefixes]
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        """Read each prefix alone, and keep what the head is given at its end."""
+        return np.concatenate([self._next_state(prefix) for prefix in prefixes])
+
+    def output_head(self) -> tuple[Rows, Rows | None]:
+        """Return what the wrapped model does."""
+        return self._model.output_head()
+
+    @torch.inference_mode()
+    def _next_state(self, prefix: TokenIds) -> Rows:
+        module: Any = self._model.network.module
+        ids = torch.tensor([prefix], device=self._model.network.device)
+        given, _ = captured(module, module.get_output_embeddings(), lambda _: module(input_ids=ids))
+        state: Rows = given[:, -1].float().cpu().numpy()
+        return state
 
     def _score_one(self, prefix: TokenIds, continuation: TokenIds, law: Law) -> LogProbs:
         """Score by one reading of prefix and continuation, as a script would."""

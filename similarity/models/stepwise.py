@@ -11,6 +11,7 @@ import numpy as np
 
 from similarity.law import Law
 from similarity.models.base import (
+    Ability,
     Advance,
     Continuation,
     LanguageModel,
@@ -26,6 +27,8 @@ from similarity.noise import exponential, step_key
 
 class StepwiseModel(LanguageModel):
     """A model that says what comes next, and nothing else."""
+
+    abilities = frozenset({Ability.DISTRIBUTIONS, Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS})
 
     @abstractmethod
     def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:

@@ -19,6 +19,7 @@ from similarity.errors import (
 )
 from similarity.law import Law
 from similarity.models.base import (
+    Ability,
     Advance,
     Continuation,
     LanguageModel,
@@ -49,6 +50,8 @@ FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 
 class OfflineModel(LanguageModel):
     """A model in vLLM's engine, made by `load_offline`."""
+
+    abilities = frozenset({Ability.TOP_TOKENS})
 
     def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
         self.info = info

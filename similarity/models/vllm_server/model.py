@@ -12,6 +12,7 @@ import anyio
 from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
+    Ability,
     Advance,
     Continuation,
     LanguageModel,
@@ -44,6 +45,8 @@ class ServerModel(LanguageModel):
 
     Any number of threads may use it at once.
     """
+
+    abilities = frozenset({Ability.TOP_TOKENS})
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         self.identity = identity
