@@ -23,9 +23,8 @@ from eval.pair_files import ScoredPair
 from eval.protocol import Aggregate, Judged, aggregates
 from eval.run import write_json
 from eval.unlabelled import DEFAULT_TASKS
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, Rows
 from similarity.cli.options import open_model
-from similarity.models.base import Rows
 from similarity.models.loader import DEFAULT_MODEL
 from similarity.storage.files import replace_file
 from similarity.vectors import MeaningVectors, VectorConfig, fit

@@ -12,7 +12,7 @@ import click
 
 from eval.datasets import Source, load_task
 from eval.methods.base import Setting
-from eval.methods.estimators import ESTIMATOR_METHODS
+from eval.methods.scorers import ESTIMATOR_METHODS
 from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from similarity.cli.options import open_model

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 
 from eval.datasets import Source, load_task, spread
 from eval.methods.base import Setting
-from eval.methods.estimators import ESTIMATOR_METHODS
 from eval.methods.lexical import word_overlap
+from eval.methods.scorers import ESTIMATOR_METHODS
 from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from eval.run import write_json
@@ -29,11 +29,12 @@ from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.pipeline import score_pairs
+from similarity.pipeline import TrajectoryScorer
 from similarity.prompts import PROMPTS
 from similarity.vectors import VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
 from similarity.vectors.corpus import read_corpus
+from similarity.vectors.scorer import VectorScorer
 
 NUMBERS = (1, 2, 5, 10, 20)
 STEPS = {"step-total-variation": (1, 2, 5), "relative-total-variation": (1, 2, 5)}
@@ -123,7 +124,7 @@ def measure_paper(points: Points, model: LanguageModel, pairs: Sequence[tuple[st
     if all(points.has(family, f"n = {n}") for n in NUMBERS):
         return
     config = ComparisonConfig.build(n_trajectories=most)
-    rows = [found for _, found in score_pairs(model, pairs, config)]
+    rows = [found.log_likelihoods for found in TrajectoryScorer(model, config).score(pairs)]
     for n in NUMBERS:
         kept = [np.concatenate([row[:, :n], row[:, most : most + n]], axis=1) for row in rows]
         tokens = 4 * n * config.sampling.max_tokens
@@ -157,7 +158,10 @@ def measure_vectors(
                 continue
             vectors = fit(model, texts, config)
             # The cosine of two vectors is the mean of their groups' by the groups' weights.
-            cosines = {group: vectors.only(group).similarity(pairs) for group in vectors.groups}
+            cosines = {
+                group: [1 - s.distance for s in VectorScorer(vectors.only(group)).score(pairs)]
+                for group in vectors.groups
+            }
             distinct = list(dict.fromkeys(text for pair in pairs for text in pair))
             for label, groups in _parts(name, vectors.groups):
                 if points.has(family, label):

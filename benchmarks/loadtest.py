@@ -23,7 +23,8 @@ from rich.table import Table
 
 from similarity.cli.options import open_model
 from similarity.models.loader import DEFAULT_MODEL
-from similarity.presets import PAPER, PRESETS, open_scorer
+from similarity.presets import PAPER, PRESETS
+from similarity.scorers import open_scorer
 
 SUBJECTS = ("A man", "Two children", "The council", "An old bridge", "Her brother", "The museum")
 VERBS = ("looks at", "waits for", "writes about", "is covered by", "asks for", "moves around")

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from similarity.api import compare_pairs
 from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
 from similarity.models.loader import DEFAULT_MODEL
 from similarity.models.local import LocalModel
 from similarity.models.reference import ReferenceModel
-from similarity.pipeline import compare_pairs
 
 SENTENCES = (
     "A man is playing a guitar on a small stage.",

@@ -7,9 +7,10 @@ import click
 import numpy as np
 
 from benchmarks.pairs import SENTENCES
+from similarity.arrays import LogProbs
 from similarity.cli.options import open_model
 from similarity.law import Law
-from similarity.models.base import LanguageModel, LogProbs, SampleRequest, ScoreRequest
+from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 from similarity.models.loader import DEFAULT_MODEL
 
 TRAJECTORIES = 10

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pairs import make_pairs, pairs_a_second
+from similarity.api import compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, load_model
-from similarity.pipeline import compare_pairs
 
 # Pairs in flight at a time, and how many pairs are timed so.
 SETTINGS = ((1, 4), (8, 16), (64, 64))

@@ -77,8 +77,8 @@ def _with_groups_alone(vectors: MeaningVectors) -> Iterator[MeaningVectors]:
 
 
 def _row(vectors: MeaningVectors, dev: Sequence[ScoredPair]) -> str:
-    cosines = vectors.similarity([(pair.first, pair.second) for pair in dev])
-    figure = spearman(cosines.tolist(), [pair.score for pair in dev])
+    scores = VectorScorer(vectors).score([(pair.first, pair.second) for pair in dev])
+    figure = spearman([-score.distance for score in scores], [pair.score for pair in dev])
     texts = list(dict.fromkeys(text for pair in dev for text in (pair.first, pair.second)))
     tokens = np.mean(vectors.tokens(texts))
     groups = " + ".join(vectors.groups)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from eval.methods.base import Setting
-from eval.methods.trajectories import METHOD
+from eval.methods.scorers import METHOD
 from eval.pair_files import ScoredPair
 from eval.plan import Plan, make_methods
 from eval.protocol import Judged, aggregates

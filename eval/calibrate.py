@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from eval.datasets import SEVEN
-from eval.methods.trajectories import METHOD
+from eval.methods.scorers import METHOD
 from eval.run import RESULTS
 from eval.scores import read_scores
 from similarity.calibration import Calibration, comparable, fit_knots
@@ -46,9 +46,7 @@ def calibrate(
         )
     settings = _settings(results["methods"], method)
     lines = list(read_scores(folder))
-    # A score is the higher the more alike: minus the distance of trajectories, or a cosine.
-    farthest = 0.0 if "sampling" in settings else 1.0
-    distances = np.array([farthest - line["scores"][method] for line in lines])
+    distances = np.array([-line["scores"][method] for line in lines])
     judgements = np.array([line["judgement"] for line in lines])
     low, high = scale
     if not low < high or judgements.min() < low or judgements.max() > high:

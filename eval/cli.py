@@ -13,10 +13,8 @@ from eval.calibrate import calibrate as fit_calibration
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, spread
 from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
-from eval.methods.estimators import ESTIMATOR_METHODS
+from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
-from eval.methods.trajectories import METHOD, PROMPT_METHODS
-from eval.methods.vectors import VECTOR_METHODS
 from eval.pair_files import Columns
 from eval.plan import Plan, make_methods
 from eval.progress import progress_lines

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eval.methods.base import Factory, Method, Setting
-from eval.methods.trajectories import METHOD, OTHER_SEED, Trajectories
+from eval.methods.scorers import METHOD, OTHER_SEED, trajectories
 from eval.pair_files import ScoredPair
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, MissingDependencyError, UnsupportedError
@@ -96,7 +96,7 @@ def make_methods(
     left_out: dict[str, str] = {}
     for seed in seeds:
         name = METHOD if seed == seeds[0] else f"{OTHER_SEED}{seed}"
-        methods[name] = Trajectories(replace(setting, config=with_seed(setting.config, seed)))
+        methods[name] = trajectories(replace(setting, config=with_seed(setting.config, seed)))
     for name, make in others.items():
         try:
             methods[name] = make(setting)

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from eval.methods.trajectories import METHOD
+from eval.methods.scorers import METHOD
 from eval.runs import Ablation, Run
 from similarity.arrays import FloatArray
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import comparable, load_calibrations, similarity_map
-from similarity.distances import get_distance
+from similarity.estimators.table import get_estimator
 
 COLUMNS = 4
 BINS = 10
@@ -66,7 +66,7 @@ def _similarity_map(run: Run) -> Callable[[float], float]:
     path = run.folder / CALIBRATION
     fitted = load_calibrations(path) if path.exists() else ()
     calibration = next((one for one in fitted if one.settings == comparable(settings)), None)
-    return similarity_map(get_distance(settings["distance"]).similarity, calibration)
+    return similarity_map(get_estimator(settings["distance"]).distance.similarity, calibration)
 
 
 def draw_ablation(ablation: Ablation, folder: Path) -> dict[str, Path]:

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from eval.methods.trajectories import Trajectories
+from eval.methods.scorers import ScorerMethod
 from eval.plan import Chunk, Plan
 from eval.run import Advance
 
@@ -17,7 +17,11 @@ def progress_lines(plan: Plan) -> Advance:
 
     The time left is that of the trajectories' pairs: next to them most else takes little.
     """
-    slow = {name for name, method in plan.methods.items() if isinstance(method, Trajectories)}
+    slow = {
+        name
+        for name, method in plan.methods.items()
+        if isinstance(method, ScorerMethod) and method.samples
+    }
     total = sum(map(len, plan.tasks.values())) * len(slow)
     began = last = time.monotonic()
     done = before = 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eval.datasets import SEVEN
-from eval.methods.trajectories import METHOD, OTHER_SEED
+from eval.methods.scorers import METHOD, OTHER_SEED
 from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
 from similarity.arrays import FloatArray

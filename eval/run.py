@@ -6,12 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from eval.methods.trajectories import Trajectories
+from eval.methods.scorers import ScorerMethod, negated
 from eval.plan import Chunk, Plan
 from eval.results import Scored, results
 from eval.scores import write_scores
 from eval.store import CachedModel
 from similarity.errors import InputError
+from similarity.results import Comparison
 from similarity.storage.files import replace_file
 from similarity.storage.journal import Journal
 
@@ -62,10 +63,11 @@ def _scored(plan: Plan, chunk: Chunk) -> dict[str, Any]:
     method = plan.methods[chunk.method]
     pairs = [(pair.first, pair.second) for pair in chunk.pairs]
     entry: dict[str, Any] = {"method": chunk.method, "task": chunk.task, "start": chunk.start}
-    if plan.keep_rows and isinstance(method, Trajectories):
-        found = method.scores_and_rows(pairs)
-        rows = [log_likelihoods.tolist() for _, log_likelihoods in found]
-        return entry | {"scores": [score for score, _ in found], "log_likelihoods": rows}
+    if plan.keep_rows and isinstance(method, ScorerMethod):
+        found = method.compare(pairs)
+        rows = [c.log_likelihoods.tolist() for c in found if isinstance(c, Comparison)]
+        scores = [negated(score.distance) for score in found]
+        return entry | {"scores": scores} | ({"log_likelihoods": rows} if rows else {})
     return entry | {"scores": method.score(pairs)}
 
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, Self, get_args
 
-from similarity.distances import DISTANCES
 from similarity.errors import ConfigError
+from similarity.estimators.table import ESTIMATORS, NULL_TEXT, Estimator, get_estimator
 from similarity.fields import Setting, check_fields, setting, settings_of
 from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
@@ -70,25 +70,40 @@ class ComparisonConfig:
     prompt
         What is put around a text before it is continued.
     distance
-        A name in `similarity.distances.DISTANCES`.
+        A name in `similarity.estimators.table.ESTIMATORS`.
     score_law
         "sampling" scores under the law that was sampled from; "model" under the model
         itself (temperature 1, nothing truncated) whatever was sampled from.
+    bank
+        Texts that a relative distance takes meaning relative to; none is a text that says nothing.
     """
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     prompt: Prompt = field(default_factory=Prompt)
     distance: str = setting(
-        "l1", "Measure by this distance between the two texts' log-likelihoods.", choices=DISTANCES
+        "l1", "Measure by this distance, made of the trajectories.", choices=ESTIMATORS
     )
     score_law: ScoreLaw = setting(
         "sampling",
         "Score under the law that was sampled from, or under the model as it is.",
         choices=SCORE_LAWS,
     )
+    bank: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.bank and not self.estimator.relative:
+            raise ConfigError(f"distance {self.distance} is not relative to texts; give no bank")
+
+    @property
+    def estimator(self) -> Estimator:
+        """The estimator that the distance names."""
+        return get_estimator(self.distance)
+
+    @property
+    def relative_to(self) -> tuple[str, ...]:
+        """The texts that meaning is relative to; empty where it is not."""
+        return (self.bank or (NULL_TEXT,)) if self.estimator.relative else ()
 
     @property
     def scoring_law(self) -> Law:
@@ -126,7 +141,10 @@ class ComparisonConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""
-        return asdict(self)
+        content = asdict(self)
+        # Where nothing depends on it, it is no part of what identifies a score.
+        del content["bank"]
+        return content | ({"bank": list(self.relative_to)} if self.relative_to else {})
 
     def describe(self) -> str:
         """Return the settings that matter most, for a person."""

@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import log_softmax
 
 from similarity.arrays import FloatArray
-from similarity.errors import ConfigError
 
 # The temperature of the soft-max over trajectories, as in the paper's public code.
 TAU = 0.5
@@ -96,19 +95,6 @@ DISTANCES = {
     "total-variation": Distance(total_variation, True, "half the L1 norm over the trajectories"),
     "cosine": Distance(cosine, True, "one minus the cosine over the trajectories"),
 }
-
-
-def get_distance(name: str) -> Distance:
-    """Return the distance of that name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none; the message lists what is allowed.
-    """
-    if name not in DISTANCES:
-        raise ConfigError(f"unknown distance {name!r}; allowed: {', '.join(DISTANCES)}")
-    return DISTANCES[name]
 
 
 def _unit(value: np.floating | float) -> float:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from similarity.config import ComparisonConfig
+from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError, MissingDependencyError
-from similarity.models.base import LanguageModel, Rows
-from similarity.pipeline import compare_many
+from similarity.scorer import Scorer
 from similarity.storage.bundle import read_manifest, write_bundle
 from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
@@ -137,20 +136,17 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     return TextIndex(texts, vectors, faiss.read_index(str(folder / files[NEIGHBOURS])))
 
 
-def rerank(
-    model: LanguageModel, text: str, hits: Sequence[Hit], config: ComparisonConfig | None = None
-) -> list[Hit]:
-    """Return hits by their similarity in a comparison of trajectories, the most similar first.
+def rerank(scorer: Scorer, text: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits by the similarity that another scorer gives them, the most similar first.
 
     Raises
     ------
     InputError
         If the text or a hit is too long for the model with these settings.
     """
-    compared = compare_many(model, text, [hit.text for hit in hits], config)
+    scores = scorer.score([(text, hit.text) for hit in hits])
     found = [
-        Hit(hit.number, hit.text, comparison.similarity)
-        for hit, comparison in zip(hits, compared, strict=True)
+        Hit(hit.number, hit.text, score.similarity) for hit, score in zip(hits, scores, strict=True)
     ]
     return sorted(found, key=lambda hit: -hit.similarity)
 

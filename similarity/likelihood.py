@@ -10,14 +10,13 @@ from itertools import islice
 
 import numpy as np
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
     ScoreRequest,
     ignore_progress,
 )

@@ -1,14 +1,16 @@
 """What a comparison gives back: plain values, and how they become JSON."""
 
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.calibration import similarity_map
 from similarity.config import ComparisonConfig, Settings
-from similarity.distances import get_distance
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Interval, check_interval, confidence_interval
@@ -87,21 +89,31 @@ class Comparison(Score):
     ----------
     entailment
         How far the first text entails the second rather than the reverse: positive for the
-        first, in the unit of the distance (`similarity.order.entailment_margin`).
+        first, in the unit of the distance (`similarity.order.entailment_margin`). None where
+        the distance is not one of log-likelihoods.
+    rows
+        What the distance is made of, shape "row trajectory" (`similarity.estimators.table`).
     log_likelihoods
         Shape "text=2 trajectory", nats per token, in the order of `trajectories`.
-    trajectories
-        Those sampled from the first text, then those from the second.
+    describe
+        Gives the trajectories: those sampled from the first text, then those from the second.
     """
 
     fingerprint: Fingerprint[ComparisonConfig]
-    entailment: float
+    entailment: float | None
+    rows: FloatArray
     log_likelihoods: FloatArray
-    trajectories: tuple[Trajectory, ...]
+    describe: Callable[[], tuple[Trajectory, ...]] = field(repr=False)
+
+    @cached_property
+    def trajectories(self) -> tuple[Trajectory, ...]:
+        """Those sampled from the first text, then those from the second."""
+        return self.describe()
 
     def numbers(self) -> dict[str, float]:
         """Return the scores by name."""
-        return {**super().numbers(), "entailment": self.entailment}
+        scores = super().numbers()
+        return scores if self.entailment is None else {**scores, "entailment": self.entailment}
 
     def most_telling(self, count: int) -> list[int]:
         """Return the numbers of the trajectories whose two likelihoods differ most."""
@@ -117,10 +129,10 @@ class Comparison(Score):
             If the confidence is not between 0 and 1, there is one trajectory of each text, or
             the distance is `linf`.
         """
-        metric = get_distance(self.fingerprint.config.distance)
-        check_interval(metric, len(self.trajectories) // 2, confidence)
+        metric = self.fingerprint.config.estimator.distance
+        check_interval(metric, self.rows.shape[1] // 2, confidence)
         to_similarity = similarity_map(metric.similarity, self.fingerprint.calibration)
-        return confidence_interval(metric, to_similarity, self.log_likelihoods, confidence)
+        return confidence_interval(metric, to_similarity, self.rows, confidence)
 
     def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
         """Return all of it as plain values, and the trajectories with their log-likelihoods.
@@ -130,20 +142,46 @@ class Comparison(Score):
         ConfigError
             As `interval` does.
         """
-        return {
-            **super().to_dict(confidence),
-            "trajectories": [self._trajectory(i) for i in range(len(self.trajectories))],
-        }
+        everything = range(len(self.trajectories))
+        return {**super().to_dict(confidence), "trajectories": self.described(everything)}
 
-    def _trajectory(self, i: int) -> dict[str, Any]:
-        trajectory = self.trajectories[i]
-        return {
-            "text": trajectory.text,
-            "source": trajectory.source,
-            "tokens": trajectory.tokens,
-            "ended": trajectory.ended,
-            "log_likelihoods": self.log_likelihoods[:, i].tolist(),
-        }
+    def described(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Return trajectories by their numbers as plain values, with their log-likelihoods."""
+        return [
+            {**asdict(self.trajectories[i]), "log_likelihoods": self.log_likelihoods[:, i].tolist()}
+            for i in numbers
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation(ABC):
+    """A score with what it is made of, by the method that made it."""
+
+    score: Score
+    method: ClassVar[str]
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return the score and its parts as plain values, for JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrajectoryExplanation(Explanation):
+    """A score with the trajectories whose two likelihoods differ most."""
+
+    method: ClassVar[str] = "trajectories"
+    score: Comparison
+    top: int
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the trajectories shown, the most decisive first."""
+        return self.score.most_telling(self.top)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the score and the trajectories shown, as plain values."""
+        shown = self.score.described(self.numbers)
+        return {**Score.to_dict(self.score), "method": self.method, "trajectories": shown}
 
 
 @dataclass(frozen=True, kw_only=True)

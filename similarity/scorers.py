@@ -1,117 +1,242 @@
-"""The seam between texts and scores, whichever way the texts are compared."""
+"""All scorers in one table, and the choice of one: from what was asked for to what compares.
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+Every door goes through `plan` and `ScoringPlan.open`: the library's functions, the command line,
+the service, batches, evaluations, the index and the adapters.
+"""
 
-from similarity.config import ComparisonConfig, Settings
-from similarity.fingerprint import Fingerprint
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError, UnsupportedError
+from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel
-from similarity.pipeline import (
-    Progress,
-    compare_matrix,
-    compare_pairs,
-    compare_to_tolerance,
-    fingerprint_of,
-    no_progress,
-)
-from similarity.results import Comparison, Score, SimilarityMatrix
-from similarity.trajectories import encode_prefixes
+from similarity.pipeline import TrajectoryScorer
+from similarity.presets import BEST, PAPER, PRESETS
+from similarity.scorer import Scorer
 from similarity.uncertainty import Tolerance
+from similarity.validation import check_choice
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.scorer import Encode, VectorScorer
+from similarity.vectors.shipped import find_vectors
+
+# What a scorer needs of a model beyond sampling and scoring.
+DISTRIBUTIONS, VECTORS = "distributions", "vectors"
 
 
-class Scorer(ABC):
-    """A way to compare texts.
+@dataclass(frozen=True)
+class ScorerKind:
+    """A row of the table: what a scorer does, and what it needs of a model."""
 
-    A score depends on its two texts and on the fingerprint, never on what else is asked. It is
-    symmetric, and 0 the distance of a text to itself.
-
-    Attributes
-    ----------
-    fingerprint
-        All that its scores depend on.
-    """
-
-    fingerprint: Fingerprint[Settings]
-
-    @abstractmethod
-    def check(self, texts: Sequence[str]) -> None:
-        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
-
-    @abstractmethod
-    def score(
-        self, pairs: Sequence[tuple[str, str]], progress: Progress = no_progress
-    ) -> Sequence[Score]:
-        """Return the score of each pair, in order.
-
-        Raises
-        ------
-        InputError
-            If a text is empty, not valid Unicode, or too long for the model.
-        """
-
-    @abstractmethod
-    def matrix(
-        self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
-        progress: Progress = no_progress,
-    ) -> SimilarityMatrix:
-        """Return the scores of all `rows` with all `columns`, or of `rows` among themselves.
-
-        Raises
-        ------
-        InputError
-            If a text is empty, not valid Unicode, or too long for the model.
-        """
+    summary: str
+    needs: frozenset[str] = frozenset()
 
 
-class TrajectoryScorer(Scorer):
-    """Compares by trajectories: the paper's way.
+# The trajectory scorer for every estimator, by the estimator's name; then the vector scorers.
+SCORERS: Mapping[str, ScorerKind] = {
+    **{
+        name: ScorerKind(
+            estimator.distance.summary,
+            frozenset({DISTRIBUTIONS} if estimator.reads_distributions else ()),
+        )
+        for name, estimator in ESTIMATORS.items()
+    },
+    **{
+        name: ScorerKind(preset.summary, frozenset({VECTORS}))
+        for name, preset in PRESETS.items()
+        if preset.vectors
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringRequest:
+    """What a user says of how to compare.
 
     Parameters
     ----------
+    preset
+        A name in `PRESETS`; None for the default.
+    config
+        Of the trajectories, if they are used.
+    given
+        A setting that only trajectories have, as the user wrote it; None where none was given.
     tolerance
-        Pairs are sampled one by one until their intervals are that tight; matrices are not.
+        How tight intervals must be.
+    """
+
+    preset: str | None = None
+    config: ComparisonConfig = field(default_factory=ComparisonConfig)
+    given: str | None = None
+    tolerance: Tolerance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringPlan:
+    """How texts will be compared.
+
+    Parameters
+    ----------
+    preset
+        Its name.
+    scorer
+        A name in `SCORERS`.
+    note
+        What the user is told, where the request did not name the preset and it is not the default.
+    """
+
+    preset: str
+    scorer: str
+    config: ComparisonConfig
+    tolerance: Tolerance | None = None
+    note: str | None = None
+
+    @property
+    def by_vectors(self) -> bool:
+        """Whether texts are compared by meaning vectors."""
+        return PRESETS[self.preset].vectors
+
+    def part_of(self, vectors: MeaningVectors) -> MeaningVectors:
+        """Return the part of a model's vectors that the preset compares by."""
+        groups = PRESETS[self.preset].groups
+        return vectors.only(*groups) if groups else vectors
+
+    def open(
+        self,
+        model: LanguageModel,
+        vectors: MeaningVectors | None = None,
+        encode: Encode | None = None,
+    ) -> Scorer:
+        """Return the scorer.
+
+        Parameters
+        ----------
+        vectors
+            Of the model; needed where texts are compared by them.
+        encode
+            Gives vectors in another way than they themselves do, as from a cache.
+        """
+        if not self.by_vectors:
+            return TrajectoryScorer(model, self.config, self.tolerance)
+        assert vectors is not None, "a plan by vectors is made only where there are any"
+        return VectorScorer(self.part_of(vectors), encode)
+
+
+def plan(
+    request: ScoringRequest, groups: Collection[str] | None, default: str | None = None
+) -> ScoringPlan:
+    """Choose how to compare: a pure function of what was asked for and what there is.
+
+    Parameters
+    ----------
+    groups
+        Of features that the model's meaning vectors have; None where it has no vectors.
+    default
+        The preset of requests that name none; None for the best that there is.
 
     Raises
     ------
     ConfigError
-        If the model cannot score under the configuration's law.
+        If there is no such preset, or what is asked for contradicts itself.
+    UnsupportedError
+        If the preset needs vectors that there are none of.
     """
+    usual = default or default_preset(groups)
+    preset = request.preset or (PAPER if request.given else usual)
+    check_choice("preset", preset, PRESETS)
+    if PRESETS[preset].vectors:
+        if request.given:
+            raise ConfigError(
+                f"{request.given} is a setting of trajectories, and preset {preset} compares by "
+                "meaning vectors; leave one of the two out"
+            )
+        _check_groups(preset, groups)
+    chosen_silently = request.preset is None and preset != usual
+    return ScoringPlan(
+        preset=preset,
+        scorer=preset if PRESETS[preset].vectors else request.config.distance,
+        config=request.config,
+        tolerance=request.tolerance,
+        note=f"{request.given} is a setting of trajectories, so this is preset {preset}; without "
+        f"it the preset is {usual}"
+        if chosen_silently
+        else None,
+    )
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        config: ComparisonConfig | None = None,
-        tolerance: Tolerance | None = None,
-    ) -> None:
-        self._model = model
-        self._config = config or ComparisonConfig()
-        self._tolerance = tolerance
-        model.check_scoring(self._config.scoring_law)
-        self.fingerprint = fingerprint_of(model, self._config)
 
-    def check(self, texts: Sequence[str]) -> None:
-        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
-        config = self._config
-        encode_prefixes(self._model, texts, config.prompt, config.sampling.max_tokens)
+def default_preset(groups: Collection[str] | None) -> str:
+    """Return how texts are compared where nothing is asked for."""
+    return BEST if groups else PAPER
 
-    def score(
-        self, pairs: Sequence[tuple[str, str]], progress: Progress = no_progress
-    ) -> Sequence[Comparison]:
-        """Return the comparison of each pair; a text that repeats is sampled once."""
-        if self._tolerance is None:
-            return compare_pairs(self._model, pairs, self._config, progress)
-        return [
-            compare_to_tolerance(self._model, u, v, self._tolerance, self._config, progress)
-            for u, v in pairs
-        ]
 
-    def matrix(
-        self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
-        progress: Progress = no_progress,
-    ) -> SimilarityMatrix:
-        """Return all comparisons, at the cost of N + M samplings and N·M cross-scorings."""
-        return compare_matrix(self._model, rows, columns, self._config, progress)
+def possible_presets(groups: Collection[str] | None) -> list[str]:
+    """Return the presets that a model can serve whose vectors have these groups."""
+    return [
+        name
+        for name, preset in PRESETS.items()
+        if not preset.vectors or (groups and set(preset.groups) <= set(groups))
+    ]
+
+
+def open_scorer(
+    model: LanguageModel,
+    preset: str | None = None,
+    config: ComparisonConfig | None = None,
+    vectors: str | None = None,
+) -> Scorer:
+    """Return what compares texts.
+
+    Parameters
+    ----------
+    preset
+        A name in `PRESETS`. None is "best" where there are vectors for the model, and "paper"
+        where there are none.
+    config
+        Of the trajectories: to give one is to compare by them.
+    vectors
+        A folder of `trajsim fit`; None for those that ship with the model.
+
+    Raises
+    ------
+    UnsupportedError
+        If the preset needs vectors and there are none for the model.
+    ConfigError
+        If there is no such preset, the folder has no vectors or those of another model, or a
+        config is given for a preset that compares by vectors.
+    """
+    request = ScoringRequest(
+        preset=preset,
+        config=config or ComparisonConfig(),
+        given=None if config is None else "config",
+    )
+    return planned_scorer(model, request, vectors)[0]
+
+
+def planned_scorer(
+    model: LanguageModel, request: ScoringRequest, vectors: str | None = None
+) -> tuple[Scorer, ScoringPlan]:
+    """Return the scorer that a request asks for, and the plan that chose it.
+
+    Raises as `open_scorer` does.
+    """
+    if vectors is not None and (request.given or request.preset == PAPER):
+        raise ConfigError(
+            f"{request.given or 'preset paper'} compares by trajectories; leave vectors out"
+        )
+    found = find_vectors(vectors, model)
+    chosen = plan(request, None if found is None else found.groups)
+    return chosen.open(model, found), chosen
+
+
+def _check_groups(preset: str, groups: Collection[str] | None) -> None:
+    if groups is None:
+        raise UnsupportedError(
+            f"preset {preset} compares by meaning vectors, and there are none for this model; use "
+            "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
+        )
+    missing = [group for group in PRESETS[preset].groups if group not in groups]
+    if missing:
+        raise ConfigError(
+            f"these vectors have no {missing[0]}, by which preset {preset} compares; they have "
+            f"{', '.join(groups)}. Fit others to have it"
+        )

@@ -22,15 +22,14 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 from mteb.models import ModelMeta
 
-from similarity.arrays import FloatArray
-from similarity.compat.cross_encoder import TrajectoryCrossEncoder
+from similarity.arrays import FloatArray, Rows
 from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.config import ComparisonConfig, Settings
 from similarity.errors import UnsupportedError
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import LanguageModel, ModelInfo, Rows
-from similarity.pipeline import compare_matrix
-from similarity.vectors.scoring import settings_of
+from similarity.models.base import LanguageModel
+from similarity.scorers import open_scorer
+from similarity.vectors.scorer import VectorScorer
 
 Batches = Iterable[Mapping[str, Any]]
 # Tasks that hold pairs against judgements, and so make sense without vectors.
@@ -75,22 +74,22 @@ class VectorModel(VectorEncoder):
     @property
     def mteb_model_meta(self) -> ModelMeta:
         """Name and revision, by which mteb keeps results: the revision is of every setting."""
-        model = self.vectors.model.info
-        return _described(model, Fingerprint(model, settings_of(self.vectors)), "-vectors")
+        return _described(VectorScorer(self.vectors).fingerprint, "-vectors")
 
 
 class _Described:
     """What mteb wants to know of a model, and the model."""
 
     def __init__(self, model: LanguageModel, config: ComparisonConfig | None = None) -> None:
-        self._model = model
-        self._config = config or ComparisonConfig()
-        self._encoder = TrajectoryCrossEncoder(model, self._config)
+        self._scorer = open_scorer(model, config=config)
 
     @property
     def mteb_model_meta(self) -> ModelMeta:
         """Name and revision, by which mteb keeps results: the revision is of every setting."""
-        return _described(self._model.info, Fingerprint(self._model.info, self._config))
+        return _described(self._scorer.fingerprint)
+
+    def _similarities(self, pairs: Sequence[tuple[str, str]]) -> FloatArray:
+        return np.array([score.similarity for score in self._scorer.score(pairs)])
 
 
 class TrajectorySts(_Described):
@@ -113,12 +112,11 @@ class TrajectorySts(_Described):
 
     def similarity_pairwise(self, embeddings1: TextRows, embeddings2: TextRows) -> FloatArray:
         """Return the similarity, in [0, 1], of the texts of row i with each other, shape "pair"."""
-        return self._encoder.predict(_pairs(embeddings1.texts, embeddings2.texts))
+        return self._similarities(_pairs(embeddings1.texts, embeddings2.texts))
 
     def similarity(self, embeddings1: TextRows, embeddings2: TextRows) -> FloatArray:
         """Return the similarity, in [0, 1], of all texts with all, shape "text text"."""
-        found = compare_matrix(self._model, embeddings1.texts, embeddings2.texts, self._config)
-        return found.similarities
+        return self._scorer.matrix(embeddings1.texts, embeddings2.texts).similarities
 
 
 class TrajectoryReranker(_Described):
@@ -126,10 +124,11 @@ class TrajectoryReranker(_Described):
 
     def predict(self, inputs1: Batches, inputs2: Batches, **_options: Any) -> FloatArray:
         """Return the similarity, in [0, 1], of each query with its document, shape "pair"."""
-        return self._encoder.predict(_pairs(_texts(inputs1), _texts(inputs2)))
+        return self._similarities(_pairs(_texts(inputs1), _texts(inputs2)))
 
 
-def _described(model: ModelInfo, fingerprint: Fingerprint[Settings], more: str = "") -> ModelMeta:
+def _described(fingerprint: Fingerprint[Settings], more: str = "") -> ModelMeta:
+    model = fingerprint.model
     described = {
         "name": f"trajsim/{model.name.strip('/').replace('/', '__')}{more}",
         "revision": fingerprint.digest,

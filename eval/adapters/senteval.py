@@ -18,15 +18,14 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
-from similarity.pipeline import compare
+from similarity.scorers import open_scorer
 
 
 class SentEvalHook:
     """A batcher and a similarity that belong together."""
 
     def __init__(self, model: LanguageModel, config: ComparisonConfig | None = None) -> None:
-        self._model = model
-        self._config = config
+        self._scorer = open_scorer(model, config=config)
         self._numbers: dict[str, int] = {}
         self._texts: list[str] = []
 
@@ -37,7 +36,8 @@ class SentEvalHook:
     def similarity(self, first: FloatArray, second: FloatArray) -> float:
         """Return the similarity, in [0, 1], of the texts of two rows."""
         text, other = (self._texts[int(np.ravel(row)[0])] for row in (first, second))
-        return compare(self._model, text, other, self._config).similarity
+        (score,) = self._scorer.score([(text, other)])
+        return score.similarity
 
     def _number(self, text: str) -> int:
         # SentEval's own convention: an empty text is a lone full stop.

@@ -8,7 +8,8 @@ import numpy as np
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Embed, Vectors, fit_whitening
 from eval.methods.texts import identity, opening_length, unlabelled_texts
-from similarity.models.base import LanguageModel, Rows
+from similarity.arrays import Rows
+from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
 

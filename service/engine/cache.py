@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from cachetools import LRUCache
 
+from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
-from similarity.models.base import Continuation, LogProbs, Rows, SampleRequest, TokenIds
+from similarity.models.base import Continuation, SampleRequest, TokenIds
 
 Stage = Literal["sample", "score", "embed"]
 # Of a sampled text its trajectories, of scored continuations their log-probabilities, of an

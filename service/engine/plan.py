@@ -7,6 +7,8 @@ the preset `paper`.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from similarity.vectors.scoring import VectorScorer
+
 from service.engine.limits import check_pairs, check_texts
 from service.engine.request_model import RequestModel
 from service.settings import Settings
@@ -15,7 +17,6 @@ from similarity.errors import ConfigError
 from similarity.presets import BEST, PAPER, preset_vectors
 from similarity.scorers import Scorer, TrajectoryScorer
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.scoring import VectorScorer
 
 
 @dataclass(frozen=True, kw_only=True)

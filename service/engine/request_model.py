@@ -15,14 +15,13 @@ from service.engine.cache import Answer, Cache, embed_key, sample_key, score_key
 from service.engine.metrics import Metrics
 from service.engine.scheduler import Scheduler
 from service.engine.work import EmbedRequest, RequestQueue, WorkItem
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
-    Rows,
     SampleRequest,
     ScoreRequest,
     TokenIds,

@@ -11,7 +11,7 @@ from similarity.batch.files import BatchFiles, append, check_new, open_at, scan
 from similarity.batch.lines import Answer, Item, Line, parse, read_line, refusal
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import Advance, ignore_progress
-from similarity.scorers import Scorer
+from similarity.scorer import Scorer
 from similarity.storage.journal import Journal
 
 CHUNK_LINES = 64

@@ -19,6 +19,8 @@ from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json, read_texts
 from similarity.cli.vector_commands import encoded, vectors_option
 from similarity.errors import ConfigError
+from similarity.presets import PAPER
+from similarity.scorers import open_scorer
 from similarity.vectors.shipped import open_vectors
 
 
@@ -95,7 +97,7 @@ def query(
     model = open_model(model_name, device, dtype)
     hits = open_index(folder, open_vectors(where, model)).query(text, max(top, compared))
     if compared:
-        hits = rerank(model, text, hits[:compared], config)
+        hits = rerank(open_scorer(model, PAPER, config), text, hits[:compared])
     if as_json:
         print_json({"hits": [asdict(hit) for hit in hits[:top]]})
         return

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from similarity import pipeline
 from similarity.batch import CHUNK_LINES, BatchFiles, open_batch
 from similarity.cli.index_commands import index
 from similarity.cli.options import (
@@ -23,15 +22,16 @@ from similarity.cli.options import (
     preset_options,
 )
 from similarity.cli.progress import progress_bar, progress_bars, working
-from similarity.cli.tables import print_explanation, print_findings, print_matrix, print_score
+from similarity.cli.tables import print_findings, print_matrix, print_score, print_trajectories
 from similarity.cli.terminal import json_option, print_json, read_texts
-from similarity.cli.vector_commands import embed, explain_vectors, fit
-from similarity.distances import get_distance
+from similarity.cli.vector_commands import embed, fit
+from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.models.loader import LoadOptions
+from similarity.results import TrajectoryExplanation
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
-from similarity.vectors.shipped import open_vectors
+from similarity.vectors.explain import VectorExplanation
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
@@ -106,8 +106,7 @@ def compare(
             half_width=tolerance, confidence=confidence, max_trajectories=max_trajectories
         )
     if confidence is not None:
-        metric = get_distance(config.distance)
-        check_interval(metric, config.sampling.n_trajectories, confidence)
+        check_interval(config.estimator.distance, config.sampling.n_trajectories, confidence)
     model = open_model(model_name, device, dtype)
     scorer = chosen_scorer(model, preset, vectors, config, goal)
     with progress_bars() as progress:
@@ -121,47 +120,41 @@ def compare(
 @main.command()
 @click.argument("first")
 @click.argument("second")
-@click.option("--top", default=5, show_default=True, help="Show so many continuations.")
-@click.option(
-    "--vectors",
-    "where",
-    default=None,
-    help="Explain meaning vectors instead: a folder of `trajsim fit`, or 'general'.",
-)
+@click.option("--top", default=5, show_default=True, help="Show so many parts of each kind.")
 @json_option
+@preset_options
 @model_options
 @comparison_options
 def explain(
     first: str,
     second: str,
     top: int,
-    where: str | None,
     as_json: bool,
+    preset: str | None,
+    vectors: str | None,
     model_name: str,
     device: str,
     dtype: str,
     **settings: Any,
 ) -> None:
-    """Print the continuations that tell FIRST and SECOND apart most, with both likelihoods.
+    """Explain the score that `compare` prints of FIRST and SECOND, by what made it.
 
-    With --vectors, those on which their vectors agree or part, and the next words there; the
-    settings are then those that the vectors were fitted with.
+    A score by trajectories is explained by the continuations whose likelihoods after the two texts
+    differ most. A score by meaning vectors is explained by the parts of the vectors' cosine.
     """
     if top < 1:
         raise ConfigError(f"--top must be at least 1, got {top}")
     config = comparison_config(**settings)
     model = open_model(model_name, device, dtype)
-    if where is not None:
-        explain_vectors(open_vectors(where, model), first, second, top, as_json=as_json)
-        return
+    scorer = chosen_scorer(model, preset, vectors, config)
     with progress_bars() as progress:
-        (result,) = pipeline.compare_pairs(model, [(first, second)], config, progress)
+        (explanation,) = scorer.explain([(first, second)], top, progress)
     if as_json:
-        content = result.to_dict()
-        content["trajectories"] = [content["trajectories"][i] for i in result.most_telling(top)]
-        print_json(content)
-    else:
-        print_explanation(result, top)
+        print_json(explanation.to_dict())
+    elif isinstance(explanation, TrajectoryExplanation):
+        print_trajectories(explanation)
+    elif isinstance(explanation, VectorExplanation):
+        print_vector_explanation(explanation)
 
 
 @main.command()

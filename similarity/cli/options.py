@@ -14,9 +14,10 @@ from similarity.fields import Setting
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, DEVICES, DTYPES, LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
-from similarity.presets import PAPER, PRESETS, open_scorer
+from similarity.presets import PRESETS
 from similarity.prompts import Prompt
-from similarity.scorers import Scorer, TrajectoryScorer
+from similarity.scorer import Scorer
+from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]
@@ -100,7 +101,7 @@ _COMPARISON_OPTIONS = (
 _PRESET_OPTIONS = (
     click.option(
         "--preset",
-        type=click.Choice(PRESETS),
+        type=click.Choice(list(PRESETS)),
         help="Compare in this way: 'paper' by trajectories, as the settings of trajectories say; "
         "'best' by meaning vectors, 'fast' by the cheapest part of them.  [default: best where "
         "there are vectors for the model and no setting of trajectories is given, else paper]",
@@ -200,28 +201,23 @@ def chosen_scorer(
     config: ComparisonConfig,
     tolerance: Tolerance | None = None,
 ) -> Scorer:
-    """Return the way to compare texts that the options of the command being run ask for.
+    """Return the scorer that the options of the command being run ask for.
 
-    To give a setting of trajectories is to ask for `paper`.
+    To give a setting of trajectories is to ask for `paper`; a line on standard error says so.
 
     Raises
     ------
     ConfigError
         If another preset is asked for too.
     UnsupportedError
-        If the preset needs vectors and none ship with the model.
+        If the preset needs vectors and there are none for the model.
     """
-    given = _trajectory_options_given()
-    if preset == PAPER and vectors is not None:
-        raise ConfigError("--preset paper compares without vectors; leave --vectors out")
-    if given and (vectors is not None or preset not in (None, PAPER)):
-        raise ConfigError(
-            f"{given[0]} is a setting of trajectories, and you compare by meaning vectors; leave "
-            "it out, or --preset and --vectors"
-        )
-    if given or preset == PAPER:
-        return TrajectoryScorer(model, config, tolerance)
-    return open_scorer(model, preset, config, vectors)
+    given = next(iter(_trajectory_options_given()), None)
+    request = ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)
+    scorer, chosen = planned_scorer(model, request, vectors)
+    if chosen.note:
+        click.echo(chosen.note, err=True)
+    return scorer
 
 
 def _trajectory_options_given() -> list[str]:

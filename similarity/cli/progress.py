@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from similarity.models.base import Advance
-from similarity.pipeline import Progress as StageProgress
+from similarity.scorer import Progress as StageProgress
 
 # Work that is done sooner shows no bar.
 DELAY_SECONDS = 2.0

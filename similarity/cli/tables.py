@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.doctor import Finding
-from similarity.results import Comparison, Score, SimilarityMatrix
+from similarity.results import Score, SimilarityMatrix, TrajectoryExplanation
 
 # Wide enough to be read, where the output is not a terminal and has no width of its own.
 PIPE_WIDTH = 120
@@ -33,15 +33,16 @@ def print_score(result: Score, confidence: float | None = None) -> None:
     console().print(table)
 
 
-def print_explanation(result: Comparison, count: int) -> None:
-    """Print a pair's most telling continuations and their log-likelihoods, nats per token."""
+def print_trajectories(explanation: TrajectoryExplanation) -> None:
+    """Print a pair's most decisive trajectories and their log-likelihoods, nats per token."""
+    result = explanation.score
     print_score(result)
     table = Table(caption="log-likelihoods in nats per token, the higher the likelier")
     table.add_column("continuation", overflow="fold")
     table.add_column("of")
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right")
-    for i in result.most_telling(count):
+    for i in explanation.numbers:
         first, second = result.log_likelihoods[:, i]
         trajectory = result.trajectories[i]
         table.add_row(

@@ -9,18 +9,16 @@ from typing import Any
 import click
 import numpy as np
 
+from similarity.arrays import Rows
 from similarity.cli.options import Command, model_options, open_model
 from similarity.cli.progress import progress_bars
-from similarity.cli.terminal import print_json, read_texts
-from similarity.cli.vector_tables import print_vector_explanation
+from similarity.cli.terminal import read_texts
 from similarity.errors import InputError, UnsupportedError
-from similarity.models.base import Rows
-from similarity.pipeline import Progress
 from similarity.prompts import Prompt
+from similarity.scorer import Progress
 from similarity.storage.files import replace_file
 from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.corpus import read_corpus
-from similarity.vectors.explain import explain
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.shipped import GENERAL, open_vectors
@@ -149,20 +147,6 @@ def embed(
             width = vectors.width if dimensions is None else dimensions
             _write_rows(out, parts, (len(texts), width))
             click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
-
-
-def explain_vectors(
-    vectors: MeaningVectors, first: str, second: str, top: int, *, as_json: bool
-) -> None:
-    """Print on what the vectors of two texts agree or part."""
-    result = explain(vectors, first, second)
-    if as_json:
-        content = result.to_dict()
-        for name in ("places", "trajectories", "words"):
-            content[name] = content[name][:top]
-        print_json(content)
-    else:
-        print_vector_explanation(result, top)
 
 
 def encoded(

@@ -5,24 +5,24 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.cli.tables import console
+from similarity.cli.tables import console, print_score
 from similarity.vectors.explain import NextWords, ScoredTrajectory, VectorExplanation, WordShare
 
 
-def print_vector_explanation(result: VectorExplanation, count: int) -> None:
-    """Print what a similarity is made of, and the places and trajectories of most share."""
-    scores = Table(show_header=False, box=None)
-    scores.add_row("similarity", f"{result.similarity:.4f}")
+def print_vector_explanation(result: VectorExplanation) -> None:
+    """Print what a cosine is made of, and the parts of most share."""
+    print_score(result.score)
+    shares = Table("part", "share of the cosine", box=None)
     for group, share in result.shares.items():
-        scores.add_row(f"of it, {group}", f"{share:+.4f}")
-    scores.add_row("from", f"vectors {result.fingerprint['id']}")
-    console().print(scores)
+        shares.add_row(group, f"{share:+.4f}")
+    shares.add_row("all", f"{result.cosine:.4f}")
+    console().print(shares)
     if result.places:
-        console().print(_places_table(result.places[:count]))
+        console().print(_places_table(result.places[: result.top]))
     if result.trajectories:
-        console().print(_trajectories_table(result.trajectories[:count]))
+        console().print(_trajectories_table(result.trajectories[: result.top]))
     if result.words:
-        console().print(_words_table(result.words[:count]))
+        console().print(_words_table(result.words[: result.top]))
 
 
 def _places_table(places: Sequence[NextWords]) -> Table:

@@ -12,7 +12,7 @@ from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
-from similarity.pipeline import compare_pairs
+from similarity.scorers import open_scorer
 
 # Pairs whose trajectories are held at once.
 BATCH = 64
@@ -21,7 +21,8 @@ BATCH = 64
 class TrajectoryCrossEncoder:
     """Scores pairs of texts by their similarity, in [0, 1].
 
-    A score depends on the pair alone, so the size of a batch is a matter of memory.
+    Compares as `similarity.scorers.open_scorer` does with the same arguments. A score depends on
+    the pair alone, so the size of a batch is a matter of memory.
 
     Attributes
     ----------
@@ -29,9 +30,15 @@ class TrajectoryCrossEncoder:
         Keeps what the evaluators of sentence-transformers report.
     """
 
-    def __init__(self, model: LanguageModel, config: ComparisonConfig | None = None) -> None:
-        self._model = model
-        self._config = config or ComparisonConfig()
+    def __init__(
+        self,
+        model: LanguageModel,
+        config: ComparisonConfig | None = None,
+        *,
+        preset: str | None = None,
+        vectors: str | None = None,
+    ) -> None:
+        self._scorer = open_scorer(model, preset, config, vectors)
         self.model_card_data = Evaluations()
 
     def predict(
@@ -61,7 +68,7 @@ class TrajectoryCrossEncoder:
         one = len(inputs) > 0 and isinstance(inputs[0], str)
         pairs = [_pair(pair) for pair in ([inputs] if one else inputs)]
         blocks = (pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size))
-        found = [r.similarity for b in blocks for r in compare_pairs(self._model, b, self._config)]
+        found = [score.similarity for block in blocks for score in self._scorer.score(block)]
         return np.array(found, np.float64).reshape(() if one else (len(pairs),))
 
     def rank(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from similarity.arrays import Rows
 from similarity.compat.cross_encoder import Evaluations, check_options
-from similarity.models.base import Rows
 from similarity.vectors.meaning import MeaningVectors
 
 

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from similarity.arrays import FloatArray
-from similarity.models.base import Rows
+from similarity.arrays import FloatArray, Rows
 
 Divergence = Callable[[Rows, Rows], FloatArray]
 

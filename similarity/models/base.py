@@ -11,16 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
 from similarity.law import Law
 from similarity.models.top import TopTokens, most_probable
 
 TokenIds = tuple[int, ...]
-LogProbs = NDArray[np.float64]
-# Whole next-token distributions, or hidden states: kept in single precision, as there are many.
-Rows = NDArray[np.float32]
 Advance = Callable[[int], None]
 
 # What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the

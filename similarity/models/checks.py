@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from similarity.arrays import LogProbs
 from similarity.errors import ModelError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import LanguageModel, LogProbs, ScoreRequest, TokenIds
+from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
 
 # Nats per token by which the scores of one continuation may differ from each other. Half
 # precision in batches of other sizes differs by less; stale or misplaced numbers by far more.

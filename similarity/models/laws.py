@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.special import log_softmax
 
+from similarity.arrays import LogProbs
 from similarity.errors import ConfigError
 from similarity.law import Law
-from similarity.models.base import LOG_ZERO, LogProbs
+from similarity.models.base import LOG_ZERO
 
 
 def law_log_probs(logits: LogProbs, law: Law) -> LogProbs:

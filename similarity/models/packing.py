@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
-from similarity.models.base import LogProbs, Rows, ScoreRequest, TokenIds
+from similarity.models.base import ScoreRequest, TokenIds
 from similarity.models.head import Head
 from similarity.models.network import Network
 from similarity.models.torch_ops import law_log_probs, token_log_probs

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
-from similarity.models.base import LogProbs, Rows, TokenIds
+from similarity.models.base import TokenIds
 from similarity.models.head import captured
 from similarity.models.local import LocalModel
 from similarity.models.stepwise import StepwiseModel

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
-    Rows,
     SampleRequest,
     ScoreRequest,
     TokenIds,

@@ -8,9 +8,10 @@ from collections import Counter
 
 import numpy as np
 
+from similarity.arrays import LogProbs
 from similarity.errors import InputError
 from similarity.law import Law
-from similarity.models.base import LogProbs, ModelInfo, TokenIds
+from similarity.models.base import ModelInfo, TokenIds
 from similarity.models.laws import law_log_probs
 from similarity.models.loader import LoadOptions
 from similarity.models.stepwise import StepwiseModel

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from similarity.arrays import LogProbs
 from similarity.errors import (
     ConfigError,
     MissingDependencyError,
@@ -23,7 +24,6 @@ from similarity.models.base import (
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
     ModelInfo,
     SampleRequest,
     ScoreRequest,

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
     ModelInfo,
-    Rows,
     SampleRequest,
     ScoreRequest,
     TokenIds,

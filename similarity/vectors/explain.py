@@ -7,14 +7,14 @@ a next word, has a share of it that is known exactly.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from similarity.arrays import FloatArray
-from similarity.models.base import Rows, TokenIds
+from similarity.arrays import FloatArray, Rows
+from similarity.models.base import TokenIds
+from similarity.results import Explanation, Score
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.storage import fingerprint
 from similarity.vectors.trigrams import buckets, hashed, words_of
 
 Pair = tuple[str, str]
@@ -69,13 +69,13 @@ class WordShare:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VectorExplanation:
-    """Why the vectors of two texts are as close as they are.
+class VectorExplanation(Explanation):
+    """A score with what the cosine of the two vectors is made of.
 
     Parameters
     ----------
-    similarity
-        The cosine of the vectors.
+    cosine
+        Of the vectors.
     shares
         What each group adds to it.
     places, trajectories
@@ -84,45 +84,54 @@ class VectorExplanation:
     words
         Of the group `trigrams`, by the size of their share; what they lack to the group's is what
         all texts have in common.
+    top
+        How many of each kind `to_dict` gives.
     """
 
-    texts: Pair
-    similarity: float
+    method: ClassVar[str] = "vectors"
+    cosine: float
     shares: dict[str, float]
     places: tuple[NextWords, ...]
     trajectories: tuple[ScoredTrajectory, ...]
     words: tuple[WordShare, ...]
-    fingerprint: dict[str, Any]
+    top: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain values, for JSON."""
-        return asdict(self)
+        """Return the score and its parts as plain values, for JSON."""
+        return {
+            **self.score.to_dict(),
+            "method": self.method,
+            "cosine": self.cosine,
+            "shares": self.shares,
+            "places": [asdict(place) for place in self.places[: self.top]],
+            "trajectories": [asdict(one) for one in self.trajectories[: self.top]],
+            "words": [asdict(word) for word in self.words[: self.top]],
+        }
 
 
-def explain(vectors: MeaningVectors, first: str, second: str, words: int = 3) -> VectorExplanation:
-    """Return what the similarity of two texts' vectors is made of.
+def explain(vectors: MeaningVectors, score: Score, top: int, words: int = 3) -> VectorExplanation:
+    """Return what the cosine of two texts' vectors is made of.
 
     Parameters
     ----------
+    score
+        Of the texts, by these vectors.
+    top
+        How many parts of each kind `to_dict` gives.
     words
-        How many to tell of each kind at a place.
-
-    Raises
-    ------
-    InputError
-        If a text is empty, not valid Unicode, or too long for the model.
+        How many words to give of each kind at a place.
     """
-    texts = (first, second)
+    texts = score.texts
     rows = {group: vectors.reader.rows(group, texts) for group in vectors.groups}
     shares = {group: _shares(vectors, group, found) for group, found in rows.items()}
     return VectorExplanation(
-        texts=texts,
-        similarity=float(sum(found.sum() for found in shares.values())),
+        score=score,
+        cosine=float(sum(found.sum() for found in shares.values())),
         shares={group: float(found.sum()) for group, found in shares.items()},
         places=_places(vectors, texts, shares.get("distributions"), words),
         trajectories=_trajectories(vectors, rows, shares.get("trajectories")),
         words=_of_words(vectors, texts, rows.get("trigrams")),
-        fingerprint=fingerprint(vectors),
+        top=top,
     )
 
 

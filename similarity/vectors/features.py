@@ -7,8 +7,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from similarity.arrays import Rows
 from similarity.law import Law
-from similarity.models.base import LanguageModel, Rows, TokenIds, parts_to_hold
+from similarity.models.base import LanguageModel, TokenIds, parts_to_hold
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import VectorConfig

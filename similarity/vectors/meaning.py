@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
-from similarity.models.base import Advance, LanguageModel, Rows, ignore_progress
+from similarity.models.base import Advance, LanguageModel, ignore_progress
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.features import Reader
 from similarity.vectors.references import References
@@ -109,23 +109,6 @@ class MeaningVectors:
             advance(len(batch))
         advance(repeats)
         return encoded[[position[text] for text in texts]]
-
-    def similarity(
-        self, pairs: Sequence[tuple[str, str]], advance: Advance = ignore_progress
-    ) -> FloatArray:
-        """Return the cosine of each pair's vectors, shape "pair", in [-1, 1].
-
-        Raises
-        ------
-        InputError
-            If a text is empty, not valid Unicode, or too long for the model.
-        """
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        number = {text: i for i, text in enumerate(texts)}
-        vectors = self.encode(texts, advance=advance).astype(np.float64)
-        first, second = (vectors[[number[pair[side]] for pair in pairs]] for side in (0, 1))
-        cosines: FloatArray = np.einsum("pd,pd->p", first, second).clip(-1, 1)
-        return cosines
 
     def check_dimensions(self, dimensions: int | None) -> int:
         """Return how many coordinates to keep; None is for all.

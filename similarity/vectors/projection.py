@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from similarity.models.base import Rows
+from similarity.arrays import Rows
 from similarity.noise import exponential, step_key, text_key
 
 # Half of all unit exponentials are above it.

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from similarity.models.base import Rows, TokenIds
+from similarity.arrays import Rows
+from similarity.models.base import TokenIds
 
 
 def weights_by_rarity(texts: Iterable[TokenIds], kinds: int, smoothing: float) -> Rows:

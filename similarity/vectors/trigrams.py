@@ -6,7 +6,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from similarity.models.base import Rows, TokenIds
+from similarity.arrays import Rows
+from similarity.models.base import TokenIds
 
 # Trigrams are told apart by 16 bits of a hash; those of English are some ten thousand.
 BUCKETS = 1 << 16

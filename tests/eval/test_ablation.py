@@ -9,10 +9,10 @@ from eval.cli import evaluate
 from eval.datasets import spread
 from eval.pair_files import ScoredPair, read_pairs
 from eval.protocol import spearman
+from similarity.api import compare
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare
 
 FIXTURE = Path(__file__).parent / "fixture.tsv"
 COMMAND = ["ablate", "--data", "nowhere", "--task", str(FIXTURE), "--model", "toy"]

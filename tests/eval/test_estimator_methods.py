@@ -1,7 +1,7 @@
 import pytest
+from eval.methods.estimators import BANK_TEXTS, ESTIMATOR_METHODS
 
 from eval.methods.base import Setting
-from eval.methods.estimators import BANK_TEXTS, ESTIMATOR_METHODS
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, UnsupportedError
 from similarity.estimators.table import ESTIMATORS, estimate_pairs

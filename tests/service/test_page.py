@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.http.page import FILES, STATIC
+from similarity.api import compare as compare_texts
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare as compare_texts
 from similarity.presets import open_scorer
 from similarity.vectors import VectorConfig, fit, save
 from tests.service.servers import running

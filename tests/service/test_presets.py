@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from service.client import Client
+from similarity.api import compare
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare
 from similarity.presets import open_scorer
 from similarity.vectors import VectorConfig, fit, save
 from tests.service.servers import running

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from service.engine.request_model import RequestModel
+from similarity.api import compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare_pairs
 
 CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
 TOKENS_OF_TEXT = 4 * 6

@@ -5,9 +5,9 @@ from itertools import product
 
 import numpy as np
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, LogProbs
 from similarity.law import Law
-from similarity.models.base import LogProbs, TokenIds
+from similarity.models.base import TokenIds
 from similarity.models.toy import ToyModel
 
 

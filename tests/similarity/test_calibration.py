@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from similarity.api import compare, compare_matrix
 from similarity.calibration import (
     NAME,
     Calibration,
@@ -20,7 +21,6 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare, compare_matrix
 
 CONFIG = ComparisonConfig.build(n_trajectories=3)
 GOOD = Calibration(

@@ -10,11 +10,12 @@ import pytest
 from eval.datasets import Source, load_task, spread
 from eval.pair_files import ScoredPair, read_pairs
 from eval.protocol import spearman
+from similarity.api import compare, compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.local import LocalModel
 from similarity.models.reference import ReferenceModel
-from similarity.pipeline import compare, compare_pairs, score_pairs
+from similarity.pipeline import score_pairs
 
 PAIRS = [
     ("A man is playing a guitar.", "Someone plays an instrument."),

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from similarity.api import compare, compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.errors import InputError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import Advance, Continuation, SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare, compare_many, compare_matrix, compare_pairs
+from similarity.pipeline import compare_many
 
 SMALL = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
 texts = st.text(min_size=1, max_size=30).filter(str.strip)

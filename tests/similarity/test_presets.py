@@ -3,19 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from similarity.vectors.scoring import VectorScorer
 
+from similarity.api import compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError, UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare_matrix, compare_pairs
 from similarity.presets import PRESETS, open_scorer
 from similarity.results import Comparison
 from similarity.scorers import Scorer, TrajectoryScorer
 from similarity.uncertainty import Tolerance
 from similarity.vectors import fit
-from similarity.vectors.scoring import VectorScorer
 from similarity.vectors.storage import save
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from similarity.api import compare, compare_to_tolerance
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare, compare_to_tolerance
 from similarity.uncertainty import Tolerance, confidence_interval
 from tests.similarity.exact import SmallToy, every_trajectory, mean_log_probs, probabilities
 from tests.similarity.test_pipeline import enumerated_distance

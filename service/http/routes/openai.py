@@ -14,7 +14,7 @@ from service.http.schemas.openai import (
     EmbeddingsResponse,
     EmbeddingsUsage,
 )
-from similarity.models.base import Rows
+from similarity.arrays import Rows
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from similarity.arrays import LogProbs
 from similarity.errors import BackendRefusedError, WrongAnswerError
-from similarity.models.base import LogProbs, TokenIds
+from similarity.models.base import TokenIds
 from similarity.models.checks import PARAGRAPH, TOLERANCE
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ServerAddress

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from similarity.arrays import LogProbs
 from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
@@ -16,7 +17,6 @@ from similarity.models.base import (
     Advance,
     Continuation,
     LanguageModel,
-    LogProbs,
     ModelInfo,
     SampleRequest,
     ScoreRequest,

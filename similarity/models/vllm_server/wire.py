@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import LogProbs, SampleRequest, TokenIds
+from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
 

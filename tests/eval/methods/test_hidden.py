@@ -7,9 +7,10 @@ from eval.methods import texts as reading
 from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
 from eval.methods.hidden import POOLS, hidden_states, whitened_hidden_states
+from similarity.arrays import Rows
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, TextTooLongError, UnsupportedError, WrongAnswerError
-from similarity.models.base import Rows, TokenIds
+from similarity.models.base import TokenIds
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.prompts import Prompt

@@ -6,10 +6,11 @@ import pytest
 
 from eval.methods.base import Factory, Setting
 from eval.methods.likelihood import ConditionalLikelihood, JointLikelihood
+from similarity.arrays import LogProbs
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import Advance, LogProbs, ScoreRequest, ignore_progress
+from similarity.models.base import Advance, ScoreRequest, ignore_progress
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 

@@ -1,9 +1,9 @@
 from collections.abc import Callable
 
 import pytest
+from eval.methods.vectors import VECTOR_METHODS, domain_vectors
 
 from eval.methods.base import Setting
-from eval.methods.vectors import VECTOR_METHODS, domain_vectors
 from similarity.errors import ConfigError, UnsupportedError
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cosine, jensenshannon
 from scipy.stats import entropy
 
+from similarity.api import compare
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, UnsupportedError
@@ -19,7 +20,6 @@ from similarity.estimators.table import ESTIMATORS, NULL_TEXT, estimate_pairs
 from similarity.models.base import LanguageModel
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare
 from tests.similarity.exact import SmallToy, distributions, every_trajectory, probabilities
 
 SMALL = ComparisonConfig.build(n_trajectories=3, max_tokens=5)

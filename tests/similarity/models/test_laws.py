@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
+from similarity.arrays import LogProbs
 from similarity.law import Law
-from similarity.models.base import LOG_ZERO, LogProbs
+from similarity.models.base import LOG_ZERO
 from similarity.models.laws import law_log_probs
 from similarity.models.torch_ops import law_log_probs as torch_law_log_probs
 from similarity.models.torch_ops import token_log_probs

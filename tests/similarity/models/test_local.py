@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from similarity.api import compare, compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.errors import ModelError, ModelNotFoundError, TextTooLongError
 from similarity.law import Law
@@ -15,7 +16,6 @@ from similarity.models import sampling
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel, load_local
 from similarity.models.reference import ReferenceModel
-from similarity.pipeline import compare, compare_pairs
 from tests.tiny_models import ARCHITECTURES, save_tiny_model
 
 Loader = Callable[[str], LocalModel]

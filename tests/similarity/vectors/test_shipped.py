@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from similarity.arrays import Rows
 from similarity.errors import UnsupportedError
 from similarity.law import Law
-from similarity.models.base import LanguageModel, Rows, ScoreRequest
+from similarity.models.base import LanguageModel, ScoreRequest
 from similarity.models.loader import EMBEDDED, EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, Rows
 from similarity.calibration import find_calibration, similarity_map
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import Advance, Rows
-from similarity.pipeline import Progress, no_progress
+from similarity.models.base import Advance
 from similarity.results import Score, SimilarityMatrix
-from similarity.scorers import Scorer
+from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.vectors.config import VectorConfig
+from similarity.vectors.explain import VectorExplanation, explain
 from similarity.vectors.meaning import Corpus, MeaningVectors
 
 DISTANCE = "vector-cosine"
@@ -69,9 +69,7 @@ class VectorScorer(Scorer):
         """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
         self._vectors.tokens(texts)
 
-    def score(
-        self, pairs: Sequence[tuple[str, str]], progress: Progress = no_progress
-    ) -> Sequence[Score]:
+    def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
         """Return the score of each pair; a text that repeats is read once."""
         vectors = self._vectors_of((text for pair in pairs for text in pair), progress)
         return [
@@ -103,6 +101,13 @@ class VectorScorer(Scorer):
             similarities=np.vectorize(self._similarity, otypes=[float])(distances),
             fingerprint=self.fingerprint,
         )
+
+    def explain(
+        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+    ) -> Sequence[VectorExplanation]:
+        """Return the score of each pair with what its cosine is made of."""
+        scores = self.score(pairs, progress)
+        return [explain(self._vectors, score, top) for score in scores]
 
     def _vectors_of(self, texts: Iterable[str], progress: Progress) -> dict[str, FloatArray]:
         distinct = list(dict.fromkeys(texts))

@@ -1,0 +1,142 @@
+"""The library's scorers as methods: trajectories with every estimator, presets, meaning vectors."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from eval.methods.base import Factory, Method, Pair, Setting
+from eval.methods.texts import unlabelled_texts
+from similarity.errors import ConfigError
+from similarity.estimators.table import ESTIMATORS
+from similarity.pipeline import TrajectoryScorer
+from similarity.presets import FAST, PRESETS
+from similarity.prompts import PROMPTS
+from similarity.results import Score
+from similarity.scorer import Scorer
+from similarity.vectors.config import FEATURE_SETS, VectorConfig
+from similarity.vectors.fitting import fit
+from similarity.vectors.scorer import VectorScorer
+from similarity.vectors.shipped import GENERAL, open_vectors
+
+# The run's own trajectories; with a seed that is not the run's first, OTHER_SEED and the number.
+METHOD = "trajectories"
+OTHER_SEED = f"{METHOD}, seed "
+# The estimator that whitens by a bank of texts, and how many of the unlabelled ones it reads beside
+# each pair: its cost grows with them. Other relative estimators do better with a text that says
+# nothing, by measurement.
+WHITENED, BANK_TEXTS = "whitened-cosine", 6
+
+
+class ScorerMethod(Method):
+    """Minus the distance that a scorer gives."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.settings: dict[str, Any] = scorer.fingerprint.config.to_dict()
+
+    @property
+    def samples(self) -> bool:
+        """Whether it samples trajectories of each text, which takes by far the longest."""
+        return isinstance(self.scorer, TrajectoryScorer)
+
+    def compare(self, pairs: Sequence[Pair]) -> Sequence[Score]:
+        """Return the library's score of each pair."""
+        return self.scorer.score(pairs)
+
+    def score(self, pairs: Sequence[Pair]) -> list[float]:
+        """Return minus the distance of each pair, so that more alike is higher."""
+        return [negated(score.distance) for score in self.compare(pairs)]
+
+
+def negated(distance: float) -> float:
+    """Return minus a distance, and 0 for 0: "-0.0" is a poor thing to read in a file."""
+    return 0.0 - distance
+
+
+def trajectories(setting: Setting) -> ScorerMethod:
+    """Return the comparison by trajectories with the run's own settings."""
+    return ScorerMethod(TrajectoryScorer(setting.model, setting.config))
+
+
+def prompted(setting: Setting, prompt: str) -> Method:
+    """Return the same with a prompt of the paper, and all else as it is set."""
+    full_stop = setting.config.prompt.full_stop
+    chosen = replace(PROMPTS[prompt], full_stop=full_stop)
+    return trajectories(replace(setting, config=replace(setting.config, prompt=chosen)))
+
+
+def estimated(setting: Setting, distance: str) -> Method:
+    """Return the same with another estimator.
+
+    Raises
+    ------
+    UnsupportedError
+        If it needs whole distributions and the model does not give them.
+    ConfigError
+        If it needs unlabelled texts and there are none.
+    """
+    bank: tuple[str, ...] = ()
+    if distance == WHITENED:
+        bank = _spread(setting.unlabelled)
+        if not bank:
+            raise ConfigError(f"{distance} needs unlabelled texts to whiten by; give some")
+    config = replace(setting.config, distance=distance, bank=bank)
+    return trajectories(replace(setting, config=config))
+
+
+def general_vectors(*groups: str) -> Factory:
+    """Return the vectors that ship with the model, of these groups or of all that they have.
+
+    Their prompt is the one that they were fitted with, whatever the setting's is.
+    """
+
+    def make(setting: Setting) -> Method:
+        vectors = open_vectors(GENERAL, setting.model)
+        return ScorerMethod(VectorScorer(vectors.only(*groups) if groups else vectors))
+
+    return make
+
+
+def domain_vectors(config: VectorConfig, *groups: str) -> Factory:
+    """Return vectors fitted to the setting's unlabelled texts, of these groups or of all."""
+    chosen = config.only(*groups) if groups else config
+
+    def make(setting: Setting) -> Method:
+        texts = unlabelled_texts(setting, "meaning vectors")
+        full_stop = setting.config.prompt.full_stop
+        prompt = replace(chosen.prompt, full_stop=full_stop)
+        vectors = fit(setting.model, texts, replace(chosen, prompt=prompt))
+        return ScorerMethod(VectorScorer(vectors))
+
+    return make
+
+
+def _spread(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return a few texts, spread evenly over all."""
+    return tuple(texts[:: max(1, len(texts) // BANK_TEXTS)][:BANK_TEXTS])
+
+
+# Beside the run's own prompt, so that one run shows what a prompt is worth.
+PROMPT_METHODS: dict[str, Factory] = {
+    f"{METHOD}, {name}": partial(prompted, prompt=name)
+    for name, prompt in PROMPTS.items()
+    if prompt.before or prompt.after
+}
+ESTIMATOR_METHODS: dict[str, Factory] = {
+    name: partial(estimated, distance=name) for name in ESTIMATORS
+}
+# By the names that users give and tables print.
+VECTOR_METHODS: dict[str, Factory] = {
+    "vectors": general_vectors(),
+    "vectors, distributions": general_vectors("distributions"),
+    "vectors, states": general_vectors("states"),
+    "vectors, trigrams": general_vectors("trigrams"),
+    "vectors, fast": general_vectors(*PRESETS[FAST].groups),
+    "vectors of the domain": domain_vectors(VectorConfig()),
+    "vectors of the domain, distributions": domain_vectors(VectorConfig(), "distributions"),
+    "vectors of the domain, states": domain_vectors(VectorConfig(), "states"),
+    "vectors of the domain, trigrams": domain_vectors(VectorConfig(), "trigrams"),
+    "vectors of the domain, fast": domain_vectors(VectorConfig(), *PRESETS[FAST].groups),
+    "vectors of the domain, scored": domain_vectors(FEATURE_SETS["scored"]),
+}

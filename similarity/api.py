@@ -1,0 +1,108 @@
+"""The library's functions: each opens the scorer that is asked for, and calls it.
+
+Without settings of trajectories and without a preset, the default preset of the model holds, as it
+does on the command line and in the service. To give a `config` is to compare by trajectories.
+"""
+
+from collections.abc import Sequence
+
+from similarity.config import ComparisonConfig
+from similarity.models.base import LanguageModel
+from similarity.pipeline import TrajectoryScorer
+from similarity.results import Comparison, Score, SimilarityMatrix
+from similarity.scorer import Pair, Progress, no_progress
+from similarity.scorers import open_scorer
+from similarity.uncertainty import Tolerance
+
+
+def compare(
+    model: LanguageModel,
+    first: str,
+    second: str,
+    config: ComparisonConfig | None = None,
+    *,
+    preset: str | None = None,
+) -> Score:
+    """Return how alike two texts are in meaning, to this model.
+
+    Parameters
+    ----------
+    config
+        Settings of trajectories; None for the model's default preset.
+    preset
+        A name in `similarity.presets.PRESETS`.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    ConfigError
+        If there is no such preset, or it does not compare by trajectories and a config is given.
+    """
+    return compare_pairs(model, [(first, second)], config, preset=preset)[0]
+
+
+def compare_pairs(
+    model: LanguageModel,
+    pairs: Sequence[Pair],
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+    *,
+    preset: str | None = None,
+) -> Sequence[Score]:
+    """Return the score of each pair, in order; raises as `compare` does."""
+    return open_scorer(model, preset, config).score(pairs, progress)
+
+
+def compare_many(
+    model: LanguageModel,
+    source: str,
+    targets: Sequence[str],
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+    *,
+    preset: str | None = None,
+) -> Sequence[Score]:
+    """Return the score of one text with each of many, in order; raises as `compare` does."""
+    pairs = [(source, target) for target in targets]
+    return compare_pairs(model, pairs, config, progress, preset=preset)
+
+
+def compare_matrix(
+    model: LanguageModel,
+    rows: Sequence[str],
+    columns: Sequence[str] | None = None,
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+    *,
+    preset: str | None = None,
+) -> SimilarityMatrix:
+    """Return the scores of all `rows` with all `columns`, or of `rows` among themselves.
+
+    Raises as `compare` does.
+    """
+    return open_scorer(model, preset, config).matrix(rows, columns, progress)
+
+
+def compare_to_tolerance(
+    model: LanguageModel,
+    first: str,
+    second: str,
+    tolerance: Tolerance,
+    config: ComparisonConfig | None = None,
+    progress: Progress = no_progress,
+) -> Comparison:
+    """Return the comparison of two texts by trajectories, sampled until its interval is tight.
+
+    Begins with the configuration's trajectories and doubles them, keeping those there are. The
+    result is that of `compare` with as many as it took, and its fingerprint says so.
+
+    Raises
+    ------
+    ConfigError
+        If these settings have no interval (`similarity.uncertainty.check_interval`).
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    scorer = TrajectoryScorer(model, config, tolerance)
+    return scorer.score([(first, second)], progress)[0]

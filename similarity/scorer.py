@@ -1,0 +1,82 @@
+"""The one seam from pairs of texts to scores, whichever way the texts are compared."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from similarity.config import Settings
+from similarity.fingerprint import Fingerprint
+from similarity.models.base import Advance, ignore_progress
+from similarity.results import Explanation, Score, SimilarityMatrix
+
+Pair = tuple[str, str]
+
+# Called with a stage's name and its number of texts; returns the `advance` of that stage.
+Progress = Callable[[str, int], Advance]
+
+
+def no_progress(_stage: str, _texts: int) -> Advance:
+    """Report progress to nobody."""
+    return ignore_progress
+
+
+class Scorer(ABC):
+    """Compares texts.
+
+    A score depends on its two texts and on the fingerprint, never on the other pairs. It is
+    symmetric. The distance of a text to itself is 0.
+
+    Attributes
+    ----------
+    fingerprint
+        All that its scores depend on.
+    """
+
+    fingerprint: Fingerprint[Settings]
+
+    @abstractmethod
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
+
+    @abstractmethod
+    def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
+        """Return the score of each pair, in order. A text that repeats is read once.
+
+        All texts are checked before the model is called.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+
+    @abstractmethod
+    def matrix(
+        self,
+        rows: Sequence[str],
+        columns: Sequence[str] | None = None,
+        progress: Progress = no_progress,
+    ) -> SimilarityMatrix:
+        """Return the scores of all `rows` with all `columns`, or of `rows` among themselves.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+
+    @abstractmethod
+    def explain(
+        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+    ) -> Sequence[Explanation]:
+        """Return the score of each pair, as `score` does, with what it is made of.
+
+        Parameters
+        ----------
+        top
+            How many items of each kind to give, the most decisive first.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
