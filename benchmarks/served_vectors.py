@@ -22,6 +22,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.loader import DEFAULT_MODEL, load_model
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
+from similarity.vectors.scorer import VectorScorer
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _measure(
     started = time.perf_counter()
     vectors = fit(model, texts, config)
     fitted = time.perf_counter()
-    cosines = vectors.similarity([(pair.first, pair.second) for pair in pairs])
+    scores = VectorScorer(vectors).score([(pair.first, pair.second) for pair in pairs])
+    cosines = np.array([1 - score.distance for score in scores])
     return Measured(vectors, cosines, fitted - started, time.perf_counter() - fitted)
 
 

@@ -21,6 +21,7 @@ from similarity.prompts import PROMPTS
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
 from similarity.vectors.corpus import read_corpus
+from similarity.vectors.scorer import VectorScorer
 
 FULL, TOP = FEATURE_SETS["full"], FEATURE_SETS["top"]
 CONFIGS: dict[str, VectorConfig] = {

@@ -1,14 +1,14 @@
 """All scorers in one table, and the choice of one: from what was asked for to what compares.
 
-Every door goes through `plan` and `ScoringPlan.open`: the library's functions, the command line,
-the service, batches, evaluations, the index and the adapters.
+Every door goes through `plan_scoring` and `ScoringPlan.open`: the library's functions, the command
+line, the service, batches, evaluations, the index and the adapters.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from similarity.config import ComparisonConfig
-from similarity.errors import ConfigError, UnsupportedError
+from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel
 from similarity.pipeline import TrajectoryScorer
@@ -61,6 +61,8 @@ class ScoringRequest:
         Of the trajectories, if they are used.
     given
         A setting that only trajectories have, as the user wrote it; None where none was given.
+    vectors
+        Whether the user named the vectors to compare by.
     tolerance
         How tight intervals must be.
     """
@@ -68,6 +70,7 @@ class ScoringRequest:
     preset: str | None = None
     config: ComparisonConfig = field(default_factory=ComparisonConfig)
     given: str | None = None
+    vectors: bool = False
     tolerance: Tolerance | None = None
 
 
@@ -122,7 +125,7 @@ class ScoringPlan:
         return VectorScorer(self.part_of(vectors), encode)
 
 
-def plan(
+def plan_scoring(
     request: ScoringRequest, groups: Collection[str] | None, default: str | None = None
 ) -> ScoringPlan:
     """Choose how to compare: a pure function of what was asked for and what there is.
@@ -137,12 +140,11 @@ def plan(
     Raises
     ------
     ConfigError
-        If there is no such preset, or what is asked for contradicts itself.
-    UnsupportedError
-        If the preset needs vectors that there are none of.
+        If there is no such preset, it needs vectors that there are none of, or what is asked for
+        contradicts itself.
     """
     usual = default or default_preset(groups)
-    preset = request.preset or (PAPER if request.given else usual)
+    preset = request.preset or (PAPER if request.given and not request.vectors else usual)
     check_choice("preset", preset, PRESETS)
     if PRESETS[preset].vectors:
         if request.given:
@@ -151,6 +153,8 @@ def plan(
                 "meaning vectors; leave one of the two out"
             )
         _check_groups(preset, groups)
+    elif request.vectors:
+        raise ConfigError(f"preset {preset} compares without vectors; leave vectors out")
     chosen_silently = request.preset is None and preset != usual
     return ScoringPlan(
         preset=preset,
@@ -198,11 +202,10 @@ def open_scorer(
 
     Raises
     ------
-    UnsupportedError
-        If the preset needs vectors and there are none for the model.
     ConfigError
-        If there is no such preset, the folder has no vectors or those of another model, or a
-        config is given for a preset that compares by vectors.
+        If there is no such preset, it needs vectors and there are none for the model, the folder
+        has no vectors or those of another model, or a config is given for a preset that compares
+        by vectors.
     """
     request = ScoringRequest(
         preset=preset,
@@ -219,18 +222,15 @@ def planned_scorer(
 
     Raises as `open_scorer` does.
     """
-    if vectors is not None and (request.given or request.preset == PAPER):
-        raise ConfigError(
-            f"{request.given or 'preset paper'} compares by trajectories; leave vectors out"
-        )
+    request = replace(request, vectors=vectors is not None)
     found = find_vectors(vectors, model)
-    chosen = plan(request, None if found is None else found.groups)
+    chosen = plan_scoring(request, None if found is None else found.groups)
     return chosen.open(model, found), chosen
 
 
 def _check_groups(preset: str, groups: Collection[str] | None) -> None:
     if groups is None:
-        raise UnsupportedError(
+        raise ConfigError(
             f"preset {preset} compares by meaning vectors, and there are none for this model; use "
             "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
         )

@@ -71,6 +71,11 @@ class Engine:
         metrics.watch("ready", "Whether the model answers.", lambda: self.health.status().ready)
 
     @property
+    def groups(self) -> tuple[str, ...] | None:
+        """The groups of features that the vectors have; None without vectors."""
+        return None if self.vectors is None else self.vectors.groups
+
+    @property
     def active(self) -> int:
         """Requests worked on."""
         return self._active.borrowed_tokens

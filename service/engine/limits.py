@@ -8,6 +8,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.likelihood import blocks_of_pairs
 from similarity.models.base import TokenIds
+from similarity.scorers import ScoringPlan
 
 
 def check_settings(config: ComparisonConfig, settings: Settings) -> None:
@@ -25,6 +26,20 @@ def check_settings(config: ComparisonConfig, settings: Settings) -> None:
     ):
         if got > allowed:
             raise ConfigError(f"{name} is {got}; this service allows at most {allowed}")
+
+
+def check_cost(plan: ScoringPlan, pairs: Sequence[tuple[str, str]], settings: Settings) -> None:
+    """Refuse pairs of texts that cost more to compare than the service allows.
+
+    Raises
+    ------
+    RequestTooLargeError, ConfigError
+        Saying what is too much, and how much is allowed.
+    """
+    if plan.by_vectors:
+        check_texts({text for pair in pairs for text in pair}, settings)
+    else:
+        check_pairs(pairs, plan.config, settings)
 
 
 def check_pairs(

@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from service.engine.engine import Engine
 from service.engine.metrics import Metrics
-from service.engine.plan import default_preset
 from service.http import page
 from service.http.description import describe
 from service.http.middleware import Drain, RequestMiddleware
@@ -26,6 +25,7 @@ from service.settings import Settings
 from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
+from similarity.scorers import ScoringRequest, plan_scoring
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.shipped import find_vectors
 from similarity.version import __version__
@@ -149,5 +149,6 @@ def served_vectors(settings: Settings, model: LanguageModel) -> MeaningVectors |
         If a folder has no vectors of this model, or the settings' preset needs other ones.
     """
     found = find_vectors(settings.vectors, model)
-    default_preset(settings, found)  # refused now rather than at each request
+    groups = None if found is None else found.groups
+    plan_scoring(ScoringRequest(), groups, settings.preset)  # refused now, not at each request
     return found

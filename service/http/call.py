@@ -8,10 +8,12 @@ from fastapi import Depends, Request
 
 from service.engine.engine import Engine
 from service.engine.exceptions import ClientGoneError
-from service.engine.plan import ScoringPlan, ScoringRequest, choose_plan
+from service.engine.limits import check_cost
 from service.engine.request_model import RequestModel, Usage
 from service.settings import Settings
 from similarity.results import Score
+from similarity.scorer import Scorer
+from similarity.scorers import ScoringPlan, ScoringRequest, plan_scoring
 
 Result = TypeVar("Result")
 
@@ -63,15 +65,24 @@ class Call:
     ) -> tuple[Sequence[Score], Usage]:
         """Return the score of each pair, in order, once its cost is found allowed."""
         plan = self.plan(pairs, scoring)
-        return await self.run(lambda model: plan.scorer(model).score(pairs))
+        return await self.run(lambda model: self.scorer(plan, model).score(pairs))
 
     def plan(
         self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
     ) -> ScoringPlan:
         """Return how to compare the pairs, once its cost is found allowed."""
-        plan = choose_plan(scoring or ScoringRequest(), self.settings, self.engine.vectors)
-        plan.check(pairs, self.settings)
+        request = scoring or ScoringRequest()
+        plan = plan_scoring(request, self.engine.groups, self.settings.preset)
+        check_cost(plan, pairs, self.settings)
         return plan
+
+    def scorer(self, plan: ScoringPlan, model: RequestModel) -> Scorer:
+        """Return the scorer of a plan; it calls the model by the engine's queue and cache."""
+        vectors = self.engine.vectors
+        if vectors is None or not plan.by_vectors:
+            return plan.open(model)
+        part = plan.part_of(vectors)
+        return plan.open(model, vectors, lambda texts, _: model.embed(texts, groups=part.groups))
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

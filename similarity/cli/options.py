@@ -208,9 +208,7 @@ def chosen_scorer(
     Raises
     ------
     ConfigError
-        If another preset is asked for too.
-    UnsupportedError
-        If the preset needs vectors and there are none for the model.
+        If another preset is asked for too, or it needs vectors and there are none for the model.
     """
     given = next(iter(_trajectory_options_given()), None)
     request = ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import domains
 from similarity.models.local import LocalModel
 from similarity.vectors import fit
-from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
+from tests.similarity.vectors.conftest import TINY_CONFIG, cosines, sentences
 
 FIRST = list(dict.fromkeys(sentences(40)))
 REST = [text for text in dict.fromkeys(sentences(40, seed=5)) if text not in FIRST]
@@ -30,7 +30,7 @@ def test_what_is_read_once_gives_the_vectors_of_a_fit(
     found, _ = domains.fitted(start, features, everything, corpus)
     expected = fit(model, [everything[at] for at in corpus], TINY_CONFIG)
     pairs = list(pairwise(REST))
-    np.testing.assert_allclose(found.similarity(pairs), expected.similarity(pairs), atol=0.01)
+    np.testing.assert_allclose(cosines(found, pairs), cosines(expected, pairs), atol=0.01)
     # What is there is not read again.
     monkeypatch.setattr(type(start.reader), "rows", None)
     again = domains.read(model_reads, everything, tmp_path)

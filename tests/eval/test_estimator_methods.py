@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import pytest
-from eval.methods.estimators import BANK_TEXTS, ESTIMATOR_METHODS
 
 from eval.methods.base import Setting
+from eval.methods.scorers import BANK_TEXTS, ESTIMATOR_METHODS
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, UnsupportedError
-from similarity.estimators.table import ESTIMATORS, estimate_pairs
+from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
+from similarity.pipeline import TrajectoryScorer
 
 SMALL = ComparisonConfig.build(n_trajectories=2, max_tokens=4)
 PAIRS = [("a red car", "the sea"), ("the sea", "the sea")]
@@ -18,9 +21,10 @@ def test_the_more_alike_the_higher(toy_model: ToyModel, name: str) -> None:
     method = ESTIMATOR_METHODS[name](Setting(model=toy_model, config=SMALL, unlabelled=unlabelled))
     apart, same = method.score(PAIRS)
     assert apart < same == 0
-    assert method.settings["estimator"] == name
-    assert len(method.settings["bank"]) in {0, 1, BANK_TEXTS}
-    expected = estimate_pairs(toy_model, PAIRS, name, SMALL, method.settings["bank"] or (".",))
+    assert method.settings["distance"] == name
+    bank = tuple(method.settings.get("bank", ()))
+    assert len(bank) in {0, 1, BANK_TEXTS}
+    expected = TrajectoryScorer(toy_model, replace(SMALL, distance=name, bank=bank)).score(PAIRS)
     assert [-e.distance for e in expected] == [apart, same]
 
 

@@ -1,4 +1,4 @@
-"""The dialects of other servers, against the documented examples of each."""
+"""The dialects of other servers, against the examples in those servers' documentation."""
 
 import pytest
 

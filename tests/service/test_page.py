@@ -13,7 +13,7 @@ from service.http.page import FILES, STATIC
 from similarity.api import compare as compare_texts
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
-from similarity.presets import open_scorer
+from similarity.scorers import open_scorer
 from similarity.vectors import VectorConfig, fit, save
 from tests.service.servers import running
 

@@ -9,7 +9,7 @@ from similarity.api import compare
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
-from similarity.presets import open_scorer
+from similarity.scorers import open_scorer
 from similarity.vectors import VectorConfig, fit, save
 from tests.service.servers import running
 
@@ -51,7 +51,6 @@ def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
     small = compare(ToyModel(), *PAIRS[0], ComparisonConfig.build(**SMALL))
     for asked, expected_one in (
         ({"preset": "paper"}, paper),
-        ({"explain": True}, paper),
         ({"interval": 0.9}, paper),
         (SMALL, small),
         ({"preset": "paper", **SMALL}, small),
@@ -73,16 +72,45 @@ def test_a_matrix_and_the_dialects_too(client, folder):
     assert ranked["results"][1]["relevance_score"] == pytest.approx(score.similarity, abs=1e-6)
 
 
+def test_an_answer_says_how_the_texts_were_compared(client):
+    plain = ask(client, pairs=PAIRS[:1]).json()
+    assert (plain["preset"], plain.get("warnings")) == ("best", None)
+    named = ask(client, pairs=PAIRS[:1], preset="paper", **SMALL).json()
+    assert (named["preset"], named.get("warnings")) == ("paper", None)
+    for body in ({"pairs": PAIRS[:1]}, {"rows": ["a b"]}, {"rows": ["a b"], "explain": True}):
+        answer = ask(client, **body, **SMALL).json()
+        assert answer["preset"] == "paper"
+        (warning,) = answer["warnings"]
+        assert "is a setting of trajectories, so this is preset paper" in warning
+        assert "the preset is best" in warning
+
+
+def test_a_score_is_explained_by_what_made_it(client, folder):
+    best = open_scorer(ToyModel(), "best", vectors=folder)
+    (expected,) = best.explain([("a b", "c d")], top=2)
+    answer = ask(client, pairs=PAIRS[:1], explain=True, top=2).json()
+    (result,) = answer["results"]
+    assert result["distance"] == pytest.approx(expected.score.distance, abs=1e-6)
+    assert answer["fingerprint"]["id"] == best.fingerprint.digest
+    explanation = result["explanation"]
+    assert explanation["method"] == "vectors"
+    assert explanation["cosine"] == pytest.approx(1 - result["distance"], abs=1e-4)
+    assert explanation["shares"] == pytest.approx(expected.shares)
+    assert len(explanation["words"]) == 2
+    paper = ask(client, pairs=PAIRS[:1], explain=True, preset="paper", **SMALL).json()
+    assert paper["results"][0]["explanation"]["method"] == "trajectories"
+
+
 def test_what_contradicts_itself_is_refused(client, open_client):
-    for body in ({"preset": "best", "seed": 1}, {"preset": "best", "explain": True}):
+    for body in ({"preset": "best", "seed": 1}, {"preset": "best", "interval": 0.9}):
         answer = ask(client, pairs=PAIRS, **body)
         assert answer.status_code == 422
-        assert "is of trajectories" in answer.json()["error"]["message"]
+        assert "is a setting of trajectories" in answer.json()["error"]["message"]
     # Fitted without the group that it compares by.
     assert "states" in ask(client, pairs=PAIRS, preset="fast").json()["error"]["message"]
     answer = ask(open_client(), pairs=PAIRS, preset="best")
     assert answer.status_code == 422
-    assert "served without" in answer.json()["error"]["message"]
+    assert "there are none for this model" in answer.json()["error"]["message"]
     assert ask(client, pairs=PAIRS, preset="worst").status_code == 422
 
 
@@ -96,7 +124,7 @@ def test_the_service_has_a_preset_of_its_own(open_client, folder):
     assert (card["preset"], card["presets"]) == ("paper", ["paper", "best"])
     card = open_client().get("/v1/models").json()["data"][0]
     assert (card["preset"], card["presets"]) == ("paper", ["paper"])
-    with pytest.raises(ConfigError, match="served without"):
+    with pytest.raises(ConfigError, match="there are none for this model"):
         open_client(preset="best")
 
 

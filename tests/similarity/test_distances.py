@@ -7,8 +7,7 @@ from scipy.spatial.distance import cosine, jensenshannon
 from scipy.stats import entropy
 
 from similarity.arrays import FloatArray
-from similarity.distances import DISTANCES, TAU, get_distance
-from similarity.errors import ConfigError
+from similarity.distances import DISTANCES, TAU
 
 Rows = tuple[FloatArray, FloatArray]
 
@@ -110,8 +109,3 @@ def test_hellinger_is_bounded_by_total_variation() -> None:
         assert variation <= np.sqrt(2) * hellinger + 1e-12
         # Jensen–Shannon is between them too: a check on the soft-max itself.
         assert jensenshannon(soft(rows[0]), soft(rows[1]), base=2) <= np.sqrt(variation) + 1e-9
-
-
-def test_unknown_distance_lists_what_is_allowed() -> None:
-    with pytest.raises(ConfigError, match="unknown distance 'manhattan'; allowed: l1, l2, linf"):
-        get_distance("manhattan")

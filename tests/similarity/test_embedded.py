@@ -15,7 +15,6 @@ from similarity.config import ComparisonConfig
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.local import LocalModel
 from similarity.models.reference import ReferenceModel
-from similarity.pipeline import score_pairs
 
 PAIRS = [
     ("A man is playing a guitar.", "Someone plays an instrument."),
@@ -59,8 +58,8 @@ def test_packed_scores_are_the_references(embedded: LocalModel) -> None:
 
 def agreement(model: LocalModel, judged: list[ScoredPair]) -> float:
     """Return Spearman's correlation × 100 with the judgements."""
-    scored = score_pairs(model, [(pair.first, pair.second) for pair in judged], CONFIG)
-    return spearman([-distance for distance, _ in scored], [pair.score for pair in judged])
+    scores = compare_pairs(model, [(pair.first, pair.second) for pair in judged], CONFIG)
+    return spearman([-score.distance for score in scores], [pair.score for pair in judged])
 
 
 def test_a_paraphrase_is_nearer_than_another_matter(embedded: LocalModel) -> None:

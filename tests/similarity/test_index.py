@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from similarity.api import compare_many
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.index import Hit, TextIndex, build_index, empty_neighbours, open_index, rerank
 from similarity.models.toy import ToyModel
-from similarity.pipeline import compare_many
+from similarity.pipeline import TrajectoryScorer
 from similarity.vectors import MeaningVectors, VectorConfig, fit, save
 from tests.similarity.vectors.conftest import sentences
 
@@ -70,7 +71,7 @@ def test_reranking_orders_by_trajectories(
 ) -> None:
     hits = open_index(built, vectors).query("the old sea", 4)
     config = ComparisonConfig.build(n_trajectories=3, max_tokens=4)
-    again = rerank(toy_model, "the old sea", hits, config)
+    again = rerank(TrajectoryScorer(toy_model, config), "the old sea", hits)
     expected = compare_many(toy_model, "the old sea", [hit.text for hit in again], config)
     scores = [hit.similarity for hit in again]
     assert scores == [comparison.similarity for comparison in expected]

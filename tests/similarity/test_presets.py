@@ -7,17 +7,20 @@ from similarity.vectors.scoring import VectorScorer
 
 from similarity.api import compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig
-from similarity.errors import ConfigError, InputError, UnsupportedError
+from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
-from similarity.presets import PRESETS, open_scorer
+from similarity.pipeline import TrajectoryScorer
+from similarity.presets import PAPER, PRESETS
 from similarity.results import Comparison
-from similarity.scorers import Scorer, TrajectoryScorer
+from similarity.scorer import Scorer
+from similarity.scorers import open_scorer
 from similarity.uncertainty import Tolerance
 from similarity.vectors import fit
+from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.storage import save
-from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
+from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 PAIRS = [("a red car", "the sea"), ("the sea", "a red car"), ("the old bird", "the sea")]
@@ -46,7 +49,7 @@ def test_a_model_without_vectors_is_compared_by_trajectories(toy_model: ToyModel
     expected = [c.distance for c in compare_pairs(toy_model, PAIRS, CONFIG)]
     assert [score.distance for score in scorer.score(PAIRS)] == expected
     for preset in ("best", "fast"):
-        with pytest.raises(UnsupportedError, match="trajsim fit"):
+        with pytest.raises(ConfigError, match="trajsim fit"):
             open_scorer(toy_model, preset)
     with pytest.raises(ConfigError, match="allowed: paper, fast, best"):
         open_scorer(toy_model, "worst")
@@ -56,7 +59,7 @@ def test_the_embedded_model_is_compared_by_its_vectors(embedded: LanguageModel) 
     texts = [text for pair in PAIRS for text in pair]
     groups = {}
     for preset in (None, *PRESETS):
-        scorer = open_scorer(embedded, preset, CONFIG)
+        scorer = open_scorer(embedded, preset, CONFIG if preset == PAPER else None)
         settings = scorer.fingerprint.config.to_dict()
         groups[preset] = settings["distance"]
         assert scorer.score([("a red car", "a red car")])[0].distance == 0
@@ -104,7 +107,7 @@ def test_a_matrix_has_the_pairs_scores(folder: Path) -> None:
 def test_the_distance_is_one_minus_the_cosine(folder: Path, toy_model: ToyModel) -> None:
     vectors = fit(toy_model, sentences(60), TOY_CONFIG)
     found = [score.distance for score in VectorScorer(vectors).score(PAIRS)]
-    np.testing.assert_allclose(found, 1 - vectors.similarity(PAIRS), atol=1e-6)
+    np.testing.assert_allclose(found, 1 - cosines(vectors, PAIRS), atol=1e-6)
     clipped = [max(0, 1 - distance) for distance in found]
     assert [score.similarity for score in VectorScorer(vectors).score(PAIRS)] == clipped
 

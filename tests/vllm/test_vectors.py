@@ -15,7 +15,7 @@ from similarity.models.vllm_server.loader import load_server
 from similarity.models.vllm_server.model import ServerModel
 from similarity.vectors import fit
 from similarity.vectors.config import FEATURE_SETS
-from tests.similarity.vectors.conftest import sentences
+from tests.similarity.vectors.conftest import cosines, sentences
 from tests.vllm.servers import Server
 
 TEXTS = sentences(20, seed=1)
@@ -62,7 +62,7 @@ def test_vectors_are_those_of_the_model_in_this_process(
     # projection sums MOST of them, and whitening stretches no direction beyond
     # 1/sqrt(shrinkage * mean variance): about 1e-4 in a cosine, and ten times that is allowed.
     pairs = list(pairwise(TEXTS))
-    np.testing.assert_allclose(served.similarity(pairs), here.similarity(pairs), atol=1e-3)
+    np.testing.assert_allclose(cosines(served, pairs), cosines(here, pairs), atol=1e-3)
     for group in config.groups:
         rows, expected = (v.reader.rows(group, TEXTS) for v in (served, here))
         np.testing.assert_allclose(rows, expected, atol=1e-4)

@@ -2,11 +2,10 @@
 
 from fastapi import APIRouter
 
-from service.engine.plan import default_preset, serves
 from service.http.call import CallOf
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.models import ModelCard, ModelList
-from similarity.presets import PRESETS
+from similarity.scorers import default_preset, possible_presets
 
 router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
@@ -16,15 +15,15 @@ async def models(call: CallOf) -> ModelList:
     """Return the model's name, revision and context, and what a request may ask for."""
     info, settings = call.engine.model.info, call.settings
     limits = ("texts", "characters", "trajectories", "continuation_tokens", "request_tokens")
-    vectors = call.engine.vectors
+    groups = call.engine.groups
     card = ModelCard(
         id=info.name,
         created=call.engine.loaded_at,
         revision=info.revision,
         dtype=info.dtype,
         context_length=info.context_length,
-        preset=default_preset(settings, vectors),
-        presets=[preset for preset in PRESETS if serves(preset, vectors)],
+        preset=settings.preset or default_preset(groups),
+        presets=possible_presets(groups),
         limits={name: getattr(settings, f"max_{name}") for name in limits},
     )
     return ModelList(data=[card])

@@ -4,7 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
-from service.engine.plan import ScoringRequest
 from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
@@ -16,15 +15,18 @@ from service.http.schemas.fields import (
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.usage import TokenUsage
 from similarity.config import ComparisonConfig
-from similarity.results import Comparison, Score
+from similarity.results import Explanation as ScoreExplanation
+from similarity.results import Score, TrajectoryExplanation
+from similarity.scorers import ScoringPlan, ScoringRequest
+from similarity.vectors.explain import VectorExplanation
 
 
 class ComparisonSettings(SamplingSettings):
     """How texts are compared."""
 
     distance: DistanceName = Field("l1", description="Between the log-likelihoods.")
-    explain: bool = Field(False, description="Add the most telling continuations.")
-    top: int = Field(5, ge=1, le=50, description="How many of them.")
+    explain: bool = Field(False, description="Add what each score is made of.")
+    top: int = Field(5, ge=1, le=50, description="How many parts of each kind.")
     interval: float | None = Field(
         default=None,
         gt=0,
@@ -34,18 +36,17 @@ class ComparisonSettings(SamplingSettings):
     preset: Literal["paper", "fast", "best"] | None = Field(
         default=None,
         description="paper compares by trajectories, best by meaning vectors, fast by the "
-        "cheapest part of them. A request with a setting of trajectories, explain or interval is "
-        "one for paper; without any of these the service's own preset holds.",
+        "cheapest part of them. A request with a setting of trajectories or with interval is one "
+        "for paper, and its answer says so; without any of these the service's own preset holds.",
     )
 
     def scoring(self) -> ScoringRequest:
         """Return what the request says about how to compare."""
         settings = [name for name in _SETTINGS if name in self.model_fields_set]
-        wishes = [name for name in ("explain", "interval") if getattr(self, name)]
+        if self.interval:
+            settings.append("interval")
         return ScoringRequest(
-            preset=self.preset,
-            config=self.config(),
-            needs_trajectories=next(iter([*settings, *wishes]), None),
+            preset=self.preset, config=self.config(), given=next(iter(settings), None)
         )
 
     def config(self) -> ComparisonConfig:
@@ -126,32 +127,72 @@ class ExplainedContinuation(Strict):
     )
 
 
-class Explanation(Strict):
-    """Why two texts are as far apart as they are."""
+class TrajectoryExplanationFields(Strict):
+    """Why a score by trajectories is what it is."""
 
-    entailment: float = Field(description="Positive where the first entails the second.")
+    method: Literal["trajectories"] = "trajectories"
+    entailment: float | None = Field(
+        default=None, description="Positive where the first entails the second."
+    )
     continuations: list[ExplainedContinuation] = Field(
         description="Those whose two likelihoods differ most, the largest difference first."
     )
 
     @classmethod
-    def of(cls, comparison: Comparison, top: int) -> Self:
-        """Return the most telling continuations of a comparison."""
-        chosen = comparison.most_telling(top)
+    def of(cls, explanation: TrajectoryExplanation) -> Self:
+        """Return the most decisive continuations of a comparison."""
+        comparison = explanation.score
         return cls(
             entailment=comparison.entailment,
             continuations=[
-                ExplainedContinuation(
-                    text=trajectory.text,
-                    source=0 if trajectory.source == 0 else 1,
-                    tokens=trajectory.tokens,
-                    ended=trajectory.ended,
-                    log_likelihoods=comparison.log_likelihoods[:, i].tolist(),
-                )
-                for i in chosen
-                for trajectory in (comparison.trajectories[i],)
+                ExplainedContinuation.model_validate(content)
+                for content in comparison.described(explanation.numbers)
             ],
         )
+
+
+class ExplainedWord(Strict):
+    """A word of the texts, and what its letters add to the cosine."""
+
+    word: str
+    share: float
+    counts: list[int] = Field(min_length=2, max_length=2, description="How often either has it.")
+
+
+class VectorExplanationFields(Strict):
+    """Why a score by meaning vectors is what it is."""
+
+    method: Literal["vectors"] = "vectors"
+    cosine: float = Field(description="Of the two vectors.")
+    shares: dict[str, float] = Field(description="What each group of features adds to it.")
+    words: list[ExplainedWord] = Field(description="The largest share first.")
+
+    @classmethod
+    def of(cls, explanation: VectorExplanation) -> Self:
+        """Return the parts of a cosine."""
+        return cls(
+            cosine=explanation.cosine,
+            shares=explanation.shares,
+            words=[
+                ExplainedWord(word=word.word, share=word.share, counts=list(word.counts))
+                for word in explanation.words[: explanation.top]
+            ],
+        )
+
+
+Explanation = Annotated[
+    TrajectoryExplanationFields | VectorExplanationFields, Field(discriminator="method")
+]
+
+
+def explanation_fields(
+    explanation: ScoreExplanation,
+) -> TrajectoryExplanationFields | VectorExplanationFields:
+    """Return an explanation as it stands in an answer, by the method that made the score."""
+    if isinstance(explanation, TrajectoryExplanation):
+        return TrajectoryExplanationFields.of(explanation)
+    assert isinstance(explanation, VectorExplanation)
+    return VectorExplanationFields.of(explanation)
 
 
 class IntervalFields(Strict):
@@ -173,13 +214,6 @@ class IntervalFields(Strict):
         return cls(**score.interval(confidence).to_dict())
 
 
-def explanation_of(score: Score, request: ComparisonSettings) -> Explanation | None:
-    """Return the explanation, where the request wants one."""
-    if not (request.explain and isinstance(score, Comparison)):
-        return None
-    return Explanation.of(score, request.top)
-
-
 class PairResult(Strict):
     """The scores of one pair."""
 
@@ -189,20 +223,29 @@ class PairResult(Strict):
     interval: IntervalFields | None = Field(default=None, description="Where it was requested.")
 
     @classmethod
-    def of(cls, score: Score, request: ComparisonSettings) -> Self:
+    def of(cls, score: Score, explanation: ScoreExplanation | None, interval: float | None) -> Self:
         """Return the scores of a pair with the explanation and interval that were requested."""
         return cls(
             similarity=score.similarity,
             distance=score.distance,
-            explanation=explanation_of(score, request),
-            interval=IntervalFields.of(score, request.interval) if request.interval else None,
+            explanation=None if explanation is None else explanation_fields(explanation),
+            interval=None if interval is None else IntervalFields.of(score, interval),
         )
+
+
+def warnings_of(plan: ScoringPlan) -> list[str] | None:
+    """Return what the user should know of how the texts were compared."""
+    return [plan.note] if plan.note else None
 
 
 class SimilarityResponse(Strict):
     """The scores of all pairs, in order, and what they depend on."""
 
     model: str = Field(description="The model's name.")
+    preset: str = Field(description="How the texts were compared.")
+    warnings: list[str] | None = Field(
+        default=None, description="What to know of the scores, where there is anything."
+    )
     calibrated: Calibrated
     results: list[PairResult]
     usage: TokenUsage
@@ -213,6 +256,10 @@ class MatrixResponse(Strict):
     """The scores of all cells, "row column", and what they depend on."""
 
     model: str = Field(description="The model's name.")
+    preset: str = Field(description="How the texts were compared.")
+    warnings: list[str] | None = Field(
+        default=None, description="What to know of the scores, where there is anything."
+    )
     calibrated: Calibrated
     similarities: list[list[float]]
     distances: list[list[float]]

@@ -1,14 +1,14 @@
 from collections.abc import Callable
 
 import pytest
-from eval.methods.vectors import VECTOR_METHODS, domain_vectors
 
 from eval.methods.base import Setting
+from eval.methods.scorers import VECTOR_METHODS, domain_vectors
 from similarity.errors import ConfigError, UnsupportedError
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import VectorConfig, fit
-from tests.similarity.vectors.conftest import sentences
+from tests.similarity.vectors.conftest import cosines, sentences
 
 CONFIG = VectorConfig(n_references=2, reference_tokens=2, projection=4, rank=8)
 PAIRS = [("the red car", "the old car"), ("a bird sings", "the sea")]
@@ -21,7 +21,7 @@ def test_scores_are_the_librarys(
     model, texts = tiny("llama"), sentences(50)
     method = domain_vectors(CONFIG, *groups)(Setting(model=model, unlabelled=texts))
     chosen = CONFIG.only(*groups) if groups else CONFIG
-    expected = fit(model, list(dict.fromkeys(texts)), chosen).similarity(PAIRS)
+    expected = cosines(fit(model, list(dict.fromkeys(texts)), chosen), PAIRS) - 1
     assert method.score(PAIRS) == pytest.approx(expected.tolist(), abs=1e-5)
     assert method.settings["distance"] == "vector-cosine"
     assert method.settings["vectors"]["corpus"]["texts"] == len(set(texts))

@@ -71,7 +71,7 @@ def test_explain_reads_vectors_back(folder: Path) -> None:
     assert len(content["trajectories"]) == len(content["words"]) == 2
     assert set(content["shares"]) == {"trajectories", "trigrams"}
     table = run(*command).stdout
-    assert "of it, trajectories" in table
+    assert "share of the cosine" in table
     assert "usual" in table
     assert all(word["word"] in table for word in content["words"])
 
@@ -127,6 +127,6 @@ def test_settings_of_trajectories_ask_for_trajectories(folder: Path) -> None:
             assert refused.exit_code == 2
             assert "is a setting of trajectories" in refused.stderr
     refused = run("compare", *pair, "--preset", "paper", "--vectors", str(folder))
-    assert "leave --vectors out" in refused.stderr
+    assert "leave vectors out" in refused.stderr
     refused = run("compare", *pair, "--preset", "fast")
     assert "trajsim fit" in refused.stderr

@@ -1,6 +1,7 @@
 """The estimators against their definitions, and against what they are estimates of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,35 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cosine, jensenshannon
 from scipy.stats import entropy
 
-from similarity.api import compare
+from similarity import sampled_texts
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, UnsupportedError
-from similarity.estimators import divergences, material
+from similarity.estimators import divergences
 from similarity.estimators.centred import centred_cosine, whitened_cosine
-from similarity.estimators.table import ESTIMATORS, NULL_TEXT, estimate_pairs
+from similarity.estimators.table import ESTIMATORS, NULL_TEXT
 from similarity.models.base import LanguageModel
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
+from similarity.pipeline import TrajectoryScorer
+from similarity.results import Comparison
 from tests.similarity.exact import SmallToy, distributions, every_trajectory, probabilities
 
 SMALL = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 TEXTS = ("aab.", "abb.")
 names = pytest.mark.parametrize("name", ESTIMATORS)
+
+
+def estimate_pairs(
+    model: LanguageModel,
+    pairs: Sequence[tuple[str, str]],
+    name: str,
+    config: ComparisonConfig,
+    bank: tuple[str, ...] = (),
+) -> Sequence[Comparison]:
+    bank = bank if ESTIMATORS[name].relative else ()
+    return TrajectoryScorer(model, replace(config, distance=name, bank=bank)).score(pairs)
+
 
 # Of probabilities; straight from the definitions, with another library where it has them.
 REFERENCE: dict[str, Callable[[FloatArray, FloatArray], float]] = {
@@ -168,11 +183,20 @@ def test_of_a_network_as_of_the_toy(tiny: Callable[[str], LocalModel], name: str
     assert same == 0 < forth == back
 
 
-def test_those_of_the_paper_are_what_compare_gives(toy_model: ToyModel) -> None:
-    (estimate,) = estimate_pairs(toy_model, [("a red car", "the sea")], "l1", SMALL)
-    result = compare(toy_model, "a red car", "the sea", SMALL)
-    assert estimate.distance == result.distance
-    assert estimate.interval() == result.interval()
+@names
+def test_log_likelihoods_are_those_of_the_paper_whatever_is_estimated(
+    toy_model: ToyModel, name: str
+) -> None:
+    pairs = [("the sea", "a red car"), ("a red car", "the sea")]
+    for found, paper in zip(
+        estimate_pairs(toy_model, pairs, name, SMALL),
+        estimate_pairs(toy_model, pairs, "l1", SMALL),
+        strict=True,
+    ):
+        assert found.trajectories == paper.trajectories
+        np.testing.assert_allclose(found.log_likelihoods, paper.log_likelihoods, rtol=1e-5)
+        assert found.rows.shape[1] == paper.rows.shape[1]
+        assert ESTIMATORS[name].distance(*found.rows) == pytest.approx(found.distance)
 
 
 def test_little_is_held_at_once(toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +210,7 @@ def test_little_is_held_at_once(toy_model: ToyModel, monkeypatch: pytest.MonkeyP
 
     pair = [("a", "b")]
     (whole,) = estimate_pairs(Watched(), pair, "step-kl", SMALL)
-    monkeypatch.setattr(material, "MAX_VALUES", 1)
+    monkeypatch.setattr(sampled_texts, "MAX_VALUES", 1)
     (parts,) = estimate_pairs(Watched(), pair, "step-kl", SMALL)
     np.testing.assert_array_equal(parts.rows, whole.rows)
     assert asked == [12, *[2] * 6]
@@ -216,8 +240,8 @@ def test_a_model_that_tells_no_distributions_is_refused() -> None:
         estimate_pairs(Silent(), [("a", "b")], "step-kl", SMALL)
 
 
-def test_bad_settings_are_refused(toy_model: ToyModel) -> None:
-    with pytest.raises(ConfigError, match="unknown estimator 'best'; allowed: l1, l2"):
-        estimate_pairs(toy_model, [("a", "b")], "best")
-    with pytest.raises(ConfigError, match="give at least one"):
-        estimate_pairs(toy_model, [("a", "b")], "centred-cosine", bank=())
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown distance 'best'; allowed: l1, l2"):
+        ComparisonConfig(distance="best")
+    with pytest.raises(ConfigError, match="give no bank"):
+        ComparisonConfig(distance="l1", bank=("a",))

@@ -1,14 +1,17 @@
 """Vectors fitted to made-up text, on the toy model and on a tiny network."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from similarity.arrays import FloatArray
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, VectorConfig, fit
+from similarity.vectors.scorer import VectorScorer
 
 WORDS = [
     "a",
@@ -40,6 +43,11 @@ def sentences(number: int, seed: int = 0) -> list[str]:
     """Return sentences of common words."""
     draw = random.Random(seed)
     return [" ".join(draw.choices(WORDS, k=draw.randint(3, 8))) for _ in range(number)]
+
+
+def cosines(vectors: MeaningVectors, pairs: Sequence[tuple[str, str]]) -> FloatArray:
+    """Return the cosine of each pair's vectors, shape "pair"."""
+    return np.array([1 - score.distance for score in VectorScorer(vectors).score(pairs)])
 
 
 @pytest.fixture(scope="session")

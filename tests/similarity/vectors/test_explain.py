@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 
 from similarity.vectors import MeaningVectors
-from similarity.vectors.explain import explain
-from tests.similarity.vectors.conftest import sentences
+from similarity.vectors.explain import VectorExplanation
+from similarity.vectors.scorer import VectorScorer
+from tests.similarity.vectors.conftest import cosines, sentences
 
 FIRST, SECOND = sentences(2, seed=3)
+
+
+def explain(vectors: MeaningVectors, first: str, second: str) -> VectorExplanation:
+    (found,) = VectorScorer(vectors).explain([(first, second)], top=2)
+    return found
 
 
 @pytest.fixture(params=["toy_vectors", "tiny_vectors", "top_vectors"])
@@ -16,10 +22,11 @@ def vectors(request: pytest.FixtureRequest) -> MeaningVectors:
 
 def test_shares_add_up_to_the_similarity(vectors: MeaningVectors) -> None:
     result = explain(vectors, FIRST, SECOND)
-    (expected,) = vectors.similarity([(FIRST, SECOND)])
-    assert result.similarity == pytest.approx(expected, abs=1e-4)
+    (expected,) = cosines(vectors, [(FIRST, SECOND)])
+    assert result.cosine == pytest.approx(expected, abs=1e-4)
+    assert result.score == VectorScorer(vectors).score([(FIRST, SECOND)])[0]
     assert set(result.shares) == set(vectors.groups)
-    assert sum(result.shares.values()) == pytest.approx(result.similarity)
+    assert sum(result.shares.values()) == pytest.approx(result.cosine)
     for group, parts in (("distributions", result.places), ("trajectories", result.trajectories)):
         sizes = [abs(part.share) for part in parts]
         assert sizes == sorted(sizes, reverse=True)
@@ -39,14 +46,14 @@ def test_trajectories_have_their_likelihoods(vectors: MeaningVectors) -> None:
 
 @pytest.mark.parametrize("vectors", ["toy_vectors", "top_vectors"], indirect=True)
 def test_the_toys_words_are_the_letters_that_one_text_has(vectors: MeaningVectors) -> None:
-    result = explain(vectors, "zzzz qqqq", "zzzz jjjj", words=1)
+    result = explain(vectors, "zzzz qqqq", "zzzz jjjj")
     for place in result.places:
-        assert (place.both, place.first, place.second) == (("z",), ("q",), ("j",))
+        assert (place.both[0], place.first[0], place.second[0]) == ("z", "q", "j")
 
 
 def test_the_other_way_round_is_the_mirror(vectors: MeaningVectors) -> None:
     forth, back = explain(vectors, FIRST, SECOND), explain(vectors, SECOND, FIRST)
-    assert forth.similarity == pytest.approx(back.similarity)
+    assert forth.cosine == pytest.approx(back.cosine)
     assert [p.first for p in forth.places] == [p.second for p in back.places]
     assert forth.to_dict()["fingerprint"] == back.to_dict()["fingerprint"]
 
@@ -59,7 +66,7 @@ def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
     assert shares["bird"].counts == (1, 2)
     assert shares["red"].counts == (1, 0)
     # The rest is what any two texts have in common: the product of the mean with either.
-    rows = vectors.reader.rows("trigrams", result.texts)
+    rows = vectors.reader.rows("trigrams", result.score.texts)
     whitening = vectors.whitenings["trigrams"]
     white = whitening.apply(rows)
     mean = whitening.mean @ whitening.matrix

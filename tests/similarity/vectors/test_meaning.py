@@ -7,7 +7,7 @@ from similarity.errors import ConfigError, InputError, TextTooLongError, Unsuppo
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import GROUPS, MeaningVectors, VectorConfig, fit, meaning
-from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG, sentences
+from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG, cosines, sentences
 
 TEXTS = sentences(9, seed=1)
 
@@ -32,8 +32,8 @@ def test_a_vector_depends_on_its_text_alone(
 def test_identity_and_symmetry(tiny_vectors: MeaningVectors) -> None:
     first, second = TEXTS[:2]
     # A full stop and white space change no prefix.
-    same, forth, back = tiny_vectors.similarity(
-        [(first, f" {first}."), (first, second), (second, first)]
+    same, forth, back = cosines(
+        tiny_vectors, [(first, f" {first}."), (first, second), (second, first)]
     )
     assert same == pytest.approx(1, abs=1e-5)
     assert forth == back < 1
@@ -42,9 +42,9 @@ def test_identity_and_symmetry(tiny_vectors: MeaningVectors) -> None:
 def test_the_cosine_is_the_weighted_mean_of_the_groups(tiny_vectors: MeaningVectors) -> None:
     pairs = list(pairwise(TEXTS))
     weights = [tiny_vectors.config.weight(group) for group in GROUPS]
-    cosines = [tiny_vectors.only(group).similarity(pairs) for group in GROUPS]
-    expected = np.average(cosines, axis=0, weights=weights)
-    np.testing.assert_allclose(tiny_vectors.similarity(pairs), expected, atol=1e-5)
+    found = [cosines(tiny_vectors.only(group), pairs) for group in GROUPS]
+    expected = np.average(found, axis=0, weights=weights)
+    np.testing.assert_allclose(cosines(tiny_vectors, pairs), expected, atol=1e-5)
 
 
 def test_training_texts_have_no_direction_in_common(tiny_vectors: MeaningVectors) -> None:
@@ -80,7 +80,7 @@ def test_the_fit_does_not_depend_on_its_batches(
     assert again.references == tiny_vectors.references
     assert again.corpus == tiny_vectors.corpus
     pairs = list(pairwise(TEXTS))
-    np.testing.assert_allclose(again.similarity(pairs), tiny_vectors.similarity(pairs), atol=0.01)
+    np.testing.assert_allclose(cosines(again, pairs), cosines(tiny_vectors, pairs), atol=0.01)
 
 
 def test_a_fit_reads_a_stream_once_and_a_batch_at_a_time(

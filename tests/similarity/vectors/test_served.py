@@ -9,9 +9,9 @@ import pytest
 from similarity.errors import BackendRefusedError, UnsupportedError
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, VectorConfig, fit
-from similarity.vectors.explain import explain
+from similarity.vectors.scorer import VectorScorer
 from tests.similarity.models.fake_server import FakeServer, Load, load
-from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
+from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 
 __all__ = ["load"]
 
@@ -27,8 +27,8 @@ def test_they_are_those_of_the_model_in_this_process(load: Load) -> None:
         expected = here.reader.rows(group, TEXTS)
         np.testing.assert_allclose(served.reader.rows(group, TEXTS), expected, atol=1e-5)
     pairs = list(pairwise(TEXTS))
-    np.testing.assert_allclose(served.similarity(pairs), here.similarity(pairs), atol=1e-4)
-    one, two = (explain(vectors, *pairs[0]) for vectors in (served, here))
+    np.testing.assert_allclose(cosines(served, pairs), cosines(here, pairs), atol=1e-4)
+    one, two = (VectorScorer(vectors).explain(pairs[:1], top=1)[0] for vectors in (served, here))
     assert [place.both for place in one.places] == [place.both for place in two.places]
 
 
@@ -41,7 +41,7 @@ def test_fitted_there_or_here_they_are_the_same(
     served = fit(model, sentences(60), CONFIG)
     assert served.references == top_vectors.references
     pairs = list(pairwise(TEXTS))
-    np.testing.assert_allclose(served.similarity(pairs), top_vectors.similarity(pairs), atol=1e-3)
+    np.testing.assert_allclose(cosines(served, pairs), cosines(top_vectors, pairs), atol=1e-3)
 
 
 def test_what_a_server_does_not_tell(load: Load) -> None:

@@ -13,8 +13,9 @@ from similarity.models.base import LanguageModel, ScoreRequest
 from similarity.models.loader import EMBEDDED, EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
-from similarity.vectors.explain import explain
+from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.shipped import GENERAL, find_vectors, open_vectors
+from tests.similarity.vectors.conftest import cosines
 
 LIKE = ("A man is playing a guitar.", "Someone plays an instrument.")
 UNLIKE = ("A man is playing a guitar.", "The stock market fell on Monday.")
@@ -26,7 +27,7 @@ def vectors() -> MeaningVectors:
 
 
 def test_they_belong_to_the_model_and_tell_like_from_unlike(vectors: MeaningVectors) -> None:
-    like, unlike, same = vectors.similarity([LIKE, UNLIKE, (LIKE[0], LIKE[0])])
+    like, unlike, same = cosines(vectors, [LIKE, UNLIKE, (LIKE[0], LIKE[0])])
     assert unlike < like - 0.1
     assert same == pytest.approx(1)
 
@@ -37,8 +38,8 @@ def test_they_are_small() -> None:
 
 
 def test_they_can_be_read_back(vectors: MeaningVectors) -> None:
-    result = explain(vectors, *LIKE)
-    assert result.similarity == pytest.approx(vectors.similarity([LIKE])[0], abs=1e-4)
+    (result,) = VectorScorer(vectors).explain([LIKE], top=3)
+    assert result.cosine == pytest.approx(cosines(vectors, [LIKE])[0], abs=1e-4)
     assert any(place.both for place in result.places)
 
 
