@@ -73,6 +73,20 @@ class ScoringRequest:
     vectors: bool = False
     tolerance: Tolerance | None = None
 
+    def check(self) -> None:
+        """Raise ConfigError if the preset is unknown, or the request contradicts itself."""
+        if self.preset is not None:
+            check_choice("preset", self.preset, PRESETS)
+        if self.vectors and self.preset is not None and not PRESETS[self.preset].vectors:
+            raise ConfigError(f"preset {self.preset} compares without vectors; leave vectors out")
+        by_vectors = self.vectors or (self.preset is not None and PRESETS[self.preset].vectors)
+        if self.given and by_vectors:
+            how = f"preset {self.preset} compares" if self.preset else "you compare"
+            raise ConfigError(
+                f"{self.given} is a setting of trajectories, and {how} by meaning vectors; leave "
+                "one of the two out"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringPlan:
@@ -144,17 +158,11 @@ def plan_scoring(
         contradicts itself.
     """
     usual = default or default_preset(groups)
-    preset = request.preset or (PAPER if request.given and not request.vectors else usual)
+    request.check()
+    preset = request.preset or (PAPER if request.given else usual)
     check_choice("preset", preset, PRESETS)
     if PRESETS[preset].vectors:
-        if request.given:
-            raise ConfigError(
-                f"{request.given} is a setting of trajectories, and preset {preset} compares by "
-                "meaning vectors; leave one of the two out"
-            )
         _check_groups(preset, groups)
-    elif request.vectors:
-        raise ConfigError(f"preset {preset} compares without vectors; leave vectors out")
     chosen_silently = request.preset is None and preset != usual
     return ScoringPlan(
         preset=preset,
@@ -223,6 +231,7 @@ def planned_scorer(
     Raises as `open_scorer` does.
     """
     request = replace(request, vectors=vectors is not None)
+    request.check()
     found = find_vectors(vectors, model)
     chosen = plan_scoring(request, None if found is None else found.groups)
     return chosen.open(model, found), chosen

@@ -170,15 +170,25 @@ async function explain(target) {
 function tell([a, b], { similarity, distance, explanation }) {
   $("text-a").textContent = a;
   $("text-b").textContent = b;
-  const direction = Math.abs(explanation.entailment) < 0.01 ? "" :
-    `, ${explanation.entailment > 0 ? "A rather entails B" : "B rather entails A"}`;
+  const how = explanation.method === "trajectories" ? "continuations" : "meaning vectors";
   $("numbers").textContent =
-    `By continuations: similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}${direction}.`;
-  const all = explanation.continuations.flatMap((told) => told.log_likelihoods.map(Math.exp));
-  const longest = Math.max(...all);
-  $("tellings").replaceChildren(...explanation.continuations.map((told) => telling(told, longest)));
+    `By ${how}: similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}.`;
+  $("tellings").replaceChildren(...partsOf(explanation));
   $("detail").hidden = false;
   $("detail").scrollIntoView({ block: "nearest" });
+}
+
+function partsOf(explanation) {
+  if (explanation.method === "trajectories") {
+    const all = explanation.continuations.flatMap((told) => told.log_likelihoods.map(Math.exp));
+    const longest = Math.max(...all);
+    return explanation.continuations.map((told) => telling(told, longest));
+  }
+  return explanation.words.map(({ word, share }) => {
+    const item = document.createElement("li");
+    item.textContent = `${word}: ${share >= 0 ? "+" : ""}${share.toFixed(3)} of the cosine`;
+    return item;
+  });
 }
 
 function telling(told, longest) {

@@ -17,7 +17,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit
-from tests.similarity.vectors.conftest import TOY_CONFIG, sentences, cosines
+from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -5,13 +5,14 @@ import sys
 from typing import get_args
 
 import yaml
+from pydantic import TypeAdapter
 
 from service.http.app import create_app
 from service.http.description import render
 from service.http.schemas.fields import DistanceName
 from service.http.schemas.research import SamplingSettings
 from service.settings import Settings
-from similarity.distances import DISTANCES
+from similarity.estimators.table import ESTIMATORS
 from similarity.prompts import PROMPTS
 from tests.conftest import ROOT
 
@@ -34,7 +35,7 @@ def test_every_operation_has_a_summary_examples_and_errors():
 
 
 def test_names_are_the_librarys():
-    assert list(get_args(DistanceName)) == list(DISTANCES)
+    assert list(TypeAdapter(DistanceName).json_schema()["enum"]) == list(ESTIMATORS)
     annotation = SamplingSettings.model_fields["prompt"].annotation
     assert list(get_args(annotation)) == list(PROMPTS)
 

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from similarity.vectors.scoring import VectorScorer
 
 from similarity.api import compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig

@@ -1,9 +1,11 @@
 """What fields of requests and answers are made of."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from similarity.estimators.table import ESTIMATORS
 
 # Characters that show nothing: controls, white space, joiners, the byte order mark.
 BLANK = r"\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -28,7 +30,19 @@ Text = Annotated[
     ),
 ]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
-DistanceName = Literal["l1", "l2", "linf", "symmetric-kl", "hellinger", "total-variation", "cosine"]
+
+
+def _known_distance(name: str) -> str:
+    if name not in ESTIMATORS:
+        raise ValueError(f"unknown distance {name!r}; allowed: {', '.join(ESTIMATORS)}")
+    return name
+
+
+DistanceName = Annotated[
+    str,
+    AfterValidator(_known_distance),
+    Field(json_schema_extra={"enum": list(ESTIMATORS)}),
+]
 FingerprintFields = Annotated[
     dict[str, Any],
     Field(description="Model and revision, every setting, version; equal ones are comparable."),

@@ -37,7 +37,7 @@ def test_command_says_what_it_did(tmp_path: Path) -> None:
     [
         (("--chunk", "0"), "a chunk must have at least 1 line, got 0"),
         (("--errors", "in.jsonl"), "must be different files"),
-        (("--preset", "paper", "--vectors", "x"), "leave --vectors out"),
+        (("--preset", "paper", "--vectors", "x"), "leave vectors out"),
     ],
 )
 def test_bad_options_are_one_clear_line(
