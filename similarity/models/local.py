@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import MissingDependencyError, ModelError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
