@@ -1,25 +1,24 @@
 """Nearest neighbours among many texts: their meaning vectors in an index of faiss, in a folder."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from similarity.arrays import Rows
-from similarity.errors import ConfigError, InputError, MissingDependencyError
+from similarity.errors import ConfigError, InputError
+from similarity.extras import optional_module
 from similarity.scorer import Scorer
 from similarity.storage.bundle import read_manifest, write_bundle
 from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 
-try:
-    import faiss
-except ImportError as error:
-    raise MissingDependencyError("an index needs faiss: pip install 'trajsim[index]'") from error
+faiss: Any = optional_module("faiss", "an index needs")
 
-MANIFEST, TEXTS, NEIGHBOURS = "index.json", "texts.txt", "neighbours.faiss"
-FORMAT = 1
+MANIFEST, TEXTS, NEIGHBOURS = "index.json", "texts.jsonl", "neighbours.faiss"
+FORMAT = 2
 KINDS = ("auto", "exact", "graph")
 # Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
 EXACT_TEXTS = 200_000
@@ -84,15 +83,13 @@ def build_index(
     Raises
     ------
     InputError
-        If there are no texts, one has a line break, or the folder cannot be written to.
+        If there are no texts, or the folder cannot be written to.
     ConfigError
         If the kind is unknown.
     """
     check_choice("kind", kind, KINDS)
     if not texts:
         raise InputError("an index needs at least one text")
-    if any(len(text.splitlines()) > 1 for text in texts):
-        raise InputError("a text has a line break; an index keeps one text a line")
     if kind == "auto":
         kind = "exact" if len(texts) <= EXACT_TEXTS else "graph"
     neighbours = empty_neighbours(kind, vectors.width)
@@ -104,7 +101,7 @@ def build_index(
         "texts": len(texts),
         "vectors": fingerprint(vectors)["id"],
     }
-    lines = "".join(f"{text}\n" for text in texts).encode()
+    lines = "".join(f"{json.dumps(text)}\n" for text in texts).encode()
     write_bundle(
         folder,
         MANIFEST,
@@ -126,13 +123,16 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     """
     content = read_manifest(folder, MANIFEST, what="index", command="trajsim index build")
     given = fingerprint(vectors)["id"]
-    if (content["format"], content["vectors"]) != (FORMAT, given):
+    if content["format"] != FORMAT:
+        raise ConfigError(f"the index in {folder} is of another version; build it anew")
+    if content["vectors"] != given:
         raise ConfigError(
             f"the index in {folder} was built with vectors {content['vectors']}, and these are "
             f"{given}; give --vectors their folder, or build the index anew"
         )
     files = content["files"]
-    texts = (folder / files[TEXTS]).read_text(encoding="utf-8").splitlines()
+    with (folder / files[TEXTS]).open(encoding="utf-8") as lines:
+        texts = [json.loads(line) for line in lines]
     return TextIndex(texts, vectors, faiss.read_index(str(folder / files[NEIGHBOURS])))
 
 

@@ -1,16 +1,19 @@
 """Scores a file of pairs and of lists of texts, in bounded memory, and survives being killed.
 
-Each line of the input is a JSON object, answered by one line of the output or of the errors:
+Each record of the input is answered by one line of the output or of the errors. It is a JSON
+object, or a row of a table with the same columns:
 
     {"custom_id": "a", "pair": ["A dog runs.", "A puppy is running."]}
     {"custom_id": "b", "texts": ["A dog runs.", "A cat sleeps.", "It rains."]}
+    {"text1": "A dog runs.", "text2": "A puppy is running."}
 
-Work is cut into chunks of lines. A chunk's answers are on disk before the journal says so, and
-what the journal does not know of is cut off and made again from the same lines: a batch that was
-killed ends with the bytes of one that was not.
+Without an id, that is the number of the line. Work is cut into chunks of records. A chunk's
+answers are on disk before the journal says so, and what the journal does not know of is cut off
+and made again from the same records: a batch that was killed ends with the bytes of one that was
+not.
 """
 
-from similarity.batch.files import BatchFiles
+from similarity.batch.files import BatchFiles, check_files
 from similarity.batch.run import CHUNK_LINES, Batch, open_batch
 
-__all__ = ["CHUNK_LINES", "Batch", "BatchFiles", "open_batch"]
+__all__ = ["CHUNK_LINES", "Batch", "BatchFiles", "check_files", "open_batch"]

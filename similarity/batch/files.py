@@ -2,14 +2,18 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
 from similarity.errors import ConfigError, InputError
 from similarity.storage.journal import write_through
+from similarity.tabular.formats import format_of, open_binary
+from similarity.tabular.records import Record, read_records
+from similarity.tabular.texts import has_header, split_columns
 
-_BLOCK_BYTES = 2**20
+READ, WRITTEN = ("jsonl", "csv", "tsv", "parquet"), ("jsonl", "csv", "tsv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,28 +23,85 @@ class BatchFiles:
     Parameters
     ----------
     errors
-        Lines that were refused; None is "<output's stem>.errors<its suffix>".
+        Lines that were refused; None is "<output's stem>.errors.jsonl".
+    kind
+        Format of the input, of `READ`; None is that of its ending, and JSON lines without one.
+    columns
+        Names of the columns that have the texts of a pair, and maybe its id, between commas.
+
+    Raises
+    ------
+    ConfigError
+        If a format cannot be read or written, two files are one, or the columns are not two or
+        three.
     """
 
     input: Path
     output: Path
     errors: Path | None = None
+    kind: str | None = None
+    columns: str | None = None
 
     def __post_init__(self) -> None:
         paths = [path.resolve() for path in (self.input, self.output, self.refused, self.journal)]
         if len(set(paths)) < len(paths):
             raise ConfigError("input, output and errors must be different files")
+        if len(self.names) not in (0, 2, 3):
+            raise ConfigError(f"--columns wants two texts and maybe an id, got {self.columns!r}")
+        _ = self.read_as, self.written_as
 
     @property
     def refused(self) -> Path:
-        """The errors file."""
-        default = self.output.with_name(f"{self.output.stem}.errors{self.output.suffix}")
-        return self.errors or default
+        """The errors file, JSON lines."""
+        return self.errors or self.output.with_name(f"{self.output.stem}.errors.jsonl")
 
     @property
     def journal(self) -> Path:
         """What is known to be on disk, chunk by chunk."""
         return self.output.with_name(f"{self.output.name}.journal")
+
+    @property
+    def read_as(self) -> str:
+        """The format of the input."""
+        return format_of(str(self.input), self.kind, allowed=READ, default="jsonl")
+
+    @property
+    def written_as(self) -> str:
+        """The format of the output, by its ending."""
+        return format_of(str(self.output), None, allowed=WRITTEN, default="jsonl")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are given."""
+        return split_columns(self.columns)
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records of the input.
+
+        Raises
+        ------
+        InputError
+            If nothing of it can be read.
+        """
+        try:
+            with open_binary(str(self.input)) as source:
+                yield from read_records(source, self.read_as, header=has_header(self.names))
+        except InputError as error:
+            raise InputError(f"{self.input}: {error}") from error
+
+
+def check_files(files: BatchFiles) -> None:
+    """Refuse an input that has nothing to compare, and to write behind what is of no batch.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read or is empty, or the output or the errors file has content
+        and there is no journal of it.
+    """
+    check_new(files)
+    if next(files.records(), None) is None:
+        raise InputError(f"{files.input} has no lines; give one for each pair")
 
 
 def check_new(files: BatchFiles) -> None:
@@ -59,24 +120,16 @@ def check_new(files: BatchFiles) -> None:
             )
 
 
-def scan(path: Path) -> tuple[int, str]:
-    """Return the number of lines of a file, and its SHA-256.
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    digest, lines, last = hashlib.sha256(), 0, b"\n"
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                lines += block.count(b"\n")
-                last = block[-1:]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    return lines + (last != b"\n"), digest.hexdigest()
+    with open_binary(str(path)) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def open_at(path: Path, size: int) -> FileIO:

@@ -1,32 +1,22 @@
-"""The lines of a batch: from bytes to what is to be compared, or to why it cannot be."""
+"""The lines of a batch: from records to what is to be compared, or to why it cannot be."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from similarity.errors import InputError
-
-# A line is held in memory whole; one longer than this is a file without line ends.
-MAX_LINE_BYTES = 2**24
-# Of a line that is longer, what the errors file shows.
-SHOWN_BYTES = 1000
+from similarity.tabular.records import Record
+from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, pair_columns
 
 KEYS = ("custom_id", "pair", "texts")
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of the input: its number, from 1, and its bytes without the line end."""
-
-    number: int
-    content: bytes
-
-
-@dataclass(frozen=True)
 class Item:
-    """What a line asks for: the comparison of a pair, or of all texts among themselves."""
+    """What a record asks for: the comparison of a pair, or of all texts among themselves."""
 
-    line: Line
+    record: Record
     custom_id: str
     texts: tuple[str, ...]
     is_pair: bool
@@ -34,70 +24,81 @@ class Item:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is written for a line: into the output, or, where it is refused, into the errors."""
+    """What is written for a record: into the output, or, where it is refused, into the errors."""
 
     content: dict[str, Any]
     refused: bool = False
 
 
-def read_line(source: BinaryIO) -> bytes:
-    """Return the next line, b"" at the end of the file; of a line too long, its beginning."""
-    line = source.readline(MAX_LINE_BYTES + 1)
-    rest = line
-    while rest and not rest.endswith(b"\n"):
-        rest = source.readline(MAX_LINE_BYTES)
-    return line
+def parse(record: Record, columns: Sequence[str] = ()) -> Item:
+    """Return what a record asks for; its texts are not checked yet.
 
-
-def parse(line: Line) -> Item:
-    """Return what a line asks for; its texts are not checked yet.
+    Parameters
+    ----------
+    columns
+        Those that have the two texts of a pair, and maybe the id; else they are found.
 
     Raises
     ------
     InputError
-        If it is no object with a custom_id, and either a pair or texts.
+        If it cannot be read, or has neither a pair nor texts.
     """
-    content = _object(line.content)
-    unknown = sorted(content.keys() - set(KEYS))
-    if unknown:
-        raise InputError(f"unknown key {unknown[0]!r}; allowed: {', '.join(KEYS)}")
-    custom_id = content.get("custom_id")
-    if not isinstance(custom_id, str):
-        raise InputError(f"custom_id must be a string, got {_shown(custom_id)}")
-    if ("pair" in content) == ("texts" in content):
-        raise InputError("give either 'pair', two texts, or 'texts', a list of them")
-    texts = _texts(content)
-    return Item(line, custom_id, tuple(texts), is_pair="pair" in content)
+    if record.error is not None:
+        raise record.error
+    content = record.value
+    if not isinstance(content, dict):
+        raise InputError(f"the line must be a JSON object, got {_shown(content)}")
+    custom_id = _custom_id(record, columns)
+    found = pair_columns(content, columns)
+    if found is not None and not content.keys() & {"pair", "texts"}:
+        return Item(record, custom_id, tuple(_named(content, name) for name in found), True)
+    _check_keys(content, columns)
+    return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
 
 
-def refusal(line: Line, reason: InputError, custom_id: str | None = None) -> Answer:
-    """Return what the errors file says of a line: enough to mend it and to find it again."""
-    too_long = len(line.content) > MAX_LINE_BYTES
-    kept = line.content[:SHOWN_BYTES] if too_long else line.content
+def refusal(record: Record, reason: InputError, custom_id: str | None = None) -> Answer:
+    """Return what the errors file says of a record: enough to mend it and to find it again."""
     content = {
-        "line": line.number,
+        "line": record.number,
         "custom_id": custom_id,
         "reason": " ".join(str(reason).split()),
-        "input": kept.decode(errors="backslashreplace"),
+        "input": record.shown,
     }
     return Answer(content, refused=True)
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    if len(line) > MAX_LINE_BYTES:
-        raise InputError(f"the line has more than {MAX_LINE_BYTES} bytes")
-    try:
-        content = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"the line is not UTF-8 at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        where = f"{error.msg} at character {error.pos + 1}"
-        raise InputError(f"the line is not JSON: {where}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"the line is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"the line must be a JSON object, got {_shown(content)}")
-    return content
+def _custom_id(record: Record, columns: Sequence[str]) -> str:
+    """Return the id as a string, and the number of the line where there is none."""
+    names = columns[2:] or ID_NAMES
+    found = next((record.value[name] for name in names if name in record.value), None)
+    if found is None:
+        return str(record.number)
+    if not isinstance(found, str | int) or isinstance(found, bool):
+        raise InputError(f"{names[0]} must be a string or a whole number, got {_shown(found)}")
+    return str(found)
+
+
+def _check_keys(content: dict[str, Any], columns: Sequence[str]) -> None:
+    if columns:
+        raise InputError(
+            f"no columns {columns[0]} and {columns[1]}; there are {', '.join(content)}"
+        )
+    if ("pair" in content) == ("texts" in content):
+        named = ", ".join("/".join(pair) for pair in PAIR_NAMES)
+        raise InputError(
+            "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
+            f"names {named}"
+        )
+    unknown = sorted(content.keys() - {*KEYS, *ID_NAMES})
+    if unknown:
+        raise InputError(f"unknown key {unknown[0]!r}; allowed: {', '.join(KEYS)}")
+
+
+def _named(content: dict[str, Any], name: str) -> str:
+    text = content[name]
+    if not isinstance(text, str):
+        raise InputError(f"{name} must be a text, got {_shown(text)}")
+    return text
 
 
 def _texts(content: dict[str, Any]) -> list[str]:
@@ -113,5 +114,5 @@ def _texts(content: dict[str, Any]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -1,18 +1,20 @@
 """Answers the lines of a batch, chunk by chunk."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from itertools import islice
+from typing import Any
 
-from similarity.batch.files import BatchFiles, append, check_new, open_at, scan
-from similarity.batch.lines import Answer, Item, Line, parse, read_line, refusal
+from similarity.batch.answers import as_lines, as_rows
+from similarity.batch.files import BatchFiles, append, check_new, digest_of, open_at
+from similarity.batch.lines import Answer, Item, parse, refusal
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import Advance, ignore_progress
 from similarity.scorer import Scorer
 from similarity.storage.journal import Journal
+from similarity.tabular.records import Record
 
 CHUNK_LINES = 64
 
@@ -23,7 +25,6 @@ class Done:
 
     lines: int = 0
     refused: int = 0
-    input: int = 0
     output: int = 0
     errors: int = 0
 
@@ -35,7 +36,7 @@ class Batch:
     Attributes
     ----------
     total
-        Lines of the input.
+        Records of the input.
     done
         How far it has come, in earlier runs too.
     """
@@ -59,36 +60,32 @@ class Batch:
             If the model fails: the same batch can be taken up later.
         """
         with (
-            self.files.input.open("rb") as source,
             open_at(self.files.output, self.done.output) as output,
             open_at(self.files.refused, self.done.errors) as errors,
         ):
-            source.seek(self.done.input)
-            while lines := self._next_lines(source):
-                answers = self._answers(lines)
+            records = islice(self.files.records(), self.done.lines, None)
+            while chunk := list(islice(records, self.chunk_lines)):
+                answers = self._answers(chunk)
                 scored = [answer for answer in answers if not answer.refused]
                 refused = [answer for answer in answers if answer.refused]
                 self.done = Done(
-                    lines=self.done.lines + len(lines),
+                    lines=self.done.lines + len(chunk),
                     refused=self.done.refused + len(refused),
-                    input=source.tell(),
-                    output=append(output, self.files.output, _written(scored)),
-                    errors=append(errors, self.files.refused, _written(refused)),
+                    output=append(output, self.files.output, self._written(scored)),
+                    errors=append(errors, self.files.refused, as_lines(refused)),
                 )
                 self.journal.append(asdict(self.done))
-                advance(len(lines))
+                advance(len(chunk))
 
-    def _next_lines(self, source: BinaryIO) -> list[Line]:
-        contents = (read_line(source) for _ in range(self.chunk_lines))
-        return [
-            Line(number, content.removesuffix(b"\n"))
-            for number, content in enumerate(contents, self.done.lines + 1)
-            if content
-        ]
+    def _written(self, answers: Sequence[Answer]) -> str:
+        kind = self.files.written_as
+        if kind == "jsonl":
+            return as_lines(answers)
+        return as_rows(answers, kind, header=self.done.output == 0)
 
-    def _answers(self, lines: Sequence[Line]) -> list[Answer]:
-        """Return the answer to each line, in order; the pairs are compared together."""
-        items = self._comparable([_parsed(line) for line in lines])
+    def _answers(self, records: Sequence[Record]) -> list[Answer]:
+        """Return the answer to each record, in order; the pairs are compared together."""
+        items = self._comparable([self._parsed(record) for record in records])
         pairs = [item for item in items if isinstance(item, Item) and item.is_pair]
         compared = self._pair_answers(pairs)
         return [self._answer(item, compared) for item in items]
@@ -110,8 +107,18 @@ class Batch:
         try:
             self._check([item])
         except InputError as error:
-            return refusal(item.line, error, item.custom_id)
+            return refusal(item.record, error, item.custom_id)
         return item
+
+    def _parsed(self, record: Record) -> Item | Answer:
+        try:
+            item = parse(record, self.files.names)
+        except InputError as error:
+            return refusal(record, error)
+        if item.is_pair or self.files.written_as == "jsonl":
+            return item
+        why = InputError("a row of a table has no room for a matrix; write to a .jsonl file")
+        return refusal(record, why, item.custom_id)
 
     def _check(self, items: Sequence[Item]) -> None:
         texts = list(dict.fromkeys(text for item in items for text in item.texts))
@@ -151,10 +158,11 @@ def open_batch(
     if chunk_lines < 1:
         raise ConfigError(f"a chunk must have at least 1 line, got {chunk_lines}")
     check_new(files)
-    total, digest = scan(files.input)
     header = {
         "fingerprint": scorer.fingerprint.to_dict(),
-        "SHA-256 of the input": digest,
+        "SHA-256 of the input": digest_of(files.input),
+        "format of the input": files.read_as,
+        "columns": files.columns,
         "errors file": os.path.relpath(files.refused, files.output.parent),
         "lines of a chunk": chunk_lines,
     }
@@ -166,18 +174,7 @@ def open_batch(
             scorer=scorer,
             files=files,
             chunk_lines=chunk_lines,
-            total=total,
+            total=sum(1 for _ in files.records()),
             journal=journal,
             done=done,
         )
-
-
-def _parsed(line: Line) -> Item | Answer:
-    try:
-        return parse(line)
-    except InputError as error:
-        return refusal(line, error)
-
-
-def _written(answers: Sequence[Answer]) -> str:
-    return "".join(json.dumps(answer.content, allow_nan=False) + "\n" for answer in answers)

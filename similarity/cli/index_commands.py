@@ -16,11 +16,13 @@ from similarity.cli.options import (
 )
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
-from similarity.cli.terminal import json_option, print_json, read_texts
+from similarity.cli.terminal import input_options, json_option, print_json
 from similarity.cli.vector_commands import encoded, vectors_option
 from similarity.errors import ConfigError
 from similarity.presets import PAPER
 from similarity.scorers import open_scorer
+from similarity.tabular.formats import READ_FORMATS, STANDARD
+from similarity.tabular.texts import read_texts
 from similarity.vectors.shipped import open_vectors
 
 
@@ -31,6 +33,7 @@ def index() -> None:
 
 @index.command()
 @click.argument("file")
+@input_options(READ_FORMATS, "--format")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -39,6 +42,7 @@ def index() -> None:
 )
 @click.option(
     "--kind",
+    "search",
     type=click.Choice(["auto", "exact", "graph"]),
     default="auto",
     show_default=True,
@@ -47,17 +51,31 @@ def index() -> None:
 @vectors_option
 @model_options
 def build(
-    file: str, out: Path, kind: str, where: str, model_name: str, device: str, dtype: str
+    file: str,
+    kind: str | None,
+    columns: str | None,
+    out: Path,
+    search: str,
+    where: str,
+    model_name: str,
+    device: str,
+    dtype: str,
 ) -> None:
-    """Index the texts in FILE, one text a line; - is standard input."""
+    """Index the texts in FILE.
+
+    A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
+    standard input.
+    """
     # Late, as faiss is an extra.
     from similarity.index import build_index
 
-    texts = read_texts(file)
+    if str(out) == STANDARD:
+        raise ConfigError("--out must be a folder, not standard output")
+    texts = read_texts(file, kind, columns)
     vectors = open_vectors(where, open_model(model_name, device, dtype))
     with progress_bars() as progress:
         parts = encoded(vectors, texts, None, progress)
-        build_index(out, vectors, texts, (rows for _, rows in parts), kind)
+        build_index(out, vectors, texts, (rows for _, rows in parts), search)
     click.echo(f"indexed {len(texts)} texts in {out}", err=True)
 
 

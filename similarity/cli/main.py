@@ -5,13 +5,13 @@ nothing here imports them.
 """
 
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 import click
 
-from similarity.batch import CHUNK_LINES, BatchFiles, open_batch
+from similarity.cli.batch_command import batch
 from similarity.cli.index_commands import index
+from similarity.cli.matrix_command import matrix
 from similarity.cli.options import (
     chosen_scorer,
     comparison_config,
@@ -21,9 +21,9 @@ from similarity.cli.options import (
     open_model,
     preset_options,
 )
-from similarity.cli.progress import progress_bar, progress_bars, working
-from similarity.cli.tables import print_findings, print_matrix, print_score, print_trajectories
-from similarity.cli.terminal import json_option, print_json, read_texts
+from similarity.cli.progress import progress_bars, working
+from similarity.cli.tables import print_findings, print_score, print_trajectories
+from similarity.cli.terminal import json_option, print_json
 from similarity.cli.vector_commands import embed, fit
 from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
@@ -158,89 +158,6 @@ def explain(
 
 
 @main.command()
-@click.argument("file")
-@click.argument("file2", required=False)
-@json_option
-@preset_options
-@model_options
-@comparison_options
-def matrix(
-    file: str,
-    file2: str | None,
-    as_json: bool,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
-) -> None:
-    """Print all similarities of the texts in FILE, or of those in FILE with those in FILE2.
-
-    A file has one text a line, in UTF-8; - is standard input.
-    """
-    config = comparison_config(**settings)
-    rows = read_texts(file)
-    columns = None if file2 is None else read_texts(file2)
-    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
-    with progress_bars() as progress:
-        result = scorer.matrix(rows, columns, progress)
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        print_matrix(result)
-
-
-@main.command()
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--errors",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the lines that cannot be compared here, with the reason.  [default: beside "
-    "OUTPUT, .errors in its name]",
-)
-@click.option(
-    "--chunk",
-    default=CHUNK_LINES,
-    show_default=True,
-    help="Compare so many lines together; a killed batch does no more than those again.",
-)
-@preset_options
-@model_options
-@comparison_options
-def batch(
-    source: Path,
-    output: Path,
-    errors: Path | None,
-    chunk: int,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
-) -> None:
-    """Score the pairs and lists of texts in INPUT, JSON lines, into OUTPUT.
-
-    A line is {"custom_id": "…", "pair": ["…", "…"]} or {"custom_id": "…", "texts": ["…", …]}. A
-    batch that was stopped, however that was, goes on when the same command is given again.
-    """
-    config = comparison_config(**settings)
-    files = BatchFiles(input=source, output=output, errors=errors)
-    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
-    with open_batch(scorer, files, chunk) as opened:
-        if opened.done.lines:
-            click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
-        with progress_bar("scoring", "line", opened.total, opened.done.lines) as advance:
-            opened.run(advance)
-        done = opened.done
-    click.echo(f"wrote {done.lines - done.refused} answers to {output}", err=True)
-    if done.refused:
-        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
-
-
-@main.command()
 @click.option(
     "--reference", default=None, help="Check that token ids and scores agree with this model's."
 )
@@ -260,5 +177,5 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
             raise finding.check.error
 
 
-for command in (fit, embed, index):
+for command in (matrix, batch, fit, embed, index):
     main.add_command(command)

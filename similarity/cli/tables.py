@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.doctor import Finding
-from similarity.results import Score, SimilarityMatrix, TrajectoryExplanation
+from similarity.results import Score, TrajectoryExplanation
 
 # Wide enough to be read, where the output is not a terminal and has no width of its own.
 PIPE_WIDTH = 120
@@ -53,20 +53,6 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
             f"{first - second:+.3f}",
         )
     console().print(table)
-
-
-def print_matrix(result: SimilarityMatrix) -> None:
-    """Print the similarities of all rows with all columns."""
-    table = Table(caption=result.fingerprint.describe())
-    table.add_column("text", overflow="ellipsis", no_wrap=True, max_width=40)
-    for number in range(1, len(result.columns) + 1):
-        table.add_column(str(number), justify="right", no_wrap=True)
-    for number, (text, values) in enumerate(zip(result.rows, result.similarities, strict=True), 1):
-        table.add_row(f"{number} {escape(text)}", *(f"{value:.3f}" for value in values))
-    console().print(table)
-    if result.columns != result.rows:
-        for number, text in enumerate(result.columns, 1):
-            console().print(f"column {number}: {text}", markup=False, highlight=False)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -1,41 +1,66 @@
-"""What the commands share: texts from files, JSON to standard output."""
+"""What the commands share: options of input and output, JSON to standard output."""
 
 import json
-import sys
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
-from similarity.errors import InputError
+from similarity.cli.options import Command
+from similarity.tabular.formats import READ_FORMATS
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-def read_texts(file: str) -> list[str]:
-    """Return the lines of a UTF-8 file, or of standard input for "-".
+def input_options(
+    formats: Sequence[str] = READ_FORMATS, *flags: str
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds --input-format and --columns, as `kind` and `columns`.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is not UTF-8, has no lines, or has an empty one.
+    Parameters
+    ----------
+    flags
+        Other names of the first.
     """
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file} is not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}; "
-            "convert it to UTF-8"
-        ) from error
-    if not lines:
-        raise InputError(f"{file} has no texts; put one on each line")
-    empty = [number for number, line in enumerate(lines, 1) if not line.strip()]
-    if empty:
-        raise InputError(f"line {empty[0]} of {file} is empty; put one text on each line")
-    return lines
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--columns",
+            help="Read these columns, names between commas; numbers from 1 where the first line "
+            "has no names.  [default: found by the names that are common]",
+        )(command)
+        return click.option(
+            "--input-format",
+            *flags,
+            "kind",
+            type=click.Choice(formats),
+            help="Read the input in this format.  [default: by the ending of its name]",
+        )(command)
+
+    return add
+
+
+def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
+    """Return a decorator that adds --format, --json and --out, as `written_as` and `out`."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--out",
+            metavar="FILE",
+            help="Write to this file, in the format of its ending.  [default: standard output]",
+        )(command)
+        command = click.option(
+            "--json", "written_as", flag_value="json", help="Write JSON, as --format json does."
+        )(command)
+        return click.option(
+            "--format",
+            "written_as",
+            type=click.Choice(formats),
+            help="Write in this format.  [default: by the ending of --out, else a table for a "
+            "terminal and TSV for anything else]",
+        )(command)
+
+    return add
 
 
 def print_json(content: dict[str, Any]) -> None:

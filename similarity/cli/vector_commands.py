@@ -12,17 +12,23 @@ import numpy as np
 from similarity.arrays import Rows
 from similarity.cli.options import Command, model_options, open_model
 from similarity.cli.progress import progress_bars
-from similarity.cli.terminal import read_texts
-from similarity.errors import InputError, UnsupportedError
+from similarity.cli.terminal import input_options
+from similarity.errors import UnsupportedError
+from similarity.extras import optional_module
 from similarity.prompts import Prompt
 from similarity.scorer import Progress
-from similarity.storage.files import replace_file
+from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
+from similarity.tabular.texts import read_texts
+from similarity.tabular.writing import check_place, replace_output
 from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.corpus import read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.shipped import GENERAL, open_vectors
 from similarity.vectors.storage import save
+
+# The place of the first text of some, and their vectors, shape "text width".
+Parts = Iterator[tuple[int, Rows]]
 
 # Texts that are encoded and written together.
 WRITTEN_TEXTS = 1024
@@ -118,40 +124,52 @@ def fit(
 
 @click.command()
 @click.argument("file")
+@input_options(READ_FORMATS, "--format")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a .npy file, shape (texts, coordinates) in float32.  [default: print JSON lines]",
+    metavar="FILE",
+    help="Write to this file: .npy, shape (texts, coordinates) in float32, .jsonl or .parquet.  "
+    "[default: print JSON lines]",
 )
 @click.option("--dimensions", type=int, help="Keep only the first so many coordinates.")
 @vectors_option
 @model_options
 def embed(
     file: str,
-    out: Path | None,
+    kind: str | None,
+    columns: str | None,
+    out: str | None,
     dimensions: int | None,
     where: str,
     model_name: str,
     device: str,
     dtype: str,
 ) -> None:
-    """Give the meaning vectors of the texts in FILE, one text a line; - is standard input."""
-    texts = read_texts(file)
+    """Give the meaning vectors of the texts in FILE.
+
+    A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
+    standard input.
+    """
+    out = None if out == STANDARD else out
+    written_as = "jsonl" if out is None else format_of(out, None, allowed=_WRITTEN)
+    check_place(written_as, out)
+    texts = read_texts(file, kind, columns)
     vectors = open_vectors(where, open_model(model_name, device, dtype))
     with progress_bars() as progress:
         parts = encoded(vectors, texts, dimensions, progress)
         if out is None:
             for start, rows in parts:
-                _print_lines(texts[start : start + len(rows)], rows)
-        else:
-            width = vectors.width if dimensions is None else dimensions
-            _write_rows(out, parts, (len(texts), width))
-            click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
+                click.echo(_lines(texts[start : start + len(rows)], rows), nl=False)
+            return
+        width = vectors.width if dimensions is None else dimensions
+        write = _WRITTEN[written_as]
+        replace_output(out, lambda new: write(new, texts, parts, width))
+    click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
 
 
 def encoded(
     vectors: MeaningVectors, texts: Sequence[str], dimensions: int | None, progress: Progress
-) -> Iterator[tuple[int, Rows]]:
+) -> Parts:
     """Yield the place and the vectors of some texts at a time, to hold no more than those."""
     advance = progress("encoding", len(texts))
     for start in range(0, len(texts), WRITTEN_TEXTS):
@@ -169,20 +187,40 @@ def _config(
     return replace(FEATURE_SETS[features], **given)
 
 
-def _print_lines(texts: Sequence[str], rows: Rows) -> None:
-    for text, row in zip(texts, rows, strict=True):
-        click.echo(json.dumps({"text": text, "vector": [round(float(x), 7) for x in row]}))
+def _lines(texts: Sequence[str], rows: Rows) -> str:
+    return "".join(
+        json.dumps({"text": text, "vector": [round(float(x), 7) for x in row]}) + "\n"
+        for text, row in zip(texts, rows, strict=True)
+    )
 
 
-def _write_rows(path: Path, parts: Iterator[tuple[int, Rows]], shape: tuple[int, int]) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for _, rows in parts:
-                file.write(rows.astype("<f4").tobytes())
+def _write_npy(path: Path, texts: Sequence[str], parts: Parts, width: int) -> None:
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (len(texts), width)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _, rows in parts:
+            file.write(rows.astype("<f4").tobytes())
 
-    try:
-        replace_file(path, write)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+def _write_jsonl(path: Path, texts: Sequence[str], parts: Parts, _width: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for start, rows in parts:
+            file.write(_lines(texts[start : start + len(rows)], rows))
+
+
+def _write_parquet(path: Path, texts: Sequence[str], parts: Parts, width: int) -> None:
+    pyarrow = optional_module("pyarrow", "Parquet needs")
+    parquet = optional_module("pyarrow.parquet", "Parquet needs")
+    vector = pyarrow.list_(pyarrow.float32(), width)
+    schema = pyarrow.schema([("text", pyarrow.string()), ("vector", vector)])
+    with parquet.ParquetWriter(path, schema) as writer:
+        for start, rows in parts:
+            flat = pyarrow.array(rows.astype("<f4").ravel())
+            columns = [
+                pyarrow.array(texts[start : start + len(rows)], pyarrow.string()),
+                pyarrow.FixedSizeListArray.from_arrays(flat, width),
+            ]
+            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
+
+
+_WRITTEN = {"npy": _write_npy, "jsonl": _write_jsonl, "parquet": _write_parquet}

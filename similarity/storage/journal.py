@@ -11,6 +11,9 @@ from typing import Any, BinaryIO, Self
 
 from similarity.errors import ConfigError, InputError
 
+# Of the differences between two headers, those that a message tells.
+_SHOWN = 4
+
 
 class Journal:
     """Entries appended one by one, each on disk before `append` returns.
@@ -146,10 +149,13 @@ def _is_entry(line: bytes) -> bool:
 def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigError:
     if not _is_entry(found):
         return InputError(f"{path} is there and is no journal; write to another place")
-    differing = "; ".join(_differences(json.loads(header), json.loads(found)))
+    differing = list(_differences(json.loads(header), json.loads(found)))
+    # What is a digest of the others tells a person nothing.
+    telling = [told for told in differing if not told.startswith("fingerprint.id ")] or differing
+    more = f"; and {len(telling) - _SHOWN} more" if len(telling) > _SHOWN else ""
     return ConfigError(
-        f"{path} was begun otherwise: {differing}. Repeat what it was begun with, or write to "
-        "another place"
+        f"{path} was begun otherwise: {'; '.join(telling[:_SHOWN])}{more}. Repeat what it "
+        "was begun with, or write to another place"
     )
 
 
@@ -160,7 +166,12 @@ def _differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
             inner = f"{name}.{key}" if name else key
             yield from _differences(got.get(key), there.get(key), inner)
     elif got != there:
-        yield f"{name} is {json.dumps(got)}, there {json.dumps(there)}"
+        yield f"{name} is {_shown(got)}, there {_shown(there)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _cannot_write(path: Path, error: OSError) -> InputError:

@@ -66,6 +66,12 @@ def test_a_graph_is_kept_like_any(vectors: MeaningVectors, tmp_path: Path) -> No
     assert open_index(tmp_path, vectors).query(TEXTS[5], 1)[0].number == 5
 
 
+def test_a_text_may_have_line_breaks(vectors: MeaningVectors, tmp_path: Path) -> None:
+    texts = ["a red car", "the sea\nat night"]
+    build_index(tmp_path, vectors, texts, [vectors.encode(texts)])
+    assert open_index(tmp_path, vectors).query(texts[1], 1)[0].text == texts[1]
+
+
 def test_reranking_orders_by_trajectories(
     built: Path, vectors: MeaningVectors, toy_model: ToyModel
 ) -> None:
@@ -82,8 +88,6 @@ def test_reranking_orders_by_trajectories(
 def test_what_cannot_be_indexed_or_found(built: Path, vectors: MeaningVectors) -> None:
     with pytest.raises(InputError, match="at least one text"):
         build_index(built, vectors, [], [])
-    with pytest.raises(InputError, match="line break"):
-        build_index(built, vectors, ["a\nb"], [vectors.encode(["a"])])
     with pytest.raises(ConfigError, match="exact, graph"):
         build_index(built, vectors, TEXTS, [vectors.encode(TEXTS)], "tree")
     with pytest.raises(ConfigError, match="top must be at least 1"):
@@ -98,10 +102,11 @@ def run(*arguments: str) -> Any:
 
 def test_the_commands(vectors: MeaningVectors, tmp_path: Path) -> None:
     save(vectors, tmp_path / "vectors")
-    (tmp_path / "texts").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
+    lines = "".join(json.dumps({"text": text, "id": 1}) + "\n" for text in TEXTS)
+    (tmp_path / "texts.jsonl").write_text(lines, encoding="utf-8")
     options = ("--model", "toy", "--vectors", str(tmp_path / "vectors"))
     folder = str(tmp_path / "index")
-    built = run("index", "build", str(tmp_path / "texts"), "--out", folder, *options)
+    built = run("index", "build", str(tmp_path / "texts.jsonl"), "--out", folder, *options)
     assert built.exit_code == 0, built.output
     found = json.loads(run("index", "query", folder, TEXTS[7], "--json", *options).stdout)
     assert found["hits"][0]["number"] == 7

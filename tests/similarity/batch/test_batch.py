@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -7,13 +8,14 @@ from typing import Any
 import pytest
 
 from similarity import batch, compare, compare_matrix
-from similarity.batch import BatchFiles, lines, open_batch
+from similarity.batch import BatchFiles, open_batch
 from similarity.config import ComparisonConfig
 from similarity.errors import BackendUnavailableError, ConfigError, InputError
 from similarity.models.base import LanguageModel
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
-from similarity.scorers import TrajectoryScorer
+from similarity.pipeline import TrajectoryScorer
+from similarity.tabular import records
 
 CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
 OPTIONS = ("--model", "toy", "-n", "2", "-m", "3")
@@ -67,13 +69,12 @@ def test_answers_are_those_of_the_library(chunk: int, toy_model: ToyModel, tmp_p
 
 BAD = {
     b"{": "the line is not JSON: Expecting property name",
-    b"": "the line is not JSON: Expecting value at character 1",
     b"[" * 100_000: "the line is not JSON: maximum recursion depth",
     b'{"custom_id": ' + b"1" * 5000 + b"}": "the line is not JSON: Exceeds the limit",
     b'{"custom_id": "\xff"}': "the line is not UTF-8 at byte 15",
     b"[1]": "must be a JSON object, got [1]",
-    b'{"pair": ["a", "b"]}': "custom_id must be a string, got null",
-    b'{"custom_id": 7, "pair": ["a", "b"]}': "custom_id must be a string, got 7",
+    b'{"custom_id": [7], "pair": ["a", "b"]}': "custom_id must be a string or a whole number",
+    b'{"text1": "a", "text2": 2}': "text2 must be a text, got 2",
     b'{"custom_id": "x"}': "give either 'pair', two texts, or 'texts'",
     b'{"custom_id": "x", "pair": ["a", "b"], "texts": ["a"]}': "give either 'pair'",
     b'{"custom_id": "x", "pair": ["a", "b"], "model": "m"}': "unknown key 'model'; allowed: cust",
@@ -108,8 +109,8 @@ def test_bad_lines_lose_nothing(toy_model: ToyModel, tmp_path: Path) -> None:
 def test_a_line_without_end_is_not_held(
     toy_model: ToyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100)
-    monkeypatch.setattr(lines, "SHOWN_BYTES", 3)
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(records, "SHOWN_BYTES", 3)
     good = as_lines(GOOD[:1])
     files = files_in(tmp_path, good + b"x" * 1000 + b"\n" + b"y" * 100 + b"\n" + good)
     run(toy_model, files)
@@ -117,6 +118,61 @@ def test_a_line_without_end_is_not_held(
     assert (long["input"], long["reason"]) == ("xxx", "the line has more than 100 bytes")
     assert full["input"] == "y" * 100
     assert len(read(files.output)) == 2
+
+
+TABLES = {
+    "in.csv": b"text1,text2,label\r\na red car,the sea,1\r\n\r\nthe sea,the sea.,0\r\n",
+    "in.tsv": b"\xef\xbb\xbfid\tsentence1\tsentence2\n2\ta red car\tthe sea\n"
+    b"4\tthe sea\tthe sea.\n",
+    "in.jsonl": b'{"text_1": "a red car", "text_2": "the sea", "id": 2}\n\n'
+    b'{"id": 4, "text_1": "the sea", "text_2": "the sea."}\n',
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_pairs_are_read_as_users_have_them(name: str, toy_model: ToyModel, tmp_path: Path) -> None:
+    alone = files_in(
+        tmp_path, as_lines([GOOD[0] | {"custom_id": "2"}, GOOD[2] | {"custom_id": "4"}])
+    )
+    run(toy_model, alone)
+    (tmp_path / name).write_bytes(TABLES[name])
+    files = BatchFiles(input=tmp_path / name, output=tmp_path / "table.jsonl")
+    assert run(toy_model, files).total == 2
+    assert files.output.read_bytes() == alone.output.read_bytes()
+
+
+def test_columns_are_given_by_name_or_number(toy_model: ToyModel, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b"x,a red car,the sea\n")
+    for columns, refused in (("2,3,1", False), ("a,b", True)):
+        files = BatchFiles(
+            input=tmp_path / "in.csv", output=tmp_path / f"{refused}.jsonl", columns=columns
+        )
+        run(toy_model, files)
+        assert [line["custom_id"] for line in read(files.output)] == ["x"] * (not refused)
+    with pytest.raises(ConfigError, match="two texts and maybe an id"):
+        BatchFiles(input=tmp_path / "in.csv", output=tmp_path / "o.jsonl", columns="a")
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("out.csv", ","), ("out.tsv", "\t")])
+def test_answers_as_a_table(name: str, delimiter: str, toy_model: ToyModel, tmp_path: Path) -> None:
+    lines = files_in(tmp_path)
+    run(toy_model, lines)
+    files = BatchFiles(input=lines.input, output=tmp_path / name)
+    run(toy_model, files, chunk=1)
+    with files.output.open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table, delimiter=delimiter))
+    pairs = [line for line in read(lines.output) if "distance" in line]
+    assert [{name: str(value) for name, value in line.items()} for line in pairs] == rows
+    (refused,) = read(files.refused)
+    assert (refused["custom_id"], refused["line"]) == ("犬", 2)
+    assert "no room for a matrix" in refused["reason"]
+
+
+def test_an_output_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be parquet; allowed: jsonl, csv or tsv"):
+        BatchFiles(input=tmp_path / "in.jsonl", output=tmp_path / "out.parquet")
+    with pytest.raises(ConfigError, match="cannot be text"):
+        BatchFiles(input=tmp_path / "in.txt", output=tmp_path / "out.jsonl")
 
 
 def test_an_empty_input_has_no_answers(toy_model: ToyModel, tmp_path: Path) -> None:
@@ -233,6 +289,12 @@ def test_what_is_another_batch_is_refused(toy_model: ToyModel, tmp_path: Path) -
     ):
         pass
     files_in(tmp_path, as_lines(GOOD[:2]))
+    other = BatchFiles(input=files.input, output=files.output, columns="a,b")
+    with (
+        pytest.raises(ConfigError, match='columns is "a,b", there null'),
+        open_batch(TrajectoryScorer(toy_model, CONFIG), other, 2),
+    ):
+        pass
     with (
         pytest.raises(ConfigError, match="SHA-256 of the input is"),
         open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2),

@@ -50,6 +50,51 @@ def test_bad_options_are_one_clear_line(
     assert message in result.stderr
 
 
+def test_standard_input_goes_on_too(tmp_path: Path) -> None:
+    out = str(tmp_path / "out.jsonl")
+    for _ in range(2):
+        arguments = ("batch", "-", out, "--format", "csv", *OPTIONS)
+        result = CliRunner().invoke(main, arguments, input="text1,text2\na,b\n")
+        assert result.exit_code == 0, result.output
+    assert "1 of 1 lines were done before" in result.stderr
+    assert read(tmp_path / "out.jsonl")[0]["custom_id"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"bad\n{\n", "no line could be compared: "),
+        (b"", "has no lines"),
+        (b"\r\n \n", "has no lines"),
+    ],
+)
+def test_an_input_without_one_line_to_compare_fails(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    files_in(tmp_path, content)
+    result = command(tmp_path)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert message in result.stderr
+    if b"bad" in content:
+        assert "line 1: the line is not JSON" in result.stderr
+
+
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("similarity.cli.batch_command.open_model", lambda *_: 1 / 0)
+    files = files_in(tmp_path)
+    source, output = str(files.input), str(files.output)
+    for arguments, message in (
+        ((source, "-"), "OUTPUT must be a file"),
+        ((str(tmp_path / "none"), output), "No such file"),
+        ((source, str(tmp_path / "out.parquet")), "cannot be parquet"),
+        ((source, output, "--columns", "a"), "two texts and maybe an id"),
+    ):
+        result = CliRunner().invoke(main, ["batch", *arguments])
+        assert (result.exit_code, message in result.stderr) == (2, True), result.output
+
+
 def test_no_input_is_one_clear_line(tmp_path: Path) -> None:
     result = command(tmp_path)
     assert result.exit_code == 2

@@ -1,5 +1,7 @@
+import csv
 import json
 import lzma
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ def run(*arguments: str, **options: Any) -> Result:
     return CliRunner().invoke(main, arguments, **options)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("fitted")
     plain, packed = tmp_path / "a.txt", tmp_path / "b.txt.xz"
     plain.write_text("".join(f"{text}\n" for text in sentences(40)), encoding="utf-8")
     packed.write_bytes(lzma.compress("".join(f"{t}\n" for t in sentences(40, 1)).encode()))
@@ -30,6 +33,12 @@ def folder(tmp_path: Path) -> Path:
     assert result.exit_code == 0, result.output
     # Nine of the trajectories, and those of the trigrams.
     assert "fitted to 60 texts: 777 coordinates" in result.stdout
+    return tmp_path
+
+
+@pytest.fixture
+def folder(fitted: Path, tmp_path: Path) -> Path:
+    shutil.copytree(fitted, tmp_path, dirs_exist_ok=True)
     return tmp_path / "vectors"
 
 
@@ -63,6 +72,42 @@ def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose([line["vector"] for line in lines], expected, atol=1e-6)
     short = run("embed", "-", "--dimensions", "4", *options(folder), input="a\n")
     assert len(json.loads(short.stdout)["vector"]) == 4
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_embed_reads_tables_and_writes_them(name: str, folder: Path, tmp_path: Path) -> None:
+    expected = load(folder, load_model("toy")).encode(TEXTS)
+    table, out = tmp_path / "texts.csv", tmp_path / name
+    with table.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([["id", "sentence"], *enumerate(TEXTS)])
+    done = run("embed", str(table), "--out", str(out), *options(folder))
+    assert (done.exit_code, done.stdout) == (0, ""), done.output
+    if name == "out.jsonl":
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    else:
+        rows = pytest.importorskip("pyarrow.parquet").read_table(out).to_pylist()
+    assert [row["text"] for row in rows] == TEXTS
+    np.testing.assert_allclose([row["vector"] for row in rows], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("embed", "-", "--out", "out.csv"), "out.csv cannot be csv; allowed: npy, jsonl or"),
+        (("embed", "-", "--out", "out"), "the ending of out tells no format"),
+        (("embed", "none.txt"), "cannot read none.txt: No such file"),
+        (("index", "build", "-", "--out", "-"), "--out must be a folder"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(
+    arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for module in ("vector_commands", "index_commands"):
+        monkeypatch.setattr(f"similarity.cli.{module}.open_model", lambda *_: 1 / 0)
+    refused = run(*arguments, input="a\n")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert message in refused.stderr
 
 
 def test_explain_reads_vectors_back(folder: Path) -> None:

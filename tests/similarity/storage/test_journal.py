@@ -87,6 +87,18 @@ def test_another_header_is_refused_with_what_differs(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
+def test_a_header_that_differs_much_is_told_in_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal.open(path, {"fingerprint": {"id": "a"}, **{str(i): "x" * 500 for i in range(9)}}):
+        pass
+    with pytest.raises(ConfigError) as refused:
+        Journal.open(path, {"fingerprint": {"id": "b"}})
+    message = str(refused.value)
+    assert "; and 5 more. Repeat" in message
+    assert "fingerprint.id" not in message
+    assert len(message) < 700
+
+
 def test_the_order_of_a_header_does_not_count(tmp_path: Path) -> None:
     write(tmp_path / "journal")
     Journal.open(tmp_path / "journal", dict(reversed(HEADER.items()))).close()

@@ -1,0 +1,119 @@
+"""`trajsim batch`: a file of pairs in, a file of scores out."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from similarity.batch import CHUNK_LINES, BatchFiles, check_files, open_batch
+from similarity.batch.files import READ
+from similarity.cli.options import (
+    chosen_scorer,
+    comparison_config,
+    comparison_options,
+    model_options,
+    open_model,
+    preset_options,
+)
+from similarity.cli.progress import progress_bar
+from similarity.cli.terminal import input_options
+from similarity.errors import ConfigError, InputError
+from similarity.scorer import Scorer
+from similarity.tabular.formats import STANDARD
+
+
+@click.command()
+@click.argument("source", metavar="INPUT")
+@click.argument("output")
+@input_options(READ, "--format")
+@click.option(
+    "--errors",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the lines that cannot be compared here, with the reason.  [default: beside "
+    "OUTPUT, as .errors.jsonl]",
+)
+@click.option(
+    "--chunk",
+    default=CHUNK_LINES,
+    show_default=True,
+    help="Compare so many lines together; a killed batch does no more than those again.",
+)
+@preset_options
+@model_options
+@comparison_options
+def batch(
+    source: str,
+    output: str,
+    kind: str | None,
+    columns: str | None,
+    errors: Path | None,
+    chunk: int,
+    preset: str | None,
+    vectors: str | None,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Score the pairs and lists of texts in INPUT into OUTPUT.
+
+    INPUT is JSON lines, CSV, TSV or Parquet; - is standard input. A row has two columns of texts,
+    such as text1 and text2. A JSON line may also be {"pair": ["…", "…"]} or {"texts": ["…", …]}.
+    Its custom_id is repeated in the answer; without one the number of the line is.
+
+    OUTPUT is JSON lines, or a table if its name ends in .csv or .tsv. A batch that was stopped,
+    however that was, goes on when the same command is given again.
+    """
+    if output == STANDARD:
+        raise ConfigError("OUTPUT must be a file, as a batch that was stopped goes on from it")
+    config = comparison_config(**settings)
+    with _stored(source) as path:
+        files = BatchFiles(
+            input=path, output=Path(output), errors=errors, kind=kind, columns=columns
+        )
+        check_files(files)
+        scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+        _score(scorer, files, chunk)
+
+
+def _score(scorer: Scorer, files: BatchFiles, chunk: int) -> None:
+    with open_batch(scorer, files, chunk) as opened:
+        if opened.done.lines:
+            click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
+        with progress_bar("scoring", "line", opened.total, opened.done.lines) as advance:
+            opened.run(advance)
+        done = opened.done
+    if done.refused == done.lines:
+        first = _first_refusal(files)
+        raise InputError(
+            f"no line could be compared: {files.refused} says why; line {first['line']}: "
+            f"{first['reason']}"
+        )
+    click.echo(f"wrote {done.lines - done.refused} answers to {files.output}", err=True)
+    if done.refused:
+        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
+
+
+def _first_refusal(files: BatchFiles) -> dict[str, Any]:
+    with files.refused.open(encoding="utf-8") as lines:
+        content: dict[str, Any] = json.loads(lines.readline())
+    return content
+
+
+@contextmanager
+def _stored(source: str) -> Iterator[Path]:
+    """Give the path of a file; standard input is stored, as a batch reads it more than once."""
+    if source != STANDARD:
+        yield Path(source)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "standard input"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path

@@ -1,0 +1,4 @@
+"""Files as users have them: JSON lines, CSV, TSV, text and Parquet, read record by record.
+
+A byte-order mark, CRLF and blank lines are no error. "-" is standard input or output.
+"""

@@ -1,0 +1,74 @@
+"""The formats of files, and which of them a file has."""
+
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from similarity.errors import ConfigError, InputError
+
+STANDARD = "-"
+
+# By the ending of a file's name. TSV has no quotation marks: a field ends at the next tab.
+ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".txt": "text",
+    ".text": "text",
+    ".parquet": "parquet",
+    ".npy": "npy",
+}
+READ_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
+
+
+def format_of(
+    path: str, given: str | None, *, allowed: Collection[str], default: str | None = None
+) -> str:
+    """Return the format that is given, or else that of the file's ending.
+
+    Parameters
+    ----------
+    default
+        Of a file with another ending, and of "-"; None refuses those.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of those allowed.
+    """
+    ending = Path(path).suffix.lower()
+    found = given or ENDINGS.get(ending, default)
+    if found is None:
+        raise ConfigError(f"the ending of {path} tells no format; give --format {_or(allowed)}")
+    if found not in allowed:
+        raise ConfigError(f"{path} cannot be {found}; allowed: {_or(allowed)}")
+    return found
+
+
+@contextmanager
+def open_binary(path: str) -> Iterator[BinaryIO]:
+    """Open a file to read, or give standard input for "-".
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened or read.
+    """
+    try:
+        if path == STANDARD:
+            yield sys.stdin.buffer
+        else:
+            with Path(path).open("rb") as file:
+                yield file
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _or(names: Collection[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -1,0 +1,183 @@
+"""From a file of any format to its records, one by one; a bad one says why and loses no other."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, BinaryIO
+
+from similarity.errors import InputError
+from similarity.extras import optional_module
+
+# A line is held in memory whole; one longer than this is a file without line ends.
+MAX_LINE_BYTES = 2**24
+# Of a line that is longer, what is shown.
+SHOWN_BYTES = 1000
+_MARK, _OTHER_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one line of a file holds, or one row of a table.
+
+    Attributes
+    ----------
+    number
+        Of its first line, from 1; of its row where the format has no lines.
+    value
+        A line of text, the fields of a row by column, any value of JSON, or None if `error`.
+    shown
+        What to show of it in a message.
+    error
+        Why it cannot be read, or None.
+    """
+
+    number: int
+    value: Any
+    shown: str
+    error: InputError | None = None
+
+
+def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterator[Record]:
+    """Yield the records of a file; blank lines are left out.
+
+    Parameters
+    ----------
+    kind
+        One of `similarity.tabular.formats.READ_FORMATS`.
+    header
+        Whether the first row of CSV and TSV names the columns; else they are "1", "2", ….
+
+    Raises
+    ------
+    InputError
+        If nothing of it can be read.
+    """
+    if kind == "parquet":
+        return _parquet(source)
+    lines = _lines(source)
+    if kind in ("csv", "tsv"):
+        return _rows(_csv(lines) if kind == "csv" else _tsv(lines), header)
+    parse = _json if kind == "jsonl" else _text
+    return (parse(line) for line in lines if line.shown.strip())
+
+
+def _lines(source: BinaryIO) -> Iterator[Record]:
+    """Yield each line without its end; one that is too long is read to its end, and not held."""
+    number = 0
+    while line := source.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if number == 1:
+            if line.startswith(_OTHER_MARKS):
+                raise InputError("it begins with the mark of UTF-16; save it as UTF-8")
+            line = line.removeprefix(_MARK)
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = source.readline(MAX_LINE_BYTES)
+        yield _line(number, line.removesuffix(b"\n").removesuffix(b"\r"))
+
+
+def _line(number: int, content: bytes) -> Record:
+    if len(content) > MAX_LINE_BYTES:
+        shown = content[:SHOWN_BYTES].decode(errors="backslashreplace")
+        return Record(
+            number, None, shown, InputError(f"the line has more than {MAX_LINE_BYTES} bytes")
+        )
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        why = InputError(f"the line is not UTF-8 at byte {error.start}; convert it to UTF-8")
+        return Record(number, None, content.decode(errors="backslashreplace"), why)
+    return Record(number, text, text)
+
+
+def _text(line: Record) -> Record:
+    return line
+
+
+def _json(line: Record) -> Record:
+    if line.error is not None:
+        return line
+    try:
+        return Record(line.number, json.loads(line.value), line.shown)
+    except json.JSONDecodeError as error:
+        why = InputError(f"the line is not JSON: {error.msg} at character {error.pos + 1}")
+    except (ValueError, RecursionError) as error:
+        why = InputError(f"the line is not JSON: {error}")
+    return Record(line.number, None, line.shown, why)
+
+
+def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
+    # A quotation mark is a character of the text, as benchmarks have it.
+    for line in lines:
+        if line.error is not None:
+            yield line
+        elif line.value.strip():
+            yield Record(line.number, line.value.split("\t"), line.shown)
+
+
+def _csv(lines: Iterator[Record]) -> Iterator[Record]:
+    """Yield rows of fields; a quoted field may go over several lines."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    taken: list[Record] = []
+
+    def ended() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield f"{line.shown}\n"
+
+    reader = csv.reader(ended(), strict=True)
+    while True:
+        taken.clear()
+        fields: list[str] | None = None
+        why: InputError | None = None
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            why = InputError(f"it is not CSV: {error}; check its quotation marks")
+        why = why or next((line.error for line in taken if line.error), None)
+        shown = "\n".join(line.shown for line in taken)
+        if shown.strip():
+            yield Record(taken[0].number, None if why else fields, shown, why)
+
+
+def _rows(rows: Iterator[Record], header: bool) -> Iterator[Record]:
+    """Give the fields of each row by the names of the columns."""
+    names: Sequence[str] | None = None
+    for row in rows:
+        if row.error is not None:
+            yield row
+        elif header and names is None:
+            names = [name.strip() for name in row.value]
+        else:
+            columns = names or [str(number) for number in range(1, len(row.value) + 1)]
+            yield _row(row, columns)
+
+
+def _row(row: Record, names: Sequence[str]) -> Record:
+    if len(row.value) > len(names):
+        why = InputError(
+            f"it has {len(row.value)} fields and the first line {len(names)}; quote a field that "
+            "has a comma, or write JSON lines"
+        )
+        return Record(row.number, None, row.shown, why)
+    return Record(row.number, dict(zip(names, row.value, strict=False)), row.shown)
+
+
+def _parquet(source: BinaryIO) -> Iterator[Record]:
+    pyarrow = optional_module("pyarrow", "Parquet needs")
+    parquet = optional_module("pyarrow.parquet", "Parquet needs")
+    number = 0
+    # It is read from its end.
+    source = source if source.seekable() else BytesIO(source.read())
+    try:
+        for batch in parquet.ParquetFile(source).iter_batches(batch_size=1024):
+            for value in batch.to_pylist():
+                number += 1
+                shown = json.dumps(value, default=str, ensure_ascii=False)
+                yield Record(number, value, shown[:SHOWN_BYTES])
+    except pyarrow.ArrowException as error:
+        raise InputError(f"it is not Parquet: {error}") from error

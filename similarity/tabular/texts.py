@@ -1,0 +1,122 @@
+"""Texts and pairs of texts in records, under the names that users give their columns."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from similarity.errors import ConfigError, InputError
+from similarity.prompts import checked_text
+from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
+from similarity.tabular.records import Record, read_records
+
+TEXT_NAMES = ("text", "sentence", "content", "document", "body", "input")
+PAIR_NAMES = (
+    ("text1", "text2"),
+    ("sentence1", "sentence2"),
+    ("text_1", "text_2"),
+    ("sentence_1", "sentence_2"),
+    ("first", "second"),
+    ("s1", "s2"),
+    ("question1", "question2"),
+    ("premise", "hypothesis"),
+)
+ID_NAMES = ("custom_id", "id")
+
+
+def split_columns(columns: str | None) -> tuple[str, ...]:
+    """Return the names in a list with commas; () for None.
+
+    Raises
+    ------
+    ConfigError
+        If one is empty or there twice.
+    """
+    if columns is None:
+        return ()
+    names = tuple(name.strip() for name in columns.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ConfigError(f"--columns wants different names between commas, got {columns!r}")
+    return names
+
+
+def has_header(columns: Sequence[str]) -> bool:
+    """Whether columns are given by name, or not at all, rather than by their numbers from 1."""
+    return not columns or not all(name.isdecimal() for name in columns)
+
+
+def read_texts(path: str, kind: str | None = None, columns: str | None = None) -> list[str]:
+    """Return the texts of a file, or of standard input for "-".
+
+    Parameters
+    ----------
+    kind
+        One of `READ_FORMATS`; None is that of the file's ending, and text without one.
+    columns
+        The name of the column that has the texts, or its number where there is no header; None
+        takes the first of `TEXT_NAMES` that is there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no texts, or a record has none; it names the line.
+    ConfigError
+        If the format is unknown, or more than one column is named.
+    """
+    names = split_columns(columns)
+    if len(names) > 1:
+        raise ConfigError(f"--columns wants one column of texts, got {columns!r}")
+    kind = format_of(path, kind, allowed=READ_FORMATS, default="text")
+    with open_binary(path) as source:
+        texts = [_text(path, record, names) for record in _located(path, source, kind, names)]
+    if not texts:
+        raise InputError(f"{place(path)} has no texts; put one on each line")
+    return texts
+
+
+def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:
+    try:
+        yield from read_records(source, kind, header=has_header(names))
+    except InputError as error:
+        raise InputError(f"cannot read {place(path)}: {error}") from error
+
+
+def _text(path: str, record: Record, names: Sequence[str]) -> str:
+    try:
+        if record.error is not None:
+            raise record.error
+        return checked_text(_found_text(record.value, names))
+    except InputError as error:
+        raise InputError(f"{place(path)} line {record.number}: {error}") from error
+
+
+def _found_text(value: Any, names: Sequence[str]) -> str:
+    if isinstance(value, str) and not names:
+        return value
+    if not isinstance(value, dict):
+        raise InputError(f"want a text or an object with one, got {str(value)[:40]}")
+    found = [name for name in names or TEXT_NAMES if value.get(name) is not None]
+    if not found:
+        raise InputError(_no_column(" or ".join(names or TEXT_NAMES), value))
+    text = value[found[0]]
+    if not isinstance(text, str):
+        raise InputError(f"{found[0]} must be a text, got {str(text)[:40]}")
+    return text
+
+
+def _no_column(wanted: str, value: dict[str, Any]) -> str:
+    return (
+        f"no column {wanted}; there are {', '.join(value) or 'none'}; name yours by --columns, or "
+        "give its number, from 1, where the first line has no names"
+    )
+
+
+def pair_columns(value: dict[str, Any], names: Sequence[str]) -> tuple[str, str] | None:
+    """Return the columns of a row that have its two texts, or None if it has no such columns."""
+    if names:
+        return (names[0], names[1]) if {names[0], names[1]} <= value.keys() else None
+    return next((pair for pair in PAIR_NAMES if set(pair) <= value.keys()), None)
+
+
+def place(path: str) -> str:
+    """Return what messages call a file."""
+    return "standard input" if path == STANDARD else str(Path(path))

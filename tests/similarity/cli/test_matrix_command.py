@@ -1,0 +1,189 @@
+import csv
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity import compare_matrix
+from similarity.cli import tables
+from similarity.cli.main import main
+from similarity.cli.matrix_tables import nearest_pairs, print_matrix
+from similarity.config import ComparisonConfig
+from similarity.models.toy import ToyModel
+from similarity.results import SimilarityMatrix
+
+TOY = ("--model", "toy", "-n", "2", "-m", "3")
+TEXTS = [f"{word} number {i}" for i in range(10) for word in ("a red car", "the sea", "犬", "[b]x")]
+
+
+def run(*arguments: str, **options: Any) -> Result:
+    return CliRunner().invoke(main, ["matrix", *arguments], **options)
+
+
+def written(folder: Path, texts: list[str], name: str = "texts") -> str:
+    (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return str(folder / name)
+
+
+@pytest.fixture(scope="module")
+def result() -> SimilarityMatrix:
+    config = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
+    return compare_matrix(ToyModel(), TEXTS, config=config)
+
+
+def shown(
+    result: SimilarityMatrix, width: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> str:
+    """Return what is printed on a page of some width."""
+    monkeypatch.setattr(tables, "PIPE_WIDTH", width)
+    print_matrix(result)
+    return str(capsys.readouterr().out)
+
+
+def part(result: SimilarityMatrix, count: int) -> SimilarityMatrix:
+    return SimilarityMatrix(
+        rows=result.rows[:count],
+        columns=result.columns[:count],
+        distances=result.distances[:count, :count],
+        similarities=result.similarities[:count, :count],
+        fingerprint=result.fingerprint,
+    )
+
+
+@pytest.mark.parametrize(("count", "width"), [(2, 40), (12, 120), (20, 80), (20, 60), (40, 120)])
+def test_a_table_has_every_number(
+    count: int, width: int, result: SimilarityMatrix, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    page = shown(part(result, count), width, monkeypatch, capsys)
+    assert max(map(len, page.splitlines())) <= width
+    numbers = re.findall(r"(?<![\d.])[01]\.\d{3}(?!\d)", page)
+    expected = [f"{value:.3f}" for value in result.similarities[:count, :count].ravel()]
+    assert sorted(numbers) == sorted(expected)
+
+
+def test_a_matrix_too_wide_to_fold_is_summed_up(
+    result: SimilarityMatrix, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    page = shown(result, 50, monkeypatch, capsys)
+    assert "The 20 nearest pairs of 40 × 40 texts. All numbers: --out" in " ".join(page.split())
+    numbers = [float(number) for number in re.findall(r"[01]\.\d{4}\b", page)]
+    upper = result.similarities[np.triu_indices(40, 1)]
+    np.testing.assert_allclose(numbers, np.sort(upper)[::-1][:20], atol=5e-5)
+
+
+def test_nearest_pairs_of_two_lists(result: SimilarityMatrix) -> None:
+    two = SimilarityMatrix(
+        rows=("a", "b"),
+        columns=("c", "d", "e"),
+        distances=np.zeros((2, 3)),
+        similarities=np.array([[0.1, 0.9, 0.2], [0.8, 0.0, 1.0]]),
+        fingerprint=result.fingerprint,
+    )
+    assert nearest_pairs(two, 3) == [(1, 2), (0, 1), (1, 0)]
+    assert len(nearest_pairs(two, 100)) == 6
+    assert (0, 0) not in nearest_pairs(result, 5)
+
+
+def test_a_pipe_gets_tsv_with_whole_numbers(result: SimilarityMatrix, tmp_path: Path) -> None:
+    printed = run(written(tmp_path, TEXTS), *TOY)
+    header, *rows = (line.split("\t") for line in printed.stdout.splitlines())
+    assert header == ["", *TEXTS]
+    assert [row[0] for row in rows] == TEXTS
+    np.testing.assert_array_equal(
+        [[float(value) for value in row[1:]] for row in rows], result.similarities
+    )
+
+
+def test_a_terminal_gets_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("similarity.cli.matrix_command.sys", Terminal())
+    printed = run(written(tmp_path, ["a", "b"]), *TOY).stdout
+    assert "1.000" in printed
+    assert "\t" not in printed
+
+
+class Terminal:
+    stdout = type("Out", (), {"isatty": staticmethod(lambda: True)})
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.tsv", "out.json", "out.parquet"])
+def test_files_by_their_ending(name: str, result: SimilarityMatrix, tmp_path: Path) -> None:
+    out = tmp_path / name
+    done = run(written(tmp_path, TEXTS), *TOY, "--out", str(out))
+    assert (done.exit_code, done.stdout) == (0, "")
+    if name == "out.json":
+        assert json.loads(out.read_text()) == json.loads(json.dumps(result.to_dict()))
+    elif name == "out.parquet":
+        table = pytest.importorskip("pyarrow.parquet").read_table(out).to_pydict()
+        assert table["text1"][41] == TEXTS[1]
+        assert table["text2"][41] == TEXTS[1]
+        assert (table["row"][41], table["column"][41]) == (1, 1)
+        np.testing.assert_array_equal(table["similarity"], result.similarities.ravel())
+        np.testing.assert_array_equal(table["distance"], result.distances.ravel())
+    else:
+        delimiter = "," if name == "out.csv" else "\t"
+        _, *rows = csv.reader(io.StringIO(out.read_text(encoding="utf-8")), delimiter=delimiter)
+        assert [[float(value) for value in row[1:]] for row in rows] == result.similarities.tolist()
+
+
+def test_two_files_and_json(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_bytes("\ufeffid,text\r\n1,a red car\r\n\r\n2,the sea\r\n".encode())
+    columns = written(tmp_path, ["a red car", "[red]b[/red]", "c"], "columns.txt")
+    content = json.loads(run(str(rows), columns, *TOY, "--json").stdout)
+    assert content["rows"] == ["a red car", "the sea"]
+    assert len(content["similarities"][0]) == 3
+    assert content["similarities"][0][0] == 1
+    assert "column 2: [red]b[/red]" in run(str(rows), columns, *TOY, "--format", "table").stdout
+
+
+def test_standard_input_and_output() -> None:
+    printed = run("-", *TOY, "--format", "json", "--out", "-", input="a\nb\n")
+    assert json.loads(printed.stdout)["columns"] == ["a", "b"]
+    printed = run("-", *TOY, "--format", "csv", "--input-format", "jsonl", input='"a, b"\n')
+    assert printed.stdout == ',"a, b"\n"a, b",1.0\n'
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_a_picture(ending: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / f"heat.{ending}"
+    done = run(written(tmp_path, ["a $x$ b", "犬", "c"]), *TOY, "--plot", str(picture))
+    assert done.exit_code == 0, done.output
+    begins = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    assert picture.read_bytes().startswith(begins[ending])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--plot", "heat.txt"), "--plot wants a file that ends in .png, .svg, .pdf, got heat.txt"),
+        (("--plot", "nowhere/heat.png"), "there is no folder nowhere"),
+        (("--out", "nowhere/out.tsv"), "there is no folder nowhere"),
+        (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json or"),
+        (("--out", "out.npy"), "out.npy cannot be npy; allowed: tsv"),
+        (("--format", "table", "--out", "out.tsv"), "out.tsv cannot be table"),
+        (("--format", "parquet"), "Parquet goes to a file; name it by --out"),
+        (("-",), "cannot both be standard input"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(
+    options: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("similarity.cli.matrix_command.open_model", lambda *_: 1 / 0)
+    refused = run("-", *options, input="a\n")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert message in refused.stderr
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    refused = run(written(tmp_path, ["a"]), *TOY, "--plot", str(tmp_path / "heat.png"))
+    assert refused.exit_code == 1
+    assert "pictures need matplotlib: pip install matplotlib" in refused.stderr

@@ -1,0 +1,95 @@
+import io
+from typing import Any
+
+import pytest
+
+from similarity.errors import InputError
+from similarity.tabular import records
+from similarity.tabular.records import Record, read_records
+
+
+def read(content: bytes, kind: str, header: bool = True) -> list[Record]:
+    return list(read_records(io.BytesIO(content), kind, header=header))
+
+
+def values(content: bytes, kind: str, header: bool = True) -> list[Any]:
+    return [record.value for record in read(content, kind, header)]
+
+
+def test_a_mark_crlf_and_blank_lines_are_no_error() -> None:
+    mark = "\ufeff".encode()
+    assert values(mark + b"a\r\n\r\n  \nb", "text") == ["a", "b"]
+    assert values(mark + b'{"a": 1}\r\n\r\n2\r\n', "jsonl") == [{"a": 1}, 2]
+    table = [{"x": "1", "y": "2"}, {"x": "3", "y": "4"}]
+    assert values(mark + b"x,y\r\n\r\n1,2\r\n\r\n3,4\r\n", "csv") == table
+    assert values(mark + b"x\ty\r\n\r\n1\t2\r\n \r\n3\t4", "tsv") == table
+
+
+def test_numbers_are_those_of_lines() -> None:
+    assert [record.number for record in read(b"\na\n\nb\n", "text")] == [2, 4]
+    found = read(b'x,y\n"one\ntwo",2\n\n3,4\n', "csv")
+    assert [(record.number, record.value["x"]) for record in found] == [(2, "one\ntwo"), (5, "3")]
+
+
+def test_csv_quotes_and_tsv_does_not() -> None:
+    assert values(b'x,y\n"a, ""b""",c\n', "csv") == [{"x": 'a, "b"', "y": "c"}]
+    assert values(b'x\ty\n"a\tb"\n', "tsv") == [{"x": '"a', "y": 'b"'}]
+
+
+def test_columns_have_numbers_where_no_line_names_them() -> None:
+    assert values(b"a,b\nc,d\n", "csv", header=False) == [
+        {"1": "a", "2": "b"},
+        {"1": "c", "2": "d"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        (b"a\n\xff\nb\n", "text", "not UTF-8 at byte 0"),
+        (b'{"a": 1}\n{\n{"a": 2}\n', "jsonl", "is not JSON: Expecting property name"),
+        (b'x\na\nb"c"d",\nc\n', "csv", "2 fields and the first line 1"),
+        (b'x\na\n"b"c\nd\n', "csv", "not CSV: "),
+        (b"x\na\n\xff\nb\n", "csv", "not UTF-8 at byte 0"),
+        (b"x\na\nb\tc\nd\n", "tsv", "2 fields and the first line 1"),
+    ],
+)
+def test_a_bad_record_loses_no_other(content: bytes, kind: str, message: str) -> None:
+    first, bad, last = read(content, kind)
+    assert bad.error is not None
+    assert message in str(bad.error)
+    assert bad.value is None
+    assert bad.number == (2 if kind in ("text", "jsonl") else 3)
+    assert first.error is last.error is None
+
+
+def test_a_quotation_mark_without_end_is_told() -> None:
+    first, bad = read(b'x\na\n"b\nc\n', "csv")
+    assert (first.value, bad.number, bad.shown) == ({"x": "a"}, 3, '"b\nc')
+    assert "quotation marks" in str(bad.error)
+
+
+def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(records, "SHOWN_BYTES", 3)
+    long, full = read(b"x" * 100 + b"\n" + b"y" * 10 + b"\n", "text")
+    assert (long.shown, str(long.error)) == ("xxx", "the line has more than 10 bytes")
+    assert full.value == "y" * 10
+
+
+def test_another_encoding_is_told() -> None:
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        read("a\n".encode("utf-16"), "text")
+
+
+def test_parquet() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    written = io.BytesIO()
+    parquet.write_table(pyarrow.table({"text": ["a", "b\nc"], "n": [1, None]}), written)
+    assert values(written.getvalue(), "parquet") == [
+        {"text": "a", "n": 1},
+        {"text": "b\nc", "n": None},
+    ]
+    with pytest.raises(InputError, match="not Parquet"):
+        read(b"text", "parquet")

@@ -1,0 +1,84 @@
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from similarity.errors import ConfigError, InputError
+from similarity.tabular.texts import pair_columns, read_texts
+
+
+def written(folder: Path, name: str, content: str) -> str:
+    (folder / name).write_text(content, encoding="utf-8")
+    return str(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "a red car\nthe sea\n"),
+        ("a", "a red car\nthe sea\n"),
+        ("a.jsonl", '"a red car"\n{"text": "the sea"}\n'),
+        ("a.ndjson", '{"id": 1, "sentence": "a red car"}\n{"sentence": "the sea"}\n'),
+        ("a.csv", "id,text\n1,a red car\n2,the sea\n"),
+        ("a.TSV", "content\tid\na red car\t1\nthe sea\t2\n"),
+    ],
+)
+def test_texts_are_found_in_any_format(name: str, content: str, tmp_path: Path) -> None:
+    assert read_texts(written(tmp_path, name, content)) == ["a red car", "the sea"]
+
+
+def test_the_format_and_the_column_can_be_given(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.dat", "title,body\nx,a\ny,b\n")
+    assert read_texts(path, "csv", "title") == ["x", "y"]
+    assert read_texts(path, "csv", "2") == ["body", "a", "b"]
+    assert read_texts(path) == ["title,body", "x,a", "y,b"]
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Input:
+        buffer = io.BytesIO(b"text\na\n")
+
+    monkeypatch.setattr(sys, "stdin", Input)
+    assert read_texts("-", "csv") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "message"),
+    [
+        ("a.csv", "name\na\n", None, "line 2: no column text or .*; there are name; name yours by"),
+        ("a.csv", "name\na\n", "text", "no column text; there are name"),
+        ("a.csv", "text\na\n", "2", "no column 2"),
+        ("a.jsonl", '{"text": 3}\n', None, "line 1: text must be a text, got 3"),
+        ("a.jsonl", "[1]\n", None, r"want a text or an object with one, got \[1\]"),
+        ("a.jsonl", '"a"\n\n{\n', None, "line 3: the line is not JSON"),
+        ("a.txt", "\n \n", None, "has no texts"),
+        ("a.parquet", "no", None, "cannot read .*: it is not Parquet"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(
+    name: str, content: str, columns: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read_texts(written(tmp_path, name, content), None, columns)
+
+
+def test_bad_columns_and_formats_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.npy", "")
+    for arguments, message in (
+        ((path,), "cannot be npy; allowed: text, jsonl, csv, tsv or parquet"),
+        ((path, "csv", "a,b"), "one column of texts"),
+        ((path, "csv", "a,,b"), "different names between commas"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_texts(*arguments)
+
+
+def test_pairs_are_found_by_the_names_that_are_common() -> None:
+    for first, second in (("text1", "text2"), ("sentence1", "sentence2"), ("text_1", "text_2")):
+        row = {"score": 1, second: "b", first: "a"}
+        assert pair_columns(row, ()) == (first, second)
+    assert pair_columns({"text1": "a", "text_2": "b"}, ()) is None
+    assert pair_columns({"x": "a", "y": "b", "text1": "", "text2": ""}, ("y", "x")) == ("y", "x")
+    assert pair_columns({"x": "a"}, ("x", "y")) is None
