@@ -1,0 +1,25 @@
+"""General sentences: what texts and models are measured against where nothing else is given."""
+
+import hashlib
+from functools import cache
+from importlib import resources
+
+
+def general_sentences() -> tuple[str, ...]:
+    """Return English sentences and phrases of many kinds, in a fixed order that is no order.
+
+    Their sources and licences are in `similarity/data/README.md`.
+    """
+    return tuple(_contents().splitlines())
+
+
+@cache
+def general_digest() -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of the general sentences."""
+    return hashlib.sha256(_contents().encode()).hexdigest()[:16]
+
+
+@cache
+def _contents() -> str:
+    file = resources.files("similarity") / "data" / "general.txt"
+    return file.read_text(encoding="utf-8")
