@@ -1,6 +1,5 @@
 """`trajsim matrix`: all similarities of the texts in a file."""
 
-import sys
 from typing import Any
 
 import click
@@ -16,13 +15,11 @@ from similarity.cli.options import (
 )
 from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars
-from similarity.cli.terminal import input_options, output_options
+from similarity.cli.terminal import TABLE, chosen_format, input_options, output_options
 from similarity.errors import ConfigError
-from similarity.tabular.formats import STANDARD, format_of
+from similarity.tabular.formats import STANDARD
 from similarity.tabular.texts import read_texts
-from similarity.tabular.writing import WRITE_FORMATS, check_place, write_matrix
-
-TABLE = "table"
+from similarity.tabular.writing import WRITE_FORMATS, write_matrix
 
 
 @click.command()
@@ -55,7 +52,7 @@ def matrix(
     standard input. A terminal gets a table, folded where it is too wide; anything else gets TSV.
     """
     config = comparison_config(**settings)
-    written_as = chosen_format(written_as, out)
+    written_as = chosen_format(written_as, out, WRITE_FORMATS)
     check_plot(plot)
     if file == file2 == STANDARD:
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
@@ -70,21 +67,3 @@ def matrix(
         write_matrix(result, written_as, out)
     if plot is not None:
         draw_heat(result, plot)
-
-
-def chosen_format(given: str | None, out: str | None) -> str:
-    """Return the format to write: as given, as the file's ending says, or by who reads it.
-
-    Raises
-    ------
-    ConfigError
-        If the ending tells no format, or a table is asked for in a file.
-    InputError
-        If the file's folder is not there.
-    """
-    if out is None or out == STANDARD:
-        chosen = given or (TABLE if sys.stdout.isatty() else "tsv")
-    else:
-        chosen = format_of(out, given, allowed=WRITE_FORMATS)
-    check_place(chosen, out)
-    return chosen

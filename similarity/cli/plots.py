@@ -1,11 +1,14 @@
 """Pictures of matrices and groups; matplotlib is imported where one is drawn."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
+from similarity.clustering import Clustering
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.results import SimilarityMatrix
@@ -17,7 +20,7 @@ _MOST_LABELS = 60
 _LABEL_LENGTH = 40
 
 plot_option = click.option(
-    "--plot", metavar="FILE", help=f"Draw the matrix into this file: {', '.join(PICTURES)}."
+    "--plot", metavar="FILE", help=f"Draw the similarities into this file: {', '.join(PICTURES)}."
 )
 
 
@@ -50,6 +53,41 @@ def draw_heat(result: SimilarityMatrix, path: str) -> None:
     InputError
         If the file cannot be written.
     """
+    figure, _ = _heat(result)
+    save_figure(figure, path)
+
+
+def draw_groups(result: SimilarityMatrix, found: Clustering, path: str) -> None:
+    """Draw the similarities of texts group by group, with a frame around each group.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    place = {i: number for number, i in enumerate(found.order)}
+    groups = [sorted(group, key=place.__getitem__) for group in found.groups]
+    order = [i for group in sorted(groups, key=lambda group: place[group[0]]) for i in group]
+    texts = tuple(result.rows[i] for i in order)
+    figure, axes = _heat(
+        replace(
+            result,
+            rows=texts,
+            columns=texts,
+            distances=result.distances[np.ix_(order, order)],
+            similarities=result.similarities[np.ix_(order, order)],
+        )
+    )
+    rectangle = optional_module("matplotlib.patches", "pictures need").Rectangle
+    for group in groups:
+        corner = order.index(group[0]) - 0.5
+        frame = rectangle((corner, corner), len(group), len(group), fill=False, color="red")
+        axes.add_patch(frame)
+    save_figure(figure, path)
+
+
+def _heat(result: SimilarityMatrix) -> tuple[Any, Any]:
+    """Return a figure and its axes."""
     rows, columns = result.similarities.shape
     figure = _figure()(figsize=(4 + min(columns, 60) / 4, 3 + min(rows, 60) / 4))
     axes = figure.add_subplot()
@@ -59,7 +97,7 @@ def draw_heat(result: SimilarityMatrix, path: str) -> None:
         axes.set_yticks(range(rows), [_label(text) for text in result.rows])
     if columns <= _MOST_LABELS:
         axes.set_xticks(range(columns), [_label(text) for text in result.columns], rotation=90)
-    save_figure(figure, path)
+    return figure, axes
 
 
 def save_figure(figure: Any, path: str) -> None:

@@ -1,13 +1,18 @@
 """What the commands share: options of input and output, JSON to standard output."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from similarity.cli.options import Command
-from similarity.tabular.formats import READ_FORMATS
+from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
+from similarity.tabular.writing import check_place
+
+# A format for people.
+TABLE = "table"
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -41,7 +46,13 @@ def input_options(
 
 
 def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
-    """Return a decorator that adds --format, --json and --out, as `written_as` and `out`."""
+    """Return a decorator that adds --format, --json and --out, as `written_as` and `out`.
+
+    Parameters
+    ----------
+    formats
+        `TABLE`, then those of files, the first of which a pipe gets.
+    """
 
     def add(command: Command) -> Command:
         command = click.option(
@@ -57,7 +68,7 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
             "written_as",
             type=click.Choice(formats),
             help="Write in this format.  [default: by the ending of --out, else a table for a "
-            "terminal and TSV for anything else]",
+            f"terminal and {formats[1]} for anything else]",
         )(command)
 
     return add
@@ -66,3 +77,23 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object on one line, in ASCII so that any terminal or pipe takes it."""
     click.echo(json.dumps(content, allow_nan=False))
+
+
+def chosen_format(given: str | None, out: str | None, allowed: Sequence[str]) -> str:
+    """Return the format to write: as given, as the file's ending says, or by who reads it.
+
+    That is a table for a terminal, and for anything else the first that is allowed.
+
+    Raises
+    ------
+    ConfigError
+        If the ending tells no format, or a table is asked for in a file.
+    InputError
+        If the file's folder is not there.
+    """
+    if out is None or out == STANDARD:
+        chosen = given or (TABLE if sys.stdout.isatty() else allowed[0])
+    else:
+        chosen = format_of(out, given, allowed=allowed)
+    check_place(chosen, out)
+    return chosen

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,29 @@ def write_matrix(result: SimilarityMatrix, kind: str, path: str | None) -> None:
         rows = zip(result.rows, result.similarities.tolist(), strict=True)
         header = ["", *result.columns]
         write_text(as_table(header, ([text, *values] for text, values in rows), kind), path)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], kind: str, path: str | None) -> None:
+    """Write rows with the same columns as "tsv", "csv", "jsonl" or "parquet".
+
+    Parameters
+    ----------
+    path
+        None or "-" is standard output.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    names = list(rows[0]) if rows else []
+    if kind == "parquet":
+        write_parquet({name: [row[name] for row in rows] for name in names}, str(path))
+    elif kind == "jsonl":
+        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+        write_text("".join(f"{line}\n" for line in lines), path)
+    else:
+        write_text(as_table(names, (list(row.values()) for row in rows), kind), path)
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str) -> str:

@@ -101,7 +101,7 @@ def test_a_pipe_gets_tsv_with_whole_numbers(result: SimilarityMatrix, tmp_path: 
 
 
 def test_a_terminal_gets_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("similarity.cli.matrix_command.sys", Terminal())
+    monkeypatch.setattr("similarity.cli.terminal.sys", Terminal())
     printed = run(written(tmp_path, ["a", "b"]), *TOY).stdout
     assert "1.000" in printed
     assert "\t" not in printed

@@ -1,0 +1,217 @@
+"""`trajsim cluster` and `trajsim dedupe`: groups of like texts in a file."""
+
+import json
+from typing import Any
+
+import click
+
+from similarity.cli.cluster_tables import print_clusters, print_duplicates
+from similarity.cli.options import (
+    chosen_scorer,
+    comparison_config,
+    comparison_options,
+    model_options,
+    open_model,
+    preset_options,
+)
+from similarity.cli.plots import check_plot, draw_groups, plot_option
+from similarity.cli.progress import progress_bars
+from similarity.cli.terminal import TABLE, chosen_format, input_options, output_options
+from similarity.clustering import LINKAGES, Clustering, Duplicates, Linkage, cluster, deduplicate
+from similarity.errors import ConfigError
+from similarity.results import SimilarityMatrix
+from similarity.tabular.texts import read_texts
+from similarity.tabular.writing import write_rows, write_text
+
+# Of a similarity: texts of one group share something, duplicates say the same.
+GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
+GROUP_FORMATS = ("tsv", "csv", "json", "jsonl", "parquet")
+KEPT_FORMATS = ("text", *GROUP_FORMATS)
+
+
+@click.command("cluster")
+@click.argument("file")
+@input_options()
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Join groups while their similarity is at least this.  "
+    f"[default: {GROUP_THRESHOLD} without --k]",
+)
+@click.option("--k", type=click.IntRange(min=1), help="Join groups until there are so many.")
+@click.option(
+    "--linkage",
+    type=click.Choice(LINKAGES),
+    default=LINKAGES[0],
+    show_default=True,
+    help="Take the mean, the least or the greatest similarity of their texts as that of two "
+    "groups: average, complete or single.",
+)
+@output_options((TABLE, *GROUP_FORMATS))
+@plot_option
+@preset_options
+@model_options
+@comparison_options
+def cluster_texts(
+    file: str,
+    kind: str | None,
+    columns: str | None,
+    threshold: float | None,
+    k: int | None,
+    linkage: Linkage,
+    written_as: str | None,
+    out: str | None,
+    plot: str | None,
+    preset: str | None,
+    vectors: str | None,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Group the texts in FILE by how alike they are, each group with the text that is its middle.
+
+    A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
+    standard input. The silhouette of a text tells how well it is placed, from -1 to 1.
+    """
+    config = comparison_config(**settings)
+    written_as = chosen_format(written_as, out, GROUP_FORMATS)
+    check_plot(plot)
+    if threshold is not None and k is not None:
+        raise ConfigError("--threshold and --k exclude each other")
+    texts = read_texts(file, kind, columns)
+    if k is not None and k > len(texts):
+        raise ConfigError(f"--k must be at most {len(texts)}, the number of texts, got {k}")
+    if threshold is None and k is None:
+        threshold = GROUP_THRESHOLD
+    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+    with progress_bars() as progress:
+        result = scorer.matrix(texts, None, progress)
+    found = cluster(result.similarities, threshold=threshold, k=k, linkage_by=linkage)
+    if written_as == TABLE:
+        print_clusters(result, found)
+    elif written_as == "json":
+        write_text(json.dumps(_clusters(result, found), allow_nan=False) + "\n", out)
+    else:
+        write_rows(_cluster_rows(result, found), written_as, out)
+    if plot is not None:
+        draw_groups(result, found, plot)
+
+
+@click.command()
+@click.argument("file")
+@input_options()
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=DUPLICATE_THRESHOLD,
+    show_default=True,
+    help="Take texts that are at least this similar for the same.",
+)
+@output_options((TABLE, *KEPT_FORMATS))
+@preset_options
+@model_options
+@comparison_options
+def dedupe(
+    file: str,
+    kind: str | None,
+    columns: str | None,
+    threshold: float,
+    written_as: str | None,
+    out: str | None,
+    preset: str | None,
+    vectors: str | None,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Keep one of the texts in FILE that say the same: the first of them.
+
+    A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
+    standard input. As text, the texts that are kept are written; the other formats tell of every
+    text which one stands for it.
+    """
+    config = comparison_config(**settings)
+    written_as = chosen_format(written_as, out, KEPT_FORMATS)
+    texts = read_texts(file, kind, columns)
+    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+    with progress_bars() as progress:
+        result = scorer.matrix(texts, None, progress)
+    found = deduplicate(result.similarities, threshold)
+    if written_as == TABLE:
+        print_duplicates(result, found)
+    elif written_as == "text":
+        kept = (" ".join(texts[group.kept].splitlines()) for group in found)
+        write_text("".join(f"{text}\n" for text in kept), out)
+    elif written_as == "json":
+        write_text(json.dumps(_duplicates(result, found), allow_nan=False) + "\n", out)
+    else:
+        write_rows(_duplicate_rows(result, found), written_as, out)
+    click.echo(f"kept {len(found)} of {len(texts)} texts", err=True)
+
+
+def _clusters(result: SimilarityMatrix, found: Clustering) -> dict[str, Any]:
+    groups = [
+        {
+            "representative": middle,
+            "members": list(group),
+            "texts": [result.rows[i] for i in group],
+        }
+        for group, middle in zip(found.groups, found.representatives, strict=True)
+    ]
+    return {
+        "groups": groups,
+        "silhouette": found.silhouette,
+        "silhouettes": None if found.silhouettes is None else found.silhouettes.tolist(),
+        "fingerprint": result.fingerprint.to_dict(),
+    }
+
+
+def _cluster_rows(result: SimilarityMatrix, found: Clustering) -> list[dict[str, Any]]:
+    return [
+        {
+            "group": label + 1,
+            "number": i + 1,
+            "representative": i == middle,
+            "silhouette": None if found.silhouettes is None else float(found.silhouettes[i]),
+            "text": result.rows[i],
+        }
+        for label, (group, middle) in enumerate(
+            zip(found.groups, found.representatives, strict=True)
+        )
+        for i in group
+    ]
+
+
+def _duplicates(result: SimilarityMatrix, found: list[Duplicates]) -> dict[str, Any]:
+    groups = [
+        {
+            "kept": group.kept,
+            "text": result.rows[group.kept],
+            "duplicates": [
+                {
+                    "number": i,
+                    "text": result.rows[i],
+                    "similarity": float(result.similarities[group.kept, i]),
+                }
+                for i in group.others
+            ],
+        }
+        for group in found
+    ]
+    return {"groups": groups, "fingerprint": result.fingerprint.to_dict()}
+
+
+def _duplicate_rows(result: SimilarityMatrix, found: list[Duplicates]) -> list[dict[str, Any]]:
+    standing = {i: group.kept for group in found for i in (group.kept, *group.others)}
+    return [
+        {
+            "number": i + 1,
+            "kept": standing[i] == i,
+            "same_as": standing[i] + 1,
+            "similarity": float(result.similarities[standing[i], i]),
+            "text": text,
+        }
+        for i, text in enumerate(result.rows)
+    ]

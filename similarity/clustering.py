@@ -1,0 +1,209 @@
+"""Groups of texts by their similarities: agglomerative clusters, silhouettes, near-duplicates.
+
+All functions take similarities in [0, 1], shape "text text", symmetric: those of a
+`SimilarityMatrix`, or the `cosines` of vectors. What parts two texts is one minus their similarity.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from similarity.arrays import FloatArray
+from similarity.errors import ConfigError, InputError
+from similarity.validation import check_choice, check_integer, check_number
+
+# The similarity of two groups is the mean, the least or the greatest of those of their texts.
+Linkage = Literal["average", "complete", "single"]
+LINKAGES: tuple[Linkage, ...] = get_args(Linkage)
+# Similarities that are equal on paper may differ by rounding.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clustering:
+    """A partition of texts, by their numbers from 0.
+
+    Attributes
+    ----------
+    groups
+        The numbers in each group, ascending; the largest group first, then by the first number.
+    representatives
+        Of each group, the text with the highest mean similarity to the others.
+    silhouettes
+        Of each text, in [-1, 1], shape "text": how much nearer it is to its own group than to the
+        next (Rousseeuw 1987). 0 in a group of one text; None where there is one group only.
+    order
+        All numbers, so that the texts that were joined first stand together.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    representatives: tuple[int, ...]
+    silhouettes: FloatArray | None
+    order: tuple[int, ...]
+
+    @property
+    def silhouette(self) -> float | None:
+        """The mean of the silhouettes."""
+        return None if self.silhouettes is None else float(np.mean(self.silhouettes))
+
+    @property
+    def labels(self) -> list[int]:
+        """The number of each text's group."""
+        labels = {i: label for label, group in enumerate(self.groups) for i in group}
+        return [labels[i] for i in range(len(labels))]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """A text that is kept, and those like it that are not; by their numbers from 0."""
+
+    kept: int
+    others: tuple[int, ...]
+
+
+def cluster(
+    similarities: FloatArray,
+    *,
+    threshold: float | None = None,
+    k: int | None = None,
+    linkage_by: Linkage = "average",
+) -> Clustering:
+    """Return groups of like texts, by agglomerative clustering.
+
+    Parameters
+    ----------
+    similarities
+        Shape "text text".
+    threshold
+        Join groups while their similarity is at least this.
+    k
+        Join groups until there are k.
+    linkage_by
+        One of `LINKAGES`. By "complete" all texts of a group are that similar to each other.
+
+    Raises
+    ------
+    ConfigError
+        Unless either a threshold in [0, 1] or a k from 1 to the number of texts is given.
+    InputError
+        If the similarities are not symmetric or not in [0, 1].
+    """
+    check_choice("linkage", linkage_by, LINKAGES)
+    distances = _distances(similarities)
+    count = len(distances)
+    if (threshold is None) == (k is None):
+        raise ConfigError("give either a threshold or k, the number of groups")
+    tree = (
+        linkage(squareform(distances, checks=False), linkage_by) if count > 1 else np.empty((0, 4))
+    )
+    if k is not None:
+        check_integer("k", k, at_least=1, at_most=count)
+        merges = count - k
+    else:
+        check_number("threshold", threshold, at_least=0, at_most=1)
+        merges = int(np.sum(tree[:, 2] <= 1 - (threshold or 0.0) + _ROUNDING))
+    groups = _groups(tree[:merges], count)
+    return Clustering(
+        groups=groups,
+        representatives=tuple(_medoid(distances, group) for group in groups),
+        silhouettes=silhouettes(distances, groups) if len(groups) > 1 else None,
+        order=tuple(leaves_list(tree).tolist()) if count > 1 else (0,),
+    )
+
+
+def silhouettes(distances: FloatArray, groups: tuple[tuple[int, ...], ...]) -> FloatArray:
+    """Return the silhouette of each text, shape "text", for two or more groups.
+
+    Parameters
+    ----------
+    distances
+        Shape "text text".
+    """
+    members = np.zeros((len(distances), len(groups)))
+    for label, group in enumerate(groups):
+        members[list(group), label] = 1
+    sizes = members.sum(axis=0)
+    sums = distances @ members
+    own = members.astype(bool)
+    # A text is not counted in the mean distance to its own group.
+    within = sums[own] / np.maximum(members @ sizes - 1, 1)
+    others = np.where(own, np.inf, sums / sizes).min(axis=1)
+    larger = np.maximum(within, others)
+    found = np.divide(others - within, larger, out=np.zeros_like(larger), where=larger > 0)
+    return np.where(members @ sizes > 1, found, 0.0)
+
+
+def deduplicate(similarities: FloatArray, threshold: float) -> list[Duplicates]:
+    """Return the texts to keep, in order, each with those that it stands for.
+
+    A text is dropped where it is at least that similar to one that is kept before it; it goes to
+    the most similar of these. So no two that are kept are that similar, and each that is dropped
+    is that similar to the one that stands for it.
+
+    Parameters
+    ----------
+    similarities
+        Shape "text text".
+    threshold
+        In [0, 1].
+
+    Raises
+    ------
+    ConfigError
+        If the threshold is out of range.
+    InputError
+        If the similarities are not symmetric or not in [0, 1].
+    """
+    check_number("threshold", threshold, at_least=0, at_most=1)
+    _distances(similarities)
+    dropped: dict[int, list[int]] = {}
+    for i, row in enumerate(similarities):
+        kept = list(dropped)
+        like = row[kept]
+        if kept and like.max() >= threshold - _ROUNDING:
+            dropped[kept[int(like.argmax())]].append(i)
+        else:
+            dropped[i] = []
+    return [Duplicates(kept, tuple(others)) for kept, others in dropped.items()]
+
+
+def cosines(vectors: FloatArray) -> FloatArray:
+    """Return the cosines of vectors of length 1, shape "text width", with 0 for those below it."""
+    found: FloatArray = np.clip(vectors @ vectors.T, 0.0, 1.0)
+    found = (found + found.T) / 2
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _distances(similarities: FloatArray) -> FloatArray:
+    if (
+        similarities.ndim != 2
+        or len(similarities) != similarities.shape[1]
+        or not len(similarities)
+    ):
+        shape = " × ".join(map(str, similarities.shape))
+        raise InputError(f"want the similarities of texts among themselves, got {shape} numbers")
+    if not np.all((similarities >= 0) & (similarities <= 1)):
+        raise InputError("similarities must be between 0 and 1")
+    if not np.allclose(similarities, similarities.T, rtol=0, atol=1e-6):
+        raise InputError("similarities must be symmetric")
+    distances = 1.0 - (similarities + similarities.T) / 2
+    np.fill_diagonal(distances, 0.0)
+    return distances
+
+
+def _groups(merges: FloatArray, count: int) -> tuple[tuple[int, ...], ...]:
+    """Return the groups that the first rows of a tree of scipy leave."""
+    groups: dict[int, list[int]] = {i: [i] for i in range(count)}
+    for step, (left, right, *_) in enumerate(merges):
+        groups[count + step] = groups.pop(int(left)) + groups.pop(int(right))
+    found = [tuple(sorted(group)) for group in groups.values()]
+    return tuple(sorted(found, key=lambda group: (-len(group), group[0])))
+
+
+def _medoid(distances: FloatArray, group: tuple[int, ...]) -> int:
+    inside = distances[np.ix_(group, group)]
+    return group[int(inside.sum(axis=1).argmin())]

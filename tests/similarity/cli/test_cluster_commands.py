@@ -1,0 +1,102 @@
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity import compare_matrix
+from similarity.cli.main import main
+from similarity.clustering import cluster, deduplicate
+from similarity.config import ComparisonConfig
+from similarity.models.toy import ToyModel
+
+TOY = ("--model", "toy", "-n", "2", "-m", "3")
+TEXTS = ["a red car", "the sea", "a red car.", "[b]x[/b]", "the sea!", "a red cab"]
+MATRIX = compare_matrix(
+    ToyModel(), TEXTS, config=ComparisonConfig.build(n_trajectories=2, max_tokens=3)
+)
+
+
+def run(*arguments: str, **options: Any) -> Result:
+    return CliRunner().invoke(main, arguments, **options)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "texts.csv"
+    with path.open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table).writerows([["text"], *([text] for text in TEXTS)])
+    return str(path)
+
+
+def test_groups_as_rows_and_as_an_object(file: str) -> None:
+    expected = cluster(MATRIX.similarities, k=3)
+    printed = run("cluster", file, "--k", "3", *TOY)
+    assert printed.exit_code == 0, printed.output
+    rows = list(csv.DictReader(io.StringIO(printed.stdout), delimiter="\t"))
+    members = [i for group in expected.groups for i in group]
+    assert [int(row["number"]) - 1 for row in rows] == members
+    assert [row["text"] for row in rows] == [TEXTS[i] for i in members]
+    middles = [int(row["number"]) - 1 for row in rows if row["representative"] == "True"]
+    assert middles == list(expected.representatives)
+    content = json.loads(run("cluster", file, "--k", "3", *TOY, "--json").stdout)
+    assert [tuple(group["members"]) for group in content["groups"]] == list(expected.groups)
+    assert content["silhouette"] == expected.silhouette
+    assert content["fingerprint"]["id"] == MATRIX.fingerprint.digest
+
+
+def test_groups_by_threshold_on_a_page(file: str) -> None:
+    expected = cluster(MATRIX.similarities, threshold=0.4)
+    page = run("cluster", file, "--format", "table", *TOY).stdout
+    assert f"{len(expected.groups)} groups of 6 texts" in page
+    assert page.count("*") == len(expected.groups)
+    assert all(text in page for text in TEXTS)
+
+
+def test_groups_in_a_picture(file: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "groups.png"
+    assert run("cluster", file, "--k", "2", "--plot", str(picture), *TOY).exit_code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_duplicates_are_left_out(file: str) -> None:
+    expected = deduplicate(MATRIX.similarities, 0.99)
+    kept = run("dedupe", file, "--threshold", "0.99", *TOY)
+    assert kept.stdout.splitlines() == [TEXTS[group.kept] for group in expected]
+    assert f"kept {len(expected)} of 6 texts" in kept.stderr
+    assert len(expected) < 6
+    content = json.loads(run("dedupe", file, "--threshold", "0.99", *TOY, "--json").stdout)
+    told = {
+        group["kept"]: [one["number"] for one in group["duplicates"]] for group in content["groups"]
+    }
+    assert told == {group.kept: list(group.others) for group in expected}
+    printed = run("dedupe", file, "--threshold", "0.99", "--format", "csv", *TOY).stdout
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert [row["text"] for row in rows] == TEXTS
+    assert [row["same_as"] for row in rows][2] == "1"
+    page = run("dedupe", file, "--threshold", "0.99", "--format", "table", *TOY).stdout
+    assert "a red car." in page
+    assert "[b]x[/b]" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("cluster", "--k", "2", "--threshold", "0.5"), "exclude each other"),
+        (("cluster", "--k", "7"), "--k must be at most 6, the number of texts, got 7"),
+        (("cluster", "--plot", "x.gif"), "--plot wants a file that ends in"),
+        (("dedupe", "--out", "x.doc"), "the ending of x.doc tells no format"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(
+    arguments: tuple[str, ...], message: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("similarity.cli.cluster_commands.open_model", lambda *_: 1 / 0)
+    name, *options = arguments
+    refused = run(name, file, *options)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert message in refused.stderr

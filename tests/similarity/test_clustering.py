@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from similarity.arrays import FloatArray
+from similarity.clustering import LINKAGES, Linkage, cluster, cosines, deduplicate, silhouettes
+from similarity.errors import ConfigError, InputError
+
+# Texts 0 and 2 are alike, 1 and 4 are, and 3 is nearer to those than to these.
+ALIKE = np.array(
+    [
+        [1.0, 0.1, 0.9, 0.2, 0.1],
+        [0.1, 1.0, 0.2, 0.5, 0.8],
+        [0.9, 0.2, 1.0, 0.1, 0.0],
+        [0.2, 0.5, 0.1, 1.0, 0.4],
+        [0.1, 0.8, 0.0, 0.4, 1.0],
+    ]
+)
+
+
+def random_vectors(count: int, seed: int = 0) -> FloatArray:
+    vectors = np.abs(np.random.default_rng(seed).normal(size=(count, 5))) ** 3
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_groups_by_threshold_and_by_number() -> None:
+    assert cluster(ALIKE, threshold=0.7).groups == ((0, 2), (1, 4), (3,))
+    assert cluster(ALIKE, threshold=0.45).groups == ((1, 3, 4), (0, 2))
+    assert cluster(ALIKE, threshold=0.45, linkage_by="complete").groups == ((0, 2), (1, 4), (3,))
+    assert cluster(ALIKE, threshold=0.0).groups == ((0, 1, 2, 3, 4),)
+    for k in range(1, 6):
+        assert len(cluster(ALIKE, k=k).groups) == k
+    found = cluster(ALIKE, k=3)
+    assert found.labels == [0, 1, 0, 2, 1]
+    assert sorted(found.order) == [0, 1, 2, 3, 4]
+    assert abs(found.order.index(0) - found.order.index(2)) == 1
+
+
+def test_a_threshold_that_is_met_exactly_joins() -> None:
+    assert cluster(ALIKE, threshold=0.9).groups[0] == (0, 2)
+    assert cluster(ALIKE, threshold=0.9000001).groups == ((0,), (1,), (2,), (3,), (4,))
+
+
+def test_representatives_are_the_middle() -> None:
+    found = cluster(ALIKE, k=2)
+    # 1 is at 0.5 and 0.8 from the others, 3 at 0.5 and 0.4, 4 at 0.8 and 0.4.
+    assert found.representatives == (1, 0)
+
+
+def test_equal_texts_can_be_told_apart_by_number() -> None:
+    found = cluster(np.ones((4, 4)), k=3)
+    assert len(found.groups) == 3
+    assert found.silhouettes is not None
+    assert np.all(found.silhouettes == 0)
+
+
+@pytest.mark.parametrize("linkage", LINKAGES)
+def test_against_the_definition(linkage: Linkage) -> None:
+    """Join the two most similar groups, found anew each time."""
+    similarities = cosines(random_vectors(25))
+    merge = {"average": np.mean, "complete": np.min, "single": np.max}[linkage]
+    groups = [[i] for i in range(25)]
+
+    def alike(pair: tuple[int, int]) -> float:
+        return float(merge(similarities[np.ix_(groups[pair[0]], groups[pair[1]])]))
+
+    while len(groups) > 1:
+        pairs = [(i, j) for i in range(len(groups)) for j in range(i)]
+        left, right = max(pairs, key=alike)
+        if alike((left, right)) < 0.6:
+            break
+        groups[right] += groups.pop(left)
+    found = cluster(similarities, threshold=0.6, linkage_by=linkage)
+    assert 1 < len(found.groups) < 25
+    assert {frozenset(group) for group in found.groups} == {frozenset(group) for group in groups}
+
+
+def test_silhouettes_are_those_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    similarities = cosines(random_vectors(40, seed=1))
+    found = cluster(similarities, k=6)
+    assert found.silhouettes is not None
+    expected = metrics.silhouette_samples(1 - similarities, found.labels, metric="precomputed")
+    np.testing.assert_allclose(found.silhouettes, expected, atol=1e-12)
+    assert found.silhouette == pytest.approx(expected.mean())
+
+
+def test_one_group_has_no_silhouette_and_a_lone_text_has_0() -> None:
+    assert cluster(ALIKE, k=1).silhouettes is None
+    assert cluster(np.ones((1, 1)), threshold=0.5).groups == ((0,),)
+    distances = 1 - ALIKE
+    assert silhouettes(distances, ((0, 2), (1, 4), (3,)))[3] == 0
+
+
+@given(st.integers(1, 20), st.integers(0, 1000), st.floats(0, 1))
+def test_duplicates_keep_what_they_promise(count: int, seed: int, threshold: float) -> None:
+    similarities = cosines(random_vectors(count, seed))
+    found = deduplicate(similarities, threshold)
+    kept = [group.kept for group in found]
+    assert kept == sorted(kept)
+    assert sorted(i for group in found for i in (group.kept, *group.others)) == list(range(count))
+    among = similarities[np.ix_(kept, kept)][~np.eye(len(kept), dtype=bool)]
+    assert np.all(among < threshold)
+    for group in found:
+        for i in group.others:
+            assert similarities[group.kept, i] >= threshold - 1e-8
+            assert group.kept < i
+
+
+def test_duplicates_do_not_chain() -> None:
+    chain = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.9], [0.1, 0.9, 1.0]])
+    found = deduplicate(chain, 0.8)
+    assert [(group.kept, group.others) for group in found] == [(0, (1,)), (2, ())]
+
+
+def test_cosines_of_vectors() -> None:
+    vectors = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0]])
+    expected = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(cosines(vectors), expected, atol=1e-12)
+
+
+def test_what_cannot_be_grouped_is_refused() -> None:
+    for arguments in ({}, {"threshold": 0.5, "k": 2}):
+        with pytest.raises(ConfigError, match="either a threshold or k"):
+            cluster(ALIKE, **arguments)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="k must be between 1 and 5, got 6"):
+        cluster(ALIKE, k=6)
+    with pytest.raises(ConfigError, match="threshold must be between 0 and 1"):
+        deduplicate(ALIKE, 1.5)
+    with pytest.raises(ConfigError, match="unknown linkage 'ward'"):
+        cluster(ALIKE, k=2, linkage_by="ward")  # type: ignore[arg-type]
+    lopsided = ALIKE.copy()
+    lopsided[0, 1] = 0.3
+    for bad, message in (
+        (ALIKE[:2], "got 2 × 5 numbers"),
+        (np.empty((0, 0)), "got 0 × 0"),
+        (2 * ALIKE, "between 0 and 1"),
+        (ALIKE * np.nan, "between 0 and 1"),
+        (lopsided, "symmetric"),
+    ):
+        with pytest.raises(InputError, match=message):
+            deduplicate(bad, 0.5)
