@@ -33,7 +33,7 @@ def hub_rows(source: HubSource) -> list[dict[str, object]]:
         datasets: Any = import_module("datasets")
     except ImportError as error:
         raise MissingDependencyError(
-            "benchmarks from the hub need the datasets package: pip install 'trajsim[hub]'"
+            "benchmarks from the hub need the datasets package: pip install datasets"
         ) from error
     try:
         rows = datasets.load_dataset(source.dataset, revision=source.revision, split=source.split)

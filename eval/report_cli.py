@@ -53,7 +53,7 @@ def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dic
         plots = import_module("eval.plots")
     except ImportError as error:
         raise MissingDependencyError(
-            "figures need matplotlib: pip install 'trajsim[eval]', or give --no-figures"
+            "figures need matplotlib: pip install matplotlib, or give --no-figures"
         ) from error
     found: dict[str, Path] = {}
     for run in runs:

@@ -62,5 +62,5 @@ def _zstandard() -> Any:
         return import_module("zstandard")
     except ImportError as error:
         raise MissingDependencyError(
-            "an evaluation keeps its scores compressed: pip install 'trajsim[eval]'"
+            "an evaluation keeps its scores compressed: pip install zstandard"
         ) from error

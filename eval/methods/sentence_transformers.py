@@ -39,8 +39,7 @@ def _loaded(name: str) -> Any:
         library = import_module("sentence_transformers")
     except ImportError as error:
         raise MissingDependencyError(
-            f"the encoder {name!r} needs sentence-transformers: "
-            "pip install 'trajsim[sentence-transformers]'"
+            f"the encoder {name!r} needs sentence-transformers: pip install sentence-transformers"
         ) from error
     try:
         return library.SentenceTransformer(name, device="cpu", trust_remote_code=False)

@@ -63,7 +63,8 @@ def open_tracing(endpoint: str | None, exporter: "SpanExporter | None" = None) -
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
         raise MissingDependencyError(
-            "traces need OpenTelemetry: pip install 'trajsim[tracing]'"
+            "traces need OpenTelemetry: pip install opentelemetry-sdk "
+            "opentelemetry-exporter-otlp-proto-http"
         ) from error
     provider = TracerProvider(resource=Resource.create({"service.name": "trajsim"}))
     sink = exporter or OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")

@@ -26,7 +26,7 @@ try:
     from torch import nn
 except ImportError as error:
     raise MissingDependencyError(
-        "a model in this process needs torch and transformers: pip install 'trajsim[local]'"
+        "a model in this process needs torch and transformers: pip install torch transformers"
     ) from error
 
 from similarity.models import packing, sampling

@@ -241,7 +241,7 @@ def _imported() -> Any:
         return import_module("vllm")
     except ImportError as error:
         raise MissingDependencyError(
-            "a model in vLLM's own engine needs vLLM, and a GPU host: pip install 'trajsim[vllm]'"
+            "a model in vLLM's own engine needs vLLM, and a GPU host: pip install vllm"
         ) from error
 
 

@@ -20,7 +20,7 @@ try:
     import httpx
 except ImportError as error:
     raise MissingDependencyError(
-        "a model on a server needs httpx: pip install 'trajsim[remote]'"
+        "a model on a server needs httpx: pip install httpx anyio"
     ) from error
 
 from similarity.models.vllm_server.background import Background
