@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +15,7 @@ from starlette.responses import Response
 
 from service.engine.engine import Engine
 from service.engine.metrics import Metrics
+from service.engine.workers import start_in_thread
 from service.http import page
 from service.http.description import describe
 from service.http.middleware import Drain, RequestMiddleware
@@ -32,6 +34,9 @@ from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
 VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
+
+# For each part of the application to end.
+CLOSE_SECONDS = 6.0
 
 # In the order of the documentation.
 ROUTES = (similarity, research, models, tei, vllm, cohere, openai, operation, page)
@@ -79,10 +84,10 @@ def create_app(
         yield
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
-        await run_sync(engine.close)
-        await run_sync(model.close)
-        if tracing:
-            await run_sync(tracing.close)
+        for close in (engine.close, model.close, *([tracing.close] if tracing else [])):
+            # A backend that hangs may keep its own client from closing.
+            with anyio.move_on_after(CLOSE_SECONDS):
+                await start_in_thread(close, "close")
 
     # Its documentation page loads nothing from elsewhere: it must work where there is no internet.
     app = FastAPIOffline(

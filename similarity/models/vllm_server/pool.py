@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 # A server that is alive answers a look at its health within this, whatever it computes.
 ALIVE_SECONDS = 2.0
+# And answers requests: after so long of failures alone it is away, however well its health is.
+FAILING_SECONDS = 2.0
 
 
 class Pool:
@@ -34,6 +36,8 @@ class Pool:
         # What a server must still serve to be let back in.
         self._name = name
         self._changed = anyio.Condition()
+        # When the first request failed since one was answered; None where none did.
+        self._failing_since: float | None = None
 
     @property
     def workers(self) -> int:
@@ -61,8 +65,11 @@ class Pool:
         while True:
             replica = await self._acquire(tokens)
             try:
-                return await replica.ask(path, read, body)
+                answer = await replica.ask(path, read, body)
+                self._failing_since = None
+                return answer
             except PassingError as failure:
+                self._failing_since = self._failing_since or time.monotonic()
                 self._take_out(replica, failure)
                 alone = failure.slow and not self._serving()
                 if alone or attempt == self.config.attempts:
@@ -75,7 +82,10 @@ class Pool:
             attempt += 1
 
     async def check_alive(self) -> None:
-        """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS."""
+        """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS.
+
+        Once too, if for FAILING_SECONDS all requests have failed.
+        """
         well: list[str] = []
 
         async def look_at(replica: Replica) -> None:
@@ -90,6 +100,12 @@ class Pool:
         if not well:
             urls = ", ".join(replica.url for replica in self.replicas)
             raise BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
+        since = self._failing_since
+        if since is not None and time.monotonic() - since > FAILING_SECONDS:
+            # Once, so that whoever looks for its recovery may send a request.
+            self._failing_since = None
+            errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
+            raise BackendUnavailableError("; ".join(errors))
 
     async def metrics(self) -> str:
         """Return the first server's page of metrics, empty where it gives none."""
