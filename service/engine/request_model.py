@@ -80,6 +80,10 @@ class RequestModel(WrapperModel):
         if self._queue.error is not None:
             raise self._queue.error
 
+    def progress(self, _stage: str, _texts: int) -> Advance:
+        """Return what a loop of the library calls: it raises where the request was cancelled."""
+        return lambda _finished: self.check_cancelled()
+
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix."""
         return self._call(lambda: self.wrapped.encode(text))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
 from service.engine.engine import Engine
@@ -16,6 +17,9 @@ from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, plan_scoring
 
 Result = TypeVar("Result")
+
+# The cost of more pairs is counted in a thread, so that the event loop turns meanwhile.
+PAIRS_AT_ONCE = 2_000
 
 
 class Call:
@@ -63,17 +67,34 @@ class Call:
     async def score(
         self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
     ) -> tuple[Sequence[Score], Usage]:
-        """Return the score of each pair, in order, once its cost is found allowed."""
-        plan = self.plan(pairs, scoring)
-        return await self.run(lambda model: self.scorer(plan, model).score(pairs))
+        """Return the score of each pair, in order; a pair that repeats is compared once.
 
-    def plan(
+        Raises as `plan` and `run` do.
+        """
+        distinct = list(dict.fromkeys(pairs))
+        plan = await self.plan(distinct, scoring)
+        scores, usage = await self.run(
+            lambda model: self.scorer(plan, model).score(distinct, model.progress)
+        )
+        of_pair = dict(zip(distinct, scores, strict=True))
+        return [of_pair[pair] for pair in pairs], usage
+
+    async def plan(
         self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
     ) -> ScoringPlan:
-        """Return how to compare the pairs, once its cost is found allowed."""
+        """Return how to compare the pairs, once its cost is found allowed.
+
+        Raises
+        ------
+        RequestTooLargeError, ConfigError, UnsupportedError
+            If it is not allowed, or cannot be done.
+        """
         request = scoring or ScoringRequest()
         plan = plan_scoring(request, self.engine.groups, self.settings.preset)
-        check_cost(plan, pairs, self.settings)
+        if len(pairs) <= PAIRS_AT_ONCE:
+            check_cost(plan, pairs, self.settings)
+        else:
+            await run_sync(check_cost, plan, pairs, self.settings)
         return plan
 
     def scorer(self, plan: ScoringPlan, model: RequestModel) -> Scorer:

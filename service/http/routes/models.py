@@ -7,6 +7,19 @@ from service.http.schemas.errors import ERRORS
 from service.http.schemas.models import ModelCard, ModelList
 from similarity.scorers import default_preset, possible_presets
 
+# Settings that bound a request, without their "max_".
+LIMITS = (
+    "body_bytes",
+    "items",
+    "texts",
+    "characters",
+    "cells",
+    "trajectories",
+    "continuation_tokens",
+    "request_tokens",
+    "answer_bytes",
+)
+
 router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
 
@@ -14,7 +27,6 @@ router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
 async def models(call: CallOf) -> ModelList:
     """Return the model's name, revision and context, and what a request may ask for."""
     info, settings = call.engine.model.info, call.settings
-    limits = ("texts", "characters", "trajectories", "continuation_tokens", "request_tokens")
     groups = call.engine.groups
     card = ModelCard(
         id=info.name,
@@ -24,6 +36,6 @@ async def models(call: CallOf) -> ModelList:
         context_length=info.context_length,
         preset=settings.preset or default_preset(groups),
         presets=possible_presets(groups),
-        limits={name: getattr(settings, f"max_{name}") for name in limits},
+        limits={name: getattr(settings, f"max_{name}") for name in LIMITS},
     )
     return ModelList(data=[card])

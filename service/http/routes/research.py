@@ -1,12 +1,21 @@
 """Routes for research: the trajectories and log-likelihoods that scores are made of."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from service.engine.limits import check_sampling, check_scoring, check_settings
+from service.engine.limits import (
+    check_answer,
+    check_cells,
+    check_sampling,
+    check_scoring,
+    check_settings,
+)
+from service.engine.request_model import RequestModel, Usage
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
+from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.research import (
     LikelihoodsRequest,
@@ -19,53 +28,66 @@ from service.http.schemas.usage import TokenUsage
 from similarity import material
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import LanguageModel
+
+# Bytes of a trajectory in an answer, about, and of each of its tokens, as an id and as text.
+TRAJECTORY_BYTES = 100
+TOKEN_BYTES = 14
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
 
-@router.post("/trajectories", summary="Sample continuations of texts")
-async def trajectories(body: TrajectoriesRequest, call: CallOf) -> TrajectoriesResponse:
+@router.post(
+    "/trajectories", summary="Sample continuations of texts", response_model=TrajectoriesResponse
+)
+async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
     """Return the trajectories that a comparison of these texts would rest on."""
     config = body.config()
     check_sampling(body.texts, config, call.settings)
-    sampled, usage = await call.run(lambda model: material.sample(model, body.texts, config))
-    return TrajectoriesResponse(
-        model=call.model,
-        trajectories=[
-            [
-                TrajectoryItem(
-                    text=t.text,
-                    token_ids=list(t.token_ids),
-                    log_likelihood=t.log_likelihood,
-                    ended=t.ended,
-                )
-                for t in row
-            ]
-            for row in sampled
-        ],
-        usage=TokenUsage.of(usage),
-        fingerprint=_fingerprint(call.engine.model, config),
-    )
+    sampling = config.sampling
+    count = len(body.texts) * sampling.n_trajectories
+    size = count * (TRAJECTORY_BYTES + TOKEN_BYTES * sampling.max_tokens)
+    check_answer(size, call.settings)
+    rows, usage = await call.run(lambda model: _sampled(model, body.texts, config))
+    return _answer(call, {"trajectories": JsonArray(rows)}, usage, config)
 
 
-@router.post("/likelihoods", summary="Score given continuations after texts")
-async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> LikelihoodsResponse:
+@router.post(
+    "/likelihoods",
+    summary="Score given continuations after texts",
+    response_model=LikelihoodsResponse,
+)
+async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     """Return the log-likelihood matrix, text × continuation."""
     config = body.config()
     given = [c if isinstance(c, str) else tuple(c) for c in body.continuations]
     check_settings(config, call.settings)
+    check_cells(len(body.texts) * len(given), call.settings)
     check_scoring(body.texts, given, call.settings)
     matrix, usage = await call.run(
         lambda model: material.likelihood_matrix(model, body.texts, given, config)
     )
-    return LikelihoodsResponse(
-        model=call.model,
-        log_likelihoods=matrix.tolist(),
-        usage=TokenUsage.of(usage),
-        fingerprint=_fingerprint(call.engine.model, config),
+    return _answer(call, {"log_likelihoods": number_rows(matrix)}, usage, config)
+
+
+def _sampled(model: RequestModel, texts: Sequence[str], config: ComparisonConfig) -> list[bytes]:
+    """Return the trajectories of each text as JSON."""
+    rows = []
+    for row in material.sample(model, texts, config):
+        model.check_cancelled()
+        items = [TrajectoryItem(**{**asdict(t), "token_ids": list(t.token_ids)}) for t in row]
+        rows.append(json_bytes([item.model_dump() for item in items]))
+    return rows
+
+
+def _answer(
+    call: CallOf, arrays: dict[str, JsonArray], usage: Usage, config: ComparisonConfig
+) -> Response:
+    fingerprint = Fingerprint(call.engine.model.info, config).to_dict()
+    return json_answer(
+        {
+            "model": call.model,
+            **arrays,
+            "usage": TokenUsage.of(usage).model_dump(),
+            "fingerprint": fingerprint,
+        }
     )
-
-
-def _fingerprint(model: LanguageModel, config: ComparisonConfig) -> dict[str, Any]:
-    return Fingerprint(model.info, config).to_dict()

@@ -1,12 +1,20 @@
 """The route /v1/similarity."""
 
-from fastapi import APIRouter
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
+import numpy as np
+from fastapi import APIRouter, Response
+
+from service.engine.limits import check_answer, check_cells
 from service.engine.request_model import RequestModel, Usage
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
+from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.similarity import (
+    ComparisonSettings,
     MatrixRequest,
     MatrixResponse,
     PairResult,
@@ -19,98 +27,136 @@ from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
 from similarity.scorers import ScoringPlan
 
+# Bytes of a score in an answer, about, without and with what may be requested beside it.
+SCORE_BYTES = 70
+INTERVAL_BYTES = 150
+EXPLANATION_BYTES = 200
+PART_BYTES = 160
+TOKEN_BYTES = 8
+
+# The fields of a pair's result, each as JSON.
+Cell = dict[str, bytes]
+Fingerprinted = Fingerprint[Settings]
+
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
 
 @router.post(
-    "/similarity",
-    summary="Compare texts",
-    response_model=SimilarityResponse | MatrixResponse,
-    response_model_exclude_none=True,
+    "/similarity", summary="Compare texts", response_model=SimilarityResponse | MatrixResponse
 )
-async def similarity(body: SimilarityRequest, call: CallOf) -> SimilarityResponse | MatrixResponse:
+async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     """Return similarity and distance of pairs, of one text with many, or of rows with columns."""
-    if isinstance(body, MatrixRequest) and not (body.explain or body.interval):
-        return await _matrix(body, call)
-    plan, cells, fingerprint, usage = await _cells(body, call)
     if isinstance(body, MatrixRequest):
-        return _matrix_of_cells(body, call, plan, cells, fingerprint, usage)
-    return SimilarityResponse(
-        model=call.model,
-        preset=plan.preset,
-        warnings=warnings_of(plan),
-        calibrated=fingerprint.calibrated,
-        results=cells,
-        usage=TokenUsage.of(usage),
-        fingerprint=fingerprint.to_dict(),
-    )
-
-
-Fingerprinted = Fingerprint[Settings]
-
-
-async def _cells(
-    body: SimilarityRequest, call: CallOf
-) -> tuple[ScoringPlan, list[PairResult], Fingerprinted, Usage]:
-    """Return the result of each pair, whole."""
+        columns = body.columns or body.rows
+        check_cells(len(body.rows) * len(columns), call.settings)
+        if not (body.explain or body.interval):
+            return await _matrix(body, columns, call)
     pairs = body.text_pairs()
-    plan = call.plan(pairs, body.scoring())
+    check_answer(len(pairs) * _result_bytes(body), call.settings)
+    distinct = list(dict.fromkeys(pairs))
+    plan = await call.plan(distinct, body.scoring())
+    (cells, fingerprint), usage = await call.run(
+        lambda model: _cells(call, plan, model, distinct, body)
+    )
+    of_pair = dict(zip(distinct, cells, strict=True))
+    if isinstance(body, MatrixRequest):
+        arrays = {
+            name: _matrix_of(of_pair, field, body.rows, columns)
+            for field, name in _MATRIX_FIELDS.items()
+            if field in cells[0]
+        }
+    else:
+        arrays = {"results": JsonArray(_object(of_pair[pair]) for pair in pairs)}
+    return _answer(call, plan, fingerprint, usage, arrays)
 
-    def work(model: RequestModel) -> tuple[list[PairResult], Fingerprinted]:
-        scorer = call.scorer(plan, model)
-        if body.explain:
-            explanations = scorer.explain(pairs, body.top)
-            cells = [PairResult.of(e.score, e, body.interval) for e in explanations]
-        else:
-            scores = scorer.score(pairs)
-            cells = [PairResult.of(score, None, body.interval) for score in scores]
-        return cells, scorer.fingerprint
 
-    (cells, fingerprint), usage = await call.run(work)
-    return plan, cells, fingerprint, usage
+_MATRIX_FIELDS = {
+    "similarity": "similarities",
+    "distance": "distances",
+    "explanation": "explanations",
+    "interval": "intervals",
+}
 
 
-async def _matrix(body: MatrixRequest, call: CallOf) -> MatrixResponse:
-    plan = call.plan(body.text_pairs(), body.scoring())
+async def _matrix(body: MatrixRequest, columns: Sequence[str], call: CallOf) -> Response:
+    """Return a matrix of numbers alone; rows and columns that repeat are compared once."""
+    rows, others = list(dict.fromkeys(body.rows)), list(dict.fromkeys(columns))
+    plan = await call.plan(list(product(rows, others)), body.scoring())
     result, usage = await call.run(
-        lambda model: call.scorer(plan, model).matrix(body.rows, body.columns)
+        lambda model: call.scorer(plan, model).matrix(rows, others, model.progress)
     )
-    return MatrixResponse(
-        model=call.model,
-        preset=plan.preset,
-        warnings=warnings_of(plan),
-        calibrated=result.fingerprint.calibrated,
-        similarities=result.similarities.tolist(),
-        distances=result.distances.tolist(),
-        usage=TokenUsage.of(usage),
-        fingerprint=result.fingerprint.to_dict(),
-    )
+    places = {text: i for i, text in enumerate(rows)}
+    across = {text: i for i, text in enumerate(others)}
+    chosen = np.array([across[text] for text in columns])
+    arrays = {
+        "similarities": number_rows(result.similarities[places[t], chosen] for t in body.rows),
+        "distances": number_rows(result.distances[places[t], chosen] for t in body.rows),
+    }
+    return _answer(call, plan, result.fingerprint, usage, arrays)
 
 
-def _matrix_of_cells(
-    body: MatrixRequest,
+def _cells(
     call: CallOf,
     plan: ScoringPlan,
-    cells: list[PairResult],
+    model: RequestModel,
+    pairs: Sequence[tuple[str, str]],
+    body: ComparisonSettings,
+) -> tuple[list[Cell], Fingerprinted]:
+    """Return the result of each pair, and the scorer's fingerprint."""
+    scorer = call.scorer(plan, model)
+    if body.explain:
+        explained = scorer.explain(pairs, body.top, model.progress)
+        results = (PairResult.of(e.score, e, body.interval) for e in explained)
+    else:
+        scores = scorer.score(pairs, model.progress)
+        results = (PairResult.of(score, None, body.interval) for score in scores)
+    cells = []
+    for result in results:
+        model.check_cancelled()
+        cells.append(_cell(result))
+    return cells, scorer.fingerprint
+
+
+def _cell(result: PairResult) -> Cell:
+    whole = result.model_dump(mode="json", exclude_none=True)
+    return {name: json_bytes(value) for name, value in whole.items()}
+
+
+def _object(cell: Cell) -> bytes:
+    return b"{" + b",".join(b'"%s":%s' % (name.encode(), cell[name]) for name in cell) + b"}"
+
+
+def _matrix_of(
+    of_pair: Mapping[tuple[str, str], Cell], field: str, rows: Sequence[str], columns: Sequence[str]
+) -> JsonArray:
+    """Return one field of all cells, "row column"."""
+    return JsonArray(
+        b"[" + b",".join(of_pair[row, column][field] for column in columns) + b"]" for row in rows
+    )
+
+
+def _result_bytes(body: ComparisonSettings) -> int:
+    """Return about how many bytes of JSON a pair's result has, at most."""
+    parts = min(body.top, 2 * body.n_trajectories) * (PART_BYTES + TOKEN_BYTES * body.max_tokens)
+    explanation = EXPLANATION_BYTES + parts if body.explain else 0
+    return SCORE_BYTES + explanation + (INTERVAL_BYTES if body.interval else 0)
+
+
+def _answer(
+    call: CallOf,
+    plan: ScoringPlan,
     fingerprint: Fingerprinted,
     usage: Usage,
-) -> MatrixResponse:
-    """Return a matrix with the explanation and interval of each cell."""
-    width = len(cells) // len(body.rows)
-    rows = [cells[i : i + width] for i in range(0, len(cells), width)]
-    return MatrixResponse(
-        model=call.model,
-        preset=plan.preset,
-        warnings=warnings_of(plan),
-        calibrated=fingerprint.calibrated,
-        similarities=[[cell.similarity for cell in row] for row in rows],
-        distances=[[cell.distance for cell in row] for row in rows],
-        explanations=[[c.explanation for c in row if c.explanation] for row in rows]
-        if body.explain
-        else None,
-        intervals=[[c.interval for c in row if c.interval] for row in rows]
-        if body.interval
-        else None,
-        usage=TokenUsage.of(usage),
-        fingerprint=fingerprint.to_dict(),
-    )
+    arrays: dict[str, JsonArray],
+) -> Response:
+    warnings = warnings_of(plan)
+    content: dict[str, Any] = {
+        "model": call.model,
+        "preset": plan.preset,
+        **({"warnings": warnings} if warnings else {}),
+        "calibrated": fingerprint.calibrated,
+        **arrays,
+        "usage": TokenUsage.of(usage).model_dump(),
+        "fingerprint": fingerprint.to_dict(),
+    }
+    return json_answer(content)

@@ -1,0 +1,141 @@
+"""Answers are bounded before any work, computed once where texts repeat, and streamed if large."""
+
+import asyncio
+import json
+import socket
+
+import httpx
+import numpy as np
+import pytest
+
+from service.http.json_stream import CHUNK_BYTES, JsonArray, json_answer
+from similarity.models.toy import ToyModel
+from tests.service.models import FaultyModel
+from tests.service.servers import eventually, running, serving
+from tests.service.test_embeddings import folder, vectors  # noqa: F401
+
+SMALL = {"n_trajectories": 2, "max_tokens": 3}
+
+
+def post(client, path, **body):
+    return client.post(path, json=body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "needle"),
+    [
+        ("/v1/embeddings", {"input": ["a"] * 20_000}, "20000 items in input"),
+        ("/v1/embeddings", {"input": ["a"] * 9}, "9 items in input"),
+        ("/v1/similarity", {"pairs": [["a", "b"]] * 9}, "9 items in pairs"),
+        ("/v1/similarity", {"source": "a", "targets": ["b"] * 9}, "9 items in targets"),
+        ("/v1/similarity", {"rows": ["a"] * 8, "columns": ["a", "b"]}, "16 cells"),
+        ("/v1/similarity", {"rows": ["a"] * 5}, "25 cells"),
+        ("/v1/similarity", {"rows": ["a", "b"], "explain": True}, "bytes of answer"),
+        ("/v1/similarity", {"pairs": [["a", "b"]] * 8, "explain": True}, "bytes of answer"),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["b"] * 9}}, "9 items"),
+        ("/score", {"text_1": "a", "text_2": ["b"] * 9}, "9 items in text_2"),
+        ("/v2/rerank", {"query": "a", "documents": ["b"] * 9}, "9 items in documents"),
+        ("/v1/trajectories", {"texts": ["a"] * 8, "n_trajectories": 50}, "bytes of answer"),
+        ("/v1/likelihoods", {"texts": ["a"] * 3, "continuations": [[1]] * 8}, "24 cells"),
+    ],
+)
+def test_small_requests_with_huge_answers_are_refused_before_any_work(
+    open_client, path, body, needle
+):
+    model = FaultyModel()
+    limits = {"max_items": 8, "max_cells": 10, "max_answer_bytes": 4_000}
+    client = open_client(model, probe_seconds=1_000, **limits)
+    probes = len(model.sampled)
+    answer = client.post(path, json=body)
+    assert answer.status_code == 413, answer.text
+    assert answer.json()["error"]["code"] == "request_too_large"
+    assert needle in answer.json()["error"]["message"]
+    assert model.scored == []
+    assert len(model.sampled) - probes <= 1
+
+
+def test_an_answer_of_vectors_is_bounded(open_client, folder):  # noqa: F811
+    client = open_client(vectors=folder, max_answer_bytes=3_000)
+    assert post(client, "/v1/embeddings", input=["a"] * 10).status_code == 200
+    assert post(client, "/v1/embeddings", input=["a"] * 100).status_code == 413
+
+
+def test_what_repeats_is_computed_once_and_answered_as_often_as_it_stands_there(open_client):
+    model = FaultyModel()
+    client = open_client(model, cache_megabytes=0, probe_seconds=1_000)
+    rows = ["a b", "c d", "a b"] * 50
+    answer = post(client, "/v1/similarity", rows=rows, columns=["c d", "a b", "c d"], **SMALL)
+    assert sum(model.sampled) <= 2 + 1
+    few = post(client, "/v1/similarity", rows=["a b", "c d"], **SMALL).json()
+    expected = np.array(few["distances"])[[0, 1, 0] * 50][:, [1, 0, 1]]
+    np.testing.assert_array_equal(answer.json()["distances"], expected)
+
+    pairs = [["a b", "c d"], ["c d", "a b"], ["a b", "c d"]] * 50
+    many = post(client, "/v1/similarity", pairs=pairs, explain=True, top=2, **SMALL).json()
+    assert len(many["results"]) == 150
+    assert many["results"][::3] == [many["results"][0]] * 50
+    one = post(client, "/v1/similarity", pairs=pairs[:1], explain=True, top=2, **SMALL).json()
+    assert one["results"] == many["results"][:1]
+    assert one["usage"] == many["usage"]
+
+
+def test_a_matrix_of_rows_that_repeat_is_explained_cell_by_cell(client):
+    body = {"rows": ["a b", "c d", "a b"], "explain": True, "top": 1, "interval": 0.9, **SMALL}
+    answer = client.post("/v1/similarity", json=body).json()
+    for name in ("similarities", "distances", "explanations", "intervals"):
+        cells = answer[name]
+        assert [len(row) for row in cells] == [3, 3, 3]
+        assert cells[0] == cells[2]
+        assert [row[0] for row in cells] == [row[2] for row in cells]
+
+
+def test_streams_are_the_json_that_they_stand_for():
+    for count in (0, 1, 2, 20_000):
+        content = {"a": 1, "rows": JsonArray(b'"%d"' % i for i in range(count)), "b": {"ä": None}}
+        answer = json_answer(content)
+
+        async def gather(answer=answer):
+            if hasattr(answer, "body"):
+                return [answer.body]
+            return [chunk async for chunk in answer.body_iterator]
+
+        chunks = asyncio.run(gather())
+        expected = {"a": 1, "rows": [str(i) for i in range(count)], "b": {"ä": None}}
+        assert json.loads(b"".join(chunks)) == expected
+        assert max(map(len, chunks)) < 2 * CHUNK_BYTES
+
+
+def test_clients_that_do_not_read_lose_their_connections():
+    rows = ["A man is playing a guitar.", "It rains.", "Some call it a day."]
+    content = json.dumps({"rows": rows * 170, **SMALL}).encode()
+    head = b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with serving(ToyModel(), write_seconds=0.5) as (url, server):
+        connections = [socket.socket() for _ in range(3)]
+        try:
+            for connection in connections:
+                # Less than the answer fits between the two.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+                connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+            assert eventually(lambda: len(server.server_state.connections) >= 3)
+            assert eventually(lambda: not server.server_state.connections, 20)
+        finally:
+            for connection in connections:
+                connection.close()
+        # One that reads gets all of it.
+        answer = httpx.post(f"{url}/v1/similarity", content=content, headers=JSON)
+        assert len(answer.content) > 6 * 2**20
+        assert np.array(answer.json()["distances"]).shape == (510, 510)
+
+
+JSON = {"content-type": "application/json"}
+
+
+def test_a_client_that_leaves_a_large_answer_frees_it():
+    body = {"rows": ["a b", "c d"] * 250, **SMALL}
+    with running(ToyModel()) as url:
+        for _ in range(3):
+            with httpx.stream("POST", f"{url}/v1/similarity", json=body) as answer:
+                next(answer.iter_bytes())
+        metrics = httpx.get(f"{url}/metrics").text
+        assert "trajsim_active_requests 0.0" in metrics
