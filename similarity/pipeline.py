@@ -3,7 +3,7 @@
 The steps before the distance are in `sampled_texts.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class TrajectoryScorer(Scorer):
         """Return the comparison of each pair; a text that repeats is sampled once."""
         if self._tolerance is None:
             texts = sample_texts(self._model, pairs, self._config, progress)
-            return [self._comparison(texts, pair) for pair in pairs]
+            return [self._comparison(texts, pair) for pair in _counted(pairs, progress)]
         return [self._to_tolerance(pair, self._tolerance, progress) for pair in pairs]
 
     def matrix(
@@ -84,7 +84,9 @@ class TrajectoryScorer(Scorer):
         columns = rows if columns is None else columns
         pairs = [(row, column) for row in rows for column in columns]
         texts = sample_texts(self._model, pairs, self._config, progress)
-        distances = np.array([self._distance(texts.measured(*pair)[0]) for pair in pairs])
+        distances = np.array(
+            [self._distance(texts.measured(*pair)[0]) for pair in _counted(pairs, progress)]
+        )
         similarities = np.array([self._similarity(distance) for distance in distances])
         shape = (len(rows), len(columns))
         return SimilarityMatrix(
@@ -160,3 +162,11 @@ class TrajectoryScorer(Scorer):
 def fingerprint_of(model: LanguageModel, config: ComparisonConfig) -> Fingerprint[ComparisonConfig]:
     """Return all that comparisons by this model with these settings depend on."""
     return Fingerprint(model.info, config, find_calibration(model, config))
+
+
+def _counted(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
+    """Yield pairs, counted as they are compared; what `advance` raises ends the comparison."""
+    advance = progress("comparing", len(pairs))
+    for pair in pairs:
+        yield pair
+        advance(1)

@@ -9,6 +9,7 @@ from service.engine.request_model import RequestModel
 from similarity.api import compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
+from similarity.pipeline import TrajectoryScorer
 
 CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
 TOKENS_OF_TEXT = 4 * 6
@@ -42,3 +43,23 @@ def test_usage_tells_tokens_and_what_the_cache_knew(shared):
         first.usage.scored_tokens,
     )
     assert again.usage.cached_tokens == again.usage.sampled_tokens + again.usage.scored_tokens
+
+
+def test_a_request_that_is_cancelled_stops_between_two_pairs(shared):
+    model = RequestModel(shared(ToyModel()))
+    compared = []
+
+    def progress(stage, count):
+        if stage == "comparing":
+            model.cancel(KeyError("the client went away"))
+        advance = model.progress(stage, count)
+
+        def advance_and_count(finished):
+            compared.append(stage == "comparing")
+            advance(finished)
+
+        return advance_and_count
+
+    with pytest.raises(KeyError, match="went away"):
+        TrajectoryScorer(model, CONFIG).matrix(["a", "b", "c"], None, progress)
+    assert sum(compared) == 1

@@ -205,7 +205,7 @@ def test_progress_counts_each_text_once(toy_model: ToyModel) -> None:
         return advance
 
     compare_pairs(toy_model, [("a", "b"), ("a", "c")], SMALL, progress)
-    assert counts == {"sampling": [3, 3], "scoring": [3, 3]}
+    assert counts == {"sampling": [3, 3], "scoring": [3, 3], "comparing": [2, 2]}
 
 
 def test_all_texts_are_checked_before_anything_is_sampled() -> None:
