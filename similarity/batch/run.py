@@ -1,20 +1,19 @@
 """Answers the lines of a batch, chunk by chunk."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
 
+from similarity.batch.answering import Answering
 from similarity.batch.answers import as_lines, as_rows
 from similarity.batch.files import BatchFiles, append, check_new, digest_of, open_at
-from similarity.batch.lines import Answer, Item, parse, refusal
-from similarity.errors import ConfigError, InputError
+from similarity.batch.lines import Answer
+from similarity.errors import ConfigError
 from similarity.models.base import Advance, ignore_progress
 from similarity.scorer import Scorer
 from similarity.storage.journal import Journal
-from similarity.tabular.records import Record
 
 CHUNK_LINES = 64
 
@@ -63,9 +62,12 @@ class Batch:
             open_at(self.files.output, self.done.output) as output,
             open_at(self.files.refused, self.done.errors) as errors,
         ):
+            answering = Answering(
+                self.scorer, self.files.names, matrices=self.files.written_as == "jsonl"
+            )
             records = islice(self.files.records(), self.done.lines, None)
             while chunk := list(islice(records, self.chunk_lines)):
-                answers = self._answers(chunk)
+                answers = answering.answers(chunk)
                 scored = [answer for answer in answers if not answer.refused]
                 refused = [answer for answer in answers if answer.refused]
                 self.done = Done(
@@ -82,64 +84,6 @@ class Batch:
         if kind == "jsonl":
             return as_lines(answers)
         return as_rows(answers, kind, header=self.done.output == 0)
-
-    def _answers(self, records: Sequence[Record]) -> list[Answer]:
-        """Return the answer to each record, in order; the pairs are compared together."""
-        items = self._comparable([self._parsed(record) for record in records])
-        pairs = [item for item in items if isinstance(item, Item) and item.is_pair]
-        compared = self._pair_answers(pairs)
-        return [self._answer(item, compared) for item in items]
-
-    def _answer(self, item: Item | Answer, compared: Iterator[Answer]) -> Answer:
-        if isinstance(item, Answer):
-            return item
-        return next(compared) if item.is_pair else self._matrix_answer(item)
-
-    def _comparable(self, items: Sequence[Item | Answer]) -> list[Item | Answer]:
-        """Refuse the items with a text that the model cannot take, found out one by one."""
-        try:
-            self._check([item for item in items if isinstance(item, Item)])
-        except InputError:
-            return [item if isinstance(item, Answer) else self._checked(item) for item in items]
-        return list(items)
-
-    def _checked(self, item: Item) -> Item | Answer:
-        try:
-            self._check([item])
-        except InputError as error:
-            return refusal(item.record, error, item.custom_id)
-        return item
-
-    def _parsed(self, record: Record) -> Item | Answer:
-        try:
-            item = parse(record, self.files.names)
-        except InputError as error:
-            return refusal(record, error)
-        if item.is_pair or self.files.written_as == "jsonl":
-            return item
-        why = InputError("a row of a table has no room for a matrix; write to a .jsonl file")
-        return refusal(record, why, item.custom_id)
-
-    def _check(self, items: Sequence[Item]) -> None:
-        texts = list(dict.fromkeys(text for item in items for text in item.texts))
-        self.scorer.check(texts)
-
-    def _pair_answers(self, items: Sequence[Item]) -> Iterator[Answer]:
-        scored = self.scorer.score([(item.texts[0], item.texts[1]) for item in items])
-        for item, score in zip(items, scored, strict=True):
-            yield self._answered(item, score.numbers())
-
-    def _matrix_answer(self, item: Item) -> Answer:
-        result = self.scorer.matrix(item.texts)
-        scores = {
-            "similarities": result.similarities.tolist(),
-            "distances": result.distances.tolist(),
-        }
-        return self._answered(item, scores)
-
-    def _answered(self, item: Item, scores: Mapping[str, Any]) -> Answer:
-        digest = self.scorer.fingerprint.digest
-        return Answer({"custom_id": item.custom_id, **scores, "fingerprint": digest})
 
 
 @contextmanager

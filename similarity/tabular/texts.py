@@ -67,7 +67,9 @@ def read_texts(path: str, kind: str | None = None, columns: str | None = None) -
         raise ConfigError(f"--columns wants one column of texts, got {columns!r}")
     kind = format_of(path, kind, allowed=READ_FORMATS, default="text")
     with open_binary(path) as source:
-        texts = [_text(path, record, names) for record in _located(path, source, kind, names)]
+        texts = [
+            text_of(place(path), record, names) for record in _located(path, source, kind, names)
+        ]
     if not texts:
         raise InputError(f"{place(path)} has no texts; put one on each line")
     return texts
@@ -80,13 +82,27 @@ def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterato
         raise InputError(f"cannot read {place(path)}: {error}") from error
 
 
-def _text(path: str, record: Record, names: Sequence[str]) -> str:
+def text_of(place: str, record: Record, names: Sequence[str]) -> str:
+    """Return the text of a record.
+
+    Parameters
+    ----------
+    place
+        What messages call where the record is from.
+    names
+        The column that has it; () takes the first of `TEXT_NAMES` that is there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has none; it names the line.
+    """
     try:
         if record.error is not None:
             raise record.error
         return checked_text(_found_text(record.value, names))
     except InputError as error:
-        raise InputError(f"{place(path)} line {record.number}: {error}") from error
+        raise InputError(f"{place} line {record.number}: {error}") from error
 
 
 def _found_text(value: Any, names: Sequence[str]) -> str:

@@ -1,0 +1,84 @@
+"""From the records of a batch to their answers, wherever those are written."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from similarity.batch.lines import Answer, Item, parse, refusal
+from similarity.errors import InputError
+from similarity.scorer import Scorer
+from similarity.tabular.records import Record
+
+
+class Answering:
+    """Compares what records ask for; a record that cannot be compared loses no other.
+
+    Parameters
+    ----------
+    columns
+        Those that have the two texts of a pair, and maybe the id; else they are found.
+    matrices
+        Whether lists of texts are compared too; else they are refused, as a table has no room.
+    """
+
+    def __init__(self, scorer: Scorer, columns: Sequence[str], *, matrices: bool) -> None:
+        self._scorer = scorer
+        self._names = columns
+        self._matrices = matrices
+
+    def answers(self, records: Sequence[Record]) -> list[Answer]:
+        """Return the answer to each record, in order; the pairs are compared together."""
+        items = self._comparable([self._parsed(record) for record in records])
+        pairs = [item for item in items if isinstance(item, Item) and item.is_pair]
+        compared = self._pair_answers(pairs)
+        return [self._answer(item, compared) for item in items]
+
+    def _answer(self, item: Item | Answer, compared: Iterator[Answer]) -> Answer:
+        if isinstance(item, Answer):
+            return item
+        return next(compared) if item.is_pair else self._matrix_answer(item)
+
+    def _comparable(self, items: Sequence[Item | Answer]) -> list[Item | Answer]:
+        """Refuse the items with a text that the model cannot take, found out one by one."""
+        try:
+            self._check([item for item in items if isinstance(item, Item)])
+        except InputError:
+            return [item if isinstance(item, Answer) else self._checked(item) for item in items]
+        return list(items)
+
+    def _checked(self, item: Item) -> Item | Answer:
+        try:
+            self._check([item])
+        except InputError as error:
+            return refusal(item.record, error, item.custom_id)
+        return item
+
+    def _parsed(self, record: Record) -> Item | Answer:
+        try:
+            item = parse(record, self._names)
+        except InputError as error:
+            return refusal(record, error)
+        if item.is_pair or self._matrices:
+            return item
+        why = InputError("a row of a table has no room for a matrix; write to a .jsonl file")
+        return refusal(record, why, item.custom_id)
+
+    def _check(self, items: Sequence[Item]) -> None:
+        texts = list(dict.fromkeys(text for item in items for text in item.texts))
+        self._scorer.check(texts)
+
+    def _pair_answers(self, items: Sequence[Item]) -> Iterator[Answer]:
+        scored = self._scorer.score([(item.texts[0], item.texts[1]) for item in items])
+        for item, score in zip(items, scored, strict=True):
+            yield self._answered(item, score.numbers())
+
+    def _matrix_answer(self, item: Item) -> Answer:
+        result = self._scorer.matrix(item.texts)
+        scores = {
+            "similarities": result.similarities.tolist(),
+            "distances": result.distances.tolist(),
+        }
+        return self._answered(item, scores)
+
+    def _answered(self, item: Item, scores: Mapping[str, Any]) -> Answer:
+        digest = self._scorer.fingerprint.digest
+        return Answer({"custom_id": item.custom_id, **scores, "fingerprint": digest})
