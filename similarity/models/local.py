@@ -210,20 +210,48 @@ def load_local(
     ModelError
         If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
-    place = _device(device)
-    chosen = "float32" if dtype == "auto" and place.type == "cpu" else dtype
     folder = Path(source)
-    module, tokenizer = load_pretrained(source, dtype=chosen)
-    info = ModelInfo(
+    module, tokenizer = load_pretrained(source, dtype=dtype_on(device, dtype))
+    return local_model(
+        module,
+        tokenizer,
         name=name or (folder.resolve().name if folder.is_dir() else source),
         revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+        device=device,
+        assets=folder if folder.is_dir() else None,
+    )
+
+
+def local_model(
+    module: Any,
+    tokenizer: Any,
+    *,
+    name: str,
+    revision: str,
+    device: str,
+    assets: Path | None,
+) -> LocalModel:
+    """Return the model of a network and a tokenizer that were loaded, on a device."""
+    info = ModelInfo(
+        name=name,
+        revision=revision,
         dtype=str(module.dtype).removeprefix("torch."),
         context_length=_context_length(module, tokenizer),
     )
     network: nn.Module = module
     with torch.inference_mode():
-        assets = folder if folder.is_dir() else None
-        return LocalModel(Network(network.to(place)), tokenizer, info, assets)
+        return LocalModel(Network(network.to(_device(device))), tokenizer, info, assets)
+
+
+def dtype_on(device: str, dtype: str) -> str:
+    """Return the type of weights to load: "auto" is float32 on a CPU, the model's own elsewhere.
+
+    Raises
+    ------
+    ModelError
+        If there is no such device.
+    """
+    return "float32" if dtype == "auto" and _device(device).type == "cpu" else dtype
 
 
 def _device(name: str) -> torch.device:
