@@ -71,6 +71,7 @@ _MODEL_OPTIONS = (
     click.option(
         "--model",
         "model_name",
+        envvar="TRAJSIM_MODEL",
         default=default_model,
         show_default="smollm2 where installed, else embedded",
         help="Use this model: 'smollm2', 'embedded', 'toy', a folder, a GGUF file, a hub id, a "

