@@ -12,6 +12,7 @@ MODEL ?=
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKED := similarity trajsim service eval training tests benchmarks docker requirements
+WEIGHTS := $(if $(filter-out smollm2,$(MODEL)),,$(VENV)/smollm2.done)
 
 .PHONY: help run test explore check format bench openapi lock clean
 

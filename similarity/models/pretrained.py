@@ -101,7 +101,7 @@ def _check_gguf(path: Path) -> None:
             raise ModelError(f"{path} is no GGUF file; copy it again")
     if missing := [name for name in ("gguf", "accelerate") if find_spec(name) is None]:
         raise MissingDependencyError(
-            f"a GGUF file needs {' and '.join(missing)}: pip install 'trajsim[gguf]'"
+            f"a GGUF file needs {' and '.join(missing)}: pip install {' '.join(missing)}"
         )
 
 

@@ -72,4 +72,4 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_gguf(tmp_path / "tiny.gguf")
     monkeypatch.setitem(sys.modules, "gguf", None)
-    refused(path, r"needs gguf: pip install 'trajsim\[gguf\]'", MissingDependencyError)
+    refused(path, "needs gguf: pip install gguf", MissingDependencyError)
