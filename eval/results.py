@@ -41,7 +41,7 @@ class Scored:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Give what is written of each pair."""
-        methods = self._plan.methods.used
+        methods = list(self._plan.methods)
         for task, pairs in self._plan.tasks.items():
             for index, pair in enumerate(pairs):
                 scores = {method: self._scores[method, task][index] for method in methods}
@@ -62,13 +62,11 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
     tasks = header.pop("tasks")
     for task, content in tasks.items():
         content["methods"] = {
-            name: _of_method(plan, scored, summed, task, name) for name in plan.methods.used
+            name: _of_method(plan, scored, summed, task, name) for name in plan.methods
         }
     return {
         **header,
         "tasks": tasks,
-        "methods": {name: plan.methods.settings[name] for name in plan.methods.used},
-        "left_out": plan.methods.left_out,
         "averages": _averages(plan, summed),
         "seeds": _seeds(plan, summed),
     }
@@ -82,7 +80,7 @@ def _summed(plan: Plan, scored: Scored, task: str) -> dict[str, dict[str, Aggreg
     # By the task's name, so that a task has the same resamples whichever tasks are beside it.
     seed = int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "little")
     drawn = judged.resamples(plan.resamples, seed)
-    return {name: aggregates(judged, scored.of(name, task), drawn) for name in plan.methods.used}
+    return {name: aggregates(judged, scored.of(name, task), drawn) for name in plan.methods}
 
 
 def _judged(plan: Plan, task: str) -> Judged:
@@ -124,7 +122,7 @@ def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
     if not set(SEVEN) <= summed.keys():
         return {}
     found = {}
-    for method in plan.methods.used:
+    for method in plan.methods:
         mean = {
             name: Aggregate.mean([summed[task][method][name] for task in SEVEN])
             for name in AGGREGATES
@@ -143,7 +141,7 @@ def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
 
 def _seeds(plan: Plan, summed: Summed) -> dict[str, Any]:
     """Return mean and standard deviation over the seeds of the trajectories, if several."""
-    names = [name for name in plan.methods.used if name == METHOD or name.startswith(OTHER_SEED)]
+    names = [name for name in plan.methods if name == METHOD or name.startswith(OTHER_SEED)]
     if len(names) < 2:
         return {}
     found = {}

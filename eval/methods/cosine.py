@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from eval.methods.base import Method, Pair
 from eval.methods.texts import batches, distinct
-from similarity.errors import InputError, WrongAnswerError
-from similarity.models.base import Advance, ignore_progress
+from similarity.errors import WrongAnswerError
 from similarity.vectors.whitening import Whitening, WhiteningFit, cosines
 
 Vectors = NDArray[np.float64]
@@ -44,18 +43,12 @@ class Cosine(Method):
 
 
 def fit_whitening(
-    embed: Embed,
-    texts: Sequence[str],
-    shrinkage: float,
-    rank: int | None,
-    advance: Advance = ignore_progress,
+    embed: Embed, texts: Sequence[str], shrinkage: float, rank: int | None
 ) -> Whitening:
     """Return the whitening of the vectors of texts, of which one batch at a time is held."""
-    fit: WhiteningFit | None = None
-    for batch in batches(texts):
-        rows = embed(batch)
-        fit = (fit or WhiteningFit(rows.shape[1])).add(rows)
-        advance(len(batch))
-    if fit is None:
-        raise InputError("a whitening is fitted to texts; give some")
+    vectors = map(embed, batches(texts))
+    first = next(vectors)
+    fit = WhiteningFit(first.shape[1]).add(first)
+    for more in vectors:
+        fit.add(more)
     return fit.fit(shrinkage, rank)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,20 @@ from similarity.models.base import (
 try:
     import torch
     import transformers  # noqa: F401  # said here to be missing, before what builds on it
-    from torch import nn
 except ImportError as error:
     raise MissingDependencyError(
         "a model in this process needs torch and transformers: pip install torch transformers"
     ) from error
 
 from similarity.models import packing, sampling
+from similarity.models.context import context_length
 from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
-from similarity.models.pretrained import load_pretrained
+from similarity.models.pretrained import load_pretrained, one_line
+from similarity.models.probes import try_network
 from similarity.models.revision import revision
+from similarity.models.verification import Verified
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
@@ -60,11 +63,16 @@ class LocalModel(LanguageModel):
         self._one_at_a_time = threading.Lock()
         self.end_ids = _end_ids(network.module, tokenizer)
         self.vocab_size = network.vocab_size
+        self._verified = Verified(network, self._shorten)
         of_head = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
         self.abilities = frozenset(Ability) - (of_head if network.head is None else set())
         device = network.device.type
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
+
+    def _shorten(self, limit: int) -> None:
+        """Take less text, as the network cannot read more."""
+        self.info = replace(self.info, context_length=min(limit, self.info.context_length))
 
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
@@ -89,9 +97,9 @@ class LocalModel(LanguageModel):
     ) -> list[list[Continuation]]:
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
-        equal_length = not self.network.packs
+        equal_length = not self.network.pads_state
         for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
-            sampling.sample_rows(self.network, rows, law, self.end_ids)
+            self._verified.sample(rows, law, self.end_ids)
             for row in rows:
                 results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
             advance(sum(row.last for row in rows))
@@ -103,7 +111,7 @@ class LocalModel(LanguageModel):
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
         for batch in self._packed(requests):
-            for owner, number, log_probs in packing.score_packs(self.network, batch, law):
+            for owner, number, log_probs in self._verified.read(batch, law, packing.score_packs):
                 results[owner][number] = log_probs
                 advance(len(results[owner]) == len(requests[owner].continuations))
         return [[scored[i] for i in range(len(scored))] for scored in results]
@@ -112,15 +120,17 @@ class LocalModel(LanguageModel):
         """Read the packs that `score` reads, and keep what it throws away."""
         results = [dict[int, Rows]() for _ in requests]
         for batch in self._packed(requests):
-            for owner, number, rows in packing.distributions_of_packs(self.network, batch, law):
+            way = packing.distributions_of_packs
+            for owner, number, rows in self._verified.read(batch, law, way):
                 results[owner][number] = rows
         return [[found[i] for i in range(len(found))] for found in results]
 
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Read prefixes of like length together."""
         states: dict[int, Rows] = {}
-        for batch in packing.prefix_batches(prefixes, self._max_batch_tokens):
-            found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
+        for batch in self._prefix_batches(prefixes, self._max_batch_tokens):
+            with self._verified.reading(max(len(prefixes[i]) for i in batch)):
+                found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
             states |= zip(batch, found, strict=True)
         return [states[i] for i in range(len(prefixes))]
 
@@ -152,9 +162,14 @@ class LocalModel(LanguageModel):
     def _next_states(self, prefixes: Sequence[TokenIds]) -> torch.Tensor:
         head = self._head()
         states = head.linear.weight.new_empty((len(prefixes), head.linear.in_features))
-        for batch in packing.prefix_batches(prefixes, MAX_READ_TOKENS):
-            states[batch] = packing.next_states(self.network, [prefixes[i] for i in batch])
+        for batch in self._prefix_batches(prefixes, MAX_READ_TOKENS):
+            with self._verified.reading(max(len(prefixes[i]) for i in batch)):
+                states[batch] = packing.next_states(self.network, [prefixes[i] for i in batch])
         return states
+
+    def _prefix_batches(self, prefixes: Sequence[TokenIds], size: int) -> Iterator[list[int]]:
+        # Where padding moves numbers each is read alone.
+        return packing.prefix_batches(prefixes, size if self.network.pads else 1)
 
     def _head(self) -> Head:
         if self.network.head is None:
@@ -170,13 +185,13 @@ class LocalModel(LanguageModel):
             for owner, request in enumerate(requests)
             for pack in packing.make_packs(owner, request, self._pack_tokens(request))
         ]
-        return packing.batches(packs, self._max_batch_tokens)
+        return self._verified.batches(packs, self._max_batch_tokens)
 
     def _pack_tokens(self, request: ScoreRequest) -> int:
         """Return the read tokens of a pack; 0 makes packs of one continuation."""
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
         fits = self.network.packs and longest <= self.network.pack_window
-        return MAX_PACK_TOKENS if fits else 0
+        return min(MAX_PACK_TOKENS, self.network.pack_window) if fits else 0
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:
@@ -210,48 +225,22 @@ def load_local(
     ModelError
         If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
+    place = _device(device)
+    chosen = "float32" if dtype == "auto" and place.type == "cpu" else dtype
     folder = Path(source)
-    module, tokenizer = load_pretrained(source, dtype=dtype_on(device, dtype))
-    return local_model(
-        module,
-        tokenizer,
-        name=name or (folder.resolve().name if folder.is_dir() else source),
-        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
-        device=device,
-        assets=folder if folder.is_dir() else None,
-    )
-
-
-def local_model(
-    module: Any,
-    tokenizer: Any,
-    *,
-    name: str,
-    revision: str,
-    device: str,
-    assets: Path | None,
-) -> LocalModel:
-    """Return the model of a network and a tokenizer that were loaded, on a device."""
-    info = ModelInfo(
-        name=name,
-        revision=revision,
-        dtype=str(module.dtype).removeprefix("torch."),
-        context_length=_context_length(module, tokenizer),
-    )
-    network: nn.Module = module
-    with torch.inference_mode():
-        return LocalModel(Network(network.to(_device(device))), tokenizer, info, assets)
-
-
-def dtype_on(device: str, dtype: str) -> str:
-    """Return the type of weights to load: "auto" is float32 on a CPU, the model's own elsewhere.
-
-    Raises
-    ------
-    ModelError
-        If there is no such device.
-    """
-    return "float32" if dtype == "auto" and _device(device).type == "cpu" else dtype
+    module, tokenizer = load_pretrained(source, dtype=chosen)
+    with one_line(source), torch.inference_mode():
+        network = Network(module.to(place))
+        for check in try_network(network):
+            if check.error is not None:
+                raise check.error
+        info = ModelInfo(
+            name=name or (folder.resolve().name if folder.is_dir() else source),
+            revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+            dtype=str(module.dtype).removeprefix("torch."),
+            context_length=context_length(network, tokenizer),
+        )
+        return LocalModel(network, tokenizer, info, folder if folder.is_dir() else None)
 
 
 def _device(name: str) -> torch.device:
@@ -272,10 +261,3 @@ def _end_ids(module: Any, tokenizer: Any) -> frozenset[int]:
         for token in (ids if isinstance(ids, list) else [ids])
         if token is not None
     )
-
-
-def _context_length(module: Any, tokenizer: Any) -> int:
-    """Return the smaller limit of network and tokenizer; recurrent networks may have none."""
-    config = module.config.get_text_config()
-    limits = (getattr(config, "max_position_embeddings", None), tokenizer.model_max_length)
-    return int(min(limit for limit in (*limits, 1 << 20) if limit))

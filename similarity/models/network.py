@@ -1,29 +1,29 @@
 """A transformers network as the samplers use it: one forward call, and what it is able to do.
 
-Whether a network can be packed by a mask, or its state copied, is found out by trying it against
-a plain reading, not by a list of architectures.
+What a network can do is found out by trying it against a plain reading (`probes`, `verification`),
+not by a list of architectures.
 """
 
 import inspect
-import logging
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from similarity.models.cache import new_cache
 from similarity.models.head import captured, find_head
 
-logger = logging.getLogger(__name__)
-
 # How far, in nats, two ways of computing one log-probability may differ by rounding alone.
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.3}
+# Logits that are closer to each other, on average, are as good as all one.
+_LEAST_SPREAD = 0.01
 
 
 class Network:
     """A causal language network, in evaluation mode.
+
+    What it can do is False until `probes.try_network` has found it.
 
     Parameters
     ----------
@@ -32,12 +32,20 @@ class Network:
 
     Attributes
     ----------
+    pads
+        Whether padding to the right is as good as absent.
     caches
         Whether its state after a prefix can be copied and continued.
+    pads_state
+        Whether that holds for prefixes that are padded to the left.
     packs
         Whether it obeys a block mask and position ids: attention over tokens alone.
     pack_window
-        The longest sequence, in positions, for which `packs` holds.
+        The longest sequence, and the longest row, in positions, for which `packs` holds.
+    step_window
+        The longest sequence for which `caches` holds.
+    tables
+        The positions that each table has which is looked up by position.
     head
         What makes logits of states; None if that is no affine map.
     """
@@ -52,9 +60,10 @@ class Network:
         self._config = config.get_text_config()
         self.vocab_size = int(self._config.vocab_size)
         self.pack_window = int(getattr(self._config, "sliding_window", None) or 1 << 30)
-        self.head = find_head(module, self._read_probe, self._agree)
-        self.caches = self._continues_from_cache()
-        self.packs = self.caches and self._obeys_block_mask()
+        self.step_window = 1 << 30
+        self.head = find_head(module, self._read_probe, self.agree)
+        self.pads = self.caches = self.pads_state = self.packs = False
+        self.tables: list[int] = []
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +105,12 @@ class Network:
         return states
 
     def read_at(
-        self, ids: Tensor, mask: Tensor, positions: Tensor | None, rows: Tensor, places: Tensor
+        self,
+        ids: Tensor,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        rows: Tensor,
+        places: Tensor,
     ) -> Tensor:
         """Return the logits, shape "target token", after some positions of some rows.
 
@@ -170,37 +184,6 @@ class Network:
     def _read_probe(self, module: nn.Module) -> Any:
         return self._forward(self._probe_ids(6), None, None, module=module, use_cache=False)
 
-    def _continues_from_cache(self) -> bool:
-        """Try whether a copied state, continued, gives what reading everything gives."""
-        ids, positions = self._probe_ids(6), torch.arange(6, device=self.device)[None]
-        twice = torch.zeros(2, dtype=torch.long, device=self.device)
-        try:
-            _, cache = self.start(ids[:, :4], None, positions[:, :4])
-            self.select(cache, twice)
-            for place in (4, 5):
-                step_ids, step_positions = ids[twice, place, None], positions[twice, place, None]
-                logits = self.step(step_ids, None, step_positions, cache)
-        except Exception as error:  # each architecture refuses in a way of its own
-            logger.info("no copied state for this network: %s", error)
-            return False
-        return self._agree(logits, self.read(ids)[:, -1].expand_as(logits))
-
-    def _obeys_block_mask(self) -> bool:
-        """Try whether a token hidden by the mask is as good as absent."""
-        cache = new_cache(self._config)
-        if not all(isinstance(layer, DynamicLayer) for layer in cache.layers):
-            return False
-        ids, whole = self._probe_ids(6), torch.ones(6, 6, dtype=torch.bool, device=self.device)
-        visible = whole.tril()
-        visible[4:, 2:4] = False
-        positions = torch.tensor([[0, 1, 2, 3, 2, 3]], device=self.device)
-        try:
-            packed = self.read(ids, self.block_mask(visible[None]), positions)
-        except Exception as error:  # as above
-            logger.info("no packing for this network: %s", error)
-            return False
-        return self._agree(packed[:, -1], self.read(ids[:, [0, 1, 4, 5]])[:, -1])
-
     def block_mask(self, visible: Tensor) -> Tensor:
         """Return the additive mask, "row 1 query key", of a Boolean one, "row query key"."""
         mask = torch.zeros(visible.shape, dtype=self.dtype, device=visible.device)
@@ -210,6 +193,16 @@ class Network:
         ids = [(7919 * (i + 1)) % self.vocab_size for i in range(count)]
         return torch.tensor([ids], device=self.device)
 
-    def _agree(self, first: Tensor, second: Tensor) -> bool:
+    def agree(self, first: Tensor, second: Tensor) -> bool:
+        """Tell whether two ways of computing logits, shape "… token", differ by rounding alone."""
+        return self.difference(first, second) <= self.rounding
+
+    @staticmethod
+    def difference(first: Tensor, second: Tensor) -> float:
+        """Return by how much log-probabilities of logits "… token" differ at most, in nats.
+
+        Where logits hardly differ from token to token, the difference counts the more.
+        """
         gap = (first.float().log_softmax(-1) - second.float().log_softmax(-1)).abs().max()
-        return bool(gap <= self.rounding)
+        spread = float(second.float().std(-1).mean())
+        return float(gap) / min(1.0, max(spread, _LEAST_SPREAD))

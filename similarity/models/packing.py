@@ -81,6 +81,29 @@ def batches(packs: Sequence[Pack], max_tokens: int) -> Iterator[list[Pack]]:
         yield batch
 
 
+def alone(pack: Pack, target: int) -> Pack:
+    """Return one continuation of a pack after the prefix, with nothing beside it."""
+    number, _, continuation = pack.targets[target]
+    return plain_pack(pack.owner, number, pack.ids[: pack.segments.count(0)], continuation)
+
+
+def plain_pack(owner: int, number: int, prefix: Sequence[int], continuation: TokenIds) -> Pack:
+    """Return a continuation after its prefix, to be read as an ordinary text."""
+    length = len(prefix)
+    pack = Pack(owner, list(prefix), list(range(length)), [0] * length)
+    pack.add(number, continuation, length)
+    return pack
+
+
+def simpler(batch: Sequence[Pack]) -> Iterator[list[Pack]]:
+    """Yield batches of the same continuations that ask less of a network."""
+    if batch[0].plain:
+        yield from ([pack] for pack in batch)
+    else:
+        singles = [alone(pack, i) for pack in batch for i in range(len(pack.targets))]
+        yield from batches(singles, sum(len(pack.ids) for pack in batch))
+
+
 @torch.inference_mode()
 def score_packs(
     network: Network, packs: Sequence[Pack], law: Law
@@ -157,7 +180,9 @@ def _predicting(network: Network, packs: Sequence[Pack]) -> Tensor:
     ids = _right_padded([pack.ids for pack in packs], 0, device)
     segments = _right_padded([pack.segments for pack in packs], -1, device)
     if packs[0].plain:
-        return network.read_at(ids, (segments >= 0).long(), None, *at)
+        # Without a mask where there is no padding: what a plain reading is.
+        padded = len({len(pack.ids) for pack in packs}) > 1
+        return network.read_at(ids, (segments >= 0).long() if padded else None, None, *at)
     positions = _right_padded([pack.positions for pack in packs], 0, device)
     return network.read_at(ids, network.block_mask(visible(segments)), positions, *at)
 

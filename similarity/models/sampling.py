@@ -34,6 +34,11 @@ class Row:
         """Return the noise key of the next step."""
         return step_key(self.request.key, self.trajectory, len(self.tokens))
 
+    def clear(self) -> None:
+        """Take all steps back."""
+        self.tokens.clear()
+        self.log_probs.clear()
+
     def append(self, token: int, log_prob: float) -> None:
         """Take one step."""
         self.tokens.append(token)
@@ -73,15 +78,7 @@ def batches(
 
 
 @torch.inference_mode()
-def sample_rows(network: Network, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
-    """Sample all rows to their end, in place."""
-    if network.caches:
-        _sample_by_stepping(network, rows, law, end_ids)
-    else:
-        _sample_by_rereading(network, rows, law, end_ids)
-
-
-def _sample_by_stepping(
+def sample_by_stepping(
     network: Network, rows: list[Row], law: Law, end_ids: frozenset[int]
 ) -> None:
     """Read each prefix once, copy the state after it to its rows, and step them together."""
@@ -165,7 +162,8 @@ def _step_alone(network: Network, row: Row, law: Law) -> tuple[int, float]:
     return token, log_prob
 
 
-def _sample_by_rereading(
+@torch.inference_mode()
+def sample_by_rereading(
     network: Network, rows: list[Row], law: Law, end_ids: frozenset[int]
 ) -> None:
     """Step rows whose prefixes have one length, reading everything again at each step."""

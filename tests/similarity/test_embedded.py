@@ -27,7 +27,7 @@ CONFIG = ComparisonConfig()
 
 @pytest.fixture(scope="module")
 def embedded() -> LocalModel:
-    model = load_model("embedded")
+    model = load_model()
     assert isinstance(model, LocalModel)
     return model
 

@@ -27,7 +27,7 @@ PAIRS = [("a red car", "the sea"), ("the sea", "a red car"), ("the old bird", "t
 
 @pytest.fixture(scope="module")
 def embedded() -> LanguageModel:
-    return load_model("embedded")
+    return load_model()
 
 
 @pytest.fixture(scope="module")

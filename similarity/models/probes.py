@@ -1,0 +1,167 @@
+"""What a network is and can do, found by trying it on some tokens, not by a list of architectures.
+
+A network whose numbers cannot be right is refused here, in words; what it cannot do quickly is
+done slowly. What shows at greater lengths only is found in use (`verification`).
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from similarity.errors import WrongAnswerError
+from similarity.models.checks import Check
+from similarity.models.context import Lookups
+from similarity.models.network import Network
+
+logger = logging.getLogger(__name__)
+
+# Tokens of the prefix and of each of the two continuations that are tried after it.
+PREFIX, CONTINUATION = 6, 3
+SHORT, SHORTER = 5, 4
+# Networks in half precision of at most so many weights are tried in single precision.
+COPIED = 20_000_000
+
+
+@torch.inference_mode()
+def try_network(network: Network) -> Iterator[Check]:
+    """Try what a network can do, and set its `pads`, `caches`, `pads_state` and `packs`.
+
+    Yields
+    ------
+    Check
+        Of what was found; after one with an error nothing more is tried.
+    """
+    tried = _exact_copy(network)
+    ids = probe_ids(tried)
+    with Lookups(ids.shape[-1]) as lookups:
+        plain = tried.read(ids)
+    network.tables = lookups.sizes
+    for check in (_check_logits(tried, plain), _check_causal(tried, plain)):
+        yield check
+        if check.error is not None:
+            return
+    tried.pads = _works("padding", lambda: _pads(tried, ids, plain))
+    tried.pads_state = _works("a padded state", lambda: _continues(tried, ids, plain, SHORTER))
+    tried.caches = tried.pads_state or _works(
+        "a copied state", lambda: _continues(tried, ids, plain, PREFIX)
+    )
+    tried.packs = tried.caches and _works("packing", lambda: _packs(tried, ids, plain))
+    network.pads, network.pads_state = tried.pads, tried.pads_state
+    network.caches, network.packs = tried.caches, tried.packs
+    if not tried.caches:  # else a prefix has been read alone
+        yield _check_alone(tried, ids, plain)
+    yield Check("padding", "harmless" if tried.pads else "moves numbers: texts are read alone")
+    yield Check("copied state", "continued" if tried.caches else "not continued: read again, slow")
+    yield Check("packing", "by a block mask" if tried.packs else "none: one continuation at a time")
+
+
+def probe_ids(network: Network) -> Tensor:
+    """Return two texts, shape "2 token", that differ in their last CONTINUATION tokens."""
+    count = PREFIX + 2 * CONTINUATION
+    ids = [(7919 * (i + 1)) % network.vocab_size for i in range(count)]
+    prefix, first = ids[:PREFIX], ids[PREFIX : PREFIX + CONTINUATION]
+    rows = [[*prefix, *first], [*prefix, *ids[PREFIX + CONTINUATION :]]]
+    return torch.tensor(rows, device=network.device)
+
+
+def _exact_copy(network: Network) -> Network:
+    """Return the network itself, or a small one in single precision, where windows show."""
+    count = sum(weight.numel() for weight in network.module.parameters())
+    if network.exact or count > COPIED:
+        return network
+    return Network(copy.deepcopy(network.module).float())
+
+
+def _check_logits(network: Network, plain: Tensor) -> Check:
+    name = "logits are numbers"
+    if plain.shape[-1] < network.vocab_size or not bool(plain.isfinite().all()):
+        found = "some are not finite"
+        error = WrongAnswerError(
+            "the network's logits are not finite numbers; give another dtype, or another checkpoint"
+        )
+        return Check(name, found, error)
+    spread = float(plain.float().std(-1).mean())
+    return Check(name, f"they spread by {spread:.2g} over {plain.shape[-1]} tokens")
+
+
+def _check_causal(network: Network, plain: Tensor) -> Check:
+    """Check that what differs later moves nothing before."""
+    before = plain[:, :PREFIX]
+    return _causal_check(network, network.difference(before[:1], before[1:]))
+
+
+def _check_alone(network: Network, ids: Tensor, plain: Tensor) -> Check:
+    """Check that what comes later, or that there is more, moves nothing before."""
+    alone = network.read(ids[:1, :PREFIX])
+    return _causal_check(network, network.difference(alone, plain[:1, :PREFIX]))
+
+
+def _causal_check(network: Network, moved: float) -> Check:
+    name, found = "causal", f"later tokens move earlier ones by {moved:.1g} nats"
+    if moved <= network.rounding:
+        return Check(name, found)
+    error = WrongAnswerError(
+        f"the network is not causal: {found}; give a causal language model, not an encoder or a "
+        "network that reads in both directions"
+    )
+    return Check(name, found, error)
+
+
+def _works(what: str, tried: Callable[[], bool]) -> bool:
+    try:
+        return tried()
+    except Exception as error:  # each architecture refuses in a way of its own
+        logger.info("no %s for this network: %s", what, error)
+        return False
+
+
+def _pads(network: Network, ids: Tensor, plain: Tensor) -> bool:
+    """Try whether padding to the right is as good as absent."""
+    rows, mask = ids[[0, 0]].clone(), torch.ones_like(ids)
+    rows[1, SHORT:], mask[1, SHORT:] = 0, 0
+    logits = network.read(rows, mask)
+    return network.agree(logits[0], plain[0]) and network.agree(logits[1, :SHORT], plain[0, :SHORT])
+
+
+def _continues(network: Network, ids: Tensor, plain: Tensor, second: int) -> bool:
+    """Try whether copied states, continued, give what reading everything gives.
+
+    `second` is the length of the other prefix: padded to the left where it is shorter.
+    """
+    device, pad = network.device, PREFIX - second
+    rows = torch.zeros((2, PREFIX), dtype=torch.long, device=device)
+    rows[0], rows[1, pad:] = ids[0, :PREFIX], ids[0, :second]
+    mask = torch.ones_like(rows)
+    mask[1, :pad] = 0
+    positions = (mask.cumsum(-1) - 1).clamp_min(0)
+    logits, cache = network.start(rows, mask if pad else None, positions)
+    ends = torch.tensor([PREFIX, second], device=device)
+    agree = network.agree(logits, plain[0, ends - 1])
+
+    # Twice the first, once the second; the first copy goes on with the other text.
+    copies = torch.tensor([0, 0, 1], device=device)
+    texts = torch.tensor([1, 0, 0], device=device)
+    network.select(cache, copies)
+    mask, ends = mask[copies], ends[copies]
+    mask = torch.cat([mask, torch.ones_like(mask[:, :1])], -1)
+    read = ids[texts, ends, None]
+    logits = network.step(read, mask if pad else None, ends[:, None], cache)
+    return agree and network.agree(logits, plain[texts, ends])
+
+
+def _packs(network: Network, ids: Tensor, plain: Tensor) -> bool:
+    """Try whether tokens hidden by a block mask are as good as absent."""
+    row = torch.cat([ids[:1], ids[1:, PREFIX:]], -1)
+    length = row.shape[-1]
+    hidden = torch.ones(length, length, dtype=torch.bool, device=network.device).tril()
+    second = PREFIX + CONTINUATION
+    hidden[second:, PREFIX:second] = False
+    steps = list(range(PREFIX + CONTINUATION))
+    positions = torch.tensor([[*steps, *steps[PREFIX:]]], device=network.device)
+    logits = network.read(row, network.block_mask(hidden[None]), positions)[0]
+    return network.agree(logits[:second], plain[0]) and network.agree(
+        logits[second:], plain[1, PREFIX:]
+    )

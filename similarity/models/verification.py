@@ -1,0 +1,285 @@
+"""Holds what the fast ways of a network give against plain readings, while they are used.
+
+At loading a few tokens are tried. A window, a chunk or a table of positions shows only beyond its
+length, under whatever name a configuration has for it: so whenever a text is longer than all
+before, or padded more, what came out for it is read again plainly, and given up where it differs.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from similarity.errors import ModelError, TextTooLongError, TrajsimError, WrongAnswerError
+from similarity.law import Law
+from similarity.models import packing, sampling
+from similarity.models.base import LOG_ZERO
+from similarity.models.context import longest_readable
+from similarity.models.network import Network
+from similarity.models.packing import Pack
+from similarity.models.sampling import Row
+
+logger = logging.getLogger(__name__)
+
+Number = TypeVar("Number", np.float32, np.float64)
+# Owner, number and log-probabilities of a continuation, and what gives them for a batch of packs.
+Scored = tuple[int, int, NDArray[Number]]
+Way = Callable[[Network, Sequence[Pack], Law], Iterable[Scored[Number]]]
+
+
+@dataclass
+class _Reach:
+    """The longest that was seen to be right, in positions: rows, sequences, padding."""
+
+    row: int = 0
+    sequence: int = 0
+    padding: int = 0
+
+    def covers(self, other: "_Reach") -> bool:
+        return self.union(other) == self
+
+    def union(self, other: "_Reach") -> "_Reach":
+        return _Reach(
+            max(self.row, other.row),
+            max(self.sequence, other.sequence),
+            max(self.padding, other.padding),
+        )
+
+
+@dataclass
+class Verified:
+    """A network whose fast ways are checked as far as they are used.
+
+    Parameters
+    ----------
+    network
+        What it can do is taken back where it does not hold.
+    shorten
+        Is called with the tokens that it can read, once a text is longer.
+    """
+
+    network: Network
+    shorten: Callable[[int], None]
+    _packed: _Reach = field(default_factory=_Reach)
+    _padded: _Reach = field(default_factory=_Reach)
+    _stepped: _Reach = field(default_factory=_Reach)
+    _readable: int = 0
+
+    def read(self, batch: Sequence[Pack], law: Law, way: Way[Number]) -> Iterator[Scored[Number]]:
+        """Yield what a way of reading packs gives, as plain readings do.
+
+        Raises
+        ------
+        TextTooLongError
+            If the network cannot read so much.
+        WrongAnswerError
+            If a log-probability is not a number.
+        """
+        if len(batch) == 1 and batch[0].plain:
+            yield self._plainly(batch[0], law, way)
+            return
+        try:
+            found = list(way(self.network, batch, law))
+        except Exception as error:  # each architecture refuses in a way of its own
+            logger.info("%d packs are read in a simpler way: %s", len(batch), error)
+        else:
+            if self._right(batch, found, law, way):
+                yield from found
+                return
+        self._give_up_on(batch)
+        for simpler in packing.simpler(batch):
+            yield from self.read(simpler, law, way)
+
+    def batches(self, packs: Sequence[Pack], max_tokens: int) -> Iterator[list[Pack]]:
+        """Group packs as `packing.batches` does, or not at all where padding moves numbers."""
+        for batch in packing.batches(packs, max_tokens):
+            if batch[0].plain and not self.network.pads:
+                yield from ([pack] for pack in batch)
+            else:
+                yield batch
+
+    def sample(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
+        """Sample all rows to their end, in place, as plain readings do.
+
+        Raises
+        ------
+        TextTooLongError, WrongAnswerError
+            As `read`.
+        """
+        if not self.network.caches or _longest(rows) > self.network.step_window:
+            self._sample_by_rereading(rows, law, end_ids)
+        elif not self._step(rows, law, end_ids):
+            for row in rows:
+                row.clear()
+            self._give_up_stepping(rows)
+            for some in _of_one_length(rows):
+                self.sample(some, law, end_ids)
+
+    @contextmanager
+    def reading(self, length: int) -> Iterator[None]:
+        """Translate what a network raises at a plain reading of so many tokens.
+
+        Raises
+        ------
+        TextTooLongError
+            If it can read fewer.
+        ModelError
+            If it cannot read that for another reason.
+        """
+        try:
+            yield
+        except (TrajsimError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # as above
+            limit = longest_readable(self.network, length, self._readable)
+            if limit == length:
+                line = " ".join(str(error).split())[:200]
+                raise ModelError(f"the network cannot be read: {line}") from error
+            self.shorten(limit)
+            raise TextTooLongError(
+                f"a text has {length} tokens with its continuation, and the network can read "
+                f"{limit}; shorten it"
+            ) from error
+        self._readable = max(self._readable, length)
+
+    def _plainly(self, pack: Pack, law: Law, way: Way[Number]) -> Scored[Number]:
+        with self.reading(len(pack.ids)):
+            (scored,) = way(self.network, [pack], law)
+        if not np.isfinite(scored[2]).all():
+            raise _not_finite()
+        return scored
+
+    def _right(
+        self, batch: Sequence[Pack], found: Sequence[Scored[Number]], law: Law, way: Way[Number]
+    ) -> bool:
+        """Tell whether what was found for the longest and the most padded packs is right."""
+        if not all(np.isfinite(log_probs).all() for _, _, log_probs in found):
+            return False
+        reach = _reach(batch)
+        seen = self._seen(batch)
+        if seen.covers(reach):
+            return True
+        told = {(owner, number): log_probs for owner, number, log_probs in found}
+        for pack, target in _telling(batch):
+            owner, number, log_probs = self._plainly(packing.alone(pack, target), law, way)
+            if not self._close(told[owner, number], log_probs):
+                return False
+        if batch[0].plain:
+            self._padded = seen.union(reach)
+        else:
+            self._packed = seen.union(reach)
+        return True
+
+    def _seen(self, batch: Sequence[Pack]) -> _Reach:
+        return self._padded if batch[0].plain else self._packed
+
+    def _give_up_on(self, batch: Sequence[Pack]) -> None:
+        network = self.network
+        if batch[0].plain:
+            network.pads = False
+        elif not self._packed.row:
+            network.packs = False
+        else:
+            network.pack_window = min(self._packed.row, self._packed.sequence)
+
+    def _step(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> bool:
+        """Sample by stepping; tell whether it worked, and gave what plain readings give."""
+        try:
+            sampling.sample_by_stepping(self.network, rows, law, end_ids)
+        except Exception as error:  # as above
+            logger.info("%d trajectories are read again at each step: %s", len(rows), error)
+            return False
+        if not all(np.isfinite(row.log_probs).all() for row in rows):
+            return False
+        reach = _Reach(0, max(map(_length, rows)), _padding(rows))
+        if self._stepped.covers(reach):
+            return True
+        for row in (max(rows, key=_length), min(rows, key=lambda row: len(row.request.prefix))):
+            pack = _of_row(row)
+            _, _, log_probs = self._plainly(pack, law, packing.score_packs)
+            if not self._close(np.array(row.log_probs), log_probs):
+                return False
+        self._stepped = self._stepped.union(reach)
+        return True
+
+    def _give_up_stepping(self, rows: Sequence[Row]) -> None:
+        network = self.network
+        if _padding(rows):
+            network.pads_state = False
+        elif not self._stepped.sequence:
+            network.caches = False
+        else:
+            network.step_window = self._stepped.sequence
+
+    def _sample_by_rereading(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
+        for some in _of_one_length(rows):
+            with self.reading(
+                max(len(row.request.prefix) + row.request.max_tokens for row in some)
+            ):
+                sampling.sample_by_rereading(self.network, some, law, end_ids)
+            if not all(np.isfinite(row.log_probs).all() for row in some):
+                raise _not_finite()
+
+    def _close(self, found: NDArray[Any], plain: NDArray[Any]) -> bool:
+        """Tell whether log-probabilities differ by rounding alone, each and on average."""
+        both = (found != LOG_ZERO) & (plain != LOG_ZERO)
+        gaps = np.abs(found - plain)[both]
+        rounding = self.network.rounding
+        return not gaps.size or bool(gaps.max() <= 3 * rounding and gaps.mean() <= rounding / 3)
+
+
+def _not_finite() -> WrongAnswerError:
+    return WrongAnswerError(
+        "the network's log-probabilities are not finite numbers; give another dtype"
+    )
+
+
+def _reach(batch: Sequence[Pack]) -> _Reach:
+    lengths = [len(pack.ids) for pack in batch]
+    sequence = max(max(pack.positions) + 1 for pack in batch)
+    return _Reach(max(lengths), sequence, max(lengths) - min(lengths))
+
+
+def _telling(batch: Sequence[Pack]) -> Iterator[tuple[Pack, int]]:
+    """Yield packs and targets in them in which a fault would show first."""
+    longest = max(batch, key=lambda pack: len(pack.ids))
+    shortest = min(batch, key=lambda pack: len(pack.ids))
+    yield longest, len(longest.targets) - 1
+    if shortest is not longest:
+        yield shortest, len(shortest.targets) - 1
+    farthest = max(batch, key=lambda pack: max(pack.positions))
+    at = max(range(len(farthest.targets)), key=lambda i: len(farthest.targets[i][2]))
+    if (farthest, at) != (longest, len(longest.targets) - 1):
+        yield farthest, at
+
+
+def _longest(rows: Sequence[Row]) -> int:
+    """Return the tokens of a row that is as long as was asked for."""
+    return max(len(row.request.prefix) + row.request.max_tokens for row in rows)
+
+
+def _length(row: Row) -> int:
+    return len(row.request.prefix) + len(row.tokens)
+
+
+def _padding(rows: Sequence[Row]) -> int:
+    lengths = [len(row.request.prefix) for row in rows]
+    return max(lengths) - min(lengths)
+
+
+def _of_row(row: Row) -> Pack:
+    return packing.plain_pack(0, 0, row.request.prefix, tuple(row.tokens))
+
+
+def _of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return rows in groups whose prefixes have one length."""
+    groups: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[len(row.request.prefix)].append(row)
+    return list(groups.values())

@@ -1,0 +1,183 @@
+"""Networks that cannot be scored right are refused; what they cannot do quickly is done slowly."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.zoo_models import save_tiny
+from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
+from similarity.law import Law
+from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.local import LocalModel, load_local
+
+TEXT = "The harbour lay quiet in the early light, and two men were mending a net on the quay. " * 9
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Callable[..., LocalModel]:
+    """Return a maker of tiny models with some settings of their own."""
+
+    def make(architecture: str, *, dtype: str = "float32", **changes: Any) -> LocalModel:
+        return load_local(str(save_tiny(architecture, tmp_path / "model", **changes)), dtype=dtype)
+
+    return make
+
+
+@torch.inference_mode()
+def plainly(model: LocalModel, prefix: tuple[int, ...], continuation: tuple[int, ...]) -> Any:
+    """Score by one call of transformers on the tokens, and nothing else."""
+    ids = torch.tensor([prefix + continuation[:-1]])
+    logits = model.network.module(input_ids=ids, use_cache=False).logits[0, len(prefix) - 1 :]
+    rows = logits.float().log_softmax(-1)
+    return rows.gather(-1, torch.tensor(continuation)[:, None])[:, 0].double().numpy()
+
+
+def worst(model: LocalModel, lengths: tuple[int, ...]) -> float:
+    """Return how far sampling and scoring are from plain readings, in nats."""
+    prefixes = [model.encode(TEXT[:length]) for length in lengths]
+    sampled = model.sample(
+        [SampleRequest(prefix=p, n=3, max_tokens=12, key=i) for i, p in enumerate(prefixes)], Law()
+    )
+    continuations = tuple(one.token_ids for row in sampled for one in row)
+    scored = model.score(
+        [ScoreRequest(prefix=p, continuations=continuations) for p in prefixes], Law()
+    )
+    gaps = [
+        np.abs(one.log_probs - plainly(model, prefix, one.token_ids)).max()
+        for prefix, row in zip(prefixes, sampled, strict=True)
+        for one in row
+    ] + [
+        np.abs(found - plainly(model, prefix, ids)).max()
+        for prefix, row in zip(prefixes, scored, strict=True)
+        for ids, found in zip(continuations, row, strict=True)
+    ]
+    return float(max(gaps))
+
+
+# A window, a chunk, a table or padding that shows at some length only, each under another name.
+@pytest.mark.parametrize(
+    ("architecture", "changes", "lengths"),
+    [
+        ("gpt_neo", {"window_size": 32, "max_position_embeddings": 256}, (3, 20, 40, 200)),
+        ("llama4_text", {"attention_chunk_size": 32, "max_position_embeddings": 256}, (3, 30, 90)),
+        ("modernbert-decoder", {"local_attention": 32}, (3, 14, 90)),
+        ("recurrent_gemma", {"attention_window_size": 16}, (3, 90)),
+        ("moshi", {}, (3, 30, 60)),
+        ("git", {}, (3, 30, 60)),
+        ("big_bird", {}, (3, 20)),
+    ],
+)
+def test_what_shows_at_some_length_is_found_in_use(
+    made: Callable[..., LocalModel],
+    architecture: str,
+    changes: dict[str, Any],
+    lengths: tuple[int, ...],
+) -> None:
+    model = made(architecture, **changes)
+    assert worst(model, lengths) < 1e-4
+    assert worst(model, lengths[::-1]) < 1e-4
+
+
+def test_a_window_is_given_up_at_its_length_alone(made: Callable[..., LocalModel]) -> None:
+    model = made("gpt_neo", window_size=64, max_position_embeddings=256)
+    assert model.network.packs
+    assert worst(model, (3, 4)) < 1e-4
+    assert worst(model, (200,)) < 1e-4
+    assert not model.network.packs or model.network.pack_window < 200
+
+
+@pytest.mark.parametrize(
+    "architecture", ["bert", "roberta", "electra", "xlnet", "xlm", "prophetnet"]
+)
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_a_network_that_sees_what_comes_later_is_refused(
+    made: Callable[..., LocalModel], architecture: str, scale: float
+) -> None:
+    with pytest.raises(WrongAnswerError, match="the network is not causal: later tokens move"):
+        made(architecture, is_decoder=False, scale=scale)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_hides_no_encoder(made: Callable[..., LocalModel], dtype: str) -> None:
+    with pytest.raises(WrongAnswerError, match="not causal"):
+        made("bert", is_decoder=False, scale=1.0, dtype=dtype)
+
+
+def test_an_encoder_that_decodes_is_taken(made: Callable[..., LocalModel]) -> None:
+    assert worst(made("bert", is_decoder=True), (3, 50)) < 1e-4
+
+
+# Where the limit is told: under a name, in a table that begins elsewhere, or by trying.
+@pytest.mark.parametrize(
+    ("architecture", "changes", "limit"),
+    [
+        ("llama", {"max_position_embeddings": 60}, 60),
+        ("mpt", {"max_seq_len": 60}, 60),
+        ("opt", {"max_position_embeddings": 60}, 60),
+        ("roberta", {"max_position_embeddings": 60}, 58),
+        ("gpt2", {"n_positions": 60}, 60),
+        ("whisper", {"max_target_positions": 60}, 60),
+        ("bloom", {}, 1 << 20),
+        (
+            "llama",
+            {
+                "max_position_embeddings": 240,
+                "rope_parameters": {
+                    "rope_type": "dynamic",
+                    "rope_theta": 10000.0,
+                    "factor": 4.0,
+                    "original_max_position_embeddings": 60,
+                },
+            },
+            60,
+        ),
+    ],
+)
+def test_context_is_what_the_network_can_read(
+    made: Callable[..., LocalModel], architecture: str, changes: dict[str, Any], limit: int
+) -> None:
+    model = made(architecture, **changes)
+    assert model.info.context_length == limit
+    if limit < 1000:
+        ids = model.encode(TEXT)
+        assert worst(model, (limit - 14,)) < 1e-4
+        assert np.isfinite(plainly(model, ids[: limit - 1], ids[limit - 1 : limit])).all()
+
+
+def test_a_text_beyond_what_was_told_is_too_long(
+    made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that nothing tells is met in use; from then on it is known."""
+    monkeypatch.setattr("similarity.models.local.context_length", lambda *_: 1 << 20)
+    model = made("gpt2", n_positions=60)
+    asked = ScoreRequest(prefix=model.encode(TEXT[:80]), continuations=((5,), (6, 7)))
+    with pytest.raises(TextTooLongError, match="81 tokens .* the network can read 60; shorten"):
+        model.score([asked], Law())
+    assert model.info.context_length == 60
+    with pytest.raises(TextTooLongError, match="the network can read 60"):
+        model.sample(
+            [SampleRequest(prefix=model.encode(TEXT[:80]), n=1, max_tokens=1, key=0)], Law()
+        )
+    with pytest.raises(TextTooLongError, match="the network can read 60"):
+        model.hidden_states([model.encode(TEXT[:80])])
+
+
+def test_a_network_that_raises_is_refused_in_one_line(made: Callable[..., LocalModel]) -> None:
+    with pytest.raises(ModelError, match="cannot load .*Input language unknown") as raised:
+        made("xmod")
+    assert "\n" not in str(raised.value)
+
+
+def test_numbers_that_are_not_finite_are_no_answer(made: Callable[..., LocalModel]) -> None:
+    model = made("llama")
+    with torch.no_grad():
+        model.network.module.model.norm.weight.fill_(float("nan"))
+    prefix = model.encode("ab")
+    with pytest.raises(WrongAnswerError, match="not finite"):
+        model.score([ScoreRequest(prefix=prefix, continuations=((5,),))], Law())
+    with pytest.raises(WrongAnswerError, match="not finite"):
+        model.sample([SampleRequest(prefix=prefix, n=2, max_tokens=2, key=0)], Law())
