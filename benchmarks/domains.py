@@ -25,7 +25,7 @@ from eval.run import write_json
 from eval.unlabelled import DEFAULT_TASKS
 from similarity.arrays import FloatArray, Rows
 from similarity.cli.options import open_model
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 from similarity.storage.files import replace_file
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.fitting import HEAD_BATCHES
@@ -56,7 +56,7 @@ Features = Mapping[str, Rows]
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 def main(data: Path, out: Path, model_name: str) -> None:
     """Print Spearman × 100 for each set and each choice of groups, and keep it in domains.json."""
     source = Source(str(data))

@@ -17,12 +17,12 @@ from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 @click.option("--pairs", "count", default=250, show_default=True, help="Of STS-B dev.")
 @click.option("--shuffled", is_flag=True, help="Pairs at random, seed 0, and not the first ones.")
 @click.option("--n", "sizes", default=(1, 5), multiple=True, show_default=True)

@@ -28,7 +28,7 @@ from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.models.base import LanguageModel
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 from similarity.pipeline import TrajectoryScorer
 from similarity.prompts import PROMPTS
 from similarity.vectors import VectorConfig, fit
@@ -87,7 +87,7 @@ class Points:
 @click.option("--corpus", "files", type=click.Path(path_type=Path, exists=True), multiple=True)
 @click.option("--pairs", "count", default=300, show_default=True, help="Spread over STS-B dev.")
 @click.option("--texts", default=3000, show_default=True, help="To fit vectors to.")
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("frontier.json"))
 @click.option("--plot", type=click.Path(path_type=Path), default=Path("frontier.png"))
 def main(

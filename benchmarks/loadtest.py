@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from similarity.cli.options import open_model
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 from similarity.presets import PAPER, PRESETS
 from similarity.scorers import open_scorer
 
@@ -50,7 +50,7 @@ class Level:
 
 
 @click.command()
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 @click.option("--preset", type=click.Choice(PRESETS), default=PAPER, show_default=True)
 @click.option("--seconds", default=30.0, show_default=True, help="At each number of clients.")
 @click.option("--pairs", "count", default=96, show_default=True, help="For the offline figure.")

@@ -15,7 +15,7 @@ from torch import Tensor
 from similarity.api import compare_pairs
 from similarity.cli.options import open_model
 from similarity.config import ComparisonConfig
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 from similarity.models.local import LocalModel
 from similarity.models.reference import ReferenceModel
 
@@ -36,7 +36,7 @@ SENTENCES = (
 
 
 @click.command()
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 @click.option("--pairs", "count", default=24, show_default=True, help="Pairs to compare.")
 @click.option("--slow-pairs", default=4, show_default=True, help="Of them, for the reference.")
 def main(model_name: str, count: int, slow_pairs: int) -> None:

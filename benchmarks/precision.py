@@ -11,14 +11,14 @@ from similarity.arrays import LogProbs
 from similarity.cli.options import open_model
 from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 
 TRAJECTORIES = 10
 TOKENS = 20
 
 
 @click.command()
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 def main(model_name: str) -> None:
     """Print mean and largest difference to float32, nats per token, of the same tokens."""
     exact = open_model(model_name, "auto", "float32")

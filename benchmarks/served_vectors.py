@@ -19,7 +19,7 @@ from eval.unlabelled import read_unlabelled
 from similarity.arrays import FloatArray
 from similarity.cli.options import open_model
 from similarity.models.base import LanguageModel
-from similarity.models.loader import DEFAULT_MODEL, load_model
+from similarity.models.loader import EMBEDDED, load_model
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
 from similarity.vectors.scorer import VectorScorer
@@ -41,7 +41,7 @@ class Measured:
 @click.option("--texts", "count", default=1000, show_default=True, help="To fit to.")
 @click.option("--pairs", "pair_count", default=200, show_default=True, help="Of STS-B dev.")
 @click.option("--features", type=click.Choice(list(FEATURE_SETS)), default="top", show_default=True)
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 def main(
     server: str, data: Path, count: int, pair_count: int, features: str, model_name: str
 ) -> None:

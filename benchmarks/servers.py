@@ -12,7 +12,7 @@ from benchmarks.pairs import make_pairs, pairs_a_second
 from similarity.api import compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
-from similarity.models.loader import DEFAULT_MODEL, load_model
+from similarity.models.loader import EMBEDDED, load_model
 
 # Pairs in flight at a time, and how many pairs are timed so.
 SETTINGS = ((1, 4), (8, 16), (64, 64))
@@ -20,7 +20,7 @@ SETTINGS = ((1, 4), (8, 16), (64, 64))
 
 @click.command()
 @click.option("--server", required=True, help="Address of one or more servers.")
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 def main(server: str, model_name: str) -> None:
     """Print pairs a second at several numbers of pairs in flight."""
     ways = {"server": load_model(server), "in process": load_model(model_name)}

@@ -16,7 +16,7 @@ from eval.pair_files import ScoredPair
 from eval.protocol import spearman
 from eval.unlabelled import read_unlabelled
 from similarity.cli.options import open_model
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import EMBEDDED
 from similarity.prompts import PROMPTS
 from similarity.vectors import MeaningVectors, VectorConfig, fit
 from similarity.vectors.config import FEATURE_SETS
@@ -50,7 +50,7 @@ MASS_TEXTS = 200
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--corpus", "files", type=click.Path(path_type=Path, exists=True), multiple=True)
 @click.option("--texts", "count", default=3000, show_default=True, help="To fit to, at most.")
-@click.option("--model", "model_name", default=DEFAULT_MODEL, show_default=True)
+@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 @click.option("--config", "names", default=tuple(CONFIGS), multiple=True)
 def main(
     data: Path, files: Sequence[Path], count: int, model_name: str, names: Sequence[str]

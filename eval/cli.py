@@ -16,10 +16,10 @@ from eval.methods.baselines import BASELINES
 from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.pair_files import Columns
-from eval.plan import Plan, make_methods
-from eval.progress import progress_lines
+from eval.plan import Methods, Plan
+from eval.progress import RunProgress
 from eval.report_cli import report
-from eval.run import TRAJECTORIES, run
+from eval.run import FITTED, TRAJECTORIES, run
 from eval.store import CachedModel
 from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
@@ -136,22 +136,24 @@ def sts(
     pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     model = CachedModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
-    methods, left_out = make_methods(
-        Setting(model=model, config=config, unlabelled=texts.texts),
-        _seeds(seeds, config.sampling.seed),
-        _others(baselines, extra, sentence_transformer_id),
-    )
-    plan = Plan(
-        fingerprint=Fingerprint(model.info, config),
-        tasks=pairs,
-        methods=methods,
-        left_out=left_out,
-        unlabelled=texts.to_dict(),
-        keep_rows=log_likelihoods,
-        resamples=resamples,
-    )
-    advance = progress_lines(plan)
-    results = run(out, plan, model, advance)
+    numbers = _seeds(seeds, config.sampling.seed)
+    with RunProgress() as progress:
+        setting = Setting(
+            model=model,
+            config=config,
+            unlabelled=texts.texts,
+            kept=out / FITTED,
+            progress=progress.stage,
+        )
+        plan = Plan(
+            fingerprint=Fingerprint(model.info, config),
+            tasks=pairs,
+            methods=Methods(setting, numbers, _others(baselines, extra, sentence_transformer_id)),
+            unlabelled=texts.to_dict(),
+            keep_rows=log_likelihoods,
+            resamples=resamples,
+        )
+        results = run(out, plan, model, progress)
     click.echo(f"wrote {out}", err=True)
     if as_json:
         click.echo(json.dumps(results, allow_nan=False))
@@ -192,7 +194,8 @@ def ablate(
     pairs = spread(load_task(task, Source(data)), limit)
     model = open_model(model_name, device, dtype)
 
-    found = run_ablation(out, model, task, pairs, config, progress_lines)
+    with RunProgress() as progress:
+        found = run_ablation(out, model, task, pairs, config, progress)
     click.echo(json.dumps(found["spearman"], indent=1))
     click.echo(f"wrote {out}", err=True)
 

@@ -4,8 +4,10 @@ The work is cut into fixed chunks, so that a chunk sees the same batch whenever 
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from eval.methods.base import Factory, Method, Setting
@@ -29,6 +31,78 @@ class Chunk:
     pairs: Sequence[ScoredPair]
 
 
+class Methods:
+    """The methods of a run by name, each made when its turn comes: some fit for minutes.
+
+    Parameters
+    ----------
+    seeds
+        The trajectories are sampled anew with each; the first keeps the plain name.
+    others
+        What makes the methods beside them.
+
+    Attributes
+    ----------
+    settings
+        Of those whose turn has come, now or in an earlier process.
+    left_out
+        Those that there are none of for this model or setting, with the reason.
+    """
+
+    def __init__(
+        self, setting: Setting, seeds: Sequence[int], others: Mapping[str, Factory]
+    ) -> None:
+        self._setting = setting
+        self._factories: dict[str, Factory] = {
+            METHOD if seed == seeds[0] else f"{OTHER_SEED}{seed}": partial(_seeded, seed=seed)
+            for seed in seeds
+        } | dict(others)
+        self._made: dict[str, Method] = {}
+        self.settings: dict[str, Any] = {}
+        self.left_out: dict[str, str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """All that are planned, in the order of the table."""
+        return list(self._factories)
+
+    @property
+    def used(self) -> list[str]:
+        """Those whose turn has come and that are not left out, in the order of the table."""
+        return [name for name in self._factories if name in self.settings]
+
+    def is_made(self, name: str) -> bool:
+        """Whether a method's turn has come in this process."""
+        return name in self._made
+
+    def made(self, name: str) -> Method | None:
+        """Return a method, made now if it is not yet, or None where there is none.
+
+        Raises
+        ------
+        ConfigError
+            If an earlier process had another of that name; the message says what differs.
+        """
+        if name in self._made or name in self.left_out:
+            return self._made.get(name)
+        try:
+            method = self._factories[name](self._setting)
+        except (UnsupportedError, MissingDependencyError, ConfigError) as error:
+            if name in self.settings:
+                # An earlier process had it.
+                raise
+            self.left_out[name] = str(error)
+            return None
+        settings = json.loads(json.dumps(method.settings, sort_keys=True))
+        if settings != self.settings.setdefault(name, settings):
+            raise ConfigError(
+                f"{name} is {json.dumps(settings)}, and in this run it was "
+                f"{json.dumps(self.settings[name])}; repeat what it was begun with"
+            )
+        self._made[name] = method
+        return method
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A run, before anything is scored.
@@ -37,10 +111,10 @@ class Plan:
     ----------
     fingerprint
         Of the model and the setting of the trajectories.
-    tasks, methods
+    tasks
         By name, in the order of the table.
-    left_out
-        Methods that there are none of for this model or setting, with the reason.
+    methods
+        In the order of the table; each is made when its turn comes.
     unlabelled
         What statistics were fitted on, for the record.
     keep_rows
@@ -51,8 +125,7 @@ class Plan:
 
     fingerprint: Fingerprint[ComparisonConfig]
     tasks: Mapping[str, Sequence[ScoredPair]]
-    methods: Mapping[str, Method]
-    left_out: Mapping[str, str]
+    methods: Methods
     unlabelled: Mapping[str, Any]
     keep_rows: bool = False
     resamples: int = 1000
@@ -66,8 +139,7 @@ class Plan:
                 name: {"pairs": len(pairs), "sha256": _digest(pairs)}
                 for name, pairs in self.tasks.items()
             },
-            "methods": {name: method.settings for name, method in self.methods.items()},
-            "left_out": dict(self.left_out),
+            "methods": dict.fromkeys(self.methods.names, "planned"),
             "unlabelled": dict(self.unlabelled),
             "chunk": CHUNK,
             "log_likelihoods": self.keep_rows,
@@ -77,32 +149,13 @@ class Plan:
     def chunks(self) -> Iterator[Chunk]:
         """Give the work in order: task by task, each by all methods."""
         for task, pairs in self.tasks.items():
-            for method in self.methods:
+            for method in self.methods.names:
                 for start in range(0, len(pairs), CHUNK):
                     yield Chunk(method, task, start, pairs[start : start + CHUNK])
 
 
-def make_methods(
-    setting: Setting, seeds: Sequence[int], others: Mapping[str, Factory]
-) -> tuple[dict[str, Method], dict[str, str]]:
-    """Return the methods by name, and why those left out are left out.
-
-    Parameters
-    ----------
-    seeds
-        The trajectories are sampled anew with each; the first keeps the plain name.
-    """
-    methods: dict[str, Method] = {}
-    left_out: dict[str, str] = {}
-    for seed in seeds:
-        name = METHOD if seed == seeds[0] else f"{OTHER_SEED}{seed}"
-        methods[name] = trajectories(replace(setting, config=with_seed(setting.config, seed)))
-    for name, make in others.items():
-        try:
-            methods[name] = make(setting)
-        except (UnsupportedError, MissingDependencyError, ConfigError) as error:
-            left_out[name] = str(error)
-    return methods, left_out
+def _seeded(setting: Setting, seed: int) -> Method:
+    return trajectories(replace(setting, config=with_seed(setting.config, seed)))
 
 
 def with_seed(config: ComparisonConfig, seed: int) -> ComparisonConfig:

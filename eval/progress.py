@@ -1,46 +1,129 @@
-"""Tells on standard error, also in a file of a batch job, how far a run is."""
+"""Tells on standard error how far a run is: as a bar on a terminal, else as lines now and then."""
 
+import sys
 import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
 import click
 
-from eval.methods.scorers import ScorerMethod
 from eval.plan import Chunk, Plan
-from eval.run import Advance
+from similarity.cli.progress import status_bar
+from similarity.models.base import Advance
 
 # Seconds between two lines.
 EVERY = 30.0
 
 
-def progress_lines(plan: Plan) -> Advance:
-    """Return what prints now and then how far the plan is and how long the rest will last.
+class RunProgress:
+    """How far a run is, how fast it goes and how long the rest will last.
 
-    The time left is that of the trajectories' pairs: next to them most else takes little.
+    The methods differ by orders of magnitude, so the rest is estimated by each method's own speed,
+    and by the mean of the others where it has none yet.
     """
-    slow = {
-        name
-        for name, method in plan.methods.items()
-        if isinstance(method, ScorerMethod) and method.samples
-    }
-    total = sum(map(len, plan.tasks.values())) * len(slow)
-    began = last = time.monotonic()
-    done = before = 0
-    announced = True
 
-    def advance(chunk: Chunk, earlier: bool) -> None:
-        nonlocal done, before, last, announced
-        pairs = len(chunk.pairs) if chunk.method in slow else 0
+    def __init__(self) -> None:
+        self._closing = ExitStack()
+        self._show: Callable[[str, int, int], None] = _lines()
+        self._planned: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._scored: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()
+        self._told = False
+        self._last = time.monotonic()
+        self._doing = ""
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._show = self._closing.enter_context(status_bar())
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._closing.close()
+
+    def begin(self, plan: Plan) -> None:
+        """Take up a run; what earlier processes did of it is told by `advance`."""
+        tasks = plan.tasks.values()
+        self._planned = Counter({name: sum(map(len, tasks)) for name in plan.methods.names})
+        self._scored, self._before = Counter(), Counter()
+        self._seconds.clear()
+        self._told, self._last = False, time.monotonic()
+
+    def preparing(self, method: str) -> None:
+        """Tell that a method's turn has come."""
+        self._doing = f"preparing {method}"
+        self._tell()
+
+    def left_out(self, method: str) -> None:
+        """Take a method out of what is left to do."""
+        del self._planned[method]
+
+    def stage(self, stage: str, texts: int) -> Advance:
+        """Follow a stage within a method; the `Progress` of its scorer."""
+        doing, done = self._doing, 0
+
+        def advance(finished: int) -> None:
+            nonlocal done
+            done += finished
+            self._doing = f"{doing} ({stage}, {done}{f' of {texts}' if texts else ''} texts)"
+            self._tell()
+            self._doing = doing
+
+        return advance
+
+    def scoring(self, chunk: Chunk) -> None:
+        """Tell that a chunk is begun."""
+        self._doing = f"{chunk.task}, {chunk.method}"
+        self._last = time.monotonic()
+
+    def advance(self, chunk: Chunk, earlier: bool) -> None:
+        """Take in a chunk that is done, in this process or in an earlier one."""
         if earlier:
-            before, announced = before + pairs, False
+            self._before[chunk.method] += len(chunk.pairs)
             return
-        if not announced:
-            click.echo(f"going on: {before} of {total} pairs are there", err=True)
-        now, done, announced = time.monotonic(), done + pairs, True
+        if self._before and not self._told:
+            there, total = self._before.total(), self._planned.total()
+            click.echo(f"going on: {there} of {total} pairs are there", err=True)
+        self._told = True
+        self._scored[chunk.method] += len(chunk.pairs)
+        self._seconds[chunk.method] += time.monotonic() - self._last
+        self._tell()
+
+    def _tell(self) -> None:
+        done = self._before.total() + self._scored.total()
+        total = self._planned.total()
+        speed = self._scored.total() / max(sum(self._seconds.values()), 1e-9)
+        rate = f", {speed:.3g} pairs/s{self._left()}" if self._scored else ""
+        self._show(f"{self._doing}: {done} of {total} pairs{rate}", done, total)
+
+    def _left(self) -> str:
+        """Return how long the rest will last, in words."""
+        mean = sum(self._seconds.values()) / self._scored.total()
+        seconds = sum(
+            (planned - self._before[name] - self._scored[name])
+            * (self._seconds[name] / self._scored[name] if self._scored[name] else mean)
+            for name, planned in self._planned.items()
+        )
+        return f", {seconds / 60:.0f} min left" if seconds >= 60 else f", {seconds:.0f} s left"
+
+
+def _lines() -> Callable[[str, int, int], None]:
+    """Return what prints a line if the last one is long enough ago."""
+    last = time.monotonic()
+
+    def show(line: str, _done: int, _total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
         if now - last > EVERY:
             last = now
-            rate = done / (now - began)
-            left = f", {(total - before - done) / rate / 60:.0f} min left" if pairs else ""
-            scored = f"{before + done} of {total} pairs"
-            click.echo(f"{chunk.task}, {chunk.method}: {scored}{left}", err=True)
+            click.echo(line, err=True)
 
-    return advance
+    return show

@@ -41,7 +41,7 @@ class Scored:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Give what is written of each pair."""
-        methods = list(self._plan.methods)
+        methods = self._plan.methods.used
         for task, pairs in self._plan.tasks.items():
             for index, pair in enumerate(pairs):
                 scores = {method: self._scores[method, task][index] for method in methods}
@@ -62,11 +62,13 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
     tasks = header.pop("tasks")
     for task, content in tasks.items():
         content["methods"] = {
-            name: _of_method(plan, scored, summed, task, name) for name in plan.methods
+            name: _of_method(plan, scored, summed, task, name) for name in plan.methods.used
         }
     return {
         **header,
         "tasks": tasks,
+        "methods": {name: plan.methods.settings[name] for name in plan.methods.used},
+        "left_out": plan.methods.left_out,
         "averages": _averages(plan, summed),
         "seeds": _seeds(plan, summed),
     }
@@ -80,7 +82,7 @@ def _summed(plan: Plan, scored: Scored, task: str) -> dict[str, dict[str, Aggreg
     # By the task's name, so that a task has the same resamples whichever tasks are beside it.
     seed = int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "little")
     drawn = judged.resamples(plan.resamples, seed)
-    return {name: aggregates(judged, scored.of(name, task), drawn) for name in plan.methods}
+    return {name: aggregates(judged, scored.of(name, task), drawn) for name in plan.methods.used}
 
 
 def _judged(plan: Plan, task: str) -> Judged:
@@ -122,7 +124,7 @@ def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
     if not set(SEVEN) <= summed.keys():
         return {}
     found = {}
-    for method in plan.methods:
+    for method in plan.methods.used:
         mean = {
             name: Aggregate.mean([summed[task][method][name] for task in SEVEN])
             for name in AGGREGATES
@@ -141,7 +143,7 @@ def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
 
 def _seeds(plan: Plan, summed: Summed) -> dict[str, Any]:
     """Return mean and standard deviation over the seeds of the trajectories, if several."""
-    names = [name for name in plan.methods if name == METHOD or name.startswith(OTHER_SEED)]
+    names = [name for name in plan.methods.used if name == METHOD or name.startswith(OTHER_SEED)]
     if len(names) < 2:
         return {}
     found = {}

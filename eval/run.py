@@ -1,13 +1,14 @@
 """Does a plan's work, chunk by chunk, in a folder from which a killed run goes on."""
 
 import json
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.methods.base import Method
 from eval.methods.scorers import ScorerMethod, negated
 from eval.plan import Chunk, Plan
+from eval.progress import RunProgress
 from eval.results import Scored, results
 from eval.scores import write_scores
 from eval.store import CachedModel
@@ -17,12 +18,14 @@ from similarity.storage.files import replace_file
 from similarity.storage.journal import Journal
 
 JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
+# Where what methods fit is kept.
+FITTED = "fitted"
 
-# Called with each chunk that is done, and whether an earlier process had done it.
-Advance = Callable[[Chunk, bool], None]
+# Of the journal: the scores of a chunk, or what became of a method when its turn came.
+Entry = dict[str, Any]
 
 
-def run(folder: Path, plan: Plan, model: CachedModel, advance: Advance) -> dict[str, Any]:
+def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> dict[str, Any]:
     """Score all pairs of the plan by all its methods; write and return the results.
 
     What is in the folder is not done again. A chunk is on disk before the next is begun.
@@ -39,30 +42,68 @@ def run(folder: Path, plan: Plan, model: CachedModel, advance: Advance) -> dict[
     ConfigError
         If the folder is of another plan; the message says what differs.
     """
-    chunks = list(plan.chunks())
+    progress.begin(plan)
     with Journal.open(folder / JOURNAL, plan.header()) as journal:
-        entries = list(journal.entries())
-        model.load(len(entries))
-        for chunk in chunks[: len(entries)]:
-            advance(chunk, True)
-        for number, chunk in islice(enumerate(chunks), len(entries), None):
-            entry = _scored(plan, chunk)
-            # First: a chunk that counts as done has its trajectories on disk.
-            model.save(number)
-            journal.append(entry)
-            entries.append(entry)
-            advance(chunk, False)
-        scored = _collect(plan, chunks, entries)
+        earlier = _earlier(plan, journal.entries())
+        done: list[tuple[Chunk, Entry]] = []
+        loaded = False
+        for number, chunk in enumerate(plan.chunks()):
+            if chunk.method in plan.methods.left_out:
+                continue
+            entry = next(earlier, None)
+            if entry is None and not loaded:
+                model.load(number)
+                loaded = True
+            if entry is not None:
+                progress.advance(chunk, True)
+            elif (method := _prepared(plan, chunk.method, journal, progress)) is not None:
+                progress.scoring(chunk)
+                entry = _scored(plan, method, chunk)
+                # First: a chunk that counts as done has its trajectories on disk.
+                model.save(number)
+                journal.append(entry)
+                progress.advance(chunk, False)
+            if entry is not None:
+                done.append((chunk, entry))
+        scored = _collect(plan, done)
         content = results(plan, scored)
         write_scores(folder, scored.lines())
         write_json(folder / RESULTS, content)
     return content
 
 
-def _scored(plan: Plan, chunk: Chunk) -> dict[str, Any]:
-    method = plan.methods[chunk.method]
+def _earlier(plan: Plan, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Return the entries of chunks, when the plan has taken in what is known of its methods."""
+    chunks = []
+    for entry in entries:
+        if "scores" in entry:
+            chunks.append(entry)
+        elif "left_out" in entry:
+            plan.methods.left_out[entry["method"]] = entry["left_out"]
+        else:
+            plan.methods.settings[entry["method"]] = entry["settings"]
+    return iter(chunks)
+
+
+def _prepared(plan: Plan, name: str, journal: Journal, progress: RunProgress) -> Method | None:
+    """Return a method; whether there is one, and with which settings, is written down first."""
+    methods = plan.methods
+    if methods.is_made(name):
+        return methods.made(name)
+    known = name in methods.settings
+    progress.preparing(name)
+    method = methods.made(name)
+    if method is None:
+        progress.left_out(name)
+        journal.append({"method": name, "left_out": methods.left_out[name]})
+    elif not known:
+        journal.append({"method": name, "settings": methods.settings[name]})
+    return method
+
+
+def _scored(plan: Plan, method: Method, chunk: Chunk) -> Entry:
     pairs = [(pair.first, pair.second) for pair in chunk.pairs]
-    entry: dict[str, Any] = {"method": chunk.method, "task": chunk.task, "start": chunk.start}
+    entry: Entry = {"method": chunk.method, "task": chunk.task, "start": chunk.start}
     if plan.keep_rows and isinstance(method, ScorerMethod):
         found = method.compare(pairs)
         rows = [c.log_likelihoods.tolist() for c in found if isinstance(c, Comparison)]
@@ -71,9 +112,9 @@ def _scored(plan: Plan, chunk: Chunk) -> dict[str, Any]:
     return entry | {"scores": method.score(pairs)}
 
 
-def _collect(plan: Plan, chunks: Sequence[Chunk], entries: Sequence[dict[str, Any]]) -> Scored:
+def _collect(plan: Plan, done: Sequence[tuple[Chunk, Entry]]) -> Scored:
     scored = Scored(plan)
-    for chunk, entry in zip(chunks, entries, strict=True):
+    for chunk, entry in done:
         scored.add(chunk, entry["scores"], entry.get("log_likelihoods"))
     return scored
 

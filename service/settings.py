@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
-from similarity.models.loader import DEFAULT_MODEL
+from similarity.models.loader import default_model
 
 MEBIBYTE = 2**20
 
@@ -26,8 +26,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRAJSIM_", frozen=True, extra="forbid")
 
     model: str = Field(
-        DEFAULT_MODEL,
-        description="'embedded', 'toy', a folder, a hub id, or addresses of vLLM servers.",
+        default_factory=default_model,
+        description="'smollm2', 'embedded', 'toy', a folder, a GGUF file, a hub id, or addresses "
+        "of vLLM servers; else smollm2 where it is installed.",
     )
     device: str = Field("auto", description="auto, cpu or cuda.")
     dtype: str = Field("auto", description="auto, float32, float16 or bfloat16.")

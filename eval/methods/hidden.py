@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from eval.kept import kept_whitening
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Embed, Vectors, fit_whitening
 from eval.methods.texts import identity, opening_length, unlabelled_texts
@@ -12,6 +13,7 @@ from similarity.arrays import Rows
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
+from similarity.vectors.whitening import Whitening
 
 # λ of the whitening, fixed beforehand: choosing it on judgements would be training.
 SHRINKAGE = 0.1
@@ -61,7 +63,6 @@ def whitened_hidden_states(
         texts = unlabelled_texts(setting, f"the whitening of the {pool}")
         prompt = setting.config.prompt
         embed = _embedder(setting.model, prompt, POOLS[pool])
-        whitening = fit_whitening(embed, texts, shrinkage, rank)
         settings = {
             "pool": pool,
             "prompt": asdict(prompt),
@@ -69,6 +70,12 @@ def whitened_hidden_states(
             "rank": rank,
             "fitted on": identity(texts),
         }
+
+        def fitted() -> Whitening:
+            advance = setting.progress("fitting", len(texts))
+            return fit_whitening(embed, texts, shrinkage, rank, advance)
+
+        whitening = kept_whitening(setting, settings, fitted)
         return Cosine(lambda texts: whitening.apply(embed(texts)), settings)
 
     return make

@@ -5,17 +5,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from eval.kept import kept_vectors
 from eval.methods.base import Factory, Method, Pair, Setting
-from eval.methods.texts import unlabelled_texts
+from eval.methods.texts import identity, unlabelled_texts
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.pipeline import TrajectoryScorer
 from similarity.presets import FAST, PRESETS
 from similarity.prompts import PROMPTS
 from similarity.results import Score
-from similarity.scorer import Scorer
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.fitting import fit
+from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.shipped import GENERAL, open_vectors
 
@@ -31,18 +33,14 @@ WHITENED, BANK_TEXTS = "whitened-cosine", 6
 class ScorerMethod(Method):
     """Minus the distance that a scorer gives."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, progress: Progress = no_progress) -> None:
         self.scorer = scorer
+        self._progress = progress
         self.settings: dict[str, Any] = scorer.fingerprint.config.to_dict()
-
-    @property
-    def samples(self) -> bool:
-        """Whether it samples trajectories of each text, which takes by far the longest."""
-        return isinstance(self.scorer, TrajectoryScorer)
 
     def compare(self, pairs: Sequence[Pair]) -> Sequence[Score]:
         """Return the library's score of each pair."""
-        return self.scorer.score(pairs)
+        return self.scorer.score(pairs, self._progress)
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         """Return minus the distance of each pair, so that more alike is higher."""
@@ -56,7 +54,7 @@ def negated(distance: float) -> float:
 
 def trajectories(setting: Setting) -> ScorerMethod:
     """Return the comparison by trajectories with the run's own settings."""
-    return ScorerMethod(TrajectoryScorer(setting.model, setting.config))
+    return ScorerMethod(TrajectoryScorer(setting.model, setting.config), setting.progress)
 
 
 def prompted(setting: Setting, prompt: str) -> Method:
@@ -93,7 +91,8 @@ def general_vectors(*groups: str) -> Factory:
 
     def make(setting: Setting) -> Method:
         vectors = open_vectors(GENERAL, setting.model)
-        return ScorerMethod(VectorScorer(vectors.only(*groups) if groups else vectors))
+        chosen = vectors.only(*groups) if groups else vectors
+        return ScorerMethod(VectorScorer(chosen), setting.progress)
 
     return make
 
@@ -105,9 +104,14 @@ def domain_vectors(config: VectorConfig, *groups: str) -> Factory:
     def make(setting: Setting) -> Method:
         texts = unlabelled_texts(setting, "meaning vectors")
         full_stop = setting.config.prompt.full_stop
-        prompt = replace(chosen.prompt, full_stop=full_stop)
-        vectors = fit(setting.model, texts, replace(chosen, prompt=prompt))
-        return ScorerMethod(VectorScorer(vectors))
+        config = replace(chosen, prompt=replace(chosen.prompt, full_stop=full_stop))
+
+        def fitted() -> MeaningVectors:
+            return fit(setting.model, texts, config, setting.progress("fitting", len(texts)))
+
+        fitted_to = {"vectors": config.to_dict(), "texts": identity(texts)}
+        vectors = kept_vectors(setting, fitted_to, fitted)
+        return ScorerMethod(VectorScorer(vectors), setting.progress)
 
     return make
 

@@ -12,7 +12,7 @@ from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.fields import Setting
 from similarity.models.base import LanguageModel
-from similarity.models.loader import DEFAULT_MODEL, DEVICES, DTYPES, LoadOptions, load_model
+from similarity.models.loader import DEVICES, DTYPES, LoadOptions, default_model, load_model
 from similarity.models.memory import keep_large_buffers
 from similarity.presets import PRESETS
 from similarity.prompts import Prompt
@@ -71,10 +71,11 @@ _MODEL_OPTIONS = (
     click.option(
         "--model",
         "model_name",
-        default=DEFAULT_MODEL,
-        show_default=True,
-        help="Use this model: 'embedded', 'toy', a folder, a hub id, a vLLM server's URL, or "
-        "'vllm:' and an id.",
+        envvar="TRAJSIM_MODEL",
+        default=default_model,
+        show_default="smollm2 where installed, else embedded",
+        help="Use this model: 'smollm2', 'embedded', 'toy', a folder, a GGUF file, a hub id, a "
+        "vLLM server's URL, or 'vllm:' and an id.",
     ),
     click.option(
         "--device",

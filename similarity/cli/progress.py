@@ -4,11 +4,12 @@ What takes less than two seconds shows nothing.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock, Timer
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -77,6 +78,18 @@ def working(what: str) -> Iterator[None]:
     ) as display:
         display.add_task(what, total=None)
         yield
+
+
+@contextmanager
+def status_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows a line of its caller's, what is done and what there is to do."""
+    with _display(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()) as display:
+        task = display.add_task("")
+
+        def show(line: str, done: int, total: int) -> None:
+            display.update(task, description=escape(line), completed=done, total=total)
+
+        yield show
 
 
 def _columns() -> tuple[ProgressColumn, ...]:

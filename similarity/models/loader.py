@@ -3,21 +3,28 @@
 A backend is one module and one row of BACKENDS.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from similarity.errors import ConfigError
+from similarity.models import wheel
 from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
+from similarity.models.model_files import WEIGHTS
+
+logger = logging.getLogger(__name__)
 
 EMBEDDED_PATH = Path(__file__).parent / "embedded"
 EMBEDDED = "embedded"
-DEFAULT_MODEL = EMBEDDED
+SMOLLM2_ASSETS = Path(__file__).parent / "smollm2"
+SMOLLM2 = "smollm2"
 # Names of models that are the same wherever they are had from.
-PACKAGED = frozenset({EMBEDDED})
+PACKAGED = frozenset({EMBEDDED, SMOLLM2})
 # Before the id of a model that vLLM's engine runs in this process.
 OFFLINE = "vllm:"
 
@@ -78,22 +85,52 @@ def is_address(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
+def gguf_files(folder: Path) -> list[Path]:
+    """Return the GGUF files of a folder that has no weights of transformers beside them."""
+    if not folder.is_dir() or any((folder / name).exists() for name in WEIGHTS):
+        return []
+    return sorted(folder.glob("*.gguf"))
+
+
+def is_gguf(name: str) -> bool:
+    """Tell whether a model's name is a GGUF file, or a folder of such."""
+    return name.endswith(".gguf") or bool(gguf_files(Path(name)))
+
+
 # The first that matches is taken.
 BACKENDS = (
     Backend(matches=EMBEDDED.__eq__, module="similarity.models.local", load="load_embedded"),
+    Backend(matches=SMOLLM2.__eq__, module="similarity.models.converted"),
     Backend(matches="toy".__eq__, module="similarity.models.toy"),
     Backend(matches=is_address, module="similarity.models.vllm_server.loader", examine="examine"),
     Backend(matches=lambda name: name.startswith(OFFLINE), module="similarity.models.vllm_offline"),
+    Backend(matches=is_gguf, module="similarity.models.gguf"),
     # The folder of a model, or its id on a hub.
     Backend(matches=lambda _name: True, module="similarity.models.local"),
 )
 
 
-def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) -> LanguageModel:
+@cache
+def default_model() -> str:
+    """Return the name of the model that is used where none is given.
+
+    Where that can only be the small one in the package, a warning says so, once.
+    """
+    if wheel.is_available():
+        return SMOLLM2
+    logger.warning(
+        "the default model is 'embedded', which is small: for one that knows the language, %s",
+        wheel.INSTALL,
+    )
+    return EMBEDDED
+
+
+def load_model(name: str | None = None, options: LoadOptions | None = None) -> LanguageModel:
     """Load a model by name: a name in the table, a path, a hub id, or an address.
 
-    "embedded" and "toy" are in the package; "http://host:8000" is a vLLM server, and "vllm:"
-    before a path or an id runs vLLM's engine in this process.
+    "embedded" and "toy" are in the package, "smollm2" is in a wheel of its own; without a name it
+    is `default_model`. "http://host:8000" is a vLLM server, and "vllm:" before a path or an id
+    runs vLLM's engine in this process. A path may be that of a GGUF file.
 
     Raises
     ------
@@ -106,6 +143,7 @@ def load_model(name: str = DEFAULT_MODEL, options: LoadOptions | None = None) ->
     ConfigError
         If an option is unknown.
     """
+    name = default_model() if name is None else name
     backend = _backend(name)
     model: LanguageModel = backend.function(backend.load)(name, options or LoadOptions())
     return model

@@ -225,22 +225,57 @@ def load_local(
     ModelError
         If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
-    place = _device(device)
-    chosen = "float32" if dtype == "auto" and place.type == "cpu" else dtype
     folder = Path(source)
-    module, tokenizer = load_pretrained(source, dtype=chosen)
-    with one_line(source), torch.inference_mode():
-        network = Network(module.to(place))
+    module, tokenizer = load_pretrained(source, dtype=dtype_on(device, dtype))
+    return local_model(
+        module,
+        tokenizer,
+        name=name or (folder.resolve().name if folder.is_dir() else source),
+        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+        device=device,
+        assets=folder if folder.is_dir() else None,
+    )
+
+
+def local_model(
+    module: Any,
+    tokenizer: Any,
+    *,
+    name: str,
+    revision: str,
+    device: str,
+    assets: Path | None,
+) -> LocalModel:
+    """Return the model of a network and a tokenizer that were loaded, on a device.
+
+    Raises
+    ------
+    ModelError
+        If the network cannot be read, or its numbers cannot be right.
+    """
+    with one_line(name), torch.inference_mode():
+        network = Network(module.to(_device(device)))
         for check in try_network(network):
             if check.error is not None:
                 raise check.error
         info = ModelInfo(
-            name=name or (folder.resolve().name if folder.is_dir() else source),
-            revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+            name=name,
+            revision=revision,
             dtype=str(module.dtype).removeprefix("torch."),
             context_length=context_length(network, tokenizer),
         )
-        return LocalModel(network, tokenizer, info, folder if folder.is_dir() else None)
+        return LocalModel(network, tokenizer, info, assets)
+
+
+def dtype_on(device: str, dtype: str) -> str:
+    """Return the type of weights to load: "auto" is float32 on a CPU, the model's own elsewhere.
+
+    Raises
+    ------
+    ModelError
+        If there is no such device.
+    """
+    return "float32" if dtype == "auto" and _device(device).type == "cpu" else dtype
 
 
 def _device(name: str) -> torch.device:

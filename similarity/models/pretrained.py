@@ -7,7 +7,9 @@ for; here both are errors, and every failure is one line.
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from similarity.errors import (
     TrajsimError,
     WrongAnswerError,
 )
-from similarity.models.model_files import check_folder
+from similarity.models.model_files import check_file, check_folder
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +40,19 @@ _FOREIGN = re.compile(
 )
 
 
-def load_pretrained(source: str, *, dtype: str) -> tuple[Any, Any]:
+def load_pretrained(
+    source: str, *, dtype: str, gguf_file: str | None = None, bars: bool = False
+) -> tuple[Any, Any]:
     """Load network and tokenizer from a folder or a hub id; remote code is never run.
 
     Parameters
     ----------
     dtype
         Of the weights, for example "float32"; "auto" is that of the checkpoint.
+    gguf_file
+        Name of a GGUF file in the folder, whose weights are dequantised.
+    bars
+        Show transformers' own progress bars.
 
     Raises
     ------
@@ -55,11 +63,16 @@ def load_pretrained(source: str, *, dtype: str) -> tuple[Any, Any]:
     MissingDependencyError
         If the checkpoint is quantised, and the library for that is not installed.
     """
-    folder = Path(source)
-    if folder.is_dir():
+    folder, where = Path(source), dict[str, Any]()
+    if gguf_file is not None:
+        _check_gguf(folder / gguf_file)
+        where = {"gguf_file": gguf_file}
+    elif folder.is_dir():
         check_folder(folder)
-    where = {} if folder.is_dir() else _on_hub(source)
-    with one_line(source), _quiet():
+    else:
+        where = _on_hub(source)
+    named = source if gguf_file is None else str(folder / gguf_file)
+    with one_line(named), quiet(bars):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, **where
         )
@@ -73,8 +86,23 @@ def load_pretrained(source: str, *, dtype: str) -> tuple[Any, Any]:
             **where,
         )
     module, told = loaded
-    check_weights(source, module, told)
+    if gguf_file is not None:
+        # What is loaded is quantised no more.
+        del module.config.quantization_config
+    check_weights(named, module, told)
     return module, tokenizer
+
+
+def _check_gguf(path: Path) -> None:
+    """Raise an error unless the file is a GGUF file, and can be read with what is installed."""
+    check_file(path)
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ModelError(f"{path} is no GGUF file; copy it again")
+    if missing := [name for name in ("gguf", "accelerate") if find_spec(name) is None]:
+        raise MissingDependencyError(
+            f"a GGUF file needs {' and '.join(missing)}: pip install {' '.join(missing)}"
+        )
 
 
 def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
@@ -128,8 +156,8 @@ def _wrong(source: str, names: Iterable[str], found: str) -> WrongAnswerError:
 
 @torch.inference_mode()
 def _is_finite(weight: torch.Tensor) -> bool:
-    # A sum is not finite where one of its terms is not; narrow types could run over.
-    return bool(weight.sum(dtype=torch.float64).isfinite())
+    # One pass in the weight's own type: NaN is both the least and the greatest of any numbers.
+    return all(bool(end.isfinite()) for end in torch.aminmax(weight))
 
 
 def _name(key: Any) -> str:
@@ -168,7 +196,7 @@ def one_line(source: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingDependencyError(f"cannot load {source}: {_line(error)}") from error
     except Exception as error:
-        if Path(source).is_dir():
+        if Path(source).exists():
             raise ModelError(f"cannot load {source}: {_line(error)}") from error
         raise _not_found(source, error) from error
 
@@ -187,15 +215,19 @@ def _line(error: object) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Load without transformers' own bars and tables: what is wrong is an error here."""
+def quiet(bars: bool = False) -> Iterator[None]:
+    """Load or save without transformers' own bars and tables: what is wrong is an error here."""
     log: Any = transformers.utils.logging
     level, shown = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-        if shown:
-            log.enable_progress_bar()
+    with ExitStack() as stack:
+        if not bars:
+            log.disable_progress_bar()
+            # The bar of dequantising heeds no setting; errors are raised, never printed.
+            stack.enter_context(redirect_stderr(StringIO()))
+        try:
+            yield
+        finally:
+            log.set_verbosity(level)
+            if shown:
+                log.enable_progress_bar()

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,33 @@ def replace_file(path: Path, write: Writer) -> None:
     with temporary_beside(path) as temporary:
         write(temporary)
         temporary.replace(path)
+
+
+def make_folder(path: Path, write: Writer) -> None:
+    """Fill a folder under another name, then rename it: nobody ever sees a part of it.
+
+    Where another process was quicker, its folder is kept: both made the same.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        temporary.mkdir()
+        write(temporary)
+        for file in temporary.iterdir():
+            _to_disk(file)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _to_disk(file: Path) -> None:
+    """Wait until what was written would outlast a loss of power."""
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 @contextmanager

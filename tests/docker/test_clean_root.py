@@ -19,7 +19,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from similarity.models.loader import EMBEDDED_PATH
 from similarity.version import __version__
 from tests.conftest import ROOT
 from tests.docker.conftest import need
@@ -28,7 +27,6 @@ from tests.service.servers import eventually
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make and to enter a root"),
-    pytest.mark.skipif(not EMBEDDED_PATH.is_dir(), reason="needs the embedded model"),
 ]
 
 SUITE = "bookworm"
@@ -227,7 +225,7 @@ def test_it_serves_from_a_read_only_root_and_stops_on_sigterm(image: Image, free
         assert httpx.post(url, json=body).status_code == 401
         headers = {"authorization": f"Bearer {KEY}"}
         answer = httpx.post(url, json=body, headers=headers, timeout=60).json()
-        assert answer["model"] == "embedded"
+        assert answer["model"] == "smollm2"
         assert 0 < answer["results"][0]["similarity"] < 1
         assert container.stop() == 0, container.said()
     assert not container.healthy(free_port)

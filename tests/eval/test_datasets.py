@@ -169,7 +169,7 @@ def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no route; give a folder"):
         load_task("stsb-test", Source("hub"))
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingDependencyError, match=r"trajsim\[hub\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install datasets"):
         hub.hub_rows(hub.HubSource("a", "b", "c"))
 
 

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 
 from eval import plan
 from eval.cli import evaluate
+from eval.methods import hidden, scorers
 from eval.pair_files import read_pairs
 from eval.scores import NAME, read_scores
 from similarity.config import ComparisonConfig
@@ -127,6 +128,61 @@ def test_a_run_goes_on_after_any_chunk(tmp_path: Path, monkeypatch: pytest.Monke
         assert files(out) == files(whole)
 
 
+def test_a_method_is_made_when_its_turn_comes_and_what_it_fitted_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"text number {i} of many\n" for i in range(40)), encoding="utf-8")
+    out = tmp_path / "run"
+    whitened = ("--no-baselines", "--method", "mean token, whitened")
+    domain = ("--method", "vectors of the domain, trigrams")
+    asked = (*whitened, *domain, "--unlabelled", str(texts))
+    made: list[str] = []
+
+    class Killed(BaseException):
+        pass
+
+    def journal() -> list[dict[str, Any]]:
+        path = out / "journal.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+
+    def fit_whitening(*arguments: Any) -> Any:
+        # What came before it is on disk.
+        assert [(entry["method"], "scores" in entry) for entry in journal()] == [
+            ("trajectories", False),
+            ("trajectories", True),
+        ]
+        made.append("whitening")
+        return fitted(*arguments)
+
+    def fit(*arguments: Any) -> Any:
+        made.append("vectors")
+        raise Killed
+
+    fitted = hidden.fit_whitening
+    monkeypatch.setattr(hidden, "fit_whitening", fit_whitening)
+    with monkeypatch.context() as context:
+        context.setattr(scorers, "fit", fit)
+        with pytest.raises(Killed):
+            invoke(out, *asked, model="embedded")
+    assert made == ["whitening", "vectors"]
+    lines = journal()[:3]
+    (out / "journal.jsonl").write_bytes(
+        b"".join((out / "journal.jsonl").read_bytes().splitlines(keepends=True)[:4])
+    )
+    assert lines[-1]["method"] == "mean token, whitened"
+    assert invoke(out, *asked, model="embedded").exit_code == 0
+    assert made == ["whitening", "vectors"]
+    for file in (out / "fitted").glob("*.npz"):
+        file.write_bytes(file.read_bytes()[:-9])
+    (tmp_path / "other").mkdir()
+    (out / "fitted").rename(tmp_path / "other" / "fitted")
+    monkeypatch.setattr(hidden, "fit_whitening", fitted)
+    again = invoke(tmp_path / "other", *asked, model="embedded")
+    assert again.exit_code == 0, again.output
+    assert files(tmp_path / "other") == files(out)
+
+
 def test_a_baseline_can_be_asked_for_alone(tmp_path: Path) -> None:
     asked = ("--no-baselines", "--method", "word overlap", "--method", "conditional likelihood")
     assert invoke(tmp_path / "some", *asked).exit_code == 0
@@ -157,7 +213,7 @@ def test_a_prompt_beside_none_is_a_run_with_that_prompt(tmp_path: Path) -> None:
     [
         (("--distance", "l2"), "settings.distance is"),
         (("--limit", "4"), "pairs is 4, there 6"),
-        (("--no-baselines",), "methods.word overlap"),
+        (("--no-baselines",), "methods.joint likelihood"),
     ],
 )
 def test_another_run_is_refused(tmp_path: Path, changed: tuple[str, ...], message: str) -> None:

@@ -27,7 +27,7 @@ CONFIG = ComparisonConfig()
 
 @pytest.fixture(scope="module")
 def embedded() -> LocalModel:
-    model = load_model()
+    model = load_model("embedded")
     assert isinstance(model, LocalModel)
     return model
 

@@ -27,7 +27,7 @@ PAIRS = [("a red car", "the sea"), ("the sea", "a red car"), ("the old bird", "t
 
 @pytest.fixture(scope="module")
 def embedded() -> LanguageModel:
-    return load_model()
+    return load_model("embedded")
 
 
 @pytest.fixture(scope="module")

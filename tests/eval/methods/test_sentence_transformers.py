@@ -51,7 +51,7 @@ def test_no_such_encoder(toy_model: ToyModel) -> None:
 
 def test_without_the_library(toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(MissingDependencyError, match=r"install 'trajsim\[sentence-transformers\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install sentence-transformers"):
         sentence_transformer("an/encoder")(Setting(model=toy_model))
 
 

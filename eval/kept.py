@@ -1,0 +1,81 @@
+"""What methods fitted, kept in a run's folder: a run that goes on fits nothing again."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from eval.methods.base import Setting
+from similarity.errors import ConfigError, InputError
+from similarity.storage.files import replace_file
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.storage import load, save
+from similarity.vectors.whitening import Whitening
+
+
+def kept_vectors(
+    setting: Setting, fitted_to: Mapping[str, Any], fit: Callable[[], MeaningVectors]
+) -> MeaningVectors:
+    """Return the vectors that an earlier process fitted, or fit them and keep them.
+
+    Parameters
+    ----------
+    fitted_to
+        All that they depend on besides the model, as plain values.
+    """
+    folder = _place(setting, fitted_to)
+    if folder is None:
+        return fit()
+    try:
+        return load(folder, setting.model)
+    except ConfigError:
+        # None are there, or a part of them is damaged.
+        vectors = fit()
+    save(vectors, folder)
+    return vectors
+
+
+def kept_whitening(
+    setting: Setting, fitted_to: Mapping[str, Any], fit: Callable[[], Whitening]
+) -> Whitening:
+    """Return the whitening that an earlier process fitted, or fit it and keep it.
+
+    Parameters
+    ----------
+    fitted_to
+        All that it depends on besides the model, as plain values.
+    """
+    place = _place(setting, fitted_to)
+    if place is None:
+        return fit()
+    path = place.with_suffix(".npz")
+    try:
+        with np.load(BytesIO(path.read_bytes())) as arrays:
+            return Whitening(mean=arrays["mean"], matrix=arrays["matrix"])
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+        whitening = fit()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, lambda new: _write(new, whitening))
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    return whitening
+
+
+def _place(setting: Setting, fitted_to: Mapping[str, Any]) -> Path | None:
+    if setting.kept is None:
+        return None
+    content = {"model": asdict(setting.model.info), **fitted_to}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return setting.kept / digest[:16]
+
+
+def _write(path: Path, whitening: Whitening) -> None:
+    with path.open("wb") as file:
+        np.savez(file, mean=whitening.mean, matrix=whitening.matrix)

