@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, rankdata, spearmanr
 
 from similarity.arrays import FloatArray
 from similarity.errors import InputError
@@ -29,7 +29,7 @@ def spearman(scores: Sequence[float], judgements: Sequence[float]) -> float:
         If there are fewer than two pairs, or either side is constant: it is not defined then.
     """
     _check_defined(scores, judgements)
-    return 100 * float(spearmanr(scores, judgements).statistic)
+    return 100 * float(scipy.stats.spearmanr(scores, judgements).statistic)
 
 
 def pearson(scores: Sequence[float], judgements: Sequence[float]) -> float:
@@ -41,7 +41,7 @@ def pearson(scores: Sequence[float], judgements: Sequence[float]) -> float:
         As `spearman`.
     """
     _check_defined(scores, judgements)
-    return 100 * float(pearsonr(scores, judgements).statistic)
+    return 100 * float(scipy.stats.pearsonr(scores, judgements).statistic)
 
 
 def _check_defined(scores: Sequence[float], judgements: Sequence[float]) -> None:
@@ -159,7 +159,7 @@ def _rank_correlations(scores: FloatArray, judgements: FloatArray, rows: Resampl
 
 
 def _of_block(scores: FloatArray, judgements: FloatArray) -> FloatArray:
-    first, second = (rankdata(values, axis=1) for values in (scores, judgements))
+    first, second = (scipy.stats.rankdata(values, axis=1) for values in (scores, judgements))
     first -= first.mean(1, keepdims=True)
     second -= second.mean(1, keepdims=True)
     scale = np.sqrt((first**2).sum(1) * (second**2).sum(1))

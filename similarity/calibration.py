@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
+import scipy
 
 from similarity.arrays import FloatArray
 from similarity.config import Settings
@@ -165,7 +165,7 @@ def fit_knots(
     """
     order = np.argsort(distances, kind="stable")
     x, y = distances[order], similarities[order]
-    fitted = isotonic_regression(y, increasing=False)
+    fitted = scipy.optimize.isotonic_regression(y, increasing=False)
     knots_x, knots_y = [0.0], [1.0]
     for start, end in zip(fitted.blocks[:-1], fitted.blocks[1:], strict=True):
         centre, level = float(x[start:end].mean()), float(fitted.x[start])

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
+import scipy
 
 from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
@@ -96,9 +95,10 @@ def cluster(
     count = len(distances)
     if (threshold is None) == (k is None):
         raise ConfigError("give either a threshold or k, the number of groups")
-    tree = (
-        linkage(squareform(distances, checks=False), linkage_by) if count > 1 else np.empty((0, 4))
-    )
+    tree = np.empty((0, 4))
+    if count > 1:
+        condensed = scipy.spatial.distance.squareform(distances, checks=False)
+        tree = scipy.cluster.hierarchy.linkage(condensed, linkage_by)
     if k is not None:
         check_integer("k", k, at_least=1, at_most=count)
         merges = count - k
@@ -110,7 +110,7 @@ def cluster(
         groups=groups,
         representatives=tuple(_medoid(distances, group) for group in groups),
         silhouettes=silhouettes(distances, groups) if len(groups) > 1 else None,
-        order=tuple(leaves_list(tree).tolist()) if count > 1 else (0,),
+        order=tuple(scipy.cluster.hierarchy.leaves_list(tree).tolist()) if count > 1 else (0,),
     )
 
 

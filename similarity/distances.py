@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax
+import scipy
 
 from similarity.arrays import FloatArray
 
@@ -37,25 +37,25 @@ def linf(first: FloatArray, second: FloatArray) -> float:
 
 def symmetric_kl(first: FloatArray, second: FloatArray) -> float:
     """Return KL(p‖q) + KL(q‖p), nats, of the rows' soft-max over trajectories."""
-    log_p, log_q = log_softmax(TAU * first), log_softmax(TAU * second)
+    log_p, log_q = scipy.special.log_softmax(TAU * first), scipy.special.log_softmax(TAU * second)
     return float(np.sum((np.exp(log_p) - np.exp(log_q)) * (log_p - log_q)))
 
 
 def hellinger(first: FloatArray, second: FloatArray) -> float:
     """Return the Hellinger distance, in [0, 1], of the rows' soft-max over trajectories."""
-    root_p, root_q = (np.exp(log_softmax(TAU * row) / 2) for row in (first, second))
+    root_p, root_q = (np.exp(scipy.special.log_softmax(TAU * row) / 2) for row in (first, second))
     return _unit(np.linalg.norm(root_p - root_q) / np.sqrt(2))
 
 
 def total_variation(first: FloatArray, second: FloatArray) -> float:
     """Return half the L1 norm, in [0, 1], between the rows' soft-max over trajectories."""
-    p, q = (np.exp(log_softmax(TAU * row)) for row in (first, second))
+    p, q = (np.exp(scipy.special.log_softmax(TAU * row)) for row in (first, second))
     return _unit(np.sum(np.abs(p - q)) / 2)
 
 
 def cosine(first: FloatArray, second: FloatArray) -> float:
     """Return one minus the cosine, in [0, 1], of the rows' soft-max over trajectories."""
-    p, q = (np.exp(log_softmax(TAU * row)) for row in (first, second))
+    p, q = (np.exp(scipy.special.log_softmax(TAU * row)) for row in (first, second))
     difference = p / np.linalg.norm(p) - q / np.linalg.norm(q)
     # ½‖p̂ − q̂‖² equals 1 − cos, and is exactly 0 for equal rows.
     return _unit(np.sum(np.square(difference)) / 2)

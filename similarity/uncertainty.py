@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from similarity.arrays import FloatArray
 from similarity.config import MAX_TRAJECTORIES
@@ -108,7 +108,7 @@ def confidence_interval(
     value = distance(*rows)
     error = _standard_error(lambda kept: distance(*rows[:, kept]), n)
     # By the lower tail, which rounding does not make empty, however near to 1 the confidence is.
-    half = -float(stdtrit(n - 1, (1 - confidence) / 2)) * error
+    half = -float(scipy.special.stdtrit(n - 1, (1 - confidence) / 2)) * error
     low, high = max(value - half, 0.0), value + half
     high = min(high, 1.0) if distance.bounded else high
     return Interval(

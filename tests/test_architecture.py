@@ -85,3 +85,17 @@ def test_import_is_light(package: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_help_needs_nothing_that_computes() -> None:
+    # Of all modules that `trajsim --help` imports, these alone took longer than the rest together.
+    heavy = "{'torch', 'scipy.special', 'scipy.stats', 'scipy.optimize', 'fastapi', 'httpx'}"
+    program = (
+        "import sys; from click.testing import CliRunner; from similarity.cli.main import main; "
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0; "
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert result.stdout.strip() == "[]"

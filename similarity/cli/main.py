@@ -30,6 +30,7 @@ from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.models.loader import LoadOptions
+from similarity.prompts import checked_text
 from similarity.results import TrajectoryExplanation
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
 from similarity.vectors.explain import VectorExplanation
@@ -108,6 +109,7 @@ def compare(
         )
     if confidence is not None:
         check_interval(config.estimator.distance, config.sampling.n_trajectories, confidence)
+    _check_texts(first, second)
     model = open_model(model_name, device, dtype)
     scorer = chosen_scorer(model, preset, vectors, config, goal)
     with progress_bars() as progress:
@@ -146,6 +148,7 @@ def explain(
     if top < 1:
         raise ConfigError(f"--top must be at least 1, got {top}")
     config = comparison_config(**settings)
+    _check_texts(first, second)
     model = open_model(model_name, device, dtype)
     scorer = chosen_scorer(model, preset, vectors, config)
     with progress_bars() as progress:
@@ -156,6 +159,12 @@ def explain(
         print_trajectories(explanation)
     elif isinstance(explanation, VectorExplanation):
         print_vector_explanation(explanation)
+
+
+def _check_texts(*texts: str) -> None:
+    """Refuse what no model takes before one is loaded."""
+    for text in texts:
+        checked_text(text)
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """Progress of work that lasts: bars with rate and time left, on a terminal only.
 
-What takes less than two seconds shows nothing.
+What takes less than one or two seconds shows nothing.
 """
 
 import sys
@@ -28,6 +28,8 @@ from similarity.scorer import Progress as StageProgress
 
 # Work that is done sooner shows no bar.
 DELAY_SECONDS = 2.0
+# What is done sooner is not told of, where only that it lasts can be told.
+WORKING_DELAY_SECONDS = 1.0
 # The speed is that of the last so many seconds: answers of a slow model are minutes apart.
 _SPEED_SECONDS = 1800.0
 
@@ -73,9 +75,8 @@ def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[A
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Show on standard error that something of unknown length is at work, and since when."""
-    with _display(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    ) as display:
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with _display(*columns, delay=WORKING_DELAY_SECONDS) as display:
         display.add_task(what, total=None)
         yield
 
@@ -106,7 +107,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 @contextmanager
-def _display(*columns: ProgressColumn) -> Iterator[Progress]:
+def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[Progress]:
     """Give a display that appears after the delay and leaves nothing behind."""
     console = Console(file=sys.stderr)
     display = Progress(
@@ -128,7 +129,7 @@ def _display(*columns: ProgressColumn) -> Iterator[Progress]:
                 shown = True
                 display.start()
 
-    timer = Timer(DELAY_SECONDS, show)
+    timer = Timer(DELAY_SECONDS if delay is None else delay, show)
     timer.daemon = True
     if sys.stderr.isatty():
         timer.start()

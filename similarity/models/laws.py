@@ -1,7 +1,7 @@
 """Next-token laws on logits, in NumPy: the definition that `torch_ops` is tested against."""
 
 import numpy as np
-from scipy.special import log_softmax
+import scipy
 
 from similarity.arrays import LogProbs
 from similarity.errors import ConfigError
@@ -20,7 +20,7 @@ def law_log_probs(logits: LogProbs, law: Law) -> LogProbs:
         scaled = np.where(scaled < kth, -np.inf, scaled)
     if law.top_p < 1.0:
         scaled = np.where(_outside_nucleus(scaled, law.top_p), -np.inf, scaled)
-    return np.maximum(log_softmax(scaled, axis=-1), LOG_ZERO)
+    return np.maximum(scipy.special.log_softmax(scaled, axis=-1), LOG_ZERO)
 
 
 def require_model_law(law: Law) -> None:
@@ -35,7 +35,7 @@ def require_model_law(law: Law) -> None:
 def _outside_nucleus(scaled: LogProbs, top_p: float) -> LogProbs:
     """Return where the tokens before this one, by probability, have mass `top_p` already."""
     order = np.argsort(-scaled, axis=-1, kind="stable")
-    ranked = np.take_along_axis(np.exp(log_softmax(scaled, axis=-1)), order, axis=-1)
+    ranked = np.take_along_axis(np.exp(scipy.special.log_softmax(scaled, axis=-1)), order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked
     outside = np.empty(scaled.shape, dtype=bool)
     np.put_along_axis(outside, order, before >= top_p, axis=-1)

@@ -111,6 +111,16 @@ def test_bad_input_is_one_clear_line(
     assert message in last
 
 
+@pytest.mark.parametrize("command", ["compare", "explain"])
+def test_a_text_is_refused_before_a_model_is_loaded(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("similarity.cli.main.open_model", lambda *_: 1 / 0)
+    result = run(command, "a", " \n")
+    assert result.exit_code == 2
+    assert "a text is empty or only white space" in result.stderr
+
+
 def test_unknown_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     result = run("compare", "a", "b", "--model", "no-such-model")

@@ -32,6 +32,7 @@ def draws(monkeypatch: pytest.MonkeyPatch) -> Draw:
     def to(stream: io.StringIO, delay: float) -> None:
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setattr(progress, "DELAY_SECONDS", delay)
+        monkeypatch.setattr(progress, "WORKING_DELAY_SECONDS", delay)
 
     return to
 
