@@ -72,7 +72,7 @@ def load_pretrained(
     else:
         where = _on_hub(source)
     named = source if gguf_file is None else str(folder / gguf_file)
-    with one_line(named), quiet(bars):
+    with one_line(named, found=Path(named).exists()), quiet(bars):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, **where
         )
@@ -181,8 +181,13 @@ def _on_hub(source: str) -> dict[str, Any]:
 
 
 @contextmanager
-def one_line(source: str) -> Iterator[None]:
+def one_line(source: str, *, found: bool = True) -> Iterator[None]:
     """Translate whatever loading raises, of any of the libraries under it, to one line.
+
+    Parameters
+    ----------
+    found
+        Whether there is such a model at all.
 
     Raises
     ------
@@ -196,7 +201,7 @@ def one_line(source: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingDependencyError(f"cannot load {source}: {_line(error)}") from error
     except Exception as error:
-        if Path(source).exists():
+        if found:
             raise ModelError(f"cannot load {source}: {_line(error)}") from error
         raise _not_found(source, error) from error
 
