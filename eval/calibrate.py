@@ -13,6 +13,7 @@ from eval.run import RESULTS
 from eval.scores import read_scores
 from similarity.calibration import Calibration, comparable, fit_knots
 from similarity.errors import ConfigError, InputError
+from similarity.scales import unit_judgements
 
 # Judgements from "on different topics" to "means the same", of all STS tasks.
 SCALE = (0.0, 5.0)
@@ -48,13 +49,7 @@ def calibrate(
     lines = list(read_scores(folder))
     distances = np.array([-line["scores"][method] for line in lines])
     judgements = np.array([line["judgement"] for line in lines])
-    low, high = scale
-    if not low < high or judgements.min() < low or judgements.max() > high:
-        raise ConfigError(
-            f"the judgements are from {judgements.min():g} to {judgements.max():g}, and the scale "
-            f"from {low:g} to {high:g}; give another --scale"
-        )
-    knots, similarities = fit_knots(distances, (judgements - low) / (high - low))
+    knots, similarities = fit_knots(distances, unit_judgements(judgements, scale))
     return Calibration(
         revision=results["fingerprint"]["model"]["revision"],
         settings=comparable(settings),

@@ -24,7 +24,7 @@ from eval.store import CachedModel
 from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
-from similarity.calibration import add_calibration
+from similarity.calibration import add_calibration, keep_calibration
 from similarity.cli.options import comparison_config, comparison_options, model_options, open_model
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
@@ -220,14 +220,24 @@ def ablate(
     show_default=True,
     help="Map these two judgements to similarity 0 and 1.",
 )
-def calibrate(run: Path, out: Path | None, method: str, scale: tuple[float, float]) -> None:
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep it for this user as `trajsim calibrate` does, where it is found by itself.",
+)
+def calibrate(
+    run: Path, out: Path | None, method: str, scale: tuple[float, float], keep: bool
+) -> None:
     """Fit the map from distance to similarity on the scores of RUN, made by `sts`.
 
     A file keeps one map for each way of comparing: others that it has of the same model stay.
     """
     path = out or run / CALIBRATION
-    add_calibration(path, fit_calibration(run, scale, method))
+    found = fit_calibration(run, scale, method)
+    add_calibration(path, found)
     click.echo(f"wrote {path}", err=True)
+    if keep:
+        click.echo(f"kept in {keep_calibration(found)}", err=True)
 
 
 def _check(limit: int | None, resamples: int) -> None:

@@ -1,16 +1,17 @@
-"""From a distance to a similarity that people would give: fitted for one model and setting.
+"""From a distance to a similarity on a known scale: fitted for one model and setting.
 
+A scale is fitted to judgements of pairs, or without labels to general text (`similarity.scales`).
 Without one, a distance's own default map holds (`similarity.distances.Distance.similarity`).
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy
@@ -18,13 +19,22 @@ import scipy
 from similarity.arrays import FloatArray
 from similarity.config import Settings
 from similarity.errors import ConfigError, InputError
+from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.storage.files import replace_file
+from similarity.storage.user_cache import cache_folder
+from similarity.validation import check_choice
 
 # Among a model's assets.
 NAME = "calibration.json"
 # A file that `trajsim eval calibrate` wrote, for a model without assets of its own.
 VARIABLE = "TRAJSIM_CALIBRATION"
+
+# What a similarity of 0 and of 1 means: what people said of pairs; or the distance of unrelated
+# general sentences, and of a sentence to itself; or nothing that is the same for two settings.
+Scale = Literal["judgements", "general text", "none"]
+JUDGEMENTS: Literal["judgements"] = "judgements"
+GENERAL_TEXT: Literal["general text"] = "general text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,8 @@ class Calibration:
         Knots, shape "knot", rising from 0.
     similarities
         Their similarities, shape "knot", never rising, from 1.
+    scale
+        What it was fitted to.
     """
 
     revision: str
@@ -50,8 +62,10 @@ class Calibration:
     fitted_on: Mapping[str, Any]
     distances: tuple[float, ...]
     similarities: tuple[float, ...]
+    scale: Literal["judgements", "general text"] = JUDGEMENTS
 
     def __post_init__(self) -> None:
+        check_choice("scale", self.scale, (JUDGEMENTS, GENERAL_TEXT))
         x, y = np.array(self.distances), np.array(self.similarities)
         if not (x.shape == y.shape and x.size > 1 and (np.diff(x) > 0).all()):
             raise ConfigError("a calibration wants two knots or more, distances rising")
@@ -88,7 +102,11 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
         for other in (load_calibrations(path) if path.exists() else ())
         if other.revision == calibration.revision and other.settings != calibration.settings
     ]
-    text = json.dumps([asdict(one) for one in (*kept, calibration)], indent=1) + "\n"
+    _write(path, [*kept, calibration])
+
+
+def _write(path: Path, calibrations: Sequence[Calibration]) -> None:
+    text = json.dumps([asdict(one) for one in calibrations], indent=1) + "\n"
     try:
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
     except OSError as error:
@@ -96,24 +114,66 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
 
 
 def find_calibration(model: LanguageModel, config: Settings) -> Calibration | None:
-    """Return what was fitted for this model and these settings, if it is known to the model.
+    """Return what was fitted for this model and these settings, if it is known.
+
+    The file that TRAJSIM_CALIBRATION names goes before the user's cache, and that before the
+    model's assets; of these two, what was fitted to judgements goes before all else.
 
     Raises
     ------
     InputError
-        If the file cannot be read or is no calibration.
+        If a file cannot be read or is no calibration.
     """
-    path = _file_of(model)
-    found = () if path is None else _read_once(path)
-    return next((one for one in found if one.applies(model.info, config)), None)
+    wanted = comparable(config.to_dict())
+    revision = model.info.revision
+
+    def those_in(path: Path) -> list[Calibration]:
+        known = _read_once(path, _stamp(path))
+        return [one for one in known if one.revision == revision and one.settings == wanted]
+
+    if (given := os.environ.get(VARIABLE)) and (named := those_in(Path(given))):
+        return named[0]
+    places = [_kept(revision, wanted), *([model.assets / NAME] if model.assets else [])]
+    found = [one for path in places if _stamp(path) for one in those_in(path)]
+    return next((one for one in found if one.scale == JUDGEMENTS), found[0] if found else None)
 
 
-def _file_of(model: LanguageModel) -> Path | None:
-    """Return the file that the environment names, or the one among the model's assets, if any."""
-    if given := os.environ.get(VARIABLE):
-        return Path(given)
-    shipped = None if model.assets is None else model.assets / NAME
-    return shipped if shipped is not None and shipped.is_file() else None
+def keep_calibration(calibration: Calibration) -> Path:
+    """Write it into the user's cache, whole or not at all, where it is found; return its file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    path = _kept(calibration.revision, comparable(calibration.settings))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {path.parent}: {error.strerror}; name another folder by TRAJSIM_CACHE"
+        ) from error
+    _write(path, [calibration])
+    return path
+
+
+def _kept(revision: str, settings: Mapping[str, Any]) -> Path:
+    """Return the file of the user's cache for a model and the comparable part of settings."""
+    key = json.dumps({"revision": revision, "settings": settings}, sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return cache_folder("calibrations") / f"{name}.json"
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file does; None if this user cannot see one there.
+
+    A process without a home of its own, as in a container, may not even look into the cache.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def similarity_map(
@@ -144,7 +204,8 @@ def _calibration(content: dict[str, Any]) -> Calibration:
     knots: dict[str, Any] = {
         name: tuple(map(float, content.pop(name))) for name in ("distances", "similarities")
     }
-    return Calibration(**content, **knots)
+    # Files that were written earlier also name the number of trajectories.
+    return Calibration(**{**content, "settings": comparable(content["settings"])}, **knots)
 
 
 def fit_knots(
@@ -175,19 +236,25 @@ def fit_knots(
     return tuple(knots_x), tuple(knots_y)
 
 
-@cache
-def _read_once(path: Path) -> tuple[Calibration, ...]:
+@lru_cache(maxsize=64)
+def _read_once(path: Path, _stamp: tuple[int, int] | None) -> tuple[Calibration, ...]:
     return load_calibrations(path)
 
 
 def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a calibration depends on.
 
-    Not the seed of trajectories: another seed is another sample of the same thing.
+    Not the seed of trajectories: another seed is another sample of the same thing. Nor their
+    number, where the distance is a mean over them, whose expectation is the same for every number.
     """
+    of_a_sample = {"seed", "n_trajectories"} if _is_mean(settings["distance"]) else {"seed"}
     return {
-        name: {key: value for key, value in of_it.items() if key != "seed"}
+        name: {key: value for key, value in of_it.items() if key not in of_a_sample}
         if name == "sampling"
         else of_it
         for name, of_it in settings.items()
     }
+
+
+def _is_mean(distance: str) -> bool:
+    return distance in ESTIMATORS and ESTIMATORS[distance].distance.is_mean

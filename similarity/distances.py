@@ -66,13 +66,15 @@ class Distance:
     """A distance by name, whether it is at most 1, and whether averages decide it.
 
     Not `smooth` is what one trajectory alone decides: it settles on nothing as n grows, and has
-    no confidence interval.
+    no confidence interval. What `is_mean` is a mean over trajectories: its expectation is the
+    same for every n, and so is its scale.
     """
 
     function: Callable[..., float]
     bounded: bool
     summary: str
     smooth: bool = True
+    is_mean: bool = False
 
     def __call__(self, *rows: FloatArray) -> float:
         """Return the distance of two rows, shape "trajectory", or of what else it is made for."""
@@ -87,7 +89,9 @@ class Distance:
 
 
 DISTANCES = {
-    "l1": Distance(l1, False, "mean absolute difference of log-likelihoods (the paper's)"),
+    "l1": Distance(
+        l1, False, "mean absolute difference of log-likelihoods (the paper's)", is_mean=True
+    ),
     "l2": Distance(l2, False, "root mean square difference of log-likelihoods"),
     "linf": Distance(linf, False, "largest difference of log-likelihoods", smooth=False),
     "symmetric-kl": Distance(symmetric_kl, False, "KL(p‖q) + KL(q‖p) over the trajectories"),

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from similarity.calibration import Calibration
+from similarity.calibration import Calibration, Scale
 from similarity.config import Settings
 from similarity.models.base import ModelInfo
 from similarity.version import __version__
@@ -24,8 +24,13 @@ class Fingerprint(Generic[S_co]):
 
     @property
     def calibrated(self) -> bool:
-        """Whether similarities are on a scale fitted to human judgement."""
+        """Whether similarities are on a scale that was fitted; `scale` says to what."""
         return self.calibration is not None
+
+    @property
+    def scale(self) -> Scale:
+        """What similarities of 0 and 1 mean: as judged by people, as in general text, or none."""
+        return "none" if self.calibration is None else self.calibration.scale
 
     @cached_property
     def content(self) -> dict[str, Any]:

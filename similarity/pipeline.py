@@ -3,7 +3,7 @@
 The steps before the distance are in `sampled_texts.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -87,7 +87,8 @@ class TrajectoryScorer(Scorer):
         distances = np.array(
             [self._distance(texts.measured(*pair)[0]) for pair in _counted(pairs, progress)]
         )
-        similarities = np.array([self._similarity(distance) for distance in distances])
+        to_similarity = _similarity_of(self.fingerprint)
+        similarities = np.array([to_similarity(distance) for distance in distances])
         shape = (len(rows), len(columns))
         return SimilarityMatrix(
             rows=tuple(rows),
@@ -103,10 +104,6 @@ class TrajectoryScorer(Scorer):
         """Return the comparison of each pair with its most decisive trajectories."""
         return [TrajectoryExplanation(score=c, top=top) for c in self.score(pairs, progress)]
 
-    def _similarity(self, distance: float) -> float:
-        default = self._config.estimator.distance.similarity
-        return similarity_map(default, self.fingerprint.calibration)(distance)
-
     def _distance(self, measured: Measured) -> float:
         return self._config.estimator.distance(*measured.rows)
 
@@ -115,15 +112,19 @@ class TrajectoryScorer(Scorer):
         distance = self._distance(measured)
         shown = measured.swapped() if swapped else measured
         sampled = [(source, c) for source, text in enumerate(pair) for c in texts.of(text)]
+        fingerprint = self.fingerprint
+        if texts.config != self._config:
+            # Of more trajectories, which may be another scale.
+            fingerprint = fingerprint_of(self._model, texts.config)
         return Comparison(
             texts=pair,
             distance=distance,
-            similarity=self._similarity(distance),
+            similarity=_similarity_of(fingerprint)(distance),
             entailment=self._entailment(measured, swapped),
             rows=shown.rows,
             log_likelihoods=shown.log_likelihoods,
             describe=lambda: tuple(self._describe(source, c) for source, c in sampled),
-            fingerprint=fingerprint_of(self._model, texts.config),
+            fingerprint=fingerprint,
         )
 
     def _entailment(self, measured: Measured, swapped: bool) -> float | None:
@@ -170,3 +171,8 @@ def _counted(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
     for pair in pairs:
         yield pair
         advance(1)
+
+
+def _similarity_of(fingerprint: Fingerprint[ComparisonConfig]) -> Callable[[float], float]:
+    default = fingerprint.config.estimator.distance.similarity
+    return similarity_map(default, fingerprint.calibration)

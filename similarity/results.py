@@ -38,8 +38,8 @@ class Score:
     texts
         As they were given.
     distance, similarity
-        The chosen distance, and its map to [0, 1]: fitted to human judgement if the fingerprint
-        says `calibrated`, else the distance's default.
+        The chosen distance, and its map to [0, 1]: on the scale that the fingerprint names, and
+        the distance's default where that is "none".
     """
 
     texts: tuple[str, str]
@@ -75,6 +75,7 @@ class Score:
         return {
             **self.numbers(),
             "calibrated": self.fingerprint.calibrated,
+            "scale": self.fingerprint.scale,
             **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
             "texts": list(self.texts),
             "fingerprint": self.fingerprint.to_dict(),
@@ -201,6 +202,7 @@ class SimilarityMatrix:
             "columns": list(self.columns),
             "similarities": self.similarities.tolist(),
             "calibrated": self.fingerprint.calibrated,
+            "scale": self.fingerprint.scale,
             "distances": self.distances.tolist(),
             "fingerprint": self.fingerprint.to_dict(),
         }

@@ -30,6 +30,12 @@ ROOT = Path(__file__).parent.parent
 STS_DATA = ROOT.parent / "shared" / "data" / "sts"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what lies in the developer's cache, such as a calibration, out of the tests."""
+    os.environ["TRAJSIM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def toy_model() -> ToyModel:
     return ToyModel()

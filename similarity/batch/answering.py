@@ -80,5 +80,12 @@ class Answering:
         return self._answered(item, scores)
 
     def _answered(self, item: Item, scores: Mapping[str, Any]) -> Answer:
-        digest = self._scorer.fingerprint.digest
-        return Answer({"custom_id": item.custom_id, **scores, "fingerprint": digest})
+        made_by = self._scorer.fingerprint
+        content = {
+            "custom_id": item.custom_id,
+            **scores,
+            "calibrated": made_by.calibrated,
+            "scale": made_by.scale,
+            "fingerprint": made_by.digest,
+        }
+        return Answer(content)

@@ -1,16 +1,23 @@
 """Results as tables for a person to read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from similarity.calibration import Scale
 from similarity.doctor import Finding
 from similarity.results import Score, TrajectoryExplanation
 
 # Wide enough to be read, where the output is not a terminal and has no width of its own.
 PIPE_WIDTH = 120
+# What is said of a similarity, by its scale.
+SCALE_WORDS: Mapping[Scale, str] = {
+    "judgements": "calibrated",
+    "general text": "calibrated on general text",
+    "none": "uncalibrated",
+}
 
 
 def print_score(result: Score, confidence: float | None = None) -> None:
@@ -18,8 +25,8 @@ def print_score(result: Score, confidence: float | None = None) -> None:
     scores = result.numbers()
     in_nats = result.fingerprint.config.to_dict()["distance"] in _IN_NATS
     table = Table(show_header=False, box=None)
-    scale = " (calibrated)" if result.fingerprint.calibrated else ""
-    table.add_row("similarity", f"{scores['similarity']:.4f}{scale}")
+    scale = SCALE_WORDS[result.fingerprint.scale]
+    table.add_row("similarity", f"{scores['similarity']:.4f} ({scale})")
     table.add_row("distance", f"{scores['distance']:.4f}" + " nats per token" * in_nats)
     if confidence is not None:
         interval = result.interval(confidence)

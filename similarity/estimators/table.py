@@ -70,7 +70,7 @@ def _of_steps(divergence: Divergence, bounded: bool, summary: str) -> Estimator:
     def step(own: Rows, other: Rows, _bank: Sequence[Rows]) -> FloatArray:
         return divergence(own, other)
 
-    return Estimator(Distance(_mean, bounded, summary), step)
+    return Estimator(Distance(_mean, bounded, summary, is_mean=True), step)
 
 
 def _of_relative_steps(divergence: Divergence, summary: str) -> Estimator:
@@ -78,7 +78,7 @@ def _of_relative_steps(divergence: Divergence, summary: str) -> Estimator:
         null = np.logaddexp.reduce(bank) - np.float32(np.log(len(bank)))
         return relative(divergence(own, other), divergence(own, null), divergence(other, null))
 
-    return Estimator(Distance(_mean, True, summary), step, relative=True)
+    return Estimator(Distance(_mean, True, summary, is_mean=True), step, relative=True)
 
 
 def _of_centred(function: Callable[..., float], summary: str) -> Estimator:

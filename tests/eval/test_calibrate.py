@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from eval.calibrate import calibrate
 from eval.cli import evaluate
 from eval.scores import read_scores
-from similarity.calibration import load_calibrations
+from similarity.calibration import find_calibration, load_calibrations
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
@@ -43,6 +43,15 @@ def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
     assert (
         min(levels.values()) <= np.mean([x["judgement"] / 5 for x in lines]) <= max(levels.values())
     )
+
+
+def test_kept_for_the_user(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    result = CliRunner().invoke(evaluate, ["calibrate", str(run), "--keep"])
+    assert result.exit_code == 0, result.output
+    (found,) = load_calibrations(run / "calibration.json")
+    assert found.scale == "judgements"
+    assert find_calibration(ToyModel(), CONFIG) == found
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,18 @@ from similarity.calibration import (
     comparable,
     find_calibration,
     fit_knots,
+    keep_calibration,
     load_calibrations,
 )
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
+from similarity.estimators.table import ESTIMATORS
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
+from similarity.pipeline import TrajectoryScorer
+from similarity.storage.user_cache import cache_folder
+from similarity.uncertainty import Tolerance
+from tests.similarity.exact import SmallToy
 
 CONFIG = ComparisonConfig.build(n_trajectories=3)
 GOOD = Calibration(
@@ -44,9 +50,111 @@ def test_it_is_for_one_model_and_setting() -> None:
     info = ToyModel().info
     assert GOOD.applies(info, CONFIG)
     assert GOOD.applies(info, ComparisonConfig.build(n_trajectories=3, seed=9))
-    assert not GOOD.applies(info, ComparisonConfig.build(n_trajectories=4))
+    assert GOOD.applies(info, ComparisonConfig.build(n_trajectories=4))
+    assert not GOOD.applies(info, ComparisonConfig.build(n_trajectories=3, max_tokens=9))
     assert not GOOD.applies(info, ComparisonConfig.build(n_trajectories=3, distance="l2"))
     assert not GOOD.applies(replace(info, revision="another"), CONFIG)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_what_is_a_mean_is_the_mean_of_its_parts(name: str) -> None:
+    estimator = ESTIMATORS[name]
+    rows = np.random.default_rng(1).uniform(-5, -1, (1 if estimator.step else 4, 12))
+    if not estimator.relative or estimator.step:
+        rows = rows[:2]
+    parts = [estimator.distance(*part) for part in np.split(rows, 3, axis=1)]
+    same = np.isclose(estimator.distance(*rows), np.mean(parts), rtol=1e-12)
+    assert same == estimator.distance.is_mean
+
+
+def mean_distance(distance: str, n: int, seeds: int) -> tuple[float, float]:
+    """Return the mean over seeds of a distance with n trajectories, and its standard error."""
+    toy = SmallToy()
+    configs = [
+        ComparisonConfig.build(n_trajectories=n, max_tokens=3, distance=distance, seed=seed)
+        for seed in range(seeds)
+    ]
+    found = [compare(toy, "ab", "b", config).distance for config in configs]
+    return float(np.mean(found)), float(np.std(found) / np.sqrt(seeds))
+
+
+@pytest.mark.parametrize(
+    ("distance", "same"),
+    [("l1", True), ("step-jensen-shannon", True), ("l2", False), ("linf", False)],
+)
+def test_the_expectation_is_the_same_for_every_number_of_trajectories(
+    distance: str, same: bool
+) -> None:
+    few, many = mean_distance(distance, 1, 240), mean_distance(distance, 8, 60)
+    standard_errors = abs(few[0] - many[0]) / np.hypot(few[1], many[1])
+    assert (standard_errors < 3) == same
+    settings = [
+        comparable(ComparisonConfig.build(n_trajectories=n, distance=distance).to_dict())
+        for n in (1, 8)
+    ]
+    assert (settings[0] == settings[1]) == same
+
+
+def test_sampling_on_changes_the_scale_only_where_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goal = Tolerance(half_width=1e-6, max_trajectories=6)
+    for distance, calibrated in (("l1", True), ("l2", False)):
+        config = ComparisonConfig.build(n_trajectories=3, distance=distance)
+        path = tmp_path / f"{distance}.json"
+        add_calibration(path, replace(GOOD, settings=comparable(config.to_dict())))
+        monkeypatch.setenv("TRAJSIM_CALIBRATION", str(path))
+        (found,) = TrajectoryScorer(ToyModel(), config, goal).score([("a red car", "the sea")])
+        assert found.fingerprint.config.sampling.n_trajectories == 6
+        assert found.fingerprint.calibrated == calibrated
+        expected = GOOD.similarity(found.distance) if calibrated else np.exp(-found.distance)
+        assert found.similarity == pytest.approx(expected)
+
+
+def test_a_file_of_earlier_names_the_number_too(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    add_calibration(path, replace(GOOD, settings=CONFIG.to_dict()))
+    assert load_calibrations(path) == (GOOD,)
+
+
+def test_the_users_own_is_found_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    assert find_calibration(ToyModel(), CONFIG) is None
+    general = replace(GOOD, scale="general text")
+    path = keep_calibration(general)
+    assert path.parent == cache_folder("calibrations")
+    assert find_calibration(ToyModel(), CONFIG) == general
+    better = replace(GOOD, similarities=(1.0, 0.6, 0.2))
+    assert keep_calibration(better) == path
+    assert list(path.parent.iterdir()) == [path]
+    # What is written anew is read anew.
+    assert find_calibration(ToyModel(), CONFIG) == better
+    other = ComparisonConfig.build(n_trajectories=3, distance="l2")
+    assert find_calibration(ToyModel(), other) is None
+    path.write_text("[")
+    with pytest.raises(InputError, match="has no calibrations"):
+        find_calibration(ToyModel(), CONFIG)
+
+
+def test_a_cache_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "file"))
+    assert find_calibration(ToyModel(), CONFIG) is None
+    with pytest.raises(InputError, match="name another folder by TRAJSIM_CACHE"):
+        keep_calibration(GOOD)
+
+
+def test_judgements_go_before_general_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    model = ToyModel()
+    model.assets = tmp_path
+    keep_calibration(replace(GOOD, scale="general text"))
+    add_calibration(tmp_path / NAME, GOOD)
+    assert find_calibration(model, CONFIG) == GOOD
+    named = replace(GOOD, scale="general text", similarities=(1.0, 0.9, 0.8))
+    add_calibration(tmp_path / "named.json", named)
+    monkeypatch.setenv("TRAJSIM_CALIBRATION", str(tmp_path / "named.json"))
+    assert find_calibration(model, CONFIG) == named
 
 
 def test_saved_and_read(tmp_path: Path) -> None:
@@ -119,24 +227,24 @@ def test_a_comparison_says_whether_it_is_calibrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = compare(load_model("toy"), "a red car", "a blue boat", CONFIG)
-    assert plain.to_dict()["calibrated"] is False
+    assert (plain.to_dict()["calibrated"], plain.to_dict()["scale"]) == (False, "none")
     assert plain.similarity == pytest.approx(np.exp(-plain.distance))
     path = tmp_path / NAME
     add_calibration(path, GOOD)
     monkeypatch.setenv("TRAJSIM_CALIBRATION", str(path))
     model = load_model("toy")
     result = compare(model, "a red car", "a blue boat", CONFIG)
-    assert result.to_dict()["calibrated"] is True
+    assert (result.to_dict()["calibrated"], result.to_dict()["scale"]) == (True, "judgements")
     assert result.distance == plain.distance
     assert result.similarity == GOOD.similarity(result.distance)
     assert result.fingerprint.digest != plain.fingerprint.digest
     interval = result.interval()
     assert interval.similarity == tuple(GOOD.similarity(d) for d in reversed(interval.distance))
     matrix = compare_matrix(model, ["a red car"], ["a blue boat"], CONFIG)
-    assert matrix.to_dict()["calibrated"] is True
+    assert (matrix.to_dict()["calibrated"], matrix.to_dict()["scale"]) == (True, "judgements")
     assert matrix.similarities[0, 0] == result.similarity
     # Another setting is another scale.
-    other = compare(model, "a red car", "a blue boat", ComparisonConfig.build(n_trajectories=2))
+    other = compare(model, "a red car", "a blue boat", ComparisonConfig.build(max_tokens=2))
     assert other.to_dict()["calibrated"] is False
 
 

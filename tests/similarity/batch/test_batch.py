@@ -57,6 +57,8 @@ def test_answers_are_those_of_the_library(chunk: int, toy_model: ToyModel, tmp_p
         "similarity": expected.similarity,
         "distance": expected.distance,
         "entailment": expected.entailment,
+        "calibrated": False,
+        "scale": "none",
         "fingerprint": expected.fingerprint.digest,
     }
     whole = compare_matrix(toy_model, GOOD[1]["texts"], config=CONFIG)

@@ -1,0 +1,127 @@
+"""`trajsim calibrate`: a scale for one model and one way of comparing, kept for this user."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from similarity.calibration import JUDGEMENTS, Calibration, find_calibration, keep_calibration
+from similarity.cli.options import (
+    chosen_scorer,
+    comparison_config,
+    comparison_options,
+    model_options,
+    open_model,
+    preset_options,
+)
+from similarity.cli.progress import progress_bars
+from similarity.cli.terminal import input_options
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError
+from similarity.general import general_sentences
+from similarity.scales import scale_of_general_text, scale_of_judgements
+from similarity.scorer import Progress, Scorer
+from similarity.tabular.judged import JUDGED_FORMATS, JudgedPair, read_judged_pairs
+
+# Of trajectories, which cost a thousand times what vectors do.
+SENTENCES = 60
+
+
+@click.command()
+@click.option(
+    "--pairs",
+    metavar="FILE",
+    help="Fit to these judged pairs: two texts and a number each.  [default: no labels, general "
+    "sentences that ship]",
+)
+@input_options(JUDGED_FORMATS)
+@click.option(
+    "--scale",
+    "ends",
+    type=(float, float),
+    default=(0.0, 5.0),
+    show_default=True,
+    help="Map these two judgements to similarity 0 and 1.",
+)
+@click.option(
+    "--sentences",
+    type=click.IntRange(2),
+    help="Measure so many general sentences.  [default: 60 by trajectories, all by vectors]",
+)
+@preset_options
+@model_options
+@comparison_options
+def calibrate(
+    pairs: str | None,
+    kind: str | None,
+    columns: str | None,
+    ends: tuple[float, float],
+    sentences: int | None,
+    preset: str | None,
+    vectors: str | None,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Give the similarities of a model and a way of comparing a scale, kept for this user.
+
+    Without labels, similarity becomes 0 where unrelated general sentences are, and 1 where a text
+    and itself are. With --pairs it becomes what people would say of a pair, on average. It is
+    found by itself wherever the same model compares in the same way. A run of `trajsim eval sts`
+    is fitted by `trajsim eval calibrate RUN --keep`.
+    """
+    if pairs is not None and sentences is not None:
+        raise ConfigError("--sentences is of scales without labels; leave it or --pairs out")
+    config = comparison_config(**settings)
+    judged = None if pairs is None else _judged(pairs, kind, columns)
+    model = open_model(model_name, device, dtype)
+    scorer = chosen_scorer(model, preset, vectors, config)
+    with progress_bars() as progress:
+        if judged is None:
+            found = scale_of_general_text(scorer, sentences or _enough(scorer), progress)
+        else:
+            found = _of_judgements(scorer, judged, ends, str(pairs), progress)
+    path = keep_calibration(found)
+    click.echo(_told(found))
+    click.echo(f"kept in {path}", err=True)
+    if find_calibration(model, scorer.fingerprint.config) != found:
+        click.echo("not used while there is another fitted to judgements, which there is", err=True)
+
+
+def _judged(path: str, kind: str | None, columns: str | None) -> list[JudgedPair]:
+    if Path(path).is_dir():
+        raise ConfigError(f"{path} is a folder; fit a run by trajsim eval calibrate RUN --keep")
+    return read_judged_pairs(path, kind, columns)
+
+
+def _of_judgements(
+    scorer: Scorer,
+    judged: list[JudgedPair],
+    ends: tuple[float, float],
+    source: str,
+    progress: Progress,
+) -> Calibration:
+    return scale_of_judgements(
+        scorer,
+        [pair.texts for pair in judged],
+        [pair.judgement for pair in judged],
+        ends,
+        {"file": Path(source).name, "pairs": len(judged)},
+        progress,
+    )
+
+
+def _enough(scorer: Scorer) -> int:
+    by_trajectories = isinstance(scorer.fingerprint.config, ComparisonConfig)
+    return SENTENCES if by_trajectories else len(general_sentences())
+
+
+def _told(found: Calibration) -> str:
+    if found.scale == JUDGEMENTS:
+        return f"fitted to {found.fitted_on['pairs']} judged pairs"
+    distances = found.fitted_on
+    return (
+        f"similarity 1 at distance {distances['same']:.4g} (a text and itself), 0 at "
+        f"{distances['unrelated']:.4g} (the median of {distances['pairs']} unrelated pairs)"
+    )

@@ -1,0 +1,131 @@
+"""Fits scales: from the distances that a scorer gives to a calibration of its similarities."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from similarity.arrays import FloatArray
+from similarity.calibration import GENERAL_TEXT, JUDGEMENTS, Calibration, comparable, fit_knots
+from similarity.errors import ConfigError
+from similarity.general import general_digest, general_sentences
+from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.validation import check_integer
+
+
+def scale_of_general_text(
+    scorer: Scorer, sentences: int, progress: Progress = no_progress
+) -> Calibration:
+    """Return a scale that needs no labels: 1 for the same text, 0 for unrelated ones.
+
+    Measures so many general sentences, each with itself and with another one. The median distance
+    to itself is similarity 1, the median distance of two sentences is 0, and between the two
+    similarity falls in proportion to the distance.
+
+    Parameters
+    ----------
+    sentences
+        At least 2, at most as many as ship. The sentences are in no order, so that neighbours
+        are random pairs; the last is paired with the first.
+
+    Raises
+    ------
+    ConfigError
+        If there are not so many sentences, or to this scorer a sentence is as far from itself as
+        from others.
+    InputError
+        If a sentence is too long for the model with these settings.
+    """
+    shipped = general_sentences()
+    check_integer("sentences", sentences, at_least=2, at_most=len(shipped))
+    chosen = shipped[:sentences]
+    pairs = [*zip(chosen, chosen, strict=True), *zip(chosen, chosen[1:] + chosen[:1], strict=True)]
+    distances = _distances(scorer, pairs, progress)
+    same, unrelated = (float(np.median(part)) for part in np.split(distances, 2))
+    if not same < unrelated:
+        raise ConfigError(
+            f"with these settings a text is {same:g} from itself and {unrelated:g} from others, so "
+            "there is no scale; use another model or other settings"
+        )
+    at_zero = ((0.0, 1.0),) if same > 0 else ()
+    knots = (*at_zero, (same, 1.0), (unrelated, 0.0))
+    measured = {"same": same, "unrelated": unrelated}
+    return Calibration(
+        **_identity(scorer),
+        fitted_on={"general sentences": general_digest(), "pairs": sentences, **measured},
+        distances=tuple(distance for distance, _ in knots),
+        similarities=tuple(similarity for _, similarity in knots),
+        scale=GENERAL_TEXT,
+    )
+
+
+def scale_of_judgements(
+    scorer: Scorer,
+    pairs: Sequence[Pair],
+    judgements: Sequence[float],
+    ends: tuple[float, float],
+    fitted_on: Mapping[str, Any],
+    progress: Progress = no_progress,
+) -> Calibration:
+    """Return the scale on which similarities are what people would say, on average.
+
+    Parameters
+    ----------
+    judgements
+        Of the pairs, shape "pair".
+    ends
+        The judgements that mean similarity 0 and 1.
+    fitted_on
+        What the pairs are, for the record.
+
+    Raises
+    ------
+    ConfigError
+        If a judgement lies outside the ends.
+    InputError
+        If a text cannot be compared.
+    """
+    similarities = unit_judgements(np.array(judgements, float), ends)
+    distances, fitted = fit_knots(_distances(scorer, pairs, progress), similarities)
+    return Calibration(
+        **_identity(scorer),
+        fitted_on=fitted_on,
+        distances=distances,
+        similarities=fitted,
+        scale=JUDGEMENTS,
+    )
+
+
+def unit_judgements(judgements: FloatArray, ends: tuple[float, float]) -> FloatArray:
+    """Return judgements as similarities in [0, 1], shape "pair".
+
+    Parameters
+    ----------
+    ends
+        The judgements that mean similarity 0 and 1.
+
+    Raises
+    ------
+    ConfigError
+        If a judgement lies outside them.
+    """
+    low, high = ends
+    if not low < high or judgements.min() < low or judgements.max() > high:
+        raise ConfigError(
+            f"the judgements are from {judgements.min():g} to {judgements.max():g}, and the scale "
+            f"from {low:g} to {high:g}; give another --scale"
+        )
+    unit: FloatArray = (judgements - low) / (high - low)
+    return unit
+
+
+def _identity(scorer: Scorer) -> dict[str, Any]:
+    made_by = scorer.fingerprint
+    return {
+        "revision": made_by.model.revision,
+        "settings": comparable(made_by.config.to_dict()),
+    }
+
+
+def _distances(scorer: Scorer, pairs: Sequence[Pair], progress: Progress) -> FloatArray:
+    return np.array([score.distance for score in scorer.score(pairs, progress)])

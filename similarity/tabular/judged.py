@@ -1,0 +1,91 @@
+"""Pairs of texts with what people said of them, in a file of any format."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from similarity.errors import ConfigError, InputError
+from similarity.prompts import checked_text
+from similarity.tabular.formats import format_of, open_binary
+from similarity.tabular.records import Record, read_records
+from similarity.tabular.texts import PAIR_NAMES, has_header, pair_columns, place, split_columns
+
+JUDGED_FORMATS = ("jsonl", "csv", "tsv", "parquet")
+JUDGEMENT_NAMES = ("score", "judgement", "similarity", "label", "gold")
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """Two texts, and how alike people found them, on any scale."""
+
+    texts: tuple[str, str]
+    judgement: float
+
+
+def read_judged_pairs(
+    path: str, kind: str | None = None, columns: str | None = None
+) -> list[JudgedPair]:
+    """Return the pairs of a file, or of standard input for "-".
+
+    Parameters
+    ----------
+    kind
+        One of `JUDGED_FORMATS`; None is that of the file's ending.
+    columns
+        The names of the columns of both texts and of the judgement, between commas; None takes
+        the first of `PAIR_NAMES` and of `JUDGEMENT_NAMES` that are there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has no pairs, or a record is none; it names the line.
+    ConfigError
+        If the format is unknown, or other than three columns are named.
+    """
+    names = split_columns(columns)
+    if len(names) not in (0, 3):
+        raise ConfigError(f"--columns wants two texts and the judgement, got {columns!r}")
+    kind = format_of(path, kind, allowed=JUDGED_FORMATS)
+    try:
+        with open_binary(path) as source:
+            records = read_records(source, kind, header=has_header(names))
+            pairs = [_judged_pair(record, names) for record in records]
+    except InputError as error:
+        raise InputError(f"cannot read {place(path)}: {error}") from error
+    if not pairs:
+        raise InputError(f"{place(path)} has no pairs; put one on each line, with its judgement")
+    return pairs
+
+
+def _judged_pair(record: Record, names: Sequence[str]) -> JudgedPair:
+    try:
+        if record.error is not None:
+            raise record.error
+        return _of_fields(record.value, names)
+    except InputError as error:
+        raise InputError(f"line {record.number}: {error}") from error
+
+
+def _of_fields(value: Any, names: Sequence[str]) -> JudgedPair:
+    if not isinstance(value, dict):
+        raise InputError(f"want two texts and a judgement, got {str(value)[:40]}")
+    texts = pair_columns(value, names[:2])
+    wanted = names[2:] or JUDGEMENT_NAMES
+    judgement = next((name for name in wanted if name in value), None)
+    if texts is None or judgement is None:
+        pairs = " or ".join("/".join(pair) for pair in PAIR_NAMES)
+        missing = f"texts {pairs}" if texts is None else f"judgement {' or '.join(wanted)}"
+        raise InputError(f"no {missing}; there are {', '.join(value)}; name yours by --columns")
+    first, second = (checked_text(str(value[name])) for name in texts)
+    return JudgedPair((first, second), _number(judgement, value[judgement]))
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]  # what it cannot take, it refuses
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} must be a number, got {str(value)[:40]!r}")
+    return number

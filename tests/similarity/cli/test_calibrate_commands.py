@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity.calibration import find_calibration
+from similarity.cli.main import main
+from similarity.config import ComparisonConfig
+from similarity.models.toy import ToyModel
+
+OPTIONS = ("--model", "toy", "-m", "4")
+TEXTS = ("a red car", "the sea")
+PAIRS = "text1,text2,score\nthe sea,the sea,5\nthe sea,a red car,1\nthe sea,my boat,3\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def compared(*more: str) -> dict[str, Any]:
+    result = run("compare", *TEXTS, *OPTIONS, "--json", *more)
+    assert result.exit_code == 0, result.output
+    content: dict[str, Any] = json.loads(result.stdout)
+    return content
+
+
+def test_a_scale_without_labels(cache: Path) -> None:
+    assert (compared()["calibrated"], compared()["scale"]) == (False, "none")
+    assert "(uncalibrated)" in run("compare", *TEXTS, *OPTIONS).stdout
+    result = run("calibrate", *OPTIONS, "-n", "2", "--sentences", "7")
+    assert result.exit_code == 0, result.output
+    assert "similarity 1 at distance 0 (a text and itself), 0 at" in result.stdout
+    assert "(the median of 7 unrelated pairs)" in result.stdout
+    (path,) = (cache / "calibrations").iterdir()
+    assert f"kept in {path}" in result.stderr
+    found = find_calibration(ToyModel(), ComparisonConfig.build(max_tokens=4))
+    assert found is not None
+    # Of another number of trajectories and another seed, too.
+    for more in ((), ("-n", "3"), ("--seed", "5"), ("--interval", "0.9")):
+        content = compared(*more)
+        assert (content["calibrated"], content["scale"]) == (True, "general text")
+        assert content["similarity"] == found.similarity(content["distance"])
+    assert "(calibrated on general text)" in run("compare", *TEXTS, *OPTIONS).stdout
+    assert compared("--distance", "hellinger")["scale"] == "none"
+
+
+def test_a_scale_of_judgements(cache: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "mine.csv"
+    pairs.write_text(PAIRS, encoding="utf-8")
+    result = run("calibrate", *OPTIONS, "--pairs", str(pairs))
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "fitted to 3 judged pairs\n"
+    assert compared()["scale"] == "judgements"
+    assert compared()["similarity"] == pytest.approx(0.2)
+    # One without labels would take its file's place; another that ships would not.
+    assert run("calibrate", *OPTIONS, "--sentences", "3").exit_code == 0
+    assert compared()["scale"] == "general text"
+
+
+def test_what_ships_goes_before_what_has_no_labels(cache: Path) -> None:
+    result = run("calibrate", "--model", "embedded", "--preset", "fast", "--sentences", "3")
+    assert result.exit_code == 0, result.output
+    assert "not used while there is another fitted to judgements" in result.stderr
+
+
+def test_matrices_and_batches_name_the_scale(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text1,text2\na red car,the sea\n", encoding="utf-8")
+    (tmp_path / "texts").write_text("a red car\nthe sea\n", encoding="utf-8")
+    assert (
+        run("batch", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), *OPTIONS).exit_code == 0
+    )
+    header, row = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
+    named = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (named["calibrated"], named["scale"]) == ("False", "none")
+    table = run("matrix", str(tmp_path / "texts"), "--format", "table", *OPTIONS)
+    assert "uncalibrated; model toy" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--pairs", "FOLDER"), "trajsim eval calibrate RUN --keep"),
+        (("--pairs", "none.csv"), "cannot read none.csv"),
+        (("--pairs", "none.csv", "--sentences", "5"), "leave it or --pairs out"),
+        (("--sentences", "1000"), "sentences must be between 2 and 401, got 1000"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    given = [str(tmp_path) if name == "FOLDER" else name for name in arguments]
+    result = run("calibrate", *OPTIONS, *given)
+    assert result.exit_code == 2
+    assert message in result.stderr
