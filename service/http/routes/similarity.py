@@ -155,6 +155,7 @@ def _answer(
         "preset": plan.preset,
         **({"warnings": warnings} if warnings else {}),
         "calibrated": fingerprint.calibrated,
+        "scale": fingerprint.scale,
         **arrays,
         "usage": TokenUsage.of(usage).model_dump(),
         "fingerprint": fingerprint.to_dict(),

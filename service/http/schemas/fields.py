@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from similarity.calibration import Scale
 from similarity.estimators.table import ESTIMATORS
 
 # Characters that show nothing: controls, white space, joiners, the byte order mark.
@@ -50,8 +51,15 @@ FingerprintFields = Annotated[
 Calibrated = Annotated[
     bool,
     Field(
-        description="Whether similarities are on a scale fitted to human judgement for this model "
-        "and these settings; five times it is on the scale of STS."
+        description="Whether similarities are on a scale fitted for this model and these settings."
+    ),
+]
+ScaleName = Annotated[
+    Scale,
+    Field(
+        description="What similarities of 0 and 1 mean. judgements: as people judge pairs, and "
+        "five times it is on the scale of STS. general text: as far apart as unrelated sentences, "
+        "and as near as a text and itself. none: nothing that two models or settings share."
     ),
 ]
 

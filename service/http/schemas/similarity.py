@@ -8,6 +8,7 @@ from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
     FingerprintFields,
+    ScaleName,
     Strict,
     Text,
     example,
@@ -247,6 +248,7 @@ class SimilarityResponse(Strict):
         default=None, description="What to know of the scores, where there is anything."
     )
     calibrated: Calibrated
+    scale: ScaleName
     results: list[PairResult]
     usage: TokenUsage
     fingerprint: FingerprintFields
@@ -261,6 +263,7 @@ class MatrixResponse(Strict):
         default=None, description="What to know of the scores, where there is anything."
     )
     calibrated: Calibrated
+    scale: ScaleName
     similarities: list[list[float]]
     distances: list[list[float]]
     explanations: list[list[Explanation]] | None = Field(
