@@ -52,6 +52,9 @@ def serve(**options: str | None) -> None:
     from service.http.server import Server
     from service.logs import configure_logs
 
+    # A thread that computes in Python holds the interpreter so long before the model's thread gets
+    # it back, at each of the many operations of a network; 5 ms by default.
+    sys.setswitchinterval(0.000_5)
     settings = read_settings(**options)
     configure_logs(settings.log_level, settings.log_format)
     with listen(settings.host, settings.port) as listening:

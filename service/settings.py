@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     batch_tokens: int = Field(
         16_384, ge=1, description="Tokens of one call of the model, over all requests."
     )
+    call_seconds: float = Field(
+        0.125,
+        gt=0,
+        description="That the tokens of one call may be expected to take, at the measured pace.",
+    )
     cache_megabytes: float = Field(
         64, ge=0, description="For trajectories and likelihoods of texts seen lately; 0 for none."
     )

@@ -16,6 +16,7 @@ from service.engine.durations import Durations
 from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, DrainingError
 from service.engine.health import Health
 from service.engine.metrics import Metrics
+from service.engine.pace import Pace
 from service.engine.request_model import RequestModel, SharedModel, Usage
 from service.engine.scheduler import Scheduler
 from service.engine.workers import fail, start_in_thread
@@ -55,7 +56,7 @@ class Engine:
         cache = Cache(int(settings.cache_megabytes * MEBIBYTE))
         self._scheduler = Scheduler(
             model,
-            batch_tokens=settings.batch_tokens,
+            pace=Pace(settings.call_seconds, settings.batch_tokens),
             cache=cache,
             observer=self.health,
             vectors=vectors,

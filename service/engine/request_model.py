@@ -6,7 +6,7 @@ request's own that waits here while the scheduler works.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 import numpy as np
@@ -36,7 +36,7 @@ STAGES = ("queue", "sample", "score", "embed")
 
 PROBE_TEXT = "Is anybody there?"
 
-# Continuations of one prefix are scored in items of about so many tokens.
+# Continuations of one prefix are sampled and scored in items of about so many tokens.
 ITEM_TOKENS = 512
 
 
@@ -141,14 +141,17 @@ class RequestModel(WrapperModel):
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample in calls that are shared with other requests; raises what `cancel` was given."""
+        parts = [(owner, p) for owner, request in enumerate(requests) for p in _parts_of(request)]
         items = [
-            WorkItem(request, law, (sample_key(request, law),), _sample_tokens(request))
-            for request in requests
+            WorkItem(part, law, (sample_key(part, law),), _sample_tokens(part)) for _, part in parts
         ]
         answers = cast(list[list[Continuation]], self._answers(items))
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
+        results: list[list[Continuation]] = [[] for _ in requests]
+        for (owner, _), answer in zip(parts, answers, strict=True):
+            results[owner].extend(answer)
         advance(len(requests))
-        return [list(answer) for answer in answers]
+        return results
 
     def score(
         self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
@@ -250,6 +253,17 @@ class RequestModel(WrapperModel):
 
 def _sample_tokens(request: SampleRequest) -> int:
     return len(request.prefix) + request.n * request.max_tokens
+
+
+def _parts_of(request: SampleRequest) -> Iterable[SampleRequest]:
+    """Cut a request into parts of about ITEM_TOKENS, or as many as its text has if those are more.
+
+    Each part reads the text anew, so a long text is not cut into short parts.
+    """
+    n = max(1, max(ITEM_TOKENS, len(request.prefix)) // request.max_tokens)
+    numbers = request.numbers
+    for start in numbers[::n]:
+        yield replace(request, start=start, n=min(n, numbers.stop - start))
 
 
 def _answered_tokens(item: WorkItem, answer: Answer) -> int:

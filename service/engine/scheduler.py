@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
 from service.engine.cache import Answer, Cache, Stage
 from service.engine.exceptions import AWAY
+from service.engine.pace import Pace
 from service.engine.work import Batch, EmbedRequest, Request, RequestQueue, WorkItem
 from service.logs import places
 from similarity.errors import BackendUnavailableError, UnsupportedError
@@ -44,8 +46,8 @@ class Scheduler:
 
     Parameters
     ----------
-    batch_tokens
-        Of one call; a single item that has more goes alone.
+    pace
+        Says how many tokens a call may have; a single item that has more goes alone.
     vectors
         What gives meaning vectors; without it no item may ask for them.
     """
@@ -54,14 +56,14 @@ class Scheduler:
         self,
         model: LanguageModel,
         *,
-        batch_tokens: int,
+        pace: Pace,
         cache: Cache,
         observer: Observer,
         vectors: MeaningVectors | None = None,
     ) -> None:
         self._model = model
         self._vectors = vectors
-        self._batch_tokens = batch_tokens
+        self._pace = pace
         self._cache = cache
         self._observer = observer
         self._queues: dict[RequestQueue, None] = {}
@@ -131,10 +133,12 @@ class Scheduler:
             if self._end is not None:
                 return None
             self._batch = batch = Batch()
-            tokens = 0
+            tokens = most = 0
             while (queue := self._next_queue(batch)) is not None:
                 item = queue.waiting[0]
-                if batch and tokens + item.tokens > self._batch_tokens:
+                if not batch:
+                    most = self._pace.tokens(item.stage)
+                elif tokens + item.tokens > most:
                     break
                 batch.append((queue, queue.waiting.popleft()))
                 tokens += item.tokens
@@ -207,8 +211,12 @@ class Scheduler:
                 raise AbandonedError
 
         self._observer.call_began()
+        began = time.monotonic()
         try:
-            return self._answers([item.request for item in items], first.law, stop_if_unwanted)
+            answers = self._answers([item.request for item in items], first.law, stop_if_unwanted)
+            steps = max(item.steps for item in items)
+            self._pace.note(first.stage, steps, tokens, time.monotonic() - began)
+            return answers
         except Exception as error:
             problem = error
             raise
@@ -219,12 +227,34 @@ class Scheduler:
         """Return the model's answers to requests, which are all of one kind."""
         sampled = [request for request in requests if isinstance(request, SampleRequest)]
         if sampled:
-            return self._model.sample(sampled, law, advance)
+            return self._sample(sampled, law, advance)
         scored = [request for request in requests if isinstance(request, ScoreRequest)]
         if scored:
             return self._model.score(scored, law, advance)
         embedded = [request for request in requests if isinstance(request, EmbedRequest)]
         return self._embed(embedded, advance)
+
+    def _sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance
+    ) -> Sequence[Answer]:
+        """Sample parts of one text that follow each other as one, so that it is read once."""
+        joined: list[SampleRequest] = []
+        of_part: list[tuple[int, int]] = []
+        for request in requests:
+            last = joined[-1] if joined else None
+            if last is not None and request == replace(
+                last, n=request.n, start=last.start + last.n
+            ):
+                of_part.append((len(joined) - 1, last.n))
+                joined[-1] = replace(last, n=last.n + request.n)
+            else:
+                of_part.append((len(joined), 0))
+                joined.append(request)
+        found = self._model.sample(joined, law, advance)
+        return [
+            found[number][begin : begin + request.n]
+            for request, (number, begin) in zip(requests, of_part, strict=True)
+        ]
 
     def _embed(self, requests: Sequence[EmbedRequest], advance: Advance) -> Sequence[Answer]:
         if self._vectors is None:

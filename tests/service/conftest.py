@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from service.engine.cache import Cache
 from service.engine.metrics import Metrics
+from service.engine.pace import Pace
 from service.engine.request_model import SharedModel
 from service.engine.scheduler import Scheduler
 from service.http.app import create_app
@@ -69,7 +70,8 @@ def shared():
     def share(model, *, batch_tokens=10_000, cache_bytes=0):
         cache = Cache(cache_bytes)
         observer = Ignorant()
-        scheduler = Scheduler(model, batch_tokens=batch_tokens, cache=cache, observer=observer)
+        pace = Pace(10.0, batch_tokens)
+        scheduler = Scheduler(model, pace=pace, cache=cache, observer=observer)
         opened.append((scheduler, model))
         return SharedModel(model, scheduler, cache, Metrics())
 

@@ -1,0 +1,73 @@
+"""How long calls of the model take, measured as they are made, and how large one may be."""
+
+import threading
+from collections import deque
+
+import numpy as np
+from scipy.optimize import nnls
+
+from service.engine.cache import Stage
+from similarity.arrays import FloatArray
+
+# Calls of a stage that are remembered.
+WINDOW = 64
+# However slow the model is, a call has so many tokens: fewer would take hardly less time.
+LEAST_TOKENS = 256
+
+
+class Pace:
+    """Says how many tokens a call may have, so that what grows with them takes `seconds`.
+
+    Parameters
+    ----------
+    seconds
+        That the tokens of one call are expected to take, at most.
+    most_tokens
+        Of one call, however fast the model is.
+    """
+
+    def __init__(self, seconds: float, most_tokens: int) -> None:
+        self._seconds = seconds
+        self._most = most_tokens
+        # Of each call: tokens, steps and seconds.
+        self._calls: dict[Stage, deque[tuple[float, float, float]]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, stage: Stage, steps: int, tokens: int, seconds: float) -> None:
+        """Note how long a call took, of so many tokens and steps one after the other."""
+        with self._lock:
+            calls = self._calls.setdefault(stage, deque(maxlen=WINDOW))
+            calls.append((tokens, steps, max(seconds, 1e-6)))
+
+    def tokens(self, stage: Stage) -> int:
+        """Return how many tokens the next call of a stage may have."""
+        with self._lock:
+            calls = np.array(self._calls.get(stage, ()), dtype=float)
+        if not len(calls):
+            return min(4 * LEAST_TOKENS, self._most)
+        cost = seconds_of_token(calls)
+        fitting = self._seconds / cost if cost > 0 else self._most
+        return int(min(self._most, max(LEAST_TOKENS, fitting)))
+
+
+def seconds_of_token(calls: FloatArray) -> float:
+    """Return b of seconds = a + b · tokens + c · steps, all at least 0, fitted to calls.
+
+    Parameters
+    ----------
+    calls
+        Shape "call value=3": tokens, steps and seconds.
+
+    A smaller call saves what grows with the tokens alone. The steps of sampling and the way to a
+    server and back take their time however few the tokens are. Where the calls cannot tell these
+    apart, all is taken for the tokens' cost: they are the largest numbers, which the solver takes
+    first. Calls count by their relative error.
+    """
+    tokens, steps, seconds = calls.T
+    terms = np.column_stack([tokens, steps, np.ones_like(tokens)]) / seconds[:, None]
+    scale = terms.max(axis=0)
+    try:
+        found, _ = nnls(terms / scale * [1.0, 0.999, 0.999], np.ones(len(calls)))
+    except RuntimeError:  # the solver came to no end
+        return float(np.median(seconds / tokens))
+    return float(found[0] / scale[0])
