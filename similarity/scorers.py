@@ -11,14 +11,17 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel
+from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
 from similarity.presets import BEST, PAPER, PRESETS
 from similarity.scorer import Scorer
+from similarity.storage.store import Store
 from similarity.uncertainty import Tolerance
 from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import Encode, VectorScorer
 from similarity.vectors.shipped import find_vectors
+from similarity.vectors.stored import stored_encode
 
 # What a scorer needs of a model beyond sampling and scoring.
 DISTRIBUTIONS, VECTORS = "distributions", "vectors"
@@ -224,17 +227,28 @@ def open_scorer(
 
 
 def planned_scorer(
-    model: LanguageModel, request: ScoringRequest, vectors: str | None = None
+    model: LanguageModel,
+    request: ScoringRequest,
+    vectors: str | None = None,
+    store: Store | None = None,
 ) -> tuple[Scorer, ScoringPlan]:
     """Return the scorer that a request asks for, and the plan that chose it.
 
     Raises as `open_scorer` does.
+
+    Parameters
+    ----------
+    store
+        Where trajectories, likelihoods and vectors are kept, so that none is computed twice.
     """
     request = replace(request, vectors=vectors is not None)
     request.check()
     found = find_vectors(vectors, model)
     chosen = plan_scoring(request, None if found is None else found.groups)
-    return chosen.open(model, found), chosen
+    if store is None or not can_be_stored(model):
+        return chosen.open(model, found), chosen
+    encode = None if found is None else stored_encode(chosen.part_of(found), store)
+    return chosen.open(StoredModel(model, store), found, encode), chosen
 
 
 def _check_groups(preset: str, groups: Collection[str] | None) -> None:

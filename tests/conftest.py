@@ -24,6 +24,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 
 # The same default on machines with and without the wheel of the larger model.
 os.environ["TRAJSIM_MODEL"] = "embedded"
+# What one test computed is nothing to another.
+os.environ["TRAJSIM_KEEP_ANSWERS"] = "0"
 
 ROOT = Path(__file__).parent.parent
 # Real benchmarks lie beside the project on its developers' machines, and nowhere else.

@@ -119,7 +119,7 @@ def walk(command: click.Command, name: str = "trajsim") -> Iterator[tuple[str, c
 VERBS = """
     Add Answer Build Check Compare Compute Cut Describe Divide Double Draw Embed End Explain Find
     Fit Group Give Index Join Keep Map Measure Print Put Read Resample Sample Score Search Serve
-    Show Shrink Stop Take Tell Use Weigh Write
+    Show Shrink Stop Delete Take Tell Use Weigh Write
 """
 SENTENCES = {
     f"{name} {told}": text

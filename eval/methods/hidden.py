@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from eval.kept import kept_whitening
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Embed, Vectors, fit_whitening
+from eval.methods.kept import kept_whitening
 from eval.methods.texts import identity, opening_length, unlabelled_texts
 from similarity.arrays import Rows
 from similarity.models.base import LanguageModel

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from eval.kept import kept_vectors
 from eval.methods.base import Factory, Method, Pair, Setting
+from eval.methods.kept import kept_vectors
 from eval.methods.texts import identity, unlabelled_texts
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS

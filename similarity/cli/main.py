@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from similarity.cli.batch_command import batch
+from similarity.cli.cache_commands import cache
 from similarity.cli.calibrate_commands import calibrate
 from similarity.cli.cluster_commands import cluster_texts, dedupe
 from similarity.cli.index_commands import index
@@ -188,5 +189,5 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
             raise finding.check.error
 
 
-for command in (matrix, batch, calibrate, cluster_texts, dedupe, fit, embed, index):
+for command in (matrix, batch, cache, calibrate, cluster_texts, dedupe, fit, embed, index):
     main.add_command(command)

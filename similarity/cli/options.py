@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ from click.core import ParameterSource
 
 from similarity.cli.progress import working
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, TrajsimError
 from similarity.fields import Setting
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEVICES, DTYPES, LoadOptions, default_model, load_model
@@ -18,6 +19,8 @@ from similarity.presets import PRESETS
 from similarity.prompts import Prompt
 from similarity.scorer import Scorer
 from similarity.scorers import ScoringRequest, planned_scorer
+from similarity.storage.store import Store
+from similarity.storage.user_cache import cache_folder
 from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]
@@ -29,6 +32,10 @@ class _TrajectoryOption(click.Option):
 
 
 _trajectory_option = partial(click.option, cls=_TrajectoryOption)
+
+# Of a command's context: whether it may keep what the model computes.
+_CACHED = "trajsim.cached"
+TOY = "toy"
 
 # Short names, beside the long ones that every setting has.
 _SHORT = {"n_trajectories": "-n", "max_tokens": "-m"}
@@ -111,6 +118,17 @@ _PRESET_OPTIONS = (
         "--vectors",
         help="Compare by the vectors in a folder that `trajsim fit` made.  [default: those that "
         "ship with the model]",
+    ),
+    click.option(
+        "--cache/--no-cache",
+        "cached",
+        default=True,
+        show_default=True,
+        envvar="TRAJSIM_KEEP_ANSWERS",
+        show_envvar=True,
+        expose_value=False,
+        callback=lambda context, _option, value: context.meta.update({_CACHED: value}),
+        help="Keep what the model computes for the next time; see `trajsim cache`.",
     ),
 )
 
@@ -213,10 +231,30 @@ def chosen_scorer(
     """
     given = next(iter(_trajectory_options_given()), None)
     request = ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)
-    scorer, chosen = planned_scorer(model, request, vectors)
+    scorer, chosen = planned_scorer(model, request, vectors, _store_of(model))
     if chosen.note:
         click.echo(chosen.note, err=True)
     return scorer
+
+
+def answers_path() -> Path:
+    """Return the file where this user's machine keeps what models have answered."""
+    return cache_folder("answers") / "answers.sqlite"
+
+
+def _store_of(model: LanguageModel) -> Store | None:
+    """Return the store that the command being run may use, which is closed at its end."""
+    command = click.get_current_context()
+    # The toy model answers sooner than a disk does.
+    if not command.meta.get(_CACHED) or model.info.name == TOY:
+        return None
+    try:
+        store = Store(answers_path())
+    except TrajsimError as error:
+        click.echo(f"nothing is kept: {error}", err=True)
+        return None
+    command.call_on_close(store.close)
+    return store
 
 
 def _trajectory_options_given() -> list[str]:

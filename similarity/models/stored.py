@@ -1,0 +1,148 @@
+"""A model that never answers the same twice: what it sampled and scored is kept in a store."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from similarity.arrays import LogProbs
+from similarity.law import Law
+from similarity.models.base import (
+    Advance,
+    Continuation,
+    LanguageModel,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.wrapper import WrapperModel
+from similarity.storage.store import Store
+
+TRAJECTORIES, LIKELIHOODS = "trajectories", "likelihoods"
+# The revision of a model whose weights nobody can tell from others.
+UNKNOWN = "unknown"
+
+
+class StoredModel(WrapperModel):
+    """Asks the store before the wrapped model, under keys of all that an answer depends on.
+
+    A text's trajectories are one entry, and so are the log-probabilities of one continuation.
+    """
+
+    def __init__(self, wrapped: LanguageModel, store: Store) -> None:
+        super().__init__(wrapped)
+        self._store = store
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample what is not in the store."""
+        start = self._begin("sample", law)
+        keys = [_key(start, asdict(request)) for request in requests]
+        found = self._store.get(list(dict.fromkeys(keys)))
+        missing = {
+            key: request for key, request in zip(keys, requests, strict=True) if key not in found
+        }
+        advance(len(requests) - len(missing))
+        sampled = self.wrapped.sample(list(missing.values()), law, advance) if missing else []
+        fresh = dict(zip(missing, sampled, strict=True))
+        self._store.put(TRAJECTORIES, {key: _packed(rows) for key, rows in fresh.items()})
+        return [fresh[key] if key in fresh else _unpacked(found[key]) for key in keys]
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score the continuations that are not in the store."""
+        start = self._begin("score", law)
+        keys = [_score_keys(start, request) for request in requests]
+        found = self._store.get(list(dict.fromkeys(key for row in keys for key in row)))
+        known: dict[bytes, LogProbs] = {
+            key: np.frombuffer(value, np.float64) for key, value in found.items()
+        }
+        asked, asked_keys = [], []
+        for request, row in zip(requests, keys, strict=True):
+            missing = {
+                key: continuation
+                for key, continuation in zip(row, request.continuations, strict=True)
+                if key not in known
+            }
+            if missing:
+                asked_keys.append(list(missing))
+                asked.append(
+                    ScoreRequest(prefix=request.prefix, continuations=tuple(missing.values()))
+                )
+        advance(len(requests) - len(asked))
+        scored = self.wrapped.score(asked, law, advance) if asked else []
+        fresh = {
+            key: np.asarray(log_probs, np.float64)
+            for row, answers in zip(asked_keys, scored, strict=True)
+            for key, log_probs in zip(row, answers, strict=True)
+        }
+        self._store.put(LIKELIHOODS, {key: row.tobytes() for key, row in fresh.items()})
+        known |= fresh
+        return [[known[key] for key in row] for row in keys]
+
+    def _begin(self, what: str, law: Law) -> bytes:
+        return _key(what.encode(), {"model": asdict(self.info), "law": asdict(law)})
+
+
+def can_be_stored(model: LanguageModel) -> bool:
+    """Whether a model's answers can be told from those of another with its name."""
+    return model.info.revision != UNKNOWN
+
+
+def _key(start: bytes, content: Mapping[str, object]) -> bytes:
+    told = json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(start + told, digest_size=16).digest()
+
+
+def _score_keys(start: bytes, request: ScoreRequest) -> list[bytes]:
+    begin = hashlib.blake2b(start, digest_size=16)
+    begin.update(_bytes_of(request.prefix))
+    keys = []
+    for continuation in request.continuations:
+        whole = begin.copy()
+        # The length, so that no prefix and continuation are taken for others.
+        whole.update(len(request.prefix).to_bytes(8, "little") + _bytes_of(continuation))
+        keys.append(whole.digest())
+    return keys
+
+
+def _bytes_of(token_ids: TokenIds) -> bytes:
+    return np.array(token_ids, np.int64).tobytes()
+
+
+def _packed(continuations: Sequence[Continuation]) -> bytes:
+    """Return continuations as a line of JSON, then their token ids and log-probabilities."""
+    told = all(one.log_probs is not None for one in continuations)
+    header = {
+        "lengths": [len(one.token_ids) for one in continuations],
+        "told": told,
+        "texts": [one.text for one in continuations],
+    }
+    ids = np.array([i for one in continuations for i in one.token_ids], np.int64)
+    log_probs = [one.log_probs for one in continuations if told and one.log_probs is not None]
+    numbers = np.concatenate(log_probs) if log_probs else np.empty(0)
+    return json.dumps(header).encode() + b"\n" + ids.tobytes() + numbers.tobytes()
+
+
+def _unpacked(content: bytes) -> list[Continuation]:
+    line, _, numbers = content.partition(b"\n")
+    header = json.loads(line)
+    count = sum(header["lengths"])
+    ids = np.frombuffer(numbers, np.int64, count).tolist()
+    told = np.frombuffer(numbers, np.float64, offset=8 * count) if header["told"] else None
+    continuations, start = [], 0
+    for length, text in zip(header["lengths"], header["texts"], strict=True):
+        part = slice(start, start := start + length)
+        continuations.append(
+            Continuation(
+                token_ids=tuple(ids[part]),
+                log_probs=None if told is None else told[part],
+                text=text,
+            )
+        )
+    return continuations

@@ -1,0 +1,242 @@
+"""A bounded store of what models have answered, in one file of SQLite.
+
+Killed at any moment it stays whole. Every entry has a digest: one that is damaged is found when it
+is read, taken out, and made again by whoever asked for it.
+"""
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from similarity.errors import ConfigError, InputError
+
+DEFAULT_BYTES = 2 * 2**30
+# Of what an entry takes beside its value: key, digest, numbers, SQLite's own.
+ENTRY_BYTES = 100
+# Seconds that another process may hold the file.
+_PATIENCE = 60
+# Keys of one question; older builds of SQLite take 999.
+_TOGETHER = 900
+# An entry's time of use is written anew after so many seconds only: a question should not write.
+_USE_SECONDS = 3600
+# What is left after entries were taken out, so that this is not done at each write.
+_KEPT_SHARE = 0.9
+_VERSION = 1
+_SCHEMA = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+CREATE TABLE IF NOT EXISTS entries (
+    key BLOB PRIMARY KEY,
+    kind TEXT NOT NULL,
+    value BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    used INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_by_use ON entries (used);
+PRAGMA user_version = {_VERSION};
+"""
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store has: by kind the number of entries and their bytes, and the bytes on disk."""
+
+    path: Path
+    kinds: Mapping[str, tuple[int, int]]
+    bytes_on_disk: int
+    max_bytes: int
+
+
+class Store:
+    """Values by key; safe to use from several threads and processes.
+
+    Parameters
+    ----------
+    path
+        Of the file; its folder is made where needed.
+    max_bytes
+        Beyond this, what was used longest ago goes.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or is no store.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = DEFAULT_BYTES) -> None:
+        if max_bytes < 1:
+            raise ConfigError(f"a store must be allowed at least 1 byte, got {max_bytes}")
+        self.path = path
+        self.max_bytes = max_bytes
+        self._lock = Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(f"cannot open {path}: {error}") from error
+        try:
+            with self._told():
+                (version,) = self._database.execute("PRAGMA user_version").fetchone()
+                if version not in (0, _VERSION):
+                    raise ConfigError(
+                        f"{path} was made by another version; delete it by trajsim cache clear"
+                    )
+                if version == 0:
+                    self._database.executescript(_SCHEMA)
+                # In step with a kill; after a loss of power the last writes may be missing.
+                self._database.execute("PRAGMA synchronous = NORMAL")
+                self._bytes = self._counted()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the values that are known and whole, by key.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read.
+        """
+        found: dict[bytes, bytes] = {}
+        damaged: list[bytes] = []
+        old: list[bytes] = []
+        now = int(time.time())
+        with self._lock, self._told():
+            for some in _parts(keys):
+                marks = ",".join("?" * len(some))
+                question = f"SELECT key, value, digest, used FROM entries WHERE key IN ({marks})"
+                for key, value, digest, used in self._database.execute(question, some):
+                    if digest != _digest(key, value):
+                        damaged.append(key)
+                        continue
+                    found[key] = value
+                    if used < now - _USE_SECONDS:
+                        old.append(key)
+            if damaged or old:
+                with self._database:
+                    self._database.executemany(
+                        "DELETE FROM entries WHERE key = ?", [(key,) for key in damaged]
+                    )
+                    self._database.executemany(
+                        "UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in old]
+                    )
+        return found
+
+    def put(self, kind: str, values: Mapping[bytes, bytes]) -> None:
+        """Keep values of a kind, all or none; those used longest ago make room.
+
+        Raises
+        ------
+        InputError
+            If they cannot be written, as on a full disk; what was there stays.
+        """
+        now = int(time.time())
+        rows = [(key, kind, value, _digest(key, value), now) for key, value in values.items()]
+        with self._lock, self._told(), self._database:
+            self._database.executemany("INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?)", rows)
+            self._bytes += sum(len(value) + ENTRY_BYTES for value in values.values())
+            if self._bytes > self.max_bytes:
+                self._bytes = self._counted()
+                self._shrink(self.max_bytes)
+
+    def prune(self, max_bytes: int) -> int:
+        """Take out what was used longest ago, down to a size; return how many entries went.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        with self._lock, self._told():
+            with self._database:
+                self._bytes = self._counted()
+                gone = self._shrink(max_bytes, 1.0)
+            # As a script, which alone steps through all pages.
+            self._database.executescript(
+                "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
+            )
+        return gone
+
+    def info(self) -> StoreInfo:
+        """Return what is in it.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read.
+        """
+        with self._lock, self._told():
+            rows = self._database.execute(
+                "SELECT kind, COUNT(*), SUM(LENGTH(value)) FROM entries GROUP BY kind ORDER BY kind"
+            ).fetchall()
+        kinds = {kind: (count, size) for kind, count, size in rows}
+        on_disk = sum(file.stat().st_size for file in files_of(self.path))
+        return StoreInfo(self.path, kinds, on_disk, self.max_bytes)
+
+    def _counted(self) -> int:
+        (count, size) = self._database.execute(
+            "SELECT COUNT(*), SUM(LENGTH(value)) FROM entries"
+        ).fetchone()
+        return int(size or 0) + int(count) * ENTRY_BYTES
+
+    def _shrink(self, max_bytes: int, kept_share: float = _KEPT_SHARE) -> int:
+        if self._bytes <= max_bytes:
+            return 0
+        goal, gone = int(max_bytes * kept_share), []
+        by_use = self._database.execute("SELECT key, LENGTH(value) FROM entries ORDER BY used, key")
+        for key, size in by_use:
+            if self._bytes <= goal:
+                break
+            gone.append((key,))
+            self._bytes -= size + ENTRY_BYTES
+        by_use.close()
+        self._database.executemany("DELETE FROM entries WHERE key = ?", gone)
+        return len(gone)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Translate what SQLite raises."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"cannot use {self.path}: {error}; free space on the disk, delete the file by "
+                "trajsim cache clear, or give --no-cache"
+            ) from error
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that a store has on disk."""
+    names = (path.name, f"{path.name}-wal", f"{path.name}-shm")
+    return [file for name in names if (file := path.with_name(name)).exists()]
+
+
+def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (keys[start : start + _TOGETHER] for start in range(0, len(keys), _TOGETHER))
+
+
+def _digest(key: bytes, value: bytes) -> bytes:
+    return hashlib.blake2b(key + value, digest_size=8).digest()

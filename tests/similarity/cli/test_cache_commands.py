@@ -1,0 +1,78 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity.cli.main import main
+from similarity.models.local import LocalModel
+
+PAIR = ("--model", "embedded", "-n", "2", "-m", "3", "a red car", "the sea")
+
+
+def run(*arguments: str) -> Result:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    monkeypatch.setenv("TRAJSIM_KEEP_ANSWERS", "1")
+    return tmp_path / "answers"
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the number of texts of each call that samples."""
+    made: list[int] = []
+    sample = LocalModel.sample
+
+    def counted(self: LocalModel, requests: Sequence[Any], *more: Any) -> Any:
+        made.append(len(requests))
+        return sample(self, requests, *more)
+
+    monkeypatch.setattr(LocalModel, "sample", counted)
+    return made
+
+
+def test_nothing_is_computed_twice(calls: list[int], folder: Path) -> None:
+    first = run("compare", "--json", *PAIR).stdout
+    assert calls == [2]
+    assert run("compare", "--json", *PAIR).stdout == first
+    assert calls == [2]
+    assert run("compare", "--json", *PAIR, "--no-cache").stdout == first
+    assert calls == [2, 2]
+    found = json.loads(run("cache", "info", "--json").stdout)
+    assert found["path"] == str(folder / "answers.sqlite")
+    assert found["kinds"]["trajectories"]["entries"] == 2
+    assert "trajectories: 2 entries" in run("cache", "info").stdout
+
+
+def test_it_is_deleted_in_part_or_whole(folder: Path) -> None:
+    assert "0.0 MiB on disk" in run("cache", "info").stdout
+    assert "deleted 0 entries" in run("cache", "prune").stderr
+    run("compare", *PAIR)
+    assert "deleted 0 entries" in run("cache", "prune").stderr
+    assert "deleted 0 entries" not in run("cache", "prune", "--max-mib", "0").stderr
+    assert json.loads(run("cache", "info", "--json").stdout)["kinds"] == {}
+    run("cache", "clear")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_used_stops_nothing(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "answers.sqlite").write_bytes(b"dear diary " * 100)
+    result = run("compare", *PAIR)
+    assert "nothing is kept: cannot use" in result.stderr
+    assert "similarity" in result.stdout
+    run("cache", "clear")
+    assert "nothing is kept" not in run("compare", *PAIR).stderr
+
+
+def test_the_toy_model_keeps_nothing(folder: Path) -> None:
+    run("compare", "--model", "toy", "a", "b")
+    assert not folder.exists()

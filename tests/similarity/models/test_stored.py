@@ -1,0 +1,106 @@
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from similarity import compare_matrix, compare_pairs
+from similarity.config import ComparisonConfig
+from similarity.law import Law
+from similarity.models.base import Continuation, ModelInfo, SampleRequest, ScoreRequest
+from similarity.models.local import LocalModel
+from similarity.models.stored import StoredModel, can_be_stored
+from similarity.models.toy import ToyModel
+from similarity.models.wrapper import WrapperModel
+from similarity.storage.store import Store
+
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=4)
+PAIRS = [("a red car", "the sea"), ("the sea", "it rains"), ("a", "a.")]
+
+
+class Counting(WrapperModel):
+    """Counts the continuations that the model itself is asked for."""
+
+    def __init__(self, wrapped: Any) -> None:
+        super().__init__(wrapped)
+        self.sampled = self.scored = 0
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, *more: Any
+    ) -> list[list[Continuation]]:
+        self.sampled += sum(request.n for request in requests)
+        return super().sample(requests, law, *more)
+
+    def score(self, requests: Sequence[ScoreRequest], law: Law, *more: Any) -> Any:
+        self.scored += sum(len(request.continuations) for request in requests)
+        return super().score(requests, law, *more)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "answers.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture(params=["toy", "llama"])
+def model(request: pytest.FixtureRequest, tiny: Callable[[str], LocalModel]) -> Counting:
+    return Counting(ToyModel() if request.param == "toy" else tiny(request.param))
+
+
+def test_nothing_is_computed_twice_and_all_is_the_same(model: Counting, store: Store) -> None:
+    expected = compare_pairs(model, PAIRS, CONFIG)
+    model.sampled = model.scored = 0
+    first = compare_pairs(StoredModel(model, store), PAIRS, CONFIG)
+    assert model.sampled == 4 * 3
+    counts = model.sampled, model.scored
+    # What was asked for in pairs is known in a matrix, but for what pairs do not need.
+    again = compare_pairs(StoredModel(model, store), PAIRS[::-1], CONFIG)[::-1]
+    assert (model.sampled, model.scored) == counts
+    compare_matrix(StoredModel(model, store), ["a red car", "it rains"], config=CONFIG)
+    assert model.sampled == counts[0]
+    for one, other in zip([*expected, *expected], [*first, *again], strict=True):
+        assert json.dumps(one.to_dict()) == json.dumps(other.to_dict())
+
+
+def test_other_settings_are_other_entries(store: Store) -> None:
+    model = Counting(ToyModel())
+    for changed in ({}, {"seed": 1}, {"temperature": 0.5}, {"max_tokens": 3}, {"top_k": 9}):
+        settings = {"n_trajectories": 3, "max_tokens": 4} | changed
+        config = ComparisonConfig.build(**settings)
+        kept = compare_pairs(StoredModel(model, store), PAIRS, config)
+        fresh = compare_pairs(ToyModel(), PAIRS, config)
+        assert [one.distance for one in kept] == [one.distance for one in fresh]
+
+
+def test_more_trajectories_go_on_where_fewer_stopped(store: Store) -> None:
+    stored = StoredModel(Counting(ToyModel()), store)
+    law = Law()
+    few = SampleRequest(prefix=(1, 2), n=2, max_tokens=5, key=7)
+    more = SampleRequest(prefix=(1, 2), n=2, max_tokens=5, key=7, start=2)
+    for _ in range(2):
+        (first,), (second,) = (stored.sample([request], law) for request in (few, more))
+        expected = ToyModel().sample([few, more], law)
+        assert [one.token_ids for one in first] == [one.token_ids for one in expected[0]]
+        assert [one.token_ids for one in second] == [one.token_ids for one in expected[1]]
+
+
+def test_no_prefix_is_taken_for_another(store: Store) -> None:
+    stored = StoredModel(ToyModel(), store)
+    requests = [
+        ScoreRequest(prefix=(1, 2), continuations=((3,), (4,))),
+        ScoreRequest(prefix=(1,), continuations=((2, 3), (4,))),
+    ]
+    expected = ToyModel().score(requests, Law())
+    for _ in range(2):
+        found = stored.score(requests, Law())
+        assert [[row.tolist() for row in rows] for rows in found] == [
+            [row.tolist() for row in rows] for rows in expected
+        ]
+
+
+def test_a_model_that_cannot_be_told_from_others_is_not_stored() -> None:
+    model = ToyModel()
+    assert can_be_stored(model)
+    model.info = ModelInfo(name="x", revision="unknown", dtype="float64", context_length=9)
+    assert not can_be_stored(model)

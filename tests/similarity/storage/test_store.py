@@ -1,0 +1,159 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from similarity.errors import ConfigError, InputError
+from similarity.storage import store as module
+from similarity.storage.store import ENTRY_BYTES, Store, files_of
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "answers.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path) as opened:
+        yield opened
+
+
+def entries(count: int, size: int = 10) -> dict[bytes, bytes]:
+    return {f"key {i}".encode(): bytes([i % 256]) * size for i in range(count)}
+
+
+def test_what_was_put_is_found_by_others_too(store: Store, path: Path) -> None:
+    values = entries(2000)
+    store.put("numbers", values)
+    store.put("words", {b"word": b"x" * 7})
+    assert store.get([*values, b"unknown"]) == values
+    with Store(path) as another:
+        assert another.get(list(values)) == values
+        info = another.info()
+    assert info.kinds == {"numbers": (2000, 20_000), "words": (1, 7)}
+    assert info.bytes_on_disk > 20_000
+
+
+def test_it_is_bounded_and_keeps_what_was_used_last(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000_000.0]
+    monkeypatch.setattr(module.time, "time", lambda: now[0])
+    each = 100 + ENTRY_BYTES
+    with Store(path, max_bytes=10 * each) as store:
+        for i in range(10):
+            now[0] += 1
+            store.put("x", {bytes([i]): b"v" * 100})
+        now[0] += 2 * module._USE_SECONDS
+        assert store.get([b"\0"])
+        store.put("x", {b"new": b"v" * 100})
+        kept = store.get([*(bytes([i]) for i in range(10)), b"new"])
+        assert {b"\0", b"new"} <= kept.keys()
+        assert b"\1" not in kept
+        assert len(kept) * each <= 10 * each
+        now[0] += 2 * module._USE_SECONDS
+        assert len(store.get([b"\0", b"new"])) == 2
+        assert store.prune(3 * each) == len(kept) - 3
+        assert {b"\0", b"new"} <= store.get(list(kept)).keys()
+        assert store.prune(0) == 3
+        assert store.info().kinds == {}
+
+
+def test_pruning_gives_the_disk_back(store: Store) -> None:
+    store.put("x", entries(300, 10_000))
+    before = store.info().bytes_on_disk
+    store.prune(10_000)
+    assert store.info().bytes_on_disk < before / 10
+
+
+def test_a_damaged_entry_is_found_and_made_again(store: Store, path: Path) -> None:
+    store.put("x", {b"a": b"right", b"b": b"right too"})
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE entries SET value = ? WHERE key = ?", (b"wrong", b"a"))
+    database.close()
+    assert store.get([b"a", b"b"]) == {b"b": b"right too"}
+    assert store.info().kinds["x"][0] == 1
+    store.put("x", {b"a": b"right"})
+    assert store.get([b"a"]) == {b"a": b"right"}
+
+
+def test_a_full_disk_loses_nothing(store: Store) -> None:
+    store.put("x", entries(10))
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages + 5}")
+    with pytest.raises(InputError, match="database or disk is full; free space"):
+        store.put("x", {f"large {i}".encode(): b"x" * 10_000 for i in range(50)})
+    assert store.get(list(entries(10))) == entries(10)
+    assert store.info().kinds == {"x": (10, 100)}
+    store.put("x", {b"small": b"y"})
+    assert store.get([b"small"]) == {b"small": b"y"}
+
+
+def test_another_file_is_refused_and_kept(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"dear diary " * 1000)
+    with pytest.raises(InputError, match="file is not a database"):
+        Store(path)
+    assert path.read_bytes() == b"dear diary " * 1000
+    with pytest.raises(InputError, match="cannot open"):
+        Store(path / "below")
+    with pytest.raises(ConfigError, match="at least 1 byte"):
+        Store(path, 0)
+
+
+def test_another_version_is_refused(store: Store, path: Path) -> None:
+    store._database.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigError, match="another version"):
+        Store(path)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from similarity.storage.store import Store
+name, count = sys.argv[2], int(sys.argv[3])
+with Store(Path(sys.argv[1])) as store:
+    for i in range(count):
+        store.put("x", {f"{name} {i} {j}".encode(): bytes(2000) for j in range(20)})
+        print(i, flush=True)
+"""
+
+
+def writer(path: Path, name: str, count: int) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", WRITER, str(path), name, str(count)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_at_any_moment_it_stays_whole(path: Path) -> None:
+    for round_ in range(3):
+        with writer(path, str(round_), 10**6) as process:
+            assert process.stdout is not None
+            for _ in range(5 + round_):
+                process.stdout.readline()
+            time.sleep(0.003 * round_)
+            os.kill(process.pid, signal.SIGKILL)
+        with Store(path) as store:
+            assert store._database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            for i in range(5 + round_):
+                keys = [f"{round_} {i} {j}".encode() for j in range(20)]
+                assert len(store.get(keys)) == 20
+            # All of one write is there, or nothing.
+            assert store.info().kinds["x"][0] % 20 == 0
+
+
+def test_several_processes_write_at_once(path: Path) -> None:
+    processes = [writer(path, str(number), 20) for number in range(3)]
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    with Store(path) as store:
+        assert store.info().kinds["x"][0] == 3 * 20 * 20
+    assert files_of(path)
