@@ -150,9 +150,9 @@ class LanguageModel(ABC):
         """Return the text of token ids, without special tokens."""
 
     def encode_continuation(self, text: str) -> TokenIds:
-        """Return the ids of a text that follows another: without what `encode` begins with."""
-        opening, ids = self.encode(""), self.encode(text)
-        return ids[len(opening) :] if ids[: len(opening)] == opening else ids
+        """Return the ids of a text that follows another: what `encode` adds behind a full stop."""
+        before, ids = self.encode("."), self.encode(f".{text}")
+        return ids[len(before) :] if ids[: len(before)] == before else self.encode(text)
 
     def check_alive(self) -> None:
         """Raise BackendUnavailableError if the backend does not answer.

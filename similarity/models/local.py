@@ -1,6 +1,5 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from similarity.models.network import Network
 from similarity.models.pretrained import load_pretrained, one_line
 from similarity.models.probes import try_network
 from similarity.models.revision import revision
+from similarity.models.tokenization import Tokenization
 from similarity.models.verification import Verified
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
@@ -58,10 +58,8 @@ class LocalModel(LanguageModel):
         self.network = network
         self.info = info
         self.assets = assets
-        self._tokenizer = tokenizer
-        # Tokenizers of transformers are not made for two threads at once.
-        self._one_at_a_time = threading.Lock()
         self.end_ids = _end_ids(network.module, tokenizer)
+        self.tokenization = Tokenization(tokenizer, self.end_ids, network.rows)
         self.vocab_size = network.vocab_size
         self._verified = Verified(network, self._shorten)
         of_head = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
@@ -76,21 +74,15 @@ class LocalModel(LanguageModel):
 
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
-        # A text that spells a special token is text: it must not end the sequence.
-        # Its length is checked against the context by the caller, without a warning here.
-        with self._one_at_a_time:
-            ids = self._tokenizer(text, split_special_tokens=True, verbose=False)["input_ids"]
-        while len(ids) > 1 and ids[-1] in self.end_ids:
-            ids = ids[:-1]
-        return tuple(ids)
+        return self.tokenization.encode(text)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return ids without beginning, end and the mark of a first word."""
+        return self.tokenization.encode_continuation(text)
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
-        with self._one_at_a_time:
-            text = self._tokenizer.decode(
-                token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-        return str(text)
+        return self.tokenization.decode(token_ids)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress

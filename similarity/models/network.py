@@ -66,6 +66,13 @@ class Network:
         self.tables: list[int] = []
 
     @property
+    def rows(self) -> int:
+        """Token ids that it can read and predict are below this."""
+        embedding: Any = self.module.get_input_embeddings()  # type: ignore[operator]
+        weight = getattr(embedding, "weight", None)
+        return self.vocab_size if weight is None else min(self.vocab_size, weight.shape[0])
+
+    @property
     def device(self) -> torch.device:
         """Where the network runs."""
         return next(self.module.parameters()).device

@@ -33,6 +33,10 @@ class ReferenceModel(StepwiseModel):
         """Return what the wrapped model does."""
         return self._model.encode(text)
 
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return what the wrapped model does."""
+        return self._model.encode_continuation(text)
+
     def decode(self, token_ids: TokenIds) -> str:
         """Return what the wrapped model does."""
         return self._model.decode(token_ids)

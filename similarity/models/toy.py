@@ -54,6 +54,10 @@ class ToyModel(StepwiseModel):
             raise InputError(f"{text[:40]!r} has bytes outside the alphabet of the toy model")
         return ids
 
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of the text itself, as nothing is put before any."""
+        return self.encode(text)
+
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text of the bytes; what is not UTF-8 shows as U+FFFD."""
         kept = bytes(self._alphabet[i] for i in token_ids if i not in self.end_ids)

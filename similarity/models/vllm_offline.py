@@ -34,6 +34,7 @@ from similarity.models.checks import check_scores
 from similarity.models.laws import require_model_law
 from similarity.models.loader import OFFLINE, LoadOptions
 from similarity.models.revision import revision
+from similarity.models.tokenization import Tokenization
 from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
 
@@ -57,9 +58,10 @@ class OfflineModel(LanguageModel):
         self.info = info
         self._engine = engine
         self._sampling_params = sampling_params
-        self._tokenizer = engine.get_tokenizer()
+        tokenizer = engine.get_tokenizer()
         self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
-        self.end_ids = frozenset({self._tokenizer.eos_token_id} - {None})
+        self.end_ids = frozenset({tokenizer.eos_token_id} - {None})
+        self._tokenization = Tokenization(tokenizer, self.end_ids, self.vocab_size)
 
     def close(self) -> None:
         """Stop the engine's processes: left to the end of this one, they stop in any order.
@@ -71,15 +73,15 @@ class OfflineModel(LanguageModel):
 
     def encode(self, text: str) -> TokenIds:
         """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
-        # A text that spells a special token is text: it must not end the sequence.
-        ids = self._tokenizer(text, split_special_tokens=True)["input_ids"]
-        while len(ids) > 1 and ids[-1] in self.end_ids:
-            ids = ids[:-1]
-        return tuple(ids)
+        return self._tokenization.encode(text)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return ids without beginning, end and the mark of a first word."""
+        return self._tokenization.encode_continuation(text)
 
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text without special tokens."""
-        return str(self._tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        return self._tokenization.decode(token_ids)
 
     def check_scoring(self, law: Law) -> None:
         """Take no law but the model's own: the engine scores prompts under no other."""

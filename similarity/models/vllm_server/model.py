@@ -25,6 +25,7 @@ from similarity.models.base import (
 )
 from similarity.models.checks import TOLERANCE
 from similarity.models.laws import require_model_law
+from similarity.models.tokenization import ANCHORS
 from similarity.models.top import TopTokens
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
@@ -63,6 +64,7 @@ class ServerModel(LanguageModel):
         self._background = background
         self._pool = pool
         self._special: dict[int, bool] = {}
+        self._anchors: dict[str, TokenIds] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -85,7 +87,7 @@ class ServerModel(LanguageModel):
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return the server's ids of a text that follows another, without begin and end."""
-        return self._run(lambda _: self._bare(text))
+        return self._run(lambda _: self._behind_an_anchor(text))
 
     def check_alive(self) -> None:
         """Raise BackendUnavailableError if no server answers."""
@@ -225,6 +227,16 @@ class ServerModel(LanguageModel):
         ids, strings = await tokenize(self._pool, self.identity.name, text, affixes=False)
         await self._check_plain(text, ids, strings)
         return ids
+
+    async def _behind_an_anchor(self, text: str) -> TokenIds:
+        """Return ids without the mark of a first word, as `Tokenization` finds them."""
+        for anchor in ANCHORS:
+            if anchor not in self._anchors:
+                self._anchors[anchor] = await self._bare(anchor)
+            begin, joined = self._anchors[anchor], await self._bare(anchor + text)
+            if begin and joined[: len(begin)] == begin:
+                return joined[len(begin) :]
+        return await self._bare(text)
 
     async def _check_plain(self, text: str, ids: TokenIds, strings: Sequence[str]) -> None:
         """Raise InputError if a server has read a part of the text as a special token."""

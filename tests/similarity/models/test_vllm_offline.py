@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass, field
 from itertools import chain
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -43,12 +43,18 @@ class SamplingParams:
 
 class Tokenizer:
     eos_token_id = END
+    all_special_ids: ClassVar = [END]
 
-    def __call__(self, text: str, *, split_special_tokens: bool) -> dict[str, list[int]]:
+    def get_vocab(self) -> dict[str, int]:
+        return {f"<{i}>": i for i in range(TOY.vocab_size or 0)}
+
+    def __call__(
+        self, text: str, *, split_special_tokens: bool, add_special_tokens: bool, verbose: bool
+    ) -> dict[str, list[int]]:
         assert split_special_tokens
-        return {"input_ids": [*TOY.encode(text), END]}
+        return {"input_ids": [*TOY.encode(text), *([END] if add_special_tokens else [])]}
 
-    def decode(self, ids: list[int], *, skip_special_tokens: bool) -> str:
+    def decode(self, ids: list[int], *, skip_special_tokens: bool, **_options: bool) -> str:
         assert skip_special_tokens
         return TOY.decode(tuple(ids))
 

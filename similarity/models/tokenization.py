@@ -1,0 +1,196 @@
+"""What a prefix and a continuation are made of, found by encoding texts together and apart.
+
+Tokenizers put a beginning before a text, an end or a separator behind it, and a mark before its
+first word. A prefix keeps its beginning and nothing behind; a continuation has neither, nor the
+mark of a first word, as it is none.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from similarity.errors import InputError, WrongAnswerError
+from similarity.models.base import TokenIds
+from similarity.models.checks import PARAGRAPH, Check
+
+# What a continuation is encoded behind: the first that the tokenizer keeps apart from it. Most
+# prefixes end in a full stop.
+ANCHORS = (".", "\n", "a", "1", '"', "!")
+_PROBES = ("a", "The boats came in.", "12", PARAGRAPH)
+# A tokenizer that leaves pieces out at random is found with this many readings of a paragraph.
+_READINGS = 3
+
+
+class Tokenization:
+    """A tokenizer of transformers, taken apart.
+
+    Parameters
+    ----------
+    tokenizer
+        Of transformers' `AutoTokenizer`.
+    end_ids
+        The tokens that end a sequence.
+    rows
+        Token ids are below this.
+
+    Attributes
+    ----------
+    opening, closing
+        What the tokenizer puts before and behind every text.
+
+    Raises
+    ------
+    WrongAnswerError
+        If texts are not put together so, or the tokenizer is of another network.
+    """
+
+    def __init__(self, tokenizer: Any, end_ids: frozenset[int], rows: int) -> None:
+        self._tokenizer = tokenizer
+        self._end_ids = end_ids
+        self._rows = rows
+        # Tokenizers of transformers are not made for two threads at once.
+        self._one_at_a_time = threading.Lock()
+        self._check_vocabulary()
+        self._check_repeatable()
+        self.opening, self.closing = self._affixes()
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids of a prefix: with the opening, without the closing.
+
+        Raises
+        ------
+        InputError
+            If the tokenizer has no tokens for the text, or ids that the network has not.
+        """
+        return self.opening + self._known(text, self._bare(text))
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the ids of a text that follows another, as they are behind an anchor.
+
+        Raises
+        ------
+        InputError
+            As `encode`.
+        """
+        behind = ids_behind_an_anchor(self._bare, self.decode, text)
+        return self._known(text, self._bare(text) if behind is None else behind)
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
+        with self._one_at_a_time:
+            text = self._tokenizer.decode(
+                list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        return str(text)
+
+    def checks(self) -> list[Check]:
+        """Return what was found, in words."""
+        before, behind = (self._names(ids) for ids in (self.opening, self.closing))
+        marks = self._bare("a") != self.encode_continuation("a")
+        of_first = ", and marks first words, which continuations are not" if marks else ""
+        return [Check("tokenizer", f"puts {before} before a text, {behind} behind it{of_first}")]
+
+    def _names(self, ids: TokenIds) -> str:
+        return " ".join(self._tokenizer.convert_ids_to_tokens(list(ids))) or "nothing"
+
+    def _bare(self, text: str) -> TokenIds:
+        ids = self._ids(text, affixes=False)
+        # Where a text that spells a special token cannot be kept from being one.
+        while ids and ids[-1] in self._end_ids:
+            ids = ids[:-1]
+        return ids
+
+    def _ids(self, text: str, *, affixes: bool) -> TokenIds:
+        # A text that spells a special token is text: it must not end the sequence.
+        # Its length is checked against the context by the caller, without a warning here.
+        try:
+            with self._one_at_a_time:
+                encoded = self._tokenizer(
+                    text, add_special_tokens=affixes, split_special_tokens=True, verbose=False
+                )
+        except Exception as error:  # the libraries of tokenizers raise no narrower one
+            raise InputError(
+                f"the tokenizer cannot read the text that begins {text.strip()[:40]!r}: {error}"
+            ) from error
+        return tuple(encoded["input_ids"])
+
+    def _known(self, text: str, ids: TokenIds) -> TokenIds:
+        if not ids and text.strip():
+            raise InputError(
+                f"the tokenizer has no tokens for the text that begins {text.strip()[:40]!r}; "
+                "give a text in the characters that it knows"
+            )
+        if ids and max(ids) >= self._rows:
+            raise InputError(
+                f"the text that begins {text.strip()[:40]!r} has token {max(ids)}, and the "
+                f"network has {self._rows}; leave out what the tokenizer added to its vocabulary"
+            )
+        return ids
+
+    def _check_vocabulary(self) -> None:
+        """Refuse a tokenizer whose ordinary tokens, or end, the network has no place for."""
+        special = set(self._tokenizer.all_special_ids)
+        added = getattr(self._tokenizer, "added_tokens_decoder", {})
+        ordinary = set(self._tokenizer.get_vocab().values()) - special - set(added)
+        advice = "give the tokenizer's files that belong to the weights"
+        if ordinary and max(ordinary) >= self._rows:
+            raise WrongAnswerError(
+                f"the tokenizer has {max(ordinary) + 1} tokens and the network {self._rows}: they "
+                f"are of two models; {advice}"
+            )
+        if len(ordinary) < self._rows // 2 - 1:
+            raise WrongAnswerError(
+                f"the tokenizer has {len(ordinary)} tokens and the network {self._rows}: most of "
+                f"what is sampled would be no text; {advice}"
+            )
+        if self._end_ids and min(self._end_ids) >= self._rows:
+            raise WrongAnswerError(
+                f"the end of a sequence is token {min(self._end_ids)} and the network has "
+                f"{self._rows}; {advice}"
+            )
+
+    def _check_repeatable(self) -> None:
+        readings = {self._ids(PARAGRAPH, affixes=False) for _ in range(_READINGS)}
+        if len(readings) > 1:
+            raise WrongAnswerError(
+                "the tokenizer reads one text in other tokens each time; set its dropout to null "
+                "in tokenizer.json"
+            )
+
+    def _affixes(self) -> tuple[TokenIds, TokenIds]:
+        """Return what is put before and behind a text: the same for all texts."""
+        found = {_around(self._ids(text, affixes=True), self._bare(text)) for text in _PROBES}
+        affixes = found.pop()
+        if found or affixes is None:
+            raise WrongAnswerError(
+                "the tokenizer does not put one beginning and one end around every text, so that "
+                "a prefix cannot be told; give another tokenizer"
+            )
+        return affixes
+
+
+def ids_behind_an_anchor(
+    bare: Callable[[str], TokenIds], decode: Callable[[TokenIds], str], text: str
+) -> TokenIds | None:
+    """Return the ids of a text behind another, or None where no anchor is kept apart from it.
+
+    Parameters
+    ----------
+    bare
+        Encodes a text without beginning and end.
+    """
+    for anchor in ANCHORS:
+        begin = bare(anchor)
+        if begin and anchor in decode(begin):
+            joined = bare(anchor + text)
+            if joined[: len(begin)] == begin:
+                return joined[len(begin) :]
+    return None
+
+
+def _around(whole: TokenIds, inner: TokenIds) -> tuple[TokenIds, TokenIds] | None:
+    """Return what is before and behind the inner ids, or None where they are not inside."""
+    for start in range(len(whole) - len(inner) + 1):
+        if whole[start : start + len(inner)] == inner:
+            return whole[:start], whole[start + len(inner) :]
+    return None
