@@ -45,7 +45,7 @@ class Tokenization:
     """
 
     def __init__(self, tokenizer: Any, end_ids: frozenset[int], rows: int) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._end_ids = end_ids
         self._rows = rows
         # Tokenizers of transformers are not made for two threads at once.
@@ -78,7 +78,7 @@ class Tokenization:
     def decode(self, token_ids: Iterable[int]) -> str:
         """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
         with self._one_at_a_time:
-            text = self._tokenizer.decode(
+            text = self.tokenizer.decode(
                 list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
         return str(text)
@@ -91,7 +91,7 @@ class Tokenization:
         return [Check("tokenizer", f"puts {before} before a text, {behind} behind it{of_first}")]
 
     def _names(self, ids: TokenIds) -> str:
-        return " ".join(self._tokenizer.convert_ids_to_tokens(list(ids))) or "nothing"
+        return " ".join(self.tokenizer.convert_ids_to_tokens(list(ids))) or "nothing"
 
     def _bare(self, text: str) -> TokenIds:
         ids = self._ids(text, affixes=False)
@@ -105,7 +105,7 @@ class Tokenization:
         # Its length is checked against the context by the caller, without a warning here.
         try:
             with self._one_at_a_time:
-                encoded = self._tokenizer(
+                encoded = self.tokenizer(
                     text, add_special_tokens=affixes, split_special_tokens=True, verbose=False
                 )
         except Exception as error:  # the libraries of tokenizers raise no narrower one
@@ -129,9 +129,9 @@ class Tokenization:
 
     def _check_vocabulary(self) -> None:
         """Refuse a tokenizer whose ordinary tokens, or end, the network has no place for."""
-        special = set(self._tokenizer.all_special_ids)
-        added = getattr(self._tokenizer, "added_tokens_decoder", {})
-        ordinary = set(self._tokenizer.get_vocab().values()) - special - set(added)
+        special = set(self.tokenizer.all_special_ids)
+        added = getattr(self.tokenizer, "added_tokens_decoder", {})
+        ordinary = set(self.tokenizer.get_vocab().values()) - special - set(added)
         advice = "give the tokenizer's files that belong to the weights"
         if ordinary and max(ordinary) >= self._rows:
             raise WrongAnswerError(

@@ -113,7 +113,7 @@ def test_capped_logits_have_no_head(tiny: Loader) -> None:
     capped = network(transformers.Gemma2Config(**_ATTENTION, final_logit_softcapping=0.01))
     assert capped.head is None
     plain = tiny("llama")
-    model = LocalModel(capped, plain._tokenizer, plain.info)
+    model = LocalModel(capped, plain.tokenization.tokenizer, plain.info)
     assert set(Ability) - model.abilities == {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
     check_abilities(model)
     with pytest.raises(UnsupportedError, match="no affine map"):
