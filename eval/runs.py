@@ -165,7 +165,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {path.name}: it is no run, or one that is not finished; give "
             "the command of the run again and it goes on"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} has no JSON object in it")

@@ -53,7 +53,7 @@ def read_scores(folder: Path) -> Iterator[dict[str, Any]]:
         with zstandard.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 yield json.loads(line)
-    except (OSError, ValueError, zstandard.ZstdError) as error:
+    except (OSError, ValueError, RecursionError, zstandard.ZstdError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
 
 

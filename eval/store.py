@@ -5,9 +5,12 @@ trajectories, also from a server that would not sample them again.
 """
 
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,13 +140,14 @@ def _name(chunk: int) -> str:
 
 def _read(path: Path) -> dict[Key, _Sampled]:
     try:
-        with np.load(path) as saved:
+        # From memory, as NumPy leaves a damaged file open.
+        with np.load(BytesIO(path.read_bytes())) as saved:
             content = {name: saved[name] for name in saved.files}
         keys = [
             (int(key), int(start), int(n), int(length))
             for key, (start, n, length) in zip(content["keys"], content["sizes"], strict=True)
         ]
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}; delete the run and start anew") from error
     counts = np.cumsum([n for *_, n, _ in keys])[:-1]
     lengths = np.split(content["trajectories"], counts)

@@ -196,7 +196,7 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
         return tuple(_calibration(content) for content in contents)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} has no calibrations: {error}; fit them anew") from error
 
 

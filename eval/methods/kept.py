@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from io import BytesIO
@@ -58,7 +59,7 @@ def kept_whitening(
     try:
         with np.load(BytesIO(path.read_bytes())) as arrays:
             return Whitening(mean=arrays["mean"], matrix=arrays["matrix"])
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
         whitening = fit()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

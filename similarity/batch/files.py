@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Self
 
 from similarity.errors import ConfigError, InputError
 from similarity.storage.journal import write_through
@@ -13,6 +14,7 @@ from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header, split_columns
 
+_BLOCK_BYTES = 2**20
 READ, WRITTEN = ("jsonl", "csv", "tsv", "parquet"), ("jsonl", "csv", "tsv")
 
 
@@ -132,18 +134,58 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def open_at(path: Path, size: int) -> FileIO:
+class Growing:
+    """A file that is appended to, and the digest of all that is in it."""
+
+    def __init__(self, path: Path, file: FileIO, digest: "hashlib._Hash") -> None:
+        self._path = path
+        self._file = file
+        self._digest = digest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what is in it, its first 16 digits; none of an empty file."""
+        return self._digest.hexdigest()[:16] if self.size else ""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def append(self, content: str) -> None:
+        """Write, and wait until it is on disk.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        written = content.encode()
+        try:
+            write_through(self._file, written)
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+        self._digest.update(written)
+
+
+def open_at(path: Path, size: int, digest: str) -> Growing:
     """Open a file to append, cut to the size that the journal knows of.
 
     Raises
     ------
     InputError
-        If it is shorter than that, or cannot be written.
+        If it is shorter than that, has another digest, or cannot be written.
     """
     try:
         file = FileIO(path, "ab")
         found = os.fstat(file.fileno()).st_size
-        file.truncate(min(size, found))
+        growing = Growing(path, file, _digest_of_beginning(path, size))
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     if found < size:
@@ -152,19 +194,20 @@ def open_at(path: Path, size: int) -> FileIO:
             f"{path} is shorter than its journal says, so it was changed; begin anew in another "
             "place"
         )
-    return file
+    if (growing.digest if size else "") != digest:
+        file.close()
+        raise InputError(
+            f"{path} is not as it was written: its journal has another checksum of it; begin anew "
+            "in another place"
+        )
+    file.truncate(size)
+    return growing
 
 
-def append(file: FileIO, path: Path, content: str) -> int:
-    """Write, wait until it is on disk, and return the size of the file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    try:
-        write_through(file, content.encode())
-        return os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+def _digest_of_beginning(path: Path, size: int) -> "hashlib._Hash":
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while size > 0 and (block := file.read(min(size, _BLOCK_BYTES))):
+            found.update(block)
+            size -= len(block)
+    return found

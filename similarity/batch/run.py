@@ -8,7 +8,7 @@ from itertools import islice
 
 from similarity.batch.answering import Answering
 from similarity.batch.answers import as_lines, as_rows
-from similarity.batch.files import BatchFiles, append, check_new, digest_of, open_at
+from similarity.batch.files import BatchFiles, check_new, digest_of, open_at
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError
 from similarity.models.base import Advance, ignore_progress
@@ -20,12 +20,14 @@ CHUNK_LINES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """How far a batch has come: lines answered and refused, and the bytes of each file."""
+    """How far a batch has come: lines answered and refused, and each file's bytes and digest."""
 
     lines: int = 0
     refused: int = 0
     output: int = 0
+    output_digest: str = ""
     errors: int = 0
+    errors_digest: str = ""
 
 
 @dataclass(kw_only=True)
@@ -59,8 +61,8 @@ class Batch:
             If the model fails: the same batch can be taken up later.
         """
         with (
-            open_at(self.files.output, self.done.output) as output,
-            open_at(self.files.refused, self.done.errors) as errors,
+            open_at(self.files.output, self.done.output, self.done.output_digest) as output,
+            open_at(self.files.refused, self.done.errors, self.done.errors_digest) as errors,
         ):
             answering = Answering(
                 self.scorer, self.files.names, matrices=self.files.written_as == "jsonl"
@@ -70,11 +72,15 @@ class Batch:
                 answers = answering.answers(chunk)
                 scored = [answer for answer in answers if not answer.refused]
                 refused = [answer for answer in answers if answer.refused]
+                output.append(self._written(scored))
+                errors.append(as_lines(refused))
                 self.done = Done(
                     lines=self.done.lines + len(chunk),
                     refused=self.done.refused + len(refused),
-                    output=append(output, self.files.output, self._written(scored)),
-                    errors=append(errors, self.files.refused, as_lines(refused)),
+                    output=output.size,
+                    output_digest=output.digest,
+                    errors=errors.size,
+                    errors_digest=errors.digest,
                 )
                 self.journal.append(asdict(self.done))
                 advance(len(chunk))

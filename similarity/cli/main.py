@@ -4,6 +4,7 @@
 nothing here imports them.
 """
 
+import errno
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -71,6 +72,13 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except TrajsimError as error:
             raise _OneLineError(error) from error
+        except OSError as error:
+            # A full disk, a folder without permission; click ends quietly at a closed pipe.
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            said = InputError(f"{place}{error.strerror or error}")
+            raise _OneLineError(said) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

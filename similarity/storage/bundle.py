@@ -63,7 +63,7 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
         raise ConfigError(
             f"no {what} in {folder}: {error.strerror}; make them by {command}"
         ) from error
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         damaged = [manifest]
     if damaged:
         raise ConfigError(f"{folder / damaged[0]} is damaged; make the {what} anew by {command}")

@@ -1,6 +1,7 @@
 """A file of entries that outlives the process that writes it, killed at any moment."""
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from typing import Any, BinaryIO, Self
 
 from similarity.errors import ConfigError, InputError
 
+# The name of an entry's checksum in its line.
+_CHECKSUM = "checksum"
+
 # Of the differences between two headers, those that a message tells.
 _SHOWN = 4
 
@@ -19,12 +23,16 @@ class Journal:
     """Entries appended one by one, each on disk before `append` returns.
 
     The first line is a header: all that the entries are made with and from. One process writes
-    at a time. A writer that dies leaves one torn line at most, which the next cuts off.
+    at a time. A writer that dies leaves one torn line at most, which the next cuts off. Every entry
+    has a checksum of itself and of all before it, so that one that was changed, moved or taken out
+    is found.
     """
 
     def __init__(self, path: Path, file: FileIO) -> None:
         self._path = path
         self._file = file
+        # The checksum of the last line.
+        self._last = ""
 
     @classmethod
     def open(cls, path: Path, header: Mapping[str, Any]) -> Self:
@@ -71,7 +79,9 @@ class Journal:
         with self._path.open("rb") as lines:
             next(lines)
             for line in lines:
-                yield json.loads(line)
+                content = json.loads(line)
+                del content[_CHECKSUM]
+                yield content
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Write one entry: when this returns it is on disk.
@@ -82,14 +92,17 @@ class Journal:
             If it cannot be written; the journal is as it was.
         """
         size = os.fstat(self._file.fileno()).st_size
+        line, checksum = _sealed(entry, self._last)
         try:
-            write_through(self._file, _line(entry))
+            write_through(self._file, line)
         except OSError as error:
             self._file.truncate(size)
             raise _cannot_write(self._path, error) from error
+        self._last = checksum
 
     def _resume(self, header: bytes) -> None:
         """Check what is there, cut off a torn end, and write the header where it is missing."""
+        self._last = _digest(header)
         with self._path.open("rb") as lines:
             found = lines.readline()
             if found == header:
@@ -105,14 +118,16 @@ class Journal:
         end, torn = lines.tell(), 0
         for number, line in enumerate(lines, 2):
             if torn:
-                raise InputError(
-                    f"line {torn} of {self._path} is damaged; cut it and all after it off, or "
-                    "write to another place"
-                )
-            if _is_entry(line):
-                end += len(line)
-            else:
+                raise _damaged(self._path, torn)
+            if not _is_entry(line):
                 torn = number
+                continue
+            content = json.loads(line)
+            content.pop(_CHECKSUM, None)
+            sealed, self._last = _sealed(content, self._last)
+            if line != sealed:
+                raise _damaged(self._path, number)
+            end += len(line)
         return end
 
 
@@ -139,11 +154,28 @@ def _line(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
+def _sealed(entry: Mapping[str, Any], before: str) -> tuple[bytes, str]:
+    """Return an entry's line, and the checksum in it: of the entry and of the line before."""
+    checksum = _digest(before.encode() + _line(entry))
+    return _line({**entry, _CHECKSUM: checksum}), checksum
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 def _is_entry(line: bytes) -> bool:
     try:
         return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
+
+
+def _damaged(path: Path, number: int) -> InputError:
+    return InputError(
+        f"line {number} of {path} is damaged, or was not written by this version; cut it and all "
+        "after it off, or write to another place"
+    )
 
 
 def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigError:

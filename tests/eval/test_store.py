@@ -1,3 +1,5 @@
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +83,30 @@ def test_a_request_for_more_is_not_answered_with_the_first(
     assert inner.sampled == 0
 
 
-def test_a_damaged_file(tmp_path: Path, toy_model: ToyModel) -> None:
-    (tmp_path / "000000.npz").write_bytes(b"PK")
+def _changed(content: bytes) -> bytes:
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def _pickled(_content: bytes) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, keys=np.array([{}], dtype=object))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"PK", lambda _: b"", _changed, _pickled, lambda content: content[:-9]],
+    ids=["no archive", "empty", "changed", "pickled", "cut"],
+)
+def test_a_damaged_file(
+    damage: Callable[[bytes], bytes], tmp_path: Path, toy_model: ToyModel
+) -> None:
+    cached = CachedModel(toy_model, tmp_path)
+    cached.load(0)
+    cached.sample([SampleRequest(prefix=(65,), n=3, max_tokens=9, key=1)], Law())
+    cached.save(0)
+    path = tmp_path / "000000.npz"
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match=r"000000\.npz"):
         CachedModel(toy_model, tmp_path).load(1)

@@ -322,6 +322,28 @@ def test_an_output_that_lost_something_is_noticed(toy_model: ToyModel, tmp_path:
         run(toy_model, files)
 
 
+@pytest.mark.parametrize("which", ["output", "refused", "journal"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_digit_that_was_changed_is_noticed(
+    toy_model: ToyModel, tmp_path: Path, which: str, finished: bool
+) -> None:
+    files = files_in(tmp_path, as_lines([{"pair": ["only one text"]}, *GOOD]))
+    run(toy_model, files)
+    if not finished:
+        entries = files.journal.read_bytes().splitlines(keepends=True)
+        files.journal.write_bytes(b"".join(entries[:2]))
+    path: Path = getattr(files, which)
+    lines = path.read_bytes().splitlines(keepends=True)
+    number = 1 if which == "journal" else 0
+    digit = next(byte for byte in reversed(lines[number]) if chr(byte).isdigit())
+    other = b"1" if digit == ord("2") else b"2"
+    lines[number] = other.join(lines[number].rsplit(bytes([digit]), 1))
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(InputError, match="is damaged|not as it was written"):
+        run(toy_model, files)
+    assert path.read_bytes() == b"".join(lines)
+
+
 def test_the_files_must_differ(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must be different files"):
         BatchFiles(input=tmp_path / "a", output=tmp_path / "b" / ".." / "a")

@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -139,3 +140,13 @@ def test_commands_of_other_packages_are_found() -> None:
 def test_errors_that_are_not_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "sample_texts", lambda *_: 1 / 0)
     assert isinstance(run("compare", *TOY, "a", "b").exception, ZeroDivisionError)
+
+
+def test_an_error_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "out.jsonl")
+
+    monkeypatch.setattr("similarity.cli.main.diagnose", full)
+    result = CliRunner().invoke(main, ["doctor", "--model", "toy"])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == ["Error: out.jsonl: No space left on device"]

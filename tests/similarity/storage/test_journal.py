@@ -28,7 +28,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_entries_come_back_in_order(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "journal"
-    assert write(path).splitlines()[1] == b'{"a": 1, "b": 0.30000000000000004}'
+    line = write(path).splitlines()[1]
+    assert line.startswith(b'{"a": 1, "b": 0.30000000000000004, "checksum": "')
     assert read(path) == ENTRIES
     with Journal.open(path, HEADER) as opened:
         opened.append({"d": 1})
@@ -62,6 +63,25 @@ def test_damage_before_the_end_is_refused_and_kept(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"line 3 of .* is damaged"):
         read(path)
     assert path.read_bytes() == damaged
+
+
+def test_every_change_of_an_entry_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    lines = write(path, [{"score": number / 7} for number in range(4)]).splitlines(keepends=True)
+    changed = [
+        [*lines[:2], lines[2].replace(b"1428", b"1429"), *lines[3:]],
+        [*lines[:4], lines[4].replace(b"0.4", b"0.5")],
+        [*lines[:2], *lines[3:]],
+        [*lines[:2], lines[3], lines[2], lines[4]],
+        [*lines[:3], lines[2], *lines[3:]],
+        [*lines[:2], b'{"score": 1.0}\n', *lines[3:]],
+    ]
+    for content in changed:
+        assert content != lines
+        path.write_bytes(b"".join(content))
+        with pytest.raises(InputError, match=r"line \d of .* is damaged"):
+            read(path)
+        assert path.read_bytes() == b"".join(content)
 
 
 @pytest.mark.parametrize("content", [b"dear diary\n", b"dear diary", b"[1]\n{}\n"])
