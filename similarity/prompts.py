@@ -74,9 +74,11 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-# The prompts of the paper (Section 4.1 and appendix), by the names that users give.
+# By the names that users give. "meaning" and "implies" are the paper's (Section 4.1 and appendix);
+# "one-word" is that of PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1).
 PROMPTS = {
     "none": Prompt(),
     "meaning": Prompt(before="The meaning of this sentence is: "),
     "implies": Prompt(after=" This sentence implies "),
+    "one-word": Prompt(before='This sentence : "', after='" means in one word:"'),
 }

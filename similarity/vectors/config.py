@@ -1,133 +1,155 @@
-"""The settings of meaning vectors: one frozen value, checked at birth."""
+"""The settings of meaning vectors: the groups of features that they are joined of."""
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
 from similarity.errors import ConfigError
-from similarity.prompts import Prompt
+from similarity.prompts import PROMPTS, Prompt
 from similarity.validation import check_integer, check_number
 
-# What a text is described by; each is whitened on its own and has a weight of that name.
-GROUPS = ("trajectories", "distributions", "states", "trigrams")
 
-# The second prompt of the paper, without its last space: a tokenizer of byte pairs joins a space
-# to the word that follows, so that after a lone space it has seen next to nothing follow.
-IMPLIES = Prompt(after=" This sentence implies")
+@dataclass(frozen=True, kw_only=True)
+class GroupConfig:
+    """What is common to all groups of features.
+
+    Parameters
+    ----------
+    name
+        By which users and files know the group.
+    weight
+        The cosine of two vectors is the mean of the groups' own cosines by these weights.
+    shrinkage
+        λ of the whitening: 0 whitens fully, 1 only centres (`similarity.vectors.whitening`).
+    rank
+        Directions kept, those of most variance first; None keeps all.
+    """
+
+    kind: ClassVar[str]
+
+    name: str
+    weight: float = 1.0
+    shrinkage: float = 1.0
+    rank: int | None = None
+
+    def __post_init__(self) -> None:
+        check_number("weight", self.weight, at_least=1e-6, at_most=1e6)
+        check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
+        if self.rank is not None:
+            check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain nested values, for a fingerprint or a file."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileConfig(GroupConfig):
+    """The log-likelihood profile of a text: log P of every next token after a prompt.
+
+    Parameters
+    ----------
+    prompt
+        Put around the text.
+    tokens
+        How many tokens of the vocabulary are looked at, chosen by a hash; 0 looks at all of them,
+        by the state before the output head.
+    """
+
+    kind: ClassVar[str] = "profile"
+
+    name: str = "profile"
+    shrinkage: float = 0.9
+    prompt: Prompt = field(default_factory=lambda: PROMPTS["one-word"])
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer("tokens", self.tokens, at_least=0, at_most=1_000_000)
+        if self.tokens == 1:
+            raise ConfigError("tokens must be 0, for all, or at least 2, got 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrigramsConfig(GroupConfig):
+    """The character trigrams of a text's own words, which no model reads.
+
+    Parameters
+    ----------
+    width
+        Coordinates that trigrams are hashed to.
+    smoothing
+        a of the weight a / (a + p) of a trigram, p its frequency in the corpus (smooth inverse
+        frequency; Arora, Liang and Ma 2017).
+    """
+
+    kind: ClassVar[str] = "trigrams"
+
+    name: str = "trigrams"
+    shrinkage: float = 0.05
+    width: int = 1024
+    smoothing: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer("width", self.width, at_least=1, at_most=32_768)
+        check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
+
+
+KINDS: Mapping[str, type[GroupConfig]] = {
+    config.kind: config for config in (ProfileConfig, TrigramsConfig)
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class VectorConfig:
-    """Everything that a meaning vector depends on besides the model, the corpus and the text.
+    """Everything that a meaning vector depends on besides the model, the corpus and the text."""
 
-    Parameters
-    ----------
-    trajectories
-        Weight of the log-probabilities of the reference trajectories, one for each token.
-    distributions
-        Weight of the square roots of the whole next-token distributions along them, each
-        projected at random.
-    states
-        Weight of the mean of the hidden states of the text's own tokens, each by how rare it is.
-    trigrams
-        Weight of the character trigrams of the text's own words, each by how rare it is: no model
-        reads them, and they know every name and number that a small one does not.
-        The cosine of two vectors is the mean of the groups' own cosines by these weights; 0 leaves
-        a group out.
-    n_references, reference_tokens
-        How many reference trajectories there are, and how long they are.
-    projection
-        Coordinates that are kept of one next-token distribution.
-    top_k
-        How many of the most probable tokens are read of one, the others counting as if they had
-        no probability; 0 reads all. A model server tells no more than some.
-    smoothing
-        a of the weight a / (a + p) of a token in the mean of states, and of a trigram, p its
-        frequency in the corpus (smooth inverse frequency; Arora, Liang and Ma 2017).
-    trigram_width
-        Coordinates that trigrams are hashed to.
-    prompt
-        Put around a text before the trajectories; the states are of the text without it.
-    shrinkage
-        Of the covariance towards a multiple of the identity, λ of `similarity.vectors.whitening`.
-    rank
-        Directions that are kept of each group, at most.
-    seed
-        Of the reference trajectories and of the projection.
-    """
-
-    trajectories: float = 0.0
-    distributions: float = 1.0
-    states: float = 0.5
-    trigrams: float = 2.0
-    n_references: int = 8
-    reference_tokens: int = 4
-    projection: int = 64
-    top_k: int = 0
-    smoothing: float = 1e-3
-    trigram_width: int = 1024
-    prompt: Prompt = field(default=IMPLIES)
-    shrinkage: float = 0.05
-    rank: int = 768
-    seed: int = 0
+    groups: tuple[GroupConfig, ...]
 
     def __post_init__(self) -> None:
-        for group in GROUPS:
-            check_number(group, getattr(self, group), at_least=0, at_most=1e6)
         if not self.groups:
-            raise ConfigError(f"at least one of {', '.join(GROUPS)} must have a weight above 0")
-        check_integer("n_references", self.n_references, at_least=1, at_most=1_000)
-        check_integer("reference_tokens", self.reference_tokens, at_least=1, at_most=1_000)
-        check_integer("projection", self.projection, at_least=1, at_most=4_096)
-        check_integer("top_k", self.top_k, at_least=0, at_most=1_000_000)
-        check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
-        check_integer("trigram_width", self.trigram_width, at_least=1, at_most=32_768)
-        check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
-        check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
-        check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+            raise ConfigError("meaning vectors need at least one group of features")
+        if len(set(self.names)) < len(self.groups):
+            raise ConfigError(f"groups must have different names, got {', '.join(self.names)}")
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups that have a weight."""
-        return tuple(group for group in GROUPS if self.weight(group) > 0)
+    def names(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(group.name for group in self.groups)
 
-    def weight(self, group: str) -> float:
-        """Return the weight of a group."""
-        return float(getattr(self, group))
+    def share(self, group: GroupConfig) -> float:
+        """Return a group's part of the weights."""
+        return group.weight / sum(one.weight for one in self.groups)
 
-    def only(self, *groups: str) -> Self:
+    def only(self, *names: str) -> Self:
         """Return these settings with the other groups left out.
 
         Raises
         ------
         ConfigError
-            If one of these has no weight.
+            If there is no group of such a name.
         """
-        for group in groups:
-            if group not in self.groups:
-                raise ConfigError(
-                    f"these vectors have no {group}; they have {', '.join(self.groups)}. "
-                    "Fit others to have it"
-                )
-        left_out: dict[str, Any] = {name: 0.0 for name in GROUPS if name not in groups}
-        return replace(self, **left_out)
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            raise ConfigError(
+                f"these vectors have no {missing[0]}; they have {', '.join(self.names)}. Fit "
+                "others to have it"
+            )
+        return type(self)(groups=tuple(group for group in self.groups if group.name in names))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""
-        return asdict(self)
+        return {"groups": [group.to_dict() for group in self.groups]}
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Return the settings that `to_dict` gave."""
-        return cls(**{**content, "prompt": Prompt(**content["prompt"])})
+        return cls(groups=tuple(_group(dict(group)) for group in content["groups"]))
 
 
-# By the names that users give. A server tells no hidden states and no whole distributions: "top"
-# reads as many of the most probable tokens as it lists by default, and where it lists none
-# "scored" has more and longer trajectories in the place of distributions.
-FEATURE_SETS = {
-    "full": VectorConfig(),
-    "top": VectorConfig(states=0.0, top_k=20),
-    "scored": VectorConfig(
-        trajectories=1.0, distributions=0.0, states=0.0, n_references=16, reference_tokens=8
-    ),
-}
+def _group(content: dict[str, Any]) -> GroupConfig:
+    kind = content.pop("kind")
+    if "prompt" in content:
+        content["prompt"] = Prompt(**content["prompt"])
+    return KINDS[kind](**content)

@@ -1,10 +1,6 @@
-"""Reads two vectors back: on which continuations and next words their texts agree or part.
+"""What the cosine of two vectors is made of: shares of groups, of words and of continuations."""
 
-A cosine of whitened features is a sum over the features, so each trajectory, and each place before
-a next word, has a share of it that is known exactly.
-"""
-
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -12,53 +8,48 @@ from typing import Any, ClassVar
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
-from similarity.models.base import TokenIds
+from similarity.models.base import LanguageModel
 from similarity.results import Explanation, Score
-from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.trigrams import buckets, hashed, words_of
+from similarity.vectors.meaning import Features, Group, MeaningVectors
+from similarity.vectors.profile import ProfileReader, SubsetProfileReader, chosen_tokens, head_covariance
+from similarity.vectors.trigrams import TrigramReader, buckets, words_of
 
-Pair = tuple[str, str]
+# A word that a text makes likelier than usual is shown only if it is also likely enough to be
+# sensible: nats.
+LIKELY = -11.0
+# Tokens of the vocabulary, per word shown, that are turned into text: most are parts of words.
+CANDIDATES = 40
 
 
 @dataclass(frozen=True)
-class NextWords:
-    """What may come next at one place, of those words on which a text says more than usual.
+class ImpliedWord:
+    """A word that may come next, and what it adds to the cosine.
 
     Parameters
     ----------
-    before
-        The words of a reference trajectory that come first; none at its beginning.
     share
-        What the place adds to the similarity; negative where the texts part.
-    both, first, second
-        The words that both texts, or one rather than the other, make likelier than the texts do
-        from which the trajectories were sampled; what tells most comes first.
+        What its tokens add; negative where one text implies it and the other does not.
+    beyond_usual
+        How much likelier than usual the word is after either text, nats.
     """
 
-    before: str
+    word: str
     share: float
-    both: tuple[str, ...]
-    first: tuple[str, ...]
-    second: tuple[str, ...]
+    beyond_usual: tuple[float, float]
 
 
 @dataclass(frozen=True)
-class ScoredTrajectory:
-    """A reference trajectory, what it adds to the similarity, and how likely it is.
+class ImpliedWords:
+    """The words that both texts imply beyond the usual, and those that only one of them does."""
 
-    `log_likelihoods` are after either text, `usual` is their average over the corpus; all are
-    means in nats per token.
-    """
-
-    text: str
-    share: float
-    log_likelihoods: tuple[float, float]
-    usual: float
+    both: tuple[ImpliedWord, ...]
+    first: tuple[ImpliedWord, ...]
+    second: tuple[ImpliedWord, ...]
 
 
 @dataclass(frozen=True)
 class WordShare:
-    """A word of the texts, without case, and what its letters add to the similarity.
+    """A word of the texts, without case, and what its trigrams add to the cosine.
 
     `counts` are how often either text has it.
     """
@@ -78,23 +69,18 @@ class VectorExplanation(Explanation):
         Of the vectors.
     shares
         What each group adds to it.
-    places, trajectories
-        Of the groups `distributions` and `trajectories`, by the size of their share; they add
-        up to the group's.
-    words
-        Of the group `trigrams`, by the size of their share; what they lack to the group's is what
-        all texts have in common.
-    top
-        How many of each kind `to_dict` gives.
+    implied
+        Of the groups of profiles: the words that the texts imply.
+    overlap
+        Of the trigrams: the texts' own words, by the size of their share. What they lack to the
+        group's share is what all texts have in common.
     """
 
     method: ClassVar[str] = "vectors"
     cosine: float
     shares: dict[str, float]
-    places: tuple[NextWords, ...]
-    trajectories: tuple[ScoredTrajectory, ...]
-    words: tuple[WordShare, ...]
-    top: int
+    implied: ImpliedWords | None
+    overlap: tuple[WordShare, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score and its parts as plain values, for JSON."""
@@ -103,142 +89,176 @@ class VectorExplanation(Explanation):
             "method": self.method,
             "cosine": self.cosine,
             "shares": self.shares,
-            "places": [asdict(place) for place in self.places[: self.top]],
-            "trajectories": [asdict(one) for one in self.trajectories[: self.top]],
-            "words": [asdict(word) for word in self.words[: self.top]],
+            "implied": None if self.implied is None else asdict(self.implied),
+            "overlap": [asdict(word) for word in self.overlap],
         }
 
 
-def explain(vectors: MeaningVectors, score: Score, top: int, words: int = 3) -> VectorExplanation:
+def explain(
+    vectors: MeaningVectors, score: Score, features: Features, top: int
+) -> VectorExplanation:
     """Return what the cosine of two texts' vectors is made of.
 
     Parameters
     ----------
     score
         Of the texts, by these vectors.
+    features
+        Of the two texts, in order.
     top
-        How many parts of each kind `to_dict` gives.
-    words
-        How many words to give of each kind at a place.
+        How many words of each kind to give.
     """
-    texts = score.texts
-    rows = {group: vectors.reader.rows(group, texts) for group in vectors.groups}
-    shares = {group: _shares(vectors, group, found) for group, found in rows.items()}
+    parts = {name: vectors.part(name, features[name]) for name in vectors.names}
+    shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
+    implied = [
+        _implied(vectors, name, features[name], top)
+        for name in vectors.names
+        if isinstance(vectors.groups[name].reader, ProfileReader)
+    ]
     return VectorExplanation(
         score=score,
-        cosine=float(sum(found.sum() for found in shares.values())),
-        shares={group: float(found.sum()) for group, found in shares.items()},
-        places=_places(vectors, texts, shares.get("distributions"), words),
-        trajectories=_trajectories(vectors, rows, shares.get("trajectories")),
-        words=_of_words(vectors, texts, rows.get("trigrams")),
-        top=top,
+        cosine=sum(shares.values()),
+        shares=shares,
+        # Where there are several prompts, that of the first group is shown.
+        implied=implied[0] if implied else None,
+        overlap=tuple(
+            word
+            for name in vectors.names
+            if isinstance(vectors.groups[name].reader, TrigramReader)
+            for word in _overlap(vectors, name, score.texts, features[name])[:top]
+        ),
     )
 
 
-def _shares(vectors: MeaningVectors, group: str, rows: Rows) -> FloatArray:
-    """Return what each feature adds to the similarity, shape "width"."""
-    centred = rows.astype(np.float64) - vectors.whitenings[group].mean
-    partners = _partners(vectors, group, rows)
-    shares: FloatArray = (centred * partners).sum(axis=0)
-    return shares
+@dataclass(frozen=True)
+class Profiles:
+    """The profiles of some texts, over the tokens that a group looks at.
 
-
-def _partners(vectors: MeaningVectors, group: str, rows: Rows) -> FloatArray:
-    """Return what a feature of either text is to be multiplied by for its share, shape "2 width".
-
-    With x, y the centred features, W the whitening and c the two vectors' scale, the group's part
-    is c·xWWᵀy: the mean of its two readings, as x over Wy and as y over Wx, is the same for (x, y)
-    and (y, x).
+    Parameters
+    ----------
+    tokens
+        Token ids, shape "token".
+    beyond_usual
+        ℓ − ℓ̄ less its mean over the tokens, shape "text token", nats.
+    log_probs
+        ℓ, shape "text token", nats.
+    partners
+        What the profile of another text is multiplied by for the product of the two parts, shape
+        "text token": the product is the sum over tokens.
     """
-    matrix = vectors.whitenings[group].matrix
-    white = (rows.astype(np.float64) - vectors.whitenings[group].mean) @ matrix
-    parts = vectors.whitened(group, rows)
+
+    tokens: FloatArray
+    beyond_usual: FloatArray
+    log_probs: FloatArray
+    partners: FloatArray
+
+
+def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
+    """Return the profiles of texts from a group's features, shape "text feature"."""
+    reader = group.reader
+    centred = rows.astype(np.float64) - group.whitening.mean
+    # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.
+    metric = centred @ group.whitening.matrix @ group.whitening.matrix.T
+    if isinstance(reader, SubsetProfileReader):
+        tokens = np.array(chosen_tokens(model, reader.config.tokens))
+        beyond = centred - centred.mean(axis=1, keepdims=True)
+        return Profiles(tokens, beyond, rows.astype(np.float64), metric)
+    weight, bias = model.output_head()
+    covariance = head_covariance(model)
+    # Directions in which the head does not vary are seen by no token.
+    through = metric @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) / len(weight)
+    mean = weight.mean(axis=0, dtype=np.float64)
+    logits = rows @ weight.T if bias is None else rows @ weight.T + bias
+    return Profiles(
+        tokens=np.arange(len(weight)),
+        beyond_usual=(centred @ weight.T) - (centred @ mean)[:, None],
+        log_probs=logits - np.logaddexp.reduce(logits, axis=1, keepdims=True),
+        partners=(through @ weight.T) - (through @ mean)[:, None],
+    )
+
+
+def telling_words(
+    vectors: MeaningVectors, name: str, rows: Rows, top: int
+) -> list[tuple[str, float, float]]:
+    """Return the words that one text makes likelier than usual, the most first.
+
+    Returns
+    -------
+    list
+        Word, nats beyond the usual, log-probability in nats.
+    """
+    found = profiles(vectors.model, vectors.groups[name], rows)
+    raised = np.where(found.log_probs[0] > LIKELY, found.beyond_usual[0], -np.inf)
+    words: dict[str, tuple[float, float]] = {}
+    for i in np.argsort(-raised, kind="stable")[: CANDIDATES * top]:
+        word = _word(vectors.model, int(found.tokens[i]))
+        if word and raised[i] > 0:
+            words.setdefault(word, (float(raised[i]), float(found.log_probs[0, i])))
+    return [(word, beyond, log_prob) for word, (beyond, log_prob) in list(words.items())[:top]]
+
+
+def _implied(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> ImpliedWords:
+    group = vectors.groups[name]
+    found = profiles(vectors.model, group, rows)
+    lengths = np.linalg.norm(group.whitening.apply(rows), axis=1)
+    scale = vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod()
+    # The mean of the two readings is the same for (u, v) and (v, u).
+    shares = scale * (found.beyond_usual * found.partners[::-1]).mean(axis=0)
+    a, b = found.beyond_usual
+    likely = found.log_probs > LIKELY
+    return ImpliedWords(
+        both=_chosen(vectors.model, found, shares, np.minimum(a, b), likely.all(axis=0), top),
+        first=_chosen(vectors.model, found, shares, np.minimum(a, a - b), likely[0], top),
+        second=_chosen(vectors.model, found, shares, np.minimum(b, b - a), likely[1], top),
+    )
+
+
+def _chosen(
+    model: LanguageModel,
+    found: Profiles,
+    shares: FloatArray,
+    scores: FloatArray,
+    likely: FloatArray,
+    top: int,
+) -> tuple[ImpliedWord, ...]:
+    """Return the words of the highest scores above 0; variants in case and space are joined."""
+    order = np.argsort(-np.where(likely, scores, -np.inf), kind="stable")[: CANDIDATES * top]
+    joined: dict[str, list[int]] = defaultdict(list)
+    for i in order:
+        word = _word(model, int(found.tokens[i]))
+        if word and likely[i] and scores[i] > 0:
+            joined[word].append(int(i))
+    return tuple(
+        ImpliedWord(
+            word,
+            float(shares[at].sum()),
+            (float(found.beyond_usual[0, at[0]]), float(found.beyond_usual[1, at[0]])),
+        )
+        for word, at in list(joined.items())[:top]
+    )
+
+
+def _word(model: LanguageModel, token: int) -> str:
+    """Return a token as a word to show, or "" where it is none."""
+    text = model.decode((token,)).strip().casefold()
+    return text if any(character.isalnum() for character in text) else ""
+
+
+def _overlap(
+    vectors: MeaningVectors, name: str, texts: tuple[str, str], rows: Rows
+) -> Sequence[WordShare]:
+    group = vectors.groups[name]
+    reader = group.reader
+    assert isinstance(reader, TrigramReader)
+    matrix = group.whitening.matrix
+    white = group.whitening.apply(rows)
     lengths = np.linalg.norm(white, axis=1)
-    scale = np.linalg.norm(parts, axis=1) / np.where(lengths > 0, lengths, 1)
-    partners: FloatArray = scale.prod() / 2 * (white @ matrix.T)[::-1]
-    return partners
-
-
-def _of_words(vectors: MeaningVectors, texts: Pair, rows: Rows | None) -> tuple[WordShare, ...]:
-    if rows is None:
-        return ()
-    partners = _partners(vectors, "trigrams", rows)
+    scale = vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod()
+    partners = scale / 2 * (white @ matrix.T)[::-1]
     counts = [Counter(words_of(text)) for text in texts]
-    weights, width = vectors.trigram_weights, vectors.config.trigram_width
     found = []
     for word in counts[0] | counts[1]:
         times = (counts[0][word], counts[1][word])
-        share = float(hashed(buckets(word), weights, width) @ (times @ partners))
+        share = float(reader.hashed(buckets(word)) @ (times @ partners))
         found.append(WordShare(word, share, times))
-    return tuple(sorted(found, key=lambda word: -abs(word.share)))
-
-
-def _trajectories(
-    vectors: MeaningVectors, rows: dict[str, Rows], shares: FloatArray | None
-) -> tuple[ScoredTrajectory, ...]:
-    if shares is None:
-        return ()
-    shape = (-1, vectors.config.reference_tokens)
-    usual = vectors.whitenings["trajectories"].mean.reshape(shape).mean(axis=1)
-    after = [row.reshape(shape).mean(axis=1) for row in rows["trajectories"]]
-    of_each = shares.reshape(shape).sum(axis=1)
-    return tuple(
-        ScoredTrajectory(
-            text=vectors.model.decode(vectors.references.continuations[i]),
-            share=float(of_each[i]),
-            log_likelihoods=(float(after[0][i]), float(after[1][i])),
-            usual=float(usual[i]),
-        )
-        for i in np.argsort(-np.abs(of_each), kind="stable")
-    )
-
-
-def _places(
-    vectors: MeaningVectors, texts: Pair, shares: FloatArray | None, words: int
-) -> tuple[NextWords, ...]:
-    if shares is None:
-        return ()
-    of_each = shares.reshape(-1, vectors.config.projection).sum(axis=1)
-    first, second, *sources = _roots(vectors, (*texts, *vectors.references.sources))
-    usual = np.mean(sources, axis=0)
-    places = vectors.references.places
-    return tuple(
-        NextWords(
-            vectors.model.decode(places[i]),
-            float(of_each[i]),
-            *_words(vectors, (first[i] - usual[i], second[i] - usual[i]), words),
-        )
-        for i in np.argsort(-np.abs(of_each), kind="stable")
-    )
-
-
-def _roots(vectors: MeaningVectors, texts: Sequence[str]) -> list[Rows]:
-    """Return each text's roots as its features have them, shape "place token", all as wide."""
-    if not vectors.config.top_k:
-        return list(vectors.reader.roots(texts))
-    found = list(vectors.reader.top_roots(texts))
-    width = 1 + max(int(ids.max()) for ids, _ in found)
-    rows = [np.zeros((len(ids), width), np.float32) for ids, _ in found]
-    for row, (ids, roots) in zip(rows, found, strict=True):
-        np.put_along_axis(row, ids, roots, axis=1)
-    return rows
-
-
-def _words(
-    vectors: MeaningVectors, raised: tuple[Rows, Rows], count: int
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the words that both raise, the first rather than the second, and the reverse."""
-    a, b = raised
-    both = np.minimum(a, b)
-    return (
-        _decoded(vectors, both, count),
-        _decoded(vectors, np.minimum(a, a - b), count),
-        _decoded(vectors, np.minimum(b, b - a), count),
-    )
-
-
-def _decoded(vectors: MeaningVectors, scores: Rows, count: int) -> tuple[str, ...]:
-    """Return the words of the highest scores above 0."""
-    best = np.argsort(-scores, kind="stable")[:count]
-    tokens: Sequence[TokenIds] = [(int(i),) for i in best if scores[i] > 0]
-    return tuple(vectors.model.decode(token) for token in tokens)
+    return sorted(found, key=lambda word: -abs(word.share))

@@ -1,6 +1,6 @@
-"""Meaning vectors: features on reference trajectories, whitened and joined; N texts cost N."""
+"""Meaning vectors: features of texts, whitened and joined; N texts cost N."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
 from similarity.models.base import Advance, LanguageModel, ignore_progress
-from similarity.vectors.config import VectorConfig
-from similarity.vectors.features import Reader
-from similarity.vectors.references import References
+from similarity.vectors.config import GroupConfig, VectorConfig
+from similarity.vectors.reader import Reader
 from similarity.vectors.whitening import Whitening
 
 # Texts whose features are computed together; more gain nothing and hold more memory.
 BATCH_TEXTS = 256
+
+# The features of texts by group, each of shape "text feature".
+Features = Mapping[str, Rows]
 
 
 @dataclass(frozen=True)
@@ -28,50 +30,55 @@ class Corpus:
     digest: str
 
 
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A group of features: its settings, what reads it, and what whitens it."""
+
+    config: GroupConfig
+    reader: Reader
+    whitening: Whitening
+
+    def part(self, rows: Rows) -> FloatArray:
+        """Return the group's part of vectors at length 1, shape "text rank"."""
+        return unit(self.whitening.apply(rows))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MeaningVectors:
-    """Maps texts to vectors whose cosine tells how alike they are in meaning, to this model.
+    """Maps texts to vectors whose cosine says how alike they are in meaning, to this model.
 
     Made by `similarity.vectors.fit`, or read from a folder by `similarity.vectors.load`.
 
     Parameters
     ----------
-    references, token_weights, trigram_weights
-        What the features of a text are read by.
-    whitenings
-        Of the features of each group that is fitted.
+    groups
+        By name, in the order of the settings; those that the settings leave out are not used.
     """
 
     model: LanguageModel
     config: VectorConfig
-    references: References
-    token_weights: Rows
-    trigram_weights: Rows
-    whitenings: Mapping[str, Whitening]
+    groups: Mapping[str, Group]
     corpus: Corpus
-
-    def __post_init__(self) -> None:
-        missing = [group for group in self.config.groups if group not in self.whitenings]
-        if missing:
-            raise ConfigError(
-                f"these vectors have no {missing[0]}; fitted are: {', '.join(self.whitenings)}. "
-                "Fit others to have it"
-            )
 
     @property
     def width(self) -> int:
         """The number of coordinates of a vector."""
         return len(self._order)
 
-    def only(self, *groups: str) -> Self:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the groups that vectors are joined of."""
+        return self.config.names
+
+    def only(self, *names: str) -> Self:
         """Return the same vectors with the other groups left out.
 
         Raises
         ------
         ConfigError
-            If that leaves none, or one that is not fitted.
+            If there is no group of such a name.
         """
-        return replace(self, config=self.config.only(*groups))
+        return replace(self, config=self.config.only(*names))
 
     def encode(
         self,
@@ -97,18 +104,38 @@ class MeaningVectors:
         ConfigError
             If `dimensions` is out of range.
         """
-        kept = self.check_dimensions(dimensions)
+        self.check_dimensions(dimensions)
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         position = {text: number for number, text in enumerate(distinct)}
-        repeats = len(texts) - len(distinct)
-        encoded = np.empty((len(distinct), kept), dtype=np.float32)
-        for start in range(0, len(distinct), BATCH_TEXTS):
-            batch = distinct[start : start + BATCH_TEXTS]
-            rows = self._joined(batch)[:, self._order[:kept]]
-            encoded[start : start + len(batch)] = unit(rows)
-            advance(len(batch))
-        advance(repeats)
-        return encoded[[position[text] for text in texts]]
+        if not distinct:
+            return np.empty((0, self.check_dimensions(dimensions)), np.float32)
+
+        def encoded(batch: Sequence[str]) -> Features:
+            return {"": self.join(self.read(batch), dimensions)}
+
+        rows = in_batches(encoded, distinct, advance)[""]
+        advance(len(texts) - len(distinct))
+        return rows[[position[text] for text in texts]]
+
+    def read(self, texts: Sequence[str]) -> Features:
+        """Return the features of texts, by group; raises InputError as `encode` does."""
+        return {name: self.groups[name].reader.rows(self.model, texts) for name in self.names}
+
+    def join(self, features: Features, dimensions: int | None = None) -> Rows:
+        """Return the vectors of some features, shape "text width", each of length 1."""
+        parts = [self.part(name, features[name]) for name in self.names]
+        kept = self._order[: self.check_dimensions(dimensions)]
+        joined: Rows = unit(np.concatenate(parts, axis=1)[:, kept]).astype(np.float32)
+        return joined
+
+    def part(self, name: str, rows: Rows) -> FloatArray:
+        """Return a group's part of vectors; the square of its length is its share of the weights.
+
+        Shape "text rank".
+        """
+        group = self.groups[name]
+        part: FloatArray = group.part(rows) * np.sqrt(self.config.share(group.config))
+        return part
 
     def check_dimensions(self, dimensions: int | None) -> int:
         """Return how many coordinates to keep; None is for all.
@@ -125,54 +152,29 @@ class MeaningVectors:
         return dimensions
 
     def tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return how many tokens the model reads for each text.
-
-        Raises
-        ------
-        InputError
-            If a text is empty, not valid Unicode, or too long for the model.
-        """
-        read = [self.reader.tokens(group, texts) for group in self.groups]
+        """Return how many tokens the model reads for each text; raises as `encode` does."""
+        read = [self.groups[name].reader.tokens(self.model, texts) for name in self.names]
         return [sum(of_text) for of_text in zip(*read, strict=True)]
-
-    @cached_property
-    def reader(self) -> Reader:
-        """What reads the features of texts from the model."""
-        return Reader(
-            self.model, self.config, self.references, self.token_weights, self.trigram_weights
-        )
-
-    def whitened(self, group: str, rows: Rows) -> FloatArray:
-        """Return a group's part of vectors, from its features, each row of the group's length.
-
-        The square of that length is the group's share of the weights.
-        """
-        share: float = self.config.weight(group) / sum(map(self.config.weight, self.groups))
-        part: FloatArray = unit(self.whitenings[group].apply(rows)) * np.sqrt(share)
-        return part
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups that vectors are joined of."""
-        return self.config.groups
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
         """The groups' coordinates in turn: those of most variance first, as whitening has them."""
-        ranks = [self.whitenings[group].matrix.shape[1] for group in self.groups]
+        ranks = [self.groups[name].whitening.matrix.shape[1] for name in self.names]
         places = np.concatenate([np.arange(rank) / rank for rank in ranks])
         order: NDArray[np.intp] = np.argsort(places, kind="stable")
         return order
 
-    def _joined(self, texts: Sequence[str]) -> FloatArray:
-        parts = [self.whitened(group, self.reader.rows(group, texts)) for group in self.groups]
-        return np.concatenate(parts, axis=1)
 
-
-def shortened(rows: Rows, dimensions: int) -> Rows:
-    """Return the first coordinates of vectors, at length 1 again."""
-    short: Rows = unit(rows[:, :dimensions].astype(np.float64)).astype(np.float32)
-    return short
+def in_batches(
+    read: Callable[[Sequence[str]], Features], texts: Sequence[str], advance: Advance
+) -> Features:
+    """Return what `read` gives of texts, read BATCH_TEXTS at a time."""
+    parts = []
+    for start in range(0, len(texts), BATCH_TEXTS):
+        batch = texts[start : start + BATCH_TEXTS]
+        parts.append(read(batch))
+        advance(len(batch))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def unit(rows: FloatArray) -> FloatArray:

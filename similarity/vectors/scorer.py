@@ -1,13 +1,12 @@
-"""Meaning vectors as a way to compare texts."""
+"""Compares texts by the cosine of their meaning vectors."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from similarity.arrays import FloatArray, Rows
+from similarity.arrays import FloatArray
 from similarity.calibration import find_calibration, similarity_map
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import Advance
@@ -15,35 +14,31 @@ from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.explain import VectorExplanation, explain
-from similarity.vectors.meaning import Corpus, MeaningVectors
+from similarity.vectors.meaning import Corpus, Features, MeaningVectors, in_batches
 
 DISTANCE = "vector-cosine"
 
-# Gives the vectors of texts, shape "text width", each of length 1.
-Encode = Callable[[Sequence[str], Advance], Rows]
+# Gives the features of texts by group, each of shape "text feature".
+Read = Callable[[Sequence[str], Advance], Features]
 
 
 @dataclass(frozen=True, kw_only=True)
 class VectorSettings:
-    """What the distance of two vectors depends on besides the model and the texts.
-
-    `references` is a digest of the reference trajectories.
-    """
+    """What the distance of two vectors depends on besides the model and the texts."""
 
     config: VectorConfig
-    references: str
     corpus: Corpus
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values."""
-        fitted = {"references": self.references, "corpus": asdict(self.corpus)}
-        return {"distance": DISTANCE, "vectors": {**self.config.to_dict(), **fitted}}
+        vectors = {**self.config.to_dict(), "corpus": asdict(self.corpus)}
+        return {"distance": DISTANCE, "vectors": vectors}
 
     def describe(self) -> str:
         """Return what matters most of the settings, for a person."""
-        *others, last = self.config.groups
-        groups = f"{', '.join(others)} and {last}" if others else last
-        return f"meaning vectors of {groups}, fitted to {self.corpus.texts:,} texts"
+        total = sum(group.weight for group in self.config.groups)
+        groups = [f"{group.name} {group.weight / total:.0%}" for group in self.config.groups]
+        return f"meaning vectors ({', '.join(groups)}), fitted to {self.corpus.texts:,} texts"
 
 
 class VectorScorer(Scorer):
@@ -53,13 +48,15 @@ class VectorScorer(Scorer):
     ----------
     vectors
         Those of one model.
-    encode
-        Gives vectors in another way than `vectors.encode`, as from a cache.
+    read
+        Gives features in another way than `vectors.read`, as from a cache.
     """
 
-    def __init__(self, vectors: MeaningVectors, encode: Encode | None = None) -> None:
+    fingerprint: Fingerprint[VectorSettings]
+
+    def __init__(self, vectors: MeaningVectors, read: Read | None = None) -> None:
         self._vectors = vectors
-        self._encode = encode or (lambda texts, advance: vectors.encode(texts, advance=advance))
+        self._read = read or (lambda texts, advance: in_batches(vectors.read, texts, advance))
         settings = settings_of(vectors)
         calibration = find_calibration(vectors.model, settings)
         self.fingerprint = Fingerprint(vectors.model.info, settings, calibration)
@@ -71,17 +68,11 @@ class VectorScorer(Scorer):
 
     def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
         """Return the score of each pair; a text that repeats is read once."""
-        vectors = self._vectors_of((text for pair in pairs for text in pair), progress)
-        return [
-            Score(
-                texts=pair,
-                distance=distance,
-                similarity=self._similarity(distance),
-                fingerprint=self.fingerprint,
-            )
-            for pair in pairs
-            for distance in (float(_distances(*(vectors[text] for text in pair))),)
-        ]
+        if not pairs:
+            return []
+        texts, features = self._features((text for pair in pairs for text in pair), progress)
+        rows = self._rows(features)
+        return [self._score(pair, texts, rows) for pair in pairs]
 
     def matrix(
         self,
@@ -91,9 +82,10 @@ class VectorScorer(Scorer):
     ) -> SimilarityMatrix:
         """Return all scores, at the cost of reading N + M texts."""
         columns = rows if columns is None else columns
-        vectors = self._vectors_of([*rows, *columns], progress)
-        right = np.stack([vectors[column] for column in columns])
-        distances = np.stack([_distances(vectors[row], right) for row in rows])
+        texts, features = self._features([*rows, *columns], progress)
+        vectors = self._rows(features)
+        right = vectors[[texts[column] for column in columns]]
+        distances = np.stack([_distances(vectors[texts[row]], right) for row in rows])
         return SimilarityMatrix(
             rows=tuple(rows),
             columns=tuple(columns),
@@ -106,21 +98,46 @@ class VectorScorer(Scorer):
         self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
     ) -> Sequence[VectorExplanation]:
         """Return the score of each pair with what its cosine is made of."""
-        scores = self.score(pairs, progress)
-        return [explain(self._vectors, score, top) for score in scores]
+        if not pairs:
+            return []
+        texts, features = self._features((text for pair in pairs for text in pair), progress)
+        rows = self._rows(features)
+        return [
+            explain(
+                self._vectors,
+                self._score(pair, texts, rows),
+                {name: of_all[[texts[text] for text in pair]] for name, of_all in features.items()},
+                top,
+            )
+            for pair in pairs
+        ]
 
-    def _vectors_of(self, texts: Iterable[str], progress: Progress) -> dict[str, FloatArray]:
-        distinct = list(dict.fromkeys(texts))
-        if not distinct:
-            return {}
-        rows = self._encode(distinct, progress("encoding", len(distinct))).astype(np.float64)
-        return dict(zip(distinct, rows, strict=True))
+    def _score(self, pair: Pair, texts: Mapping[str, int], rows: FloatArray) -> Score:
+        first, second = (rows[texts[text]] for text in pair)
+        distance = float(_distances(first, second))
+        return Score(
+            texts=pair,
+            distance=distance,
+            similarity=self._similarity(distance),
+            fingerprint=self.fingerprint,
+        )
+
+    def _features(
+        self, texts: Iterable[str], progress: Progress
+    ) -> tuple[Mapping[str, int], Features]:
+        """Return the place of each distinct text, and the features of all."""
+        # In an order of their own, so that rounding does not depend on that of the pairs.
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        features = self._read(distinct, progress("encoding", len(distinct)))
+        return {text: place for place, text in enumerate(distinct)}, features
+
+    def _rows(self, features: Features) -> FloatArray:
+        return self._vectors.join(features).astype(np.float64)
 
 
 def settings_of(vectors: MeaningVectors) -> VectorSettings:
     """Return what the distances of these vectors depend on."""
-    digest = hashlib.sha256(repr(vectors.references).encode()).hexdigest()[:16]
-    return VectorSettings(config=vectors.config, references=digest, corpus=vectors.corpus)
+    return VectorSettings(config=vectors.config, corpus=vectors.corpus)
 
 
 def _distances(first: FloatArray, second: FloatArray) -> FloatArray:

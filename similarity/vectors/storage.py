@@ -12,20 +12,18 @@ import numpy as np
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.storage.bundle import read_manifest, write_bundle
-from similarity.vectors.config import VectorConfig
-from similarity.vectors.meaning import Corpus, MeaningVectors
-from similarity.vectors.references import References
+from similarity.vectors.config import GroupConfig, VectorConfig
+from similarity.vectors.kinds import restored_reader
+from similarity.vectors.meaning import Corpus, Group, MeaningVectors
+from similarity.vectors.reader import Arrays
 from similarity.vectors.whitening import Whitening
 from similarity.version import __version__
 
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
-FORMAT = 2
-WEIGHTS = ("token_weights", "trigram_weights")
+FORMAT = 3
 # A hub's model whose commit nobody knows.
 UNKNOWN = "unknown"
-
-Arrays = dict[str, Any]
 
 
 def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
@@ -35,7 +33,6 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
         "version": __version__,
         "model": asdict(vectors.model.info),
         "config": vectors.config.to_dict(),
-        "references": asdict(vectors.references),
         "corpus": asdict(vectors.corpus),
     }
     canonical = json.dumps(content, sort_keys=True).encode()
@@ -50,8 +47,11 @@ def save(vectors: MeaningVectors, folder: Path) -> None:
     InputError
         If it cannot be written there.
     """
-    arrays = _frozen(vectors.whitenings)
-    arrays |= {name: getattr(vectors, name).astype(np.float16) for name in WEIGHTS}
+    arrays: Arrays = {}
+    for name in vectors.names:
+        group = vectors.groups[name]
+        kept = _frozen(group.whitening) | group.reader.arrays()
+        arrays |= {f"{name}/{key}": array for key, array in kept.items()}
     write_bundle(
         folder, MANIFEST, fingerprint(vectors), {ARRAYS: lambda path: _write_arrays(path, arrays)}
     )
@@ -72,48 +72,39 @@ def load(folder: Path, model: LanguageModel) -> MeaningVectors:
             "make the vectors anew by trajsim fit"
         )
     _check_model(ModelInfo(**content["model"]), model.info, folder)
-    references = content["references"]
+    config = VectorConfig.from_dict(content["config"])
     arrays = _read_arrays(folder / content["files"][ARRAYS])
     return MeaningVectors(
         model=model,
-        config=VectorConfig.from_dict(content["config"]),
-        references=References(
-            tuple(map(tuple, references["continuations"])), tuple(references["sources"])
-        ),
-        **{name: arrays.pop(name).astype(np.float32) for name in WEIGHTS},
-        whitenings=_thawed(arrays),
+        config=config,
+        groups={group.name: _restored(group, arrays) for group in config.groups},
         corpus=Corpus(**content["corpus"]),
     )
 
 
 def rounded(whitening: Whitening) -> Whitening:
     """Return the map as a file would give it back."""
-    return _thawed(_frozen({"": whitening}))[""]
+    return _thawed(_frozen(whitening))
 
 
-def _frozen(whitenings: Mapping[str, Whitening]) -> Arrays:
-    """Return small arrays: matrices in half precision, each column by a power of two.
-
-    A power of two loses nothing, so to freeze what was thawed changes nothing.
-    """
-    arrays: Arrays = {}
-    for group, whitening in whitenings.items():
-        largest = np.abs(whitening.matrix).max(axis=0)
-        scales = np.exp2(np.ceil(np.log2(largest)))
-        arrays[f"{group}/mean"] = whitening.mean.astype(np.float32)
-        arrays[f"{group}/scales"] = scales.astype(np.float32)
-        arrays[f"{group}/matrix"] = (whitening.matrix / scales).astype(np.float16)
-    return arrays
+def _restored(config: GroupConfig, arrays: Arrays) -> Group:
+    start = f"{config.name}/"
+    own = {key.removeprefix(start): a for key, a in arrays.items() if key.startswith(start)}
+    return Group(config, restored_reader(config, own), _thawed(own))
 
 
-def _thawed(arrays: Arrays) -> dict[str, Whitening]:
+def _frozen(whitening: Whitening) -> Arrays:
+    """Return the map in single precision."""
     return {
-        group: Whitening(
-            mean=arrays[f"{group}/mean"].astype(np.float64),
-            matrix=arrays[f"{group}/matrix"].astype(np.float64) * arrays[f"{group}/scales"],
-        )
-        for group in dict.fromkeys(name.partition("/")[0] for name in arrays)
+        "mean": whitening.mean.astype(np.float32),
+        "matrix": whitening.matrix.astype(np.float32),
     }
+
+
+def _thawed(arrays: Mapping[str, Any]) -> Whitening:
+    return Whitening(
+        mean=arrays["mean"].astype(np.float64), matrix=arrays["matrix"].astype(np.float64)
+    )
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> None:

@@ -1,17 +1,66 @@
-"""A text's own letters: the character trigrams of its words, hashed, so that no list is kept."""
+"""A text's own words by their character trigrams, hashed, so that no list of them is kept."""
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
 
 from similarity.arrays import Rows
-from similarity.models.base import TokenIds
+from similarity.models.base import LanguageModel, TokenIds
+from similarity.prompts import Prompt
+from similarity.trajectories import encode_prefixes
+from similarity.vectors.config import TrigramsConfig
+from similarity.vectors.reader import Arrays, Reader
+from similarity.vectors.whitening import Whitening, WhiteningFit
 
 # Trigrams are told apart by 16 bits of a hash; those of English are some ten thousand.
 BUCKETS = 1 << 16
 _WORD = re.compile(r"\w+")
+
+
+class TrigramReader(Reader):
+    """Reads the trigrams of words, each by how rare it is.
+
+    Parameters
+    ----------
+    weights
+        Of each bucket, shape "bucket"; `rarity_weights` gives them.
+    """
+
+    def __init__(self, config: TrigramsConfig, weights: Rows) -> None:
+        self.config = config
+        self.weights = weights
+
+    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+        """Return the sums of the weights of the trigrams hashed to each coordinate."""
+        self.tokens(model, texts)  # refuses what the model could not read
+        return np.stack([self.hashed(buckets(text)) for text in texts])
+
+    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+        """Return 0 for each text: the model reads none of it."""
+        return [0 for _ in encode_prefixes(model, texts, Prompt(), 0)]
+
+    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
+        """Return the whitening of the rows."""
+        return fit.fit(self.config.shrinkage, self.config.rank)
+
+    def arrays(self) -> Arrays:
+        """Return the weights, in half precision."""
+        return {"weights": self.weights.astype(np.float16)}
+
+    def hashed(self, ids: TokenIds) -> Rows:
+        """Return the sum of some trigrams' weights at their coordinates, shape "width".
+
+        A bucket's number gives coordinate and sign, so that in the mean inner products are as they
+        were without collisions (the hashing trick; Weinberger et al. 2009).
+        """
+        width = self.config.width
+        numbers = np.array(ids, dtype=np.int64)
+        signed = (1 - 2 * (numbers // width % 2)) * self.weights[numbers]
+        sums: Rows = np.bincount(numbers % width, signed, width).astype(np.float32)
+        return sums
 
 
 def words_of(text: str) -> list[str]:
@@ -24,23 +73,16 @@ def buckets(text: str) -> TokenIds:
     return tuple(number for word in words_of(text) for number in _of_word(word))
 
 
-def hashed(ids: TokenIds, weights: Rows, width: int) -> Rows:
-    """Return the sum of the trigrams' weights at their coordinates, shape "width".
+def rarity_weights(texts: Iterable[str], smoothing: float) -> Rows:
+    """Return a / (a + p) for each bucket, p its frequency in these texts, shape "bucket".
 
-    A bucket's number gives coordinate and sign, so that in the mean inner products are as they
-    were without collisions (the hashing trick; Weinberger et al. 2009).
-
-    Parameters
-    ----------
-    ids
-        Of `buckets`.
-    weights
-        Shape "bucket".
+    What is in every text weighs next to nothing, and what is in none weighs 1. Rounded to half
+    precision, in which it is kept.
     """
-    numbers = np.array(ids, dtype=np.int64)
-    signs = 1 - 2 * (numbers // width % 2)
-    sums: Rows = np.bincount(numbers % width, signs * weights[numbers], width).astype(np.float32)
-    return sums
+    counts = np.bincount([number for text in texts for number in buckets(text)], minlength=BUCKETS)
+    weights = smoothing / (smoothing + counts / max(1, counts.sum()))
+    kept: Rows = weights.astype(np.float16).astype(np.float32)
+    return kept
 
 
 @lru_cache(maxsize=1 << 16)

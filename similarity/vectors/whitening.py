@@ -58,6 +58,18 @@ class WhiteningFit:
         """The length of a row."""
         return len(self._mean)
 
+    @property
+    def mean(self) -> FloatArray:
+        """The mean of the rows so far, shape "width"."""
+        return self._mean.copy()
+
+    def through(self, matrix: FloatArray) -> "WhiteningFit":
+        """Return the fit of the same rows times a matrix of shape "width other"."""
+        found = WhiteningFit(matrix.shape[1])
+        found._rows, found._mean = self._rows, self._mean @ matrix
+        found._scatter = matrix.T @ self._scatter @ matrix
+        return found
+
     def add(self, rows: AnyFloats) -> Self:
         """Take in rows, shape "row width".
 

@@ -1,0 +1,155 @@
+"""Where the vectors of a model come from: a folder, what ships with the model, or general text.
+
+Any model that gives next states or log-probabilities of chosen tokens has vectors, with no fit by
+the user: they are fitted to the general sentences of the library when they are first used, and kept
+in the user's cache folder.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from similarity.errors import ConfigError, UnsupportedError
+from similarity.general import general_sentences
+from similarity.models.base import Ability, LanguageModel
+from similarity.scorer import Progress, no_progress
+from similarity.storage.cache import cache_folder
+from similarity.vectors.config import VectorConfig
+from similarity.vectors.fitting import fit
+from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.recipes import default_config
+from similarity.vectors.storage import FORMAT, MANIFEST, UNKNOWN, load, save
+
+GENERAL = "general"
+# Of a model's assets.
+SHIPPED = "vectors"
+
+
+@dataclass(frozen=True)
+class VectorSource:
+    """Vectors of a model before they are opened, which may take a reading of the general text.
+
+    Parameters
+    ----------
+    opened
+        Where they are in a folder; None where they are fitted to the general text.
+    config
+        Their settings.
+    """
+
+    model: LanguageModel
+    config: VectorConfig
+    opened: MeaningVectors | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the groups that they have."""
+        return self.config.names
+
+    def open(self, *names: str, progress: Progress = no_progress) -> MeaningVectors:
+        """Return the vectors of these groups, or of all.
+
+        Raises
+        ------
+        ConfigError
+            If there is no group of such a name.
+        """
+        config = self.config.only(*names) if names else self.config
+        if self.opened is not None:
+            return self.opened.only(*config.names)
+        return _fitted_to_general_text(self.model, config, progress)
+
+
+def find_vectors(where: str | None, model: LanguageModel) -> VectorSource | None:
+    """Return the vectors of a folder, or without one those of the model; None if it has none.
+
+    Parameters
+    ----------
+    where
+        A folder of `trajsim fit`; None or "general" for those that ship with the model, or are
+        fitted to the general text.
+
+    Raises
+    ------
+    ConfigError
+        If the folder has no vectors, or those of another model.
+    """
+    if where not in (None, GENERAL):
+        vectors = load(Path(where), model)
+        return VectorSource(model, vectors.config, vectors)
+    shipped = None if model.assets is None else model.assets / SHIPPED
+    config = default_config(model.abilities)
+    if config is None:
+        return None
+    if shipped is not None and (shipped / MANIFEST).is_file():
+        try:
+            vectors = load(shipped, model)
+        except ConfigError:
+            # Of another dtype or revision of the model: then it is read like any other.
+            return VectorSource(model, config)
+        if _possible(vectors.config, model):
+            return VectorSource(model, vectors.config, vectors)
+    return VectorSource(model, config)
+
+
+def open_vectors(
+    where: str | None, model: LanguageModel, progress: Progress = no_progress
+) -> MeaningVectors:
+    """Return the vectors that `find_vectors` finds, opened.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model has none.
+    ConfigError
+        If the folder has no vectors, or those of another model.
+    """
+    found = find_vectors(where, model)
+    if found is None:
+        raise UnsupportedError(
+            f"{model.info.name} is reached in a way that gives neither states nor log-probabilities "
+            "of chosen tokens, so it has no meaning vectors; use preset paper"
+        )
+    return found.open(progress=progress)
+
+
+def _possible(config: VectorConfig, model: LanguageModel) -> bool:
+    """Whether a model gives what vectors of these settings need."""
+    possible = default_config(model.abilities)
+    tokens = {getattr(group, "tokens", None) for group in config.groups}
+    return possible is not None and tokens <= {
+        getattr(group, "tokens", None) for group in possible.groups
+    }
+
+
+def _fitted_to_general_text(
+    model: LanguageModel, config: VectorConfig, progress: Progress
+) -> MeaningVectors:
+    sentences = general_sentences()
+    folder = _folder(model, config, sentences)
+    if folder is not None and (folder / MANIFEST).is_file():
+        try:
+            return load(folder, model)
+        except ConfigError:
+            pass  # damaged: made anew below, in its place
+    vectors = fit(model, sentences, config, progress("reading general text", len(sentences)))
+    if folder is not None:
+        save(vectors, folder)
+    return vectors
+
+
+def _folder(
+    model: LanguageModel, config: VectorConfig, sentences: tuple[str, ...]
+) -> Path | None:
+    """Return where vectors are kept; None where nobody knows which model it is."""
+    if model.info.revision == UNKNOWN:
+        return None
+    content = {
+        "format": FORMAT,
+        "model": asdict(model.info),
+        "config": config.to_dict(),
+        "text": hashlib.sha256("\n".join(sentences).encode()).hexdigest(),
+    }
+    canonical = json.dumps(content, sort_keys=True).encode()
+    return cache_folder() / "vectors" / hashlib.sha256(canonical).hexdigest()[:16]

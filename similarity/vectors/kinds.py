@@ -1,0 +1,56 @@
+"""From a group's settings to what reads its features: one row for each kind of group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from similarity.vectors.config import GroupConfig, ProfileConfig, TrigramsConfig
+from similarity.vectors.profile import profile_reader
+from similarity.vectors.reader import Arrays, Reader
+from similarity.vectors.trigrams import TrigramReader, rarity_weights
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the readers of one kind are made.
+
+    Parameters
+    ----------
+    fitted
+        From the settings and the first texts of a corpus.
+    restored
+        From the settings and what `Reader.arrays` gave.
+    """
+
+    fitted: Callable[[Any, Sequence[str]], Reader]
+    restored: Callable[[Any, Arrays], Reader]
+
+
+def _restored_trigrams(config: TrigramsConfig, arrays: Arrays) -> Reader:
+    return TrigramReader(config, arrays["weights"].astype(np.float32))
+
+
+READERS: Mapping[str, Kind] = {
+    ProfileConfig.kind: Kind(
+        fitted=lambda config, _texts: profile_reader(config),
+        restored=lambda config, _arrays: profile_reader(config),
+    ),
+    TrigramsConfig.kind: Kind(
+        fitted=lambda config, texts: TrigramReader(
+            config, rarity_weights(texts, config.smoothing)
+        ),
+        restored=_restored_trigrams,
+    ),
+}
+
+
+def fitted_reader(config: GroupConfig, texts: Sequence[str]) -> Reader:
+    """Return what reads a group's features, fitted to the first texts of a corpus."""
+    return READERS[config.kind].fitted(config, texts)
+
+
+def restored_reader(config: GroupConfig, arrays: Arrays) -> Reader:
+    """Return what reads a group's features, from what was kept of it."""
+    return READERS[config.kind].restored(config, arrays)

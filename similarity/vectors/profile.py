@@ -1,0 +1,122 @@
+"""Log-likelihood profiles: every one-token continuation of a prompt counts alike.
+
+The profile of a text s is ℓ_s(t) = log P(t | prompt(s)) for each token t. Less its mean ℓ̄ over
+unlabelled text it is the pointwise mutual information of text and token. The similarity of two texts
+is the correlation over tokens of ℓ_u − ℓ̄ and ℓ_v − ℓ̄ (docs/method.md).
+
+With logits W h + b, the part of ℓ_u − ℓ̄ that varies over tokens is (W − w̄)(h_u − h̄), w̄ the mean
+row of W. So the correlation over the whole vocabulary is the cosine of C^½(h_u − h̄) and
+C^½(h_v − h̄), C the covariance of the rows of W: exact, in the model's own width.
+"""
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from similarity.arrays import FloatArray, Rows
+from similarity.models.base import Ability, LanguageModel, TokenIds
+from similarity.noise import exponential, step_key, text_key
+from similarity.trajectories import encode_prefixes
+from similarity.vectors.config import ProfileConfig
+from similarity.vectors.reader import Reader
+from similarity.vectors.whitening import Whitening, WhiteningFit
+
+# Of the hash that chooses tokens: any number would do, and another gives other vectors.
+SEED = 0
+# Rows of the output head that are held in double precision at once.
+HEAD_ROWS = 8192
+
+_COVARIANCES: WeakKeyDictionary[LanguageModel, FloatArray] = WeakKeyDictionary()
+
+
+class ProfileReader(Reader):
+    """Reads profiles over the whole vocabulary, as the state before the output head."""
+
+    needs = frozenset({Ability.NEXT_STATES})
+
+    def __init__(self, config: ProfileConfig) -> None:
+        self.config = config
+
+    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+        """Return the state after each text's prompt, shape "text width"."""
+        return model.next_states(self.prefixes(model, texts))
+
+    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has with its prompt."""
+        return [len(prefix) for prefix in self.prefixes(model, texts)]
+
+    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
+        """Return x ↦ (x − h̄) C^½ W, with W that whitens the profiles by their own covariance."""
+        root = head_root(model)
+        inner = fit.through(root).fit(self.config.shrinkage, self.config.rank)
+        return Whitening(mean=fit.mean, matrix=root @ inner.matrix)
+
+    def prefixes(self, model: LanguageModel, texts: Sequence[str]) -> list[TokenIds]:
+        """Return the token ids of the texts with the prompt."""
+        # One token is predicted, and none is read after the prompt.
+        found = encode_prefixes(model, texts, self.config.prompt, 1)
+        return [prefix.token_ids for prefix in found]
+
+
+class SubsetProfileReader(ProfileReader):
+    """Reads profiles over some tokens alone, which a model server gives too."""
+
+    needs = frozenset({Ability.TOKEN_LOG_PROBS})
+
+    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+        """Return each text's log-probabilities, shape "text token" in nats."""
+        chosen = chosen_tokens(model, self.config.tokens)
+        return model.next_log_probs(self.prefixes(model, texts), chosen)
+
+    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
+        """Return x ↦ (x − ℓ̄) P W, where P takes the mean over tokens away and W whitens."""
+        centring = np.eye(fit.width) - 1 / fit.width
+        inner = fit.through(centring).fit(self.config.shrinkage, self.config.rank)
+        return Whitening(mean=fit.mean, matrix=centring @ inner.matrix)
+
+
+def profile_reader(config: ProfileConfig) -> ProfileReader:
+    """Return the reader of these settings."""
+    return SubsetProfileReader(config) if config.tokens else ProfileReader(config)
+
+
+def chosen_tokens(model: LanguageModel, count: int) -> list[int]:
+    """Return so many token ids, in rising order, or all where the vocabulary has no more.
+
+    They are those of the smallest hash, so that they are the same on every machine. A token that
+    ends a sequence is none of them.
+    """
+    vocabulary = model.vocab_size or count
+    key = text_key(SEED, "profile")
+    waits = exponential(step_key(key, 0, 0), vocabulary)
+    order = [int(i) for i in np.argsort(waits, kind="stable") if int(i) not in model.end_ids]
+    return sorted(order[:count])
+
+
+def head_covariance(model: LanguageModel) -> FloatArray:
+    """Return C, the covariance over the vocabulary of the rows of the output head.
+
+    Shape "width width". Computed once for a model.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model does not give its output head.
+    """
+    if model not in _COVARIANCES:
+        weight, _ = model.output_head()
+        mean = weight.mean(axis=0, dtype=np.float64)
+        scatter = np.zeros((weight.shape[1], weight.shape[1]))
+        for start in range(0, len(weight), HEAD_ROWS):
+            centred = weight[start : start + HEAD_ROWS] - mean
+            scatter += centred.T @ centred
+        _COVARIANCES[model] = scatter / len(weight)
+    return _COVARIANCES[model]
+
+
+def head_root(model: LanguageModel) -> FloatArray:
+    """Return C^½ up to a rotation, which no cosine sees, shape "width width"."""
+    values, directions = np.linalg.eigh(head_covariance(model))
+    root: FloatArray = directions * np.sqrt(values.clip(0))
+    return root

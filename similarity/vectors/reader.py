@@ -1,0 +1,48 @@
+"""What reads the features of texts, one class for each kind of group."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from similarity.arrays import Rows
+from similarity.models.base import Ability, LanguageModel
+from similarity.vectors.whitening import Whitening, WhiteningFit
+
+Arrays = dict[str, Any]
+
+
+class Reader(ABC):
+    """Reads the features of texts, and makes the map that whitens them.
+
+    Attributes
+    ----------
+    needs
+        What it needs of a model beyond token ids.
+    """
+
+    needs: frozenset[Ability] = frozenset()
+
+    @abstractmethod
+    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+        """Return the features of texts, shape "text feature".
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+
+    @abstractmethod
+    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens of each text the model reads; raises as `rows` does."""
+
+    @abstractmethod
+    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
+        """Return the map from features to the group's part of vectors, fitted to some rows."""
+
+    def arrays(self) -> Arrays:
+        """Return what must be kept beside the settings to make the reader again."""
+        return {}
+
+
+ReadRows = Mapping[str, Rows]
