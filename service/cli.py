@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from service.settings import Settings
 from similarity.cli.options import open_model
+from similarity.cli.progress import progress_bars
 from similarity.errors import ConfigError
 
 Result = TypeVar("Result")
@@ -70,7 +71,8 @@ def serve(**options: str | None) -> None:
 
         try:
             # Before the server begins, so that what cannot be served is one line.
-            vectors = _in_a_thread(lambda: served_vectors(settings, model))
+            with progress_bars() as progress:
+                vectors = _in_a_thread(lambda: served_vectors(settings, model, progress))
             app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
             server = Server(app, settings, announce)
             server.run(sockets=[listening])

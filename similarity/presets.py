@@ -27,9 +27,9 @@ class Preset:
 PRESETS = {
     PAPER: Preset("compares by trajectories, as the paper does"),
     FAST: Preset(
-        "compares by the part of the meaning vectors that costs one reading of a text",
-        vectors=True,
-        groups=("states", "trigrams"),
+        "compares by the log-likelihood profile after one prompt", vectors=True, groups=("profile",)
     ),
-    BEST: Preset("compares by all of the meaning vectors", vectors=True),
+    BEST: Preset(
+        "compares by profiles after several prompts, and by the texts' own words", vectors=True
+    ),
 }

@@ -75,10 +75,18 @@ def is_unicode(text: str) -> bool:
 
 
 # By the names that users give. "meaning" and "implies" are the paper's (Section 4.1 and appendix);
-# "one-word" is that of PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1).
+# "one-word" is that of PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1), and "essence"
+# the one with knowledge of "Simple techniques for enhancing sentence embeddings in generative
+# language models" (Zhang, Chang and Li 2024, arXiv 2404.03921).
 PROMPTS = {
     "none": Prompt(),
     "meaning": Prompt(before="The meaning of this sentence is: "),
     "implies": Prompt(after=" This sentence implies "),
     "one-word": Prompt(before='This sentence : "', after='" means in one word:"'),
+    "essence": Prompt(
+        before="The essence of a sentence is often captured by its main subjects and actions, "
+        "while descriptive terms provide additional but less central details. With this in mind , this "
+        'sentence : "',
+        after='" can be summarized in one word:"',
+    ),
 }

@@ -14,14 +14,14 @@ from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
 from similarity.presets import BEST, PAPER, PRESETS
-from similarity.scorer import Scorer
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.store import Store
 from similarity.uncertainty import Tolerance
 from similarity.validation import check_choice
+from similarity.vectors.general import find_vectors
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.scorer import Encode, VectorScorer
-from similarity.vectors.shipped import find_vectors
-from similarity.vectors.stored import stored_encode
+from similarity.vectors.scorer import Read, VectorScorer
+from similarity.vectors.stored import stored_read
 
 # What a scorer needs of a model beyond sampling and scoring.
 DISTRIBUTIONS, VECTORS = "distributions", "vectors"
@@ -116,16 +116,16 @@ class ScoringPlan:
         """Whether texts are compared by meaning vectors."""
         return PRESETS[self.preset].vectors
 
-    def part_of(self, vectors: MeaningVectors) -> MeaningVectors:
-        """Return the part of a model's vectors that the preset compares by."""
-        groups = PRESETS[self.preset].groups
-        return vectors.only(*groups) if groups else vectors
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of the vectors that the preset compares by; none named is all."""
+        return PRESETS[self.preset].groups
 
     def open(
         self,
         model: LanguageModel,
         vectors: MeaningVectors | None = None,
-        encode: Encode | None = None,
+        read: Read | None = None,
     ) -> Scorer:
         """Return the scorer.
 
@@ -133,13 +133,13 @@ class ScoringPlan:
         ----------
         vectors
             Of the model; needed where texts are compared by them.
-        encode
-            Gives vectors in another way than they themselves do, as from a cache.
+        read
+            Gives features in another way than the vectors do, as from a cache.
         """
         if not self.by_vectors:
             return TrajectoryScorer(model, self.config, self.tolerance)
         assert vectors is not None, "a plan by vectors is made only where there are any"
-        return VectorScorer(self.part_of(vectors), encode)
+        return VectorScorer(vectors.only(*(self.groups or vectors.names)), read)
 
 
 def plan_scoring(
@@ -231,9 +231,11 @@ def planned_scorer(
     request: ScoringRequest,
     vectors: str | None = None,
     store: Store | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[Scorer, ScoringPlan]:
     """Return the scorer that a request asks for, and the plan that chose it.
 
+    The first use of a model's vectors may read the general text, which `progress` is told.
     Raises as `open_scorer` does.
 
     Parameters
@@ -244,11 +246,13 @@ def planned_scorer(
     request = replace(request, vectors=vectors is not None)
     request.check()
     found = find_vectors(vectors, model)
-    chosen = plan_scoring(request, None if found is None else found.groups)
-    if store is None or not can_be_stored(model):
-        return chosen.open(model, found), chosen
-    encode = None if found is None else stored_encode(chosen.part_of(found), store)
-    return chosen.open(StoredModel(model, store), found, encode), chosen
+    chosen = plan_scoring(request, None if found is None else found.names)
+    stored = StoredModel(model, store) if store is not None and can_be_stored(model) else None
+    if found is None or not chosen.by_vectors:
+        return chosen.open(stored or model), chosen
+    opened = found.open(*chosen.groups, progress=progress)
+    read = stored_read(opened, store) if stored is not None and store is not None else None
+    return chosen.open(model, opened, read), chosen
 
 
 def _check_groups(preset: str, groups: Collection[str] | None) -> None:

@@ -1,6 +1,7 @@
 """Models that the tests share: the closed-form toy, and tiny random networks."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 os.environ["TRAJSIM_MODEL"] = "embedded"
 # What one test computed is nothing to another.
 os.environ["TRAJSIM_KEEP_ANSWERS"] = "0"
+# What the library keeps for its user is kept for these tests alone.
+os.environ["TRAJSIM_CACHE"] = tempfile.mkdtemp(prefix="trajsim-tests-")
 
 ROOT = Path(__file__).parent.parent
 # Real benchmarks lie beside the project on its developers' machines, and nowhere else.

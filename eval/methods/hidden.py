@@ -11,7 +11,7 @@ from eval.methods.kept import kept_whitening
 from eval.methods.texts import identity, opening_length, unlabelled_texts
 from similarity.arrays import Rows
 from similarity.models.base import LanguageModel
-from similarity.prompts import Prompt
+from similarity.prompts import PROMPTS, Prompt
 from similarity.trajectories import encode_prefixes
 from similarity.vectors.whitening import Whitening
 
@@ -19,7 +19,7 @@ from similarity.vectors.whitening import Whitening
 SHRINKAGE = 0.1
 
 # PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1).
-PROMPTEOL = Prompt(before='This sentence : "', after='" means in one word:"')
+PROMPTEOL = PROMPTS["one-word"]
 
 Pool = Callable[[Rows], Vectors]
 

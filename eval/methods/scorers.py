@@ -15,11 +15,12 @@ from similarity.presets import FAST, PRESETS
 from similarity.prompts import PROMPTS
 from similarity.results import Score
 from similarity.scorer import Progress, Scorer, no_progress
-from similarity.vectors.config import FEATURE_SETS, VectorConfig
+from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.vectors.fitting import fit
+from similarity.vectors.general import config_for, open_vectors
 from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.recipes import FULL
 from similarity.vectors.scorer import VectorScorer
-from similarity.vectors.shipped import GENERAL, open_vectors
 
 # The run's own trajectories; with a seed that is not the run's first, OTHER_SEED and the number.
 METHOD = "trajectories"
@@ -83,37 +84,43 @@ def estimated(setting: Setting, distance: str) -> Method:
     return trajectories(replace(setting, config=config))
 
 
-def general_vectors(*groups: str) -> Factory:
-    """Return the vectors that ship with the model, of these groups or of all that they have.
+def preset_method(setting: Setting, preset: str) -> Method:
+    """Return a preset of meaning vectors, whatever the settings of the trajectories.
 
-    Their prompt is the one that they were fitted with, whatever the setting's is.
+    Raises
+    ------
+    ConfigError
+        If the model has no vectors.
     """
-
-    def make(setting: Setting) -> Method:
-        vectors = open_vectors(GENERAL, setting.model)
-        chosen = vectors.only(*groups) if groups else vectors
-        return ScorerMethod(VectorScorer(chosen), setting.progress)
-
-    return make
+    request = ScoringRequest(preset=preset)
+    scorer, _ = planned_scorer(setting.model, request, progress=setting.progress)
+    return ScorerMethod(scorer, setting.progress)
 
 
-def domain_vectors(config: VectorConfig, *groups: str) -> Factory:
-    """Return vectors fitted to the setting's unlabelled texts, of these groups or of all."""
-    chosen = config.only(*groups) if groups else config
+def group_method(setting: Setting, name: str) -> Method:
+    """Return the vectors of one group of features, fitted to general text."""
+    vectors = open_vectors(None, setting.model, setting.progress).only(name)
+    return ScorerMethod(VectorScorer(vectors), setting.progress)
 
-    def make(setting: Setting) -> Method:
-        texts = unlabelled_texts(setting, "meaning vectors")
-        full_stop = setting.config.prompt.full_stop
-        config = replace(chosen, prompt=replace(chosen.prompt, full_stop=full_stop))
 
-        def fitted() -> MeaningVectors:
-            return fit(setting.model, texts, config, setting.progress("fitting", len(texts)))
+def domain_method(setting: Setting, *groups: str) -> Method:
+    """Return vectors fitted to the setting's unlabelled texts, of these groups or of all.
 
-        fitted_to = {"vectors": config.to_dict(), "texts": identity(texts)}
-        vectors = kept_vectors(setting, fitted_to, fitted)
-        return ScorerMethod(VectorScorer(vectors), setting.progress)
+    Raises
+    ------
+    ConfigError
+        If there are no unlabelled texts.
+    """
+    texts = unlabelled_texts(setting, "meaning vectors")
+    config = config_for(setting.model)
+    config = config.only(*groups) if groups else config
 
-    return make
+    def fitted() -> MeaningVectors:
+        return fit(setting.model, texts, config, setting.progress("fitting", len(texts)))
+
+    fitted_to = {"vectors": config.to_dict(), "texts": identity(texts)}
+    vectors = kept_vectors(setting, fitted_to, fitted)
+    return ScorerMethod(VectorScorer(vectors), setting.progress)
 
 
 def _spread(texts: Sequence[str]) -> tuple[str, ...]:
@@ -132,15 +139,12 @@ ESTIMATOR_METHODS: dict[str, Factory] = {
 }
 # By the names that users give and tables print.
 VECTOR_METHODS: dict[str, Factory] = {
-    "vectors": general_vectors(),
-    "vectors, distributions": general_vectors("distributions"),
-    "vectors, states": general_vectors("states"),
-    "vectors, trigrams": general_vectors("trigrams"),
-    "vectors, fast": general_vectors(*PRESETS[FAST].groups),
-    "vectors of the domain": domain_vectors(VectorConfig()),
-    "vectors of the domain, distributions": domain_vectors(VectorConfig(), "distributions"),
-    "vectors of the domain, states": domain_vectors(VectorConfig(), "states"),
-    "vectors of the domain, trigrams": domain_vectors(VectorConfig(), "trigrams"),
-    "vectors of the domain, fast": domain_vectors(VectorConfig(), *PRESETS[FAST].groups),
-    "vectors of the domain, scored": domain_vectors(FEATURE_SETS["scored"]),
+    **{
+        name: partial(preset_method, preset=name)
+        for name, preset in PRESETS.items()
+        if preset.vectors
+    },
+    **{f"only {group.name}": partial(group_method, name=group.name) for group in FULL.groups},
+    "fast, of the domain": lambda setting: domain_method(setting, *PRESETS[FAST].groups),
+    "best, of the domain": domain_method,
 }

@@ -74,7 +74,7 @@ class Engine:
     @property
     def groups(self) -> tuple[str, ...] | None:
         """The groups of features that the vectors have; None without vectors."""
-        return None if self.vectors is None else self.vectors.groups
+        return None if self.vectors is None else self.vectors.names
 
     @property
     def active(self) -> int:

@@ -28,7 +28,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.wrapper import WrapperModel
-from similarity.vectors.meaning import MeaningVectors, shortened
+from similarity.vectors.meaning import Features, MeaningVectors
 
 Result = TypeVar("Result")
 
@@ -198,28 +198,38 @@ class RequestModel(WrapperModel):
         ConfigError
             If the vectors have fewer dimensions, or no such groups.
         """
-        vectors = self._shared.vectors
-        if vectors is None:
-            raise UnsupportedError(
-                f"{self.info.name} is served without meaning vectors; fit them by trajsim fit, "
-                "and serve with --vectors and their folder"
-            )
-        if groups is not None:
-            vectors = vectors.only(*groups)
+        vectors = self._vectors(groups)
         kept = vectors.check_dimensions(dimensions)
+        return vectors.join(self.features(texts, vectors.names), kept)
+
+    def features(self, texts: Sequence[str], groups: Sequence[str]) -> Features:
+        """Return the features of texts by group, in calls that are shared with other requests.
+
+        Raises as `embed` does.
+        """
+        vectors = self._vectors(groups)
         distinct = list(dict.fromkeys(texts))
         costs = dict(zip(distinct, self._call(lambda: vectors.tokens(distinct)), strict=True))
         items = [
             WorkItem(
-                EmbedRequest(text, vectors.groups), Law(), (embed_key(text, vectors.groups),), cost
+                EmbedRequest(text, vectors.names), Law(), (embed_key(text, vectors.names),), cost
             )
             for text, cost in costs.items()
         ]
         answers = cast(list[list[Rows]], self._answers(items))
         self.usage.scored_tokens += sum(costs[text] for text in texts)
-        rows = shortened(np.stack([vector for (vector,) in answers]), kept)
+        rows = np.stack([row for (row,) in answers])
         places = {text: i for i, text in enumerate(distinct)}
-        return rows[[places[text] for text in texts]]
+        return vectors.unpacked(rows[[places[text] for text in texts]])
+
+    def _vectors(self, groups: Sequence[str] | None) -> MeaningVectors:
+        vectors = self._shared.vectors
+        if vectors is None:
+            raise UnsupportedError(
+                f"{self.info.name} is reached in a way that gives no meaning vectors; load the "
+                "model in the service's process"
+            )
+        return vectors if groups is None else vectors.only(*groups)
 
     def _answers(self, items: Sequence[WorkItem]) -> list[Answer]:
         """Return each item's answer, from the cache or from the model."""

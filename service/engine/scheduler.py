@@ -22,7 +22,7 @@ from service.logs import places
 from similarity.errors import BackendUnavailableError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import Advance, LanguageModel, SampleRequest, ScoreRequest
-from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.meaning import MeaningVectors, in_batches
 
 logger = logging.getLogger(__name__)
 
@@ -263,7 +263,8 @@ class Scheduler:
         for groups in dict.fromkeys(request.groups for request in requests):
             some = [request for request in requests if request.groups == groups]
             texts = [request.text for request in some]
-            rows = self._vectors.only(*groups).encode(texts, advance=advance)
+            vectors = self._vectors.only(*groups)
+            rows = vectors.packed(in_batches(vectors.read, texts, advance))
             found |= {request: [row] for request, row in zip(some, rows, strict=True)}
         return [found[request] for request in requests]
 

@@ -38,7 +38,7 @@ class RequestQueue:
 
 @dataclass(frozen=True)
 class EmbedRequest:
-    """The meaning vector of a text, of all coordinates of these groups."""
+    """The features of a text, those of some groups side by side."""
 
     text: str
     groups: tuple[str, ...]

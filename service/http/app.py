@@ -27,9 +27,10 @@ from service.settings import Settings
 from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
+from similarity.scorer import Progress, no_progress
 from similarity.scorers import ScoringRequest, plan_scoring
+from similarity.vectors.general import find_vectors
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.shipped import find_vectors
 from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
@@ -145,7 +146,9 @@ def _load(settings: Settings) -> LanguageModel:
     return load_model(settings.model, LoadOptions(device=settings.device, dtype=settings.dtype))
 
 
-def served_vectors(settings: Settings, model: LanguageModel) -> MeaningVectors | None:
+def served_vectors(
+    settings: Settings, model: LanguageModel, progress: Progress = no_progress
+) -> MeaningVectors | None:
     """Return the vectors that the settings name, or those that ship with the model if any do.
 
     Raises
@@ -154,6 +157,6 @@ def served_vectors(settings: Settings, model: LanguageModel) -> MeaningVectors |
         If a folder has no vectors of this model, or the settings' preset needs other ones.
     """
     found = find_vectors(settings.vectors, model)
-    groups = None if found is None else found.groups
-    plan_scoring(ScoringRequest(), groups, settings.preset)  # refused now, not at each request
-    return found
+    names = None if found is None else found.names
+    plan_scoring(ScoringRequest(), names, settings.preset)  # refused now, not at each request
+    return None if found is None else found.open(progress=progress)

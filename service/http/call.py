@@ -102,8 +102,8 @@ class Call:
         vectors = self.engine.vectors
         if vectors is None or not plan.by_vectors:
             return plan.open(model)
-        part = plan.part_of(vectors)
-        return plan.open(model, vectors, lambda texts, _: model.embed(texts, groups=part.groups))
+        groups = plan.groups or vectors.names
+        return plan.open(model, vectors, lambda texts, _: model.features(texts, groups))
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

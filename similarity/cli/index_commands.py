@@ -23,7 +23,7 @@ from similarity.presets import PAPER
 from similarity.scorers import open_scorer
 from similarity.tabular.formats import READ_FORMATS, STANDARD
 from similarity.tabular.texts import read_texts
-from similarity.vectors.shipped import open_vectors
+from similarity.vectors.general import open_vectors
 
 
 @click.group()
@@ -72,8 +72,9 @@ def build(
     if str(out) == STANDARD:
         raise ConfigError("--out must be a folder, not standard output")
     texts = read_texts(file, kind, columns)
-    vectors = open_vectors(where, open_model(model_name, device, dtype))
+    model = open_model(model_name, device, dtype)
     with progress_bars() as progress:
+        vectors = open_vectors(where, model, progress)
         parts = encoded(vectors, texts, None, progress)
         build_index(out, vectors, texts, (rows for _, rows in parts), search)
     click.echo(f"indexed {len(texts)} texts in {out}", err=True)

@@ -28,7 +28,7 @@ from similarity.cli.options import (
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.tables import print_findings, print_score, print_trajectories
 from similarity.cli.terminal import json_option, print_json
-from similarity.cli.vector_commands import embed, fit
+from similarity.cli.vector_commands import embed, fit, profile
 from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
@@ -197,5 +197,5 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
             raise finding.check.error
 
 
-for command in (matrix, batch, cache, calibrate, cluster_texts, dedupe, fit, embed, index):
+for command in (matrix, batch, cache, calibrate, cluster_texts, dedupe, fit, embed, profile, index):
     main.add_command(command)

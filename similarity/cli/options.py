@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from similarity.cli.progress import working
+from similarity.cli.progress import progress_bars, working
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError, TrajsimError
 from similarity.fields import Setting
@@ -231,7 +231,8 @@ def chosen_scorer(
     """
     given = next(iter(_trajectory_options_given()), None)
     request = ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)
-    scorer, chosen = planned_scorer(model, request, vectors, _store_of(model))
+    with progress_bars() as progress:
+        scorer, chosen = planned_scorer(model, request, vectors, _store_of(model), progress)
     if chosen.note:
         click.echo(chosen.note, err=True)
     return scorer

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -12,19 +10,20 @@ import numpy as np
 from similarity.arrays import Rows
 from similarity.cli.options import Command, model_options, open_model
 from similarity.cli.progress import progress_bars
-from similarity.cli.terminal import input_options
-from similarity.errors import UnsupportedError
+from similarity.cli.terminal import input_options, json_option, print_json
+from similarity.cli.vector_tables import print_profile
 from similarity.extras import optional_module
 from similarity.prompts import Prompt
 from similarity.scorer import Progress
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import read_texts
 from similarity.tabular.writing import check_place, replace_output
-from similarity.vectors.config import FEATURE_SETS, VectorConfig
 from similarity.vectors.corpus import read_corpus
+from similarity.vectors.explain import telling_words
 from similarity.vectors.fitting import fit as fit_vectors
+from similarity.vectors.general import GENERAL, config_for, open_vectors
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.shipped import GENERAL, open_vectors
+from similarity.vectors.recipes import changed
 from similarity.vectors.storage import save
 
 # The place of the first text of some, and their vectors, shape "text width".
@@ -41,8 +40,8 @@ def vectors_option(command: Command) -> Command:
         "where",
         default=GENERAL,
         show_default=True,
-        help="Use the vectors in this folder, which `trajsim fit` made; 'general' ships with the "
-        "embedded model.",
+        help="Use the vectors in this folder, which `trajsim fit` made; 'general' are those fitted "
+        "to general text.",
     )(command)
 
 
@@ -67,33 +66,15 @@ def vectors_option(command: Command) -> Command:
     help="Take only so many texts of each file, drawn evenly.  [default: all]",
 )
 @click.option(
-    "--features",
-    type=click.Choice(list(FEATURE_SETS)),
-    default="full",
-    show_default=True,
-    help="Describe texts by these features. 'top' is for models behind a server, which tell the "
-    "most probable next tokens only; "
-    "'scored' reads log-probabilities of given tokens alone.",
-)
-@click.option("--n-references", type=int, help="Read so many reference trajectories.")
-@click.option("--reference-tokens", type=int, help="Cut each of them at so many tokens.")
-@click.option(
-    "--projection", type=int, help="Keep so many coordinates of a next-token distribution."
-)
-@click.option(
-    "--top-k",
+    "--tokens",
     type=int,
-    help="Read so many of the most probable next tokens; 0 reads all. A vLLM "
-    "server lists 20, or as many as its --max-logprobs says.",
+    help="Read so many tokens of the vocabulary, as a model server must.  [default: all of them "
+    "where the model gives its states, else 512]",
 )
 @click.option(
-    "--trigrams",
-    type=float,
-    help="Weigh the text's own letters by this; 0 leaves all to the model.",
+    "--trigrams", type=float, help="Weigh the texts' own words by this; 0 leaves them out."
 )
-@click.option("--shrinkage", type=float, help="Shrink the covariance by this, from 0 to 1.")
-@click.option("--rank", type=int, help="Keep so many directions of each group of features.")
-@click.option("--seed", type=int, help="Draw other reference trajectories with another seed.")
+@click.option("--shrinkage", type=float, help="Shrink the profiles' covariance by this, 0 to 1.")
 @click.option("--prompt-before", default=None, help="Put a prompt of your own before each text.")
 @click.option("--prompt-after", default=None, help="Put a prompt of your own after each text.")
 @model_options
@@ -101,25 +82,51 @@ def fit(
     files: tuple[Path, ...],
     out: Path,
     per_file: int | None,
-    features: str,
+    tokens: int | None,
+    trigrams: float | None,
+    shrinkage: float | None,
     prompt_before: str | None,
     prompt_after: str | None,
     model_name: str,
     device: str,
     dtype: str,
-    **settings: Any,
 ) -> None:
-    """Fit meaning vectors to unlabelled text, in one pass over it."""
-    config = _config(features, prompt_before, prompt_after, settings)
+    """Fit meaning vectors to unlabelled text of your own, in one pass over it."""
+    prompt = None
+    if prompt_before is not None or prompt_after is not None:
+        prompt = Prompt(before=prompt_before or "", after=prompt_after or "")
     model = open_model(model_name, device, dtype)
+    config = changed(
+        config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
+    )
     texts = read_corpus(files, per_file)
-    try:
-        with progress_bars() as progress:
-            vectors = fit_vectors(model, texts, config, progress("fitting", 0))
-    except UnsupportedError as error:
-        raise UnsupportedError(f"{error}, or give --features top") from error
+    with progress_bars() as progress:
+        vectors = fit_vectors(model, texts, config, progress("fitting", 0))
     save(vectors, out)
     click.echo(f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates, in {out}")
+
+
+@click.command()
+@click.argument("text")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Show so many words."
+)
+@json_option
+@vectors_option
+@model_options
+def profile(
+    text: str, top: int, as_json: bool, where: str, model_name: str, device: str, dtype: str
+) -> None:
+    """Show the words that TEXT implies more than texts usually do."""
+    model = open_model(model_name, device, dtype)
+    with progress_bars() as progress:
+        vectors = open_vectors(where, model, progress).only("profile")
+    words = telling_words(vectors, "profile", vectors.read([text])["profile"], top)
+    if as_json:
+        names = ("word", "beyond_usual", "log_probability")
+        print_json({"text": text, "words": [dict(zip(names, word, strict=True)) for word in words]})
+    else:
+        print_profile(text, words)
 
 
 @click.command()
@@ -154,8 +161,9 @@ def embed(
     written_as = "jsonl" if out is None else format_of(out, None, allowed=_WRITTEN)
     check_place(written_as, out)
     texts = read_texts(file, kind, columns)
-    vectors = open_vectors(where, open_model(model_name, device, dtype))
+    model = open_model(model_name, device, dtype)
     with progress_bars() as progress:
+        vectors = open_vectors(where, model, progress)
         parts = encoded(vectors, texts, dimensions, progress)
         if out is None:
             for start, rows in parts:
@@ -175,16 +183,6 @@ def encoded(
     for start in range(0, len(texts), WRITTEN_TEXTS):
         some = texts[start : start + WRITTEN_TEXTS]
         yield start, vectors.encode(some, dimensions=dimensions, advance=advance)
-
-
-def _config(
-    features: str, before: str | None, after: str | None, settings: dict[str, Any]
-) -> VectorConfig:
-    """Return the preset with what was given instead."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    if before is not None or after is not None:
-        given["prompt"] = Prompt(before=before or "", after=after or "")
-    return replace(FEATURE_SETS[features], **given)
 
 
 def _lines(texts: Sequence[str], rows: Rows) -> str:

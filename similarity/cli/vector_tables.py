@@ -1,12 +1,13 @@
 """Explanations of meaning vectors as tables for a person to read."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.tables import console, print_score
-from similarity.vectors.explain import NextWords, ScoredTrajectory, VectorExplanation, WordShare
+from similarity.vectors.explain import ImpliedWord, ImpliedWords, VectorExplanation, WordShare
 
 
 def print_vector_explanation(result: VectorExplanation) -> None:
@@ -17,39 +18,40 @@ def print_vector_explanation(result: VectorExplanation) -> None:
         shares.add_row(group, f"{share:+.4f}")
     shares.add_row("all", f"{result.cosine:.4f}")
     console().print(shares)
-    if result.places:
-        console().print(_places_table(result.places[: result.top]))
-    if result.trajectories:
-        console().print(_trajectories_table(result.trajectories[: result.top]))
-    if result.words:
-        console().print(_words_table(result.words[: result.top]))
+    if result.implied is not None:
+        console().print(_implied_table(result.implied))
+    if result.overlap:
+        console().print(_overlap_table(result.overlap))
 
 
-def _places_table(places: Sequence[NextWords]) -> Table:
-    table = Table("after", "share", "both", "first", "second", caption="next words made likelier")
-    for place in places:
-        words = (
-            ", ".join(_shown(word) for word in kind)
-            for kind in (place.both, place.first, place.second)
-        )
-        table.add_row(_shown(place.before) or "the text", f"{place.share:+.3f}", *words)
+def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
+    """Print the words that a text makes likelier than usual, with both numbers in nats."""
+    table = Table("word", "beyond the usual", "log-probability", caption="nats")
+    for word, beyond, log_prob in words:
+        table.add_row(escape(word), f"{beyond:+.2f}", f"{log_prob:.2f}")
+    console().print(escape(text))
+    console().print(table)
+
+
+def _implied_table(implied: ImpliedWords) -> Table:
+    table = Table(
+        "both imply",
+        "only the first",
+        "only the second",
+        caption="words likelier than usual, with their share of the cosine",
+    )
+    columns = (implied.both, implied.first, implied.second)
+    for row in zip_longest(*columns):
+        table.add_row(*("" if word is None else _implied(word) for word in row))
     return table
 
 
-def _trajectories_table(trajectories: Sequence[ScoredTrajectory]) -> Table:
-    table = Table("continuation", "share", "first", "second", "usual", caption="in nats per token")
-    for scored in trajectories:
-        numbers = (f"{value:.3f}" for value in (*scored.log_likelihoods, scored.usual))
-        table.add_row(_shown(scored.text), f"{scored.share:+.3f}", *numbers)
-    return table
+def _implied(word: ImpliedWord) -> str:
+    return f"{escape(word.word)} {word.share:+.4f}"
 
 
-def _words_table(words: Sequence[WordShare]) -> Table:
-    table = Table("word", "share", "first", "second", caption="how often either text has it")
+def _overlap_table(words: Sequence[WordShare]) -> Table:
+    table = Table("own word", "share", "first", "second", caption="how often either text has it")
     for word in words:
-        table.add_row(_shown(word.word), f"{word.share:+.3f}", *map(str, word.counts))
+        table.add_row(escape(word.word), f"{word.share:+.4f}", *map(str, word.counts))
     return table
-
-
-def _shown(text: str) -> str:
-    return escape(repr(text)[1:-1].strip())

@@ -123,13 +123,15 @@ class VectorConfig:
         return group.weight / sum(one.weight for one in self.groups)
 
     def only(self, *names: str) -> Self:
-        """Return these settings with the other groups left out.
+        """Return these settings with the other groups left out; all, where none is named.
 
         Raises
         ------
         ConfigError
             If there is no group of such a name.
         """
+        if not names:
+            return self
         missing = [name for name in names if name not in self.names]
         if missing:
             raise ConfigError(

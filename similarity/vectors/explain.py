@@ -6,12 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.models.base import LanguageModel
 from similarity.results import Explanation, Score
 from similarity.vectors.meaning import Features, Group, MeaningVectors
-from similarity.vectors.profile import ProfileReader, SubsetProfileReader, chosen_tokens, head_covariance
+from similarity.vectors.profile import (
+    ProfileReader,
+    SubsetProfileReader,
+    chosen_tokens,
+    head_covariance,
+)
 from similarity.vectors.trigrams import TrigramReader, buckets, words_of
 
 # A word that a text makes likelier than usual is shown only if it is also likely enough to be
@@ -147,7 +153,7 @@ class Profiles:
         "text token": the product is the sum over tokens.
     """
 
-    tokens: FloatArray
+    tokens: NDArray[np.int64]
     beyond_usual: FloatArray
     log_probs: FloatArray
     partners: FloatArray
@@ -168,7 +174,7 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     # Directions in which the head does not vary are seen by no token.
     through = metric @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) / len(weight)
     mean = weight.mean(axis=0, dtype=np.float64)
-    logits = rows @ weight.T if bias is None else rows @ weight.T + bias
+    logits = (rows @ weight.T).astype(np.float64) + (0.0 if bias is None else bias)
     return Profiles(
         tokens=np.arange(len(weight)),
         beyond_usual=(centred @ weight.T) - (centred @ mean)[:, None],
@@ -207,7 +213,7 @@ def _implied(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> Implie
     a, b = found.beyond_usual
     likely = found.log_probs > LIKELY
     return ImpliedWords(
-        both=_chosen(vectors.model, found, shares, np.minimum(a, b), likely.all(axis=0), top),
+        both=_chosen(vectors.model, found, shares, np.minimum(a, b), likely[0] & likely[1], top),
         first=_chosen(vectors.model, found, shares, np.minimum(a, a - b), likely[0], top),
         second=_chosen(vectors.model, found, shares, np.minimum(b, b - a), likely[1], top),
     )
@@ -218,7 +224,7 @@ def _chosen(
     found: Profiles,
     shares: FloatArray,
     scores: FloatArray,
-    likely: FloatArray,
+    likely: NDArray[np.bool_],
     top: int,
 ) -> tuple[ImpliedWord, ...]:
     """Return the words of the highest scores above 0; variants in case and space are joined."""

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from similarity.errors import ConfigError, UnsupportedError
-from similarity.general import general_sentences
-from similarity.models.base import Ability, LanguageModel
+from similarity.general import general_digest, general_sentences
+from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
-from similarity.storage.cache import cache_folder
+from similarity.storage.user_cache import cache_folder
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
@@ -55,10 +55,9 @@ class VectorSource:
         ConfigError
             If there is no group of such a name.
         """
-        config = self.config.only(*names) if names else self.config
-        if self.opened is not None:
-            return self.opened.only(*config.names)
-        return _fitted_to_general_text(self.model, config, progress)
+        self.config.only(*names)  # refused before the general text is read
+        whole = self.opened or _fitted_to_general_text(self.model, self.config, progress)
+        return whole.only(*(names or self.names))
 
 
 def find_vectors(where: str | None, model: LanguageModel) -> VectorSource | None:
@@ -88,9 +87,26 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource | None
         except ConfigError:
             # Of another dtype or revision of the model: then it is read like any other.
             return VectorSource(model, config)
-        if _possible(vectors.config, model):
+        if _readable(vectors):
             return VectorSource(model, vectors.config, vectors)
     return VectorSource(model, config)
+
+
+def config_for(model: LanguageModel) -> VectorConfig:
+    """Return the settings of vectors that a model can have.
+
+    Raises
+    ------
+    UnsupportedError
+        If it can have none.
+    """
+    config = default_config(model.abilities)
+    if config is None:
+        raise UnsupportedError(
+            f"{model.info.name} gives neither states nor log-probabilities of chosen tokens, so it "
+            "has no meaning vectors; use preset paper"
+        )
+    return config
 
 
 def open_vectors(
@@ -105,43 +121,32 @@ def open_vectors(
     ConfigError
         If the folder has no vectors, or those of another model.
     """
-    found = find_vectors(where, model)
-    if found is None:
-        raise UnsupportedError(
-            f"{model.info.name} is reached in a way that gives neither states nor log-probabilities "
-            "of chosen tokens, so it has no meaning vectors; use preset paper"
-        )
+    found = find_vectors(where, model) or VectorSource(model, config_for(model))
     return found.open(progress=progress)
 
 
-def _possible(config: VectorConfig, model: LanguageModel) -> bool:
-    """Whether a model gives what vectors of these settings need."""
-    possible = default_config(model.abilities)
-    tokens = {getattr(group, "tokens", None) for group in config.groups}
-    return possible is not None and tokens <= {
-        getattr(group, "tokens", None) for group in possible.groups
-    }
+def _readable(vectors: MeaningVectors) -> bool:
+    """Whether the model gives all that the vectors are made of: a server gives less."""
+    return all(group.reader.needs <= vectors.model.abilities for group in vectors.groups.values())
 
 
 def _fitted_to_general_text(
     model: LanguageModel, config: VectorConfig, progress: Progress
 ) -> MeaningVectors:
-    sentences = general_sentences()
-    folder = _folder(model, config, sentences)
+    folder = _folder(model, config)
     if folder is not None and (folder / MANIFEST).is_file():
         try:
             return load(folder, model)
         except ConfigError:
             pass  # damaged: made anew below, in its place
+    sentences = general_sentences()
     vectors = fit(model, sentences, config, progress("reading general text", len(sentences)))
     if folder is not None:
         save(vectors, folder)
     return vectors
 
 
-def _folder(
-    model: LanguageModel, config: VectorConfig, sentences: tuple[str, ...]
-) -> Path | None:
+def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
     """Return where vectors are kept; None where nobody knows which model it is."""
     if model.info.revision == UNKNOWN:
         return None
@@ -149,7 +154,7 @@ def _folder(
         "format": FORMAT,
         "model": asdict(model.info),
         "config": config.to_dict(),
-        "text": hashlib.sha256("\n".join(sentences).encode()).hexdigest(),
+        "text": general_digest(),
     }
     canonical = json.dumps(content, sort_keys=True).encode()
-    return cache_folder() / "vectors" / hashlib.sha256(canonical).hexdigest()[:16]
+    return cache_folder("vectors") / hashlib.sha256(canonical).hexdigest()[:16]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from similarity.vectors.config import GroupConfig, ProfileConfig, TrigramsConfig
 from similarity.vectors.profile import profile_reader
 from similarity.vectors.reader import Arrays, Reader
 from similarity.vectors.trigrams import TrigramReader, rarity_weights
-
-import numpy as np
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ READERS: Mapping[str, Kind] = {
         restored=lambda config, _arrays: profile_reader(config),
     ),
     TrigramsConfig.kind: Kind(
-        fitted=lambda config, texts: TrigramReader(
-            config, rarity_weights(texts, config.smoothing)
-        ),
+        fitted=lambda config, texts: TrigramReader(config, rarity_weights(texts, config.smoothing)),
         restored=_restored_trigrams,
     ),
 }

@@ -128,6 +128,15 @@ class MeaningVectors:
         joined: Rows = unit(np.concatenate(parts, axis=1)[:, kept]).astype(np.float32)
         return joined
 
+    def packed(self, features: Features) -> Rows:
+        """Return the features of all groups side by side, shape "text feature"."""
+        return np.concatenate([features[name] for name in self.names], axis=1)
+
+    def unpacked(self, rows: Rows) -> Features:
+        """Return the features that were `packed`."""
+        ends = np.cumsum([len(self.groups[name].whitening.mean) for name in self.names])
+        return dict(zip(self.names, np.split(rows, ends[:-1], axis=1), strict=True))
+
     def part(self, name: str, rows: Rows) -> FloatArray:
         """Return a group's part of vectors; the square of its length is its share of the weights.
 

@@ -5,10 +5,11 @@ docs/log.md has what was tried.
 
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import Any
 
 from similarity.models.base import Ability
-from similarity.prompts import PROMPTS
-from similarity.vectors.config import ProfileConfig, TrigramsConfig, VectorConfig
+from similarity.prompts import PROMPTS, Prompt
+from similarity.vectors.config import GroupConfig, ProfileConfig, TrigramsConfig, VectorConfig
 
 # Tokens of the vocabulary that are asked of a server, four requests of 128 to each text.
 SERVED_TOKENS = 512
@@ -28,9 +29,47 @@ def default_config(abilities: AbstractSet[Ability]) -> VectorConfig | None:
 
 
 def over_tokens(config: VectorConfig, tokens: int) -> VectorConfig:
-    """Return settings whose profiles look at so many tokens of the vocabulary."""
+    """Return settings whose profiles look at so many tokens of the vocabulary; 0 is all."""
+    return _with_profiles(config, tokens=tokens)
+
+
+def changed(
+    config: VectorConfig,
+    *,
+    tokens: int | None = None,
+    trigrams: float | None = None,
+    shrinkage: float | None = None,
+    prompt: Prompt | None = None,
+) -> VectorConfig:
+    """Return settings with what is given in place of what they have.
+
+    Parameters
+    ----------
+    tokens, shrinkage
+        Of the profiles.
+    trigrams
+        The weight of the trigrams; 0 leaves them out.
+    prompt
+        One profile, with this prompt, in place of all profiles.
+    """
+    if tokens is not None:
+        config = _with_profiles(config, tokens=tokens)
+    if shrinkage is not None:
+        config = _with_profiles(config, shrinkage=shrinkage)
+    profiles = [group for group in config.groups if isinstance(group, ProfileConfig)]
+    others: list[GroupConfig] = [
+        group for group in config.groups if not isinstance(group, ProfileConfig)
+    ]
+    if prompt is not None:
+        profiles = [replace(profiles[0], prompt=prompt)]
+    if trigrams is not None:
+        others = [replace(TRIGRAMS, weight=trigrams)] if trigrams > 0 else []
+    return VectorConfig(groups=(*profiles, *others))
+
+
+def _with_profiles(config: VectorConfig, **settings: Any) -> VectorConfig:
     groups = [
-        replace(group, tokens=tokens) if isinstance(group, ProfileConfig) else group
+        replace(group, **settings) if isinstance(group, ProfileConfig) else group
         for group in config.groups
     ]
     return VectorConfig(groups=tuple(groups))

@@ -32,6 +32,9 @@ def open_client() -> Iterator[Opener]:
     opened: list[TestClient] = []
 
     def open_one(model: LanguageModel | None = None, **settings: object) -> TestClient:
+        # Most tests are of trajectories; those of presets say which.
+        if "vectors" not in settings:
+            settings.setdefault("preset", "paper")
         app = create_app(Settings(**settings), lambda: model or ToyModel())
         client = TestClient(app, raise_server_exceptions=False)
         client.__enter__()

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
-from similarity.vectors import MeaningVectors, VectorConfig, fit, save
+from similarity.vectors import MeaningVectors, fit, save
 from tests.service.test_dialects import assert_has_shape
+from tests.similarity.vectors.conftest import TOY_CONFIG
 
 TEXTS = ["The food was delicious and the waiter...", "It rains.", "A dog runs."]
 REQUEST = {
@@ -28,9 +30,7 @@ RECORDED = {
 
 @pytest.fixture(scope="module")
 def vectors(toy_model: ToyModel) -> MeaningVectors:
-    config = VectorConfig(
-        states=0, trigrams=0, n_references=3, reference_tokens=2, projection=4, rank=8
-    )
+    config = TOY_CONFIG
     return fit(toy_model, [f"{i} texts of {i * i} letters" for i in range(60)], config)
 
 
@@ -41,7 +41,9 @@ def folder(vectors: MeaningVectors, tmp_path: Path) -> str:
 
 
 def test_the_answer_has_the_shape_of_the_recorded_one(open_client, folder):
-    answer = open_client(vectors=folder).post("/v1/embeddings", json=REQUEST)
+    dimensions = len(RECORDED["data"][0]["embedding"])
+    body = {**REQUEST, "dimensions": dimensions}
+    answer = open_client(vectors=folder).post("/v1/embeddings", json=body)
     assert answer.status_code == 200, answer.text
     assert_has_shape(answer.json(), RECORDED)
     assert answer.json()["model"] == "toy"
@@ -92,7 +94,7 @@ def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vector
         ({"input": [1212, 318]}, 422, "invalid_request"),
         ({"input": "a", "encoding_format": "int8"}, 422, "invalid_request"),
         ({"input": "a", "dimensions": 0}, 422, "invalid_request"),
-        ({"input": "a", "dimensions": 9}, 422, "invalid_setting"),
+        ({"input": "a", "dimensions": 193}, 422, "invalid_setting"),
         ({"input": "a" * 5000}, 422, "text_too_long"),
         ({"input": [str(i) for i in range(600)]}, 413, "request_too_large"),
     ],
@@ -102,9 +104,13 @@ def test_what_cannot_be_answered(open_client, folder, body, status, code):
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_a_model_without_vectors_says_so(client):
-    answer = client.post("/v1/embeddings", json=REQUEST)
+def test_a_model_without_vectors_says_so(open_client):
+    class Silent(ToyModel):
+        abilities = frozenset()
+        distributions = LanguageModel.distributions
+
+    answer = open_client(Silent()).post("/v1/embeddings", json=REQUEST)
     assert answer.status_code == 501
     error = answer.json()["error"]
     assert error["code"] == "unsupported"
-    assert "serve with --vectors" in error["message"]
+    assert "gives no meaning vectors" in error["message"]

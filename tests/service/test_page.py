@@ -14,8 +14,9 @@ from similarity.api import compare as compare_texts
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
-from similarity.vectors import VectorConfig, fit, save
+from similarity.vectors import fit, save
 from tests.service.servers import running
+from tests.similarity.vectors.conftest import TOY_CONFIG
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -88,7 +89,7 @@ def test_heat_map_and_explanation(page):
 
 @pytest.mark.slow
 def test_a_map_by_vectors_is_explained_by_continuations(browser, tmp_path):
-    config = VectorConfig(states=0, n_references=2, reference_tokens=2, projection=4, rank=8)
+    config = TOY_CONFIG
     save(fit(ToyModel(), [f"{i} texts of {i * i} letters" for i in range(60)], config), tmp_path)
     with running(ToyModel(), vectors=str(tmp_path)) as url:
         page = browser.new_page()

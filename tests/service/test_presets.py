@@ -8,10 +8,20 @@ from service.client import Client
 from similarity.api import compare
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
-from similarity.vectors import VectorConfig, fit, save
+from similarity.vectors import fit, save
 from tests.service.servers import running
+from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG
+
+
+class Silent(ToyModel):
+    """Gives log-probabilities of what is scored alone: no vectors can be made of it."""
+
+    abilities = frozenset()
+    distributions = LanguageModel.distributions
+
 
 TEXTS = [f"{i} texts of {i * i} letters" for i in range(60)]
 PAIRS = [["a b", "c d"], ["a b", "a b"], ["a b", "e f"]]
@@ -20,9 +30,7 @@ SMALL = {"n_trajectories": 3, "max_tokens": 4}
 
 @pytest.fixture(scope="module")
 def folder(toy_model: ToyModel, tmp_path_factory) -> str:
-    config = VectorConfig(
-        trajectories=1, states=0, n_references=3, reference_tokens=2, projection=4, rank=8
-    )
+    config = TOY_CONFIG
     folder: Path = tmp_path_factory.mktemp("vectors")
     save(fit(toy_model, TEXTS, config), folder)
     return str(folder)
@@ -47,7 +55,7 @@ def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
         assert answer["usage"]["sampled_tokens"] == 0 < answer["usage"]["scored_tokens"]
     assert answer["results"][1] == {"similarity": 1, "distance": 0}
 
-    paper = compare(ToyModel(), *PAIRS[0])
+    paper = compare(ToyModel(), *PAIRS[0], preset="paper")
     small = compare(ToyModel(), *PAIRS[0], ComparisonConfig.build(**SMALL))
     for asked, expected_one in (
         ({"preset": "paper"}, paper),
@@ -95,8 +103,12 @@ def test_a_score_is_explained_by_what_made_it(client, folder):
     explanation = result["explanation"]
     assert explanation["method"] == "vectors"
     assert explanation["cosine"] == pytest.approx(1 - result["distance"], abs=1e-4)
-    assert explanation["shares"] == pytest.approx(expected.shares)
-    assert len(explanation["words"]) == 2
+    assert explanation["shares"] == pytest.approx(expected.shares, abs=1e-6)
+    assert len(explanation["overlap"]) == 2
+    implied = expected.to_dict()["implied"]
+    for kind in ("both", "first", "second"):
+        words = [word["word"] for word in explanation["implied"][kind]]
+        assert words == [word["word"] for word in implied[kind]]
     paper = ask(client, pairs=PAIRS[:1], explain=True, preset="paper", **SMALL).json()
     assert paper["results"][0]["explanation"]["method"] == "trajectories"
 
@@ -106,9 +118,7 @@ def test_what_contradicts_itself_is_refused(client, open_client):
         answer = ask(client, pairs=PAIRS, **body)
         assert answer.status_code == 422
         assert "is a setting of trajectories" in answer.json()["error"]["message"]
-    # Fitted without the group that it compares by.
-    assert "states" in ask(client, pairs=PAIRS, preset="fast").json()["error"]["message"]
-    answer = ask(open_client(), pairs=PAIRS, preset="best")
+    answer = ask(open_client(Silent()), pairs=PAIRS, preset="best")
     assert answer.status_code == 422
     assert "there are none for this model" in answer.json()["error"]["message"]
     assert ask(client, pairs=PAIRS, preset="worst").status_code == 422
@@ -118,20 +128,19 @@ def test_the_service_has_a_preset_of_its_own(open_client, folder):
     client = open_client(vectors=folder, preset="paper")
     answer = ask(client, pairs=PAIRS[:1]).json()
     assert answer["results"][0]["distance"] == pytest.approx(
-        compare(ToyModel(), *PAIRS[0]).distance
+        compare(ToyModel(), *PAIRS[0], preset="paper").distance
     )
     card = client.get("/v1/models").json()["data"][0]
-    assert (card["preset"], card["presets"]) == ("paper", ["paper", "best"])
-    card = open_client().get("/v1/models").json()["data"][0]
+    assert (card["preset"], card["presets"]) == ("paper", ["paper", "fast", "best"])
+    card = open_client(Silent()).get("/v1/models").json()["data"][0]
     assert (card["preset"], card["presets"]) == ("paper", ["paper"])
     with pytest.raises(ConfigError, match="there are none for this model"):
-        open_client(preset="best")
+        open_client(Silent(), preset="best")
 
 
 def test_parts_of_vectors_are_kept_apart(open_client, tiny, tmp_path):
     model = tiny("llama")
-    config = VectorConfig(n_references=2, reference_tokens=2, projection=4, rank=8)
-    save(fit(model, TEXTS, config), tmp_path)
+    save(fit(model, TEXTS, TINY_CONFIG), tmp_path)
     client = open_client(model, vectors=str(tmp_path))
     for _ in range(2):  # the second time from the cache
         for preset in ("fast", "best"):

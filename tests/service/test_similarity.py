@@ -15,7 +15,7 @@ def test_pairs(client):
     pairs = [GUITAR, ["one text", "one text"]]
     answer = client.post("/v1/similarity", json={"pairs": pairs})
     assert answer.status_code == 200
-    expected = compare_pairs(ToyModel(), [tuple(pair) for pair in pairs])
+    expected = compare_pairs(ToyModel(), [tuple(pair) for pair in pairs], preset="paper")
     body = answer.json()
     assert body["model"] == "toy"
     assert body["results"] == [

@@ -16,17 +16,15 @@ from similarity.errors import ConfigError, InputError
 from similarity.index import Hit, TextIndex, build_index, empty_neighbours, open_index, rerank
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
-from similarity.vectors import MeaningVectors, VectorConfig, fit, save
-from tests.similarity.vectors.conftest import sentences
+from similarity.vectors import MeaningVectors, fit, save
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 TEXTS = list(dict.fromkeys(sentences(40, seed=4)))
 
 
 @pytest.fixture(scope="module")
 def vectors(toy_model: ToyModel) -> MeaningVectors:
-    config = VectorConfig(
-        trajectories=1, states=0, n_references=3, reference_tokens=2, projection=4
-    )
+    config = TOY_CONFIG
     return fit(toy_model, sentences(60), config)
 
 
@@ -93,7 +91,7 @@ def test_what_cannot_be_indexed_or_found(built: Path, vectors: MeaningVectors) -
     with pytest.raises(ConfigError, match="top must be at least 1"):
         open_index(built, vectors).query("a", 0)
     with pytest.raises(ConfigError, match="built with vectors"):
-        open_index(built, vectors.only("trajectories"))
+        open_index(built, vectors.only("profile"))
 
 
 def run(*arguments: str) -> Any:

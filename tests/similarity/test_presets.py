@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from similarity.api import compare_matrix, compare_pairs
+from similarity.api import compare_matrix
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
@@ -42,42 +42,50 @@ def scorers(folder: Path) -> list[Scorer]:
     return [open_scorer(model, "paper", CONFIG), open_scorer(model, "best", vectors=str(folder))]
 
 
-def test_a_model_without_vectors_is_compared_by_trajectories(toy_model: ToyModel) -> None:
-    scorer = open_scorer(toy_model, config=CONFIG)
+class Silent(ToyModel):
+    """Gives log-probabilities of what is scored alone: no vectors can be made of it."""
+
+    abilities = frozenset()
+    distributions = LanguageModel.distributions
+
+
+def test_a_model_without_vectors_is_compared_by_trajectories() -> None:
+    model = Silent()
+    scorer = open_scorer(model)
     assert isinstance(scorer, TrajectoryScorer)
-    expected = [c.distance for c in compare_pairs(toy_model, PAIRS, CONFIG)]
-    assert [score.distance for score in scorer.score(PAIRS)] == expected
+    expected = TrajectoryScorer(model, CONFIG).score(PAIRS)
+    found = open_scorer(model, config=CONFIG).score(PAIRS)
+    assert [score.distance for score in found] == [score.distance for score in expected]
     for preset in ("best", "fast"):
         with pytest.raises(ConfigError, match="trajsim fit"):
-            open_scorer(toy_model, preset)
+            open_scorer(model, preset)
     with pytest.raises(ConfigError, match="allowed: paper, fast, best"):
-        open_scorer(toy_model, "worst")
+        open_scorer(model, "worst")
 
 
-def test_the_embedded_model_is_compared_by_its_vectors(embedded: LanguageModel) -> None:
+@pytest.mark.parametrize("name", ["toy", "embedded"])
+def test_any_other_model_has_every_preset(name: str) -> None:
+    model = load_model(name)
     texts = [text for pair in PAIRS for text in pair]
-    groups = {}
+    distances = {}
     for preset in (None, *PRESETS):
-        scorer = open_scorer(embedded, preset, CONFIG if preset == PAPER else None)
-        settings = scorer.fingerprint.config.to_dict()
-        groups[preset] = settings["distance"]
+        scorer = open_scorer(model, preset, CONFIG if preset == PAPER else None)
+        distances[preset] = scorer.fingerprint.config.to_dict()["distance"]
         assert scorer.score([("a red car", "a red car")])[0].distance == 0
-        # On a scale that people would give, if the settings are those that were fitted.
-        assert scorer.fingerprint.calibrated == (preset != "paper")
         alone = [scorer.score([pair])[0].distance for pair in PAIRS]
         others = [(text, f"{number}") for number, text in enumerate(texts)]
         joined = scorer.score([*others, *PAIRS])[len(others) :]
         np.testing.assert_allclose([score.distance for score in joined], alone, atol=1e-5)
-    assert groups == {
+    assert distances == {
         None: "vector-cosine",
         "paper": "l1",
         "fast": "vector-cosine",
         "best": "vector-cosine",
     }
-    fingerprints = {open_scorer(embedded, preset).fingerprint.digest for preset in PRESETS}
+    fingerprints = {open_scorer(model, preset).fingerprint.digest for preset in PRESETS}
     assert len(fingerprints) == 3
-    best = open_scorer(embedded, "best").fingerprint
-    assert open_scorer(embedded).fingerprint.digest == best.digest
+    best = open_scorer(model, "best").fingerprint
+    assert open_scorer(model).fingerprint.digest == best.digest
 
 
 def test_every_way_is_symmetric_and_0_for_a_text_and_itself(folder: Path) -> None:

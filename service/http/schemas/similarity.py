@@ -152,8 +152,26 @@ class TrajectoryExplanationFields(Strict):
         )
 
 
-class ExplainedWord(Strict):
-    """A word of the texts, and what its letters add to the cosine."""
+class ImpliedWordFields(Strict):
+    """A word that may come next after the texts, and what it adds to the cosine."""
+
+    word: str
+    share: float = Field(description="Negative where one text implies it and the other does not.")
+    beyond_usual: list[float] = Field(
+        min_length=2, max_length=2, description="How much likelier than usual after either: nats."
+    )
+
+
+class ImpliedWordsFields(Strict):
+    """The words that both texts imply beyond the usual, and those that only one does."""
+
+    both: list[ImpliedWordFields]
+    first: list[ImpliedWordFields]
+    second: list[ImpliedWordFields]
+
+
+class OverlapWord(Strict):
+    """A word of the texts, and what its trigrams add to the cosine."""
 
     word: str
     share: float
@@ -166,19 +184,18 @@ class VectorExplanationFields(Strict):
     method: Literal["vectors"] = "vectors"
     cosine: float = Field(description="Of the two vectors.")
     shares: dict[str, float] = Field(description="What each group of features adds to it.")
-    words: list[ExplainedWord] = Field(description="The largest share first.")
+    implied: ImpliedWordsFields | None = Field(
+        default=None, description="Where profiles are compared."
+    )
+    overlap: list[OverlapWord] = Field(
+        description="The texts' own words, the largest share first; none without trigrams."
+    )
 
     @classmethod
     def of(cls, explanation: VectorExplanation) -> Self:
         """Return the parts of a cosine."""
-        return cls(
-            cosine=explanation.cosine,
-            shares=explanation.shares,
-            words=[
-                ExplainedWord(word=word.word, share=word.share, counts=list(word.counts))
-                for word in explanation.words[: explanation.top]
-            ],
-        )
+        content = explanation.to_dict()
+        return cls.model_validate({name: content[name] for name in cls.model_fields}, strict=False)
 
 
 Explanation = Annotated[

@@ -3,38 +3,45 @@ from collections.abc import Callable
 import pytest
 
 from eval.methods.base import Setting
-from eval.methods.scorers import VECTOR_METHODS, domain_vectors
-from similarity.errors import ConfigError, UnsupportedError
+from eval.methods.scorers import VECTOR_METHODS
+from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
-from similarity.vectors import VectorConfig, fit
+from similarity.scorers import open_scorer
+from similarity.vectors import fit
+from similarity.vectors.general import config_for
 from tests.similarity.vectors.conftest import cosines, sentences
 
-CONFIG = VectorConfig(n_references=2, reference_tokens=2, projection=4, rank=8)
 PAIRS = [("the red car", "the old car"), ("a bird sings", "the sea")]
 
 
-@pytest.mark.parametrize("groups", [(), ("states",), ("distributions",)])
-def test_scores_are_the_librarys(
-    tiny: Callable[[str], LocalModel], groups: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_scores_are_the_librarys(toy_model: ToyModel, preset: str) -> None:
+    method = VECTOR_METHODS[preset](Setting(model=toy_model))
+    expected = open_scorer(toy_model, preset).score(PAIRS)
+    assert method.score(PAIRS) == [-score.distance for score in expected]
+    assert method.settings == expected[0].fingerprint.config.to_dict()
+
+
+def test_vectors_of_the_domain_are_fitted_to_its_texts(tiny: Callable[[str], LocalModel]) -> None:
     model, texts = tiny("llama"), sentences(50)
-    method = domain_vectors(CONFIG, *groups)(Setting(model=model, unlabelled=texts))
-    chosen = CONFIG.only(*groups) if groups else CONFIG
-    expected = cosines(fit(model, list(dict.fromkeys(texts)), chosen), PAIRS) - 1
-    assert method.score(PAIRS) == pytest.approx(expected.tolist(), abs=1e-5)
+    method = VECTOR_METHODS["best, of the domain"](Setting(model=model, unlabelled=texts))
+    fitted = fit(model, list(dict.fromkeys(texts)), config_for(model))
+    assert method.score(PAIRS) == pytest.approx((cosines(fitted, PAIRS) - 1).tolist(), abs=1e-5)
     assert method.settings["distance"] == "vector-cosine"
     assert method.settings["vectors"]["corpus"]["texts"] == len(set(texts))
-
-
-def test_a_score_does_not_depend_on_the_other_pairs(tiny: Callable[[str], LocalModel]) -> None:
-    method = domain_vectors(CONFIG)(Setting(model=tiny("llama"), unlabelled=sentences(50)))
-    alone = [method.score([pair])[0] for pair in PAIRS]
-    assert method.score(PAIRS) == pytest.approx(alone, abs=1e-4)
+    fast = VECTOR_METHODS["fast, of the domain"](Setting(model=model, unlabelled=texts))
+    names = [group["name"] for group in fast.settings["vectors"]["groups"]]
+    assert names == ["profile"]
 
 
 def test_there_is_none_without_text_or_for_another_model(toy_model: ToyModel) -> None:
+    class Silent(ToyModel):
+        abilities = frozenset()
+        distributions = LanguageModel.distributions
+
     with pytest.raises(ConfigError, match="unlabelled"):
-        VECTOR_METHODS["vectors of the domain"](Setting(model=toy_model))
-    with pytest.raises(UnsupportedError, match="ship"):
-        VECTOR_METHODS["vectors"](Setting(model=toy_model))
+        VECTOR_METHODS["best, of the domain"](Setting(model=toy_model))
+    with pytest.raises(ConfigError, match="there are none for this model"):
+        VECTOR_METHODS["best"](Setting(model=Silent()))

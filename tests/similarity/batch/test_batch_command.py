@@ -12,7 +12,7 @@ from similarity.cli.main import main
 from tests.conftest import ROOT
 from tests.similarity.batch.test_batch import GOOD, as_lines, files_in, read
 
-OPTIONS = ("--model", "toy", "-n", "2", "-m", "3")
+OPTIONS = ("--model", "toy", "--preset", "paper", "-n", "2", "-m", "3")
 
 
 def command(tmp_path: Path, *more: str) -> Result:

@@ -11,10 +11,11 @@ from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
 from similarity.models.loader import load_model
-from similarity.vectors import load
+from similarity.prompts import PROMPTS, Prompt
+from similarity.vectors import ProfileConfig, load
 from tests.similarity.vectors.conftest import sentences
 
-FIT = ("--features", "scored", "--n-references", "3", "--reference-tokens", "3", "--model", "toy")
+FIT = ("--tokens", "64", "--model", "toy")
 TEXTS = sentences(5, seed=5)
 
 
@@ -31,8 +32,8 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpora = ("--corpus", str(plain), "--corpus", str(packed), "--per-file", "30")
     result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
     assert result.exit_code == 0, result.output
-    # Nine of the trajectories, and those of the trigrams.
-    assert "fitted to 60 texts: 777 coordinates" in result.stdout
+    # Those of the tokens, and those of the trigrams.
+    assert "fitted to 60 texts: 1088 coordinates" in result.stdout
     return tmp_path
 
 
@@ -42,16 +43,27 @@ def folder(fitted: Path, tmp_path: Path) -> Path:
     return tmp_path / "vectors"
 
 
-def test_fit_to_the_most_probable_tokens(folder: Path, tmp_path: Path) -> None:
-    corpus = ("--corpus", str(tmp_path / "a.txt"), "--out", str(folder))
-    small = ("--n-references", "3", "--reference-tokens", "3", "--rank", "9", "--model", "toy")
-    for given, top_k in (((), 20), (("--top-k", "3"), 3)):
-        result = run("fit", *corpus, "--features", "top", *given, *small)
-        assert result.exit_code == 0, result.output
-        config = load(folder, load_model("toy")).config
-        assert (config.groups, config.top_k) == (("distributions", "trigrams"), top_k)
-    assert run("fit", *corpus, "--features", "top", "--trigrams", "0", *small).exit_code == 0
-    assert load(folder, load_model("toy")).groups == ("distributions",)
+def test_settings_of_a_fit(folder: Path, tmp_path: Path) -> None:
+    corpus = ("--corpus", str(tmp_path / "a.txt"), "--out", str(folder), *FIT)
+    assert run("fit", *corpus, "--trigrams", "0", "--shrinkage", "0.3").exit_code == 0
+    (group,) = load(folder, load_model("toy")).config.groups
+    assert isinstance(group, ProfileConfig)
+    assert (group.tokens, group.shrinkage, group.prompt.before) == (
+        64,
+        0.3,
+        PROMPTS["one-word"].before,
+    )
+    assert run("fit", *corpus, "--trigrams", "2", "--prompt-after", " is").exit_code == 0
+    profile, trigrams = load(folder, load_model("toy")).config.groups
+    assert isinstance(profile, ProfileConfig)
+    assert (profile.prompt, trigrams.weight) == (Prompt(after=" is"), 2)
+
+
+def test_profile_of_one_text(folder: Path) -> None:
+    command = ("profile", "zzzz", "--top", "1", *options(folder))
+    (word,) = json.loads(run(*command, "--json").stdout)["words"]
+    assert word["beyond_usual"] > 0 > word["log_probability"]
+    assert word["word"] in run(*command).stdout
 
 
 def options(folder: Path) -> tuple[str, ...]:
@@ -110,24 +122,35 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
     assert message in refused.stderr
 
 
-def test_explain_reads_vectors_back(folder: Path) -> None:
+def test_explain_says_what_made_the_score(folder: Path) -> None:
     command = ("explain", *TEXTS[:2], "--top", "2", *options(folder))
     content = json.loads(run(*command, "--json").stdout)
-    assert len(content["trajectories"]) == len(content["words"]) == 2
-    assert set(content["shares"]) == {"trajectories", "trigrams"}
+    compared = json.loads(run("compare", *TEXTS[:2], *options(folder), "--json").stdout)
+    assert content["distance"] == compared["distance"]
+    assert content["fingerprint"] == compared["fingerprint"]
+    assert set(content["shares"]) == {"profile", "trigrams"}
+    assert len(content["overlap"]) == 2
     table = run(*command).stdout
     assert "share of the cosine" in table
-    assert "usual" in table
-    assert all(word["word"] in table for word in content["words"])
+    assert "only the first" in table
+    assert all(word["word"] in table for word in content["overlap"])
+    paper = json.loads(run("explain", *TEXTS[:2], "--model", "toy", "-n", "2", "--json").stdout)
+    assert (paper["method"], content["method"]) == ("trajectories", "vectors")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("embed", "-", "--model", "toy"), "no meaning vectors ship with toy"),
+        (("embed", "-", "--model", "toy", "--dimensions", "0"), "dimensions must be between 1"),
         (("embed", "-", "--model", "toy", "--vectors", "nowhere"), "make them by trajsim fit"),
-        (("fit", "--corpus", __file__, "--out", "x", "--rank", "0", *FIT), "rank must be between"),
-        (("fit", "--corpus", __file__, "--out", "x", "--model", "toy"), "give --features top"),
+        (
+            ("fit", "--corpus", __file__, "--out", "x", "--tokens", "1", "--model", "toy"),
+            "at least 2",
+        ),
+        (
+            ("fit", "--corpus", __file__, "--out", "x", "--shrinkage", "2", *FIT),
+            "shrinkage must be",
+        ),
     ],
 )
 def test_what_goes_wrong_is_one_line(arguments: tuple[str, ...], message: str) -> None:
@@ -139,8 +162,8 @@ def test_what_goes_wrong_is_one_line(arguments: tuple[str, ...], message: str) -
 
 def test_presets_choose_how_to_compare(folder: Path, tmp_path: Path) -> None:
     model, vectors = ("--model", "toy"), ("--vectors", str(folder))
-    paper = json.loads(run("compare", *model, *TEXTS[:2], "--json").stdout)
-    assert paper["fingerprint"]["settings"]["distance"] == "l1"
+    general = json.loads(run("compare", *model, *TEXTS[:2], "--json").stdout)
+    assert general["fingerprint"]["settings"]["distance"] == "vector-cosine"
     best = run("compare", *model, *vectors, *TEXTS[:2], "--json")
     distance = json.loads(best.stdout)["distance"]
     assert "trajectories" not in json.loads(best.stdout)
@@ -173,5 +196,7 @@ def test_settings_of_trajectories_ask_for_trajectories(folder: Path) -> None:
             assert "is a setting of trajectories" in refused.stderr
     refused = run("compare", *pair, "--preset", "paper", "--vectors", str(folder))
     assert "leave vectors out" in refused.stderr
-    refused = run("compare", *pair, "--preset", "fast")
-    assert "trajsim fit" in refused.stderr
+    noted = run("compare", *pair, "-n", "5")
+    assert "--n-trajectories is a setting of trajectories, so this is preset paper" in noted.stderr
+    assert "the preset is best" in noted.stderr
+    assert run("compare", *pair, "-n", "5", "--preset", "paper").stderr == ""

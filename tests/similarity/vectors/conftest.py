@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from similarity.arrays import FloatArray
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
-from similarity.vectors import MeaningVectors, VectorConfig, fit
+from similarity.vectors import MeaningVectors, ProfileConfig, TrigramsConfig, VectorConfig, fit
 from similarity.vectors.scorer import VectorScorer
 
 WORDS = [
@@ -32,10 +31,10 @@ WORDS = [
 ]
 
 TOY_CONFIG = VectorConfig(
-    trajectories=1, distributions=1, states=0, n_references=3, reference_tokens=3, projection=4
+    groups=(ProfileConfig(tokens=64, shrinkage=0.5), TrigramsConfig(weight=0.5, width=128))
 )
 TINY_CONFIG = VectorConfig(
-    trajectories=0.5, n_references=3, reference_tokens=3, projection=4, rank=16
+    groups=(ProfileConfig(shrinkage=0.5), TrigramsConfig(weight=0.5, width=64))
 )
 
 
@@ -53,11 +52,6 @@ def cosines(vectors: MeaningVectors, pairs: Sequence[tuple[str, str]]) -> FloatA
 @pytest.fixture(scope="session")
 def toy_vectors(toy_model: ToyModel) -> MeaningVectors:
     return fit(toy_model, sentences(60), TOY_CONFIG)
-
-
-@pytest.fixture(scope="session")
-def top_vectors(toy_model: ToyModel) -> MeaningVectors:
-    return fit(toy_model, sentences(60), replace(TOY_CONFIG, top_k=4))
 
 
 @pytest.fixture(scope="session")

@@ -1,77 +1,101 @@
 import numpy as np
 import pytest
 
+from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
-from similarity.vectors.explain import VectorExplanation
+from similarity.vectors.explain import VectorExplanation, profiles, telling_words
 from similarity.vectors.scorer import VectorScorer
+from similarity.vectors.trigrams import TrigramReader
 from tests.similarity.vectors.conftest import cosines, sentences
 
 FIRST, SECOND = sentences(2, seed=3)
 
 
-def explain(vectors: MeaningVectors, first: str, second: str) -> VectorExplanation:
-    (found,) = VectorScorer(vectors).explain([(first, second)], top=2)
+def explain(vectors: MeaningVectors, first: str, second: str, top: int = 3) -> VectorExplanation:
+    (found,) = VectorScorer(vectors).explain([(first, second)], top)
     return found
 
 
-@pytest.fixture(params=["toy_vectors", "tiny_vectors", "top_vectors"])
+@pytest.fixture(params=["toy_vectors", "tiny_vectors"])
 def vectors(request: pytest.FixtureRequest) -> MeaningVectors:
     found: MeaningVectors = request.getfixturevalue(request.param)
     return found
 
 
-def test_shares_add_up_to_the_similarity(vectors: MeaningVectors) -> None:
+def test_shares_add_up_to_the_score(vectors: MeaningVectors) -> None:
     result = explain(vectors, FIRST, SECOND)
     (expected,) = cosines(vectors, [(FIRST, SECOND)])
-    assert result.cosine == pytest.approx(expected, abs=1e-4)
+    assert result.cosine == pytest.approx(expected, abs=1e-5)
     assert result.score == VectorScorer(vectors).score([(FIRST, SECOND)])[0]
-    assert set(result.shares) == set(vectors.groups)
+    assert list(result.shares) == list(vectors.names)
     assert sum(result.shares.values()) == pytest.approx(result.cosine)
-    for group, parts in (("distributions", result.places), ("trajectories", result.trajectories)):
-        sizes = [abs(part.share) for part in parts]
-        assert sizes == sorted(sizes, reverse=True)
-        assert sum(part.share for part in parts) == pytest.approx(result.shares[group])
 
 
-def test_trajectories_have_their_likelihoods(vectors: MeaningVectors) -> None:
-    result = explain(vectors, FIRST, SECOND)
-    rows = vectors.reader.rows("trajectories", [FIRST, SECOND])
-    steps = vectors.config.reference_tokens
-    texts = [vectors.model.decode(ids) for ids in vectors.references.continuations]
-    for scored in result.trajectories:
-        at = texts.index(scored.text)
-        expected = rows[:, at * steps : (at + 1) * steps].mean(axis=1)
-        np.testing.assert_allclose(scored.log_likelihoods, expected, rtol=1e-5)
+def test_the_tokens_shares_add_up_to_the_profiles(vectors: MeaningVectors) -> None:
+    """The product of two parts is a sum over tokens, whitened or not, over all or over some."""
+    group = vectors.groups["profile"]
+    rows = vectors.read([FIRST, SECOND])["profile"]
+    found = profiles(vectors.model, group, rows)
+    first, second = group.whitening.apply(rows)
+    for u, v in ((0, 1), (1, 0)):
+        total = found.beyond_usual[u] @ found.partners[v]
+        assert total == pytest.approx(first @ second, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("vectors", ["toy_vectors", "top_vectors"], indirect=True)
-def test_the_toys_words_are_the_letters_that_one_text_has(vectors: MeaningVectors) -> None:
-    result = explain(vectors, "zzzz qqqq", "zzzz jjjj")
-    for place in result.places:
-        assert (place.both[0], place.first[0], place.second[0]) == ("z", "q", "j")
+def test_profiles_are_log_probabilities_less_the_usual(vectors: MeaningVectors) -> None:
+    group = vectors.groups["profile"]
+    texts = [FIRST, SECOND]
+    found = profiles(vectors.model, group, vectors.read(texts)["profile"])
+    prefixes = group.reader.prefixes(vectors.model, texts)  # type: ignore[attr-defined]
+    expected = vectors.model.next_log_probs(prefixes, found.tokens.tolist())
+    np.testing.assert_allclose(found.log_probs, expected, atol=1e-4)
+    apart = expected[0] - expected[1]
+    np.testing.assert_allclose(
+        found.beyond_usual[0] - found.beyond_usual[1], apart - apart.mean(), atol=1e-4
+    )
+
+
+def test_the_toys_words_are_the_letters_that_the_texts_have(toy_vectors: MeaningVectors) -> None:
+    chosen = "abcdefghijklmnopqrstuvwxyz"
+    toy = ToyModel()
+    tokens = profiles(toy, toy_vectors.groups["profile"], toy_vectors.read(["a"])["profile"]).tokens
+    letters = [letter for letter in chosen if ord(letter) in tokens][:3]
+    assert len(letters) == 3
+    both, first, second = letters
+    result = explain(toy_vectors, both * 9 + first * 9, both * 9 + second * 9, top=1)
+    assert result.implied is not None
+    found = [kind[0].word for kind in (result.implied.both, result.implied.first)]
+    assert found == [both, first]
+    assert result.implied.second[0].word == second
+    assert result.implied.both[0].share > 0
+    words = telling_words(toy_vectors, "profile", toy_vectors.read([both * 9])["profile"], top=1)
+    assert words[0][0] == both
 
 
 def test_the_other_way_round_is_the_mirror(vectors: MeaningVectors) -> None:
     forth, back = explain(vectors, FIRST, SECOND), explain(vectors, SECOND, FIRST)
     assert forth.cosine == pytest.approx(back.cosine)
-    assert [p.first for p in forth.places] == [p.second for p in back.places]
-    assert forth.to_dict()["fingerprint"] == back.to_dict()["fingerprint"]
+    assert forth.implied is not None
+    assert back.implied is not None
+    assert [w.word for w in forth.implied.first] == [w.word for w in back.implied.second]
+    shares = ([word.share for word in one.implied.both] for one in (forth, back))  # type: ignore[union-attr]
+    np.testing.assert_allclose(*shares, rtol=1e-6)
 
 
 def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
-    result = explain(vectors, "red bird SINGS", "the bird sings, bird")
-    shares = {word.word: word for word in result.words}
-    assert result.words[0] == shares["bird"]
+    result = explain(vectors, "red bird SINGS", "the bird sings, bird", top=9)
+    shares = {word.word: word for word in result.overlap}
+    assert result.overlap[0] == shares["bird"]
     assert shares["bird"].share > shares["sings"].share > 0
-    assert shares["bird"].counts == (1, 2)
-    assert shares["red"].counts == (1, 0)
+    assert (shares["bird"].counts, shares["red"].counts) == ((1, 2), (1, 0))
     # The rest is what any two texts have in common: the product of the mean with either.
-    rows = vectors.reader.rows("trigrams", result.score.texts)
-    whitening = vectors.whitenings["trigrams"]
-    white = whitening.apply(rows)
-    mean = whitening.mean @ whitening.matrix
+    group = vectors.groups["trigrams"]
+    assert isinstance(group.reader, TrigramReader)
+    rows = group.reader.rows(vectors.model, result.score.texts)
+    white = group.whitening.apply(rows)
+    mean = group.whitening.mean @ group.whitening.matrix
     lengths = np.linalg.norm(white, axis=1)
-    share = vectors.config.trigrams / sum(map(vectors.config.weight, vectors.groups))
+    share = vectors.config.share(group.config)
     usual = -share * (mean @ (white[0] + white[1])) / 2 / lengths.prod()
-    words = sum(word.share for word in result.words)
+    words = sum(word.share for word in result.overlap)
     assert words + usual == pytest.approx(result.shares["trigrams"], abs=1e-6)

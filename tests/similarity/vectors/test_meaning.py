@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,15 @@ import pytest
 from similarity.errors import ConfigError, InputError, TextTooLongError, UnsupportedError
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
-from similarity.vectors import GROUPS, MeaningVectors, VectorConfig, fit, meaning
+from similarity.prompts import PROMPTS
+from similarity.vectors import (
+    MeaningVectors,
+    ProfileConfig,
+    TrigramsConfig,
+    VectorConfig,
+    fit,
+    meaning,
+)
 from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG, cosines, sentences
 
 TEXTS = sentences(9, seed=1)
@@ -41,10 +50,18 @@ def test_identity_and_symmetry(tiny_vectors: MeaningVectors) -> None:
 
 def test_the_cosine_is_the_weighted_mean_of_the_groups(tiny_vectors: MeaningVectors) -> None:
     pairs = list(pairwise(TEXTS))
-    weights = [tiny_vectors.config.weight(group) for group in GROUPS]
-    found = [cosines(tiny_vectors.only(group), pairs) for group in GROUPS]
+    weights = [group.weight for group in tiny_vectors.config.groups]
+    found = [cosines(tiny_vectors.only(name), pairs) for name in tiny_vectors.names]
     expected = np.average(found, axis=0, weights=weights)
     np.testing.assert_allclose(cosines(tiny_vectors, pairs), expected, atol=1e-5)
+
+
+def test_features_can_be_packed(tiny_vectors: MeaningVectors) -> None:
+    features = tiny_vectors.read(TEXTS)
+    again = tiny_vectors.unpacked(tiny_vectors.packed(features))
+    assert list(again) == list(tiny_vectors.names)
+    for name, rows in features.items():
+        np.testing.assert_array_equal(again[name], rows)
 
 
 def test_training_texts_have_no_direction_in_common(tiny_vectors: MeaningVectors) -> None:
@@ -77,7 +94,6 @@ def test_the_fit_does_not_depend_on_its_batches(
 ) -> None:
     monkeypatch.setattr("similarity.vectors.fitting.BATCH_TEXTS", 16)
     again = fit(tiny_llama, iter(sentences(80)), TINY_CONFIG)
-    assert again.references == tiny_vectors.references
     assert again.corpus == tiny_vectors.corpus
     pairs = list(pairwise(TEXTS))
     np.testing.assert_allclose(cosines(again, pairs), cosines(tiny_vectors, pairs), atol=0.01)
@@ -113,42 +129,51 @@ def test_texts_that_are_too_long_are_left_out_of_a_fit(tiny_llama: LocalModel) -
         vectors.encode(["long " * 60])
 
 
-@pytest.mark.parametrize("texts", [[], ["a bird"], ["the sea"] * 30])
+@pytest.mark.parametrize("texts", [[], ["a bird"]])
 def test_too_little_text_is_refused(toy_model: ToyModel, texts: list[str]) -> None:
-    with pytest.raises(InputError, match="give more texts"):
+    with pytest.raises(InputError, match="two rows or more"):
         fit(toy_model, texts, TOY_CONFIG)
 
 
-def test_a_model_that_does_not_tell_is_refused(toy_model: ToyModel) -> None:
-    with pytest.raises(UnsupportedError, match="hidden states"):
-        fit(toy_model, sentences(60), VectorConfig(n_references=2, reference_tokens=2))
+def test_a_model_that_does_not_give_what_is_needed_is_refused(toy_model: ToyModel) -> None:
+    with pytest.raises(UnsupportedError, match="does not give next_states"):
+        fit(toy_model, sentences(60), VectorConfig(groups=(ProfileConfig(),)))
 
 
 def test_groups_that_are_not_fitted_are_refused(toy_vectors: MeaningVectors) -> None:
-    with pytest.raises(ConfigError, match="have no states; they have trajectories, dis"):
+    with pytest.raises(ConfigError, match="have no states; they have profile, trigrams"):
         toy_vectors.only("states")
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("kind", "wrong"),
     [
-        {"states": -1},
-        {"distributions": 0, "states": 0, "trigrams": 0},
-        {"n_references": 0},
-        {"reference_tokens": 1.5},
-        {"shrinkage": 1.1},
-        {"rank": 0},
-        {"top_k": -1},
+        (ProfileConfig, {"weight": -1}),
+        (ProfileConfig, {"weight": 0}),
+        (ProfileConfig, {"tokens": -1}),
+        (ProfileConfig, {"tokens": 1}),
+        (ProfileConfig, {"tokens": 1.5}),
+        (ProfileConfig, {"shrinkage": 1.1}),
+        (TrigramsConfig, {"rank": 0}),
+        (TrigramsConfig, {"width": 0}),
+        (TrigramsConfig, {"smoothing": float("nan")}),
     ],
 )
-def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+def test_settings_out_of_range_are_refused(kind: Any, wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
-        VectorConfig(**wrong)  # type: ignore[arg-type]
+        kind(**wrong)
+
+
+def test_groups_have_names_of_their_own() -> None:
+    with pytest.raises(ConfigError, match="at least one group"):
+        VectorConfig(groups=())
+    with pytest.raises(ConfigError, match="different names, got profile, profile"):
+        VectorConfig(groups=(ProfileConfig(), ProfileConfig(tokens=9)))
 
 
 def test_tokens_read(tiny_vectors: MeaningVectors) -> None:
     # Bytes are tokens, and one begins a text.
-    bare, prompt = len("the sea.") + 1, len(" This sentence implies")
-    in_a_group = bare + prompt + 3 * 3
-    assert tiny_vectors.only("states").tokens(["the sea"]) == [bare]
-    assert tiny_vectors.tokens(["the sea"]) == [bare + 2 * in_a_group]
+    prompt = PROMPTS["one-word"]
+    read = len(f"{prompt.before}the sea.{prompt.after}") + 1
+    assert tiny_vectors.only("trigrams").tokens(["the sea"]) == [0]
+    assert tiny_vectors.tokens(["the sea"]) == [read]

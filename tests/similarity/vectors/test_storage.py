@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from similarity.errors import ConfigError, InputError, UnsupportedError
+from similarity.errors import ConfigError, InputError
 from similarity.models.base import ModelInfo
 from similarity.models.toy import ToyModel
-from similarity.vectors import MeaningVectors, load, save
-from similarity.vectors.shipped import GENERAL, open_vectors
+from similarity.vectors import MeaningVectors, fit, load, save
+from similarity.vectors.recipes import over_tokens
 from similarity.vectors.storage import MANIFEST, fingerprint
 from tests.similarity.vectors.conftest import sentences
 
@@ -33,13 +33,20 @@ def test_what_is_kept_gives_the_same_vectors(tiny_vectors: MeaningVectors, tmp_p
     assert names[0] == names[1]
 
 
-def test_cut_distributions_have_a_fingerprint_of_their_own(
+def test_other_tokens_have_a_fingerprint_of_their_own(
     toy_vectors: MeaningVectors, tmp_path: Path
 ) -> None:
-    cut = replace(toy_vectors, config=replace(toy_vectors.config, top_k=3))
-    assert fingerprint(cut)["id"] != fingerprint(toy_vectors)["id"]
-    save(cut, tmp_path)
-    assert load(tmp_path, toy_vectors.model).config == cut.config
+    other = fit(toy_vectors.model, sentences(60), over_tokens(toy_vectors.config, 32))
+    assert fingerprint(other)["id"] != fingerprint(toy_vectors)["id"]
+    save(other, tmp_path)
+    assert load(tmp_path, toy_vectors.model).config == other.config
+
+
+def test_a_part_of_vectors_is_kept_as_that(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
+    save(toy_vectors.only("profile"), tmp_path)
+    found = load(tmp_path, toy_vectors.model)
+    assert found.names == ("profile",)
+    np.testing.assert_array_equal(found.encode(TEXTS), toy_vectors.only("profile").encode(TEXTS))
 
 
 def test_what_was_there_is_replaced(
@@ -92,7 +99,7 @@ def test_damage_is_told(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
     path.write_bytes(content)
     manifest = tmp_path / MANIFEST
     text = manifest.read_text()
-    manifest.write_text(text.replace('"format": 2', '"format": 99'))
+    manifest.write_text(text.replace('"format": 3', '"format": 99'))
     with pytest.raises(ConfigError, match="format 99"):
         load(tmp_path, toy_vectors.model)
     manifest.write_text(text[:-9])
@@ -109,8 +116,9 @@ def test_a_folder_that_cannot_be_written_is_told(
 
 
 def save_for_ever(vectors: MeaningVectors, folder: Path) -> None:
-    for seed in range(10**6):
-        save(replace(vectors, config=replace(vectors.config, seed=seed)), folder)
+    for number in range(10**6):
+        corpus = replace(vectors.corpus, texts=number)
+        save(replace(vectors, corpus=corpus), folder)
 
 
 def test_a_kill_leaves_the_old_or_the_new(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
@@ -125,11 +133,4 @@ def test_a_kill_leaves_the_old_or_the_new(toy_vectors: MeaningVectors, tmp_path:
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
         found = load(tmp_path, toy_vectors.model)
-        np.testing.assert_array_equal(
-            replace(found, config=toy_vectors.config).encode(TEXTS[:1]), expected
-        )
-
-
-def test_none_ship_with_other_models(toy_model: ToyModel) -> None:
-    with pytest.raises(UnsupportedError, match="trajsim fit --model toy --corpus FILE"):
-        open_vectors(GENERAL, toy_model)
+        np.testing.assert_array_equal(found.encode(TEXTS[:1]), expected)

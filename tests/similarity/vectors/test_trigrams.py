@@ -6,15 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity.errors import InputError
-from similarity.vectors import MeaningVectors
-from similarity.vectors.trigrams import BUCKETS, buckets, hashed, words_of
+from similarity.vectors import MeaningVectors, TrigramsConfig
+from similarity.vectors.trigrams import BUCKETS, TrigramReader, buckets, words_of
 
 LETTERS = st.text(alphabet="abc ", min_size=1, max_size=30).filter(str.strip)
 ONES = np.ones(BUCKETS, np.float32)
 
 
+def hashed(text: str, width: int) -> np.ndarray:
+    return TrigramReader(TrigramsConfig(width=width), ONES).hashed(buckets(text))
+
+
 def reference(text: str, width: int) -> np.ndarray:
-    """Return what `hashed` does for weights of one, a trigram at a time."""
+    """Return what the reader does for weights of one, a trigram at a time."""
     row = np.zeros(width)
     for number in buckets(text):
         row[number % width] += 1 if (number // width) % 2 == 0 else -1
@@ -40,8 +44,8 @@ def test_the_buckets_are_what_they_were() -> None:
 @given(LETTERS, LETTERS)
 def test_order_of_words_does_not_count_and_texts_add_up(first: str, second: str) -> None:
     assert Counter(buckets(f"{first} {second}")) == Counter(buckets(f"{second} {first}"))
-    both = hashed(buckets(f"{first} {second}"), ONES, 64)
-    apart = [hashed(buckets(text), ONES, 64) for text in (first, second)]
+    both = hashed(f"{first} {second}", 64)
+    apart = [hashed(text, 64) for text in (first, second)]
     np.testing.assert_allclose(both, np.sum(apart, axis=0))
     np.testing.assert_allclose(both, reference(f"{first} {second}", 64))
 
@@ -50,13 +54,15 @@ def test_inner_products_survive_the_hash() -> None:
     texts = [" ".join(f"word{7 * i + j}" for j in range(6)) for i in range(30)]
     counts = [Counter(buckets(text)) for text in texts]
     exact = np.array([[sum(a[key] * b[key] for key in a) for b in counts] for a in counts])
-    rows = np.stack([hashed(buckets(text), ONES, 4096) for text in texts])
+    rows = np.stack([hashed(text, 4096) for text in texts])
     np.testing.assert_allclose(rows @ rows.T, exact, atol=8)
     assert abs((rows @ rows.T - exact).mean()) < 0.5
 
 
 def test_what_every_text_has_weighs_little(tiny_vectors: MeaningVectors) -> None:
-    weights = tiny_vectors.trigram_weights
+    reader = tiny_vectors.groups["trigrams"].reader
+    assert isinstance(reader, TrigramReader)
+    weights = reader.weights
     frequent, unseen = buckets("the"), buckets("quiz")
     assert weights[list(frequent)].max() < 0.2
     assert weights[list(unseen)].min() == 1

@@ -1,0 +1,74 @@
+"""Vectors that a model has with no fit by the user."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from similarity.errors import ConfigError, UnsupportedError
+from similarity.models.base import LanguageModel
+from similarity.models.loader import load_model
+from similarity.models.toy import ToyModel
+from similarity.vectors import MeaningVectors, fit, general, save
+from similarity.vectors.general import GENERAL, find_vectors, open_vectors
+from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
+
+LIKE = ("A man is playing a guitar.", "Someone plays an instrument.")
+UNLIKE = ("A man is playing a guitar.", "The stock market fell on Monday.")
+
+
+class Silent(ToyModel):
+    """Gives log-probabilities of what is scored alone, as an old server."""
+
+    abilities = frozenset()
+    next_log_probs = LanguageModel.next_log_probs
+    distributions = LanguageModel.distributions
+
+
+@pytest.fixture(scope="module")
+def vectors() -> MeaningVectors:
+    return open_vectors(None, load_model("embedded"))
+
+
+def test_like_texts_are_nearer_than_unlike_ones(vectors: MeaningVectors) -> None:
+    like, unlike, same = cosines(vectors, [LIKE, UNLIKE, (LIKE[0], LIKE[0])])
+    assert unlike < like
+    assert same == pytest.approx(1)
+
+
+def test_they_are_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    first = open_vectors(GENERAL, ToyModel())
+    monkeypatch.setattr(general, "fit", lambda *_: pytest.fail("it was read again"))
+    again = open_vectors(None, ToyModel())
+    np.testing.assert_array_equal(first.encode(["a bird"]), again.encode(["a bird"]))
+    source = find_vectors(None, ToyModel())
+    assert source is not None
+    assert source.open("profile").names == ("profile",)
+    with pytest.raises(ConfigError, match="have no states"):
+        source.open("states")
+
+
+def test_damage_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    first = open_vectors(None, ToyModel())
+    (arrays,) = tmp_path.rglob("arrays-*.npz")
+    arrays.write_bytes(b"rubbish")
+    again = open_vectors(None, ToyModel())
+    np.testing.assert_array_equal(first.encode(["a bird"]), again.encode(["a bird"]))
+
+
+def test_what_ships_with_a_model_comes_first(tmp_path: Path) -> None:
+    model = ToyModel()
+    model.assets = tmp_path
+    save(fit(model, sentences(60), TOY_CONFIG), tmp_path / "vectors")
+    assert open_vectors(None, model).corpus.texts == 60
+    other = ToyModel(prior=0.5)
+    other.assets = tmp_path
+    assert open_vectors(None, other).corpus.texts > 300
+
+
+def test_a_model_that_gives_too_little_has_none() -> None:
+    assert find_vectors(None, Silent()) is None
+    with pytest.raises(UnsupportedError, match="no meaning vectors; use preset paper"):
+        open_vectors(None, Silent())
