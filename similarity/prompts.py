@@ -85,8 +85,8 @@ PROMPTS = {
     "one-word": Prompt(before='This sentence : "', after='" means in one word:"'),
     "essence": Prompt(
         before="The essence of a sentence is often captured by its main subjects and actions, "
-        "while descriptive terms provide additional but less central details. With this in mind , this "
-        'sentence : "',
+        "while descriptive terms provide additional but less central details. With this in mind , "
+        'this sentence : "',
         after='" can be summarized in one word:"',
     ),
 }

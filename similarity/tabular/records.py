@@ -119,7 +119,7 @@ def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
 
 def _csv(lines: Iterator[Record]) -> Iterator[Record]:
     """Yield rows of fields; a quoted field may go over several lines."""
-    csv.field_size_limit(MAX_LINE_BYTES)
+    # The limit is the process's; at each row it is as it was before.
     taken: list[Record] = []
 
     def ended() -> Iterator[str]:
@@ -132,12 +132,15 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
         taken.clear()
         fields: list[str] | None = None
         why: InputError | None = None
+        limit = csv.field_size_limit(MAX_LINE_BYTES)
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             why = InputError(f"it is not CSV: {error}; check its quotation marks")
+        finally:
+            csv.field_size_limit(limit)
         why = why or next((line.error for line in taken if line.error), None)
         shown = "\n".join(line.shown for line in taken)
         if shown.strip():

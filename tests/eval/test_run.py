@@ -135,7 +135,7 @@ def test_a_method_is_made_when_its_turn_comes_and_what_it_fitted_is_kept(
     texts.write_text("".join(f"text number {i} of many\n" for i in range(40)), encoding="utf-8")
     out = tmp_path / "run"
     whitened = ("--no-baselines", "--method", "mean token, whitened")
-    domain = ("--method", "vectors of the domain, trigrams")
+    domain = ("--method", "best, of the domain")
     asked = (*whitened, *domain, "--unlabelled", str(texts))
     made: list[str] = []
 

@@ -173,7 +173,7 @@ def test_the_client_asks_for_them(folder):
         found = client.similarity([(u, v) for u, v in PAIRS])
         assert [score.distance for score in found] == pytest.approx([s.distance for s in expected])
         (paper,) = client.similarity([("a b", "c d")], preset="paper", interval=0.95)
-        low, high = compare(ToyModel(), "a b", "c d").interval().distance
+        low, high = compare(ToyModel(), "a b", "c d", preset="paper").interval().distance
         assert paper.interval is not None
         assert paper.interval.distance == pytest.approx((low, high))
         (told,) = client.one_to_many("a b", ["c d"], interval=0.95)

@@ -7,15 +7,13 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
-from similarity.errors import BackendRefusedError
 from similarity.law import Law
 from similarity.models.base import ScoreRequest
 from similarity.models.local import LocalModel
 from similarity.models.vllm_server.loader import load_server
 from similarity.models.vllm_server.model import ServerModel
 from similarity.vectors import fit
-from similarity.vectors.config import FEATURE_SETS
-from tests.similarity.vectors.conftest import cosines, sentences
+from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 from tests.vllm.servers import Server
 
 TEXTS = sentences(20, seed=1)
@@ -55,20 +53,9 @@ def test_a_server_lists_the_most_probable_tokens(
 def test_vectors_are_those_of_the_model_in_this_process(
     model: ServerModel, local: LocalModel
 ) -> None:
-    config = replace(FEATURE_SETS["top"], n_references=4, rank=64)
-    served = fit(model, sentences(120), config)
+    served = fit(model, sentences(120), TOY_CONFIG)
     here = replace(served, model=local)
-    # Log-probabilities that differ by 1e-5 nats give roots that differ by half of that, a
-    # projection sums MOST of them, and whitening stretches no direction beyond
-    # 1/sqrt(shrinkage * mean variance): about 1e-4 in a cosine, and ten times that is allowed.
     pairs = list(pairwise(TEXTS))
     np.testing.assert_allclose(cosines(served, pairs), cosines(here, pairs), atol=1e-3)
-    for group in config.groups:
-        rows, expected = (v.reader.rows(group, TEXTS) for v in (served, here))
-        np.testing.assert_allclose(rows, expected, atol=1e-4)
-
-
-def test_a_server_says_how_many_it_lists(model: ServerModel) -> None:
-    config = replace(FEATURE_SETS["top"], top_k=MOST + 1)
-    with pytest.raises(BackendRefusedError, match=f"max allowed: {MOST}.*--max-logprobs"):
-        fit(model, sentences(120), config)
+    for name, rows in here.read(TEXTS).items():
+        np.testing.assert_allclose(served.read(TEXTS)[name], rows, atol=1e-4)

@@ -66,7 +66,7 @@ def test_a_scale_of_judgements(cache: Path, tmp_path: Path) -> None:
 
 
 def test_what_ships_goes_before_what_has_no_labels(cache: Path) -> None:
-    result = run("calibrate", "--model", "embedded", "--preset", "fast", "--sentences", "3")
+    result = run("calibrate", "--model", "embedded", "--preset", "paper", "--sentences", "3")
     assert result.exit_code == 0, result.output
     assert "not used while there is another fitted to judgements" in result.stderr
 
