@@ -7,6 +7,7 @@ does on the command line and in the service. To give a `config` is to compare by
 from collections.abc import Sequence
 
 from similarity.config import ComparisonConfig
+from similarity.familiarity import WarningScorer
 from similarity.models.base import LanguageModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison, Score, SimilarityMatrix
@@ -104,5 +105,7 @@ def compare_to_tolerance(
     InputError
         If a text is empty, not valid Unicode, or too long for the model.
     """
-    scorer = TrajectoryScorer(model, config, tolerance)
-    return scorer.score([(first, second)], progress)[0]
+    scorer = WarningScorer(TrajectoryScorer(model, config, tolerance), model)
+    (found,) = scorer.score([(first, second)], progress)
+    assert isinstance(found, Comparison), "a trajectory scorer gives comparisons"
+    return found

@@ -40,12 +40,15 @@ class Score:
     distance, similarity
         The chosen distance, and its map to [0, 1]: on the scale that the fingerprint names, and
         the distance's default where that is "none".
+    warnings
+        What to know of the texts before the scores are believed; scores do not depend on it.
     """
 
     texts: tuple[str, str]
     distance: float
     similarity: float
     fingerprint: Fingerprint[Settings]
+    warnings: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, float]:
         """Return the scores by name."""
@@ -76,6 +79,7 @@ class Score:
             **self.numbers(),
             "calibrated": self.fingerprint.calibrated,
             "scale": self.fingerprint.scale,
+            "warnings": list(self.warnings),
             **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
             "texts": list(self.texts),
             "fingerprint": self.fingerprint.to_dict(),
@@ -194,6 +198,7 @@ class SimilarityMatrix:
     distances: FloatArray
     similarities: FloatArray
     fingerprint: Fingerprint[Settings]
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
@@ -203,6 +208,7 @@ class SimilarityMatrix:
             "similarities": self.similarities.tolist(),
             "calibrated": self.fingerprint.calibrated,
             "scale": self.fingerprint.scale,
+            "warnings": list(self.warnings),
             "distances": self.distances.tolist(),
             "fingerprint": self.fingerprint.to_dict(),
         }

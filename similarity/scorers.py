@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
+from similarity.familiarity import WarningScorer
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
@@ -127,7 +128,7 @@ class ScoringPlan:
         vectors: MeaningVectors | None = None,
         read: Read | None = None,
     ) -> Scorer:
-        """Return the scorer.
+        """Return the scorer; it warns of texts that the model hardly knows.
 
         Parameters
         ----------
@@ -136,6 +137,11 @@ class ScoringPlan:
         read
             Gives features in another way than the vectors do, as from a cache.
         """
+        return WarningScorer(self._open(model, vectors, read), model)
+
+    def _open(
+        self, model: LanguageModel, vectors: MeaningVectors | None, read: Read | None
+    ) -> Scorer:
         if not self.by_vectors:
             return TrajectoryScorer(model, self.config, self.tolerance)
         assert vectors is not None, "a plan by vectors is made only where there are any"

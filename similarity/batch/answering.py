@@ -69,7 +69,7 @@ class Answering:
     def _pair_answers(self, items: Sequence[Item]) -> Iterator[Answer]:
         scored = self._scorer.score([(item.texts[0], item.texts[1]) for item in items])
         for item, score in zip(items, scored, strict=True):
-            yield self._answered(item, score.numbers())
+            yield self._answered(item, score.numbers(), score.warnings)
 
     def _matrix_answer(self, item: Item) -> Answer:
         result = self._scorer.matrix(item.texts)
@@ -77,15 +77,16 @@ class Answering:
             "similarities": result.similarities.tolist(),
             "distances": result.distances.tolist(),
         }
-        return self._answered(item, scores)
+        return self._answered(item, scores, result.warnings)
 
-    def _answered(self, item: Item, scores: Mapping[str, Any]) -> Answer:
+    def _answered(self, item: Item, scores: Mapping[str, Any], warnings: Sequence[str]) -> Answer:
         made_by = self._scorer.fingerprint
         content = {
             "custom_id": item.custom_id,
             **scores,
             "calibrated": made_by.calibrated,
             "scale": made_by.scale,
+            "warnings": list(warnings),
             "fingerprint": made_by.digest,
         }
         return Answer(content)

@@ -31,5 +31,13 @@ def as_rows(answers: Sequence[Answer], kind: str, header: bool) -> str:
     )
     if header:
         writer.writeheader()
-    writer.writerows(answer.content for answer in answers)
+    writer.writerows(map(_cells, answers))
     return written.getvalue()
+
+
+def _cells(answer: Answer) -> dict[str, object]:
+    """Return what a row has: a list, as of warnings, in one cell."""
+    return {
+        name: "; ".join(value) if isinstance(value, list) else value
+        for name, value in answer.content.items()
+    }

@@ -16,7 +16,13 @@ from similarity.cli.options import (
 )
 from similarity.cli.plots import check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars
-from similarity.cli.terminal import TABLE, chosen_format, input_options, output_options
+from similarity.cli.terminal import (
+    TABLE,
+    chosen_format,
+    input_options,
+    output_options,
+    print_warnings,
+)
 from similarity.clustering import LINKAGES, Clustering, Duplicates, Linkage, cluster, deduplicate
 from similarity.errors import ConfigError
 from similarity.results import SimilarityMatrix
@@ -87,6 +93,7 @@ def cluster_texts(
     scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
+    print_warnings(result.warnings)
     found = cluster(result.similarities, threshold=threshold, k=k, linkage_by=linkage)
     if written_as == TABLE:
         print_clusters(result, found)
@@ -138,6 +145,7 @@ def dedupe(
     scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
+    print_warnings(result.warnings)
     found = deduplicate(result.similarities, threshold)
     if written_as == TABLE:
         print_duplicates(result, found)

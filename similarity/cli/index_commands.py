@@ -16,9 +16,10 @@ from similarity.cli.options import (
 )
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
-from similarity.cli.terminal import input_options, json_option, print_json
+from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.cli.vector_commands import encoded, vectors_option
 from similarity.errors import ConfigError
+from similarity.familiarity import unfamiliar
 from similarity.presets import PAPER
 from similarity.scorers import open_scorer
 from similarity.tabular.formats import READ_FORMATS, STANDARD
@@ -115,6 +116,7 @@ def query(
     config = comparison_config(**settings)
     model = open_model(model_name, device, dtype)
     hits = open_index(folder, open_vectors(where, model)).query(text, max(top, compared))
+    print_warnings(unfamiliar(model, [text]).values())
     if compared:
         hits = rerank(open_scorer(model, PAPER, config), text, hits[:compared])
     if as_json:

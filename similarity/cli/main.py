@@ -27,7 +27,7 @@ from similarity.cli.options import (
 )
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.tables import print_findings, print_score, print_trajectories
-from similarity.cli.terminal import json_option, print_json
+from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.cli.vector_commands import embed, fit, profile
 from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
@@ -124,6 +124,7 @@ def compare(
     scorer = chosen_scorer(model, preset, vectors, config, goal)
     with progress_bars() as progress:
         (result,) = scorer.score([(first, second)], progress)
+    print_warnings(result.warnings)
     if as_json:
         print_json(result.to_dict(confidence))
     else:
@@ -163,6 +164,7 @@ def explain(
     scorer = chosen_scorer(model, preset, vectors, config)
     with progress_bars() as progress:
         (explanation,) = scorer.explain([(first, second)], top, progress)
+    print_warnings(explanation.score.warnings)
     if as_json:
         print_json(explanation.to_dict())
     elif isinstance(explanation, TrajectoryExplanation):

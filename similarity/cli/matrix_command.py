@@ -15,7 +15,13 @@ from similarity.cli.options import (
 )
 from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars
-from similarity.cli.terminal import TABLE, chosen_format, input_options, output_options
+from similarity.cli.terminal import (
+    TABLE,
+    chosen_format,
+    input_options,
+    output_options,
+    print_warnings,
+)
 from similarity.errors import ConfigError
 from similarity.tabular.formats import STANDARD
 from similarity.tabular.texts import read_texts
@@ -61,6 +67,7 @@ def matrix(
     scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
     with progress_bars() as progress:
         result = scorer.matrix(rows, others, progress)
+    print_warnings(result.warnings)
     if written_as == TABLE:
         print_matrix(result)
     else:

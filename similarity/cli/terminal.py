@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from similarity.cli.options import Command
+from similarity.familiarity import shown_warnings
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.writing import check_place
 
@@ -72,6 +73,12 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
         )(command)
 
     return add
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print on standard error what to know of the texts, a line each."""
+    for warning in shown_warnings(warnings):
+        click.echo(f"warning: {warning}", err=True)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -93,6 +93,19 @@ def test_an_answer_says_how_the_texts_were_compared(client):
         assert "the preset is best" in warning
 
 
+def test_an_answer_names_its_scale_and_warns_of_texts_that_the_model_hardly_knows(client):
+    pairs = [["a b", "Привет"], ["Привет", "море"]]
+    rows = ["a b", "Привет", "море"]
+    for body in ({"pairs": pairs}, {"pairs": pairs, "explain": True}, {"rows": rows}):
+        answer = ask(client, **body, preset="paper").json()
+        assert (answer["calibrated"], answer["scale"]) == (False, "none")
+        for text, warning in zip(("Привет", "море"), answer["warnings"], strict=True):
+            assert f"hardly knows the script, language or spelling of '{text}'" in warning
+    known, *others = ask(client, source="a b", targets=["Привет"], **SMALL).json()["warnings"]
+    assert "is a setting of trajectories" in known
+    assert len(others) == 1
+
+
 def test_a_score_is_explained_by_what_made_it(client, folder):
     best = open_scorer(ToyModel(), "best", vectors=folder)
     (expected,) = best.explain([("a b", "c d")], top=2)

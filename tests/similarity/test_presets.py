@@ -52,7 +52,7 @@ class Silent(ToyModel):
 def test_a_model_without_vectors_is_compared_by_trajectories() -> None:
     model = Silent()
     scorer = open_scorer(model)
-    assert isinstance(scorer, TrajectoryScorer)
+    assert isinstance(scorer.fingerprint.config, ComparisonConfig)
     expected = TrajectoryScorer(model, CONFIG).score(PAIRS)
     found = open_scorer(model, config=CONFIG).score(PAIRS)
     assert [score.distance for score in found] == [score.distance for score in expected]

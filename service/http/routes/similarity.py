@@ -1,6 +1,6 @@
 """The route /v1/similarity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -55,7 +55,7 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     check_answer(len(pairs) * _result_bytes(body), call.settings)
     distinct = list(dict.fromkeys(pairs))
     plan = await call.plan(distinct, body.scoring())
-    (cells, fingerprint), usage = await call.run(
+    (cells, fingerprint, found), usage = await call.run(
         lambda model: _cells(call, plan, model, distinct, body)
     )
     of_pair = dict(zip(distinct, cells, strict=True))
@@ -67,7 +67,7 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
         }
     else:
         arrays = {"results": JsonArray(_object(of_pair[pair]) for pair in pairs)}
-    return _answer(call, plan, fingerprint, usage, arrays)
+    return _answer(call, plan, fingerprint, found, usage, arrays)
 
 
 _MATRIX_FIELDS = {
@@ -92,7 +92,7 @@ async def _matrix(body: MatrixRequest, columns: Sequence[str], call: CallOf) -> 
         "similarities": number_rows(result.similarities[places[t], chosen] for t in body.rows),
         "distances": number_rows(result.distances[places[t], chosen] for t in body.rows),
     }
-    return _answer(call, plan, result.fingerprint, usage, arrays)
+    return _answer(call, plan, result.fingerprint, result.warnings, usage, arrays)
 
 
 def _cells(
@@ -101,20 +101,21 @@ def _cells(
     model: RequestModel,
     pairs: Sequence[tuple[str, str]],
     body: ComparisonSettings,
-) -> tuple[list[Cell], Fingerprinted]:
-    """Return the result of each pair, and the scorer's fingerprint."""
+) -> tuple[list[Cell], Fingerprinted, list[str]]:
+    """Return the result of each pair, the scorer's fingerprint, and warnings of the texts."""
     scorer = call.scorer(plan, model)
     if body.explain:
         explained = scorer.explain(pairs, body.top, model.progress)
+        scores = [e.score for e in explained]
         results = (PairResult.of(e.score, e, body.interval) for e in explained)
     else:
-        scores = scorer.score(pairs, model.progress)
+        scores = list(scorer.score(pairs, model.progress))
         results = (PairResult.of(score, None, body.interval) for score in scores)
     cells = []
     for result in results:
         model.check_cancelled()
         cells.append(_cell(result))
-    return cells, scorer.fingerprint
+    return cells, scorer.fingerprint, [text for score in scores for text in score.warnings]
 
 
 def _cell(result: PairResult) -> Cell:
@@ -146,10 +147,11 @@ def _answer(
     call: CallOf,
     plan: ScoringPlan,
     fingerprint: Fingerprinted,
+    found: Iterable[str],
     usage: Usage,
     arrays: dict[str, JsonArray],
 ) -> Response:
-    warnings = warnings_of(plan)
+    warnings = warnings_of(plan, found)
     content: dict[str, Any] = {
         "model": call.model,
         "preset": plan.preset,

@@ -1,5 +1,6 @@
 """Requests and answers of /v1/similarity, as they stand in openapi.yaml."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
@@ -16,6 +17,7 @@ from service.http.schemas.fields import (
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.usage import TokenUsage
 from similarity.config import ComparisonConfig
+from similarity.familiarity import shown_warnings
 from similarity.results import Explanation as ScoreExplanation
 from similarity.results import Score, TrajectoryExplanation
 from similarity.scorers import ScoringPlan, ScoringRequest
@@ -251,9 +253,9 @@ class PairResult(Strict):
         )
 
 
-def warnings_of(plan: ScoringPlan) -> list[str] | None:
-    """Return what the user should know of how the texts were compared."""
-    return [plan.note] if plan.note else None
+def warnings_of(plan: ScoringPlan, found: Iterable[str]) -> list[str] | None:
+    """Return what the user should know of how the texts were compared, and of the texts."""
+    return [*([plan.note] if plan.note else []), *shown_warnings(found)] or None
 
 
 class SimilarityResponse(Strict):

@@ -1,0 +1,173 @@
+"""Warnings about texts whose script, language or spelling a model hardly knows.
+
+A tokenizer keeps the words whole that its model has read often, and cuts the others. So a text is
+known by how often its words are cut, against general text: no forward pass is needed. Languages
+that share their words' letters and pieces with English, as French does, are not told from English
+that is misspelt.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from similarity.errors import InputError
+from similarity.general import general_sentences
+from similarity.models.base import LanguageModel, ModelInfo
+from similarity.results import Explanation, Score, SimilarityMatrix
+from similarity.scorer import Pair, Progress, Scorer, no_progress
+
+# A text is hardly known where so many more of the places between its letters are cut than in
+# general text. Measured in docs/log.md: 0 to 0.4 of English, names, code and typing errors, above
+# of other scripts and of random letters.
+MARGIN = 0.4
+# So many places of general text are added to each text, so that a word or two decide less.
+ADDED_PLACES = 2
+# Of general text, what is enough to measure, and how much of it is encoded at once.
+SENTENCES, TOGETHER = 100, 10
+# Of the warnings of many texts, those that a person reads.
+SHOWN_WARNINGS = 10
+
+_ASCII_WORDS = re.compile("[A-Za-z]+")
+_usual: dict[ModelInfo, "Cuts | None"] = {}
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """How a tokenizer cuts words: their number, and that of their letters and tokens."""
+
+    words: int
+    letters: int
+    tokens: int
+
+    @property
+    def letters_a_token(self) -> float:
+        """Letters of the words for each token."""
+        return self.letters / self.tokens
+
+    @property
+    def rate(self) -> float:
+        """Cuts for each place between two letters of a word.
+
+        Above 1 where letters are cut into bytes.
+        """
+        return (self.tokens - self.words) / max(1, self.letters - self.words)
+
+    def rate_beside(self, usual: float) -> float:
+        """Return the rate with ADDED_PLACES places of the usual rate put to the text's own."""
+        places = max(1, self.letters - self.words)
+        return (self.tokens - self.words + ADDED_PLACES * usual) / (places + ADDED_PLACES)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the runs of letters, with their marks: what is neither digit nor punctuation."""
+    if text.isascii():
+        return _ASCII_WORDS.findall(text)
+    return "".join(c if unicodedata.category(c)[0] in "LM" else " " for c in text).split()
+
+
+def cuts_of(model: LanguageModel, texts: Sequence[str]) -> list[Cuts]:
+    """Return how the model's tokenizer cuts the words of each text; of no words, no tokens."""
+    words = [words_of(text) for text in texts]
+    lengths = iter([len(ids) for ids in model.encode_all([" ".join(w) for w in words if w])])
+    opening = len(model.encode(""))
+    return [
+        Cuts(len(of_it), sum(map(len, of_it)), next(lengths) - opening if of_it else 0)
+        for of_it in words
+    ]
+
+
+def usual_cuts(model: LanguageModel) -> Cuts | None:
+    """Return how the model's tokenizer cuts general text, measured once for each model.
+
+    None where it has no tokens for general text, as a toy of a few letters.
+    """
+    if model.info not in _usual:
+        some = general_sentences()[:SENTENCES]
+        texts = [" ".join(some[i : i + TOGETHER]) for i in range(0, SENTENCES, TOGETHER)]
+        try:
+            parts = cuts_of(model, texts)
+        except InputError:
+            _usual[model.info] = None
+        else:
+            _usual[model.info] = Cuts(
+                sum(part.words for part in parts),
+                sum(part.letters for part in parts),
+                sum(part.tokens for part in parts),
+            )
+    return _usual[model.info]
+
+
+def unfamiliar(model: LanguageModel, texts: Iterable[str]) -> dict[str, str]:
+    """Return a warning by text, of those that the model hardly knows."""
+    distinct = list(dict.fromkeys(texts))
+    usual = usual_cuts(model)
+    if usual is None or not distinct:
+        return {}
+    return {
+        text: _warning(text, cuts, usual)
+        for text, cuts in zip(distinct, cuts_of(model, distinct), strict=True)
+        if cuts.tokens and cuts.rate_beside(usual.rate) > usual.rate + MARGIN
+    }
+
+
+def shown_warnings(warnings: Iterable[str]) -> list[str]:
+    """Return each warning once, and of very many the first and how many more there are."""
+    distinct = list(dict.fromkeys(warnings))
+    more = len(distinct) - SHOWN_WARNINGS
+    if more <= 1:
+        return distinct
+    return [*distinct[:SHOWN_WARNINGS], f"there are {more} more warnings, of other texts"]
+
+
+class WarningScorer(Scorer):
+    """Compares as another scorer does, and warns of texts that the model hardly knows."""
+
+    def __init__(self, scorer: Scorer, model: LanguageModel) -> None:
+        self._scorer = scorer
+        self._model = model
+        self.fingerprint = scorer.fingerprint
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise InputError as the other scorer does."""
+        self._scorer.check(texts)
+
+    def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
+        """Return what the other scorer does, with warnings."""
+        scores = self._scorer.score(pairs, progress)
+        warnings = unfamiliar(self._model, (text for pair in pairs for text in pair))
+        return [_warned(score, warnings) for score in scores] if warnings else scores
+
+    def matrix(
+        self,
+        rows: Sequence[str],
+        columns: Sequence[str] | None = None,
+        progress: Progress = no_progress,
+    ) -> SimilarityMatrix:
+        """Return what the other scorer does, with warnings."""
+        result = self._scorer.matrix(rows, columns, progress)
+        warnings = unfamiliar(self._model, [*result.rows, *result.columns])
+        return replace(result, warnings=tuple(warnings.values()))
+
+    def explain(
+        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+    ) -> Sequence[Explanation]:
+        """Return what the other scorer does, with warnings."""
+        found = self._scorer.explain(pairs, top, progress)
+        warnings = unfamiliar(self._model, (text for pair in pairs for text in pair))
+        return [replace(one, score=_warned(one.score, warnings)) for one in found]
+
+
+def _warned(score: Score, warnings: dict[str, str]) -> Score:
+    texts = dict.fromkeys(score.texts)
+    return replace(score, warnings=tuple(warnings[text] for text in texts if text in warnings))
+
+
+def _warning(text: str, cuts: Cuts, usual: Cuts) -> str:
+    stripped = " ".join(text.split())
+    shown = stripped if len(stripped) <= 40 else f"{stripped[:40]}…"
+    return (
+        f"the model hardly knows the script, language or spelling of {shown!r} "
+        f"({cuts.letters_a_token:.1f} letters a token, in general English "
+        f"{usual.letters_a_token:.1f}), so its scores mean little"
+    )
