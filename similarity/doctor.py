@@ -14,6 +14,7 @@ from similarity.models.checks import (
     PARAGRAPH,
     TOLERANCE,
     Check,
+    check_use,
     probe_requests,
     worst_difference,
 )
@@ -63,14 +64,17 @@ def diagnose(
     ------
     ConfigError
         If an option or an address is none.
+    ModelNotFoundError, MissingDependencyError
+        If there is no such model, or what it needs is not installed.
     ModelError
-        If a model in this process, or the reference, cannot be loaded.
+        If the reference cannot be loaded.
     """
     checks, model = examine_model(name, options)
     findings = [Finding(place, check) for place, check in checks]
     if model is None:
         return findings
     try:
+        findings += [Finding(model.info.name, check) for check in check_use(model)]
         if check := _reference_check(name, model, reference):
             findings.append(Finding(model.info.name, check))
         if not any(finding.failed for finding in findings):
@@ -121,9 +125,11 @@ def _figures(model: LanguageModel) -> Iterator[Check]:
     yield Check("round trip", f"{1000 * statistics.median(trips):.1f} ms, median of {ROUND_TRIPS}")
 
     law = Law()
-    prefixes = [model.encode(f"Text number {i}, {ENDINGS[i % 4]}") for i in range(TEXTS)]
+    length = max(1, min(LENGTH, model.info.context_length // 4))
+    texts = (f"Text number {i}, {ENDINGS[i % 4]}" for i in range(TEXTS))
+    prefixes = [model.encode(text)[: model.info.context_length - length] for text in texts]
     wanted = [
-        SampleRequest(prefix=prefix, n=SAMPLES, max_tokens=LENGTH, key=i)
+        SampleRequest(prefix=prefix, n=SAMPLES, max_tokens=length, key=i)
         for i, prefix in enumerate(prefixes)
     ]
     start = time.perf_counter()

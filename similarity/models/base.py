@@ -121,6 +121,8 @@ class LanguageModel(ABC):
         The folder of what ships with the model, such as its calibrations; None where there is none.
     abilities
         What it can do beside sampling and scoring; all else raises UnsupportedError.
+    findings
+        What was found of it when it was loaded, in words: name and finding of each probe.
     """
 
     info: ModelInfo
@@ -128,6 +130,7 @@ class LanguageModel(ABC):
     vocab_size: int | None = None
     assets: Path | None = None
     abilities: frozenset[Ability] = frozenset()
+    findings: Sequence[tuple[str, str]] = ()
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""

@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from similarity.arrays import LogProbs
-from similarity.errors import ModelError, WrongAnswerError
+from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
+from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
 
 # Nats per token by which the scores of one continuation may differ from each other. Half
 # precision in batches of other sizes differs by less; stale or misplaced numbers by far more.
 TOLERANCE = 0.05
+
+# What to do where scores of a model in this process depend on what they must not.
+IN_PROCESS = "give another dtype or device; in float32 on a CPU rounding is least"
+# Tokens of the longest text that is tried.
+LONGEST = 512
 
 # Longer than a block of a prefix cache, so that a cache that is wrong has something to be
 # wrong about.
@@ -42,29 +48,48 @@ class Check:
     error: ModelError | None = None
 
 
-def check_scores(model: LanguageModel) -> Iterator[Check]:
-    """Check that scores are numbers, and depend on nothing but prefix and continuation."""
+def check_scores(model: LanguageModel, advice: str = IN_PROCESS) -> Iterator[Check]:
+    """Check that scores are numbers, and depend on nothing but prefix and continuation.
+
+    Parameters
+    ----------
+    advice
+        What to do where they depend on something else.
+    """
     requests = probe_requests(model)
     first = model.score(requests, Law())
     yield _check_range(first)
     again = model.score(requests, Law())
-    yield _check_equal("scores twice", first, again)
+    yield _check_equal("scores twice", first, again, advice)
     backwards = model.score(_reversed(requests), Law())
-    yield _check_equal("scores in another order", first, [row[::-1] for row in backwards[::-1]])
+    reordered = [row[::-1] for row in backwards[::-1]]
+    yield _check_equal("scores in another order", first, reordered, advice)
     alone = [
         [model.score([_only(request, ids)], Law())[0][0] for ids in request.continuations]
         for request in requests
     ]
-    yield _check_equal("scores one at a time", first, alone)
+    yield _check_equal("scores one at a time", first, alone, advice)
+    yield _check_later(model, requests, first)
+
+
+def check_use(model: LanguageModel) -> Iterator[Check]:
+    """Check a model as it is used: what it samples, texts put together, and long ones."""
+    for check in (_check_sampled, _check_joined, _check_long):
+        try:
+            yield check(model)
+        except ModelError as error:
+            yield Check("use", "it does not do what was asked", error)
 
 
 def probe_requests(model: LanguageModel) -> list[ScoreRequest]:
     """Return two prefixes, one the beginning of the other, with some continuations of each."""
-    ids = model.encode(PARAGRAPH)[: model.info.context_length // 2]
-    begin = model.encode("a")
-    continuations = tuple(model.encode(text)[:20] for text in ENDINGS)
-    bare = tuple(_without(begin, continuation) for continuation in continuations)
-    return [ScoreRequest(prefix=part, continuations=bare) for part in (ids, ids[: len(ids) // 2])]
+    room = model.info.context_length
+    ids = model.encode(PARAGRAPH)[: max(2, room // 2)]
+    continuations = tuple(
+        model.encode_continuation(f" {text}")[: max(1, min(20, room // 4))] for text in ENDINGS
+    )
+    parts = (ids, ids[: max(1, len(ids) // 2)])
+    return [ScoreRequest(prefix=part, continuations=continuations) for part in parts]
 
 
 def worst_difference(
@@ -76,14 +101,6 @@ def worst_difference(
         for row, other in zip(first, second, strict=True)
         for a, b in zip(row, other, strict=True)
     )
-
-
-def _without(begin: TokenIds, ids: TokenIds) -> TokenIds:
-    """Return ids without the beginning of text that they share with another text."""
-    shared = 0
-    while shared < min(len(begin), len(ids) - 1) and begin[shared] == ids[shared]:
-        shared += 1
-    return ids[shared:]
 
 
 def _reversed(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:
@@ -107,14 +124,83 @@ def _check_range(scores: Sequence[Sequence[LogProbs]]) -> Check:
 
 
 def _check_equal(
-    name: str, first: Sequence[Sequence[LogProbs]], second: Sequence[Sequence[LogProbs]]
+    name: str,
+    first: Sequence[Sequence[LogProbs]],
+    second: Sequence[Sequence[LogProbs]],
+    advice: str,
 ) -> Check:
     worst = worst_difference(first, second)
     found = f"they differ by {worst:.2g} nats per token"
     if worst <= TOLERANCE:
         return Check(name, found)
-    error = WrongAnswerError(
-        f"{name} are not the same: {found}; start a vLLM server with --no-enable-prefix-caching, "
-        "or use another dtype"
+    return Check(name, found, WrongAnswerError(f"{name} are not the same: {found}; {advice}"))
+
+
+def _check_later(
+    model: LanguageModel, requests: Sequence[ScoreRequest], first: Sequence[Sequence[LogProbs]]
+) -> Check:
+    """Check that what comes after a continuation does not move its score."""
+    longer = [
+        ScoreRequest(
+            prefix=request.prefix,
+            continuations=tuple(ids + ids[::-1] for ids in request.continuations),
+        )
+        for request in requests
+    ]
+    begun = [
+        [scored[: len(ids)] for scored, ids in zip(row, request.continuations, strict=True)]
+        for row, request in zip(model.score(longer, Law()), requests, strict=True)
+    ]
+    advice = "the model sees what comes later; give a causal language model"
+    return _check_equal("scores with more behind", first, begun, advice)
+
+
+def _check_sampled(model: LanguageModel) -> Check:
+    """Check that what is sampled has the probability that scoring gives it."""
+    prefix = probe_requests(model)[1].prefix
+    length = max(1, min(20, model.info.context_length // 4))
+    (sampled,) = model.sample([SampleRequest(prefix=prefix, n=4, max_tokens=length, key=1)], Law())
+    continuations = tuple(one.token_ids for one in sampled)
+    (scored,) = model.score([ScoreRequest(prefix=prefix, continuations=continuations)], Law())
+    known = [
+        (one.log_probs, row)
+        for one, row in zip(sampled, scored, strict=True)
+        if one.log_probs is not None
+    ]
+    if not known:
+        return Check("what is sampled", "scored again, as its own numbers are rounded otherwise")
+    own, told = zip(*known, strict=True)
+    advice = "use another dtype"
+    return _check_equal("the scores of what is sampled", [own], [told], advice)
+
+
+def _check_joined(model: LanguageModel) -> Check:
+    """Tell whether a text and its continuation are the tokens of both together."""
+    joined = sum(
+        model.encode(first) + model.encode_continuation(f" {second}")
+        == model.encode(f"{first} {second}")
+        for first, second in pairwise(ENDINGS)
     )
-    return Check(name, found, error)
+    opening = len(model.encode("a")) - len(model.encode_continuation("a"))
+    return Check(
+        "prefix and continuation",
+        f"{joined} of {len(ENDINGS) - 1} pairs of texts have the tokens of both together; "
+        f"{opening} tokens begin a text",
+    )
+
+
+def _check_long(model: LanguageModel) -> Check:
+    """Check that a long text is read, and its end scored alike as prefix and as continuation."""
+    name, limit = "long texts", model.info.context_length
+    count = min(limit, LONGEST)
+    ids = model.encode(PARAGRAPH * (1 + count // 50))[:count]
+    end = max(1, min(20, len(ids) // 4))
+    cuts = (len(ids) - end, len(ids) - 2 * end)
+    requests = [ScoreRequest(prefix=ids[:cut], continuations=(ids[cut:],)) for cut in cuts]
+    try:
+        short, whole = (rows[0] for rows in model.score(requests, Law()))
+    except TextTooLongError as error:
+        return Check(name, str(error), WrongAnswerError(f"{error} (it tells of {limit})"))
+    advice = "give another dtype, or texts that are not so long"
+    check = _check_equal("the scores of long texts", [[short]], [[whole[end:]]], advice)
+    return Check(name, f"read up to {len(ids)} tokens of {limit}; {check.found}", check.error)

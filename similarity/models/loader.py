@@ -11,7 +11,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from similarity.errors import ConfigError
+from similarity.errors import (
+    ConfigError,
+    MissingDependencyError,
+    ModelError,
+    ModelNotFoundError,
+)
 from similarity.models import wheel
 from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
@@ -156,16 +161,25 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
     ------
     ConfigError
         If an option or an address is none.
-    ModelError
-        If a model in this process cannot be loaded.
+    ModelNotFoundError, MissingDependencyError
+        If there is nothing to examine.
     """
     backend, options = _backend(name), options or LoadOptions()
     if backend.examine is not None:
         examined: Examined = backend.function(backend.examine)(name, options)
         return examined
-    model = load_model(name, options)
-    checks = [(model.info.name, check) for check in check_scores(model)]
-    return checks, None if failed(checks) else model
+    try:
+        model = load_model(name, options)
+    except (ModelNotFoundError, MissingDependencyError):
+        raise
+    except ModelError as error:
+        return [(name, Check("loading", "refused", error))], None
+    loaded = (Check(*finding) for finding in model.findings)
+    checks = [(model.info.name, check) for check in (*loaded, *check_scores(model))]
+    if failed(checks):
+        model.close()
+        return checks, None
+    return checks, model
 
 
 def failed(checks: Iterable[PlacedCheck]) -> bool:

@@ -247,16 +247,21 @@ def local_model(
     """
     with one_line(name), torch.inference_mode():
         network = Network(module.to(_device(device)))
+        checks = []
         for check in try_network(network):
             if check.error is not None:
                 raise check.error
+            checks.append(check)
         info = ModelInfo(
             name=name,
             revision=revision,
             dtype=str(module.dtype).removeprefix("torch."),
             context_length=context_length(network, tokenizer),
         )
-        return LocalModel(network, tokenizer, info, assets)
+        model = LocalModel(network, tokenizer, info, assets)
+        checks += model.tokenization.checks()
+        model.findings = [(check.name, check.found) for check in checks]
+        return model
 
 
 def dtype_on(device: str, dtype: str) -> str:

@@ -1,12 +1,15 @@
 """What `trajsim doctor` finds, and how it tells."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.zoo_models import save_tiny
 from similarity import doctor
 from similarity.cli.main import main
 from similarity.models.loader import LoadOptions
@@ -95,3 +98,74 @@ def test_one_server_of_two(network: dict[str, FakeServer]) -> None:
     result = run("--model", "http://a:8000,http://b:8000", "--json")
     assert result.exit_code == 1
     assert found(result)["server"]["place"] == "http://b:8000"
+
+
+def test_a_model_that_is_refused_is_a_finding(tmp_path: Path) -> None:
+    folder = str(save_tiny("xlnet", tmp_path / "xlnet"))
+    result = run("--model", folder, "--json")
+    assert result.exit_code == 1
+    assert "not causal" in found(result)["loading"]["error"]
+    assert result.stderr.count("\n") == 1
+    assert "not causal" in result.stderr
+
+
+@pytest.mark.parametrize("architecture", ["gpt_neo", "mamba", "bert", "roberta"])
+def test_what_was_found_is_told_in_words(tmp_path: Path, architecture: str) -> None:
+    result = run("--model", str(save_tiny(architecture, tmp_path)), "--json")
+    assert result.exit_code == 0
+    findings = found(result)
+    assert findings["causal"]["found"].startswith("later tokens move earlier ones by")
+    assert findings["tokenizer"]["found"] == "puts <s> before a text, nothing behind it"
+    assert "read up to" in findings["long texts"]["found"]
+    assert {"padding", "copied state", "packing", "prefix and continuation"} <= findings.keys()
+
+
+def test_no_such_model_is_no_finding() -> None:
+    result = run("--model", "no/such/model/at/all")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "no model" in result.stderr
+
+
+class Forgetful(ToyModel):
+    """Scores another number each time, as what is left in a cache would."""
+
+    def score(self, *args: Any, **kwargs: Any) -> Any:
+        self._prior *= 2
+        return super().score(*args, **kwargs)
+
+
+class Foreseeing(ToyModel):
+    """Scores a token by what comes after it too."""
+
+    def _score_one(self, prefix: Any, continuation: Any, law: Any) -> Any:
+        return super()._score_one(prefix, continuation, law) - len(continuation)
+
+
+@pytest.mark.parametrize(
+    ("model", "check"),
+    [(Forgetful, "scores twice"), (Foreseeing, "scores with more behind")],
+)
+def test_advice_is_for_the_kind_of_model(
+    monkeypatch: pytest.MonkeyPatch, model: type[ToyModel], check: str
+) -> None:
+    monkeypatch.setattr("similarity.models.toy.ToyModel", model)
+    result = run("--model", "toy", "--json")
+    assert result.exit_code == 1
+    assert check in found(result)
+    assert "are not the same" in found(result)[check]["error"]
+    assert "vLLM" not in result.stderr
+
+
+def test_a_sampler_that_scores_otherwise_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Partial(ToyModel):
+        def sample(self, *args: Any, **kwargs: Any) -> Any:
+            return [
+                [replace(one, log_probs=one.log_probs + 1.0) for one in row]
+                for row in super().sample(*args, **kwargs)
+            ]
+
+    monkeypatch.setattr("similarity.models.toy.ToyModel", Partial)
+    result = run("--model", "toy", "--json")
+    assert result.exit_code == 1
+    assert "they differ by 1 nats" in found(result)["the scores of what is sampled"]["error"]

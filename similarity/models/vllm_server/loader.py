@@ -52,6 +52,10 @@ def load(name: str, options: LoadOptions) -> ServerModel:
     return open_servers(name, options).checked_model()
 
 
+# What to do where the scores of a server depend on more than prefix and continuation.
+ADVICE = "start the vLLM server with --no-enable-prefix-caching, or use another dtype"
+
+
 def examine(name: str, options: LoadOptions) -> Examined:
     """Return every check of every server, and their model if none failed."""
     servers = open_servers(name, options)
@@ -167,7 +171,7 @@ class Servers:
             yield from self._background.run(lambda _: inspect(pool, identity, self.address))
             if self._identities:
                 yield self._check_same(url, identity)
-            yield from check_scores(ServerModel(self._background, pool, identity))
+            yield from check_scores(ServerModel(self._background, pool, identity), ADVICE)
         except ModelError as error:
             self._failures[url] = error
             yield Check(SERVES, "no model to be used", error)
