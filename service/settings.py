@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         "of vLLM servers; else smollm2 where it is installed.",
     )
     device: str = Field("auto", description="auto, cpu or cuda.")
-    dtype: str = Field("auto", description="auto, float32, float16 or bfloat16.")
+    dtype: str = Field("auto", description="auto, fastest, float32, float16 or bfloat16.")
 
     vectors: str | None = Field(
         None,

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from similarity.errors import ModelError
+from similarity.models.devices import dtype_on
 from similarity.models.loader import LoadOptions, gguf_files
-from similarity.models.local import LocalModel, dtype_on, local_model
+from similarity.models.local import LocalModel, local_model
 from similarity.models.pretrained import load_pretrained
 from similarity.models.revision import revision
 

@@ -34,7 +34,7 @@ PACKAGED = frozenset({EMBEDDED, SMOLLM2})
 OFFLINE = "vllm:"
 
 DEVICES = ("auto", "cpu", "cuda")
-DTYPES = ("auto", "float32", "float16", "bfloat16")
+DTYPES = ("auto", "fastest", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)

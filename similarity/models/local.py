@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import MissingDependencyError, ModelError, UnsupportedError
+from similarity.errors import MissingDependencyError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -30,12 +30,14 @@ except ImportError as error:
 
 from similarity.models import packing, sampling
 from similarity.models.context import context_length
+from similarity.models.devices import dtype_on, find_device
 from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.pretrained import load_pretrained, one_line
 from similarity.models.probes import try_network
 from similarity.models.revision import revision
+from similarity.models.states import StateReader, chosen_log_probs
 from similarity.models.tokenization import Tokenization
 from similarity.models.verification import Verified
 
@@ -43,8 +45,6 @@ from similarity.models.verification import Verified
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
 # Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
-# Tokens read at a time where no logits are made.
-MAX_READ_TOKENS = 4096
 # Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
 MAX_PACK_TOKENS = 384
 
@@ -62,6 +62,7 @@ class LocalModel(LanguageModel):
         self.tokenization = Tokenization(tokenizer, self.end_ids, network.rows)
         self.vocab_size = network.vocab_size
         self._verified = Verified(network, self._shorten)
+        self._state_reader: StateReader | None = None
         of_head = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
         self.abilities = frozenset(Ability) - (of_head if network.head is None else set())
         device = network.device.type
@@ -127,9 +128,8 @@ class LocalModel(LanguageModel):
         return [states[i] for i in range(len(prefixes))]
 
     def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
-        """Read prefixes of like length together, without the head."""
-        states = self._next_states(prefixes)
-        found: Rows = states.float().cpu().numpy()
+        """Read prefixes of like length together, what all begin with once, and no head."""
+        found: Rows = self._states().read(prefixes).float().cpu().numpy()
         return found
 
     def output_head(self) -> tuple[Rows, Rows | None]:
@@ -145,19 +145,16 @@ class LocalModel(LanguageModel):
         """Make logits of some states at a time, and keep the chosen columns."""
         if self.network.head is None:
             return super().next_log_probs(prefixes, token_ids)
-        found = packing.chosen_log_probs(
-            self._next_states(prefixes), self.network.head, token_ids, self._max_batch_tokens
+        found = chosen_log_probs(
+            self._states().read(prefixes), self.network.head, token_ids, self._max_batch_tokens
         )
         rows: Rows = found.cpu().numpy()
         return rows
 
-    def _next_states(self, prefixes: Sequence[TokenIds]) -> torch.Tensor:
-        head = self._head()
-        states = head.linear.weight.new_empty((len(prefixes), head.linear.in_features))
-        for batch in self._prefix_batches(prefixes, MAX_READ_TOKENS):
-            with self._verified.reading(max(len(prefixes[i]) for i in batch)):
-                states[batch] = packing.next_states(self.network, [prefixes[i] for i in batch])
-        return states
+    def _states(self) -> StateReader:
+        if self._state_reader is None:
+            self._state_reader = StateReader(self.network, self._head(), self._verified)
+        return self._state_reader
 
     def _prefix_batches(self, prefixes: Sequence[TokenIds], size: int) -> Iterator[list[int]]:
         # Where padding moves numbers each is read alone.
@@ -208,7 +205,7 @@ def load_local(
     device
         "cpu", "cuda", or "auto" for a GPU where there is one.
     dtype
-        Of the arithmetic; "auto" is float32 on a CPU and the model's own on a GPU.
+        Of the arithmetic: "auto", "fastest" (see `devices.dtype_on`), or a type by name.
 
     Raises
     ------
@@ -246,7 +243,7 @@ def local_model(
         If the network cannot be read, or its numbers cannot be right.
     """
     with one_line(name), torch.inference_mode():
-        network = Network(module.to(_device(device)))
+        network = Network(module.to(find_device(device)))
         checks = []
         for check in try_network(network):
             if check.error is not None:
@@ -262,25 +259,6 @@ def local_model(
         checks += model.tokenization.checks()
         model.findings = [(check.name, check.found) for check in checks]
         return model
-
-
-def dtype_on(device: str, dtype: str) -> str:
-    """Return the type of weights to load: "auto" is float32 on a CPU, the model's own elsewhere.
-
-    Raises
-    ------
-    ModelError
-        If there is no such device.
-    """
-    return "float32" if dtype == "auto" and _device(device).type == "cpu" else dtype
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ModelError("no CUDA device here; give --device cpu, or install a CUDA build of torch")
-    return torch.device(name)
 
 
 def _end_ids(module: Any, tokenizer: Any) -> frozenset[int]:

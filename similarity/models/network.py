@@ -131,19 +131,32 @@ class Network:
         found = self._forward(ids, mask, positions, module=self.head.body, use_cache=False)[0]
         return self.head.logits(found[rows, places])
 
-    def next_states(self, ids: Tensor, mask: Tensor | None, last: Tensor) -> Tensor:
+    def next_states(
+        self,
+        ids: Tensor,
+        mask: Tensor | None,
+        last: Tensor,
+        positions: Tensor | None = None,
+        cache: DynamicCache | None = None,
+    ) -> Tensor:
         """Return the state before the head, shape "row width", at position `last`, "row".
 
-        Only of a network with a head.
+        Only of a network with a head. Of ids that are read after a state the mask is of all that
+        was read, and `last` counts from their own beginning.
         """
         if self.head is None:
             raise ValueError("this network has no head that is known")
+        state: dict[str, Any] = {"use_cache": cache is not None}
+        if cache is not None:
+            state[self._cache_argument] = cache
         states: Tensor
         if self.head.body is not None:
-            states = self._forward(ids, mask, None, module=self.head.body, use_cache=False)[0]
+            states = self._forward(ids, mask, positions, module=self.head.body, **state)[0]
         else:
             states, _ = captured(
-                self.module, self.head.linear, lambda _: self._forward(ids, mask, None)
+                self.module,
+                self.head.linear,
+                lambda _: self._forward(ids, mask, positions, **state),
             )
         return states[torch.arange(len(ids), device=ids.device), last]
 
@@ -174,6 +187,15 @@ class Network:
     def select(cache: DynamicCache, rows: Tensor) -> None:
         """Keep the state of these rows, in this order; a row may be taken more than once."""
         cache.reorder_cache(cast(torch.LongTensor, rows))
+
+    def copies(self, cache: DynamicCache, count: int) -> DynamicCache:
+        """Return the state of one row as that of so many; the given one stays as it is."""
+        copied = new_cache(self._config)
+        layers: list[Any] = cache.layers
+        for place, layer in enumerate(layers):
+            keys, values = (kept.expand(count, -1, -1, -1) for kept in (layer.keys, layer.values))
+            copied.update(keys, values, place)
+        return copied
 
     def _forward(
         self,

@@ -17,7 +17,6 @@ from torch import Tensor
 from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import ScoreRequest, TokenIds
-from similarity.models.head import Head
 from similarity.models.network import Network
 from similarity.models.torch_ops import law_log_probs, token_log_probs
 
@@ -139,36 +138,9 @@ def prefix_batches(prefixes: Sequence[TokenIds], max_tokens: int) -> Iterator[li
 @torch.inference_mode()
 def hidden_states(network: Network, prefixes: Sequence[TokenIds]) -> list[Rows]:
     """Return the last layer's states of each prefix, shape "token width"."""
-    ids = _right_padded(prefixes, 0, network.device)
-    mask = _right_padded([[1] * len(prefix) for prefix in prefixes], 0, network.device)
+    ids, mask = right_padded(prefixes, network.device)
     states = network.states(ids, mask).float().cpu().numpy()
     return [rows[: len(prefix)] for rows, prefix in zip(states, prefixes, strict=True)]
-
-
-@torch.inference_mode()
-def next_states(network: Network, prefixes: Sequence[TokenIds]) -> Tensor:
-    """Return the state before the head after each prefix, shape "prefix width"."""
-    ids = _right_padded(prefixes, 0, network.device)
-    mask = _right_padded([[1] * len(prefix) for prefix in prefixes], 0, network.device)
-    return network.next_states(ids, None if mask.all() else mask, mask.sum(-1) - 1)
-
-
-@torch.inference_mode()
-def chosen_log_probs(states: Tensor, head: Head, token_ids: Sequence[int], max_rows: int) -> Tensor:
-    """Return log P(token | state), shape "state token" in nats, of states "state width".
-
-    Parameters
-    ----------
-    max_rows
-        Of whole logits that are held at a time.
-    """
-    columns = torch.tensor(list(token_ids), dtype=torch.long, device=states.device)
-    parts = [
-        logits[:, columns] - logits.logsumexp(-1, keepdim=True)
-        for part in torch.split(states, max(1, max_rows))
-        for logits in [head.logits(part).float()]
-    ]
-    return torch.cat(parts) if parts else states.new_empty((0, len(columns)), dtype=torch.float32)
 
 
 def _predicting(network: Network, packs: Sequence[Pack]) -> Tensor:
@@ -207,6 +179,12 @@ def visible(segments: Tensor) -> Tensor:
     causal = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
     itself = torch.eye(width, dtype=torch.bool, device=segments.device)
     return (((key == 0) | (key == query)) & (key >= 0) & causal) | itself
+
+
+def right_padded(prefixes: Sequence[TokenIds], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return ids and mask, shape "prefix position", the tokens at the left end."""
+    mask = [[1] * len(prefix) for prefix in prefixes]
+    return _right_padded(prefixes, 0, device), _right_padded(mask, 0, device)
 
 
 def _right_padded(rows: Sequence[Sequence[int]], fill: int, device: torch.device) -> Tensor:

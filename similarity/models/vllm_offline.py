@@ -169,7 +169,9 @@ def load(name: str, options: LoadOptions) -> OfflineModel:
     if options.device != "auto":
         raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
     settings = _engine_settings(os.environ.get(ENGINE_VARIABLE, "{}"))
-    return load_offline(name.removeprefix(OFFLINE), dtype=options.dtype, settings=settings)
+    # The engine's own choice is half precision already.
+    dtype = "auto" if options.dtype == "fastest" else options.dtype
+    return load_offline(name.removeprefix(OFFLINE), dtype=dtype, settings=settings)
 
 
 def _engine_settings(text: str) -> dict[str, Any]:

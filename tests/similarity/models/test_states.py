@@ -1,0 +1,94 @@
+"""States after many prefixes, what they share read once, against one plain reading each."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from similarity.models import states
+from similarity.models.base import TokenIds
+from similarity.models.local import LocalModel
+from similarity.models.reference import ReferenceModel
+from similarity.models.states import StateReader, shared_length
+from tests.tiny_models import ARCHITECTURES
+
+Loader = Callable[[str], LocalModel]
+SHARED: TokenIds = (40, 41, 42, 43, 44)
+PREFIXES: list[TokenIds] = [
+    SHARED + tuple(range(60 + i, 60 + i + length)) for i, length in enumerate((3, 1, 20, 3, 7, 12))
+]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("tokens", [4096, 24])
+def test_states_are_the_references(
+    tiny: Loader, architecture: str, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": tokens})
+    model = tiny(architecture)
+    found = model.next_states(PREFIXES)
+    np.testing.assert_allclose(found, ReferenceModel(model).next_states(PREFIXES), atol=1e-4)
+
+
+def counted(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the numbers of tokens that the network is asked to read, as they come."""
+    read: list[int] = []
+    forward = model.network._forward
+
+    def count(ids: torch.Tensor, *rest: object, **state: object) -> object:
+        read.append(ids.numel())
+        return forward(ids, *rest, **state)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model.network, "_forward", count)
+    return read
+
+
+def fresh(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert model.network.head is not None
+    reader = StateReader(model.network, model.network.head, model._verified)
+    monkeypatch.setattr(model, "_state_reader", reader)
+
+
+def test_what_prefixes_share_is_read_once(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    read = counted(model, monkeypatch)
+    model.next_states(PREFIXES)
+    # The beginning, all that follows it padded to 20, and the longest again to be sure.
+    assert read == [5, 6 * 20, 25]
+    read.clear()
+    model.next_states(PREFIXES)
+    assert read == [5, 6 * 20]
+    read.clear()
+    model.next_states(PREFIXES[:2])
+    assert read == [2 * 8]
+
+
+def test_a_state_that_does_not_hold_is_given_up(
+    tiny: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    expected = ReferenceModel(model).next_states(PREFIXES)
+    copies = model.network.copies
+
+    def spoilt(*arguments: object) -> object:
+        copied = copies(*arguments)  # type: ignore[arg-type]
+        for layer in copied.layers:
+            layer.keys.mul_(0.5)
+        return copied
+
+    monkeypatch.setattr(model.network, "copies", spoilt)
+    np.testing.assert_allclose(model.next_states(PREFIXES), expected, atol=1e-4)
+    read = counted(model, monkeypatch)
+    model.next_states(PREFIXES)
+    assert read == [6 * 25]
+
+
+def test_shared_length() -> None:
+    assert shared_length(PREFIXES) == 5
+    assert shared_length([(1, 2, 3), (1, 2, 3)]) == 2
+    assert shared_length([(1, 2), (1, 2, 3)]) == 1
+    assert shared_length([(1,), (2,)]) == 0
+    assert shared_length([(7, 8), (7, 9), (7, 8, 9)]) == 1
