@@ -57,6 +57,11 @@ class WrapperModel(LanguageModel):
         """What the wrapped model has."""
         return self.wrapped.abilities
 
+    @property
+    def findings(self) -> Sequence[tuple[str, str]]:  # type: ignore[override]
+        """What the wrapped model has."""
+        return self.wrapped.findings
+
     def close(self) -> None:
         """Close the wrapped model."""
         self.wrapped.close()
