@@ -162,12 +162,13 @@ class Profiles:
 def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     """Return the profiles of texts from a group's features, shape "text feature"."""
     reader = group.reader
+    assert isinstance(reader, ProfileReader)
     centred = rows.astype(np.float64) - group.whitening.mean
+    beyond = reader.information(model, group.whitening.mean, rows)
     # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.
     metric = centred @ group.whitening.matrix @ group.whitening.matrix.T
     if isinstance(reader, SubsetProfileReader):
         tokens = np.array(chosen_tokens(model, reader.config.tokens))
-        beyond = centred - centred.mean(axis=1, keepdims=True)
         return Profiles(tokens, beyond, rows.astype(np.float64), metric)
     weight, bias = model.output_head()
     covariance = head_covariance(model)
@@ -177,7 +178,7 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     logits = (rows @ weight.T).astype(np.float64) + (0.0 if bias is None else bias)
     return Profiles(
         tokens=np.arange(len(weight)),
-        beyond_usual=(centred @ weight.T) - (centred @ mean)[:, None],
+        beyond_usual=beyond,
         log_probs=logits - np.logaddexp.reduce(logits, axis=1, keepdims=True),
         partners=(through @ weight.T) - (through @ mean)[:, None],
     )

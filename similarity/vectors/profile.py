@@ -52,6 +52,22 @@ class ProfileReader(Reader):
         inner = fit.through(root).fit(self.config.shrinkage, self.config.rank)
         return Whitening(mean=fit.mean, matrix=root @ inner.matrix)
 
+    def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
+        """Return ℓ − ℓ̄ less its mean over the tokens, shape "text token" in nats.
+
+        Parameters
+        ----------
+        mean
+            Of the features over unlabelled text, shape "feature".
+        rows
+            The texts' features, shape "text feature".
+        """
+        weight, _ = model.output_head()
+        centred = rows.astype(np.float64) - mean
+        found: FloatArray = centred @ weight.T
+        found -= (centred @ weight.mean(axis=0, dtype=np.float64))[:, None]
+        return found
+
     def prefixes(self, model: LanguageModel, texts: Sequence[str]) -> list[TokenIds]:
         """Return the token ids of the texts with the prompt."""
         # One token is predicted, and none is read after the prompt.
@@ -68,6 +84,12 @@ class SubsetProfileReader(ProfileReader):
         """Return each text's log-probabilities, shape "text token" in nats."""
         chosen = chosen_tokens(model, self.config.tokens)
         return model.next_log_probs(self.prefixes(model, texts), chosen)
+
+    def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
+        """Return ℓ − ℓ̄ less its mean over the tokens, shape "text token" in nats."""
+        centred = rows.astype(np.float64) - mean
+        found: FloatArray = centred - centred.mean(axis=1, keepdims=True)
+        return found
 
     def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
         """Return x ↦ (x − ℓ̄) P W, where P takes the mean over tokens away and W whitens."""
