@@ -26,6 +26,7 @@ from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration, keep_calibration
 from similarity.cli.options import comparison_config, comparison_options, model_options, open_model
+from similarity.cli.ray_options import asked_cluster, cluster_options, open_model_on
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 
@@ -108,6 +109,7 @@ evaluate.add_command(report)
     help="Resample so often for the bootstrap intervals.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
+@cluster_options
 @model_options
 @comparison_options
 def sts(
@@ -124,6 +126,10 @@ def sts(
     log_likelihoods: bool,
     resamples: int,
     as_json: bool,
+    ray_address: str | None,
+    workers: int | None,
+    gpus_per_worker: float | None,
+    cpus_per_worker: int,
     model_name: str,
     device: str,
     dtype: str,
@@ -135,7 +141,9 @@ def sts(
     source = Source(data, _columns(columns))
     pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
-    model = CachedModel(open_model(model_name, device, dtype), out / TRAJECTORIES)
+    cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
+    opened = open_model_on(cluster, model_name, device, dtype)
+    model = CachedModel(opened, out / TRAJECTORIES)
     numbers = _seeds(seeds, config.sampling.seed)
     with RunProgress() as progress:
         setting = Setting(

@@ -14,6 +14,7 @@ import click
 from similarity.batch import CHUNK_LINES, BatchFiles, check_files, open_batch
 from similarity.batch.files import READ
 from similarity.cli.options import (
+    asked_scoring,
     chosen_scorer,
     comparison_config,
     comparison_options,
@@ -22,10 +23,13 @@ from similarity.cli.options import (
     preset_options,
 )
 from similarity.cli.progress import progress_bar
+from similarity.cli.ray_options import asked_cluster, job_options, run_job
 from similarity.cli.terminal import input_options
+from similarity.distributed.work import Scoring
 from similarity.errors import ConfigError, InputError
 from similarity.scorer import Scorer
 from similarity.tabular.formats import STANDARD
+from similarity.tabular.texts import split_columns
 
 
 @click.command()
@@ -44,6 +48,7 @@ from similarity.tabular.formats import STANDARD
     show_default=True,
     help="Compare so many lines together; a killed batch does no more than those again.",
 )
+@job_options
 @preset_options
 @model_options
 @comparison_options
@@ -54,6 +59,11 @@ def batch(
     columns: str | None,
     errors: Path | None,
     chunk: int,
+    partition_rows: int,
+    ray_address: str | None,
+    workers: int | None,
+    gpus_per_worker: float | None,
+    cpus_per_worker: int,
     preset: str | None,
     vectors: str | None,
     model_name: str,
@@ -69,10 +79,27 @@ def batch(
 
     OUTPUT is JSON lines, or a table if its name ends in .csv or .tsv. A batch that was stopped,
     however that was, goes on when the same command is given again.
+
+    With --ray OUTPUT is a folder of Parquet files, and INPUT any path or address that Ray Data
+    knows, such as a folder or s3://bucket/pairs.jsonl.
     """
     if output == STANDARD:
         raise ConfigError("OUTPUT must be a file, as a batch that was stopped goes on from it")
     config = comparison_config(**settings)
+    cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
+    if cluster is not None:
+        request, names = asked_scoring(preset, config), split_columns(columns)
+        run_job(
+            cluster,
+            Scoring(request=request, vectors=vectors, columns=names, together=chunk),
+            source=source,
+            output=output,
+            model=(model_name, device, dtype),
+            kind=kind,
+            columns=columns,
+            rows=partition_rows,
+        )
+        return
     with _stored(source) as path:
         files = BatchFiles(
             input=path, output=Path(output), errors=errors, kind=kind, columns=columns

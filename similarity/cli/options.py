@@ -230,8 +230,7 @@ def chosen_scorer(
     ConfigError
         If another preset is asked for too, or it needs vectors and there are none for the model.
     """
-    given = next(iter(_trajectory_options_given()), None)
-    request = ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)
+    request = asked_scoring(preset, config, tolerance)
     with progress_bars() as progress:
         scorer, chosen = planned_scorer(model, request, vectors, _store_of(model), progress)
     if chosen.note:
@@ -257,6 +256,14 @@ def _store_of(model: LanguageModel) -> Store | None:
         return None
     command.call_on_close(store.close)
     return store
+
+
+def asked_scoring(
+    preset: str | None, config: ComparisonConfig, tolerance: Tolerance | None = None
+) -> ScoringRequest:
+    """Return what the options of the command being run say of how to compare."""
+    given = next(iter(_trajectory_options_given()), None)
+    return ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)
 
 
 def _trajectory_options_given() -> list[str]:

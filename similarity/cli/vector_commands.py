@@ -10,13 +10,16 @@ import numpy as np
 from similarity.arrays import Rows
 from similarity.cli.options import Command, model_options, open_model
 from similarity.cli.progress import progress_bars
+from similarity.cli.ray_options import asked_cluster, job_options, run_job
 from similarity.cli.terminal import input_options, json_option, print_json
 from similarity.cli.vector_tables import print_profile
+from similarity.distributed.work import Embedding
+from similarity.errors import ConfigError
 from similarity.extras import optional_module
 from similarity.prompts import Prompt
 from similarity.scorer import Progress
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
-from similarity.tabular.texts import read_texts
+from similarity.tabular.texts import read_texts, split_columns
 from similarity.tabular.writing import check_place, replace_output
 from similarity.vectors.corpus import read_corpus
 from similarity.vectors.explain import telling_words
@@ -140,6 +143,7 @@ def profile(
 )
 @click.option("--dimensions", type=int, help="Keep only the first so many coordinates.")
 @vectors_option
+@job_options
 @model_options
 def embed(
     file: str,
@@ -148,6 +152,11 @@ def embed(
     out: str | None,
     dimensions: int | None,
     where: str,
+    partition_rows: int,
+    ray_address: str | None,
+    workers: int | None,
+    gpus_per_worker: float | None,
+    cpus_per_worker: int,
     model_name: str,
     device: str,
     dtype: str,
@@ -155,9 +164,25 @@ def embed(
     """Give the meaning vectors of the texts in FILE.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
-    standard input.
+    standard input. With --ray FILE is any path or address that Ray Data knows, such as a folder or
+    s3://bucket/texts.parquet, and --out a folder of Parquet files.
     """
     out = None if out == STANDARD else out
+    cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
+    if cluster is not None:
+        if out is None:
+            raise ConfigError("--ray writes a folder of Parquet files; name it by --out")
+        run_job(
+            cluster,
+            Embedding(vectors=where, columns=split_columns(columns), dimensions=dimensions),
+            source=file,
+            output=out,
+            model=(model_name, device, dtype),
+            kind=kind,
+            columns=columns,
+            rows=partition_rows,
+        )
+        return
     written_as = "jsonl" if out is None else format_of(out, None, allowed=_WRITTEN)
     check_place(written_as, out)
     texts = read_texts(file, kind, columns)

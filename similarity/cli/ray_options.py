@@ -1,0 +1,143 @@
+"""Options of the commands that many machines can do, and how those are asked to."""
+
+import click
+
+from similarity.cli.options import Command, open_model
+from similarity.cli.progress import progress_bar, working
+from similarity.distributed.cluster import Cluster
+from similarity.distributed.job import PARTITION_ROWS, Job, run
+from similarity.distributed.model import DistributedModel
+from similarity.distributed.partitions import REFUSED
+from similarity.distributed.work import Work
+from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
+from similarity.models.loader import LoadOptions
+from similarity.tabular.texts import split_columns
+
+_CLUSTER_OPTIONS = (
+    click.option(
+        "--ray",
+        "ray_address",
+        metavar="ADDRESS",
+        help="Compute on this Ray cluster, host:port of its head; 'auto' is the one that this "
+        "machine is in, 'local' one of this machine alone, for the time of the command.",
+    ),
+    click.option(
+        "--workers",
+        type=int,
+        help="With --ray: load the model so often.  [default: once for each GPU, or for each "
+        "machine of a cluster without]",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=float,
+        help="With --ray: give each worker so many GPUs, or a part of one.  [default: 1 where "
+        "there are any]",
+    ),
+    click.option(
+        "--cpus-per-worker",
+        type=int,
+        default=1,
+        show_default=True,
+        help="With --ray: give each worker so many CPUs, and as many threads.",
+    ),
+)
+_partition_option = click.option(
+    "--partition-rows",
+    type=int,
+    default=PARTITION_ROWS,
+    show_default=True,
+    help="With --ray: write so many rows to a Parquet file; a job that was stopped does no more "
+    "than one for each worker again.",
+)
+
+
+def cluster_options(command: Command) -> Command:
+    """Add --ray and what belongs to it; they arrive as the arguments of `asked_cluster`."""
+    for option in reversed(_CLUSTER_OPTIONS):
+        command = option(command)
+    return command
+
+
+def job_options(command: Command) -> Command:
+    """Add those of `cluster_options`, and --partition-rows."""
+    return cluster_options(_partition_option(command))
+
+
+def asked_cluster(
+    ray_address: str | None,
+    workers: int | None,
+    gpus_per_worker: float | None,
+    cpus_per_worker: int,
+) -> Cluster | None:
+    """Return the cluster that the options name, or None without --ray.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of range, or belongs to --ray and that is not there.
+    """
+    if ray_address is None:
+        for flag, given in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker)):
+            if given is not None:
+                raise ConfigError(f"{flag} is of --ray; give --ray and an address, or leave it out")
+        return None
+    return Cluster(
+        address=ray_address,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        cpus_per_worker=cpus_per_worker,
+    )
+
+
+def open_model_on(
+    cluster: Cluster | None, model_name: str, device: str, dtype: str
+) -> LanguageModel:
+    """Load a model in this process, or, where a cluster is given, on its workers.
+
+    It is closed at the end of the command.
+    """
+    if cluster is None:
+        return open_model(model_name, device, dtype)
+    with working(f"loading {model_name} on {cluster.address}"):
+        model = DistributedModel(cluster, model_name, LoadOptions(device=device, dtype=dtype))
+    click.get_current_context().call_on_close(model.close)
+    return model
+
+
+def run_job(
+    cluster: Cluster,
+    work: Work,
+    *,
+    source: str,
+    output: str,
+    model: tuple[str, str, str],
+    kind: str | None,
+    columns: str | None,
+    rows: int,
+) -> None:
+    """Do a job on a cluster, and say what was done.
+
+    Parameters
+    ----------
+    model
+        Its name, the device and the precision.
+    """
+    name, device, dtype = model
+    job = Job(
+        input=source,
+        output=output,
+        work=work,
+        model=name,
+        options=LoadOptions(device=device, dtype=dtype),
+        kind=kind,
+        columns=split_columns(columns),
+        rows=rows,
+    )
+    with progress_bar(work.name, "row", 0) as advance:
+        done = run(job, cluster, advance)
+    if done.before:
+        click.echo(f"{done.before} of {done.rows} rows were done before", err=True)
+    click.echo(f"wrote {done.rows - done.refused} rows to {output}", err=True)
+    if done.refused:
+        click.echo(f"{done.refused} rows could not be compared: {output}/{REFUSED}", err=True)

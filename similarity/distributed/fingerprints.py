@@ -1,0 +1,42 @@
+"""Whether workers are alike: what each one's rows depend on, compared value by value."""
+
+import json
+import socket
+from typing import Any
+
+from similarity.errors import BackendRefusedError
+
+
+def check_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Refuse a worker whose rows would be others.
+
+    Parameters
+    ----------
+    found, expected
+        Of the worker, and of the first one, as plain values.
+
+    Raises
+    ------
+    BackendRefusedError
+        If they differ; it names the machine, where that is this one, and what differs.
+    """
+    told = [each for each in differences(found, expected) if not each.startswith("id is")]
+    if told:
+        raise BackendRefusedError(
+            f"a worker is not as the first one: {'; '.join(told)} (seen on "
+            f"{socket.gethostname()}); give all machines the same version of trajsim and the same "
+            "model"
+        )
+
+
+def differences(got: Any, there: Any, name: str = "") -> list[str]:
+    """Tell each value that differs, by its name in nested objects."""
+    if isinstance(got, dict) and isinstance(there, dict):
+        return [
+            told
+            for key in sorted(got.keys() | there.keys())
+            for told in differences(
+                got.get(key), there.get(key), f"{name}.{key}" if name else str(key)
+            )
+        ]
+    return [] if got == there else [f"{name} is {json.dumps(got)}, there {json.dumps(there)}"]

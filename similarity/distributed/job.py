@@ -1,0 +1,192 @@
+"""A job: the rows of an input, read by Ray Data, to the partitions of a folder."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from typing import Any
+
+from similarity.distributed.cluster import Cluster, connect, place_workers
+from similarity.distributed.partitions import Folder, Partition
+from similarity.distributed.pool import Pool, start_workers
+from similarity.distributed.replica import PartitionCall, Replica
+from similarity.distributed.work import Work
+from similarity.errors import ConfigError, InputError
+from similarity.models.base import Advance
+from similarity.models.loader import LoadOptions
+from similarity.tabular.formats import READ_FORMATS, format_of
+from similarity.tabular.records import SHOWN_BYTES, Record, read_records
+from similarity.tabular.texts import has_header
+
+PARTITION_ROWS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to do with which input, and where to write it.
+
+    Parameters
+    ----------
+    input
+        A file or a folder, by any path or address that Ray Data knows; all machines must see it.
+    output
+        A folder for partitions, that all machines see.
+    kind
+        Format of the input, of `READ_FORMATS`; None is that of its ending.
+    columns
+        The columns to read, where they are named.
+    rows
+        Of one partition: what a job that is stopped loses at most, for each worker.
+    """
+
+    input: str
+    output: str
+    work: Work
+    model: str
+    options: LoadOptions
+    kind: str | None = None
+    columns: tuple[str, ...] = ()
+    rows: int = PARTITION_ROWS
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ConfigError(f"--partition-rows must be at least 1, got {self.rows}")
+        _ = self.read_as
+
+    @property
+    def read_as(self) -> str:
+        """The format of the input."""
+        return format_of(self.input, self.kind, allowed=READ_FORMATS)
+
+
+@dataclass
+class Done:
+    """How many rows a job has, how many an earlier run had made, and how many this run refused."""
+
+    rows: int = 0
+    before: int = 0
+    refused: int = 0
+
+
+def run(job: Job, cluster: Cluster, advance: Advance) -> Done:
+    """Do what is missing of a job; `advance` is told the number of each partition's rows.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read, or the output cannot be written.
+    ConfigError
+        If the output is of another input, model or setting.
+    BackendError, ModelError
+        If the cluster or a worker fails; the same job can be taken up later.
+    """
+    ray = connect(cluster)
+    try:
+        folder, done = Folder(job.output), Done()
+        placement = place_workers(cluster, ray)
+        workers = start_workers(ray, placement, Replica, job.model, job.options, job.work)
+        pool = Pool[PartitionCall](ray, workers)
+        folder.begin(
+            {"job": job.work.name, "rows": job.rows, "fingerprint": pool.fingerprint, "schema": 1}
+        )
+
+        def missing() -> Iterator[PartitionCall]:
+            for partition in partitions(records(ray, job), job.rows):
+                rows = len(partition.records)
+                done.rows += rows
+                if folder.has(partition):
+                    done.before += rows
+                    advance(rows)
+                else:
+                    yield PartitionCall(partition, folder, job.work.together)
+
+        for call, refused in pool.run(missing()):
+            done.refused += refused
+            advance(len(call.partition.records))
+        if not done.rows:
+            raise InputError(f"{job.input} has no rows")
+        return done
+    finally:
+        ray.shutdown()
+
+
+def partitions(records: Iterator[Record], rows: int) -> Iterator[Partition]:
+    """Cut records into partitions of so many rows, the last of fewer."""
+    number = 0
+    while some := list(islice(records, rows)):
+        yield Partition(number, number * rows, some)
+        number += 1
+
+
+def records(ray: Any, job: Job) -> Iterator[Record]:
+    """Yield the records of a job's input in order; no more are held than Ray Data reads ahead.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    _quieten(ray)
+    read = _table_record if job.read_as == "parquet" else _split_record
+    number = 0
+    try:
+        for batch in _dataset(ray, job).iter_batches(batch_size=job.rows, batch_format="pyarrow"):
+            for row in batch.to_pylist():
+                number += 1
+                yield read(number, row)
+    except (OSError, ray.exceptions.RayTaskError, ValueError) as error:
+        cause = getattr(error, "cause", error)
+        said = next(
+            (line for line in str(cause).splitlines() if line.strip()), type(cause).__name__
+        )
+        raise InputError(f"cannot read {job.input}: {said}") from error
+
+
+def _dataset(ray: Any, job: Job) -> Any:
+    """Return the dataset of an input; reading it takes no worker's place."""
+    free = {"num_cpus": 0}
+    if job.read_as == "parquet":
+        return ray.data.read_parquet(job.input, columns=list(job.columns) or None, **free)
+    files = ray.data.read_binary_files(job.input, **free)
+    return files.flat_map(_Splitter(job.read_as, job.columns), **free)
+
+
+@dataclass(frozen=True)
+class _Splitter:
+    """Gives the records of a whole file, as one machine reads them."""
+
+    kind: str
+    columns: Sequence[str]
+
+    def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        header = has_header(self.columns)
+        return [
+            {
+                "number": record.number,
+                "value": json.dumps(record.value),
+                "shown": record.shown,
+                "error": None if record.error is None else str(record.error),
+            }
+            for record in read_records(BytesIO(row["bytes"]), self.kind, header=header)
+        ]
+
+
+def _table_record(number: int, row: dict[str, Any]) -> Record:
+    shown = json.dumps(row, default=str, ensure_ascii=False)
+    return Record(number, row, shown[:SHOWN_BYTES])
+
+
+def _split_record(_number: int, row: dict[str, Any]) -> Record:
+    error = None if row["error"] is None else InputError(row["error"])
+    return Record(row["number"], json.loads(row["value"]), row["shown"], error)
+
+
+def _quieten(ray: Any) -> None:
+    """Keep the order of the input, and leave standard error to the command."""
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)

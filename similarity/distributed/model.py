@@ -1,0 +1,227 @@
+"""A language model whose copies are on the workers of a cluster: for whatever needs a model.
+
+Requests are cut into parts of a fixed size, so that answers do not depend on the number of workers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from similarity.arrays import LogProbs, Rows
+from similarity.distributed.cluster import Cluster, connect, place_workers
+from similarity.distributed.fingerprints import check_same
+from similarity.distributed.pool import Call, Pool, start_workers
+from similarity.law import Law
+from similarity.models.base import (
+    Ability,
+    Advance,
+    Continuation,
+    LanguageModel,
+    ModelInfo,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.loader import LoadOptions, load_model
+from similarity.models.memory import keep_large_buffers
+from similarity.models.top import TopTokens
+from similarity.version import __version__
+
+# Requests of one call: enough to fill a batch of a model, few enough to keep all workers busy.
+CALL_REQUESTS = 64
+# So many workers may be lost with the same call.
+LOSSES = 3
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a model tells of itself."""
+
+    info: ModelInfo
+    end_ids: frozenset[int]
+    vocab_size: int | None
+    assets: Path | None
+    abilities: frozenset[Ability]
+
+
+class ModelReplica:
+    """One model on one worker, loaded when it is first needed: also after a restart elsewhere."""
+
+    def __init__(self, name: str, options: LoadOptions) -> None:
+        self._name, self._options = name, options
+        self._model: LanguageModel | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return all that this worker's numbers depend on."""
+        return {"version": __version__, "model": asdict(self._loaded().info)}
+
+    def describe(self) -> Described:
+        """Return what the model tells of itself."""
+        model = self._loaded()
+        return Described(model.info, model.end_ids, model.vocab_size, model.assets, model.abilities)
+
+    def call(self, method: str, arguments: Sequence[Any], expected: dict[str, Any]) -> Any:
+        """Return what a method of the model does.
+
+        Raises
+        ------
+        BackendRefusedError
+            If this worker has another version or model than that.
+        """
+        check_same(self.fingerprint(), expected)
+        return getattr(self._loaded(), method)(*arguments)
+
+    def _loaded(self) -> LanguageModel:
+        if self._model is None:
+            keep_large_buffers()
+            self._model = load_model(self._name, self._options)
+        return self._model
+
+
+@dataclass(frozen=True)
+class ModelCall(Call):
+    """A method of a model with its arguments; `number` is its place among others."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    number: int = 0
+    losses: int = 0
+
+    def send(self, worker: Any, fingerprint: dict[str, Any]) -> Any:
+        """Ask a worker."""
+        return worker.call.remote(self.method, self.arguments, fingerprint)
+
+    def after_loss(self) -> "ModelCall | None":
+        """Return the same call, some times."""
+        return replace(self, losses=self.losses + 1) if self.losses < LOSSES else None
+
+    def describe(self) -> str:
+        """Return the method and its number."""
+        return f"part {self.number} of {self.method}"
+
+
+class DistributedModel(LanguageModel):
+    """A model on all workers of a cluster.
+
+    Close it to leave the cluster.
+
+    Raises
+    ------
+    ConfigError, BackendError, MissingDependencyError
+        As `similarity.distributed.cluster` does.
+    ModelError
+        If a worker cannot load the model.
+    """
+
+    def __init__(self, cluster: Cluster, name: str, options: LoadOptions) -> None:
+        self._ray = connect(cluster)
+        try:
+            placement = place_workers(cluster, self._ray)
+            workers = start_workers(self._ray, placement, ModelReplica, name, options)
+            self._pool = Pool[ModelCall](self._ray, workers)
+            told: Described = self._ray.get(workers[0].describe.remote())
+        except BaseException:
+            self._ray.shutdown()
+            raise
+        self.info, self.end_ids, self.vocab_size = told.info, told.end_ids, told.vocab_size
+        self.assets, self.abilities = told.assets, told.abilities
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._ray.shutdown()
+
+    def encode(self, text: str) -> TokenIds:
+        """Ask one worker."""
+        ids: TokenIds = self._one("encode", text)
+        return ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Ask one worker for all: tokenizing is quick."""
+        ids: list[TokenIds] = self._one("encode_all", list(texts)) if texts else []
+        return ids
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Ask one worker."""
+        ids: TokenIds = self._one("encode_continuation", text)
+        return ids
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Ask one worker."""
+        text: str = self._one("decode", token_ids)
+        return text
+
+    def check_scoring(self, law: Law) -> None:
+        """Ask one worker."""
+        self._one("check_scoring", law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample on all workers."""
+        return self._all("sample", requests, lambda part: (part, law), advance)
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score on all workers."""
+        return self._all("score", requests, lambda part: (part, law), advance)
+
+    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+        """Read on all workers."""
+        return self._all("distributions", requests, lambda part: (part, law))
+
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """Read on all workers, where the most probable tokens are taken."""
+        return self._all("top_distributions", requests, lambda part: (part, law, k))
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """Read on all workers."""
+        return self._all("hidden_states", prefixes, lambda part: (part,))
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        """Read on all workers."""
+        if not prefixes:
+            nothing: Rows = self._one("next_states", [])
+            return nothing
+        return np.stack(self._all("next_states", prefixes, lambda part: (part,)))
+
+    def output_head(self) -> tuple[Rows, Rows | None]:
+        """Ask one worker."""
+        head: tuple[Rows, Rows | None] = self._one("output_head")
+        return head
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Read on all workers, where the columns are chosen."""
+        if not prefixes:
+            nothing: Rows = self._one("next_log_probs", [], token_ids)
+            return nothing
+        return np.stack(self._all("next_log_probs", prefixes, lambda part: (part, token_ids)))
+
+    def _one(self, method: str, *arguments: Any) -> Any:
+        ((_, answer),) = self._pool.run([ModelCall(method, arguments)])
+        return answer
+
+    def _all(
+        self,
+        method: str,
+        requests: Sequence[Any],
+        arguments: Callable[[Sequence[Any]], tuple[Any, ...]],
+        advance: Advance = ignore_progress,
+    ) -> list[Any]:
+        """Return the answer to each request, in order."""
+        starts = range(0, len(requests), CALL_REQUESTS)
+        calls = [
+            ModelCall(method, arguments(list(requests[start : start + CALL_REQUESTS])), number)
+            for number, start in enumerate(starts)
+        ]
+        answers: dict[int, Sequence[Any]] = {}
+        for call, answer in self._pool.run(calls):
+            answers[call.number] = answer
+            advance(len(answer))
+        return [one for number in range(len(calls)) for one in answers[number]]

@@ -1,0 +1,131 @@
+"""What one worker does: it loads one model, and makes partitions with it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from similarity.distributed.fingerprints import check_same
+from similarity.distributed.partitions import Folder, Partition
+from similarity.distributed.pool import Call
+from similarity.distributed.work import Rows, Work, Worker
+from similarity.errors import ModelError
+from similarity.extras import optional_module
+from similarity.models.base import LanguageModel
+from similarity.models.loader import LoadOptions, load_model
+from similarity.models.memory import keep_large_buffers
+from similarity.tabular.records import Record
+
+# What errors of torch and of its allocators say where memory is out.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class Replica:
+    """One model on one worker, loaded when it is first needed: also after a restart elsewhere."""
+
+    def __init__(self, model: str, options: LoadOptions, work: Work) -> None:
+        self._name, self._options, self._work = model, options, work
+        self._worker: Worker | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return all that this worker's rows depend on."""
+        return self._opened().fingerprint
+
+    def make(
+        self, partition: Partition, folder: Folder, together: int, expected: dict[str, Any]
+    ) -> int:
+        """Make a partition, and return how many of its rows were refused.
+
+        Parameters
+        ----------
+        together
+            Rows to give to the model together; fewer are, where memory is out.
+        expected
+            The fingerprint of the job.
+
+        Raises
+        ------
+        BackendRefusedError
+            If this worker has another version, or another model.
+        ModelError
+            If memory is out even for one row.
+        """
+        worker = self._opened()
+        check_same(worker.fingerprint, expected)
+        rows = made_of(worker, partition, together)
+        folder.write(partition, rows)
+        return 0 if rows.refused is None else len(rows.refused)
+
+    def _opened(self) -> Worker:
+        if self._worker is None:
+            keep_large_buffers()
+            self._worker = self._work.open(self._load())
+        return self._worker
+
+    def _load(self) -> LanguageModel:
+        return load_model(self._name, self._options)
+
+
+@dataclass(frozen=True)
+class PartitionCall(Call):
+    """A partition for a worker to make, some rows together; what it answers is those refused."""
+
+    partition: Partition
+    folder: Folder
+    together: int
+    losses: int = 0
+
+    def send(self, worker: Any, fingerprint: dict[str, Any]) -> Any:
+        """Ask a worker."""
+        return worker.make.remote(self.partition, self.folder, self.together, fingerprint)
+
+    def after_loss(self) -> "PartitionCall | None":
+        """Return the same, then with ever fewer rows together: memory may have been out."""
+        if self.losses and self.together == 1:
+            return None
+        rows = min(self.together, len(self.partition.records))
+        together = max(1, rows // 2) if self.losses else self.together
+        return replace(self, together=together, losses=self.losses + 1)
+
+    def describe(self) -> str:
+        """Return the partition's number and its rows."""
+        return self.partition.describe()
+
+
+def made_of(worker: Worker, partition: Partition, together: int) -> Rows:
+    """Return the rows of a partition, of which so many are given to the model together.
+
+    Where memory is out, half as many are, and so on.
+
+    Raises
+    ------
+    ModelError
+        If memory is out even for one row.
+    """
+    while True:
+        try:
+            return _joined([worker.rows(some) for some in _parts(partition.records, together)])
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if together == 1:
+                raise ModelError(
+                    f"a worker has no memory for {partition.describe()}, one row at a time; give "
+                    "workers more memory, or shorten its texts"
+                ) from error
+        together = max(1, min(together, len(partition.records)) // 2)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory was out: a processor's or a GPU's."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
+
+
+def _parts(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
+    return (records[start : start + size] for start in range(0, len(records), size))
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    concat: Callable[[list[Any]], Any] = optional_module("pyarrow", "Parquet needs").concat_tables
+    refused = [part.refused for part in parts if part.refused is not None]
+    return Rows(concat([part.done for part in parts]), concat(refused) if refused else None)

@@ -1,0 +1,177 @@
+"""What is computed of rows: vectors of texts, or scores of pairs. Knows nothing of Ray."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from similarity.batch import CHUNK_LINES
+from similarity.batch.answering import Answering
+from similarity.extras import optional_module
+from similarity.models.base import LanguageModel
+from similarity.scorers import ScoringRequest, planned_scorer
+from similarity.tabular.records import Record
+from similarity.tabular.texts import text_of
+from similarity.vectors.scorer import VectorScorer
+from similarity.vectors.shipped import open_vectors
+
+# Of pyarrow, which is imported late.
+Table = Any
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that were computed: a table, and one of the rows that were refused."""
+
+    done: Table
+    refused: Table | None = None
+
+
+class Worker(ABC):
+    """Work with its model: what a worker of the cluster has in memory.
+
+    Attributes
+    ----------
+    fingerprint
+        All that its rows depend on, as plain values.
+    """
+
+    fingerprint: dict[str, Any]
+
+    @abstractmethod
+    def rows(self, records: Sequence[Record]) -> Rows:
+        """Return what is computed of some records, in their order.
+
+        Raises
+        ------
+        InputError
+            If a record cannot be read, and this work refuses none singly.
+        """
+
+
+class Work(ABC):
+    """What to do, as plain values that are sent to workers.
+
+    Attributes
+    ----------
+    together
+        Rows that a model is given together: as on one machine, so that rounding is the same too.
+    """
+
+    name: str
+    together: int
+
+    @abstractmethod
+    def open(self, model: LanguageModel) -> Worker:
+        """Return the work with a model.
+
+        Raises
+        ------
+        ConfigError, UnsupportedError
+            If it cannot be done with this model.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding(Work):
+    """The meaning vector of each text, in columns "text" and "vector" (float32).
+
+    Parameters
+    ----------
+    vectors
+        As `similarity.vectors.shipped.open_vectors` takes it.
+    columns
+        The column that has the texts, if it is named.
+    dimensions
+        Keep the first so many coordinates.
+    """
+
+    vectors: str
+    columns: tuple[str, ...] = ()
+    dimensions: int | None = None
+    name = "embed"
+    together = 1024
+
+    def open(self, model: LanguageModel) -> Worker:
+        """Return it with a model and its vectors."""
+        return _Embedder(self, model)
+
+
+class _Embedder(Worker):
+    def __init__(self, work: Embedding, model: LanguageModel) -> None:
+        self._work = work
+        self._vectors = open_vectors(work.vectors, model)
+        self._width = self._vectors.check_dimensions(work.dimensions)
+        fingerprint = VectorScorer(self._vectors).fingerprint
+        self.fingerprint = {**fingerprint.to_dict(), "dimensions": self._width}
+
+    def rows(self, records: Sequence[Record]) -> Rows:
+        pyarrow = optional_module("pyarrow", "Parquet needs")
+        texts = [text_of(f"line {record.number}", record, self._work.columns) for record in records]
+        vectors = self._vectors.encode(texts, dimensions=self._work.dimensions)
+        flat = pyarrow.array(vectors.ravel(), pyarrow.float32())
+        column = pyarrow.FixedSizeListArray.from_arrays(flat, self._width)
+        return Rows(
+            pyarrow.table({"text": pyarrow.array(texts, pyarrow.string()), "vector": column})
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring(Work):
+    """The scores of each pair: custom_id, similarity, distance, entailment, fingerprint.
+
+    Refused rows have line, custom_id, reason and input.
+
+    Parameters
+    ----------
+    request, vectors
+        As `similarity.scorers.planned_scorer` takes them.
+    columns
+        Those that have the two texts, and maybe the id, if they are named.
+    together
+        Pairs that are compared together.
+    """
+
+    request: ScoringRequest
+    vectors: str | None = None
+    columns: tuple[str, ...] = ()
+    together: int = CHUNK_LINES
+    name = "batch"
+
+    def open(self, model: LanguageModel) -> Worker:
+        """Return it with a model and the scorer that the request chooses."""
+        return _PairScorer(self, model)
+
+
+class _PairScorer(Worker):
+    def __init__(self, work: Scoring, model: LanguageModel) -> None:
+        scorer, _ = planned_scorer(model, work.request, work.vectors)
+        self._answering = Answering(scorer, work.columns, matrices=False)
+        self.fingerprint = scorer.fingerprint.to_dict()
+
+    def rows(self, records: Sequence[Record]) -> Rows:
+        answers = self._answering.answers(records)
+        done = [answer.content for answer in answers if not answer.refused]
+        refused = [answer.content for answer in answers if answer.refused]
+        pyarrow = optional_module("pyarrow", "Parquet needs")
+        table = pyarrow.Table.from_pylist
+        return Rows(
+            table(done, schema=_schema(pyarrow, _SCORES)),
+            table(refused, schema=_schema(pyarrow, _REFUSED)) if refused else None,
+        )
+
+
+# One schema for all partitions, whichever of their columns have values.
+_SCORES = {
+    "custom_id": "string",
+    "similarity": "float64",
+    "distance": "float64",
+    "entailment": "float64",
+    "fingerprint": "string",
+}
+_REFUSED = {"line": "int64", "custom_id": "string", "reason": "string", "input": "string"}
+
+
+def _schema(pyarrow: ModuleType, columns: Mapping[str, str]) -> Any:
+    return pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])

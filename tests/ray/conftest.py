@@ -1,0 +1,65 @@
+"""A Ray cluster of two machines, which are processes of this one; commands run beside it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(ROOT),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Machines of this size are always nearly full; a worker is lost here only where it is killed.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+# Paths of Unix sockets must be short.
+TEMPORARY = Path(tempfile.gettempdir()) / "trajsim-ray"
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give a cluster of two machines of one CPU each."""
+    utils = pytest.importorskip("ray.cluster_utils", reason="needs pip install 'trajsim[ray]'")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    started = utils.Cluster()
+    for _ in range(2):
+        started.add_node(
+            num_cpus=1, object_store_memory=2**27, temp_dir=str(TEMPORARY), include_dashboard=False
+        )
+    yield started
+    started.shutdown()
+
+
+def arguments(command: Sequence[str]) -> list[str]:
+    """Return how a command of trajsim is started with this Python."""
+    return [sys.executable, "-m", "similarity", *command]
+
+
+@pytest.fixture
+def trajsim(tmp_path: Path) -> Command:
+    """Return a function that runs a command of trajsim, without a cluster's address around."""
+
+    def run(*command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            arguments(command),
+            env={**os.environ, **ENVIRONMENT},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert (done.returncode == 0) is ok, done.stderr
+        return done
+
+    return run

@@ -1,0 +1,178 @@
+"""Jobs on a cluster have the rows of one machine, also where a worker or a machine is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.dataset
+import pytest
+
+from tests.ray.conftest import ENVIRONMENT, Command, arguments
+
+pytestmark = pytest.mark.ray
+
+PAIRS = [
+    {
+        "custom_id": f"pair {number}",
+        "pair": [f"A dog number {number} runs.", f"The {number} cats sleep on a mat."],
+    }
+    for number in range(48)
+]
+SETTINGS = ("--chunk", "4", "-n", "10", "-m", "10")
+
+
+def write_lines(path: Path, items: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")
+    return path
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of all partitions, in the order of their names."""
+    found: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("part-*.parquet")):
+        found += pyarrow.dataset.dataset(path).to_table().to_pylist()
+    return found
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    return write_lines(tmp_path / "pairs.jsonl", PAIRS)
+
+
+@pytest.fixture
+def expected(pairs: Path, trajsim: Command) -> list[dict[str, Any]]:
+    """Return the answers of one machine."""
+    trajsim("batch", str(pairs), "one.jsonl", *SETTINGS)
+    lines = (pairs.parent / "one.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def start(pairs: Path, address: str) -> subprocess.Popen[str]:
+    """Start a job of two workers, and wait until it has a partition."""
+    command = arguments(
+        ["batch", str(pairs), "out", *SETTINGS, "--ray", address]
+        + ["--workers", "2", "--partition-rows", "4"]
+    )
+    job = subprocess.Popen(
+        command,
+        env={**os.environ, **ENVIRONMENT},
+        cwd=pairs.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 200
+    while not list((pairs.parent / "out").glob("part-*")):
+        assert job.poll() is None, job.stderr and job.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return job
+
+
+def finish(job: subprocess.Popen[str]) -> str:
+    _, said = job.communicate(timeout=300)
+    assert job.returncode == 0, said
+    return said
+
+
+def replicas() -> list[psutil.Process]:
+    """Return the workers' processes."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [""])[0].startswith("ray::Replica")
+    ]
+
+
+def test_a_worker_is_killed_in_mid_run(
+    cluster: Any, pairs: Path, expected: list[dict[str, Any]]
+) -> None:
+    job = start(pairs, cluster.address)
+    at_work = replicas()
+    assert len(at_work) == 2
+    os.kill(at_work[0].pid, signal.SIGKILL)
+    assert "wrote 48 rows" in finish(job)
+    assert rows_of(pairs.parent / "out") == expected
+
+
+def test_a_machine_is_lost_in_mid_run(
+    cluster: Any, pairs: Path, expected: list[dict[str, Any]]
+) -> None:
+    job = start(pairs, cluster.address)
+    cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+    assert "wrote 48 rows" in finish(job)
+    assert rows_of(pairs.parent / "out") == expected
+
+
+def test_a_job_that_was_killed_does_only_what_is_missing(
+    cluster: Any, pairs: Path, trajsim: Command, expected: list[dict[str, Any]]
+) -> None:
+    job = start(pairs, cluster.address)
+    job.kill()
+    job.communicate()
+    out = pairs.parent / "out"
+    there = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
+    assert 0 < len(there) < 12
+    again = ["batch", str(pairs), "out", *SETTINGS, "--partition-rows", "4"]
+    done = trajsim(*again, "--ray", cluster.address, "--workers", "1")
+    assert "rows were done before" in done.stderr
+    assert all((out / name).stat().st_mtime_ns == written for name, written in there.items())
+    assert rows_of(out) == expected
+    # The same command again has nothing to do, and another setting is refused.
+    assert "48 of 48 rows" in trajsim(*again, "--ray", cluster.address).stderr
+    refused = trajsim(*again, "--seed", "1", "--ray", cluster.address, ok=False)
+    assert "was begun otherwise: fingerprint" in refused.stderr
+
+
+def test_vectors_are_those_of_one_machine(cluster: Any, tmp_path: Path, trajsim: Command) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    texts = [f"A dog number {number} runs over the hill." for number in range(40)]
+    table = pyarrow.table({"id": list(range(40)), "text": texts})
+    pyarrow.parquet.write_table(table.slice(0, 25), folder / "a.parquet", row_group_size=10)
+    pyarrow.parquet.write_table(table.slice(25), folder / "b.parquet")
+    (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    trajsim("embed", "texts.txt", "--out", "one.npy")
+    wanted = np.load(tmp_path / "one.npy")
+    address = ("--ray", cluster.address, "--workers", "2", "--partition-rows", "16")
+    trajsim("embed", "texts.txt", "--out", "lines", *address)
+    trajsim("embed", str(folder), "--format", "parquet", "--out", "tables", *address)
+    for name in ("lines", "tables"):
+        rows = rows_of(tmp_path / name)
+        assert [row["text"] for row in rows] == texts
+        np.testing.assert_allclose([row["vector"] for row in rows], wanted, atol=1e-5)
+
+
+def test_an_evaluation_is_that_of_one_machine(
+    cluster: Any, tmp_path: Path, trajsim: Command
+) -> None:
+    lines = [
+        f"all\t{number % 6}\tA dog runs {number}.\tA cat {'sleeps ' * (number % 6)}."
+        for number in range(30)
+    ]
+    header = "subset\tscore\tsentence1\tsentence2"
+    (tmp_path / "own.tsv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    command = ("eval", "sts", "--data", ".", "--tasks", "own.tsv", "--no-baselines", "--json")
+    command += ("-n", "4", "-m", "4", "--method", "vectors")
+    one = json.loads(trajsim(*command, "--out", "one").stdout)
+    many = json.loads(trajsim(*command, "--out", "many", "--ray", cluster.address).stdout)
+    assert many["fingerprint"] == one["fingerprint"]
+    methods = one["tasks"]["own.tsv"]["methods"]
+    assert set(methods) == {"trajectories", "vectors"}
+    assert many["tasks"] == one["tasks"]
+
+
+def test_a_text_that_cannot_be_read_is_named(
+    cluster: Any, tmp_path: Path, trajsim: Command
+) -> None:
+    write_lines(tmp_path / "bad.jsonl", [{"text": "a dog"}, {"text": ""}])
+    failed = trajsim("embed", "bad.jsonl", "--out", "out", "--ray", cluster.address, ok=False)
+    assert "line 2: " in failed.stderr
+    gone = trajsim("embed", "none.jsonl", "--out", "out", "--ray", cluster.address, ok=False)
+    assert "cannot read none.jsonl" in gone.stderr
+    assert "Traceback" not in failed.stderr + gone.stderr
