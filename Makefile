@@ -37,8 +37,8 @@ format: $(VENV)/dev.done  ## Format the code and mend what the linter can
 	$(BIN)/ruff format $(CHECKED)
 	$(BIN)/ruff check --fix $(CHECKED)
 
-bench: $(VENV)/dev.done  ## Fast path against the pair-by-pair reference
-	$(BIN)/python -m benchmarks.pairs
+bench: $(VENV)/dev.done  ## What comparisons and vectors cost here, beside the ceiling
+	$(BIN)/python -m benchmarks.bench
 
 openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
 	$(BIN)/python -m service.http.openapi openapi.yaml

@@ -1,23 +1,12 @@
-"""Pairs a second: all pairs packed and batched, against one pair at a time in two plain ways.
-
-Run as `make bench`, or `python -m benchmarks.pairs --help`.
-"""
+"""Texts and pairs for benchmarks, and the plain way to compare one pair: as a script would."""
 
 import time
 from collections.abc import Callable
 
-import click
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from similarity.api import compare_pairs
-from similarity.cli.options import open_model
-from similarity.config import ComparisonConfig
-from similarity.models.loader import EMBEDDED
 from similarity.models.local import LocalModel
-from similarity.models.reference import ReferenceModel
 
 SENTENCES = (
     "A man is playing a guitar on a small stage.",
@@ -35,40 +24,14 @@ SENTENCES = (
 )
 
 
-@click.command()
-@click.option("--model", "model_name", default=EMBEDDED, show_default=True)
-@click.option("--pairs", "count", default=24, show_default=True, help="Pairs to compare.")
-@click.option("--slow-pairs", default=4, show_default=True, help="Of them, for the reference.")
-def main(model_name: str, count: int, slow_pairs: int) -> None:
-    """Print pairs a second and the ratio to each way of going pair by pair."""
-    model = open_model(model_name, "auto", "auto")
-    if not isinstance(model, LocalModel):
-        raise click.UsageError("the benchmark is of models in this process")
-    pairs = make_pairs(count)
-    config = ComparisonConfig()
-    reference = ReferenceModel(model)
-    compare_pairs(model, pairs[:2], config)
-
-    fast = pairs_a_second(len(pairs), lambda: compare_pairs(model, pairs, config))
-    generated = pairs_a_second(count, lambda: [generate_and_score(model, *p) for p in pairs])
-    slow = pairs_a_second(
-        slow_pairs, lambda: [compare_pairs(reference, [p], config) for p in pairs[:slow_pairs]]
-    )
-    table = Table(title=f"{model.info.name}, n = m = 20, {torch.get_num_threads()} threads")
-    for column in ("way", "pairs", "pairs/s", "packed and batched is faster by"):
-        table.add_column(column, justify="left" if column == "way" else "right")
-    for way, used, speed in (
-        ("packed and batched", count, fast),
-        ("pair by pair: generate(), padded scoring", count, generated),
-        ("pair by pair: the reference", slow_pairs, slow),
-    ):
-        table.add_row(way, str(used), f"{speed:.2f}", f"{fast / speed:.1f} ×")
-    Console(highlight=False, width=100).print(table)
+def make_texts(count: int) -> list[str]:
+    """Return texts that do not repeat, as sentences with a number."""
+    return [f"{SENTENCES[i % len(SENTENCES)]} ({i + 1})" for i in range(count)]
 
 
 def make_pairs(count: int) -> list[tuple[str, str]]:
     """Return pairs of texts that do not repeat, as sentences with a number."""
-    texts = [f"{SENTENCES[i % len(SENTENCES)]} ({i + 1})" for i in range(2 * count)]
+    texts = make_texts(2 * count)
     return list(zip(texts[::2], texts[1::2], strict=True))
 
 
@@ -114,7 +77,3 @@ def _mean_log_probs(model: LocalModel, prefix: Tensor, sampled: Tensor) -> Tenso
     logits = model.network.read(ids)[:, prefix.shape[1] - 1 : -1]
     log_probs = logits.log_softmax(-1).gather(-1, sampled[..., None])[..., 0]
     return (log_probs * kept).sum(-1) / kept.sum(-1)
-
-
-if __name__ == "__main__":
-    main()

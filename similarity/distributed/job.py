@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from similarity.distributed.cluster import Cluster, connect, place_workers
-from similarity.distributed.partitions import Folder, Partition
+from similarity.distributed.partitions import Folder, Partition, absolute
 from similarity.distributed.pool import Pool, start_workers
 from similarity.distributed.replica import PartitionCall, Replica
 from similarity.distributed.work import Work
@@ -147,9 +147,10 @@ def records(ray: Any, job: Job) -> Iterator[Record]:
 def _dataset(ray: Any, job: Job) -> Any:
     """Return the dataset of an input; reading it takes no worker's place."""
     free = {"num_cpus": 0}
+    place = absolute(job.input)
     if job.read_as == "parquet":
-        return ray.data.read_parquet(job.input, columns=list(job.columns) or None, **free)
-    files = ray.data.read_binary_files(job.input, **free)
+        return ray.data.read_parquet(place, columns=list(job.columns) or None, **free)
+    files = ray.data.read_binary_files(place, **free)
     return files.flat_map(_Splitter(job.read_as, job.columns), **free)
 
 

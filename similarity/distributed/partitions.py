@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from similarity.distributed.fingerprints import differences
@@ -64,11 +65,11 @@ class Folder:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        # The place is that of the command, wherever a worker runs.
+        self.address = absolute(address)
         filesystem = optional_module("pyarrow.fs", "Parquet needs").FileSystem
         try:
-            where = address if "://" in address else os.path.abspath(address)  # noqa: PTH100
-            self._files, self._path = filesystem.from_uri(where)
+            self._files, self._path = filesystem.from_uri(self.address)
         except (OSError, ValueError) as error:
             raise InputError(f"cannot write to {address}: {error}") from error
 
@@ -181,3 +182,8 @@ class Folder:
                 f"{self.address} has files and no {MANIFEST}, so it is of no job; write to a new "
                 "place"
             )
+
+
+def absolute(address: str) -> str:
+    """Return a path as it is from any folder, and any other address as it is."""
+    return address if "://" in address else str(Path(address).absolute())

@@ -13,8 +13,8 @@ from similarity.models.base import LanguageModel
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.tabular.records import Record
 from similarity.tabular.texts import text_of
+from similarity.vectors.general import open_vectors
 from similarity.vectors.scorer import VectorScorer
-from similarity.vectors.shipped import open_vectors
 
 # Of pyarrow, which is imported late.
 Table = Any

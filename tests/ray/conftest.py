@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +26,48 @@ TEMPORARY = Path(tempfile.gettempdir()) / "trajsim-ray"
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
     """Give a cluster of two machines of one CPU each."""
     utils = pytest.importorskip("ray.cluster_utils", reason="needs pip install 'trajsim[ray]'")
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    started = utils.Cluster()
-    for _ in range(2):
-        started.add_node(
-            num_cpus=1, object_store_memory=2**27, temp_dir=str(TEMPORARY), include_dashboard=False
-        )
-    yield started
-    started.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        started = utils.Cluster()
+        for _ in range(2):
+            add_machine(started)
+        yield started
+        started.shutdown()
 
 
-def arguments(command: Sequence[str]) -> list[str]:
+def add_machine(cluster: Any) -> None:
+    """Give a cluster a machine of one CPU."""
+    cluster.add_node(
+        num_cpus=1, object_store_memory=2**27, temp_dir=str(TEMPORARY), include_dashboard=False
+    )
+
+
+def arguments(*command: str) -> list[str]:
     """Return how a command of trajsim is started with this Python."""
     return [sys.executable, "-m", "similarity", *command]
 
 
+def run_trajsim(folder: Path, *command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command of trajsim in a folder."""
+    done = subprocess.run(
+        arguments(*command),
+        env={**os.environ, **ENVIRONMENT},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert (done.returncode == 0) is ok, done.stderr
+    return done
+
+
 @pytest.fixture
 def trajsim(tmp_path: Path) -> Command:
-    """Return a function that runs a command of trajsim, without a cluster's address around."""
-
-    def run(*command: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            arguments(command),
-            env={**os.environ, **ENVIRONMENT},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert (done.returncode == 0) is ok, done.stderr
-        return done
-
-    return run
+    """Return a function that runs a command of trajsim in a folder of the test's own."""
+    return partial(run_trajsim, tmp_path)

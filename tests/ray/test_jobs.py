@@ -13,7 +13,7 @@ import psutil
 import pyarrow.dataset
 import pytest
 
-from tests.ray.conftest import ENVIRONMENT, Command, arguments
+from tests.ray.conftest import ENVIRONMENT, Command, add_machine, arguments, run_trajsim
 
 pytestmark = pytest.mark.ray
 
@@ -22,9 +22,10 @@ PAIRS = [
         "custom_id": f"pair {number}",
         "pair": [f"A dog number {number} runs.", f"The {number} cats sleep on a mat."],
     }
-    for number in range(48)
+    for number in range(16)
 ]
-SETTINGS = ("--chunk", "4", "-n", "10", "-m", "10")
+# A partition takes long enough for its worker to be killed over it.
+SETTINGS = ("--model", "embedded", "--chunk", "1", "-n", "20", "-m", "10")
 
 
 def write_lines(path: Path, items: list[Any]) -> Path:
@@ -45,22 +46,23 @@ def pairs(tmp_path: Path) -> Path:
     return write_lines(tmp_path / "pairs.jsonl", PAIRS)
 
 
-@pytest.fixture
-def expected(pairs: Path, trajsim: Command) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Return the answers of one machine."""
-    trajsim("batch", str(pairs), "one.jsonl", *SETTINGS)
-    lines = (pairs.parent / "one.jsonl").read_text(encoding="utf-8").splitlines()
+    folder = tmp_path_factory.mktemp("one")
+    write_lines(folder / "pairs.jsonl", PAIRS)
+    run_trajsim(folder, "batch", "pairs.jsonl", "out.jsonl", *SETTINGS)
+    lines = (folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def start(pairs: Path, address: str) -> subprocess.Popen[str]:
     """Start a job of two workers, and wait until it has a partition."""
-    command = arguments(
-        ["batch", str(pairs), "out", *SETTINGS, "--ray", address]
-        + ["--workers", "2", "--partition-rows", "4"]
-    )
     job = subprocess.Popen(
-        command,
+        arguments(
+            *("batch", str(pairs), "out", *SETTINGS),
+            *("--ray", address, "--workers", "2", "--partition-rows", "1"),
+        ),
         env={**os.environ, **ENVIRONMENT},
         cwd=pairs.parent,
         stderr=subprocess.PIPE,
@@ -96,7 +98,7 @@ def test_a_worker_is_killed_in_mid_run(
     at_work = replicas()
     assert len(at_work) == 2
     os.kill(at_work[0].pid, signal.SIGKILL)
-    assert "wrote 48 rows" in finish(job)
+    assert "wrote 16 rows" in finish(job)
     assert rows_of(pairs.parent / "out") == expected
 
 
@@ -105,7 +107,8 @@ def test_a_machine_is_lost_in_mid_run(
 ) -> None:
     job = start(pairs, cluster.address)
     cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-    assert "wrote 48 rows" in finish(job)
+    assert "wrote 16 rows" in finish(job)
+    add_machine(cluster)
     assert rows_of(pairs.parent / "out") == expected
 
 
@@ -117,14 +120,14 @@ def test_a_job_that_was_killed_does_only_what_is_missing(
     job.communicate()
     out = pairs.parent / "out"
     there = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
-    assert 0 < len(there) < 12
-    again = ["batch", str(pairs), "out", *SETTINGS, "--partition-rows", "4"]
+    assert 0 < len(there) < 16
+    again = ["batch", str(pairs), "out", *SETTINGS, "--partition-rows", "1"]
     done = trajsim(*again, "--ray", cluster.address, "--workers", "1")
     assert "rows were done before" in done.stderr
     assert all((out / name).stat().st_mtime_ns == written for name, written in there.items())
     assert rows_of(out) == expected
     # The same command again has nothing to do, and another setting is refused.
-    assert "48 of 48 rows" in trajsim(*again, "--ray", cluster.address).stderr
+    assert "16 of 16 rows" in trajsim(*again, "--ray", cluster.address).stderr
     refused = trajsim(*again, "--seed", "1", "--ray", cluster.address, ok=False)
     assert "was begun otherwise: fingerprint" in refused.stderr
 
@@ -137,9 +140,10 @@ def test_vectors_are_those_of_one_machine(cluster: Any, tmp_path: Path, trajsim:
     pyarrow.parquet.write_table(table.slice(0, 25), folder / "a.parquet", row_group_size=10)
     pyarrow.parquet.write_table(table.slice(25), folder / "b.parquet")
     (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
-    trajsim("embed", "texts.txt", "--out", "one.npy")
+    trajsim("embed", "texts.txt", "--model", "embedded", "--out", "one.npy")
     wanted = np.load(tmp_path / "one.npy")
-    address = ("--ray", cluster.address, "--workers", "2", "--partition-rows", "16")
+    address = ("--model", "embedded", "--ray", cluster.address, "--workers", "2")
+    address += ("--partition-rows", "16")
     trajsim("embed", "texts.txt", "--out", "lines", *address)
     trajsim("embed", str(folder), "--format", "parquet", "--out", "tables", *address)
     for name in ("lines", "tables"):
@@ -157,7 +161,18 @@ def test_an_evaluation_is_that_of_one_machine(
     ]
     header = "subset\tscore\tsentence1\tsentence2"
     (tmp_path / "own.tsv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-    command = ("eval", "sts", "--data", ".", "--tasks", "own.tsv", "--no-baselines", "--json")
+    command = (
+        "eval",
+        "sts",
+        "--model",
+        "embedded",
+        "--data",
+        ".",
+        "--tasks",
+        "own.tsv",
+        "--no-baselines",
+        "--json",
+    )
     command += ("-n", "4", "-m", "4", "--method", "vectors")
     one = json.loads(trajsim(*command, "--out", "one").stdout)
     many = json.loads(trajsim(*command, "--out", "many", "--ray", cluster.address).stdout)
@@ -171,8 +186,9 @@ def test_a_text_that_cannot_be_read_is_named(
     cluster: Any, tmp_path: Path, trajsim: Command
 ) -> None:
     write_lines(tmp_path / "bad.jsonl", [{"text": "a dog"}, {"text": ""}])
-    failed = trajsim("embed", "bad.jsonl", "--out", "out", "--ray", cluster.address, ok=False)
+    where = ("--model", "embedded", "--out", "out", "--ray", cluster.address)
+    failed = trajsim("embed", "bad.jsonl", *where, ok=False)
     assert "line 2: " in failed.stderr
-    gone = trajsim("embed", "none.jsonl", "--out", "out", "--ray", cluster.address, ok=False)
+    gone = trajsim("embed", "none.jsonl", *where, ok=False)
     assert "cannot read none.jsonl" in gone.stderr
     assert "Traceback" not in failed.stderr + gone.stderr

@@ -1,0 +1,76 @@
+"""Networks of a size and no learning: what they cost is that of a trained one of the shape."""
+
+from typing import Any
+
+import click
+import psutil
+import torch
+import transformers
+
+from similarity.models.base import ModelInfo
+from similarity.models.loader import EMBEDDED_PATH
+from similarity.models.local import LocalModel
+from similarity.models.network import Network
+
+# Of Llama 3.2 1B and Llama 3.1 8B.
+SHAPES: dict[str, dict[str, Any]] = {
+    "1B": {
+        "hidden_size": 2048,
+        "num_hidden_layers": 16,
+        "intermediate_size": 8192,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "tie_word_embeddings": True,
+        "parameters": 1_240_000_000,
+    },
+    "8B": {
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "intermediate_size": 14336,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "tie_word_embeddings": False,
+        "parameters": 8_030_000_000,
+    },
+}
+VOCABULARY = 128_256
+
+
+def random_model(shape: str) -> LocalModel:
+    """Return a Llama of random weights with the embedded model's tokenizer.
+
+    In bfloat16 on a GPU, where there is one, else in float32.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    settings = dict(SHAPES[shape])
+    _check_memory(shape, settings.pop("parameters"), device, dtype)
+    config = transformers.LlamaConfig(
+        vocab_size=VOCABULARY, max_position_embeddings=8192, eos_token_id=1, **settings
+    )
+    torch.manual_seed(0)
+    with device:
+        module = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    info = ModelInfo(
+        name=f"random {shape}",
+        revision="random",
+        dtype=str(dtype).removeprefix("torch."),
+        context_length=8192,
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED_PATH)
+    with torch.inference_mode():
+        return LocalModel(Network(module), tokenizer, info)
+
+
+def _check_memory(shape: str, parameters: int, device: torch.device, dtype: torch.dtype) -> None:
+    needed = parameters * dtype.itemsize * 1.3
+    there = (
+        torch.cuda.mem_get_info(device)[0]
+        if device.type == "cuda"
+        else psutil.virtual_memory().available
+    )
+    if there < needed:
+        raise click.UsageError(
+            f"a random {shape} needs {needed / 2**30:.0f} GiB in {dtype}, and {there / 2**30:.0f} "
+            "are free; take a smaller shape or another machine"
+        )
