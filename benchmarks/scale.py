@@ -6,6 +6,7 @@ and fitted; what a figure is fitted to and what it is extended to is told apart.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,28 +67,28 @@ def main(name: str, most: int, out: Path, plot: Path) -> None:
 def measure(model: LanguageModel, most: int) -> dict[str, dict[str, Any]]:
     """Return each series: x, seconds, and the peak of memory in MiB."""
     vectors = VectorScorer(open_vectors(None, model))
-    two = make_texts(2)
+    trajectories, two = TrajectoryScorer(model), make_texts(2)
 
     def pair(texts: Sequence[str], **settings: Any) -> Callable[[], object]:
         scorer = TrajectoryScorer(model, ComparisonConfig.build(**settings))
-        return lambda: scorer.score([(texts[0], texts[1])])
+        return partial(scorer.score, [(texts[0], texts[1])])
 
     long = [long_texts(count) for count in SENTENCES_OF_TEXT]
     tokens = [len(model.encode(texts[0])) for texts in long]
     return {
         "trajectories, texts": _timed(
             TRAJECTORY_TEXTS,
-            [lambda n=n: TrajectoryScorer(model).matrix(make_texts(n)) for n in TRAJECTORY_TEXTS],
+            [partial(trajectories.matrix, make_texts(n)) for n in TRAJECTORY_TEXTS],
         ),
         "vectors, texts": _timed(
             [n for n in VECTOR_TEXTS if n <= most],
-            [lambda n=n: vectors.matrix(make_texts(n)) for n in VECTOR_TEXTS if n <= most],
+            [partial(vectors.matrix, make_texts(n)) for n in VECTOR_TEXTS if n <= most],
         ),
         "trajectories, n": _timed(NUMBERS, [pair(two, n_trajectories=n) for n in NUMBERS]),
         "trajectories, m": _timed(LENGTHS, [pair(two, max_tokens=m) for m in LENGTHS]),
         "trajectories, tokens of a text": _timed(tokens, [pair(texts) for texts in long]),
         "vectors, tokens of a text": _timed(
-            tokens, [lambda texts=texts: vectors.matrix(texts) for texts in long]
+            tokens, [partial(vectors.matrix, texts) for texts in long]
         ),
     }
 

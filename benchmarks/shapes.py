@@ -50,7 +50,8 @@ def random_model(shape: str) -> LocalModel:
     )
     torch.manual_seed(0)
     with device:
-        module = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+        make: Any = transformers.AutoModelForCausalLM.from_config
+        module = make(config, dtype=dtype)
     info = ModelInfo(
         name=f"random {shape}",
         revision="random",

@@ -119,7 +119,7 @@ class _Embedder(Worker):
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring(Work):
-    """The scores of each pair: custom_id, similarity, distance, entailment, fingerprint.
+    """The scores of each pair, in the columns of `_SCORES`.
 
     Refused rows have line, custom_id, reason and input.
 
@@ -168,10 +168,19 @@ _SCORES = {
     "similarity": "float64",
     "distance": "float64",
     "entailment": "float64",
+    "calibrated": "bool_",
+    "scale": "string",
+    "warnings": "strings",
     "fingerprint": "string",
 }
 _REFUSED = {"line": "int64", "custom_id": "string", "reason": "string", "input": "string"}
 
 
 def _schema(pyarrow: ModuleType, columns: Mapping[str, str]) -> Any:
-    return pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])
+    strings = pyarrow.list_(pyarrow.string())
+    return pyarrow.schema(
+        [
+            (name, strings if kind == "strings" else getattr(pyarrow, kind)())
+            for name, kind in columns.items()
+        ]
+    )

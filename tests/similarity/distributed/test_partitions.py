@@ -8,13 +8,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from similarity.batch.answering import Answering
 from similarity.distributed.job import Job, partitions
 from similarity.distributed.partitions import Folder, Partition
 from similarity.distributed.replica import PartitionCall, Replica, made_of
 from similarity.distributed.work import Embedding, Rows, Scoring, Worker
 from similarity.errors import BackendRefusedError, ConfigError, InputError, ModelError
 from similarity.models.loader import LoadOptions, load_model
-from similarity.scorers import ScoringRequest
+from similarity.scorers import ScoringRequest, open_scorer
 from similarity.tabular.records import Record
 
 RECORDS = [Record(number, f"text {number}", "") for number in range(1, 11)]
@@ -144,8 +145,9 @@ def test_a_worker_makes_scores_and_tells_what_it_refused(tmp_path: Path) -> None
     partition, folder = Partition(0, 0, records), Folder(str(tmp_path))
     assert replica.make(partition, folder, 64, replica.fingerprint()) == 2
     (row,) = pyarrow.parquet.read_table(tmp_path / partition.name).to_pylist()
-    assert row["custom_id"] == "a"
-    assert row["similarity"] > 0
+    scorer = open_scorer(load_model("toy"), "paper")
+    (answer,) = Answering(scorer, (), matrices=False).answers(records[:1])
+    assert row == answer.content
     refused = pyarrow.parquet.read_table(tmp_path / "refused" / partition.name).to_pylist()
     assert [each["line"] for each in refused] == [2, 3]
     with pytest.raises(BackendRefusedError, match="version"):
