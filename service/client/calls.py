@@ -80,6 +80,8 @@ def _read_scores(answer: Json) -> list[Score]:
                 for one in result.get("explanation", {}).get("continuations", ())
             ),
             interval=_read_interval(result["interval"]) if "interval" in result else None,
+            scale=answer["scale"],
+            warnings=tuple(answer.get("warnings", ())),
         )
         for result in answer["results"]
     ]
@@ -105,7 +107,12 @@ def _read_interval(given: Json) -> Interval:
 
 
 def _read_matrix(answer: Json) -> Matrix:
-    return Matrix(similarities=answer["similarities"], distances=answer["distances"])
+    return Matrix(
+        similarities=answer["similarities"],
+        distances=answer["distances"],
+        scale=answer["scale"],
+        warnings=tuple(answer.get("warnings", ())),
+    )
 
 
 def _read_ranked(answer: Json) -> list[Ranked]:

@@ -45,20 +45,32 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How alike two texts are; with the explanation and interval that were requested."""
+    """How alike two texts are; with the explanation and interval that were requested.
+
+    Parameters
+    ----------
+    scale
+        What similarities of 0 and 1 mean: "judgements", "general text", or "none".
+    warnings
+        Of the whole answer.
+    """
 
     similarity: float
     distance: float
+    scale: str = "none"
+    warnings: tuple[str, ...] = ()
     continuations: tuple[ExplainedContinuation, ...] = ()
     interval: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """All rows against all columns, shape "row column"."""
+    """All rows against all columns, shape "row column"; scale and warnings as of a score."""
 
     similarities: list[list[float]]
     distances: list[list[float]]
+    scale: str = "none"
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,13 @@ function settings() {
   return preset === "paper" ? { preset, ...sampling() } : { preset };
 }
 
+// What is said of similarities, by their scale.
+const scales = {
+  judgements: "calibrated",
+  "general text": "calibrated on general text",
+  none: "uncalibrated",
+};
+
 function say(message, wrong = false) {
   $("status").textContent = message;
   $("status").classList.toggle("wrong", wrong);
@@ -53,7 +60,7 @@ async function run(body, waiting) {
   $("cancel").hidden = false;
   try {
     const answer = await ask(body, mine.signal);
-    say(`${answer.model}, ${seconds()} s`);
+    say([`${answer.model}, ${seconds()} s, ${scales[answer.scale]}`, ...(answer.warnings ?? [])].join("; "));
     return answer;
   } catch (error) {
     if (running === mine) say(error.name === "AbortError" ? "Cancelled." : error.message, error.name !== "AbortError");

@@ -64,7 +64,7 @@ def calibrate(
     dtype: str,
     **settings: Any,
 ) -> None:
-    """Give the similarities of a model and a way of comparing a scale, kept for this user.
+    """Fit a scale for the similarities of a model, kept for this user.
 
     Without labels, similarity becomes 0 where unrelated general sentences are, and 1 where a text
     and itself are. With --pairs it becomes what people would say of a pair, on average. It is

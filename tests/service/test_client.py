@@ -45,11 +45,13 @@ def test_every_method(ask, url):
     expected = compare(ToyModel(), "a b", "c d", ComparisonConfig.build(**SMALL))
     score = ask("similarity", [("a b", "c d")], url=url, explain=2, **SMALL)[0]
     assert (score.similarity, score.distance) == (expected.similarity, expected.distance)
-    assert len(score.continuations) == 2
+    assert (score.scale, len(score.continuations)) == ("none", 2)
     assert score.continuations[0].tokens >= 1
     scores = ask("one_to_many", "a b", ["c d", "a b"], url=url, **SMALL)
     assert [s.distance for s in scores] == [expected.distance, 0.0]
+    assert "море" in ask("similarity", [("a b", "море")], url=url)[0].warnings[0]
     matrix = ask("matrix", ["a b"], ["c d"], url=url, **SMALL)
+    assert matrix.scale == "none"
     assert matrix.distances == [[pytest.approx(expected.distance)]]
     ranked = ask("rerank", "a b", ["c d", "a b"], top_n=1, url=url)
     assert [r.index for r in ranked] == [1]
