@@ -76,6 +76,17 @@ SMALL: dict[str, Any] = {
 # What one architecture wants beside: sizes that must fit each other.
 WANTED: dict[str, dict[str, Any]] = {
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "mamba2": {"num_heads": 8},
+    "zaya": {"num_experts_per_tok": 1},
+    "dots3_note": {"num_key_value_heads": 4},
+    "dots3_note_text": {"num_key_value_heads": 4},
+    "reformer": {
+        "axial_pos_embds_dim": [16, 16],
+        "axial_pos_shape": [8, 16],
+        "attn_layers": ["local", "lsh"],
+    },
+    "xmod": {"default_language": "en_XX"},
+    "gemma4_assistant": {"hidden_size_per_layer_input": 0},
 }
 
 

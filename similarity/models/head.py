@@ -30,7 +30,8 @@ class Head:
 
     def logits(self, states: Tensor) -> Tensor:
         """Return logits, shape "… token", of states "… width"."""
-        logits: Tensor = self.linear(states)
+        # Some bodies give states in single precision whatever the head's is.
+        logits: Tensor = self.linear(states.to(self.linear.weight.dtype))
         return logits if self.scale == 1 else logits * self.scale
 
 
@@ -81,6 +82,6 @@ def _body(
     body: nn.Module = module.base_model
     if body is module:
         return None
-    states = read(body)[0]
+    states = read(body)[0].to(linear.weight.dtype)
     fits = states.shape[-1] == linear.in_features
     return body if fits and agree(linear(states) * scale, logits) else None

@@ -72,7 +72,13 @@ def _exact_copy(network: Network) -> Network:
     count = sum(weight.numel() for weight in network.module.parameters())
     if network.exact or count > COPIED:
         return network
-    return Network(copy.deepcopy(network.module).float())
+    try:
+        exact = Network(copy.deepcopy(network.module).float())
+        exact.read(probe_ids(exact))
+    except Exception as error:  # some keep the type that they were loaded in
+        logger.info("this network is tried as it is: %s", error)
+        return network
+    return exact
 
 
 def _check_logits(network: Network, plain: Tensor) -> Check:

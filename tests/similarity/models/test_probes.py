@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.zoo import TEXT, largest_gap, plain
 from benchmarks.zoo_models import save_tiny
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel, load_local
-
-TEXT = "The harbour lay quiet in the early light, and two men were mending a net on the quay. " * 9
 
 
 @pytest.fixture
@@ -25,37 +24,6 @@ def made(tmp_path: Path) -> Callable[..., LocalModel]:
         return load_local(str(save_tiny(architecture, tmp_path / "model", **changes)), dtype=dtype)
 
     return make
-
-
-@torch.inference_mode()
-def plainly(model: LocalModel, prefix: tuple[int, ...], continuation: tuple[int, ...]) -> Any:
-    """Score by one call of transformers on the tokens, and nothing else."""
-    ids = torch.tensor([prefix + continuation[:-1]])
-    logits = model.network.module(input_ids=ids, use_cache=False).logits[0, len(prefix) - 1 :]
-    rows = logits.float().log_softmax(-1)
-    return rows.gather(-1, torch.tensor(continuation)[:, None])[:, 0].double().numpy()
-
-
-def worst(model: LocalModel, lengths: tuple[int, ...]) -> float:
-    """Return how far sampling and scoring are from plain readings, in nats."""
-    prefixes = [model.encode(TEXT[:length]) for length in lengths]
-    sampled = model.sample(
-        [SampleRequest(prefix=p, n=3, max_tokens=12, key=i) for i, p in enumerate(prefixes)], Law()
-    )
-    continuations = tuple(one.token_ids for row in sampled for one in row)
-    scored = model.score(
-        [ScoreRequest(prefix=p, continuations=continuations) for p in prefixes], Law()
-    )
-    gaps = [
-        np.abs(one.log_probs - plainly(model, prefix, one.token_ids)).max()
-        for prefix, row in zip(prefixes, sampled, strict=True)
-        for one in row
-    ] + [
-        np.abs(found - plainly(model, prefix, ids)).max()
-        for prefix, row in zip(prefixes, scored, strict=True)
-        for ids, found in zip(continuations, row, strict=True)
-    ]
-    return float(max(gaps))
 
 
 # A window, a chunk, a table or padding that shows at some length only, each under another name.
@@ -78,15 +46,15 @@ def test_what_shows_at_some_length_is_found_in_use(
     lengths: tuple[int, ...],
 ) -> None:
     model = made(architecture, **changes)
-    assert worst(model, lengths) < 1e-4
-    assert worst(model, lengths[::-1]) < 1e-4
+    assert largest_gap(model, lengths) < 1e-4
+    assert largest_gap(model, lengths[::-1]) < 1e-4
 
 
 def test_a_window_is_given_up_at_its_length_alone(made: Callable[..., LocalModel]) -> None:
     model = made("gpt_neo", window_size=64, max_position_embeddings=256)
     assert model.network.packs
-    assert worst(model, (3, 4)) < 1e-4
-    assert worst(model, (200,)) < 1e-4
+    assert largest_gap(model, (3, 4)) < 1e-4
+    assert largest_gap(model, (200,)) < 1e-4
     assert not model.network.packs or model.network.pack_window < 200
 
 
@@ -108,7 +76,7 @@ def test_half_precision_hides_no_encoder(made: Callable[..., LocalModel], dtype:
 
 
 def test_an_encoder_that_decodes_is_taken(made: Callable[..., LocalModel]) -> None:
-    assert worst(made("bert", is_decoder=True), (3, 50)) < 1e-4
+    assert largest_gap(made("bert", is_decoder=True), (3, 50)) < 1e-4
 
 
 # Where the limit is told: under a name, in a table that begins elsewhere, or by trying.
@@ -144,8 +112,10 @@ def test_context_is_what_the_network_can_read(
     assert model.info.context_length == limit
     if limit < 1000:
         ids = model.encode(TEXT)
-        assert worst(model, (limit - 14,)) < 1e-4
-        assert np.isfinite(plainly(model, ids[: limit - 1], ids[limit - 1 : limit])).all()
+        assert largest_gap(model, (limit - 14,)) < 1e-4
+        assert np.isfinite(
+            plain(model.network.module, ids[: limit - 1], ids[limit - 1 : limit])
+        ).all()
 
 
 def test_a_text_beyond_what_was_told_is_too_long(
