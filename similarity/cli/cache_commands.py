@@ -2,7 +2,7 @@
 
 import click
 
-from similarity.cli.options import answers_path
+from similarity.cli.answers import answers_path
 from similarity.cli.terminal import json_option, print_json
 from similarity.errors import InputError
 from similarity.storage.store import DEFAULT_BYTES, Store, files_of

@@ -1,5 +1,6 @@
 """`trajsim matrix`: all similarities of the texts in a file."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,9 +13,10 @@ from similarity.cli.options import (
     model_options,
     open_model,
     preset_options,
+    shortlist_and_judge,
 )
 from similarity.cli.plots import check_plot, draw_heat, plot_option
-from similarity.cli.progress import progress_bars
+from similarity.cli.progress import progress_bar, progress_bars
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -23,17 +25,47 @@ from similarity.cli.terminal import (
     print_warnings,
 )
 from similarity.errors import ConfigError
-from similarity.tabular.formats import STANDARD
+from similarity.familiarity import unfamiliar
+from similarity.scorer import Scorer
+from similarity.storage.store import Store
+from similarity.tabular.formats import STANDARD, format_of
 from similarity.tabular.texts import read_texts
-from similarity.tabular.writing import WRITE_FORMATS, write_matrix
+from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
+from similarity.tiles import TILE, Grid, Selection, parts_folder, stream_matrix, stream_pairs
+
+PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")
+ARRAY = "npy"
 
 
 @click.command()
 @click.argument("file")
 @click.argument("file2", required=False)
 @input_options()
-@output_options((TABLE, *WRITE_FORMATS))
+@output_options((TABLE, *WRITE_FORMATS, "jsonl", ARRAY))
 @plot_option
+@click.option(
+    "--above",
+    type=click.FloatRange(0, 1),
+    help="Write only the pairs that are at least this similar, each once.",
+)
+@click.option(
+    "--nearest",
+    type=click.IntRange(min=1),
+    help="Write only so many pairs of each text, with those that it is most similar to.",
+)
+@click.option(
+    "--rerank",
+    is_flag=True,
+    help="Score the pairs of --above or --nearest, found by meaning vectors, again by "
+    "trajectories.",
+)
+@click.option(
+    "--tile",
+    type=click.IntRange(min=1),
+    default=TILE,
+    show_default=True,
+    help="Compare so many texts with so many at once, where the output is written by tiles.",
+)
 @preset_options
 @model_options
 @comparison_options
@@ -45,6 +77,10 @@ def matrix(
     written_as: str | None,
     out: str | None,
     plot: str | None,
+    above: float | None,
+    nearest: int | None,
+    rerank: bool,
+    tile: int,
     preset: str | None,
     vectors: str | None,
     model_name: str,
@@ -56,15 +92,33 @@ def matrix(
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. A terminal gets a table, folded where it is too wide; anything else gets TSV.
+
+    A .npy file, and the pairs of --above and --nearest, are written tile by tile, in bounded
+    memory. When that was stopped, the same command goes on.
     """
     config = comparison_config(**settings)
-    written_as = chosen_format(written_as, out, WRITE_FORMATS)
+    selection = _selection(above, nearest, rerank)
+    streamed = _streamed_format(written_as, out, selection)
+    written_as = streamed or chosen_format(written_as, out, WRITE_FORMATS)
     check_plot(plot)
+    if streamed and plot is not None:
+        raise ConfigError("--plot draws a whole matrix; leave --above, --nearest and .npy out")
     if file == file2 == STANDARD:
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
     rows = read_texts(file, kind, columns)
     others = None if file2 is None else read_texts(file2, kind, columns)
-    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+    model = open_model(model_name, device, dtype)
+    if streamed and out is not None:
+        with Store(parts_folder(Path(out)) / "answers.sqlite") as store:
+            scorers = (
+                shortlist_and_judge(model, preset, vectors, config, store)
+                if rerank
+                else (chosen_scorer(model, preset, vectors, config, store=store), None)
+            )
+            _stream(scorers, Grid(rows, others, tile), selection, streamed, Path(out))
+        print_warnings(unfamiliar(model, [*rows, *(others or ())]).values())
+        return
+    scorer = chosen_scorer(model, preset, vectors, config)
     with progress_bars() as progress:
         result = scorer.matrix(rows, others, progress)
     print_warnings(result.warnings)
@@ -74,3 +128,53 @@ def matrix(
         write_matrix(result, written_as, out)
     if plot is not None:
         draw_heat(result, plot)
+
+
+def _selection(above: float | None, nearest: int | None, rerank: bool) -> Selection | None:
+    if above is not None and nearest is not None:
+        raise ConfigError("--above and --nearest exclude each other")
+    if above is None and nearest is None:
+        if rerank:
+            raise ConfigError("--rerank scores the pairs of --above or --nearest; give one of them")
+        return None
+    return Selection(threshold=above, k=nearest)
+
+
+def _streamed_format(given: str | None, out: str | None, selection: Selection | None) -> str | None:
+    """Return the format of an output that is written by tiles, or None where none is."""
+    by_tiles = PAIR_FORMATS if selection is not None else (ARRAY,)
+    if out is None or out == STANDARD:
+        if selection is not None or given == ARRAY:
+            raise ConfigError("what is written by tiles goes to a file; name it by --out")
+        return None
+    if selection is None and format_of(out, given, allowed=(*WRITE_FORMATS, ARRAY)) != ARRAY:
+        return None
+    chosen = format_of(out, given, allowed=by_tiles)
+    check_place(chosen, out)
+    return chosen
+
+
+def _stream(
+    scorers: tuple[Scorer, Scorer | None],
+    grid: Grid,
+    selection: Selection | None,
+    kind: str,
+    path: Path,
+) -> None:
+    scorer, judge = scorers
+    with progress_bar("comparing", "pair", grid.cells) as advance:
+        if selection is None:
+            stream_matrix(scorer, grid, path, advance)
+            written = f"{grid.cells} similarities"
+        else:
+            count = stream_pairs(
+                scorer,
+                grid,
+                selection,
+                path,
+                lambda rows, new: stream_rows(rows, kind, new),
+                judge=judge,
+                advance=advance,
+            )
+            written = f"{count} pairs"
+    click.echo(f"wrote {written} to {path}", err=True)

@@ -2,25 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from similarity.cli.answers import cache_option, store_of
 from similarity.cli.progress import progress_bars, working
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
-from similarity.errors import ConfigError, TrajsimError
+from similarity.errors import ConfigError
 from similarity.fields import Setting
 from similarity.models.base import LanguageModel
 from similarity.models.loader import DEVICES, DTYPES, LoadOptions, default_model, load_model
 from similarity.models.memory import keep_large_buffers
-from similarity.presets import PRESETS
+from similarity.presets import PAPER, PRESETS
 from similarity.prompts import Prompt
 from similarity.scorer import Scorer
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.storage.store import Store
-from similarity.storage.user_cache import cache_folder
 from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]
@@ -32,10 +31,6 @@ class _TrajectoryOption(click.Option):
 
 
 _trajectory_option = partial(click.option, cls=_TrajectoryOption)
-
-# Of a command's context: whether it may keep what the model computes.
-_CACHED = "trajsim.cached"
-TOY = "toy"
 
 # Short names, beside the long ones that every setting has.
 _SHORT = {"n_trajectories": "-n", "max_tokens": "-m"}
@@ -120,17 +115,7 @@ _PRESET_OPTIONS = (
         help="Compare by the vectors in a folder that `trajsim fit` made.  [default: those that "
         "ship with the model]",
     ),
-    click.option(
-        "--cache/--no-cache",
-        "cached",
-        default=True,
-        show_default=True,
-        envvar="TRAJSIM_KEEP_ANSWERS",
-        show_envvar=True,
-        expose_value=False,
-        callback=lambda context, _option, value: context.meta.update({_CACHED: value}),
-        help="Keep what the model computes for the next time; see `trajsim cache`.",
-    ),
+    cache_option,
 )
 
 _INTERVAL_OPTIONS = (
@@ -220,10 +205,16 @@ def chosen_scorer(
     vectors: str | None,
     config: ComparisonConfig,
     tolerance: Tolerance | None = None,
+    store: Store | None = None,
 ) -> Scorer:
     """Return the scorer that the options of the command being run ask for.
 
     To give a setting of trajectories is to ask for `paper`; a line on standard error says so.
+
+    Parameters
+    ----------
+    store
+        Where what the model computes is kept, if not where this user's machine keeps it.
 
     Raises
     ------
@@ -231,31 +222,47 @@ def chosen_scorer(
         If another preset is asked for too, or it needs vectors and there are none for the model.
     """
     request = asked_scoring(preset, config, tolerance)
+    store = store or store_of(model)
     with progress_bars() as progress:
-        scorer, chosen = planned_scorer(model, request, vectors, _store_of(model), progress)
+        scorer, chosen = planned_scorer(model, request, vectors, store, progress)
     if chosen.note:
         click.echo(chosen.note, err=True)
     return scorer
 
 
-def answers_path() -> Path:
-    """Return the file where this user's machine keeps what models have answered."""
-    return cache_folder("answers") / "answers.sqlite"
+def shortlist_and_judge(
+    model: LanguageModel,
+    preset: str | None,
+    vectors: str | None,
+    config: ComparisonConfig,
+    store: Store | None = None,
+) -> tuple[Scorer, Scorer]:
+    """Return what finds pairs by meaning vectors, and what scores these again by trajectories.
 
+    Parameters
+    ----------
+    config
+        Of the trajectories.
+    store
+        Where what the model computes is kept; None is that of `chosen_scorer`.
 
-def _store_of(model: LanguageModel) -> Store | None:
-    """Return the store that the command being run may use, which is closed at its end."""
-    command = click.get_current_context()
-    # The toy model answers sooner than a disk does.
-    if not command.meta.get(_CACHED) or model.info.name == TOY:
-        return None
-    try:
-        store = Store(answers_path())
-    except TrajsimError as error:
-        click.echo(f"nothing is kept: {error}", err=True)
-        return None
-    command.call_on_close(store.close)
-    return store
+    Raises
+    ------
+    ConfigError
+        If the shortlist would not be by vectors.
+    """
+    store = store or store_of(model)
+    by_vectors = ScoringRequest(preset=preset)
+    with progress_bars() as progress:
+        shortlist, plan = planned_scorer(model, by_vectors, vectors, store, progress)
+        if not plan.by_vectors:
+            raise ConfigError(
+                "--rerank takes its shortlist by meaning vectors, and there are none for this "
+                "model; fit some by trajsim fit and give --vectors, or leave --rerank out"
+            )
+        by_trajectories = ScoringRequest(preset=PAPER, config=config)
+        judge, _ = planned_scorer(model, by_trajectories, None, store, progress)
+    return shortlist, judge
 
 
 def asked_scoring(

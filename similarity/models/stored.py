@@ -22,6 +22,9 @@ from similarity.models.wrapper import WrapperModel
 from similarity.storage.store import Store
 
 TRAJECTORIES, LIKELIHOODS = "trajectories", "likelihoods"
+# A call for more continuations is neither looked up nor kept: all pairs of many texts are of no use
+# to others, and cost more on the disk than they save.
+MOST_CONTINUATIONS = 50_000
 # The revision of a model whose weights nobody can tell from others.
 UNKNOWN = "unknown"
 
@@ -56,6 +59,8 @@ class StoredModel(WrapperModel):
         self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score the continuations that are not in the store."""
+        if sum(len(request.continuations) for request in requests) > MOST_CONTINUATIONS:
+            return self.wrapped.score(requests, law, advance)
         start = self._begin("score", law)
         keys = [_score_keys(start, request) for request in requests]
         found = self._store.get(list(dict.fromkeys(key for row in keys for key in row)))

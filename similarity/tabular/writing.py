@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from similarity.storage.files import Writer, replace_file
 from similarity.tabular.formats import STANDARD
 
 WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
+_ROWS_TOGETHER = 16_384
 _BREAKS = str.maketrans("\t\n\r", "   ")
 
 
@@ -83,6 +85,44 @@ def write_rows(rows: Sequence[Mapping[str, Any]], kind: str, path: str | None) -
         write_text("".join(f"{line}\n" for line in lines), path)
     else:
         write_text(as_table(names, (list(row.values()) for row in rows), kind), path)
+
+
+def stream_rows(rows: Iterator[Mapping[str, Any]], kind: str, path: Path) -> None:
+    """Write rows with the same columns, however many, as "tsv", "csv", "jsonl" or "parquet".
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is Parquet, and pyarrow is not installed.
+    """
+    if kind == "parquet":
+        _stream_parquet(rows, path)
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        begun = False
+        for some in _parts(rows):
+            if kind == "jsonl":
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+            else:
+                table = as_table(list(some[0]), [list(row.values()) for row in some], kind)
+                file.write(table.partition("\n")[2] if begun else table)
+            begun = True
+
+
+def _stream_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> None:
+    pyarrow = optional_module("pyarrow", "Parquet needs")
+    parquet = optional_module("pyarrow.parquet", "Parquet needs")
+    parts = (pyarrow.Table.from_pylist(some) for some in _parts(rows))
+    first = next(parts, pyarrow.table({}))
+    with parquet.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for table in parts:
+            writer.write_table(table)
+
+
+def _parts(rows: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    while some := list(islice(rows, _ROWS_TOGETHER)):
+        yield some
 
 
 def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str) -> str:

@@ -15,8 +15,10 @@ from similarity.cli import tables
 from similarity.cli.main import main
 from similarity.cli.matrix_tables import nearest_pairs, print_matrix
 from similarity.config import ComparisonConfig
+from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
 from similarity.results import SimilarityMatrix
+from similarity.scorers import open_scorer
 
 TOY = ("--model", "toy", "-n", "2", "-m", "3")
 TEXTS = [f"{word} number {i}" for i in range(10) for word in ("a red car", "the sea", "犬", "[b]x")]
@@ -149,6 +151,69 @@ def test_standard_input_and_output() -> None:
     assert printed.stdout == ',"a, b"\n"a, b",1.0\n'
 
 
+def test_a_matrix_by_tiles(result: SimilarityMatrix, tmp_path: Path) -> None:
+    out = tmp_path / "m.npy"
+    done = run(written(tmp_path, TEXTS), *TOY, "--out", str(out), "--tile", "7")
+    assert done.exit_code == 0, done.output
+    assert "wrote 1600 similarities" in done.stderr
+    np.testing.assert_array_equal(np.load(out), result.similarities.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
+def test_pairs_above_a_threshold(name: str, result: SimilarityMatrix, tmp_path: Path) -> None:
+    out = tmp_path / name
+    threshold = float(np.quantile(result.similarities, 0.9))
+    options = (*TOY, "--above", str(threshold), "--tile", "16", "--out", str(out))
+    done = run(written(tmp_path, TEXTS), *options)
+    assert done.exit_code == 0, done.output
+    expected = {
+        (i, j): value
+        for (i, j), value in np.ndenumerate(result.similarities)
+        if i < j and value >= threshold
+    }
+    rows: list[Any]
+    if name == "out.parquet":
+        rows = pytest.importorskip("pyarrow.parquet").read_table(out).to_pylist()
+    elif name == "out.jsonl":
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    else:
+        delimiter = "," if name == "out.csv" else "\t"
+        rows = list(
+            csv.DictReader(io.StringIO(out.read_text(encoding="utf-8")), delimiter=delimiter)
+        )
+    found = {(int(row["row"]), int(row["column"])): float(row["similarity"]) for row in rows}
+    assert found == expected
+    assert rows[0]["text1"] == TEXTS[int(rows[0]["row"])]
+
+
+def test_no_pairs_are_an_empty_file(tmp_path: Path) -> None:
+    for name in ("none.jsonl", "none.csv", "none.parquet"):
+        out = tmp_path / name
+        done = run(written(tmp_path, ["a"]), *TOY, "--nearest", "2", "--out", str(out))
+        assert "wrote 0 pairs" in done.stderr, done.output
+        assert out.exists()
+
+
+def test_vectors_make_a_shortlist_and_trajectories_judge_it(tmp_path: Path) -> None:
+    texts = ["A dog runs.", "A puppy is running.", "It rains.", "The rain falls."]
+    out, model = tmp_path / "out.jsonl", ("--model", "embedded")
+    options = ("--nearest", "1", "--rerank", "-n", "2", "-m", "3", "--out", str(out))
+    done = run(written(tmp_path, texts), *model, *options)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    config = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
+    by_trajectories = compare_matrix(load_model("embedded"), texts, config=config).similarities
+    by_vectors = open_scorer(load_model("embedded"), "best").matrix(texts).similarities
+    for line in lines:
+        place = line["row"], line["column"]
+        assert line["similarity"] == pytest.approx(by_trajectories[place], abs=1e-6)
+        assert line["shortlisted"] == pytest.approx(by_vectors[place], abs=1e-6)
+    assert [line["row"] for line in lines] == [0, 1, 2, 3]
+    refused = run(written(tmp_path, texts), *TOY, *options)
+    assert refused.exit_code == 2
+    assert "--rerank takes its shortlist by meaning vectors" in refused.stderr
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_picture(ending: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
@@ -165,8 +230,13 @@ def test_a_picture(ending: str, tmp_path: Path) -> None:
         (("--plot", "heat.txt"), "--plot wants a file that ends in .png, .svg, .pdf, got heat.txt"),
         (("--plot", "nowhere/heat.png"), "there is no folder nowhere"),
         (("--out", "nowhere/out.tsv"), "there is no folder nowhere"),
-        (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json or"),
-        (("--out", "out.npy"), "out.npy cannot be npy; allowed: tsv"),
+        (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json,"),
+        (("--above", "0.5"), "what is written by tiles goes to a file; name it by --out"),
+        (("--format", "npy"), "what is written by tiles goes to a file; name it by --out"),
+        (("--nearest", "2", "--out", "out.npy"), "out.npy cannot be npy; allowed: jsonl, csv"),
+        (("--nearest", "2", "--above", "0.5"), "exclude each other"),
+        (("--rerank", "--out", "out.csv"), "the pairs of --above or --nearest; give one of them"),
+        (("--out", "out.npy", "--plot", "heat.png"), "--plot draws a whole matrix"),
         (("--format", "table", "--out", "out.tsv"), "out.tsv cannot be table"),
         (("--format", "parquet"), "Parquet goes to a file; name it by --out"),
         (("-",), "cannot both be standard input"),

@@ -8,6 +8,7 @@ import pytest
 from similarity import compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig
 from similarity.law import Law
+from similarity.models import stored as stored_module
 from similarity.models.base import Continuation, ModelInfo, SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel
 from similarity.models.stored import StoredModel, can_be_stored
@@ -83,6 +84,15 @@ def test_more_trajectories_go_on_where_fewer_stopped(store: Store) -> None:
         expected = ToyModel().sample([few, more], law)
         assert [one.token_ids for one in first] == [one.token_ids for one in expected[0]]
         assert [one.token_ids for one in second] == [one.token_ids for one in expected[1]]
+
+
+def test_very_large_calls_are_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_module, "MOST_CONTINUATIONS", 3)
+    stored = StoredModel(ToyModel(), store)
+    large = [ScoreRequest(prefix=(1, 2), continuations=((3,), (4,), (5,), (6,)))]
+    expected = [row.tolist() for row in ToyModel().score(large, Law())[0]]
+    assert [row.tolist() for row in stored.score(large, Law())[0]] == expected
+    assert store.info().kinds == {}
 
 
 def test_no_prefix_is_taken_for_another(store: Store) -> None:

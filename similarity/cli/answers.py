@@ -1,0 +1,46 @@
+"""Where a command keeps what a model computes, so that nothing is computed twice."""
+
+from pathlib import Path
+
+import click
+
+from similarity.errors import TrajsimError
+from similarity.models.base import LanguageModel
+from similarity.storage.store import Store
+from similarity.storage.user_cache import cache_folder
+
+# Of a command's context: whether it may keep what the model computes.
+_CACHED = "trajsim.cached"
+TOY = "toy"
+
+cache_option = click.option(
+    "--cache/--no-cache",
+    "cached",
+    default=True,
+    show_default=True,
+    envvar="TRAJSIM_KEEP_ANSWERS",
+    show_envvar=True,
+    expose_value=False,
+    callback=lambda context, _option, value: context.meta.update({_CACHED: value}),
+    help="Keep what the model computes for the next time; see `trajsim cache`.",
+)
+
+
+def answers_path() -> Path:
+    """Return the file where this user's machine keeps what models have answered."""
+    return cache_folder("answers") / "answers.sqlite"
+
+
+def store_of(model: LanguageModel) -> Store | None:
+    """Return the store that the command being run may use, which is closed at its end."""
+    command = click.get_current_context()
+    # The toy model answers sooner than a disk does.
+    if not command.meta.get(_CACHED) or model.info.name == TOY:
+        return None
+    try:
+        store = Store(answers_path())
+    except TrajsimError as error:
+        click.echo(f"nothing is kept: {error}", err=True)
+        return None
+    command.call_on_close(store.close)
+    return store

@@ -1,0 +1,113 @@
+"""What is compared by tiles, and which pairs of it are kept."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from similarity.arrays import FloatArray
+from similarity.errors import InputError
+from similarity.scorer import Scorer
+from similarity.validation import check_integer, check_number
+
+# Texts on each side of a tile.
+TILE = 256
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All pairs of texts of two lists, or of one list among themselves, cut into tiles.
+
+    Parameters
+    ----------
+    rows
+        The texts of the rows.
+    columns
+        Those of the columns; None compares the rows among themselves.
+    size
+        Texts on each side of a tile.
+    """
+
+    rows: Sequence[str]
+    columns: Sequence[str] | None = None
+    size: int = TILE
+
+    def __post_init__(self) -> None:
+        check_integer("tile", self.size, at_least=1, at_most=65_536)
+        if not self.rows or not self.others:
+            raise InputError("a matrix needs at least one row and one column")
+
+    @property
+    def others(self) -> Sequence[str]:
+        """The texts of the columns."""
+        return self.rows if self.columns is None else self.columns
+
+    @property
+    def row_blocks(self) -> list[range]:
+        """The numbers of the rows, a tile's height each."""
+        return _blocks(len(self.rows), self.size)
+
+    @property
+    def column_blocks(self) -> list[range]:
+        """The numbers of the columns, a tile's width each."""
+        return _blocks(len(self.others), self.size)
+
+    @property
+    def cells(self) -> int:
+        """The number of pairs."""
+        return len(self.rows) * len(self.others)
+
+    def tiles(self) -> Iterator[tuple[range, range]]:
+        """Yield the rows and columns of each tile; of texts among themselves, of one half."""
+        for rows in self.row_blocks:
+            for columns in self.column_blocks:
+                if self.columns is not None or rows.start <= columns.start:
+                    yield rows, columns
+
+    def similarities(self, scorer: Scorer, rows: range, columns: range) -> FloatArray:
+        """Return one tile, shape "row column"."""
+        found = scorer.matrix([self.rows[i] for i in rows], [self.others[j] for j in columns])
+        return found.similarities
+
+    def header(self, scorer: Scorer) -> dict[str, Any]:
+        """Return what tells this matrix from another, as plain values."""
+        return {
+            "fingerprint": scorer.fingerprint.to_dict(),
+            "rows": _digest(self.rows),
+            "columns": None if self.columns is None else _digest(self.columns),
+            "tile": self.size,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which pairs are kept: those at or above a threshold, or the k nearest of each row.
+
+    Of texts among themselves none is paired with itself, and at or above a threshold each pair
+    is there once.
+    """
+
+    threshold: float | None = None
+    k: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.threshold is None) == (self.k is None):
+            raise InputError("give either a threshold or k, the number of nearest texts")
+        if self.threshold is not None:
+            check_number("threshold", self.threshold, at_least=0, at_most=1)
+        else:
+            check_integer("k", self.k, at_least=1, at_most=10_000)
+
+    def header(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {"threshold": self.threshold, "k": self.k}
+
+
+def _blocks(count: int, size: int) -> list[range]:
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _digest(texts: Sequence[str]) -> dict[str, Any]:
+    digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+    return {"texts": len(texts), "sha256": digest[:16]}

@@ -1,0 +1,218 @@
+"""Writes matrices and pairs tile by tile, in bounded memory; what was stopped goes on."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from similarity.errors import InputError
+from similarity.models.base import Advance, ignore_progress
+from similarity.scorer import Scorer
+from similarity.storage.files import replace_file
+from similarity.storage.journal import Journal
+from similarity.tiles.grid import Grid, Selection
+
+# Writes rows with equal columns to a path.
+WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
+
+
+def stream_matrix(
+    scorer: Scorer, grid: Grid, path: Path, advance: Advance = ignore_progress
+) -> None:
+    """Write all similarities to a .npy file, float32, shape "row column".
+
+    Takes the memory of one tile. What an earlier process did is not done again.
+
+    Parameters
+    ----------
+    advance
+        Called with the number of pairs that are done.
+
+    Raises
+    ------
+    InputError
+        If a text cannot be compared, the file cannot be written, or another process writes it.
+    ConfigError
+        If the file was begun with other texts or settings; the message says what differs.
+    """
+    shape = (len(grid.rows), len(grid.others))
+    with _work(path, grid.header(scorer) | {"kind": "matrix"}) as work:
+        target = work.folder / "matrix.npy"
+        if not target.exists():
+            replace_file(target, lambda new: _make_empty(new, shape))
+        matrix = np.lib.format.open_memmap(target, mode="r+")
+        for number, (rows, columns) in enumerate(grid.tiles()):
+            mirrored = grid.columns is None and rows != columns
+            if number not in work.done:
+                found = grid.similarities(scorer, rows, columns)
+                matrix[_slice(rows), _slice(columns)] = found
+                if mirrored:
+                    matrix[_slice(columns), _slice(rows)] = found.T
+                matrix.flush()
+                work.finish(number)
+            advance(len(rows) * len(columns) * (1 + mirrored))
+        del matrix
+        target.replace(path)
+
+
+def stream_pairs(
+    scorer: Scorer,
+    grid: Grid,
+    selection: Selection,
+    path: Path,
+    write: WriteRows,
+    *,
+    judge: Scorer | None = None,
+    advance: Advance = ignore_progress,
+) -> int:
+    """Write the pairs of a selection, row by row, and return their number.
+
+    Takes the memory of one tile and of the pairs of its rows. What an earlier process did is not
+    done again, but for the rows that it was at.
+
+    Parameters
+    ----------
+    write
+        Writes rows of equal columns to a path.
+    judge
+        Scores the selected pairs again: "similarity" is then its own, and "shortlisted" that of
+        the scorer. The k nearest are put in the judge's order.
+    advance
+        Called with the number of pairs that are done.
+
+    Raises
+    ------
+    InputError
+        If a text cannot be compared, the file cannot be written, or another process writes it.
+    ConfigError
+        If the file was begun with other texts or settings; the message says what differs.
+    """
+    header = grid.header(scorer) | {"kind": "pairs", "selection": selection.header()}
+    header["judge"] = None if judge is None else judge.fingerprint.to_dict()
+    with _work(path, header) as work:
+        blocks = grid.row_blocks
+        for number, rows in enumerate(blocks):
+            if number not in work.done:
+                lines = _judged(judge, grid, list(_selected(scorer, grid, selection, rows)))
+                work.write(number, "".join(f"{json.dumps(line)}\n" for line in lines))
+                work.finish(number)
+            advance(len(rows) * len(grid.others))
+        count = 0
+
+        def counted() -> Iterator[dict[str, Any]]:
+            nonlocal count
+            for number in range(len(blocks)):
+                for line in work.read(number):
+                    count += 1
+                    yield json.loads(line)
+
+        replace_file(path, lambda new: write(counted(), new))
+    return count
+
+
+def _selected(
+    scorer: Scorer, grid: Grid, selection: Selection, rows: range
+) -> Iterator[tuple[int, int, float]]:
+    """Yield row, column and similarity of the pairs of some rows that are kept."""
+    if selection.threshold is None:
+        yield from _nearest(scorer, grid, selection.k or 0, rows)
+        return
+    among = grid.columns is None
+    for columns in grid.column_blocks:
+        if among and columns.stop <= rows.start:
+            continue
+        found = grid.similarities(scorer, rows, columns)
+        for i, j in np.argwhere(found >= selection.threshold).tolist():
+            row, column = rows[i], columns[j]
+            if not among or row < column:
+                yield row, column, float(found[i, j])
+
+
+def _nearest(scorer: Scorer, grid: Grid, k: int, rows: range) -> Iterator[tuple[int, int, float]]:
+    best = np.empty((len(rows), 0))
+    numbers = np.empty((len(rows), 0), np.intp)
+    for columns in grid.column_blocks:
+        found = grid.similarities(scorer, rows, columns)
+        if grid.columns is None:
+            here = np.arange(columns.start, columns.stop)
+            found = np.where(np.arange(rows.start, rows.stop)[:, None] == here, -1.0, found)
+        best = np.concatenate([best, found], axis=1)
+        more = np.broadcast_to(np.arange(columns.start, columns.stop), found.shape)
+        numbers = np.concatenate([numbers, more], axis=1)
+        # Stable, so that of equal ones the first columns are kept.
+        order = np.argsort(-best, axis=1, kind="stable")[:, :k]
+        best = np.take_along_axis(best, order, axis=1)
+        numbers = np.take_along_axis(numbers, order, axis=1)
+    for row, similarities, columns_of in zip(rows, best, numbers, strict=True):
+        for similarity, column in zip(similarities, columns_of, strict=True):
+            if similarity >= 0:
+                yield row, int(column), float(similarity)
+
+
+def _judged(
+    judge: Scorer | None, grid: Grid, found: Sequence[tuple[int, int, float]]
+) -> Iterator[dict[str, Any]]:
+    lines: list[dict[str, Any]] = [
+        {"row": i, "column": j, "text1": grid.rows[i], "text2": grid.others[j], "similarity": value}
+        for i, j, value in found
+    ]
+    if judge is None:
+        yield from lines
+        return
+    scores = judge.score([(line["text1"], line["text2"]) for line in lines])
+    for line, score in zip(lines, scores, strict=True):
+        line["shortlisted"], line["similarity"] = line["similarity"], score.similarity
+    # The rows stay in order, and so do equals.
+    yield from sorted(lines, key=lambda line: (line["row"], -line["similarity"]))
+
+
+class _Work:
+    """The parts of a file that are done."""
+
+    def __init__(self, folder: Path, journal: Journal) -> None:
+        self.folder = folder
+        self._journal = journal
+        self.done = {entry["part"] for entry in journal.entries()}
+
+    def finish(self, number: int) -> None:
+        self._journal.append({"part": number})
+
+    def write(self, number: int, content: str) -> None:
+        part = self._part(number)
+        replace_file(part, lambda new: new.write_text(content, encoding="utf-8"))
+
+    def read(self, number: int) -> Iterator[str]:
+        with self._part(number).open(encoding="utf-8") as lines:
+            yield from lines
+
+    def _part(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.jsonl"
+
+
+@contextmanager
+def _work(path: Path, header: Mapping[str, Any]) -> Iterator[_Work]:
+    """Take up the parts of a file, or begin; they are deleted when all went well."""
+    folder = parts_folder(path)
+    try:
+        with Journal.open(folder / "journal.jsonl", header) as journal:
+            yield _Work(folder, journal)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def parts_folder(path: Path) -> Path:
+    """Return the folder where what is done of a file is kept until all is."""
+    return path.with_name(f"{path.name}.parts")
+
+
+def _slice(numbers: range) -> slice:
+    return slice(numbers.start, numbers.stop)
+
+
+def _make_empty(path: Path, shape: tuple[int, int]) -> None:
+    np.lib.format.open_memmap(path, mode="w+", dtype="<f4", shape=shape).flush()
