@@ -86,6 +86,11 @@ class Calibration:
         """Return the similarity in [0, 1] of a distance; five times it is on the scale of STS."""
         return float(np.interp(distance, self.distances, self.similarities))
 
+    def of_all(self, distances: FloatArray) -> FloatArray:
+        """Return the similarity of each distance, the same as `similarity` gives of it alone."""
+        found: FloatArray = np.interp(distances, self.distances, self.similarities)
+        return found
+
 
 def add_calibration(path: Path, calibration: Calibration) -> None:
     """Write it into a model's file, as JSON, beside those of the model's other settings.

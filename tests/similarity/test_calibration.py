@@ -46,6 +46,18 @@ def test_the_map_by_hand() -> None:
     assert [GOOD.similarity(d) for d in given] == pytest.approx([1, 0.75, 0.5, 0.3, 0.1, 0.1])
 
 
+def test_many_distances_have_the_similarities_that_they_have_alone() -> None:
+    drawn = np.random.default_rng(0).uniform(0, 3, (40, 50))
+    knots = np.sort(drawn[0]).tolist()
+    for calibration in (
+        GOOD,
+        replace(GOOD, distances=(0.0, *knots), similarities=tuple(np.linspace(1, 0, 51))),
+    ):
+        found = calibration.of_all(drawn)
+        alone = [[calibration.similarity(float(x)) for x in row] for row in drawn]
+        np.testing.assert_array_equal(found, alone)
+
+
 def test_it_is_for_one_model_and_setting() -> None:
     info = ToyModel().info
     assert GOOD.applies(info, CONFIG)
