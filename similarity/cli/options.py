@@ -257,8 +257,8 @@ def shortlist_and_judge(
         shortlist, plan = planned_scorer(model, by_vectors, vectors, store, progress)
         if not plan.by_vectors:
             raise ConfigError(
-                "--rerank takes its shortlist by meaning vectors, and there are none for this "
-                "model; fit some by trajsim fit and give --vectors, or leave --rerank out"
+                f"--rerank takes its shortlist by meaning vectors, and preset {plan.preset} does "
+                "not; give another preset, or leave --rerank out"
             )
         by_trajectories = ScoringRequest(preset=PAPER, config=config)
         judge, _ = planned_scorer(model, by_trajectories, None, store, progress)

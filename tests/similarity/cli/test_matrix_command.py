@@ -209,7 +209,7 @@ def test_vectors_make_a_shortlist_and_trajectories_judge_it(tmp_path: Path) -> N
         assert line["similarity"] == pytest.approx(by_trajectories[place], abs=1e-6)
         assert line["shortlisted"] == pytest.approx(by_vectors[place], abs=1e-6)
     assert [line["row"] for line in lines] == [0, 1, 2, 3]
-    refused = run(written(tmp_path, texts), *TOY, *options)
+    refused = run(written(tmp_path, texts), *model, "--preset", "paper", *options)
     assert refused.exit_code == 2
     assert "--rerank takes its shortlist by meaning vectors" in refused.stderr
 
