@@ -1,5 +1,6 @@
 """`trajsim serve`: settings from options and environment, then the server."""
 
+import gc
 import os
 import signal
 import socket
@@ -75,6 +76,10 @@ def serve(**options: str | None) -> None:
                 vectors = _in_a_thread(lambda: served_vectors(settings, model, progress))
             app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
             server = Server(app, settings, announce)
+            # What is loaded stays: the collector need not go through it again and again, which
+            # would hold up all requests for a third of a second each time.
+            gc.collect()
+            gc.freeze()
             server.run(sockets=[listening])
         finally:
             model.close()

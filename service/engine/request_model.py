@@ -159,6 +159,7 @@ class RequestModel(WrapperModel):
         """Score in calls that are shared with other requests; raises what `cancel` was given."""
         items, owners = [], []
         for owner, request in enumerate(requests):
+            self.check_cancelled()
             for part in _parts(request.continuations):
                 request_part = ScoreRequest(prefix=request.prefix, continuations=part)
                 keys = score_keys(request.prefix, part, law)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -124,7 +125,31 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 
 
 def _first_mistake(error: RequestValidationError) -> str:
-    """Name the place and the mistake; never repeat the value, which may be a user's text."""
-    first = error.errors()[0]
-    place = ".".join(str(part)[:40] for part in first["loc"])
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+    """Name the place and the mistake; never repeat the value, which may be a user's text.
+
+    Of a field that may be one of several things there is a mistake for each; the one that is
+    furthest inside is about what was given.
+    """
+    placed = [(_place(mistake, error.body), mistake) for mistake in error.errors()]
+    place, first = max(placed, key=lambda one: len(one[0]))
+    where = place[0] if place else "the body"
+    where += "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place[1:])
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _place(mistake: Mapping[str, Any], body: Any) -> list[Any]:
+    """Return the way to a mistake through the body, without the steps through its schema."""
+    place: list[Any] = []
+    value = body
+    source, *parts = mistake["loc"]
+    if source != "body":
+        return [source, *parts]
+    for part in parts:
+        if (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        ):
+            value = value[part]
+        elif mistake["type"] != "missing" or part is not parts[-1]:
+            continue
+        place.append(part[:40] if isinstance(part, str) else part)
+    return place

@@ -56,8 +56,8 @@ def test_small_requests_with_huge_answers_are_refused_before_any_work(
 
 def test_an_answer_of_vectors_is_bounded(open_client, folder):  # noqa: F811
     client = open_client(vectors=folder, max_answer_bytes=3_000)
-    assert post(client, "/v1/embeddings", input=["a"] * 10).status_code == 200
-    assert post(client, "/v1/embeddings", input=["a"] * 100).status_code == 413
+    assert post(client, "/v1/embeddings", input=["a"] * 10, dimensions=8).status_code == 200
+    assert post(client, "/v1/embeddings", input=["a"] * 100, dimensions=8).status_code == 413
 
 
 def test_what_repeats_is_computed_once_and_answered_as_often_as_it_stands_there(open_client):

@@ -118,3 +118,34 @@ def test_no_answer_repeats_the_text_of_a_user(client):
         answer = client.post("/v1/similarity", json=body)
         assert answer.status_code == 422
         assert secret not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/v1/similarity", {"pairs": [["a", "b"], ["c", " "]]}, "pairs[1][1]: a text is empty"),
+        ("/v1/similarity", {"source": "a", "targets": ["b", 7]}, "targets[1]: Input should be"),
+        ("/v1/similarity", {"rows": ["a", ""]}, "rows[1]: a text is empty"),
+        ("/v1/similarity", {"source": "a"}, "targets: Field required"),
+        ("/v1/similarity", {"pairs": [["a", "b"]], "nonsense": 1}, "nonsense: Extra inputs"),
+        ("/v1/similarity", {"pairs": [["a", "b"]], "top_p": 0}, "top_p: Input should be"),
+        ("/v1/similarity", [], "the body: Input should be"),
+        ("/v1/embeddings", {"input": ["a", "b", ""]}, "input[2]: a text is empty"),
+        ("/score", {"text_1": "a", "text_2": ["b", "\0"]}, "text_2[1]: a text has a NUL"),
+        ("/rerank", {"query": "a", "documents": ["b", ""]}, "documents[1]: a text is empty"),
+        ("/rerank", {"query": "a", "documents": [{"title": "b"}]}, "documents[0] has none of"),
+        ("/rerank", {"query": "a", "documents": [{"text": ""}]}, "documents[0]: a text is empty"),
+        (
+            "/similarity",
+            {"inputs": {"source_sentence": "a", "sentences": ["b", ""]}},
+            "inputs.sentences[1]: a text is empty",
+        ),
+        ("/v1/likelihoods", {"texts": ["a"], "continuations": ["b", [-1]]}, "continuations[1][0]"),
+    ],
+)
+def test_a_mistake_is_named_as_the_user_wrote_it(client, path, body, message):
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    said = answer.json()["error"]["message"]
+    assert said.startswith(message), said
+    assert "function-after" not in said

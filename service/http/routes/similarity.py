@@ -51,8 +51,8 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
         check_cells(len(body.rows) * len(columns), call.settings)
         if not (body.explain or body.interval):
             return await _matrix(body, columns, call)
+    check_answer(body.count() * _result_bytes(body), call.settings)
     pairs = body.text_pairs()
-    check_answer(len(pairs) * _result_bytes(body), call.settings)
     distinct = list(dict.fromkeys(pairs))
     plan = await call.plan(distinct, body.scoring())
     (cells, fingerprint, found), usage = await call.run(

@@ -1,15 +1,12 @@
 """Cohere's rerank requests and answers, which are Jina's and vLLM's too."""
 
+from typing import Any
+
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import IgnoredModel, Lenient, Text
+from service.http.schemas.fields import IgnoredModel, Lenient, Text, checked_text
 from service.http.schemas.usage import OpenAIUsage
-
-
-class Document(Lenient):
-    """A document as an object, of which the text is read."""
-
-    text: Text
+from similarity.errors import InputError
 
 
 class RerankRequest(Lenient):
@@ -29,18 +26,50 @@ class RerankRequest(Lenient):
 
     model: IgnoredModel = None
     query: Text
-    documents: list[Text | Document] = Field(min_length=1)
+    documents: list[Text | dict[str, Any]] = Field(
+        min_length=1,
+        description="Texts, or objects whose `text` is read, or the fields in `rank_fields`.",
+    )
+    rank_fields: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Fields of documents that are objects; joined as lines `name: value`.",
+    )
     top_n: int | None = Field(
         default=None, ge=0, description="How many to return; 0 or none for all."
     )
+    top_k: int | None = Field(default=None, ge=0, description="As top_n, under Voyage's name.")
     return_documents: bool | None = Field(
         default=None,
         description="Whether results repeat their document; on /v2 the default is not to.",
     )
 
     def texts(self) -> list[str]:
-        """Return the documents' texts, in order."""
-        return [d if isinstance(d, str) else d.text for d in self.documents]
+        """Return the documents' texts, in order.
+
+        Raises
+        ------
+        InputError
+            If a document has no text, or not the fields to rank by; it names the document.
+        """
+        return [self._text(i, d) for i, d in enumerate(self.documents)]
+
+    def limit(self) -> int | None:
+        """Return how many results to give; None for all."""
+        return self.top_n or self.top_k or None
+
+    def _text(self, index: int, document: str | dict[str, Any]) -> str:
+        if isinstance(document, str):
+            return document
+        fields = self.rank_fields or ["text"]
+        given = [(name, document[name]) for name in fields if document.get(name) is not None]
+        if not given:
+            raise InputError(
+                f"documents[{index}] has none of the fields {', '.join(fields)}; give a text, "
+                "an object with text, or rank_fields with the names of its fields"
+            )
+        lines = [str(value) if name == "text" else f"{name}: {value}" for name, value in given]
+        return checked_text("\n".join(lines), f"documents[{index}]")
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the query with each document."""
@@ -48,9 +77,11 @@ class RerankRequest(Lenient):
 
 
 class ReturnedDocument(Lenient):
-    """A document as it is returned."""
+    """A document as it is returned: one that was a text as an object with it."""
 
-    text: str
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    text: str | None = None
 
 
 class RerankItem(Lenient):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from similarity.calibration import Scale
+from similarity.errors import InputError
 from similarity.estimators.table import ESTIMATORS
 
 # Characters that show nothing: controls, white space, joiners, the byte order mark.
@@ -20,6 +21,20 @@ def _check_text(text: str) -> str:
     if not _VISIBLE.search(text):
         raise ValueError("a text is empty or only white space; give at least one character")
     return text
+
+
+def checked_text(text: str, name: str) -> str:
+    """Return a text that was put together from what a request has.
+
+    Raises
+    ------
+    InputError
+        If it is none; the message begins with the name.
+    """
+    try:
+        return _check_text(text)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 Text = Annotated[

@@ -73,6 +73,10 @@ class PairsRequest(ComparisonSettings):
         """Return the pairs to compare, in order."""
         return self.pairs
 
+    def count(self) -> int:
+        """Return how many pairs there are."""
+        return len(self.pairs)
+
 
 class OneToManyRequest(ComparisonSettings):
     """One text and those that it is compared with."""
@@ -85,6 +89,10 @@ class OneToManyRequest(ComparisonSettings):
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to compare, in order."""
         return [(self.source, target) for target in self.targets]
+
+    def count(self) -> int:
+        """Return how many pairs there are."""
+        return len(self.targets)
 
 
 class MatrixRequest(ComparisonSettings):
@@ -101,19 +109,23 @@ class MatrixRequest(ComparisonSettings):
         """Return the cells' pairs, row by row."""
         return [(row, column) for row in self.rows for column in self.columns or self.rows]
 
+    def count(self) -> int:
+        """Return how many cells there are."""
+        return len(self.rows) * len(self.columns or self.rows)
+
 
 def _form_of(content: object) -> str:
     """Tell the three forms apart by the field that only one has."""
     given = content if isinstance(content, dict) else {}
     if "source" in given or "targets" in given:
-        return "source"
-    return "rows" if "rows" in given or "columns" in given else "pairs"
+        return "(source)"
+    return "(rows)" if "rows" in given or "columns" in given else "(pairs)"
 
 
 SimilarityRequest = Annotated[
-    Annotated[PairsRequest, Tag("pairs")]
-    | Annotated[OneToManyRequest, Tag("source")]
-    | Annotated[MatrixRequest, Tag("rows")],
+    Annotated[PairsRequest, Tag("(pairs)")]
+    | Annotated[OneToManyRequest, Tag("(source)")]
+    | Annotated[MatrixRequest, Tag("(rows)")],
     Discriminator(_form_of),
 ]
 

@@ -58,11 +58,11 @@ class TextsRequest(Lenient):
 
 def _form(content: object) -> str:
     given = content if isinstance(content, dict) else {}
-    return "texts" if "text_1" in given or "text_2" in given else "queries"
+    return "(texts)" if "text_1" in given or "text_2" in given else "(queries)"
 
 
 ScoreRequest = Annotated[
-    Annotated[QueriesRequest, Tag("queries")] | Annotated[TextsRequest, Tag("texts")],
+    Annotated[QueriesRequest, Tag("(queries)")] | Annotated[TextsRequest, Tag("(texts)")],
     Discriminator(_form),
 ]
 
