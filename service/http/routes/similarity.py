@@ -48,11 +48,13 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     """Return similarity and distance of pairs, of one text with many, or of rows with columns."""
     if isinstance(body, MatrixRequest):
         columns = body.columns or body.rows
-        check_cells(len(body.rows) * len(columns), call.settings)
+        count = len(body.rows) * len(columns)
+        check_cells(count, call.settings)
+        check_answer(count * _result_bytes(body), call.settings)
         if not (body.explain or body.interval):
             return await _matrix(body, columns, call)
-    check_answer(body.count() * _result_bytes(body), call.settings)
     pairs = body.text_pairs()
+    check_answer(len(pairs) * _result_bytes(body), call.settings)
     distinct = list(dict.fromkeys(pairs))
     plan = await call.plan(distinct, body.scoring())
     (cells, fingerprint, found), usage = await call.run(

@@ -73,10 +73,6 @@ class PairsRequest(ComparisonSettings):
         """Return the pairs to compare, in order."""
         return self.pairs
 
-    def count(self) -> int:
-        """Return how many pairs there are."""
-        return len(self.pairs)
-
 
 class OneToManyRequest(ComparisonSettings):
     """One text and those that it is compared with."""
@@ -89,10 +85,6 @@ class OneToManyRequest(ComparisonSettings):
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to compare, in order."""
         return [(self.source, target) for target in self.targets]
-
-    def count(self) -> int:
-        """Return how many pairs there are."""
-        return len(self.targets)
 
 
 class MatrixRequest(ComparisonSettings):
@@ -108,10 +100,6 @@ class MatrixRequest(ComparisonSettings):
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the cells' pairs, row by row."""
         return [(row, column) for row in self.rows for column in self.columns or self.rows]
-
-    def count(self) -> int:
-        """Return how many cells there are."""
-        return len(self.rows) * len(self.columns or self.rows)
 
 
 def _form_of(content: object) -> str:
