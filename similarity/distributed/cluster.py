@@ -80,7 +80,7 @@ def load_ray() -> ModuleType:
         optional_module("ray.data", "more than one machine needs")
     except MissingDependencyError as error:
         raise MissingDependencyError(
-            "--ray needs Ray, on this machine and on every other: pip install 'trajsim[ray]'"
+            "--ray needs Ray, on this machine and on every other: pip install 'ray[data]' pyarrow"
         ) from error
     return optional_module("ray", "more than one machine needs")
 

@@ -29,7 +29,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """Give a cluster of two machines of one CPU each."""
-    utils = pytest.importorskip("ray.cluster_utils", reason="needs pip install 'trajsim[ray]'")
+    utils = pytest.importorskip("ray.cluster_utils", reason="needs ray[data] and pyarrow")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)

@@ -41,7 +41,7 @@ def _without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setitem(sys.modules, "ray.data", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'trajsim\[ray\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'ray\[data\]' pyarrow"):
         connect(Cluster(address="auto"))
 
 
