@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     max_answer_bytes: int = Field(
         64 * MEBIBYTE, ge=1, description="Bytes of an answer, about, estimated before any work."
     )
+    max_inputs: int = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
     max_characters: int = Field(20_000, ge=1, description="Characters of one text, at most.")
     max_trajectories: int = Field(
         100, ge=1, le=MAX_TRAJECTORIES, description="Continuations a request may ask of a text."

@@ -92,8 +92,13 @@ def check_scoring(
     check_tokens(len(texts) * tokens, settings)
 
 
-def check_texts(texts: Iterable[str], settings: Settings) -> None:
+def check_texts(texts: Iterable[str], settings: Settings, most: int | None = None) -> None:
     """Refuse too many or too long texts.
+
+    Parameters
+    ----------
+    most
+        Texts that are allowed; None is for `max_texts`.
 
     Raises
     ------
@@ -101,7 +106,7 @@ def check_texts(texts: Iterable[str], settings: Settings) -> None:
         Saying what is too much, and how much is allowed.
     """
     lengths = [len(text) for text in texts]
-    refuse_above(len(lengths), settings.max_texts, "different texts")
+    refuse_above(len(lengths), settings.max_texts if most is None else most, "different texts")
     refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
 
 

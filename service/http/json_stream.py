@@ -32,7 +32,16 @@ class JsonArray:
 
 def json_answer(content: Mapping[str, Any]) -> Response:
     """Return an object as an answer; a value that is a JsonArray is streamed if it is large."""
-    chunks = _chunks(_parts(content))
+    return _streamed(_parts(content))
+
+
+def json_list(items: JsonArray) -> Response:
+    """Return an array as an answer, streamed if it is large."""
+    return _streamed(items.parts())
+
+
+def _streamed(parts: Iterator[bytes]) -> Response:
+    chunks = _chunks(parts)
     first, second = next(chunks), next(chunks, None)
     if second is None:
         return Response(first, media_type=JSON)

@@ -178,3 +178,18 @@ def test_lists_that_do_not_match_are_refused(client, body):
     answer = client.post("/score", json=body)
     assert answer.status_code == 422
     assert "as many in both" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("names", [("queries", "items"), ("data_1", "data_2")])
+def test_other_names_of_vllms_score(client, names):
+    values = ("a b", ["c d", "a b"])
+    usual = client.post("/score", json={"text_1": values[0], "text_2": values[1]}).json()
+    other = client.post("/score", json=dict(zip(names, values, strict=True))).json()
+    assert other["data"] == usual["data"]
+
+
+def test_documents_as_objects_with_rank_fields_and_voyages_top_k(client):
+    documents = [{"title": "a b", "year": 7}, {"title": "zz", "other": 1}]
+    body = {"query": "title: a b", "documents": documents, "rank_fields": ["title"], "top_k": 1}
+    (first,) = client.post("/v1/rerank", json=body).json()["results"]
+    assert first == {"index": 0, "relevance_score": 1.0, "document": documents[0]}

@@ -91,12 +91,15 @@ def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vector
     [
         ({"input": []}, 422, "invalid_request"),
         ({"input": " "}, 422, "invalid_request"),
-        ({"input": [1212, 318]}, 422, "invalid_request"),
+        ({"input": [1212, 318]}, 422, "invalid_text"),
+        ({"input": [[65, 66], []]}, 422, "invalid_request"),
+        ({"input": [[65, 66], [32]]}, 422, "invalid_text"),
+        ({"input": ["a", 65]}, 422, "invalid_request"),
         ({"input": "a", "encoding_format": "int8"}, 422, "invalid_request"),
         ({"input": "a", "dimensions": 0}, 422, "invalid_request"),
         ({"input": "a", "dimensions": 193}, 422, "invalid_setting"),
         ({"input": "a" * 5000}, 422, "text_too_long"),
-        ({"input": [str(i) for i in range(600)]}, 413, "request_too_large"),
+        ({"input": [str(i) for i in range(2_049)]}, 413, "request_too_large"),
     ],
 )
 def test_what_cannot_be_answered(open_client, folder, body, status, code):
@@ -114,3 +117,30 @@ def test_a_model_without_vectors_says_so(open_client):
     error = answer.json()["error"]
     assert error["code"] == "unsupported"
     assert "gives no meaning vectors" in error["message"]
+
+
+def test_token_ids_are_the_text_that_they_stand_for(open_client, folder):
+    client = open_client(vectors=folder)
+    texts = client.post("/v1/embeddings", json={"input": TEXTS[1:], "encoding_format": None})
+    ids = [list(ToyModel().encode(text)) for text in TEXTS[1:]]
+    tokens = client.post("/v1/embeddings", json={"input": ids})
+    assert tokens.json()["data"] == texts.json()["data"]
+    one = client.post("/v1/embeddings", json={"input": ids[0]})
+    assert one.json()["data"] == texts.json()["data"][:1]
+
+
+def test_two_thousand_inputs(open_client, folder):
+    client = open_client(vectors=folder)
+    body = {"input": [f"{i % 40}" for i in range(2_048)], "dimensions": 2}
+    assert len(client.post("/v1/embeddings", json=body).json()["data"]) == 2_048
+
+
+def test_text_embeddings_inference(open_client, folder):
+    client = open_client(vectors=folder)
+    openai = client.post("/v1/embeddings", json={"input": TEXTS}).json()
+    rows = client.post("/embed", json={"inputs": TEXTS, "truncate": True, "normalize": True})
+    assert rows.json() == [item["embedding"] for item in openai["data"]]
+    one = client.post("/embed", json={"inputs": TEXTS[0]})
+    assert one.json() == rows.json()[:1]
+    info = client.get("/info").json()
+    assert (info["model_id"], info["max_client_batch_size"]) == ("toy", 2_048)

@@ -119,3 +119,10 @@ def test_models(client):
     card = client.get("/v1/models").json()["data"][0]
     assert card["id"] == "toy"
     assert card["limits"]["trajectories"] == 100
+
+
+def test_a_model_by_its_name(client):
+    assert client.get("/v1/models/toy").json() == client.get("/v1/models").json()["data"][0]
+    other = client.get("/v1/models/other/model")
+    assert other.status_code == 404
+    assert "toy" in other.json()["error"]["message"]

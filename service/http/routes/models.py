@@ -1,8 +1,9 @@
 """The route /v1/models."""
 
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 
-from service.http.call import CallOf
+from service.http.call import Call, CallOf
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.models import ModelCard, ModelList
 from similarity.scorers import default_preset, possible_presets
@@ -12,6 +13,7 @@ LIMITS = (
     "body_bytes",
     "items",
     "texts",
+    "inputs",
     "characters",
     "cells",
     "trajectories",
@@ -26,9 +28,21 @@ router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
 @router.get("/models", summary="The model that is served")
 async def models(call: CallOf) -> ModelList:
     """Return the model's name, revision and context, and what a request may ask for."""
+    return ModelList(data=[_card(call)])
+
+
+@router.get("/models/{name:path}", summary="The model of this name")
+async def model(name: str, call: CallOf) -> ModelCard:
+    """Return what /v1/models says of the model, if it is the one that is served."""
+    if name != call.model:
+        raise HTTPException(404, f"the model that is served is {call.model}; see /v1/models")
+    return _card(call)
+
+
+def _card(call: Call) -> ModelCard:
     info, settings = call.engine.model.info, call.settings
     groups = call.engine.groups
-    card = ModelCard(
+    return ModelCard(
         id=info.name,
         created=call.engine.loaded_at,
         revision=info.revision,
@@ -38,4 +52,3 @@ async def models(call: CallOf) -> ModelList:
         presets=possible_presets(groups),
         limits={name: getattr(settings, f"max_{name}") for name in LIMITS},
     )
-    return ModelList(data=[card])

@@ -1,11 +1,9 @@
 """OpenAI's embeddings route, so that its clients need only a new URL."""
 
-import base64
-
 from fastapi import APIRouter, Response
 
-from service.engine.limits import check_answer, check_texts
 from service.http.call import CallOf
+from service.http.embedding import as_base64, as_numbers, embed
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer
 from service.http.schemas.errors import ERRORS, error_answer
@@ -14,11 +12,6 @@ from service.http.schemas.openai import (
     EmbeddingsResponse,
     EmbeddingsUsage,
 )
-from similarity.arrays import Rows
-
-# Bytes of an embedding in an answer, about, besides its numbers; and of each number.
-ITEM_BYTES = 60
-NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3}
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
@@ -31,15 +24,9 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 )
 async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order; their cosines are similarities."""
-    texts = body.texts()
-    vectors = call.engine.vectors
-    check_texts(dict.fromkeys(texts), call.settings)
-    if vectors is not None:
-        width = vectors.check_dimensions(body.dimensions)
-        size = len(texts) * (ITEM_BYTES + NUMBER_BYTES[body.encoding_format] * width)
-        check_answer(size, call.settings)
-    rows, usage = await call.run(lambda model: model.embed(texts, body.dimensions))
-    encode = _as_base64 if body.encoding_format == "base64" else _as_numbers
+    encoding = body.encoding_format or "float"
+    rows, usage = await embed(body.inputs(), call, body.dimensions, encoding)
+    encode = as_base64 if encoding == "base64" else as_numbers
     tokens = usage.scored_tokens
     return json_answer(
         {
@@ -53,12 +40,3 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
 
 def _item(index: int, embedding: bytes) -> bytes:
     return b'{"object":"embedding","index":%d,"embedding":%s}' % (index, embedding)
-
-
-def _as_base64(row: Rows) -> bytes:
-    return b'"' + base64.b64encode(row.astype("<f4").tobytes()) + b'"'
-
-
-def _as_numbers(row: Rows) -> bytes:
-    """Return the numbers with nine digits, which are enough to have each float32 back."""
-    return b"[" + b",".join(b"%.9g" % number for number in row.tolist()) + b"]"

@@ -1,11 +1,20 @@
 """Text-embeddings-inference's route, so that its clients need only a new URL."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from service.http.call import CallOf
+from service.http.embedding import as_numbers, embed
 from service.http.json_body import JsonRoute
-from service.http.schemas.errors import ERRORS
-from service.http.schemas.tei import SentenceSimilarityRequest
+from service.http.json_stream import JsonArray, json_list
+from service.http.schemas.errors import ERRORS, error_answer
+from service.http.schemas.tei import (
+    EmbeddingType,
+    EmbedRequest,
+    InfoResponse,
+    ModelType,
+    SentenceSimilarityRequest,
+)
+from similarity.version import __version__
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
@@ -15,3 +24,33 @@ async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> 
     """Return the similarity of each sentence to the source sentence, in order."""
     scores, _ = await call.score(body.text_pairs())
     return [score.similarity for score in scores]
+
+
+@router.post(
+    "/embed",
+    summary="As text-embeddings-inference",
+    response_model=list[list[float]],
+    responses={501: error_answer("The model is served without meaning vectors.")},
+)
+async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
+    """Return the meaning vector of each text, in order."""
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    rows, _ = await embed(texts, call, body.dimensions)
+    return json_list(JsonArray(as_numbers(row) for row in rows))
+
+
+@router.get("/info", summary="As text-embeddings-inference")
+async def info(call: CallOf) -> InfoResponse:
+    """Return the model and the limits of a request."""
+    served, settings = call.engine.model.info, call.settings
+    return InfoResponse(
+        model_id=served.name,
+        model_sha=served.revision,
+        model_dtype=served.dtype,
+        model_type=ModelType(embedding=EmbeddingType(pooling="trajectories")),
+        max_concurrent_requests=settings.max_active + settings.max_queued,
+        max_input_length=served.context_length,
+        max_batch_tokens=settings.batch_tokens,
+        max_client_batch_size=settings.max_inputs,
+        version=__version__,
+    )

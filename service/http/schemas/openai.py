@@ -1,14 +1,16 @@
 """OpenAI's embeddings requests and answers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany
+from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, TokenId
+
+TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 
 
 class EmbeddingsRequest(Lenient):
-    """OpenAI's embeddings request; token ids are not taken."""
+    """OpenAI's embeddings request."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -22,10 +24,12 @@ class EmbeddingsRequest(Lenient):
         }
     )
 
-    input: OneOrMany
+    input: OneOrMany | TokenIdList | Annotated[list[TokenIdList], Field(min_length=1)] = Field(
+        description="A text, or token ids of the model that is served; or a list of either."
+    )
     model: IgnoredModel = None
-    encoding_format: Literal["float", "base64"] = Field(
-        "float", description="Numbers, or the base64 of little-endian float32."
+    encoding_format: Literal["float", "base64"] | None = Field(
+        "float", description="Numbers, or the base64 of little-endian float32; null for numbers."
     )
     dimensions: int | None = Field(
         default=None,
@@ -33,9 +37,13 @@ class EmbeddingsRequest(Lenient):
         description="Keep the first coordinates, at most as many as the vectors have.",
     )
 
-    def texts(self) -> list[str]:
-        """Return the texts, in order."""
-        return [self.input] if isinstance(self.input, str) else self.input
+    def inputs(self) -> list[str | list[int]]:
+        """Return the texts, or the token ids of each, in order."""
+        if isinstance(self.input, str):
+            return [self.input]
+        given: list[str | int | list[int]] = list(self.input)
+        ids = [one for one in given if isinstance(one, int)]
+        return [ids] if ids else [one for one in given if not isinstance(one, int)]
 
 
 class EmbeddingItem(Lenient):

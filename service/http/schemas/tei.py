@@ -4,7 +4,50 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import Lenient, Text
+from service.http.schemas.fields import Lenient, OneOrMany, Text
+
+
+class EmbedRequest(Lenient):
+    """Text-embeddings-inference's request for vectors."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"inputs": ["What is Deep Learning?"]}]}
+    )
+
+    inputs: OneOrMany
+    normalize: bool | None = Field(
+        default=None, description="Taken and left alone: vectors have length 1."
+    )
+    truncate: bool | None = Field(
+        default=None, description="A text that is too long is refused, not cut."
+    )
+    dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
+
+
+class EmbeddingType(Lenient):
+    """How vectors are made of a text's tokens."""
+
+    pooling: str
+
+
+class ModelType(Lenient):
+    """What the model is for."""
+
+    embedding: EmbeddingType
+
+
+class InfoResponse(Lenient):
+    """Text-embeddings-inference's description of itself, as its clients read it."""
+
+    model_id: str
+    model_sha: str
+    model_dtype: str
+    model_type: ModelType
+    max_concurrent_requests: int
+    max_input_length: int
+    max_batch_tokens: int
+    max_client_batch_size: int
+    version: str
 
 
 class SentencesInput(Lenient):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import AliasChoices, ConfigDict, Discriminator, Field, Tag
 
 from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany
 from service.http.schemas.usage import OpenAIUsage
@@ -25,7 +25,7 @@ class QueriesRequest(Lenient):
 
     model: IgnoredModel = None
     queries: OneOrMany
-    documents: OneOrMany
+    documents: OneOrMany = Field(validation_alias=AliasChoices("documents", "items"))
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to score: one query with each document, or each with its own.
@@ -42,8 +42,8 @@ class TextsRequest(Lenient):
     """vLLM's score request, as it was."""
 
     model: IgnoredModel = None
-    text_1: OneOrMany
-    text_2: OneOrMany
+    text_1: OneOrMany = Field(validation_alias=AliasChoices("text_1", "data_1"))
+    text_2: OneOrMany = Field(validation_alias=AliasChoices("text_2", "data_2"))
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to score: one text with each, or each with its own.
@@ -56,9 +56,12 @@ class TextsRequest(Lenient):
         return zipped(self.text_1, self.text_2, ("text_1", "text_2"))
 
 
+_OF_TEXTS = {"text_1", "text_2", "data_1", "data_2"}
+
+
 def _form(content: object) -> str:
     given = content if isinstance(content, dict) else {}
-    return "(texts)" if "text_1" in given or "text_2" in given else "(queries)"
+    return "(texts)" if _OF_TEXTS & given.keys() else "(queries)"
 
 
 ScoreRequest = Annotated[

@@ -1,0 +1,67 @@
+"""Meaning vectors for the dialects that give them: bounded, computed, and written as JSON."""
+
+import base64
+from collections.abc import Sequence
+
+from service.engine.limits import check_answer, check_texts
+from service.engine.request_model import RequestModel, Usage
+from service.http.call import Call
+from service.http.schemas.fields import checked_text
+from similarity.arrays import Rows
+from similarity.errors import InputError
+
+# Bytes of an embedding in an answer, about, besides its numbers; and of each number.
+ITEM_BYTES = 60
+NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3}
+
+# A text, or token ids of the model that is served.
+Input = str | Sequence[int]
+
+
+async def embed(
+    inputs: Sequence[Input], call: Call, dimensions: int | None = None, encoding: str = "float"
+) -> tuple[Rows, Usage]:
+    """Return the vectors of texts, shape "text width", once their cost is found allowed.
+
+    Raises
+    ------
+    RequestTooLargeError, ConfigError, UnsupportedError
+        If it is not allowed, or there are no vectors.
+    InputError
+        If a text is none, or is too long, or token ids are not of the model.
+    """
+    vectors = call.engine.vectors
+    texts = [one for one in inputs if isinstance(one, str)]
+    check_texts(dict.fromkeys(texts), call.settings, call.settings.max_inputs)
+    if vectors is not None:
+        width = vectors.check_dimensions(dimensions)
+        size = len(inputs) * (ITEM_BYTES + NUMBER_BYTES[encoding] * width)
+        check_answer(size, call.settings)
+    return await call.run(lambda model: model.embed(_texts(inputs, model), dimensions))
+
+
+def as_base64(row: Rows) -> bytes:
+    """Return a vector as a JSON string: the base64 of little-endian float32."""
+    return b'"' + base64.b64encode(row.astype("<f4").tobytes()) + b'"'
+
+
+def as_numbers(row: Rows) -> bytes:
+    """Return a vector as a JSON array, of nine digits: enough to have each float32 back."""
+    return b"[" + b",".join(b"%.9g" % number for number in row.tolist()) + b"]"
+
+
+def _texts(inputs: Sequence[Input], model: RequestModel) -> list[str]:
+    return [
+        one if isinstance(one, str) else _decoded(one, f"input[{i}]", model)
+        for i, one in enumerate(inputs)
+    ]
+
+
+def _decoded(ids: Sequence[int], name: str, model: RequestModel) -> str:
+    size = model.vocab_size
+    if size is not None and max(ids) >= size:
+        raise InputError(
+            f"{name} has token id {max(ids)}, and this model's are below {size}; send texts, or "
+            "ids of its own tokenizer"
+        )
+    return checked_text(model.decode(tuple(ids)), name)
