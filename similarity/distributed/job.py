@@ -17,7 +17,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.models.base import Advance
 from similarity.models.loader import LoadOptions
 from similarity.tabular.formats import READ_FORMATS, format_of
-from similarity.tabular.records import SHOWN_BYTES, Record, read_records
+from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header
 
 PARTITION_ROWS = 1024
@@ -129,13 +129,9 @@ def records(ray: Any, job: Job) -> Iterator[Record]:
         If it cannot be read.
     """
     _quieten(ray)
-    read = _table_record if job.read_as == "parquet" else _split_record
-    number = 0
     try:
         for batch in _dataset(ray, job).iter_batches(batch_size=job.rows, batch_format="pyarrow"):
-            for row in batch.to_pylist():
-                number += 1
-                yield read(number, row)
+            yield from map(_split_record, batch.to_pylist())
     except (OSError, ray.exceptions.RayTaskError, ValueError) as error:
         cause = getattr(error, "cause", error)
         said = next(
@@ -145,13 +141,13 @@ def records(ray: Any, job: Job) -> Iterator[Record]:
 
 
 def _dataset(ray: Any, job: Job) -> Any:
-    """Return the dataset of an input; reading it takes no worker's place."""
-    free = {"num_cpus": 0}
-    place = absolute(job.input)
-    if job.read_as == "parquet":
-        return ray.data.read_parquet(place, columns=list(job.columns) or None, **free)
-    files = ray.data.read_binary_files(place, **free)
-    return files.flat_map(_Splitter(job.read_as, job.columns), **free)
+    """Return the dataset of an input; reading it takes no worker's place.
+
+    Files of all formats are read whole: Ray Data's own reader of Parquet waits for a free CPU, and
+    there is none where the workers have them all.
+    """
+    files = ray.data.read_binary_files(absolute(job.input), num_cpus=0)
+    return files.flat_map(_Splitter(job.read_as, job.columns), num_cpus=0)
 
 
 @dataclass(frozen=True)
@@ -166,7 +162,7 @@ class _Splitter:
         return [
             {
                 "number": record.number,
-                "value": json.dumps(record.value),
+                "value": json.dumps(record.value, default=str),
                 "shown": record.shown,
                 "error": None if record.error is None else str(record.error),
             }
@@ -174,12 +170,7 @@ class _Splitter:
         ]
 
 
-def _table_record(number: int, row: dict[str, Any]) -> Record:
-    shown = json.dumps(row, default=str, ensure_ascii=False)
-    return Record(number, row, shown[:SHOWN_BYTES])
-
-
-def _split_record(_number: int, row: dict[str, Any]) -> Record:
+def _split_record(row: dict[str, Any]) -> Record:
     error = None if row["error"] is None else InputError(row["error"])
     return Record(row["number"], json.loads(row["value"]), row["shown"], error)
 

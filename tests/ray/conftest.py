@@ -17,6 +17,8 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": str(ROOT),
     "RAY_USAGE_STATS_ENABLED": "0",
+    # By default workers give way to all else on a machine; here they are what is waited for.
+    "RAY_worker_niceness": "0",
     # Machines of this size are always nearly full; a worker is lost here only where it is killed.
     "RAY_memory_monitor_refresh_ms": "0",
 }

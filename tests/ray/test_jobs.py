@@ -68,7 +68,7 @@ def start(pairs: Path, address: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 200
+    until = time.monotonic() + 400
     while not list((pairs.parent / "out").glob("part-*")):
         assert job.poll() is None, job.stderr and job.stderr.read()
         assert time.monotonic() < until
