@@ -9,11 +9,9 @@ import numpy as np
 
 from similarity.calibration import find_calibration, similarity_map
 from similarity.config import ComparisonConfig
-from similarity.distances import DISTANCES
 from similarity.fingerprint import Fingerprint
 from similarity.law import Law
 from similarity.models.base import Continuation, LanguageModel
-from similarity.order import entailment_margin
 from similarity.results import Comparison, SimilarityMatrix, Trajectory, TrajectoryExplanation
 from similarity.sampled_texts import Measured, SampledTexts, sample_texts
 from similarity.scorer import Pair, Progress, Scorer, no_progress
@@ -120,21 +118,11 @@ class TrajectoryScorer(Scorer):
             texts=pair,
             distance=distance,
             similarity=_similarity_of(fingerprint)(distance),
-            entailment=self._entailment(measured, swapped),
             rows=shown.rows,
             log_likelihoods=shown.log_likelihoods,
             describe=lambda: tuple(self._describe(source, c) for source, c in sampled),
             fingerprint=fingerprint,
         )
-
-    def _entailment(self, measured: Measured, swapped: bool) -> float | None:
-        """Return how far the first text entails the second, where the distance has a meet."""
-        if self._config.distance not in DISTANCES:
-            return None
-        metric = self._config.estimator.distance
-        first, second = measured.log_likelihoods
-        margin = entailment_margin(first, second, metric)
-        return -margin if swapped else margin
 
     def _describe(self, source: int, sampled: Continuation) -> Trajectory:
         return Trajectory(

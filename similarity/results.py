@@ -92,10 +92,6 @@ class Comparison(Score):
 
     Parameters
     ----------
-    entailment
-        How far the first text entails the second rather than the reverse: positive for the
-        first, in the unit of the distance (`similarity.order.entailment_margin`). None where
-        the distance is not one of log-likelihoods.
     rows
         What the distance is made of, shape "row trajectory" (`similarity.estimators.table`).
     log_likelihoods
@@ -105,7 +101,6 @@ class Comparison(Score):
     """
 
     fingerprint: Fingerprint[ComparisonConfig]
-    entailment: float | None
     rows: FloatArray
     log_likelihoods: FloatArray
     describe: Callable[[], tuple[Trajectory, ...]] = field(repr=False)
@@ -114,11 +109,6 @@ class Comparison(Score):
     def trajectories(self) -> tuple[Trajectory, ...]:
         """Those sampled from the first text, then those from the second."""
         return self.describe()
-
-    def numbers(self) -> dict[str, float]:
-        """Return the scores by name."""
-        scores = super().numbers()
-        return scores if self.entailment is None else {**scores, "entailment": self.entailment}
 
     def most_telling(self, count: int) -> list[int]:
         """Return the numbers of the trajectories whose two likelihoods differ most."""

@@ -20,7 +20,17 @@ from service.http import page
 from service.http.description import describe
 from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import problem_of, problem_response
-from service.http.routes import cohere, models, openai, operation, research, similarity, tei, vllm
+from service.http.routes import (
+    cohere,
+    entailment,
+    models,
+    openai,
+    operation,
+    research,
+    similarity,
+    tei,
+    vllm,
+)
 from service.http.security import Authentication
 from service.http.tracing import Tracing, open_tracing
 from service.settings import Settings
@@ -40,7 +50,7 @@ VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
 CLOSE_SECONDS = 6.0
 
 # In the order of the documentation.
-ROUTES = (similarity, research, models, tei, vllm, cohere, openai, operation, page)
+ROUTES = (similarity, entailment, research, models, tei, vllm, cohere, openai, operation, page)
 
 DESCRIPTION = (
     "How alike two texts are in meaning, from the continuations that a language model gives "

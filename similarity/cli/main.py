@@ -14,6 +14,7 @@ from similarity.cli.batch_command import batch
 from similarity.cli.cache_commands import cache
 from similarity.cli.calibrate_commands import calibrate
 from similarity.cli.cluster_commands import cluster_texts, dedupe
+from similarity.cli.entailment_commands import entails
 from similarity.cli.index_commands import index
 from similarity.cli.matrix_command import matrix
 from similarity.cli.options import (
@@ -199,5 +200,17 @@ def doctor(reference: str | None, as_json: bool, model_name: str, device: str, d
             raise finding.check.error
 
 
-for command in (matrix, batch, cache, calibrate, cluster_texts, dedupe, fit, embed, profile, index):
+for command in (
+    matrix,
+    batch,
+    cache,
+    calibrate,
+    cluster_texts,
+    dedupe,
+    entails,
+    fit,
+    embed,
+    profile,
+    index,
+):
     main.add_command(command)

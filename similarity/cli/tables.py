@@ -34,8 +34,6 @@ def print_score(result: Score, confidence: float | None = None) -> None:
         table.add_row(
             f"{100 * confidence:g} % interval", f"similarity {likeness}, distance {distance}"
         )
-    if "entailment" in scores:
-        table.add_row("entailment", _entailment(scores["entailment"]))
     table.add_row("from", result.fingerprint.describe())
     console().print(table)
 
@@ -78,13 +76,6 @@ _IN_NATS = frozenset({"l1", "l2", "linf"})
 
 def _between(ends: tuple[float, float]) -> str:
     return "{:.4f} to {:.4f}".format(*ends)
-
-
-def _entailment(margin: float) -> str:
-    if margin == 0:
-        return "0 (neither way)"
-    direction = "the first entails the second" if margin > 0 else "the second entails the first"
-    return f"{margin:+.4f} ({direction} rather than the reverse)"
 
 
 def console() -> Console:

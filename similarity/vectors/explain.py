@@ -117,7 +117,7 @@ def explain(
     parts = {name: vectors.part(name, features[name]) for name in vectors.names}
     shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
     implied = [
-        _implied(vectors, name, features[name], top)
+        implied_words(vectors, name, features[name], top)
         for name in vectors.names
         if isinstance(vectors.groups[name].reader, ProfileReader)
     ]
@@ -204,7 +204,16 @@ def telling_words(
     return [(word, beyond, log_prob) for word, (beyond, log_prob) in list(words.items())[:top]]
 
 
-def _implied(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> ImpliedWords:
+def implied_words(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> ImpliedWords:
+    """Return the words that two texts imply, from their features, shape "text=2 feature".
+
+    Parameters
+    ----------
+    name
+        Of a group of profiles.
+    top
+        How many words of each kind to give.
+    """
     group = vectors.groups[name]
     found = profiles(vectors.model, group, rows)
     lengths = np.linalg.norm(group.whitening.apply(rows), axis=1)

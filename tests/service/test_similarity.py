@@ -63,7 +63,6 @@ def test_explanation_gives_what_tells_most_with_both_likelihoods(client):
     assert told[0]["log_likelihoods"] == comparison.log_likelihoods[:, best[0]].tolist()
     gaps = [abs(t["log_likelihoods"][0] - t["log_likelihoods"][1]) for t in told]
     assert gaps == sorted(gaps, reverse=True)
-    assert result["explanation"]["entailment"] == comparison.entailment
 
 
 def test_settings_reach_the_model(client):

@@ -52,11 +52,6 @@ def test_the_same_command_gives_the_same_bytes() -> None:
 
 def test_tables_for_people() -> None:
     assert "similarity  1.0000" in run("compare", *TOY, "a", "a.").stdout
-    forth, back = (run("compare", *TOY, *pair).stdout for pair in (("aaaa", "zx"), ("zx", "aaaa")))
-    sides = ("first entails the second", "second entails the first")
-    assert sorted(next(side for side in sides if side in told) for told in (forth, back)) == sorted(
-        sides
-    )
     explained = run("explain", *TOY, "--top", "2", "[bold]a", "b").stdout
     assert "difference" in explained
     assert explained.count("…") + explained.count("⏹") == 2

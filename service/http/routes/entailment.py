@@ -1,0 +1,113 @@
+"""The route /v1/entailment."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations
+
+from fastapi import APIRouter, Response
+
+from service.engine.limits import check_answer, check_pairs, check_texts
+from service.engine.request_model import RequestModel
+from service.http.call import Call, CallOf
+from service.http.json_body import JsonRoute
+from service.http.json_stream import JsonArray, json_answer, json_bytes
+from service.http.schemas.entailment import (
+    EntailmentRequest,
+    EntailmentResponse,
+    EntailmentResult,
+)
+from service.http.schemas.errors import ERRORS
+from service.http.schemas.usage import TokenUsage
+from similarity.entailment.estimators import DEFAULT, ESTIMATORS
+from similarity.entailment.opening import PAPER
+from similarity.entailment.results import Entailment
+from similarity.entailment.scorer import (
+    UNRELATED_BY_TRAJECTORIES,
+    EntailmentScorer,
+    ProfileEntailment,
+    TrajectoryEntailment,
+)
+from similarity.errors import UnsupportedError
+from similarity.general import general_sentences
+from similarity.meaning import profile_group
+
+# Bytes of a judgement in an answer, about, and of each word that explains it.
+RESULT_BYTES = 220
+WORD_BYTES = 110
+
+router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
+
+
+@router.post(
+    "/entailment", summary="Tell which text entails the other", response_model=EntailmentResponse
+)
+async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
+    """Return for each pair of texts which entails the other, both or neither."""
+    words = 3 * body.top if body.explain else 0
+    check_answer(len(body.pairs) * (RESULT_BYTES + WORD_BYTES * words), call.settings)
+    estimator = body.estimator or (DEFAULT if call.engine.vectors else PAPER)
+    pairs = list(dict.fromkeys(body.pairs))
+    _check_cost(estimator, pairs, body, call)
+
+    def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
+        scorer = scorer_of(call, model, estimator, body)
+        found = scorer.judge(pairs, model.progress)
+        return [_json(one, body, model) for one in found], found[0]
+
+    (cells, first), usage = await call.run(work)
+    of_pair = dict(zip(pairs, cells, strict=True))
+    return json_answer(
+        {
+            "model": call.model,
+            "estimator": estimator,
+            "thresholds": asdict(first.thresholds),
+            "results": JsonArray(of_pair[pair] for pair in body.pairs),
+            "usage": TokenUsage.of(usage).model_dump(),
+            "fingerprint": first.fingerprint.to_dict(),
+        }
+    )
+
+
+def scorer_of(
+    call: Call, model: RequestModel, estimator: str, body: EntailmentRequest
+) -> EntailmentScorer:
+    """Return what judges; it calls the model by the engine's queue and cache.
+
+    Raises
+    ------
+    UnsupportedError
+        If profiles are asked for and the service has none.
+    """
+    if ESTIMATORS[estimator].evidence == "trajectories":
+        return TrajectoryEntailment(
+            model=model, config=body.config(), estimator=estimator, confidence=body.confidence
+        )
+    vectors = call.engine.vectors
+    if vectors is None:
+        raise UnsupportedError(
+            f"estimator {estimator} reads profiles, and this service has none; choose {PAPER}"
+        )
+    groups = (profile_group(vectors).config.name,)
+    return ProfileEntailment(
+        vectors=vectors,
+        estimator=estimator,
+        confidence=body.confidence,
+        read=lambda texts, _: model.features(texts, groups),
+    )
+
+
+def _check_cost(
+    estimator: str, pairs: Sequence[tuple[str, str]], body: EntailmentRequest, call: Call
+) -> None:
+    """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
+    if ESTIMATORS[estimator].evidence == "trajectories":
+        sentences = general_sentences()[:UNRELATED_BY_TRAJECTORIES]
+        check_pairs([*pairs, *combinations(sentences, 2)], body.config(), call.settings)
+    else:
+        check_texts({text for pair in pairs for text in pair}, call.settings)
+
+
+def _json(found: Entailment, body: EntailmentRequest, model: RequestModel) -> bytes:
+    model.check_cancelled()
+    result = EntailmentResult.of(found, body.top if body.explain else None)
+    return json_bytes(result.model_dump(mode="json", exclude_none=True))

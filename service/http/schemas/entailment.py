@@ -1,0 +1,84 @@
+"""Requests and answers of /v1/entailment, as they stand in openapi.yaml."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field
+
+from service.http.schemas.fields import FingerprintFields, Strict, Text, example
+from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.similarity import ImpliedWordsFields
+from service.http.schemas.usage import TokenUsage
+from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.results import Entailment
+
+
+def _known(name: str) -> str:
+    if name not in ESTIMATORS:
+        raise ValueError(f"unknown estimator {name!r}; allowed: {', '.join(ESTIMATORS)}")
+    return name
+
+
+EstimatorName = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(ESTIMATORS)})
+]
+
+
+class EntailmentRequest(SamplingSettings):
+    """Pairs of texts. The settings of trajectories are those of the estimator paper."""
+
+    model_config = example(pairs=[["A dog runs.", "An animal moves."]])
+
+    pairs: list[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
+        min_length=1, description="Pairs of texts."
+    )
+    estimator: EstimatorName | None = Field(
+        default=None,
+        description="paper reads trajectories, all others profiles. Without one it is "
+        "weeds-squared where the service has meaning vectors, else paper.",
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Of the intervals.")
+    explain: bool = Field(False, description="Add the words that decide, of profiles.")
+    top: int = Field(5, ge=1, le=50, description="How many words of each kind.")
+
+
+class DifferenceInterval(Strict):
+    """Where the difference is, over blocks of tokens or over trajectories."""
+
+    confidence: float
+    difference: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
+
+
+class ThresholdFields(Strict):
+    """What degrees mean, from pairs of unrelated general sentences."""
+
+    related: float = Field(description="What one in a hundred unrelated pairs reaches.")
+    same: float = Field(description="What both directions must reach for one meaning.")
+
+
+class EntailmentResult(Strict):
+    """Which text of a pair entails the other."""
+
+    verdict: Literal["first entails second", "second entails first", "both", "neither"]
+    forward: float = Field(ge=0, le=1, description="The first entails the second so far.")
+    backward: float = Field(ge=0, le=1, description="The second entails the first so far.")
+    difference: float = Field(description="forward - backward.")
+    interval: DifferenceInterval
+    words: ImpliedWordsFields | None = Field(default=None, description="Where it was requested.")
+
+    @classmethod
+    def of(cls, found: Entailment, top: int | None) -> Self:
+        """Return a judgement, with so many words of each kind."""
+        content = found.to_dict(top)
+        kept = {name: content[name] for name in cls.model_fields if name in content}
+        return cls.model_validate(kept, strict=False)
+
+
+class EntailmentResponse(Strict):
+    """The judgements of all pairs, in order, and what they depend on."""
+
+    model: str = Field(description="The model's name.")
+    estimator: str
+    thresholds: ThresholdFields
+    results: list[EntailmentResult]
+    usage: TokenUsage
+    fingerprint: FingerprintFields

@@ -1,0 +1,112 @@
+"""`trajsim entails`: which of two texts entails the other."""
+
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from similarity.cli.answers import store_of
+from similarity.cli.options import (
+    comparison_config,
+    comparison_options,
+    model_options,
+    open_model,
+)
+from similarity.cli.progress import progress_bars
+from similarity.cli.tables import console
+from similarity.cli.terminal import json_option, print_json
+from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.opening import open_entailment
+from similarity.entailment.results import Entailment
+from similarity.prompts import checked_text
+from similarity.uncertainty import DEFAULT_CONFIDENCE
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--estimator",
+    type=click.Choice(list(ESTIMATORS)),
+    help="Judge by this; 'paper' reads trajectories, all others profiles.  [default: "
+    f"{next(iter(ESTIMATORS))} where the model gives profiles, else paper]",
+)
+@click.option("--vectors", help="Read the profiles of a folder that `trajsim fit` made.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=DEFAULT_CONFIDENCE,
+    show_default=True,
+    help="Of the interval of the difference.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Show so many words of each kind.",
+)
+@json_option
+@model_options
+@comparison_options
+def entails(
+    first: str,
+    second: str,
+    estimator: str | None,
+    vectors: str | None,
+    confidence: float,
+    top: int,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+    **settings: Any,
+) -> None:
+    """Tell which of the texts FIRST and SECOND entails the other, both or neither.
+
+    The settings of trajectories are those of --estimator paper, and mean nothing to the others.
+    """
+    config = comparison_config(**settings)
+    for text in (first, second):
+        checked_text(text)
+    model = open_model(model_name, device, dtype)
+    with progress_bars() as progress:
+        scorer = open_entailment(
+            model,
+            estimator,
+            config=config,
+            vectors=vectors,
+            confidence=confidence,
+            store=store_of(model),
+            progress=progress,
+        )
+        (found,) = scorer.judge([(first, second)], progress)
+    if as_json:
+        print_json(found.to_dict(top))
+    else:
+        _print(found, top)
+
+
+def _print(found: Entailment, top: int) -> None:
+    table = Table(show_header=False, box=None)
+    low, high = found.interval
+    table.add_row("verdict", found.verdict)
+    table.add_row("first entails second", f"{found.forward:.3f}")
+    table.add_row("second entails first", f"{found.backward:.3f}")
+    table.add_row(
+        "difference",
+        f"{found.difference:+.3f}, {100 * found.confidence:g} % interval {low:+.3f} to {high:+.3f}",
+    )
+    related = found.thresholds.related
+    table.add_row("unrelated texts", f"degrees up to {related:.3f}, at one in a hundred pairs")
+    if found.explain is not None:
+        words = found.explain(top)
+        for name, kind in (
+            ("both imply", words.both),
+            ("the first alone", words.first),
+            ("the second alone", words.second),
+        ):
+            table.add_row(name, escape(", ".join(word.word for word in kind)))
+    table.add_row("from", found.fingerprint.describe())
+    console().print(table)

@@ -1,0 +1,117 @@
+"""All estimators of entailment in one table: how far one text's meaning has that of another.
+
+Rows are of the text that may entail (`first`) and of what it may entail (`second`), shape "place".
+Of profiles they are positive parts, nats; of trajectories log M, nats per token. A premise implies
+all that its consequence does, so the *second*'s meaning is looked for in the first's.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from similarity.arrays import FloatArray
+from similarity.distances import DISTANCES
+from similarity.order import meet
+
+Degree = Callable[[FloatArray, FloatArray], float]
+Evidence = Literal["profiles", "trajectories"]
+
+# Of a text's places, ranked by degree, so many are its features in average precision.
+FEATURES = 100
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A row of the table.
+
+    Parameters
+    ----------
+    summary
+        What it is, in one sentence without a full stop.
+    degree
+        Gives the degree in [0, 1] to which the first entails the second.
+    evidence
+        What it reads.
+    """
+
+    summary: str
+    degree: Degree
+    evidence: Evidence = "profiles"
+
+
+def weeds_precision(first: FloatArray, second: FloatArray) -> float:
+    """Return the share of the second's degrees at places that the first has too."""
+    return _share(second[first > 0].sum(), second.sum())
+
+
+def weeds_squared(first: FloatArray, second: FloatArray) -> float:
+    """Return the share of the second's squared degrees at places that the first has too."""
+    squares = np.square(second)
+    return _share(squares[first > 0].sum(), squares.sum())
+
+
+def clarke(first: FloatArray, second: FloatArray) -> float:
+    """Return Σ min / Σ second: the degree to which the second is below the first."""
+    return _share(np.minimum(first, second).sum(), second.sum())
+
+
+def inv_cl(first: FloatArray, second: FloatArray) -> float:
+    """Return the geometric mean of the second's inclusion and the first's lack of inclusion."""
+    return float(np.sqrt(clarke(first, second) * (1 - clarke(second, first))))
+
+
+def average_precision(first: FloatArray, second: FloatArray) -> float:
+    """Return APinc: how early the second's features come that the first has, and how high there."""
+    ranked = [int(i) for i in np.argsort(-second, kind="stable")[:FEATURES] if second[i] > 0]
+    rank = {int(i): r for r, i in enumerate(np.argsort(-first, kind="stable")[:FEATURES], 1)}
+    relevance = [
+        1 - rank[i] / (FEATURES + 1) if i in rank and first[i] > 0 else 0.0 for i in ranked
+    ]
+    found = np.cumsum([value > 0 for value in relevance])
+    precision = found / np.arange(1, len(ranked) + 1)
+    return _share(float(precision @ relevance), len(ranked))
+
+
+def balanced_average_precision(first: FloatArray, second: FloatArray) -> float:
+    """Return balAPinc: the geometric mean of APinc and Lin's similarity."""
+    both = (first > 0) & (second > 0)
+    lin = _share((first + second)[both].sum(), first.sum() + second.sum())
+    return float(np.sqrt(average_precision(first, second) * lin))
+
+
+def meet_nearness(first: FloatArray, second: FloatArray) -> float:
+    """Return exp(−d(M_u ∧ M_v, M_v)) under L1, of log-likelihoods: the paper's order as a degree.
+
+    Its difference with that of the reverse has the sign of the mean of log M_u − log M_v.
+    """
+    return float(np.exp(-DISTANCES["l1"](meet(first, second), second)))
+
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    "weeds-squared": Estimator(
+        "the share of the consequence's squared information where the premise has some",
+        weeds_squared,
+    ),
+    "weeds-precision": Estimator(
+        "the same of the information itself (Weeds and Weir 2003)", weeds_precision
+    ),
+    "clarke": Estimator("the share of it that the premise has as strongly (Clarke 2009)", clarke),
+    "inv-cl": Estimator("that, times the lack of the reverse (Lenci and Benotto 2012)", inv_cl),
+    "ap-inc": Estimator("average precision of its features (Kotlerman 2010)", average_precision),
+    "bal-ap-inc": Estimator(
+        "that, balanced by Lin's similarity (Kotlerman 2010)", balanced_average_precision
+    ),
+    "paper": Estimator(
+        "the paper's order: how near the meet of both is to the consequence",
+        meet_nearness,
+        "trajectories",
+    ),
+}
+DEFAULT = "weeds-squared"
+
+
+def _share(part: float, whole: float) -> float:
+    """Return part / whole in [0, 1]; what has nothing is had by all."""
+    return min(1.0, float(part / whole)) if whole > 0 else 1.0

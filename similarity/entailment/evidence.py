@@ -1,0 +1,50 @@
+"""What a judgement of two texts rests on: their rows, and blocks of places for the interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from similarity.arrays import FloatArray
+from similarity.entailment.estimators import Estimator
+from similarity.noise import exponential, step_key, text_key
+
+# Tokens of the vocabulary fall into so many blocks, by a hash; each is left out in turn.
+BLOCKS = 20
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The rows of two texts, shape "text=2 place", and the block of each place."""
+
+    rows: FloatArray
+    blocks: NDArray[np.int64]
+
+    def degrees(self, estimator: Estimator) -> FloatArray:
+        """Return the degrees forward and backward."""
+        first, second = self.rows
+        return np.array([estimator.degree(first, second), estimator.degree(second, first)])
+
+    def interval(self, estimator: Estimator, confidence: float) -> tuple[float, float]:
+        """Return that of forward − backward, by the jackknife over blocks and Student's law."""
+
+        def difference(kept: NDArray[np.bool_]) -> float:
+            forward, backward = Evidence(self.rows[:, kept], self.blocks).degrees(estimator)
+            return float(forward - backward)
+
+        names = np.unique(self.blocks)
+        n = len(names)
+        left_out = np.array([difference(self.blocks != name) for name in names])
+        error = np.sqrt((n - 1) / n * np.square(left_out - left_out.mean()).sum())
+        half = -float(scipy.special.stdtrit(n - 1, (1 - confidence) / 2)) * float(error)
+        value = difference(np.ones(len(self.blocks), bool))
+        return max(-1.0, value - half), min(1.0, value + half)
+
+
+def blocks_of(places: int) -> NDArray[np.int64]:
+    """Return the block of each place, by a hash, so that they are the same on every machine."""
+    waits = exponential(step_key(text_key(SEED, "blocks"), 0, 0), places)
+    blocks: NDArray[np.int64] = np.argsort(np.argsort(waits, kind="stable")) % min(BLOCKS, places)
+    return blocks

@@ -1,0 +1,63 @@
+"""From what was asked for to what judges entailment: every door goes through here."""
+
+from similarity.config import ComparisonConfig
+from similarity.entailment.estimators import DEFAULT, ESTIMATORS
+from similarity.entailment.scorer import EntailmentScorer, ProfileEntailment, TrajectoryEntailment
+from similarity.models.base import LanguageModel
+from similarity.scorer import Progress, no_progress
+from similarity.storage.store import Store
+from similarity.uncertainty import DEFAULT_CONFIDENCE
+from similarity.validation import check_choice
+from similarity.vectors.general import find_vectors, open_vectors
+from similarity.vectors.stored import stored_read
+
+PAPER = "paper"
+
+
+def open_entailment(
+    model: LanguageModel,
+    estimator: str | None = None,
+    *,
+    config: ComparisonConfig | None = None,
+    vectors: str | None = None,
+    confidence: float = DEFAULT_CONFIDENCE,
+    store: Store | None = None,
+    progress: Progress = no_progress,
+) -> EntailmentScorer:
+    """Return what judges which of two texts entails the other.
+
+    Parameters
+    ----------
+    estimator
+        A name in `ESTIMATORS`. None is the default on profiles, and the paper's where the model
+        gives none.
+    config
+        Of the trajectories, where they are read.
+    vectors
+        A folder of `trajsim fit`; None for the model's own.
+    store
+        Where features are kept, so that none is read twice.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such estimator, it needs profiles and there are none, or a setting is out
+        of range.
+    UnsupportedError
+        If it needs profiles and the model gives none.
+    """
+    if estimator is None:
+        estimator = DEFAULT if find_vectors(vectors, model) else PAPER
+    check_choice("estimator", estimator, ESTIMATORS)
+    if ESTIMATORS[estimator].evidence == "trajectories":
+        return TrajectoryEntailment(
+            model=model,
+            config=config or ComparisonConfig(),
+            estimator=estimator,
+            confidence=confidence,
+        )
+    found = open_vectors(vectors, model, progress)
+    scorer = ProfileEntailment(vectors=found, estimator=estimator, confidence=confidence)
+    if store is not None:
+        scorer.read = stored_read(scorer.vectors, store)
+    return scorer

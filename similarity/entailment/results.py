@@ -1,0 +1,94 @@
+"""What a judgement of entailment gives back: plain values, and how they become JSON."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from similarity.config import Settings
+from similarity.fingerprint import Fingerprint
+from similarity.vectors.explain import ImpliedWords
+
+Verdict = Literal["first entails second", "second entails first", "both", "neither"]
+FORWARD: Verdict = "first entails second"
+BACKWARD: Verdict = "second entails first"
+BOTH: Verdict = "both"
+NEITHER: Verdict = "neither"
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What degrees mean, from pairs of unrelated general sentences.
+
+    Parameters
+    ----------
+    related
+        The degree that one in a hundred unrelated pairs reaches in its better direction.
+    same
+        Half-way from there to 1: what both directions must reach for one meaning.
+    """
+
+    related: float
+    same: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entailment:
+    """Which of two texts entails the other.
+
+    Parameters
+    ----------
+    forward, backward
+        Degrees in [0, 1] to which the first entails the second, and the second the first.
+    interval
+        Of forward − backward, over blocks of tokens or over trajectories.
+    explain
+        Gives the words that decide; None where trajectories were compared.
+    """
+
+    texts: tuple[str, str]
+    estimator: str
+    forward: float
+    backward: float
+    confidence: float
+    interval: tuple[float, float]
+    thresholds: Thresholds
+    fingerprint: Fingerprint[Settings]
+    explain: Callable[[int], ImpliedWords] | None = None
+
+    @property
+    def difference(self) -> float:
+        """Return forward − backward: positive where the first entails rather than the second."""
+        return self.forward - self.backward
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return one of four.
+
+        Texts no more related than unrelated ones entail nothing. A direction wants an interval of
+        the difference that leaves 0 out. Where it has 0 in it, "both" wants both degrees high.
+        """
+        low, high = self.interval
+        if max(self.forward, self.backward) < self.thresholds.related:
+            return NEITHER
+        if low > 0:
+            return FORWARD
+        if high < 0:
+            return BACKWARD
+        same = min(self.forward, self.backward) >= self.thresholds.same
+        return BOTH if same else NEITHER
+
+    def to_dict(self, top: int | None = None) -> dict[str, Any]:
+        """Return all of it as plain values, for JSON; with so many deciding words of each kind."""
+        words = None if top is None or self.explain is None else asdict(self.explain(top))
+        return {
+            "verdict": self.verdict,
+            "forward": self.forward,
+            "backward": self.backward,
+            "difference": self.difference,
+            "interval": {"confidence": self.confidence, "difference": list(self.interval)},
+            "estimator": self.estimator,
+            "thresholds": asdict(self.thresholds),
+            "texts": list(self.texts),
+            **({} if words is None else {"words": words}),
+            "fingerprint": self.fingerprint.to_dict(),
+        }

@@ -1,0 +1,51 @@
+"""POST /v1/entailment."""
+
+from pathlib import Path
+
+import pytest
+
+from similarity.config import ComparisonConfig
+from similarity.entailment.scorer import TrajectoryEntailment
+from similarity.models.toy import ToyModel
+from similarity.vectors import fit, save
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
+
+PAIRS = [["a red car", "a car"], ["the sea", "a house"], ["a red car", "a car"]]
+SMALL = {"n_trajectories": 3, "max_tokens": 4}
+
+
+def test_it_is_the_librarys(client):
+    answer = client.post("/v1/entailment", json={"pairs": PAIRS, "estimator": "paper", **SMALL})
+    assert answer.status_code == 200, answer.text
+    content = answer.json()
+    scorer = TrajectoryEntailment(model=ToyModel(), config=ComparisonConfig.build(**SMALL))
+    expected = scorer.judge([tuple(pair) for pair in PAIRS])
+    assert content["estimator"] == "paper"
+    assert content["results"][0] == content["results"][2]
+    for got, want in zip(content["results"], expected, strict=True):
+        assert got["forward"] == pytest.approx(want.forward)
+        assert got["verdict"] == want.verdict
+
+
+def test_profiles_with_their_words(open_client, toy_model: ToyModel, tmp_path: Path):
+    save(fit(toy_model, sentences(60), TOY_CONFIG), tmp_path)
+    client = open_client(vectors=str(tmp_path))
+    body = {"pairs": PAIRS[:2], "explain": True, "top": 2}
+    answer = client.post("/v1/entailment", json=body)
+    assert answer.status_code == 200, answer.text
+    content = answer.json()
+    assert content["estimator"] == "weeds-squared"
+    assert set(content["results"][0]["words"]) == {"both", "first", "second"}
+    assert 0 <= content["thresholds"]["related"] <= content["thresholds"]["same"] <= 1
+
+
+def test_what_is_refused(open_client):
+    client = open_client(max_characters=50)
+    for body, status in (
+        ({"pairs": []}, 422),
+        ({"pairs": [["a", "b"]], "estimator": "nonsense"}, 422),
+        ({"pairs": [["a", "b"]], "confidence": 1}, 422),
+        ({"pairs": [["a", " "]]}, 422),
+        ({"pairs": [["a", "b" * 51]], **SMALL}, 413),
+    ):
+        assert client.post("/v1/entailment", json=body).status_code == status, body
