@@ -25,13 +25,13 @@ _CLUSTER_OPTIONS = (
     click.option(
         "--workers",
         type=int,
-        help="With --ray: load the model so often.  [default: once for each GPU, or for each "
+        help="Load the model so often, with --ray.  [default: once for each GPU, or for each "
         "machine of a cluster without]",
     ),
     click.option(
         "--gpus-per-worker",
         type=float,
-        help="With --ray: give each worker so many GPUs, or a part of one.  [default: 1 where "
+        help="Give each worker of --ray so many GPUs, or a part of one.  [default: 1 where "
         "there are any]",
     ),
     click.option(
@@ -39,7 +39,7 @@ _CLUSTER_OPTIONS = (
         type=int,
         default=1,
         show_default=True,
-        help="With --ray: give each worker so many CPUs, and as many threads.",
+        help="Give each worker of --ray so many CPUs, and as many threads.",
     ),
 )
 _partition_option = click.option(
@@ -47,7 +47,7 @@ _partition_option = click.option(
     type=int,
     default=PARTITION_ROWS,
     show_default=True,
-    help="With --ray: write so many rows to a Parquet file; a job that was stopped does no more "
+    help="Write so many rows to a Parquet file of --ray; a job that was stopped does no more "
     "than one for each worker again.",
 )
 
