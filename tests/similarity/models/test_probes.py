@@ -138,7 +138,7 @@ def test_a_text_beyond_what_was_told_is_too_long(
 
 def test_a_network_that_raises_is_refused_in_one_line(made: Callable[..., LocalModel]) -> None:
     with pytest.raises(ModelError, match="cannot load .*Input language unknown") as raised:
-        made("xmod")
+        made("xmod", default_language=None)
     assert "\n" not in str(raised.value)
 
 
