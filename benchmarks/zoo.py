@@ -69,7 +69,7 @@ def examine(architecture: str, dtypes: Sequence[str] = DTYPES, **changes: Any) -
                 row.ways = row.ways or _ways(model)
         except TrajsimError as error:
             row.reason = f"refused: {error}"
-            row.failed = not is_unfit(folder)
+            row.failed = not is_unfit(folder, dtype)
     return row
 
 
@@ -119,11 +119,11 @@ def plain(module: Any, prefix: TokenIds, continuation: TokenIds) -> Any:
 
 
 @torch.inference_mode()
-def is_unfit(folder: str) -> bool:
+def is_unfit(folder: str, dtype: str) -> bool:
     """Tell whether transformers cannot read with a model, or its network sees what comes later."""
     kind: Any = transformers.AutoModelForCausalLM
     try:
-        module = kind.from_pretrained(folder).eval()
+        module = kind.from_pretrained(folder, dtype=dtype).eval()
         ids = torch.arange(2, 14)[None]
         whole = module(input_ids=ids, use_cache=False).logits
         part = module(input_ids=ids[:, :6], use_cache=False).logits
