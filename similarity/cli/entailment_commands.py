@@ -38,7 +38,7 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=DEFAULT_CONFIDENCE,
     show_default=True,
-    help="Of the interval of the difference.",
+    help="Give the interval of the difference at this confidence.",
 )
 @click.option(
     "--top",
