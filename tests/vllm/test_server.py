@@ -13,7 +13,7 @@ import pytest
 
 from similarity import ComparisonConfig, Law, compare, compare_pairs
 from similarity.errors import InputError, TextTooLongError
-from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.base import Ability, SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ServerConfig
@@ -97,6 +97,25 @@ def test_sampled_tokens_own_scores_are_the_rescored(server: Server, model: Serve
         for sample, row in zip(samples, scored, strict=True):
             assert sample.log_probs is not None
             np.testing.assert_allclose(sample.log_probs, row, atol=TOLERANCE)
+
+
+def test_chosen_tokens_are_the_local_models(model: ServerModel, local: LocalModel) -> None:
+    assert Ability.TOKEN_LOG_PROBS in model.abilities
+    prefixes = [local.encode(text) for text in (*TEXTS, TEXTS[0])]
+    # More than one request tells, one of them twice.
+    tokens = [*range(0, 3000, 10), 20]
+    found = model.next_log_probs(prefixes, tokens)
+    np.testing.assert_allclose(found, local.next_log_probs(prefixes, tokens), atol=TOLERANCE)
+
+
+def test_sampled_log_probs_are_kept_in_single_precision(
+    model: ServerModel, sampled: list[ScoreRequest]
+) -> None:
+    (again,) = model.sample(sample_requests(model)[:1], LAW)
+    scored = model.score(sampled[:1], LAW)[0]
+    for continuation, row in zip(again, scored, strict=True):
+        assert continuation.log_probs is not None
+        np.testing.assert_allclose(continuation.log_probs, row, atol=TOLERANCE)
 
 
 def test_scores_do_not_depend_on_order_or_batch(

@@ -46,6 +46,10 @@ class Identity:
         Log-probabilities of the probe, shape "token" in nats.
     mean
         Of the log-probabilities of a longer probe, nats per token.
+    tells_chosen
+        Whether log-probabilities of chosen tokens are told.
+    keeps_sampled
+        Whether those of sampling are as good as those of scoring.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Identity:
     probe: Prompt
     expected: LogProbs
     mean: float
+    tells_chosen: bool = False
+    keeps_sampled: bool = False
 
     @property
     def revision(self) -> str:

@@ -1,6 +1,7 @@
 """What is checked of one server before any score of it is believed."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from similarity.law import Law
 from similarity.models.base import SampleRequest
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, score_prompts
 from similarity.models.vllm_server.pool import Pool
@@ -21,16 +23,33 @@ MASS_ROUNDING = 0.01
 _CACHING = re.compile(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"', re.MULTILINE)
 
 
-async def inspect(pool: Pool, identity: Identity, address: ServerAddress) -> list[Check]:
-    """Return the checks that need more than the seam of a model, for a pool of one server."""
+# Nats by which sampled and scored tokens may differ for one to stand for the other: as in
+# this process, the rounding of single precision.
+SAME = 1e-4
+
+
+async def inspect(
+    pool: Pool, identity: Identity, address: ServerAddress
+) -> tuple[Identity, list[Check]]:
+    """Return what a server can do, and the checks that need more than the seam of a model.
+
+    Parameters
+    ----------
+    pool
+        Of one server.
+    """
     url = pool.replicas[0].url
-    return [
+    keeps_sampled, sampled = await _check_sampled(pool, identity, url)
+    tells_chosen, chosen = await check_chosen(pool, identity)
+    checks = [
         _check_model(identity, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
         _check_caching(await pool.metrics(), url),
         await _check_mass(pool, identity, url),
-        await _check_sampled(pool, identity, url),
+        sampled,
+        chosen,
     ]
+    return replace(identity, tells_chosen=tells_chosen, keeps_sampled=keeps_sampled), checks
 
 
 def _check_model(identity: Identity, address: ServerAddress, url: str) -> Check:
@@ -74,7 +93,7 @@ async def _check_mass(pool: Pool, identity: Identity, url: str) -> Check:
     return Check("probability", found, error)
 
 
-async def _check_sampled(pool: Pool, identity: Identity, url: str) -> Check:
+async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool, Check]:
     """Check that tokens are sampled from the law that they are scored under."""
     prefix = identity.probe.prefix + identity.probe.continuation[:8]
     request = SampleRequest(prefix=prefix, n=4, max_tokens=8, key=1)
@@ -86,16 +105,19 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> Check:
     prompts = [Prompt(prefix, sample.token_ids) for sample in sampled]
     scored = await score_prompts(pool, identity.name, prompts)
     own = [sample.log_probs for sample in sampled]
-    worst = max(
-        float(np.abs(a - b).mean())
+    gaps = [
+        np.abs(a - b)
         for a, b in zip(own, scored, strict=True)
         if a is not None and a.shape == b.shape
-    )
-    found = f"sampled and scored, tokens differ by {worst:.2g} nats"
+    ]
+    worst = max(float(gap.mean()) for gap in gaps)
+    same = len(gaps) == len(scored) and max(float(gap.max()) for gap in gaps) <= SAME
+    use = "kept" if same else "own trajectories are scored again"
+    found = f"sampled and scored, tokens differ by {worst:.2g} nats: {use}"
     error = None
     if worst > TOLERANCE:
         error = WrongAnswerError(
             f"{url} samples from another law than it scores: {found}; start "
             "it with --generation-config vllm and without --logprobs-mode"
         )
-    return Check("sampling", found, error)
+    return same, Check("sampling", found, error)

@@ -155,7 +155,12 @@ class Servers:
         """
         if not self._identities:
             raise next(iter(self._failures.values()))
-        identity = min(self._identities.values(), key=lambda found: found.context_length)
+        found = list(self._identities.values())
+        identity = replace(
+            min(found, key=lambda one: one.context_length),
+            tells_chosen=all(one.tells_chosen for one in found),
+            keeps_sampled=all(one.keeps_sampled for one in found),
+        )
         replicas = [Replica(url, self._client) for url in self.address.urls]
         pool = Pool(replicas, self._config, identity.name)
         for replica in replicas:
@@ -167,8 +172,11 @@ class Servers:
         impatient = replace(self._config, patience=min(self._config.patience, START_PATIENCE))
         pool = Pool([Replica(url, self._client)], impatient)
         try:
-            identity = self._background.run(lambda _: identify(pool, self.address))
-            yield from self._background.run(lambda _: inspect(pool, identity, self.address))
+            identified = self._background.run(lambda _: identify(pool, self.address))
+            identity, checks = self._background.run(
+                lambda _: inspect(pool, identified, self.address)
+            )
+            yield from checks
             if self._identities:
                 yield self._check_same(url, identity)
             yield from check_scores(ServerModel(self._background, pool, identity), ADVICE)

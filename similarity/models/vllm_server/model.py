@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 import anyio
+import numpy as np
 
-from similarity.arrays import LogProbs
-from similarity.errors import BackendTimeoutError, InputError, WrongAnswerError
+from similarity.arrays import LogProbs, Rows
+from similarity.errors import BackendTimeoutError, InputError, UnsupportedError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -29,6 +30,7 @@ from similarity.models.tokenization import ANCHORS
 from similarity.models.top import TopTokens
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
+from similarity.models.vllm_server.chosen import parts, prefix_batches, tell_chosen
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 from similarity.models.vllm_server.identity import Identity, tokenize
 from similarity.models.vllm_server.pool import Pool, gather
@@ -47,10 +49,10 @@ class ServerModel(LanguageModel):
     Any number of threads may use it at once.
     """
 
-    abilities = frozenset({Ability.TOP_TOKENS})
-
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         self.identity = identity
+        chosen = {Ability.TOKEN_LOG_PROBS} if identity.tells_chosen else set()
+        self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
         # A path is a machine's own; a name with an owner is not.
         name = identity.name
         self.info = ModelInfo(
@@ -108,15 +110,17 @@ class ServerModel(LanguageModel):
     ) -> list[list[Continuation]]:
         """Sample all continuations of a prefix by one request.
 
-        Sampling steps and the reading of a prompt round differently, so no log-probabilities
-        are kept: own and other trajectories are scored by one path.
+        Where sampling steps and the reading of a prompt were seen to agree to rounding, their
+        log-probabilities are kept. Else own and other trajectories are scored by one path.
         """
+        # Under another law a server tells those of the model all the same.
+        keeps = self.identity.keeps_sampled and law == Law()
 
         async def one(request: SampleRequest, count: Advance) -> list[Sample]:
             sampled = await self._pool.ask(
                 wire.COMPLETIONS,
                 lambda answer: wire.read_samples(answer, request),
-                wire.sampling_body(self.identity.name, request, law),
+                wire.sampling_body(self.identity.name, request, law, log_probs=keeps),
                 tokens=request.n * (len(request.prefix) + request.max_tokens),
             )
             self.end_ids |= {sample.token_ids[-1] for sample in sampled if sample.ended}
@@ -130,7 +134,12 @@ class ServerModel(LanguageModel):
             advance,
         )
         return [
-            [Continuation(token_ids=s.token_ids, log_probs=None, text=s.text) for s in samples]
+            [
+                Continuation(
+                    token_ids=s.token_ids, log_probs=s.log_probs if keeps else None, text=s.text
+                )
+                for s in samples
+            ]
             for samples in sampled
         ]
 
@@ -163,6 +172,45 @@ class ServerModel(LanguageModel):
         """
         self.check_scoring(law)
         return self._read(requests, partial(wire.top_of, k=k), top=k)
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Ask for some of the chosen tokens at a time, after many prefixes.
+
+        Raises
+        ------
+        UnsupportedError
+            If a server did not tell them when it was asked at the start.
+        WrongAnswerError
+            If a server no longer holds the model that it held at the beginning.
+        """
+        if Ability.TOKEN_LOG_PROBS not in self.abilities:
+            raise UnsupportedError(
+                f"{self.info.name} is served in a way that does not tell log-probabilities of "
+                "chosen tokens; serve it by vLLM 0.32 or later, or load it in this process"
+            )
+        columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
+        rows = np.empty((len(prefixes), len(columns)), np.float32)
+
+        async def one(numbers: list[int], chosen: list[int]) -> None:
+            found = await tell_chosen(
+                self._pool, self.identity, [prefixes[i] for i in numbers], chosen
+            )
+            rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
+
+        calls = [
+            partial(one, numbers, chosen)
+            for numbers in prefix_batches(
+                prefixes, self._pool.config.request_tokens, LISTED // wire.MAX_CHOSEN
+            )
+            for chosen in parts(list(columns), wire.MAX_CHOSEN - 1)
+        ]
+
+        async def all_of_them(_count: Advance) -> None:
+            await self._believed([], wire.scores_of, 0)
+            await gather(calls, self._pool.workers)
+
+        self._run(all_of_them)
+        return rows[:, [columns[token] for token in token_ids]]
 
     def _read(
         self,

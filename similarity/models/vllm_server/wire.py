@@ -31,6 +31,9 @@ CLAMPED = -9999.0
 # Above a log-probability of zero only by rounding.
 ROUNDING = 1e-3
 
+# Tokens whose log-probabilities one request may choose.
+MAX_CHOSEN = 128
+
 # In a dictionary of its own, so that nothing is left to a server's defaults.
 _PLAIN: dict[str, Any] = {
     "temperature": 1.0,
@@ -107,6 +110,43 @@ def scoring_body(model: str, prompts: Sequence[Prompt], *, top: int = 0) -> dict
         "max_tokens": 1,
         "prompt_logprobs": top,
     }
+
+
+def chosen_body(
+    model: str, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+) -> dict[str, Any]:
+    """Return the request for the log-probabilities of chosen next tokens, MAX_CHOSEN at most."""
+    return {
+        **_PLAIN,
+        "model": model,
+        "prompt": [list(prefix) for prefix in prefixes],
+        "max_tokens": 1,
+        "logprobs": len(token_ids),
+        "logprob_token_ids": list(token_ids),
+        "return_tokens_as_token_ids": True,
+    }
+
+
+def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
+    """Return log P(token | prefix), shape "prefix token" in nats, of `count` prefixes.
+
+    Raises
+    ------
+    WrongAnswerError
+        If one is left out, is not finite, was clamped, or is no log-probability.
+    """
+    names = [f"token_id:{token}" for token in token_ids]
+    try:
+        listed = [choice["logprobs"]["top_logprobs"][0] for choice in _choices(answer, count)]
+        rows = [[place[name] for name in names] for place in listed]
+        found = np.array(rows, np.float64).reshape(count, len(names))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise WrongAnswerError(
+            "left out the log-probability of a chosen token; it must know logprob_token_ids "
+            "(vLLM 0.32 or later)"
+        ) from error
+    _check_range(found)
+    return found
 
 
 def read_samples(answer: Any, request: SampleRequest) -> list[Sample]:

@@ -37,6 +37,7 @@ class FakeServer:
         self.faults: deque[Fault] = deque()
         self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
         self.max_logprobs = 20
+        self.tells_chosen = True
         self.down = False
         self.waits: asyncio.Event | None = None
         self.waiting = 0
@@ -90,7 +91,15 @@ class FakeServer:
         if (asked := body.get("prompt_logprobs") or 0) > self.max_logprobs:
             said = f"Requested prompt logprobs of {asked}, {LIMIT}: {self.max_logprobs}"
             return httpx.Response(400, json={"error": {"message": said}})
-        answer = self._sampled(body) if body.get("prompt_logprobs") is None else self._scored(body)
+        if "logprob_token_ids" in body and not self.tells_chosen:
+            said = f"Requested sample logprobs of {body['logprobs']}, {LIMIT}: {self.max_logprobs}"
+            return httpx.Response(400, json={"error": {"message": said}})
+        if "logprob_token_ids" in body:
+            answer = self._chosen(body)
+        elif body.get("prompt_logprobs") is None:
+            answer = self._sampled(body)
+        else:
+            answer = self._scored(body)
         self.edit(body, answer)
         content = json.dumps(answer)
         return httpx.Response(200, content=content)
@@ -125,6 +134,26 @@ class FakeServer:
                     "text": self.model.decode(tuple(ids)),
                     "finish_reason": "stop" if ended else "length",
                     "logprobs": {"token_logprobs": _plain(continuation.log_probs)},
+                }
+            )
+        return {"model": body["model"], "choices": choices}
+
+    def _chosen(self, body: Answer) -> Answer:
+        tokens = body["logprob_token_ids"]
+        assert len(tokens) == body["logprobs"] <= 128
+        assert len(set(tokens)) == len(tokens)
+        rows = self.model.next_log_probs([tuple(prompt) for prompt in body["prompt"]], tokens)
+        choices = []
+        for i, row in enumerate(rows):
+            # The sampled token is listed too.
+            listed = {"token_id:7": -1.0} | {
+                f"token_id:{token}": float(found) for token, found in zip(tokens, row, strict=True)
+            }
+            choices.append(
+                {
+                    "index": i,
+                    "text": "x",
+                    "logprobs": {"token_logprobs": [-1.0], "top_logprobs": [listed]},
                 }
             )
         return {"model": body["model"], "choices": choices}

@@ -58,7 +58,12 @@ def test_of_the_toy(toy_model: ToyModel) -> None:
 
 def test_of_servers(load: Load) -> None:
     model = load(server=FakeServer())
-    assert Ability.TOP_TOKENS in model.abilities
+    assert model.abilities == {Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS}
+    check_abilities(model)
+    older = FakeServer()
+    older.tells_chosen = False
+    model = load(one=FakeServer(), other=older)
+    assert model.abilities == {Ability.TOP_TOKENS}
     check_abilities(model)
 
 

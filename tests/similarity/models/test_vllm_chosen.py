@@ -1,0 +1,117 @@
+"""Log-probabilities of chosen tokens, and those of sampling, that a server tells."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from similarity import ComparisonConfig, Law, compare
+from similarity.errors import WrongAnswerError
+from similarity.models.base import SampleRequest, TokenIds
+from similarity.models.toy import ToyModel
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.config import ServerConfig
+from tests.similarity.models.fake_server import Answer, FakeServer, Load
+
+TOY = ToyModel()
+PREFIXES: list[TokenIds] = [TOY.encode(text) for text in ("a red car", "no", "a red car", "geese")]
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
+
+
+def test_they_are_the_models(load: Load) -> None:
+    model = load(server=FakeServer())
+    # More than one request tells, out of order, one of them twice.
+    tokens = [*range(250, 0, -1), 7]
+    found = model.next_log_probs(PREFIXES, tokens)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, TOY.next_log_probs(PREFIXES, tokens), atol=1e-5)
+    assert model.next_log_probs([], [1, 2]).shape == (0, 2)
+    assert model.next_log_probs(PREFIXES, []).shape == (4, 0)
+
+
+def test_requests_are_of_bounded_size(load: Load) -> None:
+    server = FakeServer()
+    model = load(ServerConfig(request_tokens=12), server=server)
+    server.bodies.clear()
+    model.next_log_probs(PREFIXES, range(200))
+    bodies = [body for body in server.bodies if "logprob_token_ids" in body]
+    assert {len(body["logprob_token_ids"]) for body in bodies} <= {128, 74, 127, 73}
+    # The probe goes with each.
+    assert max(len(body["prompt"]) for body in bodies) == 1 + 2
+    assert len(bodies) == 2 * 3
+
+
+def test_a_server_with_another_model_is_found_out(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.model = ToyModel(prior=5.0)
+    with pytest.raises(WrongAnswerError, match="another model than before"):
+        model.next_log_probs(PREFIXES, [1, 2])
+
+
+def test_one_that_changes_in_between_is_found_out(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+
+    def change(body: Answer, _answer: Answer) -> None:
+        if body.get("prompt_logprobs") is not None:
+            server.model = ToyModel(prior=5.0)
+
+    server.edit = change
+    with pytest.raises(WrongAnswerError, match="tells another log-probability of a chosen token"):
+        model.next_log_probs(PREFIXES, [1, 2])
+
+
+@pytest.mark.parametrize("value", [float("nan"), -9999.0, 0.5, None])
+def test_numbers_that_are_none(load: Load, value: float | None) -> None:
+    server = FakeServer()
+    model = load(server=server)
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if "logprob_token_ids" in body:
+            answer["choices"][-1]["logprobs"]["top_logprobs"][0]["token_id:2"] = value
+
+    server.edit = spoil
+    with pytest.raises(WrongAnswerError):
+        model.next_log_probs(PREFIXES, [1, 2])
+
+
+def test_one_that_is_left_out(load: Load) -> None:
+    with pytest.raises(WrongAnswerError, match="it must know logprob_token_ids"):
+        wire.read_chosen({"choices": [{"index": 0, "logprobs": {"top_logprobs": [{}]}}]}, 1, [3])
+
+
+def sampled(model: object, law: Law) -> list[object]:
+    request = SampleRequest(prefix=PREFIXES[0], n=4, max_tokens=6, key=3)
+    (found,) = model.sample([request], law)  # type: ignore[attr-defined]
+    return [continuation.log_probs for continuation in found]
+
+
+def test_sampled_numbers_are_kept_where_they_are_as_good(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    assert all(kept is not None for kept in sampled(model, Law()))
+    # Under another law a server tells those of the model.
+    assert all(kept is None for kept in sampled(model, Law(top_k=5)))
+    server.bodies.clear()
+    result = compare(model, "a red car", "a blue boat", CONFIG)
+    assert len({tuple(prompt) for prompt in server.scored}) == 1 + 2 * 3
+    model.identity = replace(model.identity, keeps_sampled=False)
+    scored = compare(model, "a red car", "a blue boat", CONFIG)
+    assert result.distance == pytest.approx(scored.distance, abs=1e-9)
+
+
+def test_sampled_numbers_are_scored_again_where_they_round_otherwise(load: Load) -> None:
+    server = FakeServer()
+
+    def round_otherwise(_body: Answer, answer: Answer) -> None:
+        for choice in answer["choices"]:
+            if told := choice.get("logprobs", {}).get("token_logprobs"):
+                told[0] -= 0.01
+
+    server.edit = round_otherwise
+    model = load(server=server)
+    assert all(kept is None for kept in sampled(model, Law()))
+    server.bodies.clear()
+    compare(model, "a red car", "a blue boat", CONFIG)
+    assert len({tuple(prompt) for prompt in server.scored}) == 1 + 4 * 3
