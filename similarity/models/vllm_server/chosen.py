@@ -1,25 +1,93 @@
 """Log-probabilities of chosen next tokens, which a vLLM server tells without listing all others."""
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from similarity.arrays import LogProbs
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import BackendRefusedError, WrongAnswerError
 from similarity.models.base import TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.batches import parts, prefix_batches
 from similarity.models.vllm_server.identity import Identity
-from similarity.models.vllm_server.pool import Pool
-from similarity.models.vllm_server.wire import MAX_CHOSEN
+from similarity.models.vllm_server.pool import Pool, gather
 
-T = TypeVar("T")
-
+# Tokens whose log-probabilities one request may choose.
+MAX_CHOSEN = 128
+# Numbers that are listed in one answer, about: each takes some 75 bytes of JSON.
+LISTED = 1 << 16
 # Nats by which the one token that goes with each request may be off: in half precision a single
 # token moves more than the mean over many.
 TOKEN_TOLERANCE = 0.3
 NAME = "chosen tokens"
+
+
+def chosen_body(
+    model: str, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+) -> dict[str, Any]:
+    """Return the request for the log-probabilities of chosen next tokens, MAX_CHOSEN at most."""
+    return {
+        **wire.PLAIN,
+        "model": model,
+        "prompt": [list(prefix) for prefix in prefixes],
+        "max_tokens": 1,
+        "logprobs": len(token_ids),
+        "logprob_token_ids": list(token_ids),
+        "return_tokens_as_token_ids": True,
+    }
+
+
+def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
+    """Return log P(token | prefix), shape "prefix token" in nats, of `count` prefixes.
+
+    Raises
+    ------
+    WrongAnswerError
+        If one is left out, is not finite, was clamped, or is no log-probability.
+    """
+    names = [f"token_id:{token}" for token in token_ids]
+    try:
+        listed = [
+            choice["logprobs"]["top_logprobs"][0] for choice in wire.choices_of(answer, count)
+        ]
+        rows = [[place[name] for name in names] for place in listed]
+        found = np.array(rows, np.float64).reshape(count, len(names))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise WrongAnswerError(
+            "left out the log-probability of a chosen token; it must know logprob_token_ids "
+            "(vLLM 0.32 or later)"
+        ) from error
+    wire.check_range(found)
+    return found
+
+
+async def all_chosen(
+    pool: Pool, identity: Identity, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+) -> Rows:
+    """Return log P(token | prefix), shape "prefix token" in nats, by as many requests as it takes.
+
+    Raises
+    ------
+    WrongAnswerError
+        As `tell_chosen`.
+    """
+    columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
+    rows = np.empty((len(prefixes), len(columns)), np.float32)
+
+    async def one(numbers: list[int], chosen: list[int]) -> None:
+        found = await tell_chosen(pool, identity, [prefixes[i] for i in numbers], chosen)
+        rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
+
+    calls = [
+        partial(one, numbers, chosen)
+        for numbers in prefix_batches(prefixes, pool.config.request_tokens, LISTED // MAX_CHOSEN)
+        for chosen in parts(list(columns), MAX_CHOSEN - 1)
+    ]
+    await gather(calls, pool.workers)
+    return rows[:, [columns[token] for token in token_ids]]
 
 
 async def tell_chosen(
@@ -44,8 +112,8 @@ async def tell_chosen(
     asked = list(dict.fromkeys((last, *token_ids)))
     found = await pool.ask(
         wire.COMPLETIONS,
-        lambda answer: wire.read_chosen(answer, len(asked_after), asked),
-        wire.chosen_body(identity.name, asked_after, asked),
+        lambda answer: read_chosen(answer, len(asked_after), asked),
+        chosen_body(identity.name, asked_after, asked),
         tokens=sum(map(len, asked_after)),
     )
     drift = float(abs(found[0, 0] - identity.expected[-1]))
@@ -71,25 +139,3 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[bool, Check]:
     if drift > TOLERANCE:
         return False, Check(NAME, f"not used: {drift:.2g} nats from scored ones")
     return True, Check(NAME, f"told, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones")
-
-
-def parts(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Yield parts of at most `size` items."""
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])
-
-
-def prefix_batches(
-    prefixes: Sequence[TokenIds], max_tokens: int, max_prefixes: int
-) -> Iterator[list[int]]:
-    """Yield numbers of prefixes, about `max_tokens` tokens at a time."""
-    batch: list[int] = []
-    tokens = 0
-    for number, prefix in enumerate(prefixes):
-        if batch and (tokens + len(prefix) > max_tokens or len(batch) == max_prefixes):
-            yield batch
-            batch, tokens = [], 0
-        batch.append(number)
-        tokens += len(prefix)
-    if batch:
-        yield batch

@@ -3,15 +3,14 @@
 Scores are believed only with those of a probe that goes with each request.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import anyio
-import numpy as np
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import BackendTimeoutError, InputError, UnsupportedError, WrongAnswerError
+from similarity.errors import BackendTimeoutError, UnsupportedError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -26,21 +25,19 @@ from similarity.models.base import (
 )
 from similarity.models.checks import TOLERANCE
 from similarity.models.laws import require_model_law
-from similarity.models.tokenization import ANCHORS
 from similarity.models.top import TopTokens
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
-from similarity.models.vllm_server.chosen import parts, prefix_batches, tell_chosen
+from similarity.models.vllm_server.batches import prompt_batches
+from similarity.models.vllm_server.chosen import LISTED, all_chosen
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
-from similarity.models.vllm_server.identity import Identity, tokenize
+from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
 
 T = TypeVar("T")
 Work = Callable[[Advance], Awaitable[T]]
-
-# Numbers that are listed in one answer, about: each takes some 75 bytes of JSON.
-LISTED = 1 << 16
 
 
 class ServerModel(LanguageModel):
@@ -65,8 +62,7 @@ class ServerModel(LanguageModel):
         self.end_ids = frozenset(identity.end)
         self._background = background
         self._pool = pool
-        self._special: dict[int, bool] = {}
-        self._anchors: dict[str, TokenIds] = {}
+        self._texts = ServedTexts(pool, identity)
 
     def close(self) -> None:
         """Close all connections."""
@@ -84,12 +80,12 @@ class ServerModel(LanguageModel):
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return what `encode` does for each text, asking for many at a time."""
-        calls = [partial(self._encode, text) for text in texts]
+        calls = [partial(self._texts.encode, text) for text in texts]
         return self._run(lambda _: gather(calls, self._pool.workers))
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return the server's ids of a text that follows another, without begin and end."""
-        return self._run(lambda _: self._behind_an_anchor(text))
+        return self._run(lambda _: self._texts.encode_continuation(text))
 
     def check_alive(self) -> None:
         """Raise BackendUnavailableError if no server answers."""
@@ -188,29 +184,12 @@ class ServerModel(LanguageModel):
                 f"{self.info.name} is served in a way that does not tell log-probabilities of "
                 "chosen tokens; serve it by vLLM 0.32 or later, or load it in this process"
             )
-        columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
-        rows = np.empty((len(prefixes), len(columns)), np.float32)
 
-        async def one(numbers: list[int], chosen: list[int]) -> None:
-            found = await tell_chosen(
-                self._pool, self.identity, [prefixes[i] for i in numbers], chosen
-            )
-            rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
-
-        calls = [
-            partial(one, numbers, chosen)
-            for numbers in prefix_batches(
-                prefixes, self._pool.config.request_tokens, LISTED // wire.MAX_CHOSEN
-            )
-            for chosen in parts(list(columns), wire.MAX_CHOSEN - 1)
-        ]
-
-        async def all_of_them(_count: Advance) -> None:
+        async def told(_count: Advance) -> Rows:
             await self._believed([], wire.scores_of, 0)
-            await gather(calls, self._pool.workers)
+            return await all_chosen(self._pool, self.identity, prefixes, token_ids)
 
-        self._run(all_of_them)
-        return rows[:, [columns[token] for token in token_ids]]
+        return self._run(told)
 
     def _read(
         self,
@@ -232,7 +211,7 @@ class ServerModel(LanguageModel):
                 count(unfinished[owner] == 0)
 
         size = self._pool.config.request_tokens
-        batches = _batches(requests, min(size, LISTED // top) if top else size)
+        batches = prompt_batches(requests, min(size, LISTED // top) if top else size)
         self._run(
             lambda count: gather(
                 [partial(one, batch, count) for batch in batches], self._pool.workers
@@ -263,51 +242,6 @@ class ServerModel(LanguageModel):
             )
         return found
 
-    async def _encode(self, text: str) -> TokenIds:
-        ids, strings = await tokenize(self._pool, self.identity.name, text)
-        begin, end = len(self.identity.begin), len(ids) - len(self.identity.end)
-        await self._check_plain(text, ids[begin:end], strings[begin:end])
-        if end < 1:
-            raise InputError(f"the text {text[:40]!r} has no tokens; give another")
-        return ids[:end]
-
-    async def _bare(self, text: str) -> TokenIds:
-        ids, strings = await tokenize(self._pool, self.identity.name, text, affixes=False)
-        await self._check_plain(text, ids, strings)
-        return ids
-
-    async def _behind_an_anchor(self, text: str) -> TokenIds:
-        """Return ids without the mark of a first word, as `Tokenization` finds them."""
-        for anchor in ANCHORS:
-            if anchor not in self._anchors:
-                self._anchors[anchor] = await self._bare(anchor)
-            begin, joined = self._anchors[anchor], await self._bare(anchor + text)
-            if begin and joined[: len(begin)] == begin:
-                return joined[len(begin) :]
-        return await self._bare(text)
-
-    async def _check_plain(self, text: str, ids: TokenIds, strings: Sequence[str]) -> None:
-        """Raise InputError if a server has read a part of the text as a special token."""
-        for token, string in zip(ids, strings, strict=True):
-            if _looks_special(string) and string in text and await self._is_special(token):
-                raise InputError(
-                    f"the text that begins {text.strip()[:40]!r} spells the special token "
-                    f"{string!r}, which a server reads as one; take it out of the text"
-                )
-
-    async def _is_special(self, token: int) -> bool:
-        """Let a server say this very token: it does not show a special one."""
-        if token not in self._special:
-            request = SampleRequest(prefix=self.identity.probe.prefix, n=1, max_tokens=1, key=0)
-            body = wire.sampling_body(self.identity.name, request, Law())
-            (said,) = await self._pool.ask(
-                wire.COMPLETIONS,
-                lambda answer: wire.read_samples(answer, request),
-                {**body, "allowed_token_ids": [token]},
-            )
-            self._special[token] = not said.text
-        return self._special[token]
-
     def _run(self, work: Work[T], advance: Advance = ignore_progress) -> T:
         """Return the result of `work` if it has one within the time for a call."""
         limit = self._pool.config.call_timeout
@@ -323,25 +257,3 @@ class ServerModel(LanguageModel):
                 ) from error
 
         return self._background.run(within_limit, advance)
-
-
-def _batches(
-    requests: Sequence[ScoreRequest], max_tokens: int
-) -> Iterator[list[tuple[int, Prompt]]]:
-    """Yield prompts with the numbers of their requests, about `max_tokens` tokens at a time."""
-    batch: list[tuple[int, Prompt]] = []
-    tokens = 0
-    for owner, request in enumerate(requests):
-        for continuation in dict.fromkeys(request.continuations):
-            prompt = Prompt(request.prefix, continuation)
-            if batch and tokens + prompt.tokens > max_tokens:
-                yield batch
-                batch, tokens = [], 0
-            batch.append((owner, prompt))
-            tokens += prompt.tokens
-    if batch:
-        yield batch
-
-
-def _looks_special(string: str) -> bool:
-    return len(string) > 2 and string[0] + string[-1] in ("<>", "[]")

@@ -31,11 +31,8 @@ CLAMPED = -9999.0
 # Above a log-probability of zero only by rounding.
 ROUNDING = 1e-3
 
-# Tokens whose log-probabilities one request may choose.
-MAX_CHOSEN = 128
-
 # In a dictionary of its own, so that nothing is left to a server's defaults.
-_PLAIN: dict[str, Any] = {
+PLAIN: dict[str, Any] = {
     "temperature": 1.0,
     "top_p": 1.0,
     "top_k": 0,
@@ -85,7 +82,7 @@ def sampling_body(
 ) -> dict[str, Any]:
     """Return the request for all continuations of one prefix."""
     return {
-        **_PLAIN,
+        **PLAIN,
         "model": model,
         "prompt": list(request.prefix),
         "n": request.n,
@@ -103,50 +100,13 @@ def sampling_body(
 def scoring_body(model: str, prompts: Sequence[Prompt], *, top: int = 0) -> dict[str, Any]:
     """Return the request for the log-probabilities of many prompts, and of the `top` tokens."""
     return {
-        **_PLAIN,
+        **PLAIN,
         "model": model,
         "prompt": [[*prompt.prefix, *prompt.continuation] for prompt in prompts],
         # A server always samples; the token is thrown away.
         "max_tokens": 1,
         "prompt_logprobs": top,
     }
-
-
-def chosen_body(
-    model: str, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
-) -> dict[str, Any]:
-    """Return the request for the log-probabilities of chosen next tokens, MAX_CHOSEN at most."""
-    return {
-        **_PLAIN,
-        "model": model,
-        "prompt": [list(prefix) for prefix in prefixes],
-        "max_tokens": 1,
-        "logprobs": len(token_ids),
-        "logprob_token_ids": list(token_ids),
-        "return_tokens_as_token_ids": True,
-    }
-
-
-def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
-    """Return log P(token | prefix), shape "prefix token" in nats, of `count` prefixes.
-
-    Raises
-    ------
-    WrongAnswerError
-        If one is left out, is not finite, was clamped, or is no log-probability.
-    """
-    names = [f"token_id:{token}" for token in token_ids]
-    try:
-        listed = [choice["logprobs"]["top_logprobs"][0] for choice in _choices(answer, count)]
-        rows = [[place[name] for name in names] for place in listed]
-        found = np.array(rows, np.float64).reshape(count, len(names))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise WrongAnswerError(
-            "left out the log-probability of a chosen token; it must know logprob_token_ids "
-            "(vLLM 0.32 or later)"
-        ) from error
-    _check_range(found)
-    return found
 
 
 def read_samples(answer: Any, request: SampleRequest) -> list[Sample]:
@@ -157,7 +117,7 @@ def read_samples(answer: Any, request: SampleRequest) -> list[Sample]:
     WrongAnswerError
         If their number, a length or an ending is not as asked for.
     """
-    choices = _choices(answer, request.n)
+    choices = choices_of(answer, request.n)
     return [_sample(choice, request) for choice in choices]
 
 
@@ -169,7 +129,7 @@ def read_scores(answer: Any, prompts: Sequence[Prompt]) -> list[LogProbs]:
     WrongAnswerError
         If a number is missing, is not finite, was clamped, or is no log-probability.
     """
-    choices = _choices(answer, len(prompts))
+    choices = choices_of(answer, len(prompts))
     return [scores_of(choice, prompt) for choice, prompt in zip(choices, prompts, strict=True)]
 
 
@@ -183,14 +143,14 @@ def read_probed(
     WrongAnswerError
         As `read_scores`, and what `read` raises.
     """
-    first, *others = _choices(answer, 1 + len(prompts))
+    first, *others = choices_of(answer, 1 + len(prompts))
     found = [read(choice, prompt) for choice, prompt in zip(others, prompts, strict=True)]
     return scores_of(first, probe), found
 
 
 def read_top_mass(answer: Any, prompt: Prompt) -> float:
     """Return the largest sum of probabilities that was listed for one place of a prompt."""
-    (choice,) = _choices(answer, 1)
+    (choice,) = choices_of(answer, 1)
     listed = choice["prompt_logprobs"][len(prompt.prefix) :]
     return max(sum(math.exp(min(token["logprob"], 50.0)) for token in p.values()) for p in listed)
 
@@ -224,7 +184,8 @@ def read_models(answer: Any) -> dict[str, int]:
         ) from error
 
 
-def _choices(answer: Any, count: int) -> list[Any]:
+def choices_of(answer: Any, count: int) -> list[Any]:
+    """Return the choices of an answer, or raise WrongAnswerError unless there are so many."""
     try:
         choices = answer["choices"]
         numbers = [choice["index"] for choice in choices]
@@ -274,7 +235,7 @@ def scores_of(choice: Any, prompt: Prompt) -> LogProbs:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError("left out the log-probability of a prompt token") from error
-    _check_range(scores)
+    check_range(scores)
     return scores
 
 
@@ -296,11 +257,12 @@ def top_of(choice: Any, prompt: Prompt, k: int) -> TopTokens:
     except (KeyError, TypeError, ValueError) as error:
         raise _other_shape(error) from error
     top = listed_tokens(places, k)
-    _check_range(top.log_probs)
+    check_range(top.log_probs)
     return top
 
 
-def _check_range(scores: NDArray[np.floating]) -> None:
+def check_range(scores: NDArray[np.floating]) -> None:
+    """Raise WrongAnswerError unless all are finite log-probabilities in nats."""
     if not np.isfinite(scores).all() or (scores <= CLAMPED).any():
         raise WrongAnswerError(
             "gave log-probabilities that are not finite or were cut off at -9999; serve the model "

@@ -9,7 +9,7 @@ from similarity import ComparisonConfig, Law, compare
 from similarity.errors import WrongAnswerError
 from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.toy import ToyModel
-from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.chosen import read_chosen
 from similarity.models.vllm_server.config import ServerConfig
 from tests.similarity.models.fake_server import Answer, FakeServer, Load
 
@@ -78,7 +78,7 @@ def test_numbers_that_are_none(load: Load, value: float | None) -> None:
 
 def test_one_that_is_left_out(load: Load) -> None:
     with pytest.raises(WrongAnswerError, match="it must know logprob_token_ids"):
-        wire.read_chosen({"choices": [{"index": 0, "logprobs": {"top_logprobs": [{}]}}]}, 1, [3])
+        read_chosen({"choices": [{"index": 0, "logprobs": {"top_logprobs": [{}]}}]}, 1, [3])
 
 
 def sampled(model: object, law: Law) -> list[object]:

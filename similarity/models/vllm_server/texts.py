@@ -1,0 +1,71 @@
+"""Token ids of texts, as servers read them: without begin and end, and nothing special in them."""
+
+from collections.abc import Sequence
+
+from similarity.errors import InputError
+from similarity.law import Law
+from similarity.models.base import SampleRequest, TokenIds
+from similarity.models.tokenization import ANCHORS
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.identity import Identity, tokenize
+from similarity.models.vllm_server.pool import Pool
+
+
+class ServedTexts:
+    """How the servers of one model read texts; what was found out of a token is kept."""
+
+    def __init__(self, pool: Pool, identity: Identity) -> None:
+        self._pool = pool
+        self._identity = identity
+        self._special: dict[int, bool] = {}
+        self._anchors: dict[str, TokenIds] = {}
+
+    async def encode(self, text: str) -> TokenIds:
+        """Return the server's ids of a prefix; raises InputError as `ServerModel.encode`."""
+        ids, strings = await tokenize(self._pool, self._identity.name, text)
+        begin, end = len(self._identity.begin), len(ids) - len(self._identity.end)
+        await self._check_plain(text, ids[begin:end], strings[begin:end])
+        if end < 1:
+            raise InputError(f"the text {text[:40]!r} has no tokens; give another")
+        return ids[:end]
+
+    async def _bare(self, text: str) -> TokenIds:
+        ids, strings = await tokenize(self._pool, self._identity.name, text, affixes=False)
+        await self._check_plain(text, ids, strings)
+        return ids
+
+    async def encode_continuation(self, text: str) -> TokenIds:
+        """Return ids without the mark of a first word, as `Tokenization` finds them."""
+        for anchor in ANCHORS:
+            if anchor not in self._anchors:
+                self._anchors[anchor] = await self._bare(anchor)
+            begin, joined = self._anchors[anchor], await self._bare(anchor + text)
+            if begin and joined[: len(begin)] == begin:
+                return joined[len(begin) :]
+        return await self._bare(text)
+
+    async def _check_plain(self, text: str, ids: TokenIds, strings: Sequence[str]) -> None:
+        """Raise InputError if a server has read a part of the text as a special token."""
+        for token, string in zip(ids, strings, strict=True):
+            if _looks_special(string) and string in text and await self._is_special(token):
+                raise InputError(
+                    f"the text that begins {text.strip()[:40]!r} spells the special token "
+                    f"{string!r}, which a server reads as one; take it out of the text"
+                )
+
+    async def _is_special(self, token: int) -> bool:
+        """Let a server say this very token: it does not show a special one."""
+        if token not in self._special:
+            request = SampleRequest(prefix=self._identity.probe.prefix, n=1, max_tokens=1, key=0)
+            body = wire.sampling_body(self._identity.name, request, Law())
+            (said,) = await self._pool.ask(
+                wire.COMPLETIONS,
+                lambda answer: wire.read_samples(answer, request),
+                {**body, "allowed_token_ids": [token]},
+            )
+            self._special[token] = not said.text
+        return self._special[token]
+
+
+def _looks_special(string: str) -> bool:
+    return len(string) > 2 and string[0] + string[-1] in ("<>", "[]")
