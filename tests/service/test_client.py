@@ -172,3 +172,9 @@ def test_coheres_client(url, make):
         (1, 1.0),
         (0, compare(ToyModel(), "a b", "c d").similarity),
     ]
+
+
+def test_hugging_faces_client_by_the_address_alone(url):
+    client = InferenceClient(url)
+    scores = client.sentence_similarity("a b", other_sentences=["c d", "a b"])
+    assert scores == [compare(ToyModel(), "a b", "c d").similarity, 1.0]

@@ -193,3 +193,12 @@ def test_documents_as_objects_with_rank_fields_and_voyages_top_k(client):
     body = {"query": "title: a b", "documents": documents, "rank_fields": ["title"], "top_k": 1}
     (first,) = client.post("/v1/rerank", json=body).json()["results"]
     assert first == {"index": 0, "relevance_score": 1.0, "document": documents[0]}
+
+
+def test_text_embeddings_inferences_rerank(client):
+    body = {"query": "a b", "texts": ["c d", "a b"], "raw_scores": False, "truncate": True}
+    plain = client.post("/rerank", json=body).json()
+    assert [item["index"] for item in plain] == [1, 0]
+    assert plain[0] == {"index": 1, "score": 1.0}
+    told = client.post("/rerank", json={**body, "return_text": True}).json()
+    assert [item["text"] for item in told] == ["a b", "c d"]

@@ -1,13 +1,15 @@
 """The rerank routes of Cohere, Jina and vLLM, so that their clients need only a new URL."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
+from pydantic import Discriminator, Tag
 
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes
+from service.http.routes.tei import rerank_texts
 from service.http.schemas.cohere import (
     ApiVersion,
     BilledUnits,
@@ -16,18 +18,37 @@ from service.http.schemas.cohere import (
     RerankResponse,
 )
 from service.http.schemas.errors import ERRORS
+from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
 from similarity.results import Score
 
 DOCUMENTS_OF_A_SEARCH = 100
 
+
+def _kind(content: object) -> str:
+    return "(texts)" if isinstance(content, dict) and "texts" in content else "(documents)"
+
+
+AnyRerankRequest = Annotated[
+    Annotated[RerankRequest, Tag("(documents)")] | Annotated[TextsRerankRequest, Tag("(texts)")],
+    Discriminator(_kind),
+]
+
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
 
-@router.post("/v1/rerank", summary="As Jina and vLLM", response_model=RerankResponse)
-@router.post("/rerank", summary="As Jina and vLLM", response_model=RerankResponse)
-async def rerank(body: RerankRequest, call: CallOf) -> Response:
+@router.post(
+    "/v1/rerank", summary="As Jina and vLLM", response_model=RerankResponse | list[RankedText]
+)
+@router.post(
+    "/rerank",
+    summary="As Jina and vLLM, or with texts as text-embeddings-inference",
+    response_model=RerankResponse | list[RankedText],
+)
+async def rerank(body: AnyRerankRequest, call: CallOf) -> Response:
     """Return the documents by their similarity to the query, the most similar first."""
+    if isinstance(body, TextsRerankRequest):
+        return await rerank_texts(body, call)
     return await _rerank(body, call, version="1", documents=True)
 
 

@@ -1,11 +1,13 @@
 """Text-embeddings-inference's route, so that its clients need only a new URL."""
 
+from collections.abc import Iterator
+
 from fastapi import APIRouter, Response
 
-from service.http.call import CallOf
+from service.http.call import Call, CallOf
 from service.http.embedding import as_numbers, embed
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_list
+from service.http.json_stream import JsonArray, json_bytes, json_list
 from service.http.schemas.errors import ERRORS, error_answer
 from service.http.schemas.tei import (
     EmbeddingType,
@@ -13,10 +15,25 @@ from service.http.schemas.tei import (
     InfoResponse,
     ModelType,
     SentenceSimilarityRequest,
+    TaskRequest,
+    TextsRerankRequest,
 )
 from similarity.version import __version__
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
+
+
+@router.post(
+    "/",
+    summary="As text-embeddings-inference, by the inputs",
+    response_model=list[list[float]] | list[float],
+    responses={501: error_answer("The model is served without meaning vectors.")},
+)
+async def task(body: TaskRequest, call: CallOf) -> Response | list[float]:
+    """Return vectors of texts, or the similarities of sentences to a source sentence."""
+    if isinstance(body, SentenceSimilarityRequest):
+        return await sentence_similarity(body, call)
+    return await embeddings(body, call)
 
 
 @router.post("/similarity", summary="As text-embeddings-inference")
@@ -54,3 +71,16 @@ async def info(call: CallOf) -> InfoResponse:
         max_client_batch_size=settings.max_inputs,
         version=__version__,
     )
+
+
+async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
+    """Return the texts by their similarity to the query, the most similar first."""
+    scores, _ = await call.score(body.text_pairs())
+    order = sorted(range(len(scores)), key=lambda i: scores[i].distance)
+
+    def items() -> Iterator[bytes]:
+        for i in order:
+            text = {"text": body.texts[i]} if body.return_text else {}
+            yield json_bytes({"index": i, "score": scores[i].similarity, **text})
+
+    return json_list(JsonArray(items()))

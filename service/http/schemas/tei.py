@@ -1,8 +1,8 @@
 """Text-embeddings-inference's requests and answers."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from service.http.schemas.fields import Lenient, OneOrMany, Text
 
@@ -82,3 +82,42 @@ class SentenceSimilarityRequest(Lenient):
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to compare, in order."""
         return [(self.inputs.source_sentence, other) for other in self.inputs.sentences]
+
+
+def _kind_of_inputs(content: object) -> str:
+    inputs = content.get("inputs") if isinstance(content, dict) else None
+    return "(sentences)" if isinstance(inputs, dict) else "(texts)"
+
+
+# What is sent to the address itself: one of the two tasks, told apart by their inputs.
+TaskRequest = Annotated[
+    Annotated[EmbedRequest, Tag("(texts)")]
+    | Annotated[SentenceSimilarityRequest, Tag("(sentences)")],
+    Discriminator(_kind_of_inputs),
+]
+
+
+class TextsRerankRequest(Lenient):
+    """Text-embeddings-inference's rerank request."""
+
+    query: Text
+    texts: list[Text] = Field(min_length=1)
+    raw_scores: bool = Field(
+        False, description="Taken and left alone: scores are similarities either way."
+    )
+    return_text: bool = Field(False, description="Whether results repeat their text.")
+    truncate: bool | None = Field(
+        default=None, description="A text that is too long is refused, not cut."
+    )
+
+    def text_pairs(self) -> list[tuple[str, str]]:
+        """Return the query with each text."""
+        return [(self.query, text) for text in self.texts]
+
+
+class RankedText(Lenient):
+    """One text's place: `index` is its number in the request."""
+
+    index: int
+    score: float = Field(ge=0, le=1)
+    text: str | None = None
