@@ -14,6 +14,7 @@ from similarity.cli.batch_command import batch
 from similarity.cli.cache_commands import cache
 from similarity.cli.calibrate_commands import calibrate
 from similarity.cli.cluster_commands import cluster_texts, dedupe
+from similarity.cli.consensus_command import consensus
 from similarity.cli.entailment_commands import entails
 from similarity.cli.index_commands import index
 from similarity.cli.matrix_command import matrix
@@ -207,6 +208,7 @@ for command in (
     calibrate,
     cluster_texts,
     dedupe,
+    consensus,
     entails,
     fit,
     embed,

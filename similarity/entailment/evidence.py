@@ -7,7 +7,8 @@ import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray
-from similarity.entailment.estimators import Estimator
+from similarity.entailment.estimators import Estimator, weeds_squared
+from similarity.models.base import Advance
 from similarity.noise import exponential, step_key, text_key
 
 # Tokens of the vocabulary fall into so many blocks, by a hash; each is left out in turn.
@@ -41,6 +42,31 @@ class Evidence:
         half = -float(scipy.special.stdtrit(n - 1, (1 - confidence) / 2)) * float(error)
         value = difference(np.ones(len(self.blocks), bool))
         return max(-1.0, value - half), min(1.0, value + half)
+
+
+def degree_matrix(estimator: Estimator, rows: FloatArray, advance: Advance) -> FloatArray:
+    """Return the degree to which each text entails each other, shape "premise consequence".
+
+    Parameters
+    ----------
+    rows
+        Shape "text place".
+    advance
+        Called with the number of premises done.
+    """
+    if estimator.degree is weeds_squared:
+        # The same as below, as one product of matrices.
+        squares = np.square(rows)
+        totals = squares.sum(axis=1)
+        shared = (rows > 0).astype(np.float64) @ squares.T
+        advance(len(rows))
+        shares = np.divide(shared, totals, out=np.ones_like(shared), where=totals > 0)
+        return np.minimum(shares, 1.0)
+    found = np.empty((len(rows), len(rows)))
+    for i, premise in enumerate(rows):
+        found[i] = [estimator.degree(premise, consequence) for consequence in rows]
+        advance(1)
+    return found
 
 
 def blocks_of(places: int) -> NDArray[np.int64]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig, Settings
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS, Estimator
-from similarity.entailment.evidence import Evidence, blocks_of
+from similarity.entailment.evidence import Evidence, blocks_of, degree_matrix
 from similarity.entailment.results import Entailment, Thresholds
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
@@ -192,6 +193,18 @@ class ProfileEntailment(EntailmentScorer):
         rows = self._features(texts, progress)[name]
         found = self._evidence(rows)
         return lambda i, j: Evidence(found.rows[[i, j]], found.blocks)
+
+    def degrees(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
+        """Return the degree to which each text entails each other, shape "premise consequence".
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        (name,) = self.vectors.names
+        evidence = self._evidence(self._features(texts, progress)[name])
+        return degree_matrix(self._estimator, evidence.rows, progress("judging", len(texts)))
 
     def _features(self, texts: Sequence[str], progress: Progress) -> Features:
         advance = progress("reading", len(texts))

@@ -1,0 +1,71 @@
+"""`trajsim consensus`: what the texts in a file agree on."""
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from similarity.cli.answers import store_of
+from similarity.cli.options import model_options, open_model
+from similarity.cli.progress import progress_bars
+from similarity.cli.tables import console
+from similarity.cli.terminal import input_options, json_option, print_json
+from similarity.consensus import Consensus, find_consensus
+from similarity.entailment.estimators import DEFAULT
+from similarity.entailment.opening import open_entailment
+from similarity.entailment.scorer import ProfileEntailment
+from similarity.tabular.texts import read_texts
+
+
+@click.command()
+@click.argument("file")
+@input_options()
+@click.option("--question", help="Put this before each text.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Take texts for one meaning that entail each other to this degree.  "
+    "[default: calibrated on general sentences]",
+)
+@click.option("--vectors", help="Read the profiles of a folder that `trajsim fit` made.")
+@json_option
+@model_options
+def consensus(
+    file: str,
+    kind: str | None,
+    columns: str | None,
+    question: str | None,
+    threshold: float | None,
+    vectors: str | None,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+) -> None:
+    """Group the texts in FILE by meaning, and tell which group to believe.
+
+    The texts are answers to one question, as a model gives when it is asked several times. Their
+    semantic entropy is 0 where all agree, and log N where none of N does.
+    """
+    texts = read_texts(file, kind, columns)
+    model = open_model(model_name, device, dtype)
+    with progress_bars() as progress:
+        scorer = open_entailment(
+            model, DEFAULT, vectors=vectors, store=store_of(model), progress=progress
+        )
+        assert isinstance(scorer, ProfileEntailment)
+        found = find_consensus(
+            scorer, texts, question=question, threshold=threshold, progress=progress
+        )
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+
+
+def _print(found: Consensus) -> None:
+    table = Table("probability", "texts", "agree on")
+    for group in found.groups:
+        text = " ".join(found.texts[group.representative].splitlines())
+        table.add_row(f"{group.probability:.3f}", str(len(group.members)), escape(text))
+    table.caption = f"semantic entropy {found.entropy:.3f} nats"
+    console().print(table)

@@ -1,0 +1,176 @@
+"""What a set of answers agrees on: groups of one meaning, their entropy, the group to believe.
+
+Two texts are of one meaning where each entails the other to a high degree. Texts are joined to
+groups whose texts all are, in the mean, of one meaning with them (`similarity.clustering`).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from similarity.arrays import FloatArray
+from similarity.clustering import cluster
+from similarity.entailment.results import Thresholds
+from similarity.entailment.scorer import ProfileEntailment
+from similarity.errors import InputError
+from similarity.fingerprint import Fingerprint
+from similarity.scorer import Progress, no_progress
+from similarity.validation import check_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgreedGroup:
+    """Texts of one meaning.
+
+    Parameters
+    ----------
+    members
+        Numbers of the texts from 0, ascending.
+    representative
+        The member that the others agree with most.
+    probability
+        Of the group: its share of the texts, or of their given probabilities.
+    """
+
+    members: tuple[int, ...]
+    representative: int
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consensus:
+    """What texts agree on.
+
+    Parameters
+    ----------
+    groups
+        The most probable first: that is the one to believe.
+    entropy
+        Semantic entropy: −Σ p log p over groups, nats. 0 where all texts agree.
+    degrees
+        To which one text entails another, shape "premise consequence".
+    threshold
+        What degrees both ways must reach for one meaning.
+    """
+
+    texts: tuple[str, ...]
+    groups: tuple[AgreedGroup, ...]
+    entropy: float
+    degrees: FloatArray
+    threshold: float
+    thresholds: Thresholds
+    fingerprint: Fingerprint[Any]
+
+    @property
+    def answer(self) -> str:
+        """Return the text that stands for the group to believe."""
+        return self.texts[self.groups[0].representative]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it but the degrees as plain values, for JSON."""
+        return {
+            "answer": self.answer,
+            "entropy": self.entropy,
+            "groups": [
+                {
+                    **asdict(group),
+                    "members": list(group.members),
+                    "texts": [self.texts[i] for i in group.members],
+                }
+                for group in self.groups
+            ],
+            "threshold": self.threshold,
+            "thresholds": asdict(self.thresholds),
+            "fingerprint": self.fingerprint.to_dict(),
+        }
+
+
+def find_consensus(
+    scorer: ProfileEntailment,
+    texts: Sequence[str],
+    *,
+    question: str | None = None,
+    log_probs: Sequence[float] | None = None,
+    threshold: float | None = None,
+    progress: Progress = no_progress,
+) -> Consensus:
+    """Return what texts agree on; a text that repeats is read once.
+
+    Parameters
+    ----------
+    question
+        Put before each text, so that short answers say what they are about.
+    log_probs
+        log P of each text, nats, as the model that wrote them gave it. A text that repeats counts
+        once then, as its probability says how often it comes. Without them each text counts alike.
+    threshold
+        In [0, 1]; None is `Thresholds.same` of the model.
+
+    Raises
+    ------
+    InputError
+        If there are no texts, one is refused by the model, or log_probs are not as many finite
+        numbers.
+    ConfigError
+        If the threshold is out of range.
+    """
+    if not texts:
+        raise InputError("there are no texts to agree; give at least one")
+    weights = _weights(texts, log_probs)
+    thresholds = scorer.thresholds(progress)
+    threshold = thresholds.same if threshold is None else threshold
+    check_number("threshold", threshold, at_least=0, at_most=1)
+    distinct = list(dict.fromkeys(texts))
+    asked = [f"{question.strip()} {text}" if question else text for text in distinct]
+    degrees = scorer.degrees(asked, progress)
+    mutual = np.minimum(degrees, degrees.T)
+    np.fill_diagonal(mutual, 1.0)
+    found = cluster(mutual, threshold=threshold).groups
+    probabilities = [float(weights[list(group)].sum()) for group in found]
+    places = {text: i for i, text in enumerate(distinct)}
+    numbers = np.array([places[text] for text in texts])
+
+    def agreed(group: tuple[int, ...], probability: float) -> AgreedGroup:
+        inside = mutual[np.ix_(group, group)] @ weights[list(group)]
+        best = group[int(inside.argmax())]
+        return AgreedGroup(
+            members=tuple(int(i) for i in np.flatnonzero(np.isin(numbers, group))),
+            representative=int(np.flatnonzero(numbers == best)[0]),
+            probability=probability,
+        )
+
+    groups = [agreed(group, p) for group, p in zip(found, probabilities, strict=True)]
+    return Consensus(
+        texts=tuple(texts),
+        groups=tuple(sorted(groups, key=lambda group: (-group.probability, group.members))),
+        entropy=entropy(probabilities),
+        degrees=degrees[np.ix_(numbers, numbers)],
+        threshold=threshold,
+        thresholds=thresholds,
+        fingerprint=scorer.fingerprint,
+    )
+
+
+def entropy(probabilities: Sequence[float]) -> float:
+    """Return −Σ p log p, nats; a probability of 0 adds nothing."""
+    p = np.array([value for value in probabilities if value > 0])
+    return max(0.0, float(-(p * np.log(p)).sum()))
+
+
+def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatArray:
+    """Return the probability of each distinct text, in the order of first appearance."""
+    if log_probs is None:
+        counts = Counter(texts)
+        return np.array([count / len(texts) for count in counts.values()])
+    if len(log_probs) != len(texts):
+        raise InputError(f"want one log-probability a text, got {len(log_probs)} for {len(texts)}")
+    of_text = dict(zip(texts, log_probs, strict=True))
+    values = np.array([of_text[text] for text in dict.fromkeys(texts)], dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InputError("log-probabilities must be finite numbers, in nats")
+    weights = np.exp(values - values.max())
+    found: FloatArray = weights / weights.sum()
+    return found

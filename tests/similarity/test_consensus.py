@@ -1,0 +1,123 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from similarity.cli.main import main
+from similarity.compat.agreement import EntailmentNLI, semantic_matrices
+from similarity.consensus import entropy, find_consensus
+from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.scorer import ProfileEntailment
+from similarity.errors import ConfigError, InputError
+from similarity.models.local import LocalModel
+from similarity.vectors import fit
+from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
+
+TEXTS = ["the sea", "a red car", "the sea", "the sea."]
+
+
+@pytest.fixture(scope="module")
+def scorer(tiny: Callable[[str], LocalModel]) -> ProfileEntailment:
+    return ProfileEntailment(vectors=fit(tiny("llama"), sentences(80), TINY_CONFIG))
+
+
+def test_texts_that_agree_are_one_group(scorer: ProfileEntailment) -> None:
+    found = find_consensus(scorer, TEXTS, threshold=0.999)
+    assert [group.members for group in found.groups] == [(0, 2, 3), (1,)]
+    assert [group.probability for group in found.groups] == [0.75, 0.25]
+    assert found.entropy == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+    assert found.answer == "the sea"
+    assert find_consensus(scorer, ["a", "a"]).entropy == 0
+    assert len(find_consensus(scorer, TEXTS, threshold=0).groups) == 1
+
+
+def test_given_probabilities_decide(scorer: ProfileEntailment) -> None:
+    given = [np.log(0.1), np.log(0.3), np.log(0.1), np.log(0.1)]
+    found = find_consensus(scorer, TEXTS, log_probs=given, threshold=0.999)
+    # "the sea" counts once, however often it was drawn: 0.3 against 0.1 + 0.1.
+    assert [group.members for group in found.groups] == [(1,), (0, 2, 3)]
+    assert found.groups[0].probability == pytest.approx(0.6)
+
+
+def test_a_question_comes_before_each_text(scorer: ProfileEntailment) -> None:
+    found = find_consensus(scorer, ["sea", "car"], question="red or blue? ")
+    alone = scorer.degrees(["red or blue? sea", "red or blue? car"])
+    np.testing.assert_allclose(found.degrees, alone)
+
+
+def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
+    asked: list[int] = []
+
+    def read(texts, advance):
+        asked.append(len(texts))
+        return scorer.vectors.read(texts)
+
+    counting = ProfileEntailment(vectors=scorer.vectors, read=read)
+    counting.thresholds()
+    asked.clear()
+    find_consensus(counting, ["a", "b"] * 20)
+    assert asked == [2]
+
+
+@pytest.mark.parametrize("name", ["weeds-squared", "clarke"])
+def test_the_matrix_is_that_of_pairs(scorer: ProfileEntailment, name: str) -> None:
+    texts = sentences(5, seed=4)
+    one = ProfileEntailment(vectors=scorer.vectors, estimator=name)
+    rows = one._evidence(one.vectors.groups["profile"].reader.rows(one.vectors.model, texts)).rows
+    expected = [[ESTIMATORS[name].degree(a, b) for b in rows] for a in rows]
+    np.testing.assert_allclose(one.degrees(texts), expected, rtol=1e-6)
+
+
+def test_entropy() -> None:
+    assert entropy([0.5, 0.5, 0.0]) == pytest.approx(np.log(2))
+    assert entropy([1.0]) == 0
+
+
+def test_what_is_wrong_is_refused(scorer: ProfileEntailment) -> None:
+    with pytest.raises(InputError, match="no texts"):
+        find_consensus(scorer, [])
+    with pytest.raises(InputError, match="one log-probability a text"):
+        find_consensus(scorer, ["a"], log_probs=[0.0, 0.0])
+    with pytest.raises(InputError, match="finite"):
+        find_consensus(scorer, ["a"], log_probs=[-np.inf])
+    with pytest.raises(ConfigError, match="threshold"):
+        find_consensus(scorer, ["a"], threshold=2)
+
+
+def test_the_interface_of_uqlm(scorer: ProfileEntailment) -> None:
+    nli = EntailmentNLI(scorer)
+    same = nli.get_nli_results("the sea", "the sea")
+    assert same == {"noncontradiction_score": 1, "entailment": True, "entailment_score": 1}
+    forth, back = nli.get_nli_results_batch([("sea", "a red car"), ("a red car", "sea")])
+    assert forth == back
+    assert nli.get_nli_results_batch([]) == []
+
+
+def test_the_interface_of_lm_polygraph(scorer: ProfileEntailment) -> None:
+    found = semantic_matrices(scorer, TEXTS)
+    entail = found["semantic_matrix_entail"]
+    assert entail.shape == (4, 4)
+    np.testing.assert_array_equal(np.diag(entail), 1)
+    np.testing.assert_array_equal(entail[0], entail[2])
+    np.testing.assert_array_equal(found["semantic_matrix_contra"], 1 - entail)
+
+
+def test_inside_uqlm(scorer: ProfileEntailment) -> None:
+    cluster = pytest.importorskip("uqlm.nli.cluster", reason="needs uqlm")
+    best, groups, *_ = cluster.SemanticClusterer(EntailmentNLI(scorer)).evaluate(TEXTS)
+    assert best in TEXTS
+    assert sorted(text for group in groups for text in group) == sorted(TEXTS)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "answers.txt"
+    file.write_text("a red car\na red car\nthe sea\n", encoding="utf-8")
+    told = CliRunner().invoke(main, ["consensus", str(file), "--model", "toy", "--json"])
+    assert told.exit_code == 0, told.output
+    content = json.loads(told.stdout)
+    assert sum(group["probability"] for group in content["groups"]) == pytest.approx(1)
+    table = CliRunner().invoke(main, ["consensus", str(file), "--model", "toy"])
+    assert "semantic entropy" in table.output
