@@ -16,6 +16,7 @@ from similarity.cli.calibrate_commands import calibrate
 from similarity.cli.cluster_commands import cluster_texts, dedupe
 from similarity.cli.consensus_command import consensus
 from similarity.cli.entailment_commands import entails
+from similarity.cli.hyponym_command import hyponym
 from similarity.cli.index_commands import index
 from similarity.cli.matrix_command import matrix
 from similarity.cli.options import (
@@ -210,6 +211,7 @@ for command in (
     dedupe,
     consensus,
     entails,
+    hyponym,
     fit,
     embed,
     profile,

@@ -61,7 +61,8 @@ def degree_matrix(estimator: Estimator, rows: FloatArray, advance: Advance) -> F
         shared = (rows > 0).astype(np.float64) @ squares.T
         advance(len(rows))
         shares = np.divide(shared, totals, out=np.ones_like(shared), where=totals > 0)
-        return np.minimum(shares, 1.0)
+        capped: FloatArray = np.minimum(shares, 1.0)
+        return capped
     found = np.empty((len(rows), len(rows)))
     for i, premise in enumerate(rows):
         found[i] = [estimator.degree(premise, consequence) for consequence in rows]

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ from similarity.consensus import entropy, find_consensus
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.scorer import ProfileEntailment
 from similarity.errors import ConfigError, InputError
+from similarity.models.base import Advance
 from similarity.models.local import LocalModel
 from similarity.vectors import fit
+from similarity.vectors.meaning import Features
 from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
 
 TEXTS = ["the sea", "a red car", "the sea", "the sea."]
@@ -51,7 +53,7 @@ def test_a_question_comes_before_each_text(scorer: ProfileEntailment) -> None:
 def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
     asked: list[int] = []
 
-    def read(texts, advance):
+    def read(texts: Sequence[str], _: Advance) -> Features:
         asked.append(len(texts))
         return scorer.vectors.read(texts)
 

@@ -1,0 +1,69 @@
+"""`trajsim hyponym`: which of two words contains the other."""
+
+import click
+from rich.table import Table
+
+from similarity.cli.answers import store_of
+from similarity.cli.options import model_options, open_model
+from similarity.cli.progress import progress_bars, working
+from similarity.cli.tables import console
+from similarity.cli.terminal import json_option, print_json
+from similarity.entailment.opening import open_entailment
+from similarity.entailment.scorer import ProfileEntailment
+from similarity.general import general_sentences
+from similarity.hyponymy import Containment, contain
+from similarity.tabular.texts import read_texts
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--corpus",
+    help="Look for contexts of both words in the texts of this file.  "
+    "[default: the general sentences of the library]",
+)
+@json_option
+@model_options
+def hyponym(
+    first: str,
+    second: str,
+    corpus: str | None,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+) -> None:
+    """Tell which of the words FIRST and SECOND is a kind of the other.
+
+    By the pattern "A dog is a kind of animal", which decides; by the contexts of both words in a
+    corpus, the paper's Algorithm 2; and by the inclusion of their profiles.
+    """
+    texts = general_sentences() if corpus is None else tuple(read_texts(corpus))
+    model = open_model(model_name, device, dtype)
+    with progress_bars() as progress:
+        scorer = open_entailment(model, store=store_of(model), progress=progress)
+    profiles = scorer if isinstance(scorer, ProfileEntailment) else None
+    with working("comparing words"):
+        found = contain(model, (first, second), texts, profiles)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+
+
+def _print(found: Containment) -> None:
+    table = Table(show_header=False, box=None)
+    first, second = found.words
+    above = second if found.hyponym == first else first
+    verdict = "neither" if found.hyponym is None else f"{found.hyponym} is a kind of {above}"
+    table.add_row("verdict", verdict)
+    table.add_row("pattern", f"{found.pattern:+.3f} nats")
+    contexts = "the corpus has neither word"
+    if found.contexts is not None:
+        contexts = f"{found.contexts:+.3f} nats per token, {found.count} contexts"
+    table.add_row("contexts", contexts)
+    if found.profiles is not None:
+        table.add_row("profiles", f"{found.profiles.difference:+.3f} ({found.profiles.verdict})")
+    table.caption = "above 0 where the second contains the first"
+    console().print(table)
