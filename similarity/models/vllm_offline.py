@@ -1,6 +1,7 @@
 """The backend for bulk work on a GPU host: vLLM's engine in this process, with no server."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -10,13 +11,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from similarity.arrays import LogProbs
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import (
     ConfigError,
     MissingDependencyError,
     ModelNotFoundError,
     TrajsimError,
-    WrongAnswerError,
+    UnsupportedError,
 )
 from similarity.law import Law
 from similarity.models.base import (
@@ -30,13 +31,16 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
-from similarity.models.checks import check_scores
+from similarity.models.checks import PARAGRAPH, TOLERANCE, check_scores
 from similarity.models.laws import require_model_law
 from similarity.models.loader import OFFLINE, LoadOptions
 from similarity.models.revision import revision
 from similarity.models.tokenization import Tokenization
-from similarity.models.top import TopTokens, listed_tokens
+from similarity.models.top import TopTokens
+from similarity.models.vllm_outputs import continuation_of, log_probs_of, top_of
 from similarity.noise import generator_seed
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -45,6 +49,8 @@ ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
 # Requests handed to the engine at a time, which batches them itself: enough to fill it, few
 # enough that progress is seen.
 CHUNK = 1024
+# Tokens whose log-probabilities one request may choose.
+MAX_CHOSEN = 128
 # Without which scores would depend on each other, or sampling on the model's own settings.
 FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 
@@ -52,6 +58,7 @@ FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 class OfflineModel(LanguageModel):
     """A model in vLLM's engine, made by `load_offline`."""
 
+    # More where `find_out` sees it work.
     abilities = frozenset({Ability.TOP_TOKENS})
 
     def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
@@ -95,7 +102,7 @@ class OfflineModel(LanguageModel):
         for chunk in _chunks(requests):
             params = [self._params(request, law) for request in chunk]
             for output in self._run([request.prefix for request in chunk], params):
-                results.append([_continuation(choice) for choice in output.outputs])
+                results.append([continuation_of(choice) for choice in output.outputs])
                 ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
                 self.end_ids |= ended
             advance(len(chunk))
@@ -106,7 +113,7 @@ class OfflineModel(LanguageModel):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix, equal ones once."""
         self.check_scoring(law)
-        found = self._read(requests, 0, _log_probs)
+        found = self._read(requests, 0, log_probs_of)
         advance(len(requests))
         return found
 
@@ -127,7 +134,49 @@ class OfflineModel(LanguageModel):
                 f"the engine lists the {most} most probable tokens, not {k}; put "
                 f'"max_logprobs": {k} into {ENGINE_VARIABLE}, or fit vectors with a lower --top-k'
             )
-        return self._read(requests, k, partial(_top, k=k))
+        return self._read(requests, k, partial(top_of, k=k))
+
+    def find_out(self) -> None:
+        """Find out whether the engine tells log-probabilities of chosen tokens, rightly."""
+        prefix, token = self.encode(PARAGRAPH)[:16], self.encode(PARAGRAPH)[16]
+        try:
+            told = float(self._chosen([prefix], [token])[0, 0])
+        except Exception as error:  # each release refuses what it does not know in a way of its own
+            logger.info("no log-probabilities of chosen tokens: %s", error)
+            return
+        (((scored,),),) = self.score(
+            [ScoreRequest(prefix=prefix, continuations=((token,),))], Law()
+        )
+        if abs(told - scored) <= TOLERANCE:
+            self.abilities = self.abilities | {Ability.TOKEN_LOG_PROBS}
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Ask for some of the chosen tokens at a time, after all prefixes.
+
+        Raises
+        ------
+        UnsupportedError
+            If the engine did not tell them when it was loaded.
+        """
+        if Ability.TOKEN_LOG_PROBS not in self.abilities:
+            raise UnsupportedError(
+                f"the engine does not tell log-probabilities of chosen tokens of {self.info.name}; "
+                "take vLLM 0.32 or later, or load the model without 'vllm:'"
+            )
+        return self._chosen(prefixes, token_ids)
+
+    def _chosen(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        distinct = list(dict.fromkeys(token_ids))
+        rows = np.empty((len(prefixes), len(distinct)), np.float32)
+        for start in range(0, len(distinct), MAX_CHOSEN):
+            chosen = distinct[start : start + MAX_CHOSEN]
+            params = self._sampling_params(
+                max_tokens=1, logprobs=len(chosen), logprob_token_ids=chosen, detokenize=False
+            )
+            for row, output in enumerate(self._run(prefixes, params)):
+                (listed,) = output.outputs[0].logprobs
+                rows[row, start : start + len(chosen)] = [listed[t].logprob for t in chosen]
+        return rows[:, [distinct.index(token) for token in token_ids]]
 
     def _read(
         self, requests: Sequence[ScoreRequest], top: int, read: Callable[[Any, TokenIds], T]
@@ -231,6 +280,7 @@ def load_offline(
         for check in check_scores(model):
             if check.error is not None:
                 raise check.error
+        model.find_out()
     except TrajsimError:
         model.close()
         raise
@@ -252,26 +302,3 @@ def _imported() -> Any:
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]
-
-
-def _continuation(choice: Any) -> Continuation:
-    return Continuation(token_ids=tuple(choice.token_ids), log_probs=None, text=choice.text)
-
-
-def _log_probs(listed: Any, ids: TokenIds) -> LogProbs:
-    places = listed[-len(ids) :]
-    scores = np.array(
-        [place[token].logprob for token, place in zip(ids, places, strict=True)], dtype=np.float64
-    )
-    if not np.isfinite(scores).all():
-        raise WrongAnswerError(
-            "the engine gave log-probabilities that are not finite; load the model in another dtype"
-        )
-    return scores
-
-
-def _top(listed: Any, ids: TokenIds, k: int) -> TopTokens:
-    places = [
-        {token: found.logprob for token, found in place.items()} for place in listed[-len(ids) :]
-    ]
-    return listed_tokens(places, k)

@@ -17,9 +17,10 @@ from similarity.errors import (
     ConfigError,
     MissingDependencyError,
     ModelNotFoundError,
+    UnsupportedError,
     WrongAnswerError,
 )
-from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.base import Ability, SampleRequest, ScoreRequest
 from similarity.models.loader import LoadOptions
 from similarity.models.toy import ToyModel
 from tests.similarity.models.fake_server import scoring
@@ -38,6 +39,8 @@ class SamplingParams:
     top_p: float = 1.0
     seed: int = 0
     prompt_logprobs: int | None = None
+    logprobs: int | None = None
+    logprob_token_ids: list[int] | None = None
     detokenize: bool = True
 
 
@@ -97,6 +100,15 @@ class LLM:
 
     def _one(self, ids: tuple[int, ...], params: SamplingParams) -> Any:
         law = Law(temperature=params.temperature, top_k=params.top_k, top_p=params.top_p)
+        if params.logprob_token_ids is not None:
+            assert len(params.logprob_token_ids) == params.logprobs
+            assert params.logprobs <= 128
+            (told,) = TOY.next_log_probs([ids], params.logprob_token_ids)
+            row = {
+                token: SimpleNamespace(logprob=float(value) - 9.0 * (self.model == "other"))
+                for token, value in zip(params.logprob_token_ids, told, strict=True)
+            }
+            return SimpleNamespace(outputs=[SimpleNamespace(logprobs=[row])])
         if params.prompt_logprobs is None:
             request = SampleRequest(
                 prefix=ids, n=params.n, max_tokens=params.max_tokens, key=params.seed
@@ -192,6 +204,21 @@ def test_settings_that_are_none(monkeypatch: pytest.MonkeyPatch, text: str, matc
     monkeypatch.setenv("TRAJSIM_VLLM_ENGINE", text)
     with pytest.raises(ConfigError, match=match):
         load_model("vllm:toy")
+
+
+def test_chosen_tokens() -> None:
+    model = load_model("vllm:toy")
+    assert model.abilities == {Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS}
+    prefixes, tokens = [TOY.encode("ab"), TOY.encode("c")], [*range(200, 0, -1), 7]
+    expected = TOY.next_log_probs(prefixes, tokens)
+    np.testing.assert_allclose(model.next_log_probs(prefixes, tokens), expected, atol=1e-5)
+
+
+def test_chosen_tokens_that_are_not_what_is_scored() -> None:
+    model = load_model("vllm:other")
+    assert model.abilities == {Ability.TOP_TOKENS}
+    with pytest.raises(UnsupportedError, match=r"take vLLM 0\.32"):
+        model.next_log_probs([(1, 2)], [3])
 
 
 def test_a_device_is_refused() -> None:

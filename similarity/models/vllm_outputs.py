@@ -1,0 +1,36 @@
+"""Reads what vLLM's engine gives for a prompt."""
+
+from typing import Any
+
+import numpy as np
+
+from similarity.arrays import LogProbs
+from similarity.errors import WrongAnswerError
+from similarity.models.base import Continuation, TokenIds
+from similarity.models.top import TopTokens, listed_tokens
+
+
+def continuation_of(choice: Any) -> Continuation:
+    """Return a sampled continuation."""
+    return Continuation(token_ids=tuple(choice.token_ids), log_probs=None, text=choice.text)
+
+
+def log_probs_of(listed: Any, ids: TokenIds) -> LogProbs:
+    """Return log P(token | before) of a continuation, nats, or raise WrongAnswerError."""
+    places = listed[-len(ids) :]
+    scores = np.array(
+        [place[token].logprob for token, place in zip(ids, places, strict=True)], dtype=np.float64
+    )
+    if not np.isfinite(scores).all():
+        raise WrongAnswerError(
+            "the engine gave log-probabilities that are not finite; load the model in another dtype"
+        )
+    return scores
+
+
+def top_of(listed: Any, ids: TokenIds, k: int) -> TopTokens:
+    """Return the k most probable next tokens at each token of a continuation."""
+    places = [
+        {token: found.logprob for token, found in place.items()} for place in listed[-len(ids) :]
+    ]
+    return listed_tokens(places, k)
