@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +37,7 @@ from similarity.models.loader import OFFLINE, LoadOptions
 from similarity.models.revision import revision
 from similarity.models.tokenization import Tokenization
 from similarity.models.top import TopTokens
-from similarity.models.vllm_outputs import continuation_of, log_probs_of, top_of
+from similarity.models.vllm_outputs import chunks_of, continuation_of, log_probs_of, top_of
 from similarity.noise import generator_seed
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,6 @@ T = TypeVar("T")
 
 # A JSON object of further arguments of `vllm.LLM`.
 ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
-# Requests handed to the engine at a time, which batches them itself: enough to fill it, few
-# enough that progress is seen.
-CHUNK = 1024
 # Tokens whose log-probabilities one request may choose.
 MAX_CHOSEN = 128
 # Without which scores would depend on each other, or sampling on the model's own settings.
@@ -99,7 +96,7 @@ class OfflineModel(LanguageModel):
     ) -> list[list[Continuation]]:
         """Sample; no log-probabilities are kept, so that one path scores all trajectories."""
         results: list[list[Continuation]] = []
-        for chunk in _chunks(requests):
+        for chunk in chunks_of(requests):
             params = [self._params(request, law) for request in chunk]
             for output in self._run([request.prefix for request in chunk], params):
                 results.append([continuation_of(choice) for choice in output.outputs])
@@ -189,7 +186,7 @@ class OfflineModel(LanguageModel):
             for owner, request in enumerate(requests)
             for ids in dict.fromkeys(request.continuations)
         ]
-        for chunk in _chunks(wanted):
+        for chunk in chunks_of(wanted):
             prompts = [requests[owner].prefix + ids for owner, ids in chunk]
             for (owner, ids), output in zip(chunk, self._run(prompts, params), strict=True):
                 results[owner][ids] = read(output.prompt_logprobs, ids)
@@ -297,8 +294,3 @@ def _imported() -> Any:
         raise MissingDependencyError(
             "a model in vLLM's own engine needs vLLM, and a GPU host: pip install vllm"
         ) from error
-
-
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]

@@ -1,6 +1,7 @@
-"""Reads what vLLM's engine gives for a prompt."""
+"""What vLLM's engine is given at a time, and reads of what it gives for a prompt."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -8,6 +9,18 @@ from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.models.base import Continuation, TokenIds
 from similarity.models.top import TopTokens, listed_tokens
+
+T = TypeVar("T")
+
+# Requests handed to the engine at a time, which batches them itself: enough to fill it, few
+# enough that progress is seen.
+CHUNK = 1024
+
+
+def chunks_of(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield CHUNK items at a time."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
 
 
 def continuation_of(choice: Any) -> Continuation:
