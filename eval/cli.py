@@ -11,6 +11,7 @@ from eval.ablation import ablate as run_ablation
 from eval.calibrate import SCALE
 from eval.calibrate import calibrate as fit_calibration
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, spread
+from eval.direction_cli import entailment, hyponymy
 from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
 from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
@@ -40,6 +41,8 @@ def evaluate() -> None:
 
 
 evaluate.add_command(report)
+evaluate.add_command(entailment)
+evaluate.add_command(hyponymy)
 
 
 @evaluate.command()

@@ -194,6 +194,28 @@ class ProfileEntailment(EntailmentScorer):
         found = self._evidence(rows)
         return lambda i, j: Evidence(found.rows[[i, j]], found.blocks)
 
+    def pair_degrees(
+        self, pairs: Sequence[Pair], progress: Progress = no_progress
+    ) -> list[tuple[float, float]]:
+        """Return the degrees forward and backward of each pair, without intervals.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
+        (name,) = self.vectors.names
+        rows = self._features(texts, progress)[name] if texts else None
+        place = {text: i for i, text in enumerate(texts)}
+        found = []
+        for pair in counted(pairs, progress):
+            assert rows is not None
+            evidence = self._evidence(rows[[place[text] for text in pair]])
+            forward, backward = evidence.degrees(self._estimator)
+            found.append((float(forward), float(backward)))
+        return found
+
     def degrees(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
         """Return the degree to which each text entails each other, shape "premise consequence".
 

@@ -109,7 +109,8 @@ def test_the_interface_of_lm_polygraph(scorer: ProfileEntailment) -> None:
 
 def test_inside_uqlm(scorer: ProfileEntailment) -> None:
     cluster = pytest.importorskip("uqlm.nli.cluster", reason="needs uqlm")
-    best, groups, *_ = cluster.SemanticClusterer(EntailmentNLI(scorer)).evaluate(TEXTS)
+    clusterer = cluster.SemanticClusterer(EntailmentNLI(scorer))
+    best, groups, *_ = clusterer.evaluate(TEXTS, response_probabilities=[0.25] * 4)
     assert best in TEXTS
     assert sorted(text for group in groups for text in group) == sorted(TEXTS)
 

@@ -1,0 +1,273 @@
+"""Direction of entailment and of words: how often a score tells which of a pair is which.
+
+Every score is positive where it takes the first of a pair for the premise, or for the hyponym.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.methods.lexical import word_overlap
+from eval.pair_files import READERS, read_text
+from similarity.arrays import FloatArray
+from similarity.entailment.scorer import ProfileEntailment
+from similarity.errors import InputError
+from similarity.hyponymy import pattern_margins, scored
+from similarity.models.base import LanguageModel
+from similarity.prompts import checked_text
+
+Pair = tuple[str, str]
+Scores = Callable[[Sequence[Pair]], Sequence[float]]
+
+ENTAILMENT = "entailment"
+# Lengths of a pair that differ by so many words at most are alike.
+ALIKE = 2
+RESAMPLES = 1000
+# Stands before a text whose own likelihood is asked for.
+BEFORE = 'This sentence : "'
+# The paper's figures: SNLI by LLaMA-13B, by prompt.
+PUBLISHED = {"snli direction, LLaMA-13B": [63.6, 65.9]}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A pair and its label, in lower case."""
+
+    label: str
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure × 100 with its 95 % bootstrap interval, and the number of pairs."""
+
+    value: float
+    low: float
+    high: float
+    pairs: int
+
+
+def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
+    """Return the rows of a .tsv, .csv or .jsonl file of labelled pairs.
+
+    Parameters
+    ----------
+    columns
+        The names of label, first and second.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a row is malformed.
+    """
+    found = []
+    for number, row in _rows(path, columns):
+        label, *texts = (row.get(name) for name in columns)
+        if not isinstance(label, str) or not all(isinstance(text, str) for text in texts):
+            raise InputError(f"{path} line {number}: want texts as {', '.join(columns)}")
+        first, second = (checked_text(str(text)) for text in texts)
+        found.append(Labelled(label.strip().lower(), (first, second)))
+    return found
+
+
+def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
+    """Return the pairs of a file whose columns are a hyponym and a hypernym.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a row is malformed.
+    """
+    found = []
+    for number, row in _rows(path, columns):
+        words = [row.get(name) for name in columns]
+        if not all(isinstance(word, str) for word in words):
+            raise InputError(f"{path} line {number}: want words as {', '.join(columns)}")
+        first, second = (checked_text(str(word)) for word in words)
+        found.append((first, second))
+    return found
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    if path.suffix not in READERS:
+        raise InputError(f"{path} must end in one of {', '.join(READERS)}")
+    return READERS[path.suffix](path, read_text(path).split("\n"), columns)
+
+
+def chosen(items: Sequence[Any], limit: int | None, seed: int) -> list[Any]:
+    """Return so many of the items, drawn by a seed; all, in an order of the seed, for None."""
+    return random.Random(seed).sample(list(items), min(limit or len(items), len(items)))
+
+
+def alike(pair: Pair) -> bool:
+    """Whether the lengths of a pair differ by ALIKE words at most."""
+    first, second = (len(text.split()) for text in pair)
+    return abs(first - second) <= ALIKE
+
+
+def direction(scores: Scores, pairs: Sequence[Pair], seed: int) -> Figure:
+    """Return how often the first is told for the first, in an order shuffled by a seed.
+
+    A score of 0 is half right.
+    """
+    draw = random.Random(seed)
+    signs = np.array([draw.choice([1, -1]) for _ in pairs])
+    shown = [pair if sign > 0 else pair[::-1] for pair, sign in zip(pairs, signs, strict=True)]
+    right = (np.sign(np.array(scores(shown)) * signs) + 1) / 2
+    return _figure(lambda at: float(right[at].mean()), len(pairs), seed)
+
+
+def area(positive: FloatArray, negative: FloatArray, seed: int) -> Figure:
+    """Return the area under the receiver operating characteristic."""
+    values = np.concatenate([positive, negative])
+    labels = np.arange(len(values)) < len(positive)
+
+    def of(at: Any) -> float:
+        high, low = values[at][labels[at]], values[at][~labels[at]]
+        if not len(high) or not len(low):
+            return 0.5
+        wins = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
+        return float(wins)
+
+    return _figure(of, len(values), seed)
+
+
+def _figure(of: Callable[[Any], float], count: int, seed: int) -> Figure:
+    draw = np.random.default_rng(seed)
+    found = [of(draw.integers(count, size=count)) for _ in range(RESAMPLES)]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return Figure(100 * of(np.arange(count)), 100 * float(low), 100 * float(high), count)
+
+
+def word_length(pairs: Sequence[Pair]) -> list[float]:
+    """Return how many words more the first has."""
+    return [float(len(first.split()) - len(second.split())) for first, second in pairs]
+
+
+def letter_length(pairs: Sequence[Pair]) -> list[float]:
+    """Return how many letters more the first has."""
+    return [float(len(first) - len(second)) for first, second in pairs]
+
+
+def joint_likelihood(model: LanguageModel) -> Scores:
+    """Return how much less likely the first is than the second, each by itself: nats."""
+
+    def scores(pairs: Sequence[Pair]) -> list[float]:
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        rows = scored(model, [(BEFORE, text) for text in texts])
+        sums = {text: float(row.sum()) for text, row in zip(texts, rows, strict=True)}
+        return [sums[second] - sums[first] for first, second in pairs]
+
+    return scores
+
+
+def conditional_likelihood(model: LanguageModel) -> Scores:
+    """Return log P(second | first) less log P(first | second), nats per token."""
+    one_way = conditional_mean(model)
+    return lambda pairs: [
+        forth - back
+        for forth, back in zip(one_way(pairs), one_way([pair[::-1] for pair in pairs]), strict=True)
+    ]
+
+
+def conditional_mean(model: LanguageModel) -> Scores:
+    """Return log P(second | first), nats per token."""
+    return lambda pairs: [
+        float(row.mean()) for row in scored(model, [(a, f" {b}") for a, b in pairs])
+    ]
+
+
+def by_profiles(scorer: ProfileEntailment) -> Scores:
+    """Return the difference of the degrees of a scorer."""
+    return lambda pairs: [float(a - b) for a, b in scorer.pair_degrees(pairs)]
+
+
+def entailment_figures(
+    model: LanguageModel,
+    scorers: Mapping[str, ProfileEntailment],
+    rows: Sequence[Labelled],
+    limit: int | None,
+    seed: int,
+    likelihoods: bool,
+) -> dict[str, Any]:
+    """Return all figures of a file of labelled pairs, by score.
+
+    Parameters
+    ----------
+    limit
+        Of pairs of each label, and of pairs of like length.
+    likelihoods
+        Whether conditional likelihoods are scored too, which cost both texts twice.
+    """
+    entailed = [row.pair for row in rows if row.label == ENTAILMENT]
+    if not entailed:
+        raise InputError(f"no pair has the label {ENTAILMENT!r}")
+    pairs = chosen(entailed, limit, seed)
+    like = chosen([pair for pair in entailed if alike(pair)], limit, seed)
+    ways: dict[str, Scores] = {"length in words": word_length, "length in letters": letter_length}
+    ways["joint likelihood"] = joint_likelihood(model)
+    if likelihoods:
+        ways["conditional likelihood"] = conditional_likelihood(model)
+    ways |= {name: by_profiles(scorer) for name, scorer in scorers.items()}
+    found: dict[str, Any] = {"seed": seed, "chance": 50.0, "published": PUBLISHED}
+    found["direction"] = {name: asdict(direction(of, pairs, seed)) for name, of in ways.items()}
+    found["direction, like length"] = {
+        name: asdict(direction(of, like, seed)) for name, of in ways.items() if like
+    }
+    others = sorted({row.label for row in rows} - {ENTAILMENT})
+    degrees: dict[str, Scores] = {"word overlap": lambda ps: [word_overlap(*p) for p in ps]}
+    if likelihoods:
+        degrees["conditional likelihood"] = conditional_mean(model)
+    for name, scorer in scorers.items():
+        degrees[name] = _forward(scorer)
+    for label in others:
+        against = chosen([row.pair for row in rows if row.label == label], limit, seed)
+        found[f"area against {label}"] = {
+            name: asdict(area(np.array(of(pairs)), np.array(of(against)), seed))
+            for name, of in degrees.items()
+        }
+    return found
+
+
+def hyponymy_figures(
+    model: LanguageModel,
+    scorers: Mapping[str, ProfileEntailment],
+    words: Sequence[Pair],
+    limit: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the figures of a file of hyponyms and hypernyms, by score."""
+    pairs = chosen(words, limit, seed)
+    if not pairs:
+        raise InputError("the file has no pairs")
+    ways: dict[str, Scores] = {
+        "length in letters": letter_length,
+        "frequency of the word": _word_frequency(model),
+        "pattern": lambda pairs: pattern_margins(model, pairs),
+        **{name: by_profiles(scorer) for name, scorer in scorers.items()},
+    }
+    return {
+        "seed": seed,
+        "chance": 50.0,
+        "direction": {name: asdict(direction(of, pairs, seed)) for name, of in ways.items()},
+    }
+
+
+def _word_frequency(model: LanguageModel) -> Scores:
+    """Return how much rarer the first word is, as the model has it behind "This is a": nats."""
+
+    def scores(pairs: Sequence[Pair]) -> list[float]:
+        words = list(dict.fromkeys(word for pair in pairs for word in pair))
+        rows = scored(model, [("This is a", f" {word}") for word in words])
+        sums = {word: float(row.sum()) for word, row in zip(words, rows, strict=True)}
+        return [sums[second] - sums[first] for first, second in pairs]
+
+    return scores
+
+
+def _forward(scorer: ProfileEntailment) -> Scores:
+    return lambda pairs: [float(forward) for forward, _ in scorer.pair_degrees(pairs)]

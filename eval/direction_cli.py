@@ -1,0 +1,141 @@
+"""`trajsim eval entailment` and `trajsim eval hyponymy`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.table import Table
+
+from eval.direction import entailment_figures, hyponymy_figures, read_labelled, read_words
+from similarity.cli.options import model_options, open_model
+from similarity.cli.progress import progress_bars
+from similarity.cli.tables import console
+from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.opening import open_entailment
+from similarity.entailment.scorer import ProfileEntailment
+from similarity.errors import ConfigError
+from similarity.models.base import Advance, LanguageModel
+from similarity.vectors.meaning import Features, in_batches
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_limit = click.option(
+    "--limit", type=click.IntRange(min=2), help="Take so many pairs of each kind."
+)
+_seed = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Shuffle by this."
+)
+_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the figures as one JSON object."
+)
+
+
+@click.command("entailment")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--columns",
+    default="label,sentence1,sentence2",
+    show_default=True,
+    help="Read the label and both texts in these columns.",
+)
+@click.option(
+    "--likelihoods/--no-likelihoods",
+    default=True,
+    show_default=True,
+    help="Score conditional likelihoods too, which read both texts twice.",
+)
+@_limit
+@_seed
+@_json
+@model_options
+def entailment(
+    file: Path,
+    columns: str,
+    likelihoods: bool,
+    limit: int | None,
+    seed: int,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+) -> None:
+    """Print how well scores tell premise from consequence in FILE, and entailment from the rest."""
+    rows = read_labelled(file, _columns(columns, 3))
+    model = open_model(model_name, device, dtype)
+    scorers = _scorers(model)
+    _print(entailment_figures(model, scorers, rows, limit, seed, likelihoods), as_json)
+
+
+@click.command("hyponymy")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--columns",
+    default="hyponym,hypernym",
+    show_default=True,
+    help="Read the words in these columns.",
+)
+@_limit
+@_seed
+@_json
+@model_options
+def hyponymy(
+    file: Path,
+    columns: str,
+    limit: int | None,
+    seed: int,
+    as_json: bool,
+    model_name: str,
+    device: str,
+    dtype: str,
+) -> None:
+    """Print how well scores tell the hyponym from the hypernym in FILE."""
+    words = read_words(file, _columns(columns, 2))
+    model = open_model(model_name, device, dtype)
+    _print(hyponymy_figures(model, _scorers(model), words, limit, seed), as_json)
+
+
+def _columns(given: str, count: int) -> tuple[str, ...]:
+    names = tuple(given.split(","))
+    if len(names) != count or not all(names):
+        raise ConfigError(f"--columns wants {count} names between commas, got {given!r}")
+    return names
+
+
+def _scorers(model: LanguageModel) -> dict[str, ProfileEntailment]:
+    """Return the scorers by profiles; none where the model gives no profiles."""
+    with progress_bars() as progress:
+        first = open_entailment(model, progress=progress)
+    if not isinstance(first, ProfileEntailment):
+        return {}
+    vectors, known = first.vectors, dict[str, Features]()
+
+    def read(texts: Sequence[str], advance: Advance) -> Features:
+        # The estimators look at the same profiles, which are read once.
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            new = in_batches(vectors.read, missing, advance)
+            for i, text in enumerate(missing):
+                known[text] = {name: rows[i] for name, rows in new.items()}
+        return {name: np.stack([known[text][name] for text in texts]) for name in vectors.names}
+
+    return {
+        name: ProfileEntailment(vectors=vectors, estimator=name, read=read)
+        for name, row in ESTIMATORS.items()
+        if row.evidence == "profiles"
+    }
+
+
+def _print(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found, allow_nan=False))
+        return
+    for name, figures in found.items():
+        if isinstance(figures, dict) and name != "published":
+            table = Table("score", "x 100", "95 %", "pairs", title=name)
+            for score, one in figures.items():
+                interval = f"{one['low']:.1f} to {one['high']:.1f}"
+                table.add_row(score, f"{one['value']:.1f}", interval, str(one["pairs"]))
+            console().print(table)
+    click.echo(f"chance {found['chance']:g}, shuffled by seed {found['seed']}", err=True)

@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from eval.direction import (
+    alike,
+    area,
+    chosen,
+    direction,
+    joint_likelihood,
+    read_labelled,
+    read_words,
+    word_length,
+)
+from similarity.cli.main import main
+from similarity.errors import InputError
+from similarity.models.toy import ToyModel
+
+PAIRS = [("a red car stops", "a car stops"), ("the old sea", "the sea"), ("a man", "a b c")]
+NLI = "label\tsentence1\tsentence2\n" + "".join(
+    f"{label}\ta red car {i}\tthe sea {i}\n"
+    for i, label in enumerate(["entailment", "neutral", "contradiction"] * 3)
+)
+
+
+def test_the_order_shown_changes_no_antisymmetric_score() -> None:
+    for seed in range(4):
+        assert direction(word_length, PAIRS, seed).value == pytest.approx(200 / 3)
+    # What always takes the first is right as often as the coin is.
+    figure = direction(lambda pairs: [1.0] * len(pairs), PAIRS * 200, 0)
+    assert figure.low < 50 < figure.high
+    assert direction(lambda pairs: [0.0] * len(pairs), PAIRS, 0).value == 50
+
+
+def test_the_area_by_hand() -> None:
+    figure = area(np.array([3.0, 1.0]), np.array([2.0, 1.0, 0.0]), 0)
+    assert figure.value == pytest.approx(100 * (3 + 1.5) / 6)
+    assert figure.low <= figure.value <= figure.high
+    assert figure.pairs == 5
+
+
+def test_pairs_are_drawn_by_the_seed() -> None:
+    assert chosen(range(50), 5, 1) == chosen(range(50), 5, 1) != chosen(range(50), 5, 2)
+    assert sorted(chosen(range(5), None, 0)) == list(range(5))
+    assert alike(PAIRS[0])
+    assert not alike(("a b c d e", "a b"))
+
+
+def test_joint_likelihood_tells_the_longer(toy_model: ToyModel) -> None:
+    forth, back = joint_likelihood(toy_model)([("a red car", "a car"), ("a car", "a red car")])
+    assert forth == -back > 0
+
+
+def test_files_are_read_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.tsv"
+    file.write_text(NLI, encoding="utf-8")
+    rows = read_labelled(file, ("label", "sentence1", "sentence2"))
+    assert (len(rows), rows[0].label, rows[0].pair) == (
+        9,
+        "entailment",
+        ("a red car 0", "the sea 0"),
+    )
+    with pytest.raises(InputError, match="column|header|hyponym"):
+        read_words(file, ("hyponym", "hypernym"))
+    wrong = tmp_path / "pairs.xls"
+    wrong.write_text(NLI, encoding="utf-8")
+    with pytest.raises(InputError, match="must end in"):
+        list(read_labelled(wrong, ("label", "sentence1", "sentence2")))
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.tsv"
+    file.write_text(NLI, encoding="utf-8")
+    told = CliRunner().invoke(
+        main, ["eval", "entailment", str(file), "--model", "toy", "--limit", "3", "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.stdout)
+    assert found["direction"]["length in words"]["value"] == 100
+    assert {"direction, like length", "area against neutral", "area against contradiction"} < set(
+        found
+    )
+    assert found["area against neutral"]["word overlap"]["value"] == 50
+    words = tmp_path / "words.tsv"
+    words.write_text("hyponym\thypernym\ndog\tanimal\ncar\tvehicle\n", encoding="utf-8")
+    table = CliRunner().invoke(main, ["eval", "hyponymy", str(words), "--model", "toy"])
+    assert table.exit_code == 0, table.output
+    assert "frequency of the word" in table.output
