@@ -37,10 +37,10 @@ class Settings(BaseSettings):
         None,
         description="Folder of meaning vectors; else those that ship with the model.",
     )
-    preset: Literal["paper", "fast", "best"] | None = Field(
+    preset: Literal["paper", "trajectories", "fast", "meaning", "best"] | None = Field(
         None,
-        description="How requests are compared that do not say: paper, fast or best; else best "
-        "where there are vectors.",
+        description="How requests are compared that do not say: paper, trajectories, fast, meaning "
+        "or best; else meaning where there are vectors.",
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")

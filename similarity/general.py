@@ -10,16 +10,22 @@ def general_sentences() -> tuple[str, ...]:
 
     Their sources and licences are in `similarity/data/README.md`.
     """
-    return tuple(_contents().splitlines())
+    return tuple(_contents("general.txt").splitlines())
+
+
+def general_registers() -> tuple[str | None, ...]:
+    """Return the register of each general sentence, such as "questions"; None for none."""
+    labels = _contents("registers.txt").splitlines()
+    return tuple(None if label == "-" else label for label in labels)
 
 
 @cache
 def general_digest() -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of the general sentences."""
-    return hashlib.sha256(_contents().encode()).hexdigest()[:16]
+    return hashlib.sha256(_contents("general.txt").encode()).hexdigest()[:16]
 
 
 @cache
-def _contents() -> str:
-    file = resources.files("similarity") / "data" / "general.txt"
+def _contents(name: str) -> str:
+    file = resources.files("similarity") / "data" / name
     return file.read_text(encoding="utf-8")

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-PAPER, FAST, BEST = "paper", "fast", "best"
+PAPER, TRAJECTORIES = "paper", "trajectories"
+FAST, MEANING, BEST = "fast", "meaning", "best"
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Preset:
     vectors
         Whether it compares by meaning vectors; else by trajectories.
     groups
-        Of the vectors' features; none named is all that they have.
+        Of the vectors' features; those that vectors do not have are left out.
     """
 
     summary: str
@@ -25,11 +26,25 @@ class Preset:
 
 
 PRESETS = {
-    PAPER: Preset("compares by trajectories, as the paper does"),
+    PAPER: Preset("compares by trajectories sampled from both texts, as the paper does"),
+    TRAJECTORIES: Preset(
+        "compares by the likelihoods of trajectories sampled once from general text, relative to "
+        "what is usual",
+        vectors=True,
+        groups=("trajectories",),
+    ),
     FAST: Preset(
         "compares by the log-likelihood profile after one prompt", vectors=True, groups=("profile",)
     ),
+    MEANING: Preset(
+        "compares by the profiles after two prompts, and by nothing else",
+        vectors=True,
+        groups=("profile", "examples"),
+    ),
     BEST: Preset(
-        "compares by profiles after several prompts, and by the texts' own words", vectors=True
+        "compares by the profiles after two prompts and by the texts' own words, which is nearest "
+        "to what people say of the pairs in benchmarks",
+        vectors=True,
+        groups=("profile", "examples", "trigrams"),
     ),
 }

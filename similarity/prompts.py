@@ -77,7 +77,8 @@ def is_unicode(text: str) -> bool:
 # By the names that users give. "meaning" and "implies" are the paper's (Section 4.1 and appendix);
 # "one-word" is that of PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1), and "essence"
 # the one with knowledge of "Simple techniques for enhancing sentence embeddings in generative
-# language models" (Zhang, Chang and Li 2024, arXiv 2404.03921).
+# language models" (Zhang, Chang and Li 2024, arXiv 2404.03921). The first of the "examples" is
+# PromptEOL's; the others are ours.
 PROMPTS = {
     "none": Prompt(),
     "meaning": Prompt(before="The meaning of this sentence is: "),
@@ -87,6 +88,19 @@ PROMPTS = {
         before="The essence of a sentence is often captured by its main subjects and actions, "
         "while descriptive terms provide additional but less central details. With this in mind , "
         'this sentence : "',
+        after='" can be summarized in one word:"',
+    ),
+    "examples": Prompt(
+        before='This sentence : "A jockey riding a horse." means in one word:"Equestrian".\n'
+        'This sentence : "Shares fell after the bank raised interest rates." means in one word:'
+        '"Finance".\n'
+        'This sentence : "How do I get a red wine stain out of my shirt?" means in one word:'
+        '"Laundry".\n'
+        'This sentence : "The storm left thousands of homes without power." means in one word:'
+        '"Blackout".\n'
+        'This sentence : "She cut the onions and put them in the pan." means in one word:'
+        '"Cooking".\n'
+        'This sentence : "',
         after='" can be summarized in one word:"',
     ),
 }

@@ -14,7 +14,7 @@ from similarity.familiarity import WarningScorer
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
-from similarity.presets import BEST, PAPER, PRESETS
+from similarity.presets import BEST, MEANING, PAPER, PRESETS
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.store import Store
 from similarity.uncertainty import Tolerance
@@ -102,6 +102,8 @@ class ScoringPlan:
         Its name.
     scorer
         A name in `SCORERS`.
+    groups
+        Of the vectors, those that the preset compares by.
     note
         What the user is told, where the request did not name the preset and it is not the default.
     """
@@ -110,17 +112,13 @@ class ScoringPlan:
     scorer: str
     config: ComparisonConfig
     tolerance: Tolerance | None = None
+    groups: tuple[str, ...] = ()
     note: str | None = None
 
     @property
     def by_vectors(self) -> bool:
         """Whether texts are compared by meaning vectors."""
         return PRESETS[self.preset].vectors
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups of the vectors that the preset compares by; none named is all."""
-        return PRESETS[self.preset].groups
 
     def open(
         self,
@@ -145,7 +143,7 @@ class ScoringPlan:
         if not self.by_vectors:
             return TrajectoryScorer(model, self.config, self.tolerance)
         assert vectors is not None, "a plan by vectors is made only where there are any"
-        return VectorScorer(vectors.only(*(self.groups or vectors.names)), read)
+        return VectorScorer(vectors.only(*self.groups), read)
 
 
 def plan_scoring(
@@ -170,14 +168,16 @@ def plan_scoring(
     request.check()
     preset = request.preset or (PAPER if request.given else usual)
     check_choice("preset", preset, PRESETS)
-    if PRESETS[preset].vectors:
-        _check_groups(preset, groups)
+    used = preset_groups(preset, groups or ())
+    if PRESETS[preset].vectors and not used:
+        raise _without_vectors(preset, groups)
     chosen_silently = request.preset is None and preset != usual
     return ScoringPlan(
         preset=preset,
         scorer=preset if PRESETS[preset].vectors else request.config.distance,
         config=request.config,
         tolerance=request.tolerance,
+        groups=used,
         note=f"{request.given} is a setting of trajectories, so this is preset {preset}; without "
         f"it the preset is {usual}"
         if chosen_silently
@@ -186,8 +186,12 @@ def plan_scoring(
 
 
 def default_preset(groups: Collection[str] | None) -> str:
-    """Return how texts are compared where nothing is asked for."""
-    return BEST if groups else PAPER
+    """Return how texts are compared where nothing is asked for.
+
+    It is "meaning"; "best" with vectors of other groups, and "paper" where there are none.
+    """
+    possible = possible_presets(groups)
+    return next(name for name in (MEANING, BEST, PAPER) if name in possible)
 
 
 def possible_presets(groups: Collection[str] | None) -> list[str]:
@@ -195,8 +199,13 @@ def possible_presets(groups: Collection[str] | None) -> list[str]:
     return [
         name
         for name, preset in PRESETS.items()
-        if not preset.vectors or (groups and set(preset.groups) <= set(groups))
+        if not preset.vectors or preset_groups(name, groups or ())
     ]
+
+
+def preset_groups(preset: str, groups: Collection[str]) -> tuple[str, ...]:
+    """Return the groups of features, of those that there are, that a preset compares by."""
+    return tuple(group for group in PRESETS[preset].groups if group in groups)
 
 
 def open_scorer(
@@ -210,7 +219,7 @@ def open_scorer(
     Parameters
     ----------
     preset
-        A name in `PRESETS`. None is "best" where there are vectors for the model, and "paper"
+        A name in `PRESETS`. None is "meaning" where there are vectors for the model, and "paper"
         where there are none.
     config
         Of the trajectories: to give one is to compare by them.
@@ -261,15 +270,13 @@ def planned_scorer(
     return chosen.open(model, opened, read), chosen
 
 
-def _check_groups(preset: str, groups: Collection[str] | None) -> None:
+def _without_vectors(preset: str, groups: Collection[str] | None) -> ConfigError:
     if groups is None:
-        raise ConfigError(
+        return ConfigError(
             f"preset {preset} compares by meaning vectors, and there are none for this model; use "
             "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
         )
-    missing = [group for group in PRESETS[preset].groups if group not in groups]
-    if missing:
-        raise ConfigError(
-            f"these vectors have no {missing[0]}, by which preset {preset} compares; they have "
-            f"{', '.join(groups)}. Fit others to have it"
-        )
+    return ConfigError(
+        f"preset {preset} compares by {', '.join(PRESETS[preset].groups)}, and these vectors have "
+        f"{', '.join(groups)} only; fit others to have it"
+    )

@@ -102,8 +102,7 @@ class Call:
         vectors = self.engine.vectors
         if vectors is None or not plan.by_vectors:
             return plan.open(model)
-        groups = plan.groups or vectors.names
-        return plan.open(model, vectors, lambda texts, _: model.features(texts, groups))
+        return plan.open(model, vectors, lambda texts, _: model.features(texts, plan.groups))
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

@@ -106,9 +106,9 @@ _PRESET_OPTIONS = (
     click.option(
         "--preset",
         type=click.Choice(list(PRESETS)),
-        help="Compare in this way: 'paper' by trajectories, as the settings of trajectories say; "
-        "'best' by meaning vectors, 'fast' by the cheapest part of them.  [default: best where "
-        "there are vectors for the model and no setting of trajectories is given, else paper]",
+        help="Compare in this way: "
+        + "; ".join(f"'{name}' {preset.summary}" for name, preset in PRESETS.items())
+        + ".  [default: meaning; paper where a setting of trajectories is given]",
     ),
     click.option(
         "--vectors",

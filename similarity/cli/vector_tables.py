@@ -7,7 +7,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.tables import console, print_score
-from similarity.vectors.explain import ImpliedWord, ImpliedWords, VectorExplanation, WordShare
+from similarity.vectors.explain import (
+    ContinuationShare,
+    ImpliedWord,
+    ImpliedWords,
+    VectorExplanation,
+    WordShare,
+)
 
 
 def print_vector_explanation(result: VectorExplanation) -> None:
@@ -22,6 +28,8 @@ def print_vector_explanation(result: VectorExplanation) -> None:
         console().print(_implied_table(result.implied))
     if result.overlap:
         console().print(_overlap_table(result.overlap))
+    if result.continuations:
+        console().print(_continuations_table(result.continuations))
 
 
 def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
@@ -54,4 +62,12 @@ def _overlap_table(words: Sequence[WordShare]) -> Table:
     table = Table("own word", "share", "first", "second", caption="how often either text has it")
     for word in words:
         table.add_row(escape(word.word), f"{word.share:+.4f}", *map(str, word.counts))
+    return table
+
+
+def _continuations_table(continuations: Sequence[ContinuationShare]) -> Table:
+    table = Table("continuation", "share", "first", "second", "usual", caption="nats per token")
+    for one in continuations:
+        numbers = (f"{value:.2f}" for value in (*one.log_likelihoods, one.usual))
+        table.add_row(escape(repr(one.text)[1:-1]), f"{one.share:+.4f}", *numbers)
     return table

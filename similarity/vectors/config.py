@@ -96,8 +96,44 @@ class TrigramsConfig(GroupConfig):
         check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrajectoriesConfig(GroupConfig):
+    """Log-likelihoods of reference trajectories, sampled once from general text.
+
+    Parameters
+    ----------
+    prompt
+        Put around a text, and around those that are sampled from.
+    references, length
+        How many trajectories there are at most, and their tokens.
+    first_tokens
+        How many there are at most of one token: after the prompt they cost nothing more.
+    seed
+        Of the sampling.
+    """
+
+    kind: ClassVar[str] = "trajectories"
+
+    name: str = "trajectories"
+    shrinkage: float = 0.4
+    prompt: Prompt = field(default_factory=lambda: PROMPTS["essence"])
+    references: int = 48
+    length: int = 3
+    first_tokens: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_integer("references", self.references, at_least=0, at_most=10_000)
+        check_integer("length", self.length, at_least=2, at_most=1_000)
+        check_integer("first_tokens", self.first_tokens, at_least=0, at_most=10_000)
+        check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        if self.references + self.first_tokens < 2:
+            raise ConfigError("there must be at least two reference trajectories")
+
+
 KINDS: Mapping[str, type[GroupConfig]] = {
-    config.kind: config for config in (ProfileConfig, TrigramsConfig)
+    config.kind: config for config in (ProfileConfig, TrigramsConfig, TrajectoriesConfig)
 }
 
 

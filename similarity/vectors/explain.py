@@ -18,6 +18,7 @@ from similarity.vectors.profile import (
     chosen_tokens,
     head_covariance,
 )
+from similarity.vectors.references import ReferenceReader
 from similarity.vectors.trigrams import TrigramReader, buckets, words_of
 
 # A word that a text makes likelier than usual is shown only if it is also likely enough to be
@@ -54,6 +55,20 @@ class ImpliedWords:
 
 
 @dataclass(frozen=True)
+class ContinuationShare:
+    """A reference trajectory, and what it adds to the cosine.
+
+    `log_likelihoods` are after either text and `usual` on average over unlabelled text, means in
+    nats per token.
+    """
+
+    text: str
+    share: float
+    log_likelihoods: tuple[float, float]
+    usual: float
+
+
+@dataclass(frozen=True)
 class WordShare:
     """A word of the texts, without case, and what its trigrams add to the cosine.
 
@@ -80,6 +95,8 @@ class VectorExplanation(Explanation):
     overlap
         Of the trigrams: the texts' own words, by the size of their share. What they lack to the
         group's share is what all texts have in common.
+    continuations
+        Of the reference trajectories, by the size of their share; they add up to the group's.
     """
 
     method: ClassVar[str] = "vectors"
@@ -87,6 +104,7 @@ class VectorExplanation(Explanation):
     shares: dict[str, float]
     implied: ImpliedWords | None
     overlap: tuple[WordShare, ...]
+    continuations: tuple[ContinuationShare, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score and its parts as plain values, for JSON."""
@@ -97,6 +115,7 @@ class VectorExplanation(Explanation):
             "shares": self.shares,
             "implied": None if self.implied is None else asdict(self.implied),
             "overlap": [asdict(word) for word in self.overlap],
+            "continuations": [asdict(one) for one in self.continuations],
         }
 
 
@@ -132,6 +151,12 @@ def explain(
             for name in vectors.names
             if isinstance(vectors.groups[name].reader, TrigramReader)
             for word in _overlap(vectors, name, score.texts, features[name])[:top]
+        ),
+        continuations=tuple(
+            one
+            for name in vectors.names
+            if isinstance(vectors.groups[name].reader, ReferenceReader)
+            for one in _continuations(vectors, name, features[name])[:top]
         ),
     )
 
@@ -216,10 +241,8 @@ def implied_words(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> I
     """
     group = vectors.groups[name]
     found = profiles(vectors.model, group, rows)
-    lengths = np.linalg.norm(group.whitening.apply(rows), axis=1)
-    scale = vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod()
     # The mean of the two readings is the same for (u, v) and (v, u).
-    shares = scale * (found.beyond_usual * found.partners[::-1]).mean(axis=0)
+    shares = _scale(vectors, group, rows) * (found.beyond_usual * found.partners[::-1]).mean(axis=0)
     a, b = found.beyond_usual
     likely = found.log_probs > LIKELY
     return ImpliedWords(
@@ -260,6 +283,37 @@ def _word(model: LanguageModel, token: int) -> str:
     return text if any(character.isalnum() for character in text) else ""
 
 
+def _scale(vectors: MeaningVectors, group: Group, rows: Rows) -> float:
+    """Return what the product of two texts' whitened rows is multiplied by in the cosine."""
+    lengths = np.linalg.norm(group.whitening.apply(rows), axis=1)
+    return float(vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod())
+
+
+def _continuations(vectors: MeaningVectors, name: str, rows: Rows) -> Sequence[ContinuationShare]:
+    group = vectors.groups[name]
+    reader = group.reader
+    assert isinstance(reader, ReferenceReader)
+    centred = rows.astype(np.float64) - group.whitening.mean
+    partners = centred @ group.whitening.matrix @ group.whitening.matrix.T
+    shares = _scale(vectors, group, rows) * (centred * partners[::-1]).mean(axis=0)
+    found = [
+        ContinuationShare(
+            text=vectors.model.decode(ids),
+            share=float(share.sum()),
+            log_likelihoods=(float(after[0].mean()), float(after[1].mean())),
+            usual=float(usual.mean()),
+        )
+        for ids, share, after, usual in zip(
+            reader.continuations,
+            reader.of_each(shares),
+            reader.of_each(rows.astype(np.float64)),
+            reader.of_each(group.whitening.mean),
+            strict=True,
+        )
+    ]
+    return sorted(found, key=lambda one: -abs(one.share))
+
+
 def _overlap(
     vectors: MeaningVectors, name: str, texts: tuple[str, str], rows: Rows
 ) -> Sequence[WordShare]:
@@ -268,9 +322,7 @@ def _overlap(
     assert isinstance(reader, TrigramReader)
     matrix = group.whitening.matrix
     white = group.whitening.apply(rows)
-    lengths = np.linalg.norm(white, axis=1)
-    scale = vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod()
-    partners = scale / 2 * (white @ matrix.T)[::-1]
+    partners = _scale(vectors, group, rows) / 2 * (white @ matrix.T)[::-1]
     counts = [Counter(words_of(text)) for text in texts]
     found = []
     for word in counts[0] | counts[1]:

@@ -1,12 +1,16 @@
 """Fits meaning vectors to unlabelled text: one streaming pass, memory width² and no more."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+import numpy as np
+
+from similarity.arrays import FloatArray, Rows
 from similarity.errors import UnsupportedError
 from similarity.models.base import Advance, LanguageModel, ignore_progress
-from similarity.vectors.config import GroupConfig, ProfileConfig, VectorConfig
+from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors
 from similarity.vectors.storage import rounded
@@ -21,6 +25,7 @@ def fit(
     texts: Iterable[str],
     config: VectorConfig,
     advance: Advance = ignore_progress,
+    registers: Sequence[str | None] = (),
 ) -> MeaningVectors:
     """Fit vectors to unlabelled texts, which are read once and never held together.
 
@@ -31,6 +36,9 @@ def fit(
     ----------
     advance
         Called with the number of texts taken in.
+    registers
+        The register of each text, such as "questions", None for none; or nothing of any. Profiles
+        leave out what only tells registers apart. No text may then be too long for the model.
 
     Raises
     ------
@@ -42,7 +50,7 @@ def fit(
     batches = _batches(model, texts, config)
     head = list(islice(batches, HEAD_BATCHES))
     counted = [text for batch in head for text in batch]
-    readers = {group.name: fitted_reader(group, counted) for group in config.groups}
+    readers = {group.name: fitted_reader(model, group, counted) for group in config.groups}
     for reader in readers.values():
         if not reader.needs <= model.abilities:
             needed = ", ".join(sorted(reader.needs - model.abilities))
@@ -50,21 +58,21 @@ def fit(
                 f"{model.info.name} is reached in a way that does not give {needed}; load the "
                 "model in this process, or give --tokens for a model server"
             )
-    fits: dict[str, WhiteningFit] = {}
+    fits = {name: _Fits() for name in readers}
     digest, count = hashlib.sha256(), 0
     for batch in chain(head, batches):
+        labels = registers[count : count + len(batch)]
         for name, reader in readers.items():
-            rows = reader.rows(model, batch)
-            fits.setdefault(name, WhiteningFit(rows.shape[1])).add(rows)
+            fits[name].add(reader.rows(model, batch), labels)
         digest.update("".join(f"{text}\n" for text in batch).encode())
         count += len(batch)
         advance(len(batch))
 
     def group(settings: GroupConfig) -> Group:
-        reader = readers[settings.name]
-        found = fits.get(settings.name, WhiteningFit(1))
+        reader, found = readers[settings.name], fits[settings.name]
+        whitening = reader.whitening(model, found.of_all, found.means())
         # In the precision that files keep, so that a text has the same vector from there.
-        return Group(settings, reader, rounded(reader.whitening(model, found)))
+        return Group(settings, reader, rounded(whitening))
 
     return MeaningVectors(
         model=model,
@@ -74,15 +82,44 @@ def fit(
     )
 
 
+class _Fits:
+    """The statistics of one group's rows: of all, and of each register."""
+
+    def __init__(self) -> None:
+        self.of_all = WhiteningFit(1)
+        self._sums: dict[str, FloatArray] = {}
+        self._counts: Counter[str] = Counter()
+
+    def add(self, rows: Rows, labels: Sequence[str | None]) -> None:
+        """Take in rows, shape "text feature", and the register of each, if those are known."""
+        if self.of_all.width != rows.shape[1]:
+            self.of_all = WhiteningFit(rows.shape[1])
+        self.of_all.add(rows)
+        for row, label in zip(rows, labels, strict=False):
+            if label is not None:
+                self._sums[label] = self._sums.get(label, 0.0) + row.astype(np.float64)
+                self._counts[label] += 1
+
+    def means(self) -> FloatArray:
+        """Return the mean row of each register, shape "register feature"."""
+        means = [total / self._counts[label] for label, total in sorted(self._sums.items())]
+        return np.array(means).reshape(len(means), self.of_all.width)
+
+
 def _batches(
     model: LanguageModel, texts: Iterable[str], config: VectorConfig
 ) -> Iterator[list[str]]:
     """Cut the texts into batches, without those that are too long for the model."""
     stream = iter(texts)
-    prompts = [group.prompt for group in config.groups if isinstance(group, ProfileConfig)]
+    prompts = [
+        (group.prompt, group.length if isinstance(group, TrajectoriesConfig) else 1)
+        for group in config.groups
+        if isinstance(group, ProfileConfig | TrajectoriesConfig)
+    ]
     while batch := list(islice(stream, BATCH_TEXTS)):
-        for prompt in prompts:
+        for prompt, continued in prompts:
+            room = model.info.context_length - continued
             prefixes = model.encode_all([prompt.apply(text) for text in batch])
             fitting = zip(batch, prefixes, strict=True)
-            batch = [text for text, ids in fitting if len(ids) < model.info.context_length]
+            batch = [text for text, ids in fitting if len(ids) <= room]
         yield batch

@@ -10,15 +10,15 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from similarity.errors import ConfigError, UnsupportedError
-from similarity.general import general_digest, general_sentences
+from similarity.errors import ConfigError
+from similarity.general import general_digest, general_registers, general_sentences
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 from similarity.storage.user_cache import cache_folder
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.recipes import default_config
+from similarity.vectors.recipes import TRAJECTORIES, default_config
 from similarity.vectors.storage import FORMAT, MANIFEST, UNKNOWN, load, save
 
 GENERAL = "general"
@@ -55,13 +55,13 @@ class VectorSource:
         ConfigError
             If there is no group of such a name.
         """
-        self.config.only(*names)  # refused before the general text is read
-        whole = self.opened or _fitted_to_general_text(self.model, self.config, progress)
-        return whole.only(*(names or self.names))
+        if self.opened is not None:
+            return self.opened.only(*names)
+        return _fitted_to_general_text(self.model, self.config.only(*names), progress)
 
 
-def find_vectors(where: str | None, model: LanguageModel) -> VectorSource | None:
-    """Return the vectors of a folder, or without one those of the model; None if it has none.
+def find_vectors(where: str | None, model: LanguageModel) -> VectorSource:
+    """Return the vectors of a folder, or without one those of the model.
 
     Parameters
     ----------
@@ -79,8 +79,6 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource | None
         return VectorSource(model, vectors.config, vectors)
     shipped = None if model.assets is None else model.assets / SHIPPED
     config = default_config(model.abilities)
-    if config is None:
-        return None
     if shipped is not None and (shipped / MANIFEST).is_file():
         try:
             vectors = load(shipped, model)
@@ -93,20 +91,13 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource | None
 
 
 def config_for(model: LanguageModel) -> VectorConfig:
-    """Return the settings of vectors that a model can have.
+    """Return the settings of the vectors that `trajsim fit` makes of a model's.
 
-    Raises
-    ------
-    UnsupportedError
-        If it can have none.
+    Without reference trajectories, which take far longer, unless the model gives nothing else.
     """
     config = default_config(model.abilities)
-    if config is None:
-        raise UnsupportedError(
-            f"{model.info.name} gives neither states nor log-probabilities of chosen tokens, so it "
-            "has no meaning vectors; use preset paper"
-        )
-    return config
+    kept = [name for name in config.names if name != TRAJECTORIES.name]
+    return config.only(*kept)
 
 
 def open_vectors(
@@ -116,13 +107,10 @@ def open_vectors(
 
     Raises
     ------
-    UnsupportedError
-        If the model has none.
     ConfigError
         If the folder has no vectors, or those of another model.
     """
-    found = find_vectors(where, model) or VectorSource(model, config_for(model))
-    return found.open(progress=progress)
+    return find_vectors(where, model).open(progress=progress)
 
 
 def _readable(vectors: MeaningVectors) -> bool:
@@ -133,6 +121,13 @@ def _readable(vectors: MeaningVectors) -> bool:
 def _fitted_to_general_text(
     model: LanguageModel, config: VectorConfig, progress: Progress
 ) -> MeaningVectors:
+    """Return vectors whose groups are each fitted when they are first used, and kept."""
+    parts = [_fitted_group(model, config.only(name), progress) for name in config.names]
+    groups = {name: group for part in parts for name, group in part.groups.items()}
+    return MeaningVectors(model=model, config=config, groups=groups, corpus=parts[0].corpus)
+
+
+def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress) -> MeaningVectors:
     folder = _folder(model, config)
     if folder is not None and (folder / MANIFEST).is_file():
         try:
@@ -140,7 +135,8 @@ def _fitted_to_general_text(
         except ConfigError:
             pass  # damaged: made anew below, in its place
     sentences = general_sentences()
-    vectors = fit(model, sentences, config, progress("reading general text", len(sentences)))
+    advance = progress("reading general text", len(sentences))
+    vectors = fit(model, sentences, config, advance, general_registers())
     if folder is not None:
         save(vectors, folder)
     return vectors

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from similarity.vectors.config import GroupConfig, ProfileConfig, TrigramsConfig
+from similarity.models.base import LanguageModel
+from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, TrigramsConfig
 from similarity.vectors.profile import profile_reader
 from similarity.vectors.reader import Arrays, Reader
+from similarity.vectors.references import restored_references, sample_references
 from similarity.vectors.trigrams import TrigramReader, rarity_weights
 
 
@@ -19,12 +21,12 @@ class Kind:
     Parameters
     ----------
     fitted
-        From the settings and the first texts of a corpus.
+        From a model, the settings and the first texts of a corpus.
     restored
         From the settings and what `Reader.arrays` gave.
     """
 
-    fitted: Callable[[Any, Sequence[str]], Reader]
+    fitted: Callable[[LanguageModel, Any, Sequence[str]], Reader]
     restored: Callable[[Any, Arrays], Reader]
 
 
@@ -34,19 +36,25 @@ def _restored_trigrams(config: TrigramsConfig, arrays: Arrays) -> Reader:
 
 READERS: Mapping[str, Kind] = {
     ProfileConfig.kind: Kind(
-        fitted=lambda config, _texts: profile_reader(config),
+        fitted=lambda _model, config, _texts: profile_reader(config),
         restored=lambda config, _arrays: profile_reader(config),
     ),
     TrigramsConfig.kind: Kind(
-        fitted=lambda config, texts: TrigramReader(config, rarity_weights(texts, config.smoothing)),
+        fitted=lambda _model, config, texts: TrigramReader(
+            config, rarity_weights(texts, config.smoothing)
+        ),
         restored=_restored_trigrams,
+    ),
+    TrajectoriesConfig.kind: Kind(
+        fitted=lambda model, config, texts: sample_references(model, texts, config),
+        restored=restored_references,
     ),
 }
 
 
-def fitted_reader(config: GroupConfig, texts: Sequence[str]) -> Reader:
+def fitted_reader(model: LanguageModel, config: GroupConfig, texts: Sequence[str]) -> Reader:
     """Return what reads a group's features, fitted to the first texts of a corpus."""
-    return READERS[config.kind].fitted(config, texts)
+    return READERS[config.kind].fitted(model, config, texts)
 
 
 def restored_reader(config: GroupConfig, arrays: Arrays) -> Reader:

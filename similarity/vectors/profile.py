@@ -46,11 +46,21 @@ class ProfileReader(Reader):
         """Return how many tokens each text has with its prompt."""
         return [len(prefix) for prefix in self.prefixes(model, texts)]
 
-    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
-        """Return x ↦ (x − h̄) C^½ W, with W that whitens the profiles by their own covariance."""
-        root = head_root(model)
-        inner = fit.through(root).fit(self.config.shrinkage, self.config.rank)
-        return Whitening(mean=fit.mean, matrix=root @ inner.matrix)
+    def whitening(
+        self, model: LanguageModel, fit: WhiteningFit, registers: FloatArray
+    ) -> Whitening:
+        """Return x ↦ (x − x̄) A W.
+
+        A makes profiles of the features, without the directions in which registers differ. W
+        whitens those by their own covariance.
+        """
+        basis = without_registers(self._basis(model, fit), registers)
+        inner = fit.through(basis).fit(self.config.shrinkage, self.config.rank)
+        return Whitening(mean=fit.mean, matrix=basis @ inner.matrix)
+
+    def _basis(self, model: LanguageModel, _fit: WhiteningFit) -> FloatArray:
+        """Return C^½, which makes profiles of states."""
+        return head_root(model)
 
     def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
         """Return ℓ − ℓ̄ less its mean over the tokens, shape "text token" in nats.
@@ -91,16 +101,38 @@ class SubsetProfileReader(ProfileReader):
         found: FloatArray = centred - centred.mean(axis=1, keepdims=True)
         return found
 
-    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
-        """Return x ↦ (x − ℓ̄) P W, where P takes the mean over tokens away and W whitens."""
-        centring = np.eye(fit.width) - 1 / fit.width
-        inner = fit.through(centring).fit(self.config.shrinkage, self.config.rank)
-        return Whitening(mean=fit.mean, matrix=centring @ inner.matrix)
+    def _basis(self, _model: LanguageModel, fit: WhiteningFit) -> FloatArray:
+        """Return what takes the mean over tokens away."""
+        centring: FloatArray = np.eye(fit.width) - 1 / fit.width
+        return centring
 
 
 def profile_reader(config: ProfileConfig) -> ProfileReader:
     """Return the reader of these settings."""
     return SubsetProfileReader(config) if config.tokens else ProfileReader(config)
+
+
+def without_registers(basis: FloatArray, registers: FloatArray) -> FloatArray:
+    """Return a basis whose coordinates do not say which register a text is of.
+
+    The directions between the registers' mean profiles are projected out. Captions, headlines and
+    questions differ in them more than texts of one register do, and that is not what they mean.
+
+    Parameters
+    ----------
+    basis
+        Shape "feature coordinate".
+    registers
+        The mean features of each register, shape "register feature".
+    """
+    if len(registers) < 2:
+        return basis
+    between = (registers - registers.mean(axis=0)) @ basis
+    _, _, directions = np.linalg.svd(between, full_matrices=False)
+    # One direction fewer than registers: their deviations from the mean add up to nothing.
+    directions = directions[: len(registers) - 1]
+    projected: FloatArray = basis - basis @ directions.T @ directions
+    return projected
 
 
 def chosen_tokens(model: LanguageModel, count: int) -> list[int]:

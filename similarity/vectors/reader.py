@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from similarity.arrays import Rows
+from similarity.arrays import FloatArray, Rows
 from similarity.models.base import Ability, LanguageModel
 from similarity.vectors.whitening import Whitening, WhiteningFit
 
@@ -37,8 +37,16 @@ class Reader(ABC):
         """Return how many tokens of each text the model reads; raises as `rows` does."""
 
     @abstractmethod
-    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
-        """Return the map from features to the group's part of vectors, fitted to some rows."""
+    def whitening(
+        self, model: LanguageModel, fit: WhiteningFit, registers: FloatArray
+    ) -> Whitening:
+        """Return the map from features to the group's part of vectors, fitted to some rows.
+
+        Parameters
+        ----------
+        registers
+            The mean row of each register of the text, shape "register feature"; may be empty.
+        """
 
     def arrays(self) -> Arrays:
         """Return what must be kept beside the settings to make the reader again."""

@@ -9,23 +9,32 @@ from typing import Any
 
 from similarity.models.base import Ability
 from similarity.prompts import PROMPTS, Prompt
-from similarity.vectors.config import GroupConfig, ProfileConfig, TrigramsConfig, VectorConfig
+from similarity.vectors.config import (
+    GroupConfig,
+    ProfileConfig,
+    TrajectoriesConfig,
+    TrigramsConfig,
+    VectorConfig,
+)
 
 # Tokens of the vocabulary that are asked of a server, four requests of 128 to each text.
 SERVED_TOKENS = 512
 
-PROFILE = ProfileConfig(prompt=PROMPTS["one-word"])
-TRIGRAMS = TrigramsConfig(weight=0.4)
-FULL = VectorConfig(groups=(PROFILE, TRIGRAMS))
+PROFILE = ProfileConfig(prompt=PROMPTS["essence"])
+EXAMPLES = ProfileConfig(name="examples", prompt=PROMPTS["examples"])
+TRIGRAMS = TrigramsConfig(weight=0.6)
+TRAJECTORIES = TrajectoriesConfig()
+FULL = VectorConfig(groups=(PROFILE, EXAMPLES, TRIGRAMS, TRAJECTORIES))
 
 
-def default_config(abilities: AbstractSet[Ability]) -> VectorConfig | None:
-    """Return the settings of the vectors of a model that can do this, or None if it has none."""
+def default_config(abilities: AbstractSet[Ability]) -> VectorConfig:
+    """Return the settings of the vectors of a model that can do this."""
     if {Ability.NEXT_STATES, Ability.OUTPUT_HEAD} <= abilities:
         return FULL
     if Ability.TOKEN_LOG_PROBS in abilities:
         return over_tokens(FULL, SERVED_TOKENS)
-    return None
+    # Every model scores continuations.
+    return VectorConfig(groups=(TRAJECTORIES,))
 
 
 def over_tokens(config: VectorConfig, tokens: int) -> VectorConfig:
@@ -63,7 +72,8 @@ def changed(
     if prompt is not None:
         profiles = [replace(profiles[0], prompt=prompt)]
     if trigrams is not None:
-        others = [replace(TRIGRAMS, weight=trigrams)] if trigrams > 0 else []
+        others = [group for group in others if not isinstance(group, TrigramsConfig)]
+        others += [replace(TRIGRAMS, weight=trigrams)] if trigrams > 0 else []
     return VectorConfig(groups=(*profiles, *others))
 
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from similarity.arrays import Rows
+from similarity.arrays import FloatArray, Rows
 from similarity.models.base import LanguageModel, TokenIds
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
@@ -42,8 +42,10 @@ class TrigramReader(Reader):
         """Return 0 for each text: the model reads none of it."""
         return [0 for _ in encode_prefixes(model, texts, Prompt(), 0)]
 
-    def whitening(self, model: LanguageModel, fit: WhiteningFit) -> Whitening:
-        """Return the whitening of the rows."""
+    def whitening(
+        self, model: LanguageModel, fit: WhiteningFit, registers: FloatArray
+    ) -> Whitening:
+        """Return the whitening of the rows; words have no register."""
         return fit.fit(self.config.shrinkage, self.config.rank)
 
     def arrays(self) -> Arrays:

@@ -47,9 +47,9 @@ def ask(client, **body):
 
 
 def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
-    best = open_scorer(ToyModel(), "best", vectors=folder)
+    best = open_scorer(ToyModel(), vectors=folder)
     expected = [score.distance for score in best.score(PAIRS)]
-    for asked in ({}, {"preset": "best"}, {"top": 3, "explain": False}):
+    for asked in ({}, {"preset": "meaning"}, {"top": 3, "explain": False}):
         answer = ask(client, pairs=PAIRS, **asked).json()
         assert [one["distance"] for one in answer["results"]] == pytest.approx(expected, abs=1e-6)
         assert answer["fingerprint"]["id"] == best.fingerprint.digest
@@ -70,7 +70,7 @@ def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
 
 
 def test_a_matrix_and_the_dialects_too(client, folder):
-    (_, _, score) = open_scorer(ToyModel(), "best", vectors=folder).score(PAIRS)
+    (_, _, score) = open_scorer(ToyModel(), vectors=folder).score(PAIRS)
     matrix = ask(client, rows=["a b", "e f"]).json()
     assert matrix["distances"][0] == pytest.approx([0, score.distance], abs=1e-6)
     inputs = {"source_sentence": "a b", "sentences": ["e f"]}
@@ -83,7 +83,7 @@ def test_a_matrix_and_the_dialects_too(client, folder):
 
 def test_an_answer_says_how_the_texts_were_compared(client):
     plain = ask(client, pairs=PAIRS[:1]).json()
-    assert (plain["preset"], plain.get("warnings")) == ("best", None)
+    assert (plain["preset"], plain.get("warnings")) == ("meaning", None)
     named = ask(client, pairs=PAIRS[:1], preset="paper", **SMALL).json()
     assert (named["preset"], named.get("warnings")) == ("paper", None)
     for body in ({"pairs": PAIRS[:1]}, {"rows": ["a b"]}, {"rows": ["a b"], "explain": True}):
@@ -91,7 +91,7 @@ def test_an_answer_says_how_the_texts_were_compared(client):
         assert answer["preset"] == "paper"
         (warning,) = answer["warnings"]
         assert "is a setting of trajectories, so this is preset paper" in warning
-        assert "the preset is best" in warning
+        assert "the preset is meaning" in warning
 
 
 def test_an_answer_names_its_scale_and_warns_of_texts_that_the_model_hardly_knows(client):
@@ -110,7 +110,7 @@ def test_an_answer_names_its_scale_and_warns_of_texts_that_the_model_hardly_know
 def test_a_score_is_explained_by_what_made_it(client, folder):
     best = open_scorer(ToyModel(), "best", vectors=folder)
     (expected,) = best.explain([("a b", "c d")], top=2)
-    answer = ask(client, pairs=PAIRS[:1], explain=True, top=2).json()
+    answer = ask(client, pairs=PAIRS[:1], explain=True, top=2, preset="best").json()
     (result,) = answer["results"]
     assert result["distance"] == pytest.approx(expected.score.distance, abs=1e-6)
     assert answer["fingerprint"]["id"] == best.fingerprint.digest
@@ -134,7 +134,7 @@ def test_what_contradicts_itself_is_refused(client, open_client):
         assert "is a setting of trajectories" in answer.json()["error"]["message"]
     answer = ask(open_client(Silent()), pairs=PAIRS, preset="best")
     assert answer.status_code == 422
-    assert "there are none for this model" in answer.json()["error"]["message"]
+    assert "have trajectories only" in answer.json()["error"]["message"]
     assert ask(client, pairs=PAIRS, preset="worst").status_code == 422
 
 
@@ -145,10 +145,10 @@ def test_the_service_has_a_preset_of_its_own(open_client, folder):
         compare(ToyModel(), *PAIRS[0], preset="paper").distance
     )
     card = client.get("/v1/models").json()["data"][0]
-    assert (card["preset"], card["presets"]) == ("paper", ["paper", "fast", "best"])
+    assert (card["preset"], card["presets"]) == ("paper", ["paper", "fast", "meaning", "best"])
     card = open_client(Silent()).get("/v1/models").json()["data"][0]
-    assert (card["preset"], card["presets"]) == ("paper", ["paper"])
-    with pytest.raises(ConfigError, match="there are none for this model"):
+    assert (card["preset"], card["presets"]) == ("paper", ["paper", "trajectories"])
+    with pytest.raises(ConfigError, match="have trajectories only"):
         open_client(Silent(), preset="best")
 
 
@@ -183,7 +183,7 @@ def test_intervals(client):
 
 def test_the_client_asks_for_them(folder):
     with running(ToyModel(), vectors=folder) as url, Client(url) as client:
-        expected = open_scorer(ToyModel(), "best", vectors=folder).score(PAIRS)
+        expected = open_scorer(ToyModel(), vectors=folder).score(PAIRS)
         found = client.similarity([(u, v) for u, v in PAIRS])
         assert [score.distance for score in found] == pytest.approx([s.distance for s in expected])
         (paper,) = client.similarity([("a b", "c d")], preset="paper", interval=0.95)

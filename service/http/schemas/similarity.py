@@ -36,11 +36,12 @@ class ComparisonSettings(SamplingSettings):
         lt=1,
         description="Add confidence intervals over trajectories, as of 0.95.",
     )
-    preset: Literal["paper", "fast", "best"] | None = Field(
+    preset: Literal["paper", "trajectories", "fast", "meaning", "best"] | None = Field(
         default=None,
-        description="paper compares by trajectories, best by meaning vectors, fast by the "
-        "cheapest part of them. A request with a setting of trajectories or with interval is one "
-        "for paper, and its answer says so; without any of these the service's own preset holds.",
+        description="paper compares by trajectories sampled from both texts; trajectories, fast, "
+        "meaning and best by vectors: see /v1/models for those that there are. A request with a "
+        "setting of trajectories or with interval is one for paper, and its answer says so; "
+        "without any of these the service's own preset holds.",
     )
 
     def scoring(self) -> ScoringRequest:
@@ -176,6 +177,17 @@ class OverlapWord(Strict):
     counts: list[int] = Field(min_length=2, max_length=2, description="How often either has it.")
 
 
+class ReferenceContinuation(Strict):
+    """A reference trajectory, and what it adds to the cosine."""
+
+    text: str
+    share: float
+    log_likelihoods: list[float] = Field(
+        min_length=2, max_length=2, description="After either text: mean nats per token."
+    )
+    usual: float = Field(description="On average over general text: mean nats per token.")
+
+
 class VectorExplanationFields(Strict):
     """Why a score by meaning vectors is what it is."""
 
@@ -187,6 +199,9 @@ class VectorExplanationFields(Strict):
     )
     overlap: list[OverlapWord] = Field(
         description="The texts' own words, the largest share first; none without trigrams."
+    )
+    continuations: list[ReferenceContinuation] = Field(
+        description="The largest share first; none but with preset trajectories."
     )
 
     @classmethod

@@ -16,7 +16,7 @@ from tests.similarity.vectors.conftest import cosines, sentences
 PAIRS = [("the red car", "the old car"), ("a bird sings", "the sea")]
 
 
-@pytest.mark.parametrize("preset", ["fast", "best"])
+@pytest.mark.parametrize("preset", ["fast", "meaning", "best", "trajectories"])
 def test_scores_are_the_librarys(toy_model: ToyModel, preset: str) -> None:
     method = VECTOR_METHODS[preset](Setting(model=toy_model))
     expected = open_scorer(toy_model, preset).score(PAIRS)
@@ -43,5 +43,5 @@ def test_there_is_none_without_text_or_for_another_model(toy_model: ToyModel) ->
 
     with pytest.raises(ConfigError, match="unlabelled"):
         VECTOR_METHODS["best, of the domain"](Setting(model=toy_model))
-    with pytest.raises(ConfigError, match="there are none for this model"):
+    with pytest.raises(ConfigError, match="have trajectories only"):
         VECTOR_METHODS["best"](Setting(model=Silent()))

@@ -33,7 +33,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
     assert result.exit_code == 0, result.output
     # Those of the tokens, and those of the trigrams.
-    assert "fitted to 60 texts: 1088 coordinates" in result.stdout
+    assert "fitted to 60 texts: 1152 coordinates" in result.stdout
     return tmp_path
 
 
@@ -128,12 +128,13 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
     compared = json.loads(run("compare", *TEXTS[:2], *options(folder), "--json").stdout)
     assert content["distance"] == compared["distance"]
     assert content["fingerprint"] == compared["fingerprint"]
-    assert set(content["shares"]) == {"profile", "trigrams"}
-    assert len(content["overlap"]) == 2
+    assert set(content["shares"]) == {"profile", "examples"}
     table = run(*command).stdout
     assert "share of the cosine" in table
     assert "only the first" in table
-    assert all(word["word"] in table for word in content["overlap"])
+    best = json.loads(run(*command, "--preset", "best", "--json").stdout)
+    assert set(best["shares"]) == {"profile", "examples", "trigrams"}
+    assert len(best["overlap"]) == 2
     paper = json.loads(run("explain", *TEXTS[:2], "--model", "toy", "-n", "2", "--json").stdout)
     assert (paper["method"], content["method"]) == ("trajectories", "vectors")
 
@@ -167,7 +168,7 @@ def test_presets_choose_how_to_compare(folder: Path, tmp_path: Path) -> None:
     best = run("compare", *model, *vectors, *TEXTS[:2], "--json")
     distance = json.loads(best.stdout)["distance"]
     assert "trajectories" not in json.loads(best.stdout)
-    asked = run("compare", *model, *vectors, "--preset", "best", *TEXTS[:2], "--json")
+    asked = run("compare", *model, *vectors, "--preset", "meaning", *TEXTS[:2], "--json")
     assert asked.stdout == best.stdout
     table = run("compare", *model, *vectors, *TEXTS[:2]).stdout
     assert f"{distance:.4f}" in table
@@ -198,5 +199,5 @@ def test_settings_of_trajectories_ask_for_trajectories(folder: Path) -> None:
     assert "leave vectors out" in refused.stderr
     noted = run("compare", *pair, "-n", "5")
     assert "--n-trajectories is a setting of trajectories, so this is preset paper" in noted.stderr
-    assert "the preset is best" in noted.stderr
+    assert "the preset is meaning" in noted.stderr
     assert run("compare", *pair, "-n", "5", "--preset", "paper").stderr == ""
