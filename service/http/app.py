@@ -37,10 +37,12 @@ from service.settings import Settings
 from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
+from similarity.presets import TRAJECTORIES as PRESET_OF_TRAJECTORIES
 from similarity.scorer import Progress, no_progress
 from similarity.scorers import ScoringRequest, plan_scoring
-from similarity.vectors.general import find_vectors
+from similarity.vectors.general import VectorSource, find_vectors
 from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.recipes import TRAJECTORIES
 from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
@@ -158,7 +160,7 @@ def _load(settings: Settings) -> LanguageModel:
 
 def served_vectors(
     settings: Settings, model: LanguageModel, progress: Progress = no_progress
-) -> MeaningVectors | None:
+) -> MeaningVectors:
     """Return the vectors that the settings name, or those that ship with the model if any do.
 
     Raises
@@ -167,6 +169,17 @@ def served_vectors(
         If a folder has no vectors of this model, or the settings' preset needs other ones.
     """
     found = find_vectors(settings.vectors, model)
-    names = None if found is None else found.names
-    plan_scoring(ScoringRequest(), names, settings.preset)  # refused now, not at each request
-    return None if found is None else found.open(progress=progress)
+    plan_scoring(ScoringRequest(), found.names, settings.preset)  # refused now, not at each request
+    return found.open(*served_groups(settings, found), progress=progress)
+
+
+def served_groups(settings: Settings, source: VectorSource) -> list[str]:
+    """Return the groups of features to serve: all that are at hand, or need a short reading.
+
+    Reference trajectories of a model for which none ship are read only if the settings' preset
+    compares by them: that takes minutes.
+    """
+    slow = TRAJECTORIES.name
+    wanted = source.opened is not None or settings.preset == PRESET_OF_TRAJECTORIES
+    names = [name for name in source.names if wanted or name != slow]
+    return names or list(source.names)

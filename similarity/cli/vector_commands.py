@@ -22,9 +22,9 @@ from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import read_texts, split_columns
 from similarity.tabular.writing import check_place, replace_output
 from similarity.vectors.corpus import read_corpus
-from similarity.vectors.explain import telling_words
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.general import GENERAL, config_for, open_vectors
+from similarity.vectors.implied import telling_words
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import changed
 from similarity.vectors.storage import save

@@ -7,13 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.tables import console, print_score
-from similarity.vectors.explain import (
-    ContinuationShare,
-    ImpliedWord,
-    ImpliedWords,
-    VectorExplanation,
-    WordShare,
-)
+from similarity.vectors.explain import ContinuationShare, VectorExplanation, WordShare
+from similarity.vectors.implied import ImpliedWord, ImpliedWords
 
 
 def print_vector_explanation(result: VectorExplanation) -> None:

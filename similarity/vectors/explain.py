@@ -1,57 +1,21 @@
 """What the cosine of two vectors is made of: shares of groups, of words and of continuations."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from similarity.arrays import FloatArray, Rows
-from similarity.models.base import LanguageModel
+from similarity.arrays import Rows
 from similarity.results import Explanation, Score
-from similarity.vectors.meaning import Features, Group, MeaningVectors
+from similarity.vectors.implied import ImpliedWords, cosine_scale, implied_words
+from similarity.vectors.meaning import Features, MeaningVectors
 from similarity.vectors.profile import (
     ProfileReader,
-    SubsetProfileReader,
-    chosen_tokens,
-    head_covariance,
 )
 from similarity.vectors.references import ReferenceReader
 from similarity.vectors.trigrams import TrigramReader, buckets, words_of
-
-# A word that a text makes likelier than usual is shown only if it is also likely enough to be
-# sensible: nats.
-LIKELY = -11.0
-# Tokens of the vocabulary, per word shown, that are turned into text: most are parts of words.
-CANDIDATES = 40
-
-
-@dataclass(frozen=True)
-class ImpliedWord:
-    """A word that may come next, and what it adds to the cosine.
-
-    Parameters
-    ----------
-    share
-        What its tokens add; negative where one text implies it and the other does not.
-    beyond_usual
-        How much likelier than usual the word is after either text, nats.
-    """
-
-    word: str
-    share: float
-    beyond_usual: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class ImpliedWords:
-    """The words that both texts imply beyond the usual, and those that only one of them does."""
-
-    both: tuple[ImpliedWord, ...]
-    first: tuple[ImpliedWord, ...]
-    second: tuple[ImpliedWord, ...]
 
 
 @dataclass(frozen=True)
@@ -161,6 +125,7 @@ def explain(
     )
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True)
 class Profiles:
     """The profiles of some texts, over the tokens that a group looks at.
@@ -289,13 +254,15 @@ def _scale(vectors: MeaningVectors, group: Group, rows: Rows) -> float:
     return float(vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod())
 
 
+=======
+>>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)
 def _continuations(vectors: MeaningVectors, name: str, rows: Rows) -> Sequence[ContinuationShare]:
     group = vectors.groups[name]
     reader = group.reader
     assert isinstance(reader, ReferenceReader)
     centred = rows.astype(np.float64) - group.whitening.mean
     partners = centred @ group.whitening.matrix @ group.whitening.matrix.T
-    shares = _scale(vectors, group, rows) * (centred * partners[::-1]).mean(axis=0)
+    shares = cosine_scale(vectors, group, rows) * (centred * partners[::-1]).mean(axis=0)
     found = [
         ContinuationShare(
             text=vectors.model.decode(ids),
@@ -322,7 +289,7 @@ def _overlap(
     assert isinstance(reader, TrigramReader)
     matrix = group.whitening.matrix
     white = group.whitening.apply(rows)
-    partners = _scale(vectors, group, rows) / 2 * (white @ matrix.T)[::-1]
+    partners = cosine_scale(vectors, group, rows) / 2 * (white @ matrix.T)[::-1]
     counts = [Counter(words_of(text)) for text in texts]
     found = []
     for word in counts[0] | counts[1]:

@@ -78,7 +78,7 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource:
         vectors = load(Path(where), model)
         return VectorSource(model, vectors.config, vectors)
     shipped = None if model.assets is None else model.assets / SHIPPED
-    config = default_config(model.abilities)
+    config = default_config(model)
     if shipped is not None and (shipped / MANIFEST).is_file():
         try:
             vectors = load(shipped, model)
@@ -95,7 +95,7 @@ def config_for(model: LanguageModel) -> VectorConfig:
 
     Without reference trajectories, which take far longer, unless the model gives nothing else.
     """
-    config = default_config(model.abilities)
+    config = default_config(model)
     kept = [name for name in config.names if name != TRAJECTORIES.name]
     return config.only(*kept)
 

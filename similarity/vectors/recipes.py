@@ -3,11 +3,10 @@
 docs/log.md has what was tried.
 """
 
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
-from similarity.models.base import Ability
+from similarity.models.base import Ability, LanguageModel
 from similarity.prompts import PROMPTS, Prompt
 from similarity.vectors.config import (
     GroupConfig,
@@ -27,14 +26,24 @@ TRAJECTORIES = TrajectoriesConfig()
 FULL = VectorConfig(groups=(PROFILE, EXAMPLES, TRIGRAMS, TRAJECTORIES))
 
 
-def default_config(abilities: AbstractSet[Ability]) -> VectorConfig:
-    """Return the settings of the vectors of a model that can do this."""
-    if {Ability.NEXT_STATES, Ability.OUTPUT_HEAD} <= abilities:
-        return FULL
-    if Ability.TOKEN_LOG_PROBS in abilities:
-        return over_tokens(FULL, SERVED_TOKENS)
+def default_config(model: LanguageModel) -> VectorConfig:
+    """Return the settings of the vectors of a model.
+
+    A profile whose prompt takes more than half of the model's context is left out.
+    """
+    groups = [group for group in FULL.groups if _fits(model, group)]
+    if {Ability.NEXT_STATES, Ability.OUTPUT_HEAD} <= model.abilities:
+        return VectorConfig(groups=tuple(groups))
+    if Ability.TOKEN_LOG_PROBS in model.abilities:
+        return over_tokens(VectorConfig(groups=tuple(groups)), SERVED_TOKENS)
     # Every model scores continuations.
     return VectorConfig(groups=(TRAJECTORIES,))
+
+
+def _fits(model: LanguageModel, group: GroupConfig) -> bool:
+    if not isinstance(group, ProfileConfig | TrajectoriesConfig):
+        return True
+    return 2 * len(model.encode(group.prompt.apply("a"))) <= model.info.context_length
 
 
 def over_tokens(config: VectorConfig, tokens: int) -> VectorConfig:

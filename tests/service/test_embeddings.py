@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit, save
 from tests.service.test_dialects import assert_has_shape
@@ -105,6 +104,7 @@ def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vector
 def test_what_cannot_be_answered(open_client, folder, body, status, code):
     answer = open_client(vectors=folder).post("/v1/embeddings", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+<<<<<<< HEAD
 
 
 def test_a_model_without_vectors_says_so(open_client):
@@ -144,3 +144,5 @@ def test_text_embeddings_inference(open_client, folder):
     assert one.json() == rows.json()[:1]
     info = client.get("/info").json()
     assert (info["model_id"], info["max_client_batch_size"]) == ("toy", 2_048)
+=======
+>>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)

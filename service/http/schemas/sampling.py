@@ -23,7 +23,7 @@ class SamplingSettings(Strict):
     score_law: Literal["sampling", "model"] = Field(
         "sampling", description="Score under the law sampled from, or the model as it is."
     )
-    prompt: Literal["none", "meaning", "implies", "one-word", "essence"] = Field(
+    prompt: Literal["none", "meaning", "implies", "one-word", "essence", "examples"] = Field(
         "none", description="A prompt of the paper around each text."
     )
     full_stop: bool = Field(True, description="End each text in punctuation.")

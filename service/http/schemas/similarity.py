@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
+from service.http.schemas.explanation import Explanation, explanation_fields
 from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
@@ -19,9 +20,8 @@ from service.http.schemas.usage import TokenUsage
 from similarity.config import ComparisonConfig
 from similarity.familiarity import shown_warnings
 from similarity.results import Explanation as ScoreExplanation
-from similarity.results import Score, TrajectoryExplanation
+from similarity.results import Score
 from similarity.scorers import ScoringPlan, ScoringRequest
-from similarity.vectors.explain import VectorExplanation
 
 
 class ComparisonSettings(SamplingSettings):
@@ -119,6 +119,7 @@ SimilarityRequest = Annotated[
 ]
 
 
+<<<<<<< HEAD
 class ExplainedContinuation(Strict):
     """A continuation, and how likely it is after either text."""
 
@@ -226,6 +227,8 @@ def explanation_fields(
     return VectorExplanationFields.of(explanation)
 
 
+=======
+>>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)
 class IntervalFields(Strict):
     """Where the scores would be with trajectories without end."""
 

@@ -1,12 +1,9 @@
-from collections.abc import Callable
-
 import pytest
 
 from eval.methods.base import Setting
 from eval.methods.scorers import VECTOR_METHODS
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel
-from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
 from similarity.vectors import fit
@@ -24,8 +21,8 @@ def test_scores_are_the_librarys(toy_model: ToyModel, preset: str) -> None:
     assert method.settings == expected[0].fingerprint.config.to_dict()
 
 
-def test_vectors_of_the_domain_are_fitted_to_its_texts(tiny: Callable[[str], LocalModel]) -> None:
-    model, texts = tiny("llama"), sentences(50)
+def test_vectors_of_the_domain_are_fitted_to_its_texts(toy_model: ToyModel) -> None:
+    model, texts = toy_model, sentences(50)
     method = VECTOR_METHODS["best, of the domain"](Setting(model=model, unlabelled=texts))
     fitted = fit(model, list(dict.fromkeys(texts)), config_for(model))
     assert method.score(PAIRS) == pytest.approx((cosines(fitted, PAIRS) - 1).tolist(), abs=1e-5)

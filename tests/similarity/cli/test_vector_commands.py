@@ -46,13 +46,12 @@ def folder(fitted: Path, tmp_path: Path) -> Path:
 def test_settings_of_a_fit(folder: Path, tmp_path: Path) -> None:
     corpus = ("--corpus", str(tmp_path / "a.txt"), "--out", str(folder), *FIT)
     assert run("fit", *corpus, "--trigrams", "0", "--shrinkage", "0.3").exit_code == 0
-    (group,) = load(folder, load_model("toy")).config.groups
-    assert isinstance(group, ProfileConfig)
-    assert (group.tokens, group.shrinkage, group.prompt.before) == (
-        64,
-        0.3,
-        PROMPTS["one-word"].before,
-    )
+    groups = load(folder, load_model("toy")).config.groups
+    assert [group.name for group in groups] == ["profile", "examples"]
+    for group, prompt in zip(groups, ("essence", "examples"), strict=True):
+        assert isinstance(group, ProfileConfig)
+        assert (group.tokens, group.shrinkage) == (64, 0.3)
+        assert group.prompt == PROMPTS[prompt]
     assert run("fit", *corpus, "--trigrams", "2", "--prompt-after", " is").exit_code == 0
     profile, trigrams = load(folder, load_model("toy")).config.groups
     assert isinstance(profile, ProfileConfig)

@@ -3,7 +3,8 @@ import pytest
 
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
-from similarity.vectors.explain import VectorExplanation, profiles, telling_words
+from similarity.vectors.explain import VectorExplanation
+from similarity.vectors.implied import profiles, telling_words
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.trigrams import TrigramReader
 from tests.similarity.vectors.conftest import cosines, sentences

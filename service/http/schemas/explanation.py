@@ -1,0 +1,121 @@
+"""Explanations of scores, as they stand in openapi.yaml, by the method that made the score."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from service.http.schemas.fields import Strict
+from similarity.results import Explanation as ScoreExplanation
+from similarity.results import TrajectoryExplanation
+from similarity.vectors.explain import VectorExplanation
+
+
+class ExplainedContinuation(Strict):
+    """A continuation, and how likely it is after either text."""
+
+    text: str
+    source: Literal[0, 1] = Field(description="Which text it was sampled from.")
+    tokens: int = Field(ge=1)
+    ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
+    log_likelihoods: list[float] = Field(
+        min_length=2, max_length=2, description="After either text: mean nats per token."
+    )
+
+
+class TrajectoryExplanationFields(Strict):
+    """Why a score by trajectories is what it is."""
+
+    method: Literal["trajectories"] = "trajectories"
+    entailment: float | None = Field(
+        default=None, description="Positive where the first entails the second."
+    )
+    continuations: list[ExplainedContinuation] = Field(
+        description="Those whose two likelihoods differ most, the largest difference first."
+    )
+
+    @classmethod
+    def of(cls, explanation: TrajectoryExplanation) -> Self:
+        """Return the most decisive continuations of a comparison."""
+        comparison = explanation.score
+        return cls(
+            entailment=comparison.entailment,
+            continuations=[
+                ExplainedContinuation.model_validate(content)
+                for content in comparison.described(explanation.numbers)
+            ],
+        )
+
+
+class ImpliedWordFields(Strict):
+    """A word that may come next after the texts, and what it adds to the cosine."""
+
+    word: str
+    share: float = Field(description="Negative where one text implies it and the other does not.")
+    beyond_usual: list[float] = Field(
+        min_length=2, max_length=2, description="How much likelier than usual after either: nats."
+    )
+
+
+class ImpliedWordsFields(Strict):
+    """The words that both texts imply beyond the usual, and those that only one does."""
+
+    both: list[ImpliedWordFields]
+    first: list[ImpliedWordFields]
+    second: list[ImpliedWordFields]
+
+
+class OverlapWord(Strict):
+    """A word of the texts, and what its trigrams add to the cosine."""
+
+    word: str
+    share: float
+    counts: list[int] = Field(min_length=2, max_length=2, description="How often either has it.")
+
+
+class ReferenceContinuation(Strict):
+    """A reference trajectory, and what it adds to the cosine."""
+
+    text: str
+    share: float
+    log_likelihoods: list[float] = Field(
+        min_length=2, max_length=2, description="After either text: mean nats per token."
+    )
+    usual: float = Field(description="On average over general text: mean nats per token.")
+
+
+class VectorExplanationFields(Strict):
+    """Why a score by meaning vectors is what it is."""
+
+    method: Literal["vectors"] = "vectors"
+    cosine: float = Field(description="Of the two vectors.")
+    shares: dict[str, float] = Field(description="What each group of features adds to it.")
+    implied: ImpliedWordsFields | None = Field(
+        default=None, description="Where profiles are compared."
+    )
+    overlap: list[OverlapWord] = Field(
+        description="The texts' own words, the largest share first; none without trigrams."
+    )
+    continuations: list[ReferenceContinuation] = Field(
+        description="The largest share first; none but with preset trajectories."
+    )
+
+    @classmethod
+    def of(cls, explanation: VectorExplanation) -> Self:
+        """Return the parts of a cosine."""
+        content = explanation.to_dict()
+        return cls.model_validate({name: content[name] for name in cls.model_fields}, strict=False)
+
+
+Explanation = Annotated[
+    TrajectoryExplanationFields | VectorExplanationFields, Field(discriminator="method")
+]
+
+
+def explanation_fields(
+    explanation: ScoreExplanation,
+) -> TrajectoryExplanationFields | VectorExplanationFields:
+    """Return an explanation as it stands in an answer, by the method that made the score."""
+    if isinstance(explanation, TrajectoryExplanation):
+        return TrajectoryExplanationFields.of(explanation)
+    assert isinstance(explanation, VectorExplanation)
+    return VectorExplanationFields.of(explanation)

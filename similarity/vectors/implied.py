@@ -1,0 +1,171 @@
+"""The words that texts imply: tokens that a profile makes likelier than usual."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from similarity.arrays import FloatArray, Rows
+from similarity.models.base import LanguageModel
+from similarity.vectors.meaning import Group, MeaningVectors
+from similarity.vectors.profile import (
+    ProfileReader,
+    SubsetProfileReader,
+    chosen_tokens,
+    head_covariance,
+)
+
+# A word that a text makes likelier than usual is shown only if it is also likely enough to be
+# sensible: nats.
+LIKELY = -11.0
+# Tokens of the vocabulary, per word shown, that are turned into text: most are parts of words.
+CANDIDATES = 40
+
+
+@dataclass(frozen=True)
+class ImpliedWord:
+    """A word that may come next, and what it adds to the cosine.
+
+    Parameters
+    ----------
+    share
+        What its tokens add; negative where one text implies it and the other does not.
+    beyond_usual
+        How much likelier than usual the word is after either text, nats.
+    """
+
+    word: str
+    share: float
+    beyond_usual: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ImpliedWords:
+    """The words that both texts imply beyond the usual, and those that only one of them does."""
+
+    both: tuple[ImpliedWord, ...]
+    first: tuple[ImpliedWord, ...]
+    second: tuple[ImpliedWord, ...]
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """The profiles of some texts, over the tokens that a group looks at.
+
+    Parameters
+    ----------
+    tokens
+        Token ids, shape "token".
+    beyond_usual
+        ℓ − ℓ̄ less its mean over the tokens, shape "text token", nats.
+    log_probs
+        ℓ, shape "text token", nats.
+    partners
+        What the profile of another text is multiplied by for the product of the two parts, shape
+        "text token": the product is the sum over tokens.
+    """
+
+    tokens: NDArray[np.int64]
+    beyond_usual: FloatArray
+    log_probs: FloatArray
+    partners: FloatArray
+
+
+def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
+    """Return the profiles of texts from a group's features, shape "text feature"."""
+    reader = group.reader
+    assert isinstance(reader, ProfileReader)
+    centred = rows.astype(np.float64) - group.whitening.mean
+    beyond = reader.information(model, group.whitening.mean, rows)
+    # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.
+    metric = centred @ group.whitening.matrix @ group.whitening.matrix.T
+    if isinstance(reader, SubsetProfileReader):
+        tokens = np.array(chosen_tokens(model, reader.config.tokens))
+        return Profiles(tokens, beyond, rows.astype(np.float64), metric)
+    weight, bias = model.output_head()
+    covariance = head_covariance(model)
+    # Directions in which the head does not vary are seen by no token.
+    through = metric @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) / len(weight)
+    mean = weight.mean(axis=0, dtype=np.float64)
+    logits = (rows @ weight.T).astype(np.float64) + (0.0 if bias is None else bias)
+    return Profiles(
+        tokens=np.arange(len(weight)),
+        beyond_usual=beyond,
+        log_probs=logits - np.logaddexp.reduce(logits, axis=1, keepdims=True),
+        partners=(through @ weight.T) - (through @ mean)[:, None],
+    )
+
+
+def telling_words(
+    vectors: MeaningVectors, name: str, rows: Rows, top: int
+) -> list[tuple[str, float, float]]:
+    """Return the words that one text makes likelier than usual, the most first.
+
+    Returns
+    -------
+    list
+        Word, nats beyond the usual, log-probability in nats.
+    """
+    found = profiles(vectors.model, vectors.groups[name], rows)
+    raised = np.where(found.log_probs[0] > LIKELY, found.beyond_usual[0], -np.inf)
+    words: dict[str, tuple[float, float]] = {}
+    for i in np.argsort(-raised, kind="stable")[: CANDIDATES * top]:
+        word = _word(vectors.model, int(found.tokens[i]))
+        if word and raised[i] > 0:
+            words.setdefault(word, (float(raised[i]), float(found.log_probs[0, i])))
+    return [(word, beyond, log_prob) for word, (beyond, log_prob) in list(words.items())[:top]]
+
+
+def implied_words(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> ImpliedWords:
+    """Return the words that two texts imply, from a group's features, shape "text=2 feature"."""
+    group = vectors.groups[name]
+    found = profiles(vectors.model, group, rows)
+    # The mean of the two readings is the same for (u, v) and (v, u).
+    shares = cosine_scale(vectors, group, rows) * (found.beyond_usual * found.partners[::-1]).mean(
+        axis=0
+    )
+    a, b = found.beyond_usual
+    likely = found.log_probs > LIKELY
+    return ImpliedWords(
+        both=_chosen(vectors.model, found, shares, np.minimum(a, b), likely[0] & likely[1], top),
+        first=_chosen(vectors.model, found, shares, np.minimum(a, a - b), likely[0], top),
+        second=_chosen(vectors.model, found, shares, np.minimum(b, b - a), likely[1], top),
+    )
+
+
+def _chosen(
+    model: LanguageModel,
+    found: Profiles,
+    shares: FloatArray,
+    scores: FloatArray,
+    likely: NDArray[np.bool_],
+    top: int,
+) -> tuple[ImpliedWord, ...]:
+    """Return the words of the highest scores above 0; variants in case and space are joined."""
+    order = np.argsort(-np.where(likely, scores, -np.inf), kind="stable")[: CANDIDATES * top]
+    joined: dict[str, list[int]] = defaultdict(list)
+    for i in order:
+        word = _word(model, int(found.tokens[i]))
+        if word and likely[i] and scores[i] > 0:
+            joined[word].append(int(i))
+    return tuple(
+        ImpliedWord(
+            word,
+            float(shares[at].sum()),
+            (float(found.beyond_usual[0, at[0]]), float(found.beyond_usual[1, at[0]])),
+        )
+        for word, at in list(joined.items())[:top]
+    )
+
+
+def _word(model: LanguageModel, token: int) -> str:
+    """Return a token as a word to show, or "" where it is none."""
+    text = model.decode((token,)).strip().casefold()
+    return text if any(character.isalnum() for character in text) else ""
+
+
+def cosine_scale(vectors: MeaningVectors, group: Group, rows: Rows) -> float:
+    """Return what the product of two texts' whitened rows is multiplied by in the cosine."""
+    lengths = np.linalg.norm(group.whitening.apply(rows), axis=1)
+    return float(vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod())
