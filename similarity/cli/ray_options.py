@@ -31,11 +31,7 @@ _CLUSTER_OPTIONS = (
     click.option(
         "--gpus-per-worker",
         type=float,
-<<<<<<< HEAD
         help="Give each worker of --ray so many GPUs, or a part of one.  [default: 1 where "
-=======
-        help="Give each worker so many GPUs, or a part of one, with --ray.  [default: 1 where "
->>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)
         "there are any]",
     ),
     click.option(
@@ -43,11 +39,7 @@ _CLUSTER_OPTIONS = (
         type=int,
         default=1,
         show_default=True,
-<<<<<<< HEAD
         help="Give each worker of --ray so many CPUs, and as many threads.",
-=======
-        help="Give each worker so many CPUs and threads, with --ray.",
->>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)
     ),
 )
 _partition_option = click.option(
@@ -55,11 +47,7 @@ _partition_option = click.option(
     type=int,
     default=PARTITION_ROWS,
     show_default=True,
-<<<<<<< HEAD
     help="Write so many rows to a Parquet file of --ray; a job that was stopped does no more "
-=======
-    help="Write so many rows to a Parquet file, with --ray; a job that was stopped does no more "
->>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)
     "than one for each worker again.",
 )
 

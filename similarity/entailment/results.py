@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
-from similarity.vectors.explain import ImpliedWords
+from similarity.vectors.implied import ImpliedWords
 
 Verdict = Literal["first entails second", "second entails first", "both", "neither"]
 FORWARD: Verdict = "first entails second"

@@ -28,7 +28,7 @@ from similarity.sampled_texts import sample_texts
 from similarity.scorer import Pair, Progress, no_progress
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
-from similarity.vectors.explain import implied_words
+from similarity.vectors.implied import implied_words
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
 from similarity.vectors.profile import ProfileReader
 from similarity.vectors.scorer import Read, settings_of

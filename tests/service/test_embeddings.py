@@ -104,19 +104,6 @@ def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vector
 def test_what_cannot_be_answered(open_client, folder, body, status, code):
     answer = open_client(vectors=folder).post("/v1/embeddings", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-<<<<<<< HEAD
-
-
-def test_a_model_without_vectors_says_so(open_client):
-    class Silent(ToyModel):
-        abilities = frozenset()
-        distributions = LanguageModel.distributions
-
-    answer = open_client(Silent()).post("/v1/embeddings", json=REQUEST)
-    assert answer.status_code == 501
-    error = answer.json()["error"]
-    assert error["code"] == "unsupported"
-    assert "gives no meaning vectors" in error["message"]
 
 
 def test_token_ids_are_the_text_that_they_stand_for(open_client, folder):
@@ -144,5 +131,3 @@ def test_text_embeddings_inference(open_client, folder):
     assert one.json() == rows.json()[:1]
     info = client.get("/info").json()
     assert (info["model_id"], info["max_client_batch_size"]) == ("toy", 2_048)
-=======
->>>>>>> dd6d526 (Words that texts imply in a file of their own; groups that fit a model's context)

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
+from service.http.schemas.explanation import ImpliedWordsFields
 from service.http.schemas.fields import FingerprintFields, Strict, Text, example
 from service.http.schemas.sampling import SamplingSettings
-from service.http.schemas.similarity import ImpliedWordsFields
 from service.http.schemas.usage import TokenUsage
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.results import Entailment

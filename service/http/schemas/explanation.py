@@ -26,9 +26,6 @@ class TrajectoryExplanationFields(Strict):
     """Why a score by trajectories is what it is."""
 
     method: Literal["trajectories"] = "trajectories"
-    entailment: float | None = Field(
-        default=None, description="Positive where the first entails the second."
-    )
     continuations: list[ExplainedContinuation] = Field(
         description="Those whose two likelihoods differ most, the largest difference first."
     )
@@ -38,7 +35,6 @@ class TrajectoryExplanationFields(Strict):
         """Return the most decisive continuations of a comparison."""
         comparison = explanation.score
         return cls(
-            entailment=comparison.entailment,
             continuations=[
                 ExplainedContinuation.model_validate(content)
                 for content in comparison.described(explanation.numbers)
