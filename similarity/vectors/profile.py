@@ -141,7 +141,8 @@ def chosen_tokens(model: LanguageModel, count: int) -> list[int]:
     They are those of the smallest hash, so that they are the same on every machine. A token that
     ends a sequence is none of them.
     """
-    vocabulary = model.vocab_size or count
+    vocabulary = model.vocab_size
+    assert vocabulary is not None, "a model that gives tokens' log-probabilities has a vocabulary"
     key = text_key(SEED, "profile")
     waits = exponential(step_key(key, 0, 0), vocabulary)
     order = [int(i) for i in np.argsort(waits, kind="stable") if int(i) not in model.end_ids]

@@ -4,13 +4,13 @@ Scores are believed only with those of a probe that goes with each request.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import anyio
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import BackendTimeoutError, UnsupportedError, WrongAnswerError
+from similarity.errors import BackendTimeoutError, InputError, UnsupportedError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -63,6 +63,25 @@ class ServerModel(LanguageModel):
         self._background = background
         self._pool = pool
         self._texts = ServedTexts(pool, identity)
+
+    @cached_property
+    def vocab_size(self) -> int | None:  # type: ignore[override]  # asked for when it is needed
+        """The first id that the server does not take, found by asking: it does not tell it."""
+        taken, refused = 0, 1
+        while self._takes(refused):
+            taken, refused = refused, 2 * refused
+        while refused - taken > 1:
+            middle = (taken + refused) // 2
+            taken, refused = (middle, refused) if self._takes(middle) else (taken, middle)
+        return refused
+
+    def _takes(self, token: int) -> bool:
+        """Whether a token id is of the vocabulary."""
+        try:
+            self.score([ScoreRequest(prefix=(0,), continuations=((token,),))], Law())
+        except InputError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close all connections."""

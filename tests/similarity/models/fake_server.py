@@ -34,6 +34,7 @@ class FakeServer:
         self.model = model or ToyModel()
         self.names = [name]
         self.metrics = 'vllm:cache_config_info{enable_prefix_caching="False"} 1.0\n'
+        self._vocabulary = (model or ToyModel()).vocab_size or 0
         self.faults: deque[Fault] = deque()
         self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
         self.max_logprobs = 20
@@ -93,6 +94,10 @@ class FakeServer:
             return httpx.Response(400, json={"error": {"message": said}})
         if "logprob_token_ids" in body and not self.tells_chosen:
             said = f"Requested sample logprobs of {body['logprobs']}, {LIMIT}: {self.max_logprobs}"
+            return httpx.Response(400, json={"error": {"message": said}})
+        prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]
+        if (largest := max(max(prompt, default=0) for prompt in prompts)) >= self._vocabulary:
+            said = f"Token id {largest} is out of vocabulary"
             return httpx.Response(400, json={"error": {"message": said}})
         if "logprob_token_ids" in body:
             answer = self._chosen(body)

@@ -162,3 +162,12 @@ def test_threads_share_a_model(load: Load) -> None:
         results = list(threads.map(lambda _: model.score(scoring(), Law()), range(8)))
     for result in results:
         np.testing.assert_array_equal(result[0][1], results[0][0][1])
+
+
+def test_the_vocabulary_is_found_by_asking(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    assert model.vocab_size == ToyModel().vocab_size
+    asked = len(server.bodies)
+    assert model.vocab_size == ToyModel().vocab_size
+    assert len(server.bodies) == asked < 30
