@@ -8,7 +8,9 @@ from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from service.engine.exceptions import ClientGoneError
 from service.engine.limits import refuse_above
 from service.settings import Settings
 
@@ -39,7 +41,10 @@ class JsonRoute(APIRoute):
 
         async def read_and_handle(request: Request) -> Response:
             read = JsonRequest(request.scope, request.receive)
-            content = await read.body()
+            try:
+                content = await read.body()
+            except ClientDisconnect as error:
+                raise ClientGoneError("the client went away before its body had come") from error
             _check_type(read)
             settings: Settings = request.app.state.settings
             if len(content) <= PARSED_AT_ONCE:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from similarity.models.toy import ToyModel
-from tests.service.servers import running, serving
+from tests.service.servers import eventually, running, serving
 
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -174,6 +174,15 @@ def test_credentials_that_are_no_base64_are_refused_with_401(key):
         connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + key)
         connection.sendall(b"\r\n\r\n")
         assert answer_to(connection).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_client_that_leaves_before_its_body_is_no_failure_of_the_service(url, caplog):
+    with connect(url) as connection:
+        connection.sendall(HEAD + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert b" 100 " in answer_to(connection)
+    gone = 'trajsim_failures_total{code="client_closed_request"}'
+    assert eventually(lambda: gone in httpx.get(f"{url}/metrics").text)
+    assert "unforeseen" not in caplog.text
 
 
 def test_a_path_with_a_slash_too_many_does_not_send_clients_to_a_foreign_host(url):
