@@ -38,7 +38,9 @@ class Backend(FakeServer):
 
 
 @pytest.mark.parametrize("mode", ["killed", "stopped", "overloaded", "truncated"])
-def test_requests_for_new_texts_get_503_soon_and_an_answer_when_it_is_back(mode):
+def test_requests_for_new_texts_get_503_soon_and_an_answer_when_it_is_back(mode, monkeypatch):
+    # Without vectors, which would be made of many more requests at the start.
+    monkeypatch.setattr("service.http.app.served_vectors", lambda _settings, _model: None)
     backend = Backend()
     model = load_server("http://one:8000", STUBBORN, transport=transport(one=backend))
     with running(model, probe_seconds=1, deadline_seconds=PATIENCE) as url:
