@@ -14,7 +14,7 @@ import numpy as np
 from eval.methods.lexical import word_overlap
 from eval.pair_files import READERS, read_text
 from similarity.arrays import FloatArray
-from similarity.entailment.scorer import ProfileEntailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
 from similarity.hyponymy import pattern_margins, scored
 from similarity.models.base import LanguageModel

@@ -15,7 +15,7 @@ from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
-from similarity.entailment.scorer import ProfileEntailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError
 from similarity.models.base import Advance, LanguageModel
 from similarity.vectors.meaning import Features, in_batches

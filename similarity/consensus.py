@@ -13,8 +13,8 @@ import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.clustering import cluster
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Thresholds
-from similarity.entailment.scorer import ProfileEntailment
 from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
 from similarity.scorer import Progress, no_progress

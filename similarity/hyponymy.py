@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import LogProbs
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Entailment
-from similarity.entailment.scorer import ProfileEntailment
 from similarity.errors import InputError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, ScoreRequest, TokenIds

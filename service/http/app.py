@@ -22,6 +22,7 @@ from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import problem_of, problem_response
 from service.http.routes import (
     cohere,
+    consensus,
     entailment,
     models,
     openai,
@@ -52,7 +53,19 @@ VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
 CLOSE_SECONDS = 6.0
 
 # In the order of the documentation.
-ROUTES = (similarity, entailment, research, models, tei, vllm, cohere, openai, operation, page)
+ROUTES = (
+    similarity,
+    entailment,
+    consensus,
+    research,
+    models,
+    tei,
+    vllm,
+    cohere,
+    openai,
+    operation,
+    page,
+)
 
 DESCRIPTION = (
     "How alike two texts are in meaning, from the continuations that a language model gives "

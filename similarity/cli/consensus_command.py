@@ -12,7 +12,7 @@ from similarity.cli.terminal import input_options, json_option, print_json
 from similarity.consensus import Consensus, find_consensus
 from similarity.entailment.estimators import DEFAULT
 from similarity.entailment.opening import open_entailment
-from similarity.entailment.scorer import ProfileEntailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.tabular.texts import read_texts
 
 

@@ -9,7 +9,7 @@ from similarity.cli.progress import progress_bars, working
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.opening import open_entailment
-from similarity.entailment.scorer import ProfileEntailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.general import general_sentences
 from similarity.hyponymy import Containment, contain
 from similarity.tabular.texts import read_texts

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import FloatArray
-from similarity.entailment.scorer import ProfileEntailment
+from similarity.entailment.profiles import ProfileEntailment
 
 
 class EntailmentNLI:

@@ -2,7 +2,9 @@
 
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS
-from similarity.entailment.scorer import EntailmentScorer, ProfileEntailment, TrajectoryEntailment
+from similarity.entailment.profiles import ProfileEntailment
+from similarity.entailment.scorer import EntailmentScorer
+from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 from similarity.storage.store import Store

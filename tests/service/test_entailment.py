@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from similarity.config import ComparisonConfig
-from similarity.entailment.scorer import TrajectoryEntailment
+from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.toy import ToyModel
 from similarity.vectors import fit, save
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences

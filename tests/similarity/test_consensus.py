@@ -10,7 +10,7 @@ from similarity.cli.main import main
 from similarity.compat.agreement import EntailmentNLI, semantic_matrices
 from similarity.consensus import entropy, find_consensus
 from similarity.entailment.estimators import ESTIMATORS
-from similarity.entailment.scorer import ProfileEntailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import Advance
 from similarity.models.local import LocalModel

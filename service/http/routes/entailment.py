@@ -20,16 +20,14 @@ from service.http.schemas.errors import ERRORS
 from service.http.schemas.usage import TokenUsage
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS
 from similarity.entailment.opening import PAPER
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Entailment
-from similarity.entailment.scorer import (
-    UNRELATED_BY_TRAJECTORIES,
-    EntailmentScorer,
-    ProfileEntailment,
-    TrajectoryEntailment,
-)
+from similarity.entailment.scorer import EntailmentScorer
+from similarity.entailment.trajectories import UNRELATED, TrajectoryEntailment
 from similarity.errors import UnsupportedError
 from similarity.general import general_sentences
 from similarity.meaning import profile_group
+from similarity.uncertainty import DEFAULT_CONFIDENCE
 
 # Bytes of a judgement in an answer, about, and of each word that explains it.
 RESULT_BYTES = 220
@@ -82,6 +80,13 @@ def scorer_of(
         return TrajectoryEntailment(
             model=model, config=body.config(), estimator=estimator, confidence=body.confidence
         )
+    return profile_scorer(call, model, estimator, body.confidence)
+
+
+def profile_scorer(
+    call: Call, model: RequestModel, estimator: str, confidence: float = DEFAULT_CONFIDENCE
+) -> ProfileEntailment:
+    """Return what judges by profiles; raises as `scorer_of` does."""
     vectors = call.engine.vectors
     if vectors is None:
         raise UnsupportedError(
@@ -91,7 +96,7 @@ def scorer_of(
     return ProfileEntailment(
         vectors=vectors,
         estimator=estimator,
-        confidence=body.confidence,
+        confidence=confidence,
         read=lambda texts, _: model.features(texts, groups),
     )
 
@@ -101,7 +106,7 @@ def _check_cost(
 ) -> None:
     """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
     if ESTIMATORS[estimator].evidence == "trajectories":
-        sentences = general_sentences()[:UNRELATED_BY_TRAJECTORIES]
+        sentences = general_sentences()[:UNRELATED]
         check_pairs([*pairs, *combinations(sentences, 2)], body.config(), call.settings)
     else:
         check_texts({text for pair in pairs for text in pair}, call.settings)

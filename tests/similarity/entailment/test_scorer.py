@@ -11,8 +11,9 @@ from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.evidence import Evidence
 from similarity.entailment.opening import open_entailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import BACKWARD, BOTH, FORWARD, NEITHER, Entailment
-from similarity.entailment.scorer import ProfileEntailment, TrajectoryEntailment
+from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.errors import ConfigError, InputError
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel

@@ -1,0 +1,50 @@
+"""The route /v1/consensus."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Response
+
+from service.engine.limits import check_cells, check_texts
+from service.http.call import CallOf
+from service.http.json_body import JsonRoute
+from service.http.json_stream import json_answer
+from service.http.routes.entailment import profile_scorer
+from service.http.schemas.consensus import ConsensusRequest, ConsensusResponse
+from service.http.schemas.errors import ERRORS
+from service.http.schemas.usage import TokenUsage
+from similarity.consensus import find_consensus
+from similarity.entailment.estimators import DEFAULT
+
+router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
+
+
+@router.post(
+    "/consensus", summary="Tell what a set of answers agrees on", response_model=ConsensusResponse
+)
+async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
+    """Return groups of one meaning, their semantic entropy, and the answer to believe."""
+    distinct = dict.fromkeys(body.texts)
+    check_cells(len(body.texts) ** 2, call.settings)
+    check_texts([f"{body.question or ''} {text}" for text in distinct], call.settings)
+    found, usage = await call.run(
+        lambda model: find_consensus(
+            profile_scorer(call, model, DEFAULT),
+            body.texts,
+            question=body.question,
+            log_probs=body.log_probs,
+            threshold=body.threshold,
+            progress=model.progress,
+        )
+    )
+    groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
+    return json_answer(
+        {
+            "model": call.model,
+            "answer": found.answer,
+            "entropy": found.entropy,
+            "groups": groups,
+            "threshold": found.threshold,
+            "usage": TokenUsage.of(usage).model_dump(),
+            "fingerprint": found.fingerprint.to_dict(),
+        }
+    )

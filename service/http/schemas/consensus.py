@@ -1,0 +1,49 @@
+"""Requests and answers of /v1/consensus, as they stand in openapi.yaml."""
+
+from pydantic import Field
+
+from service.http.schemas.fields import FingerprintFields, Strict, Text, example
+from service.http.schemas.usage import TokenUsage
+
+
+class ConsensusRequest(Strict):
+    """Answers to one question."""
+
+    model_config = example(
+        question="What is the capital of France?", texts=["Paris.", "It is Paris.", "Lyon."]
+    )
+
+    texts: list[Text] = Field(min_length=1, description="A text that repeats costs once.")
+    question: Text | None = Field(default=None, description="Put before each text.")
+    log_probs: list[float] | None = Field(
+        default=None,
+        min_length=1,
+        description="log P of each text in nats, to weigh them by. Without it they count alike.",
+    )
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="What degrees of entailment both ways must reach for one meaning; without it "
+        "one that is calibrated on general sentences.",
+    )
+
+
+class AgreedGroupFields(Strict):
+    """Texts of one meaning."""
+
+    members: list[int] = Field(description="Numbers of the texts from 0.")
+    representative: int = Field(ge=0, description="The member that the others agree with most.")
+    probability: float = Field(ge=0, le=1 + 1e-9, description="Of the group.")
+
+
+class ConsensusResponse(Strict):
+    """What texts agree on."""
+
+    model: str = Field(description="The model's name.")
+    answer: str = Field(description="What stands for the most probable group.")
+    entropy: float = Field(ge=0, description="Semantic entropy over groups, nats.")
+    groups: list[AgreedGroupFields] = Field(description="The most probable first.")
+    threshold: float
+    usage: TokenUsage
+    fingerprint: FingerprintFields

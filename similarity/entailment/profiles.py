@@ -1,0 +1,129 @@
+"""Judges entailment by the profiles of meaning vectors."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from similarity.arrays import FloatArray
+from similarity.entailment.evidence import Evidence, blocks_of, degree_matrix
+from similarity.entailment.results import Entailment
+from similarity.entailment.scorer import (
+    EntailmentScorer,
+    EntailmentSettings,
+    counted,
+    unrelated_sentences,
+)
+from similarity.errors import ConfigError
+from similarity.fingerprint import Fingerprint
+from similarity.meaning import profile_group, raised
+from similarity.scorer import Pair, Progress, no_progress
+from similarity.vectors.implied import implied_words
+from similarity.vectors.meaning import Features, MeaningVectors, in_batches
+from similarity.vectors.profile import ProfileReader
+from similarity.vectors.scorer import Read, settings_of
+
+# General sentences that thresholds rest on.
+UNRELATED = 48
+
+
+@dataclass(kw_only=True)
+class ProfileEntailment(EntailmentScorer):
+    """Judges by the profiles of meaning vectors; N texts cost N, and no seed changes anything.
+
+    Parameters
+    ----------
+    vectors
+        Those of one model, with a profile.
+    read
+        Gives features in another way than `vectors.read`, as from a cache.
+    """
+
+    vectors: MeaningVectors
+    read: Read | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._estimator.evidence != "profiles":
+            raise ConfigError(f"estimator {self.estimator} reads trajectories, not profiles")
+        self.vectors = self.vectors.only(profile_group(self.vectors).config.name)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint[EntailmentSettings]:
+        """All that judgements depend on."""
+        settings = EntailmentSettings(self.estimator, settings_of(self.vectors))
+        return Fingerprint(self.vectors.model.info, settings)
+
+    def judge(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> list[Entailment]:
+        """Return the judgement of each pair; a text that repeats is read once."""
+        if not pairs:
+            return []
+        thresholds = self.thresholds(progress)
+        texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
+        (name,) = self.vectors.names
+        rows = self._features(texts, progress)[name]
+        place = {text: i for i, text in enumerate(texts)}
+
+        def of(pair: Pair) -> Entailment:
+            both = rows[[place[text] for text in pair]]
+            words = partial(implied_words, self.vectors, name, both)
+            return self._judged(pair, self._evidence(both), thresholds, self.fingerprint, words)
+
+        return [of(pair) for pair in counted(pairs, progress)]
+
+    def sentences(self) -> list[str]:
+        """Return the general sentences that thresholds rest on."""
+        reader = profile_group(self.vectors).reader
+        assert isinstance(reader, ProfileReader)
+        return unrelated_sentences(self.vectors.model, UNRELATED, reader.config.prompt, 1)
+
+    def unrelated(self, texts: Sequence[str], progress: Progress) -> Callable[[int, int], Evidence]:
+        """Return the evidence of any two of these texts."""
+        (name,) = self.vectors.names
+        rows = self._features(texts, progress)[name]
+        found = self._evidence(rows)
+        return lambda i, j: Evidence(found.rows[[i, j]], found.blocks)
+
+    def pair_degrees(
+        self, pairs: Sequence[Pair], progress: Progress = no_progress
+    ) -> list[tuple[float, float]]:
+        """Return the degrees forward and backward of each pair, without intervals.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
+        (name,) = self.vectors.names
+        rows = self._features(texts, progress)[name] if texts else None
+        place = {text: i for i, text in enumerate(texts)}
+        found = []
+        for pair in counted(pairs, progress):
+            assert rows is not None
+            evidence = self._evidence(rows[[place[text] for text in pair]])
+            forward, backward = evidence.degrees(self._estimator)
+            found.append((float(forward), float(backward)))
+        return found
+
+    def degrees(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
+        """Return the degree to which each text entails each other, shape "premise consequence".
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        (name,) = self.vectors.names
+        evidence = self._evidence(self._features(texts, progress)[name])
+        return degree_matrix(self._estimator, evidence.rows, progress("judging", len(texts)))
+
+    def _features(self, texts: Sequence[str], progress: Progress) -> Features:
+        advance = progress("reading", len(texts))
+        if self.read is not None:
+            return self.read(texts, advance)
+        return in_batches(self.vectors.read, texts, advance)
+
+    def _evidence(self, rows: Any) -> Evidence:
+        found = raised(self.vectors, profile_group(self.vectors), rows)
+        return Evidence(found, blocks_of(found.shape[1]))

@@ -1,0 +1,83 @@
+"""Judges entailment by the likelihoods of pooled trajectories, as the paper does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from similarity.config import ComparisonConfig
+from similarity.entailment.evidence import Evidence
+from similarity.entailment.results import Entailment
+from similarity.entailment.scorer import (
+    EntailmentScorer,
+    EntailmentSettings,
+    counted,
+    unrelated_sentences,
+)
+from similarity.errors import ConfigError
+from similarity.fingerprint import Fingerprint
+from similarity.models.base import LanguageModel
+from similarity.sampled_texts import sample_texts
+from similarity.scorer import Pair, Progress, no_progress
+
+# General sentences that thresholds rest on: few, as trajectories cost far more than profiles.
+UNRELATED = 8
+
+
+@dataclass(kw_only=True)
+class TrajectoryEntailment(EntailmentScorer):
+    """Judges by the likelihoods of pooled trajectories, as the paper does."""
+
+    model: LanguageModel
+    config: ComparisonConfig = field(default_factory=ComparisonConfig)
+    estimator: str = "paper"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._estimator.evidence != "trajectories":
+            raise ConfigError(f"estimator {self.estimator} reads profiles, not trajectories")
+        if self.config.estimator.reads_distributions:
+            raise ConfigError(f"{self.config.distance} reads no likelihoods; choose l1")
+        if self.config.sampling.n_trajectories < 2:
+            raise ConfigError("an interval needs n_trajectories of at least 2, got 1")
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint[EntailmentSettings]:
+        """All that judgements depend on."""
+        return Fingerprint(self.model.info, EntailmentSettings(self.estimator, self.config))
+
+    def judge(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> list[Entailment]:
+        """Return the judgement of each pair; a text that repeats is sampled once."""
+        if not pairs:
+            return []
+        evidence = self._sampled(pairs, progress)
+        thresholds = self.thresholds(progress)
+        return [
+            self._judged(pair, evidence(pair), thresholds, self.fingerprint, None)
+            for pair in counted(pairs, progress)
+        ]
+
+    def sentences(self) -> list[str]:
+        """Return the general sentences that thresholds rest on."""
+        tokens = self.config.sampling.max_tokens
+        return unrelated_sentences(self.model, UNRELATED, self.config.prompt, tokens)
+
+    def unrelated(self, texts: Sequence[str], progress: Progress) -> Callable[[int, int], Evidence]:
+        """Return the evidence of any two of these texts."""
+        evidence = self._sampled(list(combinations(texts, 2)), progress)
+        return lambda i, j: evidence((texts[i], texts[j]))
+
+    def _sampled(self, pairs: Sequence[Pair], progress: Progress) -> Callable[[Pair], Evidence]:
+        texts = sample_texts(self.model, pairs, self.config, progress)
+
+        def evidence(pair: Pair) -> Evidence:
+            measured, swapped = texts.measured(*pair)
+            found = measured.swapped() if swapped else measured
+            rows = found.log_likelihoods
+            n = rows.shape[1] // 2
+            # The k-th trajectories of both texts are one independent draw.
+            return Evidence(rows, np.arange(2 * n) % n)
+
+        return evidence
