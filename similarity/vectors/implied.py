@@ -109,12 +109,10 @@ def telling_words(
     """
     found = profiles(vectors.model, vectors.groups[name], rows)
     raised = np.where(found.log_probs[0] > LIKELY, found.beyond_usual[0], -np.inf)
-    words: dict[str, tuple[float, float]] = {}
-    for i in np.argsort(-raised, kind="stable")[: CANDIDATES * top]:
-        word = _word(vectors.model, int(found.tokens[i]))
-        if word and raised[i] > 0:
-            words.setdefault(word, (float(raised[i]), float(found.log_probs[0, i])))
-    return [(word, beyond, log_prob) for word, (beyond, log_prob) in list(words.items())[:top]]
+    words = _joined(vectors.model, found.tokens, raised, top)
+    return [
+        (word, float(raised[at[0]]), float(found.log_probs[0, at[0]])) for word, at in words.items()
+    ]
 
 
 def implied_words(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> ImpliedWords:
@@ -142,27 +140,45 @@ def _chosen(
     likely: NDArray[np.bool_],
     top: int,
 ) -> tuple[ImpliedWord, ...]:
-    """Return the words of the highest scores above 0; variants in case and space are joined."""
-    order = np.argsort(-np.where(likely, scores, -np.inf), kind="stable")[: CANDIDATES * top]
-    joined: dict[str, list[int]] = defaultdict(list)
-    for i in order:
-        word = _word(model, int(found.tokens[i]))
-        if word and likely[i] and scores[i] > 0:
-            joined[word].append(int(i))
+    """Return the words of the highest scores above 0."""
+    words = _joined(model, found.tokens, np.where(likely, scores, -np.inf), top)
     return tuple(
         ImpliedWord(
             word,
             float(shares[at].sum()),
             (float(found.beyond_usual[0, at[0]]), float(found.beyond_usual[1, at[0]])),
         )
-        for word, at in list(joined.items())[:top]
+        for word, at in words.items()
     )
 
 
-def _word(model: LanguageModel, token: int) -> str:
-    """Return a token as a word to show, or "" where it is none."""
-    text = model.decode((token,)).strip().casefold()
-    return text if any(character.isalnum() for character in text) else ""
+def _joined(
+    model: LanguageModel, tokens: NDArray[np.int64], scores: FloatArray, top: int
+) -> dict[str, list[int]]:
+    """Return the words of the highest scores above 0, and the places of each word's tokens.
+
+    Variants in case and in leading space are joined. Pieces of words are left out, but for models
+    that have nothing else, such as those of bytes.
+    """
+    order = [int(i) for i in np.argsort(-scores, kind="stable")[: CANDIDATES * top]]
+    places = [i for i in order if scores[i] > 0]
+    for whole in (True, False):
+        words: dict[str, list[int]] = defaultdict(list)
+        for i in places:
+            text = model.decode((int(tokens[i]),))
+            word = text.strip().casefold()
+            if not any(character.isalnum() for character in word):
+                continue
+            if word in words or (len(words) < top and (not whole or _begins_a_word(model, text))):
+                words[word].append(i)
+        if words:
+            return dict(words)
+    return {}
+
+
+def _begins_a_word(model: LanguageModel, text: str) -> bool:
+    """Whether a token is a word, not a piece of one: with a space before it is one token too."""
+    return text[0].isspace() or len(model.encode_continuation(f" {text}")) == 1
 
 
 def cosine_scale(vectors: MeaningVectors, group: Group, rows: Rows) -> float:
