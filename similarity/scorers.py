@@ -165,6 +165,8 @@ def plan_scoring(
         contradicts itself.
     """
     usual = default or default_preset(groups)
+    if request.vectors and not PRESETS[usual].vectors:
+        usual = BEST  # vectors of other groups that the user named
     request.check()
     preset = request.preset or (PAPER if request.given else usual)
     check_choice("preset", preset, PRESETS)
@@ -188,10 +190,9 @@ def plan_scoring(
 def default_preset(groups: Collection[str] | None) -> str:
     """Return how texts are compared where nothing is asked for.
 
-    It is "meaning"; "best" with vectors of other groups, and "paper" where there are none.
+    It is "meaning" where there are vectors with profiles, else "paper".
     """
-    possible = possible_presets(groups)
-    return next(name for name in (MEANING, BEST, PAPER) if name in possible)
+    return MEANING if preset_groups(MEANING, groups or ()) else PAPER
 
 
 def possible_presets(groups: Collection[str] | None) -> list[str]:

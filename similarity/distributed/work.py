@@ -167,7 +167,6 @@ _SCORES = {
     "custom_id": "string",
     "similarity": "float64",
     "distance": "float64",
-    "entailment": "float64",
     "calibrated": "bool_",
     "scale": "string",
     "warnings": "strings",

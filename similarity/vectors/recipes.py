@@ -6,6 +6,7 @@ docs/log.md has what was tried.
 from dataclasses import replace
 from typing import Any
 
+from similarity.errors import InputError
 from similarity.models.base import Ability, LanguageModel
 from similarity.prompts import PROMPTS, Prompt
 from similarity.vectors.config import (
@@ -43,7 +44,10 @@ def default_config(model: LanguageModel) -> VectorConfig:
 def _fits(model: LanguageModel, group: GroupConfig) -> bool:
     if not isinstance(group, ProfileConfig | TrajectoriesConfig):
         return True
-    return 2 * len(model.encode(group.prompt.apply("a"))) <= model.info.context_length
+    try:
+        return 2 * len(model.encode(group.prompt.apply("a"))) <= model.info.context_length
+    except InputError:
+        return False  # a model of few characters, which cannot read the prompt
 
 
 def over_tokens(config: VectorConfig, tokens: int) -> VectorConfig:

@@ -203,7 +203,7 @@ def test_vectors_make_a_shortlist_and_trajectories_judge_it(tmp_path: Path) -> N
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     config = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
     by_trajectories = compare_matrix(load_model("embedded"), texts, config=config).similarities
-    by_vectors = open_scorer(load_model("embedded"), "best").matrix(texts).similarities
+    by_vectors = open_scorer(load_model("embedded")).matrix(texts).similarities
     for line in lines:
         place = line["row"], line["column"]
         assert line["similarity"] == pytest.approx(by_trajectories[place], abs=1e-6)
