@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 import similarity
 from eval.methods.base import Setting
-from eval.methods.scorers import VECTOR_METHODS, trajectories
+from eval.methods.scorers import REFERENCES, VECTOR_METHODS, trajectories
 from service.http.app import create_app
 from service.settings import Settings
 from similarity.batch import BatchFiles, open_batch
@@ -76,7 +76,8 @@ def test_an_evaluation(preset: str | None) -> None:
     if preset == PAPER:
         method = trajectories(Setting(model=ToyModel(), config=ComparisonConfig()))
     else:
-        method = VECTOR_METHODS[preset or "meaning"](Setting(model=ToyModel()))
+        name = REFERENCES if preset == "trajectories" else preset or "meaning"
+        method = VECTOR_METHODS[name](Setting(model=ToyModel()))
     expected = at_the_library(preset)
     assert method.score([PAIR]) == [pytest.approx(-expected.distance, abs=1e-6)]
     assert method.settings == expected.fingerprint.config.to_dict()

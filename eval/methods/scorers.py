@@ -11,7 +11,7 @@ from eval.methods.texts import identity, unlabelled_texts
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.pipeline import TrajectoryScorer
-from similarity.presets import FAST, PRESETS
+from similarity.presets import FAST, PRESETS, TRAJECTORIES
 from similarity.prompts import PROMPTS
 from similarity.results import Score
 from similarity.scorer import Progress, Scorer, no_progress
@@ -25,6 +25,8 @@ from similarity.vectors.scorer import VectorScorer
 # The run's own trajectories; with a seed that is not the run's first, OTHER_SEED and the number.
 METHOD = "trajectories"
 OTHER_SEED = f"{METHOD}, seed "
+# The preset of that name, whose trajectories are those of general text.
+REFERENCES = "reference trajectories"
 # The estimator that whitens by a bank of texts, and how many of the unlabelled ones it reads beside
 # each pair: its cost grows with them. Other relative estimators do better with a text that says
 # nothing, by measurement.
@@ -140,7 +142,7 @@ ESTIMATOR_METHODS: dict[str, Factory] = {
 # By the names that users give and tables print.
 VECTOR_METHODS: dict[str, Factory] = {
     **{
-        name: partial(preset_method, preset=name)
+        REFERENCES if name == TRAJECTORIES else name: partial(preset_method, preset=name)
         for name, preset in PRESETS.items()
         if preset.vectors
     },

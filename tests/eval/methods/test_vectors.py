@@ -13,7 +13,7 @@ from tests.similarity.vectors.conftest import cosines, sentences
 PAIRS = [("the red car", "the old car"), ("a bird sings", "the sea")]
 
 
-@pytest.mark.parametrize("preset", ["fast", "meaning", "best", "trajectories"])
+@pytest.mark.parametrize("preset", ["fast", "meaning", "best"])
 def test_scores_are_the_librarys(toy_model: ToyModel, preset: str) -> None:
     method = VECTOR_METHODS[preset](Setting(model=toy_model))
     expected = open_scorer(toy_model, preset).score(PAIRS)
