@@ -17,7 +17,7 @@ from similarity.results import Score
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.vectors.fitting import fit
-from similarity.vectors.general import config_for, open_vectors
+from similarity.vectors.general import config_for, find_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import FULL
 from similarity.vectors.scorer import VectorScorer
@@ -101,7 +101,7 @@ def preset_method(setting: Setting, preset: str) -> Method:
 
 def group_method(setting: Setting, name: str) -> Method:
     """Return the vectors of one group of features, fitted to general text."""
-    vectors = open_vectors(None, setting.model, setting.progress).only(name)
+    vectors = find_vectors(None, setting.model).open(name, progress=setting.progress)
     return ScorerMethod(VectorScorer(vectors), setting.progress)
 
 

@@ -9,6 +9,8 @@ from service.http.call import Call
 from service.http.schemas.fields import checked_text
 from similarity.arrays import Rows
 from similarity.errors import InputError
+from similarity.presets import MEANING
+from similarity.scorers import preset_groups
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60
@@ -30,14 +32,15 @@ async def embed(
     InputError
         If a text is none, or is too long, or token ids are not of the model.
     """
+    groups = preset_groups(MEANING, call.engine.groups or ()) or None
     vectors = call.engine.vectors
     texts = [one for one in inputs if isinstance(one, str)]
     check_texts(dict.fromkeys(texts), call.settings, call.settings.max_inputs)
     if vectors is not None:
-        width = vectors.check_dimensions(dimensions)
+        width = vectors.only(*groups or ()).check_dimensions(dimensions)
         size = len(inputs) * (ITEM_BYTES + NUMBER_BYTES[encoding] * width)
         check_answer(size, call.settings)
-    return await call.run(lambda model: model.embed(_texts(inputs, model), dimensions))
+    return await call.run(lambda model: model.embed(_texts(inputs, model), dimensions, groups))
 
 
 def as_base64(row: Rows) -> bytes:

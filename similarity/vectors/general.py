@@ -13,6 +13,7 @@ from pathlib import Path
 from similarity.errors import ConfigError
 from similarity.general import general_digest, general_registers, general_sentences
 from similarity.models.base import LanguageModel
+from similarity.presets import MEANING, PRESETS
 from similarity.scorer import Progress, no_progress
 from similarity.storage.user_cache import cache_folder
 from similarity.vectors.config import VectorConfig
@@ -103,14 +104,16 @@ def config_for(model: LanguageModel) -> VectorConfig:
 def open_vectors(
     where: str | None, model: LanguageModel, progress: Progress = no_progress
 ) -> MeaningVectors:
-    """Return the vectors that `find_vectors` finds, opened.
+    """Return the vectors that the default preset compares by, or all where it has none of them.
 
     Raises
     ------
     ConfigError
         If the folder has no vectors, or those of another model.
     """
-    return find_vectors(where, model).open(progress=progress)
+    source = find_vectors(where, model)
+    names = [name for name in PRESETS[MEANING].groups if name in source.names]
+    return source.open(*names, progress=progress)
 
 
 def _readable(vectors: MeaningVectors) -> bool:

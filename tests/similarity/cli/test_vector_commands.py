@@ -70,7 +70,7 @@ def options(folder: Path) -> tuple[str, ...]:
 
 
 def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
-    expected = load(folder, load_model("toy")).encode(TEXTS)
+    expected = load(folder, load_model("toy")).only("profile", "examples").encode(TEXTS)
     file, out = tmp_path / "texts", tmp_path / "vectors.npy"
     file.write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
     assert run("embed", str(file), "--out", str(out), *options(folder)).exit_code == 0
@@ -87,7 +87,7 @@ def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
 def test_embed_reads_tables_and_writes_them(name: str, folder: Path, tmp_path: Path) -> None:
-    expected = load(folder, load_model("toy")).encode(TEXTS)
+    expected = load(folder, load_model("toy")).only("profile", "examples").encode(TEXTS)
     table, out = tmp_path / "texts.csv", tmp_path / name
     with table.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows([["id", "sentence"], *enumerate(TEXTS)])
