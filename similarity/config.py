@@ -155,11 +155,11 @@ class ComparisonConfig:
         )
 
 
-# What is put around each text, by the name of a prompt of the paper.
+# What is put around each text, by the name of a prompt.
 _PROMPT = Setting(
     name="prompt",
     default=next(iter(PROMPTS)),
-    help="Put a prompt of the paper around each text.",
+    help="Put the prompt of this name around each text.",
     choices=tuple(PROMPTS),
 )
 # Every setting of a comparison by its flat name: the options of the command line, the fields of

@@ -189,7 +189,7 @@ def comparison_config(
     Raises
     ------
     ConfigError
-        For a value out of range, or a prompt of the paper beside one's own.
+        For a value out of range, or a prompt's name beside one's own.
     """
     if prompt_before is None and prompt_after is None:
         return ComparisonConfig.build(prompt=prompt, full_stop=full_stop, **settings)

@@ -129,7 +129,7 @@ class OfflineModel(LanguageModel):
         if 0 <= most < k:
             raise ConfigError(
                 f"the engine lists the {most} most probable tokens, not {k}; put "
-                f'"max_logprobs": {k} into {ENGINE_VARIABLE}, or fit vectors with a lower --top-k'
+                f'"max_logprobs": {k} into {ENGINE_VARIABLE}, or ask for fewer'
             )
         return self._read(requests, k, partial(top_of, k=k))
 

@@ -24,7 +24,7 @@ class SamplingSettings(Strict):
         "sampling", description="Score under the law sampled from, or the model as it is."
     )
     prompt: Literal["none", "meaning", "implies", "one-word", "essence", "examples"] = Field(
-        "none", description="A prompt of the paper around each text."
+        "none", description="The prompt of this name around each text."
     )
     full_stop: bool = Field(True, description="End each text in punctuation.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the run.")

@@ -183,7 +183,7 @@ class Replica:
         if TOO_MANY_LISTED in said:
             return BackendRefusedError(
                 f"{self.url} lists fewer of the most probable tokens ({said}); start it with so "
-                "many as --max-logprobs, or fit vectors with a lower --top-k"
+                "many as --max-logprobs, or ask for fewer"
             )
         return None
 

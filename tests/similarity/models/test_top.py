@@ -104,7 +104,7 @@ def test_an_answer_that_lists_more_carries_fewer_prompts(load: Load) -> None:
 def test_more_than_a_server_lists(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
-    with pytest.raises(BackendRefusedError, match=r"--max-logprobs, or fit .* lower --top-k") as e:
+    with pytest.raises(BackendRefusedError, match=r"--max-logprobs, or ask for fewer") as e:
         model.top_distributions(scoring(), Law(), 21)
     assert "max allowed: 20" in str(e.value)
     server.max_logprobs = 21
