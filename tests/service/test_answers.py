@@ -12,7 +12,7 @@ from service.http.json_stream import CHUNK_BYTES, JsonArray, json_answer
 from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving
-from tests.service.test_embeddings import folder, vectors  # noqa: F401
+from tests.service.test_embeddings import fitted, folder, vectors  # noqa: F401
 
 SMALL = {"n_trajectories": 2, "max_tokens": 3}
 

@@ -5,7 +5,7 @@ import pytest
 
 from similarity.models.toy import ToyModel
 from tests.service.servers import running
-from tests.service.test_embeddings import TEXTS, folder, vectors  # noqa: F401
+from tests.service.test_embeddings import TEXTS, fitted, folder  # noqa: F401
 
 openai = pytest.importorskip("openai", reason="needs the client library of OpenAI")
 

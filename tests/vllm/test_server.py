@@ -151,7 +151,9 @@ def test_a_text_is_like_itself(model: ServerModel) -> None:
 def test_two_starts_give_the_same_similarity(servers: tuple[Server, Server]) -> None:
     one, two = (load_server(server.url) for server in servers)
     pairs = [(TEXTS[0], TEXTS[1]), (TEXTS[2], TEXTS[3])]
-    for first, second in zip(compare_pairs(one, pairs), compare_pairs(two, pairs), strict=True):
+    config = ComparisonConfig.build()
+    found = (compare_pairs(model, pairs, config) for model in (one, two))
+    for first, second in zip(*found, strict=True):
         assert first.similarity == pytest.approx(second.similarity, abs=1e-6)
         assert [t.text for t in first.trajectories] == [t.text for t in second.trajectories]
         assert first.fingerprint.digest == second.fingerprint.digest
