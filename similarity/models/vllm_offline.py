@@ -167,9 +167,7 @@ class OfflineModel(LanguageModel):
         rows = np.empty((len(prefixes), len(distinct)), np.float32)
         for start in range(0, len(distinct), MAX_CHOSEN):
             chosen = distinct[start : start + MAX_CHOSEN]
-            params = self._sampling_params(
-                max_tokens=1, logprobs=len(chosen), logprob_token_ids=chosen, detokenize=False
-            )
+            params = self._sampling_params(max_tokens=1, logprob_token_ids=chosen, detokenize=False)
             for row, output in enumerate(self._run(prefixes, params)):
                 (listed,) = output.outputs[0].logprobs
                 rows[row, start : start + len(chosen)] = [listed[t].logprob for t in chosen]

@@ -101,8 +101,9 @@ class LLM:
     def _one(self, ids: tuple[int, ...], params: SamplingParams) -> Any:
         law = Law(temperature=params.temperature, top_k=params.top_k, top_p=params.top_p)
         if params.logprob_token_ids is not None:
-            assert len(params.logprob_token_ids) == params.logprobs
-            assert params.logprobs <= 128
+            # Beside chosen tokens vLLM takes a number of others too, 20 of them as it is set.
+            assert params.logprobs is None
+            assert len(params.logprob_token_ids) <= 128
             (told,) = TOY.next_log_probs([ids], params.logprob_token_ids)
             row = {
                 token: SimpleNamespace(logprob=float(value) - 9.0 * (self.model == "other"))
