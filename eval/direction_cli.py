@@ -17,7 +17,7 @@ from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError
-from similarity.models.base import Advance, LanguageModel
+from similarity.models.base import LanguageModel, OnProgress
 from similarity.vectors.meaning import Features, in_batches
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -111,11 +111,11 @@ def _scorers(model: LanguageModel) -> dict[str, ProfileEntailment]:
         return {}
     vectors, known = first.vectors, dict[str, Features]()
 
-    def read(texts: Sequence[str], advance: Advance) -> Features:
+    def read(texts: Sequence[str], on_progress: OnProgress) -> Features:
         # The estimators look at the same profiles, which are read once.
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:
-            new = in_batches(vectors.read, missing, advance)
+            new = in_batches(vectors.read, missing, on_progress)
             for i, text in enumerate(missing):
                 known[text] = {name: rows[i] for name, rows in new.items()}
         return {name: np.stack([known[text][name] for text in texts]) for name in vectors.names}

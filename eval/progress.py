@@ -12,7 +12,7 @@ import click
 
 from eval.plan import Chunk, Plan
 from similarity.cli.progress import status_bar
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 
 # Seconds between two lines.
 EVERY = 30.0
@@ -66,18 +66,18 @@ class RunProgress:
         """Take a method out of what is left to do."""
         del self._planned[method]
 
-    def stage(self, stage: str, texts: int) -> Advance:
+    def stage(self, stage: str, texts: int) -> OnProgress:
         """Follow a stage within a method; the `Progress` of its scorer."""
         doing, done = self._doing, 0
 
-        def advance(finished: int) -> None:
+        def on_progress(finished: int) -> None:
             nonlocal done
             done += finished
             self._doing = f"{doing} ({stage}, {done}{f' of {texts}' if texts else ''} texts)"
             self._tell()
             self._doing = doing
 
-        return advance
+        return on_progress
 
     def scoring(self, chunk: Chunk) -> None:
         """Tell that a chunk is begun."""

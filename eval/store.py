@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from similarity.errors import InputError
 from similarity.law import Law
 from similarity.models.base import (
-    Advance,
     Continuation,
     LanguageModel,
+    OnProgress,
     SampleRequest,
     ignore_progress,
 )
@@ -77,7 +77,7 @@ class CachedModel(WrapperModel):
         self._new: dict[Key, _Sampled] = {}
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample what is not known yet."""
         missing = {
@@ -85,8 +85,8 @@ class CachedModel(WrapperModel):
             for key, request in ((_key(request), request) for request in requests)
             if key not in self._known
         }
-        advance(len(requests) - len(missing))
-        sampled = self.wrapped.sample(list(missing.values()), law, advance)
+        on_progress(len(requests) - len(missing))
+        sampled = self.wrapped.sample(list(missing.values()), law, on_progress)
         fresh = dict(zip(missing, sampled, strict=True))
         for key, continuations in fresh.items():
             self._known[key] = self._new[key] = _Sampled.of(continuations)

@@ -14,9 +14,9 @@ from similarity.arrays import FloatArray, LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
-    Advance,
     Continuation,
     LanguageModel,
+    OnProgress,
     ScoreRequest,
     ignore_progress,
 )
@@ -38,7 +38,7 @@ def log_likelihoods(
     scoring_law: Law,
     *,
     sampling_law: Law,
-    advance: Advance = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> dict[Block, FloatArray]:
     """Return log M_i(t) for the trajectories t of text j, for each block (i, j).
 
@@ -48,7 +48,7 @@ def log_likelihoods(
         Of each prefix, shape "text trajectory".
     blocks
         Index pairs (i, j) into `prefixes`.
-    advance
+    on_progress
         Called with the number of texts under which all is scored.
 
     Returns
@@ -75,7 +75,7 @@ def log_likelihoods(
         for i, others in wanted.items()
     ]
     for (i, others), rows in zip(
-        wanted.items(), model.score(requests, scoring_law, advance), strict=True
+        wanted.items(), model.score(requests, scoring_law, on_progress), strict=True
     ):
         remaining = iter(rows)
         for j in others:

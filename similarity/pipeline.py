@@ -154,11 +154,11 @@ def fingerprint_of(model: LanguageModel, config: ComparisonConfig) -> Fingerprin
 
 
 def _counted(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
-    """Yield pairs, counted as they are compared; what `advance` raises ends the comparison."""
-    advance = progress("comparing", len(pairs))
+    """Yield pairs, counted as they are compared; what `on_progress` raises ends the comparison."""
+    on_progress = progress("comparing", len(pairs))
     for pair in pairs:
         yield pair
-        advance(1)
+        on_progress(1)
 
 
 def _similarity_of(fingerprint: Fingerprint[ComparisonConfig]) -> Callable[[float], float]:

@@ -103,7 +103,7 @@ class SampledTexts:
             self.likelihoods,
             config.scoring_law,
             sampling_law=config.sampling.law,
-            advance=progress("scoring", len(self.prefixes)),
+            on_progress=progress("scoring", len(self.prefixes)),
         )
         return replace(
             self,

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import Advance, ignore_progress
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.results import Explanation, Score, SimilarityMatrix
 
 Pair = tuple[str, str]
 
-# Called with a stage's name and its number of texts; returns the `advance` of that stage.
-Progress = Callable[[str, int], Advance]
+# Called with a stage's name and its number of texts; returns the `on_progress` of that stage.
+Progress = Callable[[str, int], OnProgress]
 
 
-def no_progress(_stage: str, _texts: int) -> Advance:
+def no_progress(_stage: str, _texts: int) -> OnProgress:
     """Report progress to nobody."""
     return ignore_progress
 

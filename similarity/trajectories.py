@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from similarity.config import ComparisonConfig
 from similarity.errors import TextTooLongError
 from similarity.models.base import (
-    Advance,
     Continuation,
     LanguageModel,
+    OnProgress,
     SampleRequest,
     TokenIds,
     ignore_progress,
@@ -49,7 +49,7 @@ def sample_trajectories(
     model: LanguageModel,
     prefixes: Sequence[Prefix],
     config: ComparisonConfig,
-    advance: Advance = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     *,
     start: int = 0,
 ) -> list[list[Continuation]]:
@@ -68,7 +68,7 @@ def sample_trajectories(
         )
         for prefix in prefixes
     ]
-    return model.sample(requests, sampling.law, advance)
+    return model.sample(requests, sampling.law, on_progress)
 
 
 def _checked(text: str, prefix: Prefix, max_tokens: int, limit: int) -> Prefix:

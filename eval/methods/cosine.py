@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from eval.methods.base import Method, Pair
 from eval.methods.texts import batches, distinct
 from similarity.errors import InputError, WrongAnswerError
-from similarity.models.base import Advance, ignore_progress
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.vectors.whitening import Whitening, WhiteningFit, cosines
 
 Vectors = NDArray[np.float64]
@@ -48,14 +48,14 @@ def fit_whitening(
     texts: Sequence[str],
     shrinkage: float,
     rank: int | None,
-    advance: Advance = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> Whitening:
     """Return the whitening of the vectors of texts, of which one batch at a time is held."""
     fit: WhiteningFit | None = None
     for batch in batches(texts):
         rows = embed(batch)
         fit = (fit or WhiteningFit(rows.shape[1])).add(rows)
-        advance(len(batch))
+        on_progress(len(batch))
     if fit is None:
         raise InputError("a whitening is fitted to texts; give some")
     return fit.fit(shrinkage, rank)

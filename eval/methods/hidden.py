@@ -72,8 +72,8 @@ def whitened_hidden_states(
         }
 
         def fitted() -> Whitening:
-            advance = setting.progress("fitting", len(texts))
-            return fit_whitening(embed, texts, shrinkage, rank, advance)
+            on_progress = setting.progress("fitting", len(texts))
+            return fit_whitening(embed, texts, shrinkage, rank, on_progress)
 
         whitening = kept_whitening(setting, settings, fitted)
         return Cosine(lambda texts: whitening.apply(embed(texts)), settings)

@@ -19,9 +19,9 @@ from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
-    Advance,
     Continuation,
     LanguageModel,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -80,7 +80,7 @@ class RequestModel(WrapperModel):
         if self._queue.error is not None:
             raise self._queue.error
 
-    def progress(self, _stage: str, _texts: int) -> Advance:
+    def progress(self, _stage: str, _texts: int) -> OnProgress:
         """Return what a loop of the library calls: it raises where the request was cancelled."""
         return lambda _finished: self.check_cancelled()
 
@@ -138,7 +138,7 @@ class RequestModel(WrapperModel):
         """Leave the model to the others."""
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample in calls that are shared with other requests; raises what `cancel` was given."""
         parts = [(owner, p) for owner, request in enumerate(requests) for p in _parts_of(request)]
@@ -150,11 +150,11 @@ class RequestModel(WrapperModel):
         results: list[list[Continuation]] = [[] for _ in requests]
         for (owner, _), answer in zip(parts, answers, strict=True):
             results[owner].extend(answer)
-        advance(len(requests))
+        on_progress(len(requests))
         return results
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score in calls that are shared with other requests; raises what `cancel` was given."""
         items, owners = [], []
@@ -172,7 +172,7 @@ class RequestModel(WrapperModel):
         for owner, answer in zip(owners, answers, strict=True):
             results[owner].extend(answer)
         self.usage.scored_tokens += sum(len(row) for rows in results for row in rows)
-        advance(len(requests))
+        on_progress(len(requests))
         return results
 
     def embed(

@@ -21,7 +21,7 @@ from service.engine.work import Batch, EmbedRequest, Request, RequestQueue, Work
 from service.logs import places
 from similarity.errors import BackendUnavailableError, UnsupportedError
 from similarity.law import Law
-from similarity.models.base import Advance, LanguageModel, SampleRequest, ScoreRequest
+from similarity.models.base import LanguageModel, OnProgress, SampleRequest, ScoreRequest
 from similarity.vectors.meaning import MeaningVectors, in_batches
 
 logger = logging.getLogger(__name__)
@@ -223,19 +223,21 @@ class Scheduler:
         finally:
             self._observer.call_ended(first.stage, len(items), tokens, problem)
 
-    def _answers(self, requests: Sequence[Request], law: Law, advance: Advance) -> Sequence[Answer]:
+    def _answers(
+        self, requests: Sequence[Request], law: Law, on_progress: OnProgress
+    ) -> Sequence[Answer]:
         """Return the model's answers to requests, which are all of one kind."""
         sampled = [request for request in requests if isinstance(request, SampleRequest)]
         if sampled:
-            return self._sample(sampled, law, advance)
+            return self._sample(sampled, law, on_progress)
         scored = [request for request in requests if isinstance(request, ScoreRequest)]
         if scored:
-            return self._model.score(scored, law, advance)
+            return self._model.score(scored, law, on_progress)
         embedded = [request for request in requests if isinstance(request, EmbedRequest)]
-        return self._embed(embedded, advance)
+        return self._embed(embedded, on_progress)
 
     def _sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress
     ) -> Sequence[Answer]:
         """Sample parts of one text that follow each other as one, so that it is read once."""
         joined: list[SampleRequest] = []
@@ -250,13 +252,13 @@ class Scheduler:
             else:
                 of_part.append((len(joined), 0))
                 joined.append(request)
-        found = self._model.sample(joined, law, advance)
+        found = self._model.sample(joined, law, on_progress)
         return [
             found[number][begin : begin + request.n]
             for request, (number, begin) in zip(requests, of_part, strict=True)
         ]
 
-    def _embed(self, requests: Sequence[EmbedRequest], advance: Advance) -> Sequence[Answer]:
+    def _embed(self, requests: Sequence[EmbedRequest], on_progress: OnProgress) -> Sequence[Answer]:
         if self._vectors is None:
             raise UnsupportedError("the scheduler was made without meaning vectors")
         found: dict[EmbedRequest, Answer] = {}
@@ -264,7 +266,7 @@ class Scheduler:
             some = [request for request in requests if request.groups == groups]
             texts = [request.text for request in some]
             vectors = self._vectors.only(*groups)
-            rows = vectors.packed(in_batches(vectors.read, texts, advance))
+            rows = vectors.packed(in_batches(vectors.read, texts, on_progress))
             found |= {request: [row] for request, row in zip(some, rows, strict=True)}
         return [found[request] for request in requests]
 

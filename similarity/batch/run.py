@@ -11,7 +11,7 @@ from similarity.batch.answers import as_lines, as_rows
 from similarity.batch.files import BatchFiles, check_new, digest_of, open_at
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError
-from similarity.models.base import Advance, ignore_progress
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Scorer
 from similarity.storage.journal import Journal
 
@@ -49,8 +49,8 @@ class Batch:
     journal: Journal
     done: Done
 
-    def run(self, advance: Advance = ignore_progress) -> None:
-        """Answer all lines that are left; `advance` is told the number of each chunk's lines.
+    def run(self, on_progress: OnProgress = ignore_progress) -> None:
+        """Answer all lines that are left; `on_progress` is told the number of each chunk's lines.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Batch:
                     errors_digest=errors.digest,
                 )
                 self.journal.append(asdict(self.done))
-                advance(len(chunk))
+                on_progress(len(chunk))
 
     def _written(self, answers: Sequence[Answer]) -> str:
         kind = self.files.written_as

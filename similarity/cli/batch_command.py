@@ -113,8 +113,8 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int) -> None:
     with open_batch(scorer, files, chunk) as opened:
         if opened.done.lines:
             click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
-        with progress_bar("scoring", "line", opened.total, opened.done.lines) as advance:
-            opened.run(advance)
+        with progress_bar("scoring", "line", opened.total, opened.done.lines) as on_progress:
+            opened.run(on_progress)
         done = opened.done
     if done.refused == done.lines:
         first = _first_refusal(files)

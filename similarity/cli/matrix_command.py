@@ -162,9 +162,9 @@ def _stream(
     path: Path,
 ) -> None:
     scorer, judge = scorers
-    with progress_bar("comparing", "pair", grid.cells) as advance:
+    with progress_bar("comparing", "pair", grid.cells) as on_progress:
         if selection is None:
-            stream_matrix(scorer, grid, path, advance)
+            stream_matrix(scorer, grid, path, on_progress)
             written = f"{grid.cells} similarities"
         else:
             count = stream_pairs(
@@ -174,7 +174,7 @@ def _stream(
                 path,
                 lambda rows, new: stream_rows(rows, kind, new),
                 judge=judge,
-                advance=advance,
+                on_progress=on_progress,
             )
             written = f"{count} pairs"
     click.echo(f"wrote {written} to {path}", err=True)

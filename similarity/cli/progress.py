@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 from similarity.scorer import Progress as StageProgress
 
 # Work that is done sooner shows no bar.
@@ -54,22 +54,22 @@ def progress_bars() -> Iterator[StageProgress]:
     """
     with _display(*_columns()) as display:
 
-        def start(stage: str, texts: int) -> Advance:
+        def start(stage: str, texts: int) -> OnProgress:
             for task in display.task_ids:
                 display.update(task, visible=False)
-            return _advance_of(display, stage, "text", texts)
+            return _progress_of(display, stage, "text", texts)
 
         yield start
 
 
 @contextmanager
-def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[Advance]:
-    """Give the `advance` of one bar on standard error, with rate and time left.
+def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[OnProgress]:
+    """Give the `on_progress` of one bar on standard error, with rate and time left.
 
     What was done before the bar began does not count into the rate.
     """
     with _display(*_columns()) as display:
-        yield _advance_of(display, stage, unit, total, done)
+        yield _progress_of(display, stage, unit, total, done)
 
 
 @contextmanager
@@ -143,10 +143,10 @@ def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[P
                 display.stop()
 
 
-def _advance_of(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> Advance:
+def _progress_of(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> OnProgress:
     task = display.add_task(stage, total=total or None, completed=done, unit=unit)
 
-    def advance(finished: int) -> None:
+    def on_progress(finished: int) -> None:
         display.advance(task, finished)
 
-    return advance
+    return on_progress

@@ -134,8 +134,8 @@ def run_job(
         columns=split_columns(columns),
         rows=rows,
     )
-    with progress_bar(work.name, "row", 0) as advance:
-        done = run(job, cluster, advance)
+    with progress_bar(work.name, "row", 0) as on_progress:
+        done = run(job, cluster, on_progress)
     if done.before:
         click.echo(f"{done.before} of {done.rows} rows were done before", err=True)
     click.echo(f"wrote {done.rows - done.refused} rows to {output}", err=True)

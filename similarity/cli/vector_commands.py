@@ -204,10 +204,10 @@ def encoded(
     vectors: MeaningVectors, texts: Sequence[str], dimensions: int | None, progress: Progress
 ) -> Parts:
     """Yield the place and the vectors of some texts at a time, to hold no more than those."""
-    advance = progress("encoding", len(texts))
+    on_progress = progress("encoding", len(texts))
     for start in range(0, len(texts), WRITTEN_TEXTS):
         some = texts[start : start + WRITTEN_TEXTS]
-        yield start, vectors.encode(some, dimensions=dimensions, advance=advance)
+        yield start, vectors.encode(some, dimensions=dimensions, on_progress=on_progress)
 
 
 def _lines(texts: Sequence[str], rows: Rows) -> str:

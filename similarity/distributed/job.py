@@ -14,7 +14,7 @@ from similarity.distributed.pool import Pool, start_workers
 from similarity.distributed.replica import PartitionCall, Replica
 from similarity.distributed.work import Work
 from similarity.errors import ConfigError, InputError
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 from similarity.models.loader import LoadOptions
 from similarity.tabular.formats import READ_FORMATS, format_of
 from similarity.tabular.records import Record, read_records
@@ -70,8 +70,8 @@ class Done:
     refused: int = 0
 
 
-def run(job: Job, cluster: Cluster, advance: Advance) -> Done:
-    """Do what is missing of a job; `advance` is told the number of each partition's rows.
+def run(job: Job, cluster: Cluster, on_progress: OnProgress) -> Done:
+    """Do what is missing of a job; `on_progress` is told the number of each partition's rows.
 
     Raises
     ------
@@ -98,13 +98,13 @@ def run(job: Job, cluster: Cluster, advance: Advance) -> Done:
                 done.rows += rows
                 if folder.has(partition):
                     done.before += rows
-                    advance(rows)
+                    on_progress(rows)
                 else:
                     yield PartitionCall(partition, folder, job.work.together)
 
         for call, refused in pool.run(missing()):
             done.refused += refused
-            advance(len(call.partition.records))
+            on_progress(len(call.partition.records))
         if not done.rows:
             raise InputError(f"{job.input} has no rows")
         return done

@@ -17,10 +17,10 @@ from similarity.distributed.pool import Call, Pool, start_workers
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
-    Advance,
     Continuation,
     LanguageModel,
     ModelInfo,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -159,16 +159,16 @@ class DistributedModel(LanguageModel):
         self._one("check_scoring", law)
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample on all workers."""
-        return self._all("sample", requests, lambda part: (part, law), advance)
+        return self._all("sample", requests, lambda part: (part, law), on_progress)
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score on all workers."""
-        return self._all("score", requests, lambda part: (part, law), advance)
+        return self._all("score", requests, lambda part: (part, law), on_progress)
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read on all workers."""
@@ -212,7 +212,7 @@ class DistributedModel(LanguageModel):
         method: str,
         requests: Sequence[Any],
         arguments: Callable[[Sequence[Any]], tuple[Any, ...]],
-        advance: Advance = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
     ) -> list[Any]:
         """Return the answer to each request, in order."""
         starts = range(0, len(requests), CALL_REQUESTS)
@@ -223,5 +223,5 @@ class DistributedModel(LanguageModel):
         answers: dict[int, Sequence[Any]] = {}
         for call, answer in self._pool.run(calls):
             answers[call.number] = answer
-            advance(len(answer))
+            on_progress(len(answer))
         return [one for number in range(len(calls)) for one in answers[number]]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray
 from similarity.entailment.estimators import Estimator, weeds_squared
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 from similarity.noise import exponential, step_key, text_key
 
 # Tokens of the vocabulary fall into so many blocks, by a hash; each is left out in turn.
@@ -44,14 +44,14 @@ class Evidence:
         return max(-1.0, value - half), min(1.0, value + half)
 
 
-def degree_matrix(estimator: Estimator, rows: FloatArray, advance: Advance) -> FloatArray:
+def degree_matrix(estimator: Estimator, rows: FloatArray, on_progress: OnProgress) -> FloatArray:
     """Return the degree to which each text entails each other, shape "premise consequence".
 
     Parameters
     ----------
     rows
         Shape "text place".
-    advance
+    on_progress
         Called with the number of premises done.
     """
     if estimator.degree is weeds_squared:
@@ -59,14 +59,14 @@ def degree_matrix(estimator: Estimator, rows: FloatArray, advance: Advance) -> F
         squares = np.square(rows)
         totals = squares.sum(axis=1)
         shared = (rows > 0).astype(np.float64) @ squares.T
-        advance(len(rows))
+        on_progress(len(rows))
         shares = np.divide(shared, totals, out=np.ones_like(shared), where=totals > 0)
         capped: FloatArray = np.minimum(shares, 1.0)
         return capped
     found = np.empty((len(rows), len(rows)))
     for i, premise in enumerate(rows):
         found[i] = [estimator.degree(premise, consequence) for consequence in rows]
-        advance(1)
+        on_progress(1)
     return found
 
 

@@ -119,10 +119,10 @@ class ProfileEntailment(EntailmentScorer):
         return degree_matrix(self._estimator, evidence.rows, progress("judging", len(texts)))
 
     def _features(self, texts: Sequence[str], progress: Progress) -> Features:
-        advance = progress("reading", len(texts))
+        on_progress = progress("reading", len(texts))
         if self.read is not None:
-            return self.read(texts, advance)
-        return in_batches(self.vectors.read, texts, advance)
+            return self.read(texts, on_progress)
+        return in_batches(self.vectors.read, texts, on_progress)
 
     def _evidence(self, rows: Any) -> Evidence:
         found = raised(self.vectors, profile_group(self.vectors), rows)

@@ -135,8 +135,8 @@ def unrelated_sentences(
 
 
 def counted(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
-    """Yield pairs, counted as they are judged; what `advance` raises ends the work."""
-    advance = progress("judging", len(pairs))
+    """Yield pairs, counted as they are judged; what `on_progress` raises ends the work."""
+    on_progress = progress("judging", len(pairs))
     for pair in pairs:
         yield pair
-        advance(1)
+        on_progress(1)

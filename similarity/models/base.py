@@ -18,7 +18,7 @@ from similarity.law import Law
 from similarity.models.top import TopTokens, most_probable
 
 TokenIds = tuple[int, ...]
-Advance = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 # What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the
 # smallest normal float32, so that distances stay finite.
@@ -166,18 +166,18 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Return `n` continuations for each request, in order.
 
-        A request's result does not depend on the other requests. `advance` is called, in the
+        A request's result does not depend on the other requests. `on_progress` is called, in the
         caller's thread, with the number of requests finished since the last call; what it
         raises ends the call and all that is under way for it.
         """
 
     @abstractmethod
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Return, for each request and continuation, log P(token | before) under the law, nats.
 

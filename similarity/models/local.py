@@ -10,10 +10,10 @@ from similarity.errors import MissingDependencyError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
-    Advance,
     Continuation,
     LanguageModel,
     ModelInfo,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -86,7 +86,7 @@ class LocalModel(LanguageModel):
         return self.tokenization.decode(token_ids)
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
@@ -95,18 +95,18 @@ class LocalModel(LanguageModel):
             self._verified.sample(rows, law, self.end_ids)
             for row in rows:
                 results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
-            advance(sum(row.last for row in rows))
+            on_progress(sum(row.last for row in rows))
         return results
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
         for batch in self._packed(requests):
             for owner, number, log_probs in self._verified.read(batch, law, packing.score_packs):
                 results[owner][number] = log_probs
-                advance(len(results[owner]) == len(requests[owner].continuations))
+                on_progress(len(results[owner]) == len(requests[owner].continuations))
         return [[scored[i] for i in range(len(scored))] for scored in results]
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:

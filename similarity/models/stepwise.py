@@ -13,9 +13,9 @@ from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
-    Advance,
     Continuation,
     LanguageModel,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -34,24 +34,24 @@ class StepwiseModel(LanguageModel):
         """Return log P(token | context) under the law, shape "token" in nats."""
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample each continuation on its own, by the exponential race."""
         results = []
         for request in requests:
             results.append([self._sample_one(request, i, law) for i in request.numbers])
-            advance(1)
+            on_progress(1)
         return results
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score each continuation on its own."""
         results = []
         for request in requests:
             scored = request.continuations
             results.append([self._score_one(request.prefix, ids, law) for ids in scored])
-            advance(1)
+            on_progress(1)
         return results
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:

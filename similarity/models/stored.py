@@ -10,9 +10,9 @@ import numpy as np
 from similarity.arrays import LogProbs
 from similarity.law import Law
 from similarity.models.base import (
-    Advance,
     Continuation,
     LanguageModel,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -40,7 +40,7 @@ class StoredModel(WrapperModel):
         self._store = store
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample what is not in the store."""
         start = self._begin("sample", law)
@@ -49,18 +49,18 @@ class StoredModel(WrapperModel):
         missing = {
             key: request for key, request in zip(keys, requests, strict=True) if key not in found
         }
-        advance(len(requests) - len(missing))
-        sampled = self.wrapped.sample(list(missing.values()), law, advance) if missing else []
+        on_progress(len(requests) - len(missing))
+        sampled = self.wrapped.sample(list(missing.values()), law, on_progress) if missing else []
         fresh = dict(zip(missing, sampled, strict=True))
         self._store.put(TRAJECTORIES, {key: _packed(rows) for key, rows in fresh.items()})
         return [fresh[key] if key in fresh else _unpacked(found[key]) for key in keys]
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score the continuations that are not in the store."""
         if sum(len(request.continuations) for request in requests) > MOST_CONTINUATIONS:
-            return self.wrapped.score(requests, law, advance)
+            return self.wrapped.score(requests, law, on_progress)
         start = self._begin("score", law)
         keys = [_score_keys(start, request) for request in requests]
         found = self._store.get(list(dict.fromkeys(key for row in keys for key in row)))
@@ -79,8 +79,8 @@ class StoredModel(WrapperModel):
                 asked.append(
                     ScoreRequest(prefix=request.prefix, continuations=tuple(missing.values()))
                 )
-        advance(len(requests) - len(asked))
-        scored = self.wrapped.score(asked, law, advance) if asked else []
+        on_progress(len(requests) - len(asked))
+        scored = self.wrapped.score(asked, law, on_progress) if asked else []
         fresh = {
             key: np.asarray(log_probs, np.float64)
             for row, answers in zip(asked_keys, scored, strict=True)

@@ -22,10 +22,10 @@ from similarity.errors import (
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
-    Advance,
     Continuation,
     LanguageModel,
     ModelInfo,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -92,7 +92,7 @@ class OfflineModel(LanguageModel):
         require_model_law(law)
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample; no log-probabilities are kept, so that one path scores all trajectories."""
         results: list[list[Continuation]] = []
@@ -102,16 +102,16 @@ class OfflineModel(LanguageModel):
                 results.append([continuation_of(choice) for choice in output.outputs])
                 ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
                 self.end_ids |= ended
-            advance(len(chunk))
+            on_progress(len(chunk))
         return results
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix, equal ones once."""
         self.check_scoring(law)
         found = self._read(requests, 0, log_probs_of)
-        advance(len(requests))
+        on_progress(len(requests))
         return found
 
     def top_distributions(

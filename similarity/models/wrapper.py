@@ -7,10 +7,10 @@ from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
-    Advance,
     Continuation,
     LanguageModel,
     ModelInfo,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -91,16 +91,16 @@ class WrapperModel(LanguageModel):
         self.wrapped.check_alive()
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Return what the wrapped model does."""
-        return self.wrapped.sample(requests, law, advance)
+        return self.wrapped.sample(requests, law, on_progress)
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Return what the wrapped model does."""
-        return self.wrapped.score(requests, law, advance)
+        return self.wrapped.score(requests, law, on_progress)
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Return what the wrapped model does."""

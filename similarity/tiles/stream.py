@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from similarity.errors import InputError
-from similarity.models.base import Advance, ignore_progress
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Scorer
 from similarity.storage.files import replace_file
 from similarity.storage.journal import Journal
@@ -21,7 +21,7 @@ WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
 
 
 def stream_matrix(
-    scorer: Scorer, grid: Grid, path: Path, advance: Advance = ignore_progress
+    scorer: Scorer, grid: Grid, path: Path, on_progress: OnProgress = ignore_progress
 ) -> None:
     """Write all similarities to a .npy file, float32, shape "row column".
 
@@ -29,7 +29,7 @@ def stream_matrix(
 
     Parameters
     ----------
-    advance
+    on_progress
         Called with the number of pairs that are done.
 
     Raises
@@ -54,7 +54,7 @@ def stream_matrix(
                     matrix[_slice(columns), _slice(rows)] = found.T
                 matrix.flush()
                 work.finish(number)
-            advance(len(rows) * len(columns) * (1 + mirrored))
+            on_progress(len(rows) * len(columns) * (1 + mirrored))
         del matrix
         target.replace(path)
 
@@ -67,7 +67,7 @@ def stream_pairs(
     write: WriteRows,
     *,
     judge: Scorer | None = None,
-    advance: Advance = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
 ) -> int:
     """Write the pairs of a selection, row by row, and return their number.
 
@@ -81,7 +81,7 @@ def stream_pairs(
     judge
         Scores the selected pairs again: "similarity" is then its own, and "shortlisted" that of
         the scorer. The k nearest are put in the judge's order.
-    advance
+    on_progress
         Called with the number of pairs that are done.
 
     Raises
@@ -100,7 +100,7 @@ def stream_pairs(
                 lines = _judged(judge, grid, list(_selected(scorer, grid, selection, rows)))
                 work.write(number, "".join(f"{json.dumps(line)}\n" for line in lines))
                 work.finish(number)
-            advance(len(rows) * len(grid.others))
+            on_progress(len(rows) * len(grid.others))
         count = 0
 
         def counted() -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import UnsupportedError
-from similarity.models.base import Advance, LanguageModel, ignore_progress
+from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors
@@ -24,7 +24,7 @@ def fit(
     model: LanguageModel,
     texts: Iterable[str],
     config: VectorConfig,
-    advance: Advance = ignore_progress,
+    on_progress: OnProgress = ignore_progress,
     registers: Sequence[str | None] = (),
 ) -> MeaningVectors:
     """Fit vectors to unlabelled texts, which are read once and never held together.
@@ -34,7 +34,7 @@ def fit(
 
     Parameters
     ----------
-    advance
+    on_progress
         Called with the number of texts taken in.
     registers
         The register of each text, such as "questions", None for none; or nothing of any. Profiles
@@ -66,7 +66,7 @@ def fit(
             fits[name].add(reader.rows(model, batch), labels)
         digest.update("".join(f"{text}\n" for text in batch).encode())
         count += len(batch)
-        advance(len(batch))
+        on_progress(len(batch))
 
     def group(settings: GroupConfig) -> Group:
         reader, found = readers[settings.name], fits[settings.name]

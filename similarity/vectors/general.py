@@ -138,8 +138,8 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
         except ConfigError:
             pass  # damaged: made anew below, in its place
     sentences = general_sentences()
-    advance = progress("reading general text", len(sentences))
-    vectors = fit(model, sentences, config, advance, general_registers())
+    on_progress = progress("reading general text", len(sentences))
+    vectors = fit(model, sentences, config, on_progress, general_registers())
     if folder is not None:
         save(vectors, folder)
     return vectors

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
-from similarity.models.base import Advance, LanguageModel, ignore_progress
+from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader
 from similarity.vectors.whitening import Whitening
@@ -85,7 +85,7 @@ class MeaningVectors:
         texts: Sequence[str],
         *,
         dimensions: int | None = None,
-        advance: Advance = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
     ) -> Rows:
         """Return the vectors, shape "text width", each of length 1; equal texts cost once.
 
@@ -94,7 +94,7 @@ class MeaningVectors:
         dimensions
             Keep the first so many coordinates, and make the length 1 again. Those in which the
             corpus varies most come first.
-        advance
+        on_progress
             Called with the number of texts done.
 
         Raises
@@ -113,8 +113,8 @@ class MeaningVectors:
         def encoded(batch: Sequence[str]) -> Features:
             return {"": self.join(self.read(batch), dimensions)}
 
-        rows = in_batches(encoded, distinct, advance)[""]
-        advance(len(texts) - len(distinct))
+        rows = in_batches(encoded, distinct, on_progress)[""]
+        on_progress(len(texts) - len(distinct))
         return rows[[position[text] for text in texts]]
 
     def read(self, texts: Sequence[str]) -> Features:
@@ -175,14 +175,14 @@ class MeaningVectors:
 
 
 def in_batches(
-    read: Callable[[Sequence[str]], Features], texts: Sequence[str], advance: Advance
+    read: Callable[[Sequence[str]], Features], texts: Sequence[str], on_progress: OnProgress
 ) -> Features:
     """Return what `read` gives of texts, read BATCH_TEXTS at a time."""
     parts = []
     for start in range(0, len(texts), BATCH_TEXTS):
         batch = texts[start : start + BATCH_TEXTS]
         parts.append(read(batch))
-        advance(len(batch))
+        on_progress(len(batch))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.calibration import find_calibration, similarity_map
 from similarity.fingerprint import Fingerprint
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.vectors.config import VectorConfig
@@ -20,7 +20,7 @@ DISTANCE = "vector-cosine"
 _COLUMNS_TOGETHER = 16
 
 # Gives the features of texts by group, each of shape "text feature".
-Read = Callable[[Sequence[str], Advance], Features]
+Read = Callable[[Sequence[str], OnProgress], Features]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ class VectorScorer(Scorer):
 
     def __init__(self, vectors: MeaningVectors, read: Read | None = None) -> None:
         self._vectors = vectors
-        self._read = read or (lambda texts, advance: in_batches(vectors.read, texts, advance))
+        self._read = read or (
+            lambda texts, on_progress: in_batches(vectors.read, texts, on_progress)
+        )
         settings = settings_of(vectors)
         calibration = find_calibration(vectors.model, settings)
         self.fingerprint = Fingerprint(vectors.model.info, settings, calibration)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 from similarity.storage.store import Store
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
 from similarity.vectors.scorer import Read
@@ -20,16 +20,16 @@ def stored_read(vectors: MeaningVectors, store: Store) -> Read:
     """Return what gives the features of texts, from the store where it has them."""
     start = str(fingerprint(vectors)["id"]).encode()
 
-    def read(texts: Sequence[str], advance: Advance) -> Features:
+    def read(texts: Sequence[str], on_progress: OnProgress) -> Features:
         # Also of those that are known: a text is refused whether or not it was read before.
         vectors.tokens(texts)
         keys = [hashlib.blake2b(start + text.encode(), digest_size=16).digest() for text in texts]
         found = store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]
-        advance(len(texts) - len(missing))
+        on_progress(len(texts) - len(missing))
         for begin in range(0, len(missing), _TOGETHER):
             some = missing[begin : begin + _TOGETHER]
-            new = vectors.packed(in_batches(vectors.read, [texts[i] for i in some], advance))
+            new = vectors.packed(in_batches(vectors.read, [texts[i] for i in some], on_progress))
             fresh = {keys[i]: row.tobytes() for i, row in zip(some, new, strict=True)}
             store.put(VECTORS, fresh)
             found = {**found, **fresh}

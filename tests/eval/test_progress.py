@@ -61,10 +61,10 @@ def test_lines_come_now_and_then_also_while_a_method_is_prepared(
     with RunProgress() as told:
         told.begin(plan)
         told.preparing("trajectories")
-        advance = told.stage("fitting", 100)
+        on_progress = told.stage("fitting", 100)
         for _ in range(10):
             clock[0] += 10
-            advance(3)
+            on_progress(3)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "preparing trajectories (fitting, 12 of 100 texts): 0 of 40 pairs"
     assert len(lines) == 2

@@ -9,7 +9,7 @@ from eval.store import CachedModel
 from similarity import Law, Tolerance, compare, compare_to_tolerance
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError
-from similarity.models.base import Advance, Continuation, SampleRequest, ignore_progress
+from similarity.models.base import Continuation, OnProgress, SampleRequest, ignore_progress
 from similarity.models.toy import ToyModel
 
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
@@ -23,10 +23,10 @@ class Counting(ToyModel):
         self._tells = tells
 
     def sample(
-        self, requests: list[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: list[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         self.sampled += len(requests)
-        found = super().sample(requests, law, advance)
+        found = super().sample(requests, law, on_progress)
         if self._tells:
             return found
         return [[Continuation(token_ids=c.token_ids, log_probs=None) for c in row] for row in found]

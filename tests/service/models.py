@@ -4,8 +4,8 @@ import threading
 
 from similarity.errors import BackendUnavailableError
 from similarity.models.base import (
-    Advance,
     Continuation,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     ignore_progress,
@@ -32,15 +32,17 @@ class FaultyModel(ToyModel):
         if not self.alive:
             raise BackendUnavailableError("connection refused")
 
-    def sample(self, requests, law, advance: Advance = ignore_progress) -> list[list[Continuation]]:
+    def sample(
+        self, requests, law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[Continuation]]:
         self.sampled.append(len(requests))
         self._meet_fate(requests)
-        return super().sample(requests, law, advance)
+        return super().sample(requests, law, on_progress)
 
-    def score(self, requests, law, advance: Advance = ignore_progress):
+    def score(self, requests, law, on_progress: OnProgress = ignore_progress):
         self.scored.append(len(requests))
         self._meet_fate(requests)
-        return super().score(requests, law, advance)
+        return super().score(requests, law, on_progress)
 
     def _meet_fate(self, requests: list[SampleRequest] | list[ScoreRequest]) -> None:
         self.entered.release()

@@ -68,15 +68,15 @@ class TimedModel(ToyModel):
         super().__init__()
         self.calls = []
 
-    def sample(self, requests, law, advance=lambda _: None):
+    def sample(self, requests, law, on_progress=lambda _: None):
         tokens = sum(len(r.prefix) + r.n * r.max_tokens for r in requests)
         self._take_time(max(r.max_tokens for r in requests), tokens)
-        return super().sample(requests, law, advance)
+        return super().sample(requests, law, on_progress)
 
-    def score(self, requests, law, advance=lambda _: None):
+    def score(self, requests, law, on_progress=lambda _: None):
         tokens = sum(len(r.prefix) + sum(map(len, r.continuations)) for r in requests)
         self._take_time(1, tokens)
-        return super().score(requests, law, advance)
+        return super().score(requests, law, on_progress)
 
     def _take_time(self, steps, tokens):
         self.calls.append(tokens)

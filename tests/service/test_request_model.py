@@ -52,11 +52,11 @@ def test_a_request_that_is_cancelled_stops_between_two_pairs(shared):
     def progress(stage, count):
         if stage == "comparing":
             model.cancel(KeyError("the client went away"))
-        advance = model.progress(stage, count)
+        on_progress = model.progress(stage, count)
 
         def advance_and_count(finished):
             compared.append(stage == "comparing")
-            advance(finished)
+            on_progress(finished)
 
         return advance_and_count
 

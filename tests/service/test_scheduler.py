@@ -206,10 +206,10 @@ def test_a_call_for_which_nobody_waits_any_more_is_ended(shared):
     class Patient(FaultyModel):
         """Works on until it is told that it need not."""
 
-        def sample(self, requests, law, advance):
+        def sample(self, requests, law, on_progress):
             self.entered.release()
             while True:
-                advance(0)
+                on_progress(0)
                 time.sleep(0.01)
 
     model = Patient()
@@ -226,10 +226,10 @@ def test_a_call_for_which_nobody_waits_any_more_is_ended(shared):
 
 def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
     class Choosy(FaultyModel):
-        def sample(self, requests, law, advance):
+        def sample(self, requests, law, on_progress):
             if any(POISON in self.decode(request.prefix) for request in requests):
                 raise BackendRefusedError("not this")
-            return super().sample(requests, law, advance)
+            return super().sample(requests, law, on_progress)
 
     model = Choosy()
     scheduler = shared(model).scheduler
@@ -245,11 +245,11 @@ def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
 
 def test_a_call_goes_on_for_the_twin_of_a_unit_that_was_cancelled(shared):
     class Slow(FaultyModel):
-        def sample(self, requests, law, advance):
+        def sample(self, requests, law, on_progress):
             self.sampled.append(len(requests))
             self.entered.release()
             self.free.wait()
-            advance(0)
+            on_progress(0)
             return ToyModel().sample(requests, law)
 
     model = Slow()

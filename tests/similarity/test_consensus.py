@@ -12,7 +12,7 @@ from similarity.consensus import entropy, find_consensus
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError, InputError
-from similarity.models.base import Advance
+from similarity.models.base import OnProgress
 from similarity.models.local import LocalModel
 from similarity.vectors import fit
 from similarity.vectors.meaning import Features
@@ -53,7 +53,7 @@ def test_a_question_comes_before_each_text(scorer: ProfileEntailment) -> None:
 def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
     asked: list[int] = []
 
-    def read(texts: Sequence[str], _: Advance) -> Features:
+    def read(texts: Sequence[str], _: OnProgress) -> Features:
         asked.append(len(texts))
         return scorer.vectors.read(texts)
 

@@ -15,7 +15,7 @@ from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.errors import InputError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import Advance, Continuation, SampleRequest, ScoreRequest
+from similarity.models.base import Continuation, OnProgress, SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 
 SMALL = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
@@ -194,13 +194,13 @@ def test_truncated_sampling_scores_the_same_law(toy_model: ToyModel) -> None:
 def test_progress_counts_each_text_once(toy_model: ToyModel) -> None:
     counts: dict[str, list[int]] = {}
 
-    def progress(stage: str, total: int) -> Advance:
+    def progress(stage: str, total: int) -> OnProgress:
         counts[stage] = [total, 0]
 
-        def advance(finished: int) -> None:
+        def on_progress(finished: int) -> None:
             counts[stage][1] += finished
 
-        return advance
+        return on_progress
 
     compare_pairs(toy_model, [("a", "b"), ("a", "c")], SMALL, progress)
     assert counts == {"sampling": [3, 3], "scoring": [3, 3], "comparing": [2, 2]}

@@ -82,15 +82,15 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 def at_first(action: Callable[[], None]) -> Callable[[int], None]:
-    """Return an `advance` that acts when the first thing is finished."""
+    """Return an `on_progress` that acts when the first thing is finished."""
     done: list[int] = []
 
-    def advance(finished: int) -> None:
+    def on_progress(finished: int) -> None:
         if finished and not done:
             done.append(finished)
             action()
 
-    return advance
+    return on_progress
 
 
 def requests_of(model: ServerModel) -> list[ScoreRequest]:
@@ -137,11 +137,11 @@ def test_one_of_two_servers_is_killed(servers: tuple[Server, Server], load: Load
     counts: list[int] = []
     kill = at_first(second.kill)
 
-    def advance(finished: int) -> None:
+    def on_progress(finished: int) -> None:
         counts.append(finished)
         kill(finished)
 
-    found = model.score(requests, LAW, advance)
+    found = model.score(requests, LAW, on_progress)
 
     assert sum(counts) == len(requests)
     for rows, others in zip(found, expected, strict=True):

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
-from similarity.models.base import Advance, ignore_progress
+from similarity.models.base import OnProgress, ignore_progress
 
 T = TypeVar("T")
 
-# Seconds between two calls of `advance` while nothing is finished: how soon a caller that
+# Seconds between two calls of `on_progress` while nothing is finished: how soon a caller that
 # raises there, or a Ctrl-C, is heeded.
 HEARTBEAT = 0.1
 
@@ -34,19 +34,19 @@ class Background:
 
     def run(
         self,
-        work: Callable[[Advance], Awaitable[T]],
-        advance: Advance = ignore_progress,
+        work: Callable[[OnProgress], Awaitable[T]],
+        on_progress: OnProgress = ignore_progress,
     ) -> T:
-        """Return the result of `work`; what it counts goes to `advance`, in this thread.
+        """Return the result of `work`; what it counts goes to `on_progress`, in this thread.
 
-        What `advance` raises, as any interrupt of this thread, cancels the work.
+        What `on_progress` raises, as any interrupt of this thread, cancels the work.
         """
         finished: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         future: Future[T] = self._portal.start_task_soon(work, finished.put)
         future.add_done_callback(lambda _: finished.put(None))
         try:
             while (count := _next(finished)) is not None:
-                advance(count)
+                on_progress(count)
             return future.result()
         except BaseException:
             future.cancel()

@@ -14,10 +14,10 @@ from similarity.errors import BackendTimeoutError, InputError, UnsupportedError,
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
-    Advance,
     Continuation,
     LanguageModel,
     ModelInfo,
+    OnProgress,
     SampleRequest,
     ScoreRequest,
     TokenIds,
@@ -37,7 +37,7 @@ from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
 
 T = TypeVar("T")
-Work = Callable[[Advance], Awaitable[T]]
+Work = Callable[[OnProgress], Awaitable[T]]
 
 
 class ServerModel(LanguageModel):
@@ -121,7 +121,7 @@ class ServerModel(LanguageModel):
         require_model_law(law)
 
     def sample(
-        self, requests: Sequence[SampleRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample all continuations of a prefix by one request.
 
@@ -131,7 +131,7 @@ class ServerModel(LanguageModel):
         # Under another law a server tells those of the model all the same.
         keeps = self.identity.keeps_sampled and law == Law()
 
-        async def one(request: SampleRequest, count: Advance) -> list[Sample]:
+        async def one(request: SampleRequest, count: OnProgress) -> list[Sample]:
             sampled = await self._pool.ask(
                 wire.COMPLETIONS,
                 lambda answer: wire.read_samples(answer, request),
@@ -146,7 +146,7 @@ class ServerModel(LanguageModel):
             lambda count: gather(
                 [partial(one, request, count) for request in requests], self._pool.workers
             ),
-            advance,
+            on_progress,
         )
         return [
             [
@@ -159,7 +159,7 @@ class ServerModel(LanguageModel):
         ]
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score many continuations by one request, equal ones of a prefix once.
 
@@ -171,7 +171,7 @@ class ServerModel(LanguageModel):
             If a server no longer holds the model that it held at the beginning.
         """
         self.check_scoring(law)
-        return self._read(requests, wire.scores_of, advance=advance)
+        return self._read(requests, wire.scores_of, on_progress=on_progress)
 
     def top_distributions(
         self, requests: Sequence[ScoreRequest], law: Law, k: int
@@ -204,7 +204,7 @@ class ServerModel(LanguageModel):
                 "chosen tokens; serve it by vLLM 0.32 or later, or load it in this process"
             )
 
-        async def told(_count: Advance) -> Rows:
+        async def told(_count: OnProgress) -> Rows:
             await self._believed([], wire.scores_of, 0)
             return await all_chosen(self._pool, self.identity, prefixes, token_ids)
 
@@ -216,13 +216,13 @@ class ServerModel(LanguageModel):
         read: Callable[[Any, Prompt], T],
         *,
         top: int = 0,
-        advance: Advance = ignore_progress,
+        on_progress: OnProgress = ignore_progress,
     ) -> list[list[T]]:
         """Return what `read` makes of each continuation, with `top` tokens listed at each place."""
         unfinished = [len(set(request.continuations)) for request in requests]
         results: list[dict[TokenIds, T]] = [{} for _ in requests]
 
-        async def one(batch: list[tuple[int, Prompt]], count: Advance) -> None:
+        async def one(batch: list[tuple[int, Prompt]], count: OnProgress) -> None:
             found = await self._believed([prompt for _, prompt in batch], read, top)
             for (owner, prompt), result in zip(batch, found, strict=True):
                 results[owner][prompt.continuation] = result
@@ -235,7 +235,7 @@ class ServerModel(LanguageModel):
             lambda count: gather(
                 [partial(one, batch, count) for batch in batches], self._pool.workers
             ),
-            advance,
+            on_progress,
         )
         return [
             [found[ids] for ids in request.continuations]
@@ -261,11 +261,11 @@ class ServerModel(LanguageModel):
             )
         return found
 
-    def _run(self, work: Work[T], advance: Advance = ignore_progress) -> T:
+    def _run(self, work: Work[T], on_progress: OnProgress = ignore_progress) -> T:
         """Return the result of `work` if it has one within the time for a call."""
         limit = self._pool.config.call_timeout
 
-        async def within_limit(count: Advance) -> T:
+        async def within_limit(count: OnProgress) -> T:
             try:
                 with anyio.fail_after(limit):
                     return await work(count)
@@ -275,4 +275,4 @@ class ServerModel(LanguageModel):
                     f"raise {ENVIRONMENT_PREFIX}CALL_TIMEOUT, or send less at a time"
                 ) from error
 
-        return self._background.run(within_limit, advance)
+        return self._background.run(within_limit, on_progress)

@@ -10,7 +10,7 @@ from similarity.arrays import LogProbs
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import Advance, ScoreRequest, ignore_progress
+from similarity.models.base import OnProgress, ScoreRequest, ignore_progress
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 
@@ -98,10 +98,10 @@ class Counting(ToyModel):
     asked: tuple[ScoreRequest, ...] = ()
 
     def score(
-        self, requests: Sequence[ScoreRequest], law: Law, advance: Advance = ignore_progress
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         self.asked += tuple(requests)
-        return super().score(requests, law, advance)
+        return super().score(requests, law, on_progress)
 
 
 @METHODS

@@ -42,19 +42,19 @@ def test_bars_on_a_terminal(draws: Draw) -> None:
     draws(terminal, 0)
     with progress_bars() as start:
         for stage in ("sampling", "scoring"):
-            advance = start(stage, 3)
-            advance(2)
+            on_progress = start(stage, 3)
+            on_progress(2)
             terminal.wait_for(stage)
             terminal.wait_for("2/3")
-            advance(1)
+            on_progress(1)
 
 
 @pytest.mark.parametrize(("stream", "delay"), [(io.StringIO(), 0.0), (Terminal(), 60.0)])
 def test_no_bars_elsewhere_or_on_short_work(stream: io.StringIO, delay: float, draws: Draw) -> None:
     draws(stream, delay)
-    with progress_bars() as start, working("waiting"), progress_bar("a", "line", 2) as advance:
+    with progress_bars() as start, working("waiting"), progress_bar("a", "line", 2) as on_progress:
         start("sampling", 3)(3)
-        advance(2)
+        on_progress(2)
         time.sleep(0.05)
     assert stream.getvalue() == ""
 
@@ -62,9 +62,9 @@ def test_no_bars_elsewhere_or_on_short_work(stream: io.StringIO, delay: float, d
 def test_one_bar_goes_on_from_what_was_done(draws: Draw) -> None:
     terminal = Terminal()
     draws(terminal, 0)
-    with progress_bar("scoring", "line", total=8, done=4) as advance:
+    with progress_bar("scoring", "line", total=8, done=4) as on_progress:
         for _ in range(2):
-            advance(1)
+            on_progress(1)
             time.sleep(0.01)
         terminal.wait_for("6/8")
         terminal.wait_for("line/s")
@@ -76,9 +76,9 @@ def test_slow_work_is_told_in_seconds_a_unit(draws: Draw, monkeypatch: pytest.Mo
     draws(terminal, 0)
     clock = iter(range(0, 10**6, 3))
     monkeypatch.setattr("rich.console.monotonic", lambda: float(next(clock)))
-    with progress_bar("scoring", "pair", total=8) as advance:
-        advance(1)
-        advance(1)
+    with progress_bar("scoring", "pair", total=8) as on_progress:
+        on_progress(1)
+        on_progress(1)
         terminal.wait_for(" s/pair")
 
 

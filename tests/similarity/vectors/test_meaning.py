@@ -81,7 +81,7 @@ def test_fewer_dimensions_are_the_first(tiny_vectors: MeaningVectors) -> None:
 
 def test_progress_counts_every_text(toy_vectors: MeaningVectors) -> None:
     counted: list[int] = []
-    toy_vectors.encode([*TEXTS, TEXTS[0]], advance=counted.append)
+    toy_vectors.encode([*TEXTS, TEXTS[0]], on_progress=counted.append)
     assert sum(counted) == len(TEXTS) + 1
 
 
