@@ -81,6 +81,13 @@ evaluate.add_command(hyponymy)
     help="Score by the baselines too.",
 )
 @click.option(
+    "--trajectories/--no-trajectories",
+    "sampled",
+    default=True,
+    show_default=True,
+    help="Score by the run's own trajectories too, which cost by far the most.",
+)
+@click.option(
     "--method",
     "extra",
     multiple=True,
@@ -123,6 +130,7 @@ def sts(
     out: Path,
     seeds: str | None,
     baselines: bool,
+    sampled: bool,
     extra: Sequence[str],
     unlabelled: Path | None,
     sentence_transformer_id: str | None,
@@ -141,13 +149,16 @@ def sts(
     """Print Spearman correlations × 100 with the scores of semantic textual similarity."""
     _check(limit, resamples)
     config = comparison_config(**settings)
+    numbers = _seeds(seeds, config.sampling.seed) if sampled else []
+    others = _others(baselines, extra, sentence_transformer_id)
+    if not (numbers or others):
+        raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
     source = Source(data, _columns(columns))
     pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
     opened = open_model_on(cluster, model_name, device, dtype)
     model = CachedModel(opened, out / TRAJECTORIES)
-    numbers = _seeds(seeds, config.sampling.seed)
     with RunProgress() as progress:
         setting = Setting(
             model=model,
@@ -159,7 +170,7 @@ def sts(
         plan = Plan(
             fingerprint=Fingerprint(model.info, config),
             tasks=pairs,
-            methods=Methods(setting, numbers, _others(baselines, extra, sentence_transformer_id)),
+            methods=Methods(setting, numbers, others),
             unlabelled=texts.to_dict(),
             keep_rows=log_likelihoods,
             resamples=resamples,

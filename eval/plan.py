@@ -37,7 +37,8 @@ class Methods:
     Parameters
     ----------
     seeds
-        The trajectories are sampled anew with each; the first keeps the plain name.
+        The trajectories are sampled anew with each; the first keeps the plain name. With none
+        the run has no trajectories of its own.
     others
         What makes the methods beside them.
 

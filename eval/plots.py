@@ -40,7 +40,12 @@ class Points:
 
 
 def draw_run(run: Run, lines: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
-    """Draw the figures of a run's trajectories; return their names in the folder by caption."""
+    """Draw the figures of a run's trajectories; return their names in the folder by caption.
+
+    A run without trajectories has none.
+    """
+    if METHOD not in run.methods:
+        return {}
     points = points_by_task(lines, METHOD)
     to_similarity = _similarity_map(run)
     similarity = np.vectorize(lambda score: to_similarity(-score), otypes=[np.float64])

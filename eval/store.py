@@ -1,13 +1,16 @@
 """Keeps every trajectory that a run samples: each text is sampled once over all of its tasks.
 
 On disk there is one file for each chunk of the run, so that a run which goes on has the same
-trajectories, also from a server that would not sample them again.
+trajectories, also from a server that would not sample them again. States are kept in memory for the
+methods that read the same texts.
 """
 
 import os
 import zlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
@@ -15,6 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from similarity.arrays import Rows
 from similarity.errors import InputError
 from similarity.law import Law
 from similarity.models.base import (
@@ -22,10 +26,14 @@ from similarity.models.base import (
     LanguageModel,
     OnProgress,
     SampleRequest,
+    TokenIds,
     ignore_progress,
 )
 from similarity.models.wrapper import WrapperModel
 from similarity.storage.files import replace_file
+
+# Bytes of states that are held at most.
+HELD = 256 * 2**20
 
 # What was sampled: a text's noise key, its trajectories from which number on, how many, and
 # their length.
@@ -67,7 +75,8 @@ class CachedModel(WrapperModel):
     """A model that never samples the same twice: a cache in memory, saved by the chunk.
 
     It knows what it sampled by the noise key of a text with its prompt, so it is for one model
-    and law.
+    and law. Of states it repeats what a call for the very same prefixes got: a text read in another
+    batch could differ by rounding, and a run that goes on must end with the same bytes.
     """
 
     def __init__(self, wrapped: LanguageModel, folder: Path) -> None:
@@ -75,6 +84,20 @@ class CachedModel(WrapperModel):
         self._folder = folder
         self._known: dict[Key, _Sampled] = {}
         self._new: dict[Key, _Sampled] = {}
+        self._states: OrderedDict[bytes, Rows] = OrderedDict()
+        self._held = 0
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        """Return what the wrapped model does, without asking it again for the same batch."""
+        batch = sha256(repr([tuple(prefix) for prefix in prefixes]).encode()).digest()
+        if (found := self._states.pop(batch, None)) is None:
+            found = self.wrapped.next_states(prefixes)
+            self._held += found.nbytes
+        self._states[batch] = found
+        while self._held > HELD and len(self._states) > 1:
+            _, oldest = self._states.popitem(last=False)
+            self._held -= oldest.nbytes
+        return found
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress

@@ -192,6 +192,18 @@ def test_a_baseline_can_be_asked_for_alone(tmp_path: Path) -> None:
     assert some["methods"].items() <= every["methods"].items()
 
 
+def test_the_sampled_trajectories_can_be_left_out(tmp_path: Path) -> None:
+    asked = ("--no-trajectories", "--no-baselines", "--method")
+    result = invoke(tmp_path, *asked, "word overlap")
+    assert result.exit_code == 0, result.output
+    assert set(results(tmp_path)["methods"]) == {"word overlap"}
+    assert not list(tmp_path.glob("trajectories/*"))
+    nothing = invoke(tmp_path / "none", *asked[:2])
+    assert "--no-trajectories leaves nothing to score by" in str(nothing.exception)
+    report = CliRunner().invoke(evaluate, ["report", str(tmp_path), "--out", str(tmp_path / "r")])
+    assert report.exit_code == 0, report.output
+
+
 def test_a_prompt_beside_none_is_a_run_with_that_prompt(tmp_path: Path) -> None:
     asked = ("--no-baselines", "--no-full-stop", "--method", "trajectories, implies")
     assert invoke(tmp_path / "both", *asked).exit_code == 0

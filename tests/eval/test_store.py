@@ -1,15 +1,23 @@
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from eval import store
 from eval.store import CachedModel
 from similarity import Law, Tolerance, compare, compare_to_tolerance
+from similarity.arrays import Rows
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError
-from similarity.models.base import Continuation, OnProgress, SampleRequest, ignore_progress
+from similarity.models.base import (
+    Continuation,
+    OnProgress,
+    SampleRequest,
+    TokenIds,
+    ignore_progress,
+)
 from similarity.models.toy import ToyModel
 
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
@@ -110,3 +118,29 @@ def test_a_damaged_file(
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match=r"000000\.npz"):
         CachedModel(toy_model, tmp_path).load(1)
+
+
+class States(ToyModel):
+    """Tells how often it was read."""
+
+    calls = 0
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        self.calls += 1
+        return np.array([[len(prefix), *prefix[:1]] for prefix in prefixes], np.float32)
+
+
+def test_the_same_batch_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = CachedModel(inner := States(), tmp_path)
+    batches: list[list[TokenIds]] = [[(1, 2), (3,)], [(1, 2)], [(3,), (1, 2)]]
+    first = [model.next_states(batch).tolist() for batch in batches]
+    assert [model.next_states(batch).tolist() for batch in batches] == first
+    assert first == [States().next_states(batch).tolist() for batch in batches]
+    assert inner.calls == len(batches)
+    # Little is held: the batch that was asked for longest ago is forgotten.
+    monkeypatch.setattr(store, "HELD", 16)
+    model.next_states([(5,)])
+    model.next_states([(5,)])
+    assert inner.calls == len(batches) + 1
+    model.next_states(batches[0])
+    assert inner.calls == len(batches) + 2
