@@ -3,7 +3,7 @@
 A meaning gives every place a degree of 0 or more. Places are tokens, where it is the positive part
 of a profile; or pooled trajectories, where it is M_s(t). Meanings on the same places are a
 distributive lattice: the order is that of all places, the meet the pointwise minimum, the join the
-pointwise maximum (docs/method.md has the sources).
+pointwise maximum (docs/method/trajectories.md has the sources).
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from tests.docker.conftest import DOCKER, Run
 COMPOSE = DOCKER / "compose.yaml"
 CONTENT: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = CONTENT["services"]
-VLLM_PAGE = ROOT / "docs" / "vllm.md"
+VLLM_PAGE = ROOT / "docs" / "guides" / "vllm.md"
 
 
 def test_it_is_valid_by_the_compose_specification(run_tool: Run) -> None:

@@ -1,4 +1,4 @@
-"""docs/deploy.md: its commands work, its names exist, its sizes are computed."""
+"""docs/guides/deploy.md: its commands work, its names exist, its sizes are computed."""
 
 import importlib.util
 import re
@@ -9,7 +9,7 @@ from service.settings import Settings
 from tests.conftest import ROOT
 from tests.docker.conftest import DOCKER
 
-PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "deploy.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^ *```sh\n(.*?)^ *```$", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -111,7 +111,7 @@ def test_every_alert_is_tested_and_explained() -> None:
     }
     names = {rule["alert"] for rule in RULES}
     assert fired == names
-    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "deploy.md").read_text(encoding="utf-8")
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 

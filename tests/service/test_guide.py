@@ -1,4 +1,4 @@
-"""docs/service.md tells of all routes, error codes and metrics that there are."""
+"""docs/guides/serve.md tells of all routes, error codes and metrics that there are."""
 
 import re
 
@@ -8,7 +8,7 @@ from service.settings import Settings
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT
 
-GUIDE = (ROOT / "docs" / "service.md").read_text("utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "serve.md").read_text("utf-8")
 
 
 def test_every_route_is_told_of():
