@@ -1,4 +1,4 @@
-"""Prints the table of sizes in docs/guides/deploy.md: what fits where, and the limit of pairs a second.
+"""Prints the table of sizes in docs/guides/deploy.md: what fits where, and pairs a second at most.
 
 All is arithmetic on the shapes of the models (their configurations) and on data sheets of GPUs; no
 figure is measured. Run as `python docker/sizes.py`.

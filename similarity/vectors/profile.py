@@ -2,7 +2,7 @@
 
 The profile of a text s is ℓ_s(t) = log P(t | prompt(s)) for each token t. Less its mean ℓ̄ over
 unlabelled text it is the pointwise mutual information of text and token. The similarity of two
-texts is the correlation over tokens of ℓ_u − ℓ̄ and ℓ_v − ℓ̄ (docs/method/trajectories.md).
+texts is the correlation over tokens of ℓ_u − ℓ̄ and ℓ_v − ℓ̄ (docs/method/profiles.md).
 
 With logits W h + b, the part of ℓ_u − ℓ̄ that varies over tokens is (W − w̄)(h_u − h̄), w̄ the mean
 row of W. So the correlation over the whole vocabulary is the cosine of C^½(h_u − h̄) and

@@ -1,7 +1,8 @@
 """Log-likelihoods of reference trajectories: one set of sampled continuations for all texts.
 
 The paper's fixed trajectories (Appendix A.4), sampled from broad text and read relative to what is
-usual: each token's log-likelihood less its mean over unlabelled text, whitened (docs/method/trajectories.md).
+usual: each token's log-likelihood less its mean over unlabelled text, whitened
+(docs/method/profiles.md).
 """
 
 from collections.abc import Sequence

@@ -36,5 +36,5 @@ def need(name: str) -> str:
     """Return the path of a tool, or skip the test."""
     found = shutil.which(name, path=f"{DEPLOY_ENV / 'bin'}{os.pathsep}{os.environ['PATH']}")
     if found is None:
-        pytest.skip(f"needs {name}, which is not installed: make deploy-env, or docs/guides/deploy.md")
+        pytest.skip(f"needs {name}, which is not installed: see docs/guides/deploy.md")
     return found
