@@ -1,26 +1,29 @@
 """The client that is awaited."""
 
-from asyncio import sleep
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Concatenate, ParamSpec, Self
 
 import httpx
+from httpx_retries import RetryTransport
 
-from service.client.calls import (
-    Call,
-    Result,
-    http_options,
-    likelihoods_call,
-    matrix_call,
-    rerank_call,
-    result_of,
-    similarity_call,
-    trajectories_call,
-)
-from service.client.retries import steps_of
+from service.client import calls
+from service.client.calls import Call, Result, http_options, result_of
+from service.client.errors import NotReachedError
+from service.client.methods import described
+from service.client.retries import service_retry
 from service.client.sync_client import DEFAULT_URL
-from service.client.values import Matrix, Ranked, Score, Settings, Trajectory
+
+P = ParamSpec("P")
+
+
+def _method(
+    builder: Callable[P, Call[Result]],
+) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, Result]]:
+    async def ask(client: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return await client.ask(builder(*args, **kwargs))
+
+    return described(ask, "AsyncClient", builder)
 
 
 class AsyncClient:
@@ -38,8 +41,9 @@ class AsyncClient:
         retries: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(**http_options(url, api_key, timeout), transport=transport)
-        self._retries = retries
+        retrying = RetryTransport(transport or httpx.AsyncHTTPTransport(), service_retry(retries))
+        self._http = httpx.AsyncClient(**http_options(url, api_key, timeout), transport=retrying)
+        self._attempts = retries + 1
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,80 +60,17 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def similarity(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        *,
-        explain: int = 0,
-        interval: float | None = None,
-        **settings: Unpack[Settings],
-    ) -> list[Score]:
-        """Return the score of each pair, with the `explain` most telling continuations.
+    similarity = _method(calls.similarity)
+    one_to_many = _method(calls.one_to_many)
+    matrix = _method(calls.matrix)
+    rerank = _method(calls.rerank)
+    trajectories = _method(calls.trajectories)
+    likelihoods = _method(calls.likelihoods)
 
-        `interval` is the confidence of the interval that comes with each, as 0.95.
-        """
-        return await self._ask(
-            similarity_call({"pairs": [list(p) for p in pairs]}, settings, explain, interval)
-        )
-
-    async def one_to_many(
-        self,
-        source: str,
-        targets: Sequence[str],
-        *,
-        explain: int = 0,
-        interval: float | None = None,
-        **settings: Unpack[Settings],
-    ) -> list[Score]:
-        """Return the score of the source with each target."""
-        body = {"source": source, "targets": list(targets)}
-        return await self._ask(similarity_call(body, settings, explain, interval))
-
-    async def matrix(
-        self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
-        **settings: Unpack[Settings],
-    ) -> Matrix:
-        """Return the scores of all rows with all columns, or of the rows among themselves."""
-        return await self._ask(matrix_call(rows, columns, settings))
-
-    async def rerank(
-        self, query: str, documents: Sequence[str], top_n: int | None = None
-    ) -> list[Ranked]:
-        """Return the documents by similarity to the query, the most similar first."""
-        return await self._ask(rerank_call(query, documents, top_n))
-
-    async def trajectories(
-        self, texts: Sequence[str], **settings: Unpack[Settings]
-    ) -> list[list[Trajectory]]:
-        """Return the sampled continuations of each text."""
-        return await self._ask(trajectories_call(texts, settings))
-
-    async def likelihoods(
-        self,
-        texts: Sequence[str],
-        continuations: Sequence[str | Sequence[int]],
-        **settings: Unpack[Settings],
-    ) -> list[list[float]]:
-        """Return the log-likelihoods, "text continuation", in nats per token."""
-        return await self._ask(likelihoods_call(texts, continuations, settings))
-
-    async def _ask(self, call: Call[Result]) -> Result:
-        steps = steps_of(self._retries)
-        wait = next(steps)
-        while True:
-            try:
-                if wait is None:
-                    wait = steps.send(await self._attempt(call))
-                else:
-                    await sleep(wait)
-                    wait = next(steps)
-            except StopIteration as finished:
-                return result_of(call, finished.value)
-
-    async def _attempt(self, call: Call[Any]) -> httpx.Response | httpx.TransportError:
+    async def ask(self, call: Call[Result]) -> Result:
+        """Send a call, again where that helps, and return the value of its answer."""
         try:
-            return await self._http.post(call.path, json=call.body)
+            response = await self._http.post(call.path, json=call.body)
         except httpx.TransportError as error:
-            return error
+            raise NotReachedError(self._attempts, error) from error
+        return result_of(call, response)

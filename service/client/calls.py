@@ -1,8 +1,8 @@
-"""From a method of a client to a request, and from the answer to its value; no input or output."""
+"""What both clients can call: the request of each call, and how its answer is read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, Unpack
 
 import httpx
 
@@ -30,44 +30,73 @@ class Call(Generic[Result]):
     read: Callable[[Json], Result]
 
 
-def similarity_call(
-    body: Mapping[str, Json], settings: Settings, explain: int, interval: float | None
+def similarity(
+    pairs: Sequence[tuple[str, str]],
+    *,
+    explain: int = 0,
+    interval: float | None = None,
+    **settings: Unpack[Settings],
 ) -> Call[list[Score]]:
-    """Ask for the scores of pairs, or of a source with targets."""
-    extras: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
-    if interval is not None:
-        extras["interval"] = interval
-    return Call("/v1/similarity", {**body, **settings, **extras}, _read_scores)
+    """Return the score of each pair, with the `explain` continuations that differ most.
+
+    `interval` is the confidence of the interval that comes with each, as 0.95.
+    """
+    return _scores({"pairs": [list(pair) for pair in pairs]}, settings, explain, interval)
 
 
-def matrix_call(
-    rows: Sequence[str], columns: Sequence[str] | None, settings: Settings
+def one_to_many(
+    source: str,
+    targets: Sequence[str],
+    *,
+    explain: int = 0,
+    interval: float | None = None,
+    **settings: Unpack[Settings],
+) -> Call[list[Score]]:
+    """Return the score of the source with each target."""
+    return _scores({"source": source, "targets": list(targets)}, settings, explain, interval)
+
+
+def matrix(
+    rows: Sequence[str], columns: Sequence[str] | None = None, **settings: Unpack[Settings]
 ) -> Call[Matrix]:
-    """Ask for the scores of rows with columns."""
-    body = {"rows": list(rows), **settings}
+    """Return the scores of all rows with all columns, or of the rows among themselves."""
+    body: dict[str, Json] = {"rows": list(rows), **settings}
     if columns is not None:
         body["columns"] = list(columns)
     return Call("/v1/similarity", body, _read_matrix)
 
 
-def rerank_call(query: str, documents: Sequence[str], top_n: int | None) -> Call[list[Ranked]]:
-    """Ask for documents by similarity to a query."""
+def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[list[Ranked]]:
+    """Return the documents by similarity to the query, the most similar first."""
     body = {"query": query, "documents": list(documents), "top_n": top_n}
     return Call("/v2/rerank", body, _read_ranked)
 
 
-def trajectories_call(texts: Sequence[str], settings: Settings) -> Call[list[list[Trajectory]]]:
-    """Ask for the continuations of texts."""
+def trajectories(
+    texts: Sequence[str], **settings: Unpack[Settings]
+) -> Call[list[list[Trajectory]]]:
+    """Return the sampled continuations of each text."""
     return Call("/v1/trajectories", {"texts": list(texts), **settings}, _read_trajectories)
 
 
-def likelihoods_call(
-    texts: Sequence[str], continuations: Sequence[str | Sequence[int]], settings: Settings
+def likelihoods(
+    texts: Sequence[str],
+    continuations: Sequence[str | Sequence[int]],
+    **settings: Unpack[Settings],
 ) -> Call[list[list[float]]]:
-    """Ask for the log-likelihoods of given continuations."""
-    given = [c if isinstance(c, str) else list(c) for c in continuations]
+    """Return the log-likelihoods, "text continuation", in nats per token."""
+    given = [one if isinstance(one, str) else list(one) for one in continuations]
     body = {"texts": list(texts), "continuations": given, **settings}
     return Call("/v1/likelihoods", body, _read_likelihoods)
+
+
+def _scores(
+    body: Mapping[str, Json], settings: Settings, explain: int, interval: float | None
+) -> Call[list[Score]]:
+    extras: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
+    if interval is not None:
+        extras["interval"] = interval
+    return Call("/v1/similarity", {**body, **settings, **extras}, _read_scores)
 
 
 def _read_scores(answer: Json) -> list[Score]:
@@ -162,6 +191,6 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
 
 
 def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
-    """Return what both kinds of HTTP client of httpx are made with."""
+    """Return the options of both kinds of httpx's client."""
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     return {"base_url": url, "headers": headers, "timeout": timeout}

@@ -21,3 +21,6 @@ class ApiError(Exception):
 
 class NotReachedError(Exception):
     """The service could not be reached, or the connection broke, at every attempt."""
+
+    def __init__(self, attempts: int, last: Exception) -> None:
+        super().__init__(f"no answer from the service in {attempts} attempts: {last!r}")

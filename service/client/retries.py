@@ -1,50 +1,39 @@
-"""When a client asks again, and how long it waits before: as steps, without input or output."""
+"""When a client tries again, and how long it waits before."""
 
 import random
-import time
-from collections.abc import Generator
-from email.utils import parsedate_to_datetime
 
 import httpx
+from httpx_retries import Retry
 
-from service.client.errors import NotReachedError
-
-# Worth trying again: the queue is full, or the model is away.
-LATER = frozenset({429, 503})
 LONGEST_WAIT = 60.0
-
-# What a client does next: send the request (None), or wait so many seconds first.
-Steps = Generator[float | None, httpx.Response | httpx.TransportError, httpx.Response]
+JITTER = 0.25
 
 
-def steps_of(retries: int) -> Steps:
-    """Drive the attempts of one call, without doing any input or output itself."""
-    for attempt in range(retries + 1):
-        outcome = yield None
-        last = attempt == retries
-        if isinstance(outcome, httpx.Response) and (outcome.status_code not in LATER or last):
-            return outcome
-        if isinstance(outcome, httpx.TransportError) and last:
-            raise NotReachedError(
-                f"no answer from the service in {retries + 1} attempts: {outcome!r}"
-            ) from outcome
-        yield _wait(outcome, attempt)
-    raise AssertionError("the last attempt returns or raises")
+class ServiceRetry(Retry):
+    """Tries again while the queue is full, the model is away, or connections break.
+
+    It waits as long as the service says, or ever longer.
+    """
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """Return the seconds of the header and a random part, so that clients do not come at once.
+
+        Raises
+        ------
+        ValueError
+            If it is neither a number of seconds nor a date.
+        """
+        return super().parse_retry_after(retry_after) + random.uniform(0, JITTER)
 
 
-def _wait(outcome: httpx.Response | httpx.TransportError, attempt: int) -> float:
-    """Return the seconds to wait: what the service says, or ever longer, never in step."""
-    said = outcome.headers.get("retry-after") if isinstance(outcome, httpx.Response) else None
-    seconds = _seconds(said) if said else None
-    if seconds is None:
-        seconds = 0.25 * 2**attempt
-    return min(seconds, LONGEST_WAIT) + random.uniform(0, 0.25)
-
-
-def _seconds(retry_after: str) -> float | None:
-    if retry_after.isdigit():
-        return float(retry_after)
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return None
+def service_retry(retries: int) -> ServiceRetry:
+    """Return the rule for so many attempts after the first."""
+    return ServiceRetry(
+        total=retries,
+        allowed_methods=["POST"],
+        status_forcelist=[429, 503],
+        retry_on_exceptions=[httpx.TransportError],
+        backoff_factor=0.25,
+        backoff_jitter=0.5,
+        max_backoff_wait=LONGEST_WAIT,
+    )
