@@ -15,7 +15,7 @@ from eval.methods.base import Setting
 from eval.methods.scorers import ESTIMATOR_METHODS
 from eval.pair_files import ScoredPair
 from eval.protocol import spearman
-from similarity.cli.options import open_model
+from similarity.cli.choices import ModelChoice, open_model
 from similarity.config import ComparisonConfig
 from similarity.models.loader import EMBEDDED
 
@@ -42,7 +42,7 @@ def main(
         random.Random(0).shuffle(dev)
     held_out = _texts(load_task("stsb-train", source)) - _texts(dev)
     unlabelled = random.Random(0).sample(sorted(held_out), 1000)
-    model = open_model(model_name, "auto", "auto")
+    model = open_model(ModelChoice(model_name))
     pairs = [(pair.first, pair.second) for pair in dev[:count]]
     judgements = [pair.score for pair in dev[:count]]
     for n in sizes:

@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from similarity.cli.options import open_model
+from similarity.cli.choices import ModelChoice, open_model
 from similarity.models.loader import EMBEDDED
 from similarity.presets import PAPER, PRESETS
 from similarity.scorers import open_scorer
@@ -76,7 +76,7 @@ def new_pairs() -> Iterator[Pair]:
 
 def offline_throughput(model_name: str, preset: str, pairs: list[Pair]) -> float:
     """Return pairs a second of the library, all pairs in one call."""
-    scorer = open_scorer(open_model(model_name, "auto", "auto"), preset)
+    scorer = open_scorer(open_model(ModelChoice(model_name)), preset)
     scorer.score(pairs[:2])
     begin = time.perf_counter()
     scorer.score(pairs)

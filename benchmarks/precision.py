@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.pairs import SENTENCES
 from similarity.arrays import LogProbs
-from similarity.cli.options import open_model
+from similarity.cli.choices import ModelChoice, open_model
 from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 from similarity.models.loader import EMBEDDED
@@ -21,11 +21,11 @@ TOKENS = 20
 @click.option("--model", "model_name", default=EMBEDDED, show_default=True)
 def main(model_name: str) -> None:
     """Print mean and largest difference to float32, nats per token, of the same tokens."""
-    exact = open_model(model_name, "auto", "float32")
+    exact = open_model(ModelChoice(model_name, dtype="float32"))
     requests = sampled_requests(exact)
     expected = scores(exact, requests)
     for dtype in ("float16", "bfloat16"):
-        gaps = np.abs(scores(open_model(model_name, "auto", dtype), requests) - expected)
+        gaps = np.abs(scores(open_model(ModelChoice(model_name, dtype=dtype)), requests) - expected)
         click.echo(f"{dtype}: mean {gaps.mean():.4f}, largest {gaps.max():.3f} of {gaps.size}")
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,8 +25,11 @@ from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration, keep_calibration
-from similarity.cli.options import comparison_config, comparison_options, model_options, open_model
-from similarity.cli.ray_options import asked_cluster, cluster_options, open_model_on
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import comparison_options, model_options
+from similarity.cli.ray_options import cluster_options, open_model_on
+from similarity.config import ComparisonConfig
+from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 
@@ -137,18 +139,12 @@ def sts(
     log_likelihoods: bool,
     resamples: int,
     as_json: bool,
-    ray_address: str | None,
-    workers: int | None,
-    gpus_per_worker: float | None,
-    cpus_per_worker: int,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    cluster: Cluster | None,
+    choice: ModelChoice,
+    config: ComparisonConfig,
 ) -> None:
     """Print Spearman correlations × 100 with the scores of semantic textual similarity."""
     _check(limit, resamples)
-    config = comparison_config(**settings)
     numbers = _seeds(seeds, config.sampling.seed) if sampled else []
     others = _others(baselines, extra, sentence_transformer_id)
     if not (numbers or others):
@@ -156,8 +152,7 @@ def sts(
     source = Source(data, _columns(columns))
     pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
-    cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
-    opened = open_model_on(cluster, model_name, device, dtype)
+    opened = open_model_on(cluster, choice)
     model = CachedModel(opened, out / TRAJECTORIES)
     with RunProgress() as progress:
         setting = Setting(
@@ -203,18 +198,15 @@ def ablate(
     task: str,
     limit: int | None,
     out: Path,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    choice: ModelChoice,
+    config: ComparisonConfig,
 ) -> None:
     """Measure what distance, full stop, prompt, number, length and temperature are worth."""
     _check(limit, 0)
     if task in SEVEN:
         raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
-    config = comparison_config(**settings)
     pairs = spread(load_task(task, Source(data)), limit)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
 
     with RunProgress() as progress:
         found = run_ablation(out, model, task, pairs, config, progress)

@@ -10,7 +10,8 @@ import numpy as np
 from rich.table import Table
 
 from eval.direction import entailment_figures, hyponymy_figures, read_labelled, read_words
-from similarity.cli.options import model_options, open_model
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.entailment.estimators import ESTIMATORS
@@ -57,13 +58,11 @@ def entailment(
     limit: int | None,
     seed: int,
     as_json: bool,
-    model_name: str,
-    device: str,
-    dtype: str,
+    choice: ModelChoice,
 ) -> None:
     """Print how well scores tell premise from consequence in FILE, and entailment from the rest."""
     rows = read_labelled(file, _columns(columns, 3))
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     scorers = _scorers(model)
     _print(entailment_figures(model, scorers, rows, limit, seed, likelihoods), as_json)
 
@@ -86,13 +85,11 @@ def hyponymy(
     limit: int | None,
     seed: int,
     as_json: bool,
-    model_name: str,
-    device: str,
-    dtype: str,
+    choice: ModelChoice,
 ) -> None:
     """Print how well scores tell the hyponym from the hypernym in FILE."""
     words = read_words(file, _columns(columns, 2))
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     _print(hyponymy_figures(model, _scorers(model), words, limit, seed), as_json)
 
 

@@ -14,7 +14,7 @@ import click
 from pydantic import ValidationError
 
 from service.settings import Settings
-from similarity.cli.options import open_model
+from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.progress import progress_bars
 from similarity.errors import ConfigError
 
@@ -64,7 +64,9 @@ def serve(**options: str | None) -> None:
         click.echo(f"loading model {settings.model} …", err=True)
         # A container's first process has no default action: it would not stop while it loads.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        model = _in_a_thread(lambda: open_model(settings.model, settings.device, settings.dtype))
+        model = _in_a_thread(
+            lambda: open_model(ModelChoice(settings.model, settings.device, settings.dtype))
+        )
 
         def announce() -> None:
             click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")

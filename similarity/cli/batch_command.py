@@ -13,18 +13,12 @@ import click
 
 from similarity.batch import CHUNK_LINES, BatchFiles, check_files, open_batch
 from similarity.batch.files import READ
-from similarity.cli.options import (
-    asked_scoring,
-    chosen_scorer,
-    comparison_config,
-    comparison_options,
-    model_options,
-    open_model,
-    preset_options,
-)
+from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
+from similarity.cli.options import model_options, scoring_options
 from similarity.cli.progress import progress_bar
-from similarity.cli.ray_options import asked_cluster, job_options, run_job
+from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.terminal import input_options
+from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Scoring
 from similarity.errors import ConfigError, InputError
 from similarity.scorer import Scorer
@@ -49,9 +43,8 @@ from similarity.tabular.texts import split_columns
     help="Compare so many lines together; a killed batch does no more than those again.",
 )
 @job_options
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 def batch(
     source: str,
     output: str,
@@ -60,16 +53,9 @@ def batch(
     errors: Path | None,
     chunk: int,
     partition_rows: int,
-    ray_address: str | None,
-    workers: int | None,
-    gpus_per_worker: float | None,
-    cpus_per_worker: int,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    cluster: Cluster | None,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
 ) -> None:
     """Score the pairs and lists of texts in INPUT into OUTPUT.
 
@@ -85,16 +71,14 @@ def batch(
     """
     if output == STANDARD:
         raise ConfigError("OUTPUT must be a file, as a batch that was stopped goes on from it")
-    config = comparison_config(**settings)
-    cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
     if cluster is not None:
-        request, names = asked_scoring(preset, config), split_columns(columns)
+        request, names = scoring.request(), split_columns(columns)
         run_job(
             cluster,
-            Scoring(request=request, vectors=vectors, columns=names, together=chunk),
+            Scoring(request=request, vectors=scoring.vectors, columns=names, together=chunk),
             source=source,
             output=output,
-            model=(model_name, device, dtype),
+            model=choice,
             kind=kind,
             columns=columns,
             rows=partition_rows,
@@ -105,7 +89,7 @@ def batch(
             input=path, output=Path(output), errors=errors, kind=kind, columns=columns
         )
         check_files(files)
-        scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+        scorer = chosen_scorer(open_model(choice), scoring)
         _score(scorer, files, chunk)
 
 

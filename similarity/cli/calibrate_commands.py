@@ -1,19 +1,12 @@
 """`trajsim calibrate`: a scale for one model and one way of comparing, kept for this user."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from similarity.calibration import JUDGEMENTS, Calibration, find_calibration, keep_calibration
-from similarity.cli.options import (
-    chosen_scorer,
-    comparison_config,
-    comparison_options,
-    model_options,
-    open_model,
-    preset_options,
-)
+from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
+from similarity.cli.options import model_options, scoring_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.terminal import input_options
 from similarity.config import ComparisonConfig
@@ -48,21 +41,16 @@ SENTENCES = 60
     type=click.IntRange(2),
     help="Measure so many general sentences.  [default: 60 by trajectories, all by vectors]",
 )
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 def calibrate(
     pairs: str | None,
     kind: str | None,
     columns: str | None,
     ends: tuple[float, float],
     sentences: int | None,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
 ) -> None:
     """Fit a scale for the similarities of a model, kept for this user.
 
@@ -73,10 +61,9 @@ def calibrate(
     """
     if pairs is not None and sentences is not None:
         raise ConfigError("--sentences is of scales without labels; leave it or --pairs out")
-    config = comparison_config(**settings)
     judged = None if pairs is None else _judged(pairs, kind, columns)
-    model = open_model(model_name, device, dtype)
-    scorer = chosen_scorer(model, preset, vectors, config)
+    model = open_model(choice)
+    scorer = chosen_scorer(model, scoring)
     with progress_bars() as progress:
         if judged is None:
             found = scale_of_general_text(scorer, sentences or _enough(scorer), progress)

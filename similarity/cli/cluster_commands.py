@@ -5,15 +5,9 @@ from typing import Any
 
 import click
 
+from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
-from similarity.cli.options import (
-    chosen_scorer,
-    comparison_config,
-    comparison_options,
-    model_options,
-    open_model,
-    preset_options,
-)
+from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.terminal import (
@@ -55,9 +49,8 @@ KEPT_FORMATS = ("text", *GROUP_FORMATS)
 )
 @output_options((TABLE, *GROUP_FORMATS))
 @plot_option
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 def cluster_texts(
     file: str,
     kind: str | None,
@@ -68,19 +61,14 @@ def cluster_texts(
     written_as: str | None,
     out: str | None,
     plot: str | None,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
 ) -> None:
     """Group the texts in FILE by how alike they are, each group with the text that is its middle.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. The silhouette of a text tells how well it is placed, from -1 to 1.
     """
-    config = comparison_config(**settings)
     written_as = chosen_format(written_as, out, GROUP_FORMATS)
     check_plot(plot)
     if threshold is not None and k is not None:
@@ -90,7 +78,7 @@ def cluster_texts(
         raise ConfigError(f"--k must be at most {len(texts)}, the number of texts, got {k}")
     if threshold is None and k is None:
         threshold = GROUP_THRESHOLD
-    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+    scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
     print_warnings(result.warnings)
@@ -116,9 +104,8 @@ def cluster_texts(
     help="Take texts that are at least this similar for the same.",
 )
 @output_options((TABLE, *KEPT_FORMATS))
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 def dedupe(
     file: str,
     kind: str | None,
@@ -126,12 +113,8 @@ def dedupe(
     threshold: float,
     written_as: str | None,
     out: str | None,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
 ) -> None:
     """Keep one of the texts in FILE that say the same: the first of them.
 
@@ -139,10 +122,9 @@ def dedupe(
     standard input. As text, the texts that are kept are written; the other formats tell of every
     text which one stands for it.
     """
-    config = comparison_config(**settings)
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
     texts = read_texts(file, kind, columns)
-    scorer = chosen_scorer(open_model(model_name, device, dtype), preset, vectors, config)
+    scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
     print_warnings(result.warnings)

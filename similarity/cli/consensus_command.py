@@ -5,7 +5,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.answers import store_of
-from similarity.cli.options import model_options, open_model
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json
@@ -37,9 +38,7 @@ def consensus(
     threshold: float | None,
     vectors: str | None,
     as_json: bool,
-    model_name: str,
-    device: str,
-    dtype: str,
+    choice: ModelChoice,
 ) -> None:
     """Group the texts in FILE by meaning, and tell which group to believe.
 
@@ -47,7 +46,7 @@ def consensus(
     semantic entropy is 0 where all agree, and log N where none of N does.
     """
     texts = read_texts(file, kind, columns)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(
             model, DEFAULT, vectors=vectors, store=store_of(model), progress=progress

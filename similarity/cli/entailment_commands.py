@@ -1,21 +1,16 @@
 """`trajsim entails`: which of two texts entails the other."""
 
-from typing import Any
-
 import click
 from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.answers import store_of
-from similarity.cli.options import (
-    comparison_config,
-    comparison_options,
-    model_options,
-    open_model,
-)
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import comparison_options, model_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
+from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.results import Entailment
@@ -58,19 +53,16 @@ def entails(
     confidence: float,
     top: int,
     as_json: bool,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    choice: ModelChoice,
+    config: ComparisonConfig,
 ) -> None:
     """Tell which of the texts FIRST and SECOND entails the other, both or neither.
 
     The settings of trajectories are those of --estimator paper, and mean nothing to the others.
     """
-    config = comparison_config(**settings)
     for text in (first, second):
         checked_text(text)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(
             model,

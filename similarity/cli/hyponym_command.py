@@ -4,7 +4,8 @@ import click
 from rich.table import Table
 
 from similarity.cli.answers import store_of
-from similarity.cli.options import model_options, open_model
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
@@ -30,9 +31,7 @@ def hyponym(
     second: str,
     corpus: str | None,
     as_json: bool,
-    model_name: str,
-    device: str,
-    dtype: str,
+    choice: ModelChoice,
 ) -> None:
     """Tell which of the words FIRST and SECOND is a kind of the other.
 
@@ -40,7 +39,7 @@ def hyponym(
     corpus, the paper's Algorithm 2; and by the inclusion of their profiles.
     """
     texts = general_sentences() if corpus is None else tuple(read_texts(corpus))
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(model, store=store_of(model), progress=progress)
     profiles = scorer if isinstance(scorer, ProfileEntailment) else None

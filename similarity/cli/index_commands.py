@@ -2,22 +2,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.cli.options import (
-    comparison_config,
-    comparison_options,
-    model_options,
-    open_model,
-)
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import comparison_options, model_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.cli.vector_commands import encoded, vectors_option
+from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.familiarity import unfamiliar
 from similarity.presets import PAPER
@@ -58,9 +54,7 @@ def build(
     out: Path,
     search: str,
     where: str,
-    model_name: str,
-    device: str,
-    dtype: str,
+    choice: ModelChoice,
 ) -> None:
     """Index the texts in FILE.
 
@@ -73,7 +67,7 @@ def build(
     if str(out) == STANDARD:
         raise ConfigError("--out must be a folder, not standard output")
     texts = read_texts(file, kind, columns)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
         parts = encoded(vectors, texts, None, progress)
@@ -103,18 +97,15 @@ def query(
     compared: int,
     as_json: bool,
     where: str,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    choice: ModelChoice,
+    config: ComparisonConfig,
 ) -> None:
     """Print the texts of the index in FOLDER that are most alike to TEXT."""
     from similarity.index import open_index, rerank
 
     if compared < 0:
         raise ConfigError(f"--rerank must be at least 0, got {compared}")
-    config = comparison_config(**settings)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     hits = open_index(folder, open_vectors(where, model)).query(text, max(top, compared))
     print_warnings(unfamiliar(model, [text]).values())
     if compared:

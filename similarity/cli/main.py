@@ -13,21 +13,14 @@ import click
 from similarity.cli.batch_command import batch
 from similarity.cli.cache_commands import cache
 from similarity.cli.calibrate_commands import calibrate
+from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_commands import cluster_texts, dedupe
 from similarity.cli.consensus_command import consensus
 from similarity.cli.entailment_commands import entails
 from similarity.cli.hyponym_command import hyponym
 from similarity.cli.index_commands import index
 from similarity.cli.matrix_command import matrix
-from similarity.cli.options import (
-    chosen_scorer,
-    comparison_config,
-    comparison_options,
-    interval_options,
-    model_options,
-    open_model,
-    preset_options,
-)
+from similarity.cli.options import interval_options, model_options, scoring_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.tables import print_findings, print_score, print_trajectories
 from similarity.cli.terminal import json_option, print_json, print_warnings
@@ -35,7 +28,6 @@ from similarity.cli.vector_commands import embed, fit, profile
 from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
-from similarity.models.loader import LoadOptions
 from similarity.prompts import checked_text
 from similarity.results import TrajectoryExplanation
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
@@ -94,26 +86,20 @@ def main() -> None:
 @click.argument("first")
 @click.argument("second")
 @json_option
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 @interval_options
 def compare(
     first: str,
     second: str,
     as_json: bool,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
     confidence: float | None,
     tolerance: float | None,
     max_trajectories: int,
-    **settings: Any,
 ) -> None:
     """Print the similarity and distance of the texts FIRST and SECOND."""
-    config = comparison_config(**settings)
     goal = None
     if tolerance is not None:
         confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
@@ -121,10 +107,12 @@ def compare(
             half_width=tolerance, confidence=confidence, max_trajectories=max_trajectories
         )
     if confidence is not None:
-        check_interval(config.estimator.distance, config.sampling.n_trajectories, confidence)
+        check_interval(
+            scoring.config.estimator.distance, scoring.config.sampling.n_trajectories, confidence
+        )
     _check_texts(first, second)
-    model = open_model(model_name, device, dtype)
-    scorer = chosen_scorer(model, preset, vectors, config, goal)
+    model = open_model(choice)
+    scorer = chosen_scorer(model, scoring, goal)
     with progress_bars() as progress:
         (result,) = scorer.score([(first, second)], progress)
     print_warnings(result.warnings)
@@ -139,20 +127,15 @@ def compare(
 @click.argument("second")
 @click.option("--top", default=5, show_default=True, help="Show so many parts of each kind.")
 @json_option
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 def explain(
     first: str,
     second: str,
     top: int,
     as_json: bool,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
 ) -> None:
     """Explain the score that `compare` prints of FIRST and SECOND, by what made it.
 
@@ -161,10 +144,9 @@ def explain(
     """
     if top < 1:
         raise ConfigError(f"--top must be at least 1, got {top}")
-    config = comparison_config(**settings)
     _check_texts(first, second)
-    model = open_model(model_name, device, dtype)
-    scorer = chosen_scorer(model, preset, vectors, config)
+    model = open_model(choice)
+    scorer = chosen_scorer(model, scoring)
     with progress_bars() as progress:
         (explanation,) = scorer.explain([(first, second)], top, progress)
     print_warnings(explanation.score.warnings)
@@ -188,11 +170,10 @@ def _check_texts(*texts: str) -> None:
 )
 @json_option
 @model_options
-def doctor(reference: str | None, as_json: bool, model_name: str, device: str, dtype: str) -> None:
+def doctor(reference: str | None, as_json: bool, choice: ModelChoice) -> None:
     """Check that a model is fit to score with, and measure its speed."""
-    options = LoadOptions(device=device, dtype=dtype)
-    with working(f"checking {model_name}"):
-        findings = diagnose(model_name, options, reference)
+    with working(f"checking {choice.name}"):
+        findings = diagnose(choice.name, choice.options, reference)
     if as_json:
         print_json({"findings": [finding.to_dict() for finding in findings]})
     else:

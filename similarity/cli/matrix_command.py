@@ -1,20 +1,18 @@
 """`trajsim matrix`: all similarities of the texts in a file."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from similarity.cli.matrix_tables import print_matrix
-from similarity.cli.options import (
+from similarity.cli.choices import (
+    ModelChoice,
+    ScoringChoice,
     chosen_scorer,
-    comparison_config,
-    comparison_options,
-    model_options,
     open_model,
-    preset_options,
     shortlist_and_judge,
 )
+from similarity.cli.matrix_tables import print_matrix
+from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bar, progress_bars
 from similarity.cli.terminal import (
@@ -66,9 +64,8 @@ ARRAY = "npy"
     show_default=True,
     help="Compare so many texts with so many at once, where the output is written by tiles.",
 )
-@preset_options
 @model_options
-@comparison_options
+@scoring_options
 def matrix(
     file: str,
     file2: str | None,
@@ -81,12 +78,8 @@ def matrix(
     nearest: int | None,
     rerank: bool,
     tile: int,
-    preset: str | None,
-    vectors: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
-    **settings: Any,
+    scoring: ScoringChoice,
+    choice: ModelChoice,
 ) -> None:
     """Print all similarities of the texts in FILE, or of those in FILE with those in FILE2.
 
@@ -96,7 +89,6 @@ def matrix(
     A .npy file, and the pairs of --above and --nearest, are written tile by tile, in bounded
     memory. When that was stopped, the same command goes on.
     """
-    config = comparison_config(**settings)
     selection = _selection(above, nearest, rerank)
     streamed = _streamed_format(written_as, out, selection)
     written_as = streamed or chosen_format(written_as, out, WRITE_FORMATS)
@@ -107,18 +99,18 @@ def matrix(
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
     rows = read_texts(file, kind, columns)
     others = None if file2 is None else read_texts(file2, kind, columns)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     if streamed and out is not None:
         with Store(parts_folder(Path(out)) / "answers.sqlite") as store:
             scorers = (
-                shortlist_and_judge(model, preset, vectors, config, store)
+                shortlist_and_judge(model, scoring, store)
                 if rerank
-                else (chosen_scorer(model, preset, vectors, config, store=store), None)
+                else (chosen_scorer(model, scoring, store=store), None)
             )
             _stream(scorers, Grid(rows, others, tile), selection, streamed, Path(out))
         print_warnings(unfamiliar(model, [*rows, *(others or ())]).values())
         return
-    scorer = chosen_scorer(model, preset, vectors, config)
+    scorer = chosen_scorer(model, scoring)
     with progress_bars() as progress:
         result = scorer.matrix(rows, others, progress)
     print_warnings(result.warnings)

@@ -1,25 +1,20 @@
 """Command-line options that the commands share, and how they become settings."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from similarity.cli.answers import cache_option, store_of
-from similarity.cli.progress import progress_bars, working
+from similarity.cli.answers import cache_option
+from similarity.cli.choices import ModelChoice, ScoringChoice
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.fields import Setting
-from similarity.models.base import LanguageModel
-from similarity.models.loader import DEVICES, DTYPES, LoadOptions, default_model, load_model
-from similarity.models.memory import keep_large_buffers
-from similarity.presets import PAPER, PRESETS
+from similarity.models.loader import DEVICES, DTYPES, default_model
+from similarity.presets import PRESETS
 from similarity.prompts import Prompt
-from similarity.scorer import Scorer
-from similarity.scorers import ScoringRequest, planned_scorer
-from similarity.storage.store import Store
 from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]
@@ -102,6 +97,8 @@ _COMPARISON_OPTIONS = (
     _trajectory_option("--prompt-after", help="Put a prompt of your own after each text."),
 )
 
+_SETTINGS = (*COMPARISON_SETTINGS, "prompt_before", "prompt_after")
+
 _PRESET_OPTIONS = (
     click.option(
         "--preset",
@@ -141,18 +138,42 @@ _INTERVAL_OPTIONS = (
 
 
 def model_options(command: Command) -> Command:
-    """Add --model, --device and --dtype; they arrive as `model_name`, `device` and `dtype`."""
-    return _decorated(command, _MODEL_OPTIONS)
+    """Add --model, --device and --dtype; they arrive as `choice`, a `ModelChoice`."""
+
+    @wraps(command)
+    def with_choice(*args: Any, model_name: str, device: str, dtype: str, **rest: Any) -> Any:
+        return command(*args, choice=ModelChoice(model_name, device, dtype), **rest)
+
+    return _decorated(with_choice, _MODEL_OPTIONS)
 
 
 def comparison_options(command: Command) -> Command:
-    """Add the settings of a comparison; take them as `**settings` for `comparison_config`."""
-    return _decorated(command, _COMPARISON_OPTIONS)
+    """Add the settings of a comparison; they arrive as `config`."""
+
+    @wraps(command)
+    def with_config(*args: Any, **given: Any) -> Any:
+        config = _config(**{name: given.pop(name) for name in _SETTINGS})
+        return command(*args, config=config, **given)
+
+    return _decorated(with_config, _COMPARISON_OPTIONS)
 
 
-def preset_options(command: Command) -> Command:
-    """Add --preset and --vectors; they arrive as `preset` and `vectors` for `chosen_scorer`."""
-    return _decorated(command, _PRESET_OPTIONS)
+def scoring_options(command: Command) -> Command:
+    """Add all that says how to compare; it arrives as `scoring`, a `ScoringChoice`."""
+
+    @wraps(command)
+    def with_scoring(
+        *args: Any,
+        preset: str | None,
+        vectors: str | None,
+        config: ComparisonConfig,
+        **rest: Any,
+    ) -> Any:
+        given = next(iter(_trajectory_options_given()), None)
+        scoring = ScoringChoice(preset=preset, vectors=vectors, config=config, given=given)
+        return command(*args, scoring=scoring, **rest)
+
+    return _decorated(comparison_options(with_scoring), _PRESET_OPTIONS)
 
 
 def interval_options(command: Command) -> Command:
@@ -160,23 +181,7 @@ def interval_options(command: Command) -> Command:
     return _decorated(command, _INTERVAL_OPTIONS)
 
 
-def open_model(model_name: str, device: str, dtype: str) -> LanguageModel:
-    """Load the model that the options of `model_options` name, for a program of its own.
-
-    It is closed at the end of the command, if this is called in one.
-    """
-    keep_large_buffers()
-    options = LoadOptions(device=device, dtype=dtype)
-    command = click.get_current_context(silent=True)
-    if command is None:
-        return load_model(model_name, options)
-    with working(f"loading {model_name}"):
-        model = load_model(model_name, options)
-    command.call_on_close(model.close)
-    return model
-
-
-def comparison_config(
+def _config(
     *,
     prompt: str,
     prompt_before: str | None,
@@ -184,93 +189,12 @@ def comparison_config(
     full_stop: bool,
     **settings: Any,
 ) -> ComparisonConfig:
-    """Return the settings that the options of `comparison_options` give.
-
-    Raises
-    ------
-    ConfigError
-        For a value out of range, or a prompt's name beside one's own.
-    """
     if prompt_before is None and prompt_after is None:
         return ComparisonConfig.build(prompt=prompt, full_stop=full_stop, **settings)
     if prompt != COMPARISON_SETTINGS["prompt"].default:
         raise ConfigError("--prompt and --prompt-before or --prompt-after exclude each other")
     own = Prompt(before=prompt_before or "", after=prompt_after or "", full_stop=full_stop)
     return ComparisonConfig.build(prompt=own, **settings)
-
-
-def chosen_scorer(
-    model: LanguageModel,
-    preset: str | None,
-    vectors: str | None,
-    config: ComparisonConfig,
-    tolerance: Tolerance | None = None,
-    store: Store | None = None,
-) -> Scorer:
-    """Return the scorer that the options of the command being run ask for.
-
-    To give a setting of trajectories is to ask for `paper`; a line on standard error says so.
-
-    Parameters
-    ----------
-    store
-        Where what the model computes is kept, if not where this user's machine keeps it.
-
-    Raises
-    ------
-    ConfigError
-        If another preset is asked for too, or it needs vectors and there are none for the model.
-    """
-    request = asked_scoring(preset, config, tolerance)
-    store = store or store_of(model)
-    with progress_bars() as progress:
-        scorer, chosen = planned_scorer(model, request, vectors, store, progress)
-    if chosen.note:
-        click.echo(chosen.note, err=True)
-    return scorer
-
-
-def shortlist_and_judge(
-    model: LanguageModel,
-    preset: str | None,
-    vectors: str | None,
-    config: ComparisonConfig,
-    store: Store | None = None,
-) -> tuple[Scorer, Scorer]:
-    """Return what finds pairs by meaning vectors, and what scores these again by trajectories.
-
-    Parameters
-    ----------
-    config
-        Of the trajectories.
-    store
-        Where what the model computes is kept; None is that of `chosen_scorer`.
-
-    Raises
-    ------
-    ConfigError
-        If the shortlist would not be by vectors.
-    """
-    store = store or store_of(model)
-    by_vectors = ScoringRequest(preset=preset)
-    with progress_bars() as progress:
-        shortlist, plan = planned_scorer(model, by_vectors, vectors, store, progress)
-        if not plan.by_vectors:
-            raise ConfigError(
-                f"--rerank takes its shortlist by meaning vectors, and preset {plan.preset} does "
-                "not; give another preset, or leave --rerank out"
-            )
-        by_trajectories = ScoringRequest(preset=PAPER, config=config)
-        judge, _ = planned_scorer(model, by_trajectories, None, store, progress)
-    return shortlist, judge
-
-
-def asked_scoring(
-    preset: str | None, config: ComparisonConfig, tolerance: Tolerance | None = None
-) -> ScoringRequest:
-    """Return what the options of the command being run say of how to compare."""
-    given = next(iter(_trajectory_options_given()), None)
-    return ScoringRequest(preset=preset, config=config, given=given, tolerance=tolerance)
 
 
 def _trajectory_options_given() -> list[str]:

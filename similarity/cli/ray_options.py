@@ -1,8 +1,12 @@
 """Options of the commands that many machines can do, and how those are asked to."""
 
+from functools import wraps
+from typing import Any
+
 import click
 
-from similarity.cli.options import Command, open_model
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import Command
 from similarity.cli.progress import progress_bar, working
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.job import PARTITION_ROWS, Job, run
@@ -11,7 +15,6 @@ from similarity.distributed.partitions import REFUSED
 from similarity.distributed.work import Work
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel
-from similarity.models.loader import LoadOptions
 from similarity.tabular.texts import split_columns
 
 _CLUSTER_OPTIONS = (
@@ -53,10 +56,24 @@ _partition_option = click.option(
 
 
 def cluster_options(command: Command) -> Command:
-    """Add --ray and what belongs to it; they arrive as the arguments of `asked_cluster`."""
+    """Add --ray and what belongs to it; they arrive as `cluster`, which is None without --ray."""
+
+    @wraps(command)
+    def with_cluster(
+        *args: Any,
+        ray_address: str | None,
+        workers: int | None,
+        gpus_per_worker: float | None,
+        cpus_per_worker: int,
+        **rest: Any,
+    ) -> Any:
+        cluster = _cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
+        return command(*args, cluster=cluster, **rest)
+
+    decorated: Command = with_cluster
     for option in reversed(_CLUSTER_OPTIONS):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 def job_options(command: Command) -> Command:
@@ -64,19 +81,12 @@ def job_options(command: Command) -> Command:
     return cluster_options(_partition_option(command))
 
 
-def asked_cluster(
+def _cluster(
     ray_address: str | None,
     workers: int | None,
     gpus_per_worker: float | None,
     cpus_per_worker: int,
 ) -> Cluster | None:
-    """Return the cluster that the options name, or None without --ray.
-
-    Raises
-    ------
-    ConfigError
-        If an option is out of range, or belongs to --ray and that is not there.
-    """
     if ray_address is None:
         for flag, given in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker)):
             if given is not None:
@@ -90,17 +100,15 @@ def asked_cluster(
     )
 
 
-def open_model_on(
-    cluster: Cluster | None, model_name: str, device: str, dtype: str
-) -> LanguageModel:
+def open_model_on(cluster: Cluster | None, choice: ModelChoice) -> LanguageModel:
     """Load a model in this process, or, where a cluster is given, on its workers.
 
     It is closed at the end of the command.
     """
     if cluster is None:
-        return open_model(model_name, device, dtype)
-    with working(f"loading {model_name} on {cluster.address}"):
-        model = DistributedModel(cluster, model_name, LoadOptions(device=device, dtype=dtype))
+        return open_model(choice)
+    with working(f"loading {choice.name} on {cluster.address}"):
+        model = DistributedModel(cluster, choice.name, choice.options)
     click.get_current_context().call_on_close(model.close)
     return model
 
@@ -111,25 +119,18 @@ def run_job(
     *,
     source: str,
     output: str,
-    model: tuple[str, str, str],
+    model: ModelChoice,
     kind: str | None,
     columns: str | None,
     rows: int,
 ) -> None:
-    """Do a job on a cluster, and say what was done.
-
-    Parameters
-    ----------
-    model
-        Its name, the device and the precision.
-    """
-    name, device, dtype = model
+    """Do a job on a cluster, and say what was done."""
     job = Job(
         input=source,
         output=output,
         work=work,
-        model=name,
-        options=LoadOptions(device=device, dtype=dtype),
+        model=model.name,
+        options=model.options,
         kind=kind,
         columns=split_columns(columns),
         rows=rows,

@@ -8,11 +8,13 @@ import click
 import numpy as np
 
 from similarity.arrays import Rows
-from similarity.cli.options import Command, model_options, open_model
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import Command, model_options
 from similarity.cli.progress import progress_bars
-from similarity.cli.ray_options import asked_cluster, job_options, run_job
+from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.terminal import input_options, json_option, print_json
 from similarity.cli.vector_tables import print_profile
+from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Embedding
 from similarity.errors import ConfigError
 from similarity.extras import optional_module
@@ -90,15 +92,13 @@ def fit(
     shrinkage: float | None,
     prompt_before: str | None,
     prompt_after: str | None,
-    model_name: str,
-    device: str,
-    dtype: str,
+    choice: ModelChoice,
 ) -> None:
     """Fit meaning vectors to unlabelled text of your own, in one pass over it."""
     prompt = None
     if prompt_before is not None or prompt_after is not None:
         prompt = Prompt(before=prompt_before or "", after=prompt_after or "")
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     config = changed(
         config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
     )
@@ -117,11 +117,9 @@ def fit(
 @json_option
 @vectors_option
 @model_options
-def profile(
-    text: str, top: int, as_json: bool, where: str, model_name: str, device: str, dtype: str
-) -> None:
+def profile(text: str, top: int, as_json: bool, where: str, choice: ModelChoice) -> None:
     """Show the words that TEXT implies more than texts usually do."""
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress).only("profile")
     words = telling_words(vectors, "profile", vectors.read([text])["profile"], top)
@@ -153,13 +151,8 @@ def embed(
     dimensions: int | None,
     where: str,
     partition_rows: int,
-    ray_address: str | None,
-    workers: int | None,
-    gpus_per_worker: float | None,
-    cpus_per_worker: int,
-    model_name: str,
-    device: str,
-    dtype: str,
+    cluster: Cluster | None,
+    choice: ModelChoice,
 ) -> None:
     """Give the meaning vectors of the texts in FILE.
 
@@ -168,7 +161,6 @@ def embed(
     s3://bucket/texts.parquet, and --out a folder of Parquet files.
     """
     out = None if out == STANDARD else out
-    cluster = asked_cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
     if cluster is not None:
         if out is None:
             raise ConfigError("--ray writes a folder of Parquet files; name it by --out")
@@ -177,7 +169,7 @@ def embed(
             Embedding(vectors=where, columns=split_columns(columns), dimensions=dimensions),
             source=file,
             output=out,
-            model=(model_name, device, dtype),
+            model=choice,
             kind=kind,
             columns=columns,
             rows=partition_rows,
@@ -186,7 +178,7 @@ def embed(
     written_as = "jsonl" if out is None else format_of(out, None, allowed=_WRITTEN)
     check_place(written_as, out)
     texts = read_texts(file, kind, columns)
-    model = open_model(model_name, device, dtype)
+    model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
         parts = encoded(vectors, texts, dimensions, progress)

@@ -112,7 +112,8 @@ def test_killed_for_good_it_goes_on(tmp_path: Path) -> None:
     assert command(tmp_path / "whole", "--chunk", "50").exit_code == 0
     arguments = ("batch", str(files.input), str(files.output), *OPTIONS, "--chunk", "50")
     process = subprocess.Popen([sys.executable, "-m", "similarity", *arguments], cwd=ROOT)
-    while not files.output.exists() or not files.output.stat().st_size:
+    # The header, and the first chunk.
+    while not files.journal.exists() or files.journal.read_bytes().count(b"\n") < 2:
         time.sleep(0.01)
     refused = command(tmp_path / "killed", "--chunk", "50")
     process.kill()
