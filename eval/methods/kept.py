@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,6 +18,8 @@ from similarity.storage.files import replace_file
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import load, save
 from similarity.vectors.whitening import Whitening
+
+Fitted = TypeVar("Fitted")
 
 
 def kept_vectors(
@@ -30,16 +32,7 @@ def kept_vectors(
     fitted_to
         All that they depend on besides the model, as plain values.
     """
-    folder = _place(setting, fitted_to)
-    if folder is None:
-        return fit()
-    try:
-        return load(folder, setting.model)
-    except ConfigError:
-        # None are there, or a part of them is damaged.
-        vectors = fit()
-    save(vectors, folder)
-    return vectors
+    return _kept(_place(setting, fitted_to), lambda path: load(path, setting.model), fit, save)
 
 
 def kept_whitening(
@@ -53,20 +46,41 @@ def kept_whitening(
         All that it depends on besides the model, as plain values.
     """
     place = _place(setting, fitted_to)
-    if place is None:
+    path = None if place is None else place.with_suffix(".npz")
+    return _kept(path, _read_whitening, fit, _save_whitening)
+
+
+def _kept(
+    path: Path | None,
+    read: Callable[[Path], Fitted],
+    fit: Callable[[], Fitted],
+    keep: Callable[[Fitted, Path], None],
+) -> Fitted:
+    """Return what is at a path; if it is missing or damaged, fit it and keep it there."""
+    if path is None:
         return fit()
-    path = place.with_suffix(".npz")
+    try:
+        return read(path)
+    except ConfigError:
+        fitted = fit()
+    keep(fitted, path)
+    return fitted
+
+
+def _read_whitening(path: Path) -> Whitening:
     try:
         with np.load(BytesIO(path.read_bytes())) as arrays:
             return Whitening(mean=arrays["mean"], matrix=arrays["matrix"])
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error):
-        whitening = fit()
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        raise ConfigError(f"{path} has no whitening: {error}") from error
+
+
+def _save_whitening(whitening: Whitening, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda new: _write(new, whitening))
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
-    return whitening
 
 
 def _place(setting: Setting, fitted_to: Mapping[str, Any]) -> Path | None:

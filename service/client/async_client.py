@@ -7,8 +7,18 @@ from typing import Any, Concatenate, ParamSpec, Self
 import httpx
 from httpx_retries import RetryTransport
 
-from service.client import calls
-from service.client.calls import Call, Result, http_options, result_of
+from service.client.calls import (
+    Call,
+    Result,
+    http_options,
+    likelihoods,
+    matrix,
+    one_to_many,
+    rerank,
+    result_of,
+    similarity,
+    trajectories,
+)
 from service.client.errors import NotReachedError
 from service.client.methods import described
 from service.client.retries import service_retry
@@ -60,12 +70,12 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    similarity = _method(calls.similarity)
-    one_to_many = _method(calls.one_to_many)
-    matrix = _method(calls.matrix)
-    rerank = _method(calls.rerank)
-    trajectories = _method(calls.trajectories)
-    likelihoods = _method(calls.likelihoods)
+    similarity = _method(similarity)
+    one_to_many = _method(one_to_many)
+    matrix = _method(matrix)
+    rerank = _method(rerank)
+    trajectories = _method(trajectories)
+    likelihoods = _method(likelihoods)
 
     async def ask(self, call: Call[Result]) -> Result:
         """Send a call, again where that helps, and return the value of its answer."""
