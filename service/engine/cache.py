@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, TokenIds
+from similarity.models.prefix import prefix_bytes
 
 Stage = Literal["sample", "score", "embed"]
 # Of a sampled text its trajectories, of scored continuations their log-probabilities, of an
@@ -90,6 +91,6 @@ def size_in_bytes(entry: Answer) -> int:
     return size
 
 
-def _digest(start: object, ids: Sequence[int]) -> bytes:
+def _digest(start: object, ids: TokenIds) -> bytes:
     begin = start if isinstance(start, bytes) else repr(start).encode()
-    return hashlib.blake2b(begin + b"\0" + np.array(ids).tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(begin + b"\0" + prefix_bytes(ids), digest_size=16).digest()

@@ -14,7 +14,9 @@ import numpy as np
 
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
+from similarity.images.image import Image
 from similarity.law import Law
+from similarity.models.prefix import ImageTokens
 from similarity.models.top import TopTokens, most_probable
 
 TokenIds = tuple[int, ...]
@@ -106,6 +108,7 @@ class Ability(StrEnum):
     NEXT_STATES = "next_states"
     OUTPUT_HEAD = "output_head"
     TOKEN_LOG_PROBS = "next_log_probs"
+    IMAGES = "encode_image"
 
 
 class LanguageModel(ABC):
@@ -143,6 +146,16 @@ class LanguageModel(ABC):
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return what `encode` does for each text; quicker where each asks a server."""
         return [self.encode(text) for text in texts]
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids of a prefix that is an image between two texts, either of them "".
+
+        Raises UnsupportedError if the model reads texts alone.
+        """
+        raise UnsupportedError(
+            f"{self.info.name} reads texts alone, and image {image.name!r} was given; load a "
+            "vision-language model, such as HuggingFaceTB/SmolVLM-500M-Instruct"
+        )
 
     def check_scoring(self, law: Law) -> None:
         """Raise ConfigError if `score` cannot score under this law: before anything is sampled."""
@@ -218,10 +231,7 @@ class LanguageModel(ABC):
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Return the last layer's states of each prefix, shape "token width".
 
-        Raises
-        ------
-        UnsupportedError
-            If the backend does not tell them.
+        Raises UnsupportedError if the backend does not tell them.
         """
         raise self._untold("hidden states")
 
@@ -229,12 +239,7 @@ class LanguageModel(ABC):
         """Return the state before the output head after each prefix, shape "prefix width".
 
         It is the vector h, with the last norm applied, of which `output_head` makes the logits of
-        the next token.
-
-        Raises
-        ------
-        UnsupportedError
-            If the backend does not tell them.
+        the next token. Raises UnsupportedError if the backend does not tell them.
         """
         raise self._untold("hidden states")
 

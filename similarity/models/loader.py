@@ -111,7 +111,7 @@ BACKENDS = (
     Backend(matches=lambda name: name.startswith(OFFLINE), module="similarity.models.vllm_offline"),
     Backend(matches=is_gguf, module="similarity.models.gguf"),
     # The folder of a model, or its id on a hub.
-    Backend(matches=lambda _name: True, module="similarity.models.local"),
+    Backend(matches=lambda _name: True, module="similarity.models.vision.loader"),
 )
 
 

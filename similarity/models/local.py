@@ -1,6 +1,6 @@
 """The in-process backend: any causal language model of transformers, on CPU or GPU."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ class LocalModel(LanguageModel):
         self._verified = Verified(network, self._shorten)
         self._state_reader: StateReader | None = None
         of_head = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
-        self.abilities = frozenset(Ability) - (of_head if network.head is None else set())
+        missing = {Ability.IMAGES, *(of_head if network.head is None else ())}
+        self.abilities = frozenset(Ability) - missing
         device = network.device.type
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
@@ -234,8 +235,14 @@ def local_model(
     revision: str,
     device: str,
     assets: Path | None,
+    kind: Callable[..., LocalModel] = LocalModel,
 ) -> LocalModel:
     """Return the model of a network and a tokenizer that were loaded, on a device.
+
+    Parameters
+    ----------
+    kind
+        Makes it of network, tokenizer, information and assets.
 
     Raises
     ------
@@ -255,7 +262,7 @@ def local_model(
             dtype=str(module.dtype).removeprefix("torch."),
             context_length=context_length(network, tokenizer),
         )
-        model = LocalModel(network, tokenizer, info, assets)
+        model = kind(network, tokenizer, info, assets)
         checks += model.tokenization.checks()
         model.findings = [(check.name, check.found) for check in checks]
         return model

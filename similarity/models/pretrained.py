@@ -41,7 +41,12 @@ _FOREIGN = re.compile(
 
 
 def load_pretrained(
-    source: str, *, dtype: str, gguf_file: str | None = None, bars: bool = False
+    source: str,
+    *,
+    dtype: str,
+    gguf_file: str | None = None,
+    bars: bool = False,
+    networks: Any = transformers.AutoModelForCausalLM,
 ) -> tuple[Any, Any]:
     """Load network and tokenizer from a folder or a hub id; remote code is never run.
 
@@ -53,6 +58,8 @@ def load_pretrained(
         Name of a GGUF file in the folder, whose weights are dequantised.
     bars
         Show transformers' own progress bars.
+    networks
+        What chooses the network's class, of transformers.
 
     Raises
     ------
@@ -70,13 +77,13 @@ def load_pretrained(
     elif folder.is_dir():
         check_folder(folder)
     else:
-        where = _on_hub(source)
+        where = on_hub(source)
     named = source if gguf_file is None else str(folder / gguf_file)
     with one_line(named, found=Path(named).exists()), quiet(bars):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, **where
         )
-        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+        loaded: Any = networks.from_pretrained(
             source,
             trust_remote_code=False,
             dtype=dtype,
@@ -169,7 +176,7 @@ def _is_quantised(config: Any) -> bool:
     return bool(getattr(config, "quantization_config", None))
 
 
-def _on_hub(source: str) -> dict[str, Any]:
+def on_hub(source: str) -> dict[str, Any]:
     """Return how to load a hub's model: at its present commit, or from the cache alone."""
     try:
         return {"revision": huggingface_hub.model_info(source, timeout=HUB_TIMEOUT).sha}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from similarity.models.base import (
     OnProgress,
     SampleRequest,
     ScoreRequest,
-    TokenIds,
     ignore_progress,
 )
+from similarity.models.prefix import ImageTokens, prefix_bytes
 from similarity.models.wrapper import WrapperModel
 from similarity.storage.store import Store
 
@@ -44,7 +44,7 @@ class StoredModel(WrapperModel):
     ) -> list[list[Continuation]]:
         """Sample what is not in the store."""
         start = self._begin("sample", law)
-        keys = [_key(start, asdict(request)) for request in requests]
+        keys = [_sample_key(start, request) for request in requests]
         found = self._store.get(list(dict.fromkeys(keys)))
         missing = {
             key: request for key, request in zip(keys, requests, strict=True) if key not in found
@@ -104,20 +104,23 @@ def _key(start: bytes, content: Mapping[str, object]) -> bytes:
     return hashlib.blake2b(start + told, digest_size=16).digest()
 
 
+def _sample_key(start: bytes, request: SampleRequest) -> bytes:
+    content = {field.name: getattr(request, field.name) for field in fields(request)}
+    if isinstance(request.prefix, ImageTokens):
+        content["images"] = [image.digest for image in request.prefix.images]
+    return _key(start, content)
+
+
 def _score_keys(start: bytes, request: ScoreRequest) -> list[bytes]:
     begin = hashlib.blake2b(start, digest_size=16)
-    begin.update(_bytes_of(request.prefix))
+    begin.update(prefix_bytes(request.prefix))
     keys = []
     for continuation in request.continuations:
         whole = begin.copy()
         # The length, so that no prefix and continuation are taken for others.
-        whole.update(len(request.prefix).to_bytes(8, "little") + _bytes_of(continuation))
+        whole.update(len(request.prefix).to_bytes(8, "little") + prefix_bytes(continuation))
         keys.append(whole.digest())
     return keys
-
-
-def _bytes_of(token_ids: TokenIds) -> bytes:
-    return np.array(token_ids, np.int64).tobytes()
 
 
 def _packed(continuations: Sequence[Continuation]) -> bytes:

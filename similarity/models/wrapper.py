@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from similarity.arrays import LogProbs, Rows
+from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -16,6 +17,7 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
+from similarity.models.prefix import ImageTokens
 from similarity.models.top import TopTokens
 
 
@@ -73,6 +75,10 @@ class WrapperModel(LanguageModel):
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return what the wrapped model does."""
         return self.wrapped.encode_all(texts)
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return what the wrapped model does."""
+        return self.wrapped.encode_image(image, before, after)
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return what the wrapped model does."""

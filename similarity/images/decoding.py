@@ -1,0 +1,119 @@
+"""Decodes image files that nobody vouches for: sizes are checked before pixels are made."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from similarity.errors import InputError
+from similarity.extras import optional_module
+
+# Formats by their content; a file's name is never asked.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+# Of these a second picture is a further frame. In JPEG files of telephones it is a preview.
+_ANIMATED = ("PNG", "WEBP", "GIF")
+_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+# Of 16 bits to 8: 65535 becomes 255.
+_SIXTEEN_TO_EIGHT = 257
+_SHORT, _LONGEST = 60, 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageLimits:
+    """How large an image may be.
+
+    Parameters
+    ----------
+    max_bytes
+        Of the file.
+    max_pixels
+        Width × height, read from the file's beginning before anything is decoded.
+    """
+
+    max_bytes: int = 32 * 2**20
+    max_pixels: int = 40_000_000
+
+
+def looks_like_image(beginning: bytes) -> bool:
+    """Tell by its first 12 bytes whether a file is one of the formats that are read."""
+    is_webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
+    return is_webp or beginning.startswith(_BEGINNINGS)
+
+
+def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    """Return an image's pixels, shape "row column channel=3", upright and in eight bits.
+
+    Transparent places are over white. Samples of 16 bits are scaled to 8.
+
+    Raises
+    ------
+    InputError
+        If it is no image in a format that is read, too large, animated, truncated or damaged.
+    MissingDependencyError
+        If Pillow is not installed.
+    """
+    pillow = optional_module("PIL.Image", "images need")
+    try:
+        with _opened(pillow, data, max_pixels) as image:
+            return _upright(pillow, image)
+    except InputError as error:
+        raise InputError(f"image {_shown(name)} {error}") from error
+    except pillow.DecompressionBombError as error:
+        raise InputError(
+            f"image {_shown(name)} has far too many pixels; at most {max_pixels} are allowed"
+        ) from error
+    except pillow.UnidentifiedImageError as error:
+        raise InputError(
+            f"image {_shown(name)} is none of {', '.join(FORMATS)}, whatever its name says"
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # each decoder of Pillow raises kinds of its own
+        line = " ".join(str(error).split())[:_LONGEST] or repr(error)
+        raise InputError(
+            f"image {_shown(name)} is truncated or damaged ({line}); save it again"
+        ) from error
+
+
+def _opened(pillow: ModuleType, data: bytes, max_pixels: int) -> Any:
+    """Open a file without decoding it, and refuse what it says of itself."""
+    # Refused below in words of our own. For good, as putting filters back is not safe in threads.
+    warnings.filterwarnings("ignore", category=pillow.DecompressionBombWarning)
+    image = pillow.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise InputError(
+            f"has {width} × {height} pixels; at most {max_pixels} are allowed, so make it smaller"
+        )
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format in _ANIMATED:
+        raise InputError(f"is an animation of {frames} frames; give one frame of it")
+    return image
+
+
+def _upright(pillow: ModuleType, image: Any) -> NDArray[np.uint8]:
+    operations = optional_module("PIL.ImageOps", "images need")
+    image.load()
+    image = _eight_bits(pillow, operations.exif_transpose(image))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = image.copy()
+        white.paste((255, 255, 255, 255), (0, 0, *image.size))
+        image = pillow.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _eight_bits(pillow: ModuleType, image: Any) -> Any:
+    if image.mode.startswith("I;16"):
+        return pillow.fromarray((np.asarray(image) // _SIXTEEN_TO_EIGHT).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise InputError("has samples of 32 bits; save it with 8 or 16")
+    return image
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= _SHORT else f"{name[:_SHORT]}…")

@@ -1,0 +1,108 @@
+"""Where images come from: bytes, files, and data URLs."""
+
+import base64
+import binascii
+import hashlib
+import io
+from pathlib import Path
+
+from similarity.errors import InputError
+from similarity.extras import optional_module
+from similarity.images.decoding import ImageLimits, decoded, looks_like_image
+from similarity.images.image import Content, Image, Pixels
+
+LIMITS = ImageLimits()
+_BEGINNING = 12
+_DATA_URL = "data:image/"
+
+
+def read_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> Image:
+    """Return the image of a file's bytes, once it is found sound.
+
+    Parameters
+    ----------
+    name
+        What errors and results call it.
+
+    Raises
+    ------
+    InputError
+        If it is no image in a format that is read, too large, animated, truncated or damaged.
+    MissingDependencyError
+        If Pillow is not installed.
+    """
+    _check_size(len(data), name, limits)
+    pixels = decoded(data, name, limits.max_pixels)
+    height, width, _ = pixels.shape
+    digest = hashlib.sha256(f"{width} {height}\n".encode() + pixels.tobytes()).hexdigest()
+    return Image(digest=digest, width=width, height=height, name=name, data=data)
+
+
+def image_of_pixels(pixels: Pixels, name: str) -> Image:
+    """Return the image of pixels, shape "row column channel=3"."""
+    pillow = optional_module("PIL.Image", "images need")
+    file = io.BytesIO()
+    pillow.fromarray(pixels).save(file, "PNG")
+    return read_image(file.getvalue(), name)
+
+
+def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
+    """Return the image in a file; raises InputError as `read_image` does, or if it is not there."""
+    try:
+        with Path(path).open("rb") as file:
+            # One byte more than is allowed tells that there are too many.
+            data = file.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"image {str(path)!r} cannot be read: {said}") from error
+    return read_image(data, str(path), limits)
+
+
+def is_image_file(path: str) -> bool:
+    """Tell whether a text is the path of a file that begins as an image does."""
+    try:
+        with Path(path).open("rb") as file:
+            return looks_like_image(file.read(_BEGINNING))
+    except (OSError, ValueError):
+        return False
+
+
+def image_or_text(given: str, *, text: bool = False) -> Content:
+    """Return the image in a file, if a text is the path of one; else the text itself.
+
+    Parameters
+    ----------
+    text
+        It is a text, whatever files there are.
+    """
+    return given if text or not is_image_file(given) else image_file(given)
+
+
+def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Image:
+    """Return the image of a data URL, which begins as data:image/png;base64, does.
+
+    Its media type is not believed: the content says which format it is.
+
+    Raises
+    ------
+    InputError
+        If it is no such URL, or as `read_image` does.
+    """
+    head, comma, content = url.partition(",")
+    if not (head.lower().startswith(_DATA_URL) and head.lower().endswith(";base64") and comma):
+        raise InputError(f"{name}: an image is given as data:image/png;base64,… or of another type")
+    # Before anything is decoded: base64 has four characters for three bytes.
+    _check_size(len(content) * 3 // 4 - 2, name, limits)
+    try:
+        data = base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"{name}: what follows base64, is not base64: {error}") from error
+    return read_image(data, name, limits)
+
+
+def _check_size(size: int, name: str, limits: ImageLimits) -> None:
+    if size > limits.max_bytes:
+        raise InputError(
+            f"image {name!r} has more than {limits.max_bytes} bytes, the most that is allowed; "
+            "make it smaller"
+        )

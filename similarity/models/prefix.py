@@ -1,0 +1,55 @@
+"""What a model continues: token ids, with images among them or without."""
+
+from collections.abc import Iterable
+from typing import Self
+
+import numpy as np
+
+from similarity.images.image import Image
+
+
+class ImageTokens(tuple[int, ...]):
+    """The token ids of a prefix with images, as a network reads them.
+
+    Each image has the places that the model gives it. Two with the same ids and other images are
+    not equal.
+
+    Attributes
+    ----------
+    parts
+        The texts and images that it is made of, in order.
+    """
+
+    parts: tuple[str | Image, ...]
+
+    def __new__(cls, token_ids: Iterable[int], parts: Iterable[str | Image]) -> Self:
+        """Make the ids of a prefix that is made of these parts."""
+        made = super().__new__(cls, token_ids)
+        made.parts = tuple(parts)
+        return made
+
+    def __getnewargs__(self) -> tuple[tuple[int, ...], tuple[str | Image, ...]]:
+        return tuple(self), self.parts
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, ImageTokens) and self.parts == other.parts
+        return same and tuple(self) == tuple(other)  # type: ignore[arg-type]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((tuple(self), self.parts))
+
+    @property
+    def images(self) -> list[Image]:
+        """The images, in order."""
+        return [part for part in self.parts if isinstance(part, Image)]
+
+
+def prefix_bytes(prefix: tuple[int, ...]) -> bytes:
+    """Return what tells a prefix from all others: its ids, and the digests of its images."""
+    ids = np.array(prefix, np.int64).tobytes()
+    if not isinstance(prefix, ImageTokens):
+        return ids
+    return ids + b"".join(b"\0image" + bytes.fromhex(image.digest) for image in prefix.images)

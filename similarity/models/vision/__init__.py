@@ -1,0 +1,1 @@
+"""Vision-language models in this process: images and texts, by any architecture of transformers."""

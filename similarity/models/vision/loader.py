@@ -1,0 +1,120 @@
+"""Loads a folder or a hub id: a vision-language model whole, and any other as a text model."""
+
+import json
+import logging
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import transformers
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+)
+
+from similarity.errors import MissingDependencyError, ModelError
+from similarity.images.image import Image
+from similarity.images.sources import image_of_pixels
+from similarity.models import local
+from similarity.models.devices import dtype_on
+from similarity.models.loader import LoadOptions
+from similarity.models.pretrained import load_pretrained, on_hub, one_line, quiet
+from similarity.models.revision import revision
+from similarity.models.vision.model import VisionModel
+
+logger = logging.getLogger(__name__)
+
+# Of the two images that are tried at loading.
+SIDES = 64, 48
+
+
+def load(name: str, options: LoadOptions) -> local.LocalModel:
+    """Load a folder or a hub id, as the table of backends wants it.
+
+    A vision-language model is loaded with what reads images, if its processor can be. Else its
+    texts have the same scores, where transformers has the language model in it by itself.
+    """
+    config = _config(name)
+    if config is None or not _reads_images(config):
+        return local.load(name, options)
+    try:
+        processor = _processor(name)
+    except ModelError as error:
+        if config["model_type"] not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+            raise
+        logger.warning("%s is loaded for texts alone: %s", name, error)
+        return local.load(name, options)
+    return load_vision(name, processor, options)
+
+
+def _reads_images(config: dict[str, Any]) -> bool:
+    """Tell by its configuration whether a model is made for images and texts."""
+    network = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.get("model_type", ""))
+    return network is not None and network in (config.get("architectures") or ())
+
+
+def _config(source: str) -> dict[str, Any] | None:
+    folder = Path(source)
+    try:
+        if folder.is_dir():
+            content: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+            return content
+        found: dict[str, Any]
+        found, _ = transformers.PreTrainedConfig.get_config_dict(source, **on_hub(source))
+    except Exception as error:  # loading says better what is wrong
+        logger.info("the configuration of %s cannot be read: %s", source, error)
+        return None
+    return found
+
+
+def load_vision(source: str, processor: Any, options: LoadOptions) -> VisionModel:
+    """Load a vision-language model; remote code is never run.
+
+    Raises
+    ------
+    ModelError
+        As `load_local`, and if the network does not see images.
+    """
+    folder = Path(source)
+    module, tokenizer = load_pretrained(
+        source,
+        dtype=dtype_on(options.device, options.dtype),
+        networks=transformers.AutoModelForImageTextToText,
+    )
+    model = local.local_model(
+        module,
+        tokenizer,
+        name=folder.resolve().name if folder.is_dir() else source,
+        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+        device=options.device,
+        assets=folder if folder.is_dir() else None,
+        kind=partial(VisionModel, processor),
+    )
+    assert isinstance(model, VisionModel)
+    with one_line(source):
+        model.check_images(*_probe_images())
+    model.findings = [*model.findings, ("images", "read, each alone")]
+    return model
+
+
+def _processor(source: str) -> Any:
+    if find_spec("PIL") is None:
+        raise MissingDependencyError("images need pillow: pip install pillow")
+    where = {} if Path(source).is_dir() else on_hub(source)
+    with one_line(source, found=Path(source).exists()), quiet():
+        try:
+            processors: Any = transformers.AutoProcessor
+            return processors.from_pretrained(source, trust_remote_code=False, **where)
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"the processor of {source} needs a package: {' '.join(str(error).split())[:200]}"
+            ) from error
+
+
+def _probe_images() -> tuple[Image, Image]:
+    """Return two images: a slope of grey, and the same turned round."""
+    rows, columns = SIDES
+    slope = np.linspace(0, 255, rows * columns * 3).astype(np.uint8).reshape(rows, columns, 3)
+    return image_of_pixels(slope, "slope"), image_of_pixels(255 - slope, "slope turned round")

@@ -1,0 +1,166 @@
+"""A vision-language model behind the seam: texts as any local model, images by their reader."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from similarity.arrays import LogProbs, Rows
+from similarity.images.image import Image
+from similarity.law import Law
+from similarity.models.base import (
+    Ability,
+    Continuation,
+    LanguageModel,
+    ModelInfo,
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.local import LocalModel
+from similarity.models.network import Network
+from similarity.models.prefix import ImageTokens
+from similarity.models.vision.processing import ImageProcessing
+from similarity.models.vision.reader import ImageReader
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class VisionModel(LocalModel):
+    """A vision-language model of transformers, its tokenizer and its processor.
+
+    Raises
+    ------
+    WrongAnswerError
+        If its processor or its network does not read images.
+    """
+
+    def __init__(
+        self,
+        processor: Any,
+        network: Network,
+        tokenizer: Any,
+        info: ModelInfo,
+        assets: Path | None = None,
+    ) -> None:
+        super().__init__(network, tokenizer, info, assets)
+        processing = ImageProcessing(processor, self.tokenization.closing, network.rows)
+        self._images = ImageReader(
+            network,
+            processing,
+            self._shorten,
+            max_rows=self._max_rows,
+            max_logits=self._max_batch_tokens,
+        )
+        self.abilities |= {Ability.IMAGES}
+
+    def check_images(self, first: Image, second: Image) -> None:
+        """Try two images.
+
+        Raises
+        ------
+        WrongAnswerError
+            If the network does not see them, or is not causal after them.
+        """
+        self._images.check(first, second)
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids that the processor gives, without an end of sequence."""
+        return self._images.encode(image, before, after)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample after texts together, and after each image alone."""
+
+        def one(request: SampleRequest) -> list[Continuation]:
+            return self._images.sample(request, law, self.end_ids)
+
+        return _by_kind(
+            requests,
+            lambda request: request.prefix,
+            lambda texts: super(VisionModel, self).sample(texts, law, on_progress),
+            _counted(one, on_progress),
+        )
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score after texts together, and after each image alone."""
+
+        def one(request: ScoreRequest) -> list[LogProbs]:
+            return self._images.score(request, law)
+
+        return _by_kind(
+            requests,
+            lambda request: request.prefix,
+            lambda texts: super(VisionModel, self).score(texts, law, on_progress),
+            _counted(one, on_progress),
+        )
+
+    def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
+        """Read what `score` reads, and keep what it throws away."""
+        return _by_kind(
+            requests,
+            lambda request: request.prefix,
+            lambda texts: super(VisionModel, self).distributions(texts, law),
+            lambda request: self._images.distributions(request, law),
+        )
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """Read texts together, and each image alone."""
+        return _by_kind(
+            prefixes,
+            lambda prefix: prefix,
+            lambda texts: super(VisionModel, self).hidden_states(texts),
+            self._images.hidden_states,
+        )
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        """Read texts together, and each image alone."""
+        if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
+            return super().next_states(prefixes)
+        self._head()  # refuses where there is none
+        rows = _by_kind(
+            prefixes,
+            lambda prefix: prefix,
+            lambda texts: list(super(VisionModel, self).next_states(texts)),
+            self._images.next_state,
+        )
+        return np.stack(rows)
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Read texts together, and each image alone."""
+        if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
+            return super().next_log_probs(prefixes, token_ids)
+        return LanguageModel.next_log_probs(self, prefixes, token_ids)
+
+
+def _by_kind(
+    requests: Sequence[Request],
+    prefix: Callable[[Request], TokenIds],
+    texts: Callable[[Sequence[Request]], Sequence[Answer]],
+    image: Callable[[Request], Answer],
+) -> list[Answer]:
+    """Return the answer of each request, in order: of texts all at once, of images one by one."""
+    seen = [isinstance(prefix(request), ImageTokens) for request in requests]
+    of_text = iter(texts([r for r, is_image in zip(requests, seen, strict=True) if not is_image]))
+    return [
+        image(request) if is_image else next(of_text)
+        for request, is_image in zip(requests, seen, strict=True)
+    ]
+
+
+def _counted(
+    one: Callable[[Request], Answer], on_progress: OnProgress
+) -> Callable[[Request], Answer]:
+    def counted(request: Request) -> Answer:
+        answer = one(request)
+        on_progress(1)
+        return answer
+
+    return counted

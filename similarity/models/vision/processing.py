@@ -1,0 +1,128 @@
+"""From an image between two texts to what a network reads, by the model's own processor."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from similarity.errors import InputError, WrongAnswerError
+from similarity.images.image import Image
+from similarity.models.base import TokenIds
+from similarity.models.prefix import ImageTokens
+
+IDS = "input_ids"
+# What processors give beside the ids that no forward pass for reading takes.
+_UNUSED = ("attention_mask", "labels")
+# Prefixes whose ids are kept: some kilobytes each.
+_KEPT = 512
+
+
+class ImageProcessing:
+    """A processor of transformers.
+
+    Parameters
+    ----------
+    processor
+        Of transformers' `AutoProcessor`.
+    closing
+        What the tokenizer puts behind every text.
+    rows
+        Token ids are below this.
+
+    Raises
+    ------
+    WrongAnswerError
+        If it does not say how a text has an image.
+    """
+
+    def __init__(self, processor: Any, closing: TokenIds, rows: int) -> None:
+        self._processor = processor
+        self._closing = closing
+        self._rows = rows
+        self._known: OrderedDict[tuple[Image, str, str], ImageTokens] = OrderedDict()
+        # Processors of transformers are not made for two threads at once.
+        self._one_at_a_time = threading.Lock()
+        self.token: str = getattr(processor, "image_token", None) or ""
+        if not self.token:
+            raise WrongAnswerError(
+                f"{type(processor).__name__} does not say which token stands for an image; give a "
+                "model whose processor has an image_token"
+            )
+
+    def encode(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids of an image between two texts.
+
+        Raises
+        ------
+        InputError
+            If a text spells the token of an image, or the processor cannot take the image.
+        """
+        key = image, before, after
+        with self._one_at_a_time:
+            if key not in self._known:
+                parts = [part for part in (before, image, after) if part != ""]
+                self._known[key] = ImageTokens(self._read(parts)[0], parts)
+            self._known.move_to_end(key)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+            return self._known[key]
+
+    def tensors(self, prefix: ImageTokens) -> dict[str, Tensor]:
+        """Return what a network takes beside the ids: pixels, sizes, kinds of tokens."""
+        with self._one_at_a_time:
+            ids, tensors = self._read(prefix.parts)
+        if ids != tuple(prefix):
+            raise WrongAnswerError("the processor reads one image in other tokens each time")
+        return tensors
+
+    def _read(self, parts: Sequence[str | Image]) -> tuple[TokenIds, dict[str, Tensor]]:
+        texts = [part for part in parts if isinstance(part, str)]
+        images = [part for part in parts if isinstance(part, Image)]
+        if any(self.token in text for text in texts):
+            raise InputError(
+                f"a prompt has {self.token!r}, which stands for an image; leave it out"
+            )
+        whole = "".join(self.token if isinstance(part, Image) else part for part in parts)
+        try:
+            found = self._processor(
+                images=[image.pixels() for image in images], text=[whole], return_tensors="pt"
+            )
+        except InputError:
+            raise
+        except Exception as error:  # each processor refuses in a way of its own
+            line = " ".join(str(error).split())[:200]
+            named = ", ".join(repr(image.name) for image in images)
+            size = ", ".join(f"{image.width} × {image.height}" for image in images)
+            raise InputError(
+                f"the model's processor cannot take image {named} of {size} pixels: {line}"
+            ) from error
+        ids = tuple(int(i) for i in found[IDS][0])
+        if max(ids) >= self._rows:
+            raise WrongAnswerError(
+                f"the processor gives token {max(ids)}, and the network has {self._rows}; give the "
+                "processor's files that belong to the weights"
+            )
+        kept = len(ids) - self._behind(ids)
+        tensors = {
+            name: value[:, :kept] if _of_tokens(value, len(ids)) else value
+            for name, value in found.items()
+            if name not in (IDS, *_UNUSED) and isinstance(value, torch.Tensor)
+        }
+        return ids[:kept], tensors
+
+    def _behind(self, ids: TokenIds) -> int:
+        """Return how many ids at the end are the tokenizer's closing."""
+        count = len(self._closing)
+        return count if count and ids[-count:] == self._closing else 0
+
+
+def _of_tokens(value: Tensor, length: int) -> bool:
+    return value.shape == (1, length) and not value.is_floating_point()
+
+
+def kinds_of_tokens(tensors: dict[str, Tensor], length: int) -> list[str]:
+    """Return the names of the tensors that have a number for each token of a prefix."""
+    return [name for name, value in tensors.items() if _of_tokens(value, length)]

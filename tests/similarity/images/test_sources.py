@@ -1,0 +1,71 @@
+"""Images come from files and data URLs; all else is text."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from similarity.errors import InputError
+from similarity.images.decoding import ImageLimits
+from similarity.images.image import Image, images_in, name_of, order_of
+from similarity.images.sources import image_file, image_of_data_url, image_or_text
+from tests.similarity.images.made import as_file, picture
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(as_file(picture()))
+    return path
+
+
+def data_url(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def test_a_path_that_is_an_image_is_one(path: Path, tmp_path: Path) -> None:
+    image = image_or_text(str(path))
+    assert isinstance(image, Image)
+    assert name_of(image) == str(path)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("A dog runs.")
+    for text in ("A dog runs.", str(notes), str(tmp_path), "no\0path", "x" * 5_000, ""):
+        assert image_or_text(text) == text
+    assert image_or_text(str(path), text=True) == str(path)
+
+
+def test_a_file_that_is_not_there_or_too_large_is_said_so(path: Path) -> None:
+    with pytest.raises(InputError, match="'no.png' cannot be read: No such file"):
+        image_file("no.png")
+    with pytest.raises(InputError, match="more than 20 bytes"):
+        image_file(path, ImageLimits(max_bytes=20))
+
+
+def test_data_urls_are_read_by_content(path: Path) -> None:
+    data = path.read_bytes()
+    for kind in ("png", "jpeg", "webp"):
+        assert image_of_data_url(data_url(data, kind), "image") == image_file(path)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://host/a.png", "given as data:image/png;base64"),
+        ("data:text/plain;base64,QQ==", "given as data:image/png;base64"),
+        ("data:image/png,QQ==", "given as data:image/png;base64"),
+        ("data:image/png;base64", "given as data:image/png;base64"),
+        ("data:image/png;base64,%%%", "is not base64"),
+        ("data:image/png;base64,QQ==", "is none of PNG"),
+        ("data:image/png;base64," + "A" * 2_000, "more than 1000 bytes"),
+    ],
+)
+def test_other_urls_are_refused(url: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        image_of_data_url(url, "pairs[0][1]", ImageLimits(max_bytes=1_000))
+
+
+def test_texts_and_images_have_one_order(path: Path) -> None:
+    image = image_file(path)
+    assert sorted([image, "bb", "a"], key=order_of) == ["a", "bb", image]
+    assert images_in(["a", image])
+    assert not images_in(["a", "b"])
