@@ -11,7 +11,7 @@ import torch
 
 from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
-from similarity.models.base import TokenIds
+from similarity.models.base import Ability, TokenIds
 from similarity.models.head import captured
 from similarity.models.local import LocalModel
 from similarity.models.stepwise import StepwiseModel
@@ -27,7 +27,7 @@ class ReferenceModel(StepwiseModel):
         self.end_ids = model.end_ids
         self.vocab_size = model.vocab_size
         self.assets = model.assets
-        self.abilities = model.abilities
+        self.abilities = model.abilities - {Ability.IMAGES}
 
     def encode(self, text: str) -> TokenIds:
         """Return what the wrapped model does."""

@@ -1,6 +1,7 @@
 """Each backend can do what it says it can, and refuses the rest."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,23 @@ import torch
 import transformers
 
 from similarity.errors import UnsupportedError
+from similarity.images.sources import read_image
 from similarity.law import Law
 from similarity.models.base import Ability, LanguageModel, ScoreRequest, TokenIds
+from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.models.network import Network
 from similarity.models.reference import ReferenceModel
 from similarity.models.toy import ToyModel
 from similarity.models.wrapper import WrapperModel
+from tests.similarity.images.made import as_file, picture
 from tests.similarity.models.fake_server import FakeServer, Load
 from tests.tiny_models import _ATTENTION, ARCHITECTURES
+from tests.tiny_vision_models import save_tiny_vision_model
 
 Loader = Callable[[str], LocalModel]
 PREFIXES: list[TokenIds] = [(5, 6, 7, 8, 9), (20,), (5, 6, 13), (5, 6, 13)]
+IMAGE = read_image(as_file(picture()), "photo.png")
 REQUESTS = [ScoreRequest(prefix=(5, 6), continuations=((7, 8),))]
 CALLS: dict[Ability, Callable[[LanguageModel], Any]] = {
     Ability.DISTRIBUTIONS: lambda model: model.distributions(REQUESTS, Law()),
@@ -29,6 +35,7 @@ CALLS: dict[Ability, Callable[[LanguageModel], Any]] = {
     Ability.NEXT_STATES: lambda model: model.next_states(PREFIXES),
     Ability.OUTPUT_HEAD: lambda model: model.output_head(),
     Ability.TOKEN_LOG_PROBS: lambda model: model.next_log_probs(PREFIXES, [3, 1]),
+    Ability.IMAGES: lambda model: model.encode_image(IMAGE, "", " is"),
 }
 
 
@@ -45,6 +52,15 @@ def check_abilities(model: LanguageModel) -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_of_networks(tiny: Loader, architecture: str) -> None:
     model = tiny(architecture)
+    assert model.abilities == set(Ability) - {Ability.IMAGES}
+    check_abilities(model)
+    check_abilities(ReferenceModel(model))
+    check_abilities(WrapperModel(model))
+
+
+def test_of_a_network_that_sees(tmp_path: Path) -> None:
+    model = load_model(str(save_tiny_vision_model("llava", tmp_path / "llava")))
+    assert isinstance(model, LocalModel)
     assert model.abilities == set(Ability)
     check_abilities(model)
     check_abilities(ReferenceModel(model))
@@ -119,7 +135,8 @@ def test_capped_logits_have_no_head(tiny: Loader) -> None:
     assert capped.head is None
     plain = tiny("llama")
     model = LocalModel(capped, plain.tokenization.tokenizer, plain.info)
-    assert set(Ability) - model.abilities == {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
+    missing = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD, Ability.IMAGES}
+    assert set(Ability) - model.abilities == missing
     check_abilities(model)
     with pytest.raises(UnsupportedError, match="no affine map"):
         model.output_head()
