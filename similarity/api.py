@@ -13,6 +13,7 @@ from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison, Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, no_progress
 from similarity.scorers import open_scorer
+from similarity.truncation import REFUSE
 from similarity.uncertainty import Tolerance
 
 
@@ -23,6 +24,7 @@ def compare(
     config: ComparisonConfig | None = None,
     *,
     preset: str | None = None,
+    truncate: str = REFUSE,
 ) -> Score:
     """Return how alike two texts are in meaning, to this model.
 
@@ -32,6 +34,9 @@ def compare(
         Settings of trajectories; None for the model's default preset.
     preset
         A name in `similarity.presets.PRESETS`.
+    truncate
+        "refuse" texts that are too long for the model, or leave out their "end" or "start", with a
+        warning.
 
     Raises
     ------
@@ -40,7 +45,7 @@ def compare(
     ConfigError
         If there is no such preset, or it does not compare by trajectories and a config is given.
     """
-    return compare_pairs(model, [(first, second)], config, preset=preset)[0]
+    return compare_pairs(model, [(first, second)], config, preset=preset, truncate=truncate)[0]
 
 
 def compare_pairs(
@@ -50,9 +55,10 @@ def compare_pairs(
     progress: Progress = no_progress,
     *,
     preset: str | None = None,
+    truncate: str = REFUSE,
 ) -> Sequence[Score]:
     """Return the score of each pair, in order; raises as `compare` does."""
-    return open_scorer(model, preset, config).score(pairs, progress)
+    return open_scorer(model, preset, config, truncate=truncate).score(pairs, progress)
 
 
 def compare_many(
@@ -63,10 +69,11 @@ def compare_many(
     progress: Progress = no_progress,
     *,
     preset: str | None = None,
+    truncate: str = REFUSE,
 ) -> Sequence[Score]:
     """Return the score of one text with each of many, in order; raises as `compare` does."""
     pairs = [(source, target) for target in targets]
-    return compare_pairs(model, pairs, config, progress, preset=preset)
+    return compare_pairs(model, pairs, config, progress, preset=preset, truncate=truncate)
 
 
 def compare_matrix(
@@ -77,12 +84,13 @@ def compare_matrix(
     progress: Progress = no_progress,
     *,
     preset: str | None = None,
+    truncate: str = REFUSE,
 ) -> SimilarityMatrix:
     """Return the scores of all `rows` with all `columns`, or of `rows` among themselves.
 
     Raises as `compare` does.
     """
-    return open_scorer(model, preset, config).matrix(rows, columns, progress)
+    return open_scorer(model, preset, config, truncate=truncate).matrix(rows, columns, progress)
 
 
 def compare_to_tolerance(

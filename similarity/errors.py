@@ -21,7 +21,17 @@ class TrajsimError(Exception):
 
 
 class InputError(TrajsimError, ValueError):
-    """A text or a file that cannot be compared."""
+    """A text or a file that cannot be compared.
+
+    Attributes
+    ----------
+    text
+        The text, so that a caller of many can tell which it is; None where it is none of them.
+    """
+
+    def __init__(self, message: str, text: str | None = None) -> None:
+        super().__init__(message)
+        self.text = text
 
 
 class TextTooLongError(InputError):

@@ -53,10 +53,11 @@ def checked_text(text: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"a text must be a string, got {type(text).__name__}")
     if not text.strip():
-        raise InputError("a text is empty or only white space; give at least one character")
+        raise InputError("a text is empty or only white space; give at least one character", text)
     if not is_unicode(text):
         raise InputError(
-            f"a text is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8"
+            f"a text is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8",
+            text,
         )
     return text
 

@@ -29,9 +29,12 @@ class Scorer(ABC):
     ----------
     fingerprint
         All that its scores depend on.
+    truncate
+        What is done with texts that are too long: a name in `similarity.truncation.TRUNCATIONS`.
     """
 
     fingerprint: Fingerprint[Settings]
+    truncate: str = "refuse"
 
     @abstractmethod
     def check(self, texts: Sequence[str]) -> None:

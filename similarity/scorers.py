@@ -17,6 +17,7 @@ from similarity.pipeline import TrajectoryScorer
 from similarity.presets import BEST, MEANING, PAPER, PRESETS
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.store import Store
+from similarity.truncation import REFUSE, TRUNCATIONS, TruncatingScorer, Truncator
 from similarity.uncertainty import Tolerance
 from similarity.validation import check_choice
 from similarity.vectors.general import find_vectors
@@ -69,6 +70,8 @@ class ScoringRequest:
         Whether the user named the vectors to compare by.
     tolerance
         How tight intervals must be.
+    truncate
+        What is done with texts that are too long: a name in `TRUNCATIONS`.
     """
 
     preset: str | None = None
@@ -76,9 +79,11 @@ class ScoringRequest:
     given: str | None = None
     vectors: bool = False
     tolerance: Tolerance | None = None
+    truncate: str = REFUSE
 
     def check(self) -> None:
         """Raise ConfigError if the preset is unknown, or the request contradicts itself."""
+        check_choice("truncate", self.truncate, TRUNCATIONS)
         if self.preset is not None:
             check_choice("preset", self.preset, PRESETS)
         if self.vectors and self.preset is not None and not PRESETS[self.preset].vectors:
@@ -114,6 +119,7 @@ class ScoringPlan:
     tolerance: Tolerance | None = None
     groups: tuple[str, ...] = ()
     note: str | None = None
+    truncate: str = REFUSE
 
     @property
     def by_vectors(self) -> bool:
@@ -125,8 +131,9 @@ class ScoringPlan:
         model: LanguageModel,
         vectors: MeaningVectors | None = None,
         read: Read | None = None,
+        max_characters: int | None = None,
     ) -> Scorer:
-        """Return the scorer; it warns of texts that the model hardly knows.
+        """Return the scorer; it warns of texts that the model hardly knows, or that it cut.
 
         Parameters
         ----------
@@ -134,8 +141,13 @@ class ScoringPlan:
             Of the model; needed where texts are compared by them.
         read
             Gives features in another way than the vectors do, as from a cache.
+        max_characters
+            Of a text that is cut, at most.
         """
-        return WarningScorer(self._open(model, vectors, read), model)
+        scorer = WarningScorer(self._open(model, vectors, read), model)
+        if self.truncate == REFUSE:
+            return scorer
+        return TruncatingScorer(scorer, Truncator(scorer.check, self.truncate, max_characters))
 
     def _open(
         self, model: LanguageModel, vectors: MeaningVectors | None, read: Read | None
@@ -180,6 +192,7 @@ def plan_scoring(
         config=request.config,
         tolerance=request.tolerance,
         groups=used,
+        truncate=request.truncate,
         note=f"{request.given} is a setting of trajectories, so this is preset {preset}; without "
         f"it the preset is {usual}"
         if chosen_silently
@@ -214,6 +227,7 @@ def open_scorer(
     preset: str | None = None,
     config: ComparisonConfig | None = None,
     vectors: str | None = None,
+    truncate: str = REFUSE,
 ) -> Scorer:
     """Return what compares texts.
 
@@ -226,6 +240,8 @@ def open_scorer(
         Of the trajectories: to give one is to compare by them.
     vectors
         A folder of `trajsim fit`; None for those that ship with the model.
+    truncate
+        "refuse" texts that are too long, or leave out their "end" or "start".
 
     Raises
     ------
@@ -238,6 +254,7 @@ def open_scorer(
         preset=preset,
         config=config or ComparisonConfig(),
         given=None if config is None else "config",
+        truncate=truncate,
     )
     return planned_scorer(model, request, vectors)[0]
 

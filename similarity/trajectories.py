@@ -71,13 +71,22 @@ def sample_trajectories(
     return model.sample(requests, sampling.law, on_progress)
 
 
+def _remedy(room: int, max_tokens: int) -> str:
+    """Return what helps: to lower max_tokens does only where the text alone leaves room."""
+    if 1 <= room < max_tokens:
+        return f"lower max_tokens to {room}, shorten the text, or have it cut (truncate)"
+    return "shorten the text, or have it cut (truncate)"
+
+
 def _checked(text: str, prefix: Prefix, max_tokens: int, limit: int) -> Prefix:
     tokens = len(prefix.token_ids)
     excess = tokens + max_tokens - limit
     if excess > 0:
+        continued = f", {max_tokens} of them for a continuation" if max_tokens > 1 else ""
         raise TextTooLongError(
             f"the text that begins {text.strip()[:40]!r} is {excess} tokens too long: it has "
-            f"{tokens} tokens, and with {max_tokens} of continuation the model takes {limit}; "
-            "shorten it or lower max_tokens"
+            f"{tokens} tokens with its prompt, and the model takes {limit}{continued}; "
+            f"{_remedy(limit - tokens, max_tokens)}",
+            text,
         )
     return prefix

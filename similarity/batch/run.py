@@ -115,6 +115,7 @@ def open_batch(
         "columns": files.columns,
         "errors file": os.path.relpath(files.refused, files.output.parent),
         "lines of a chunk": chunk_lines,
+        "truncate": scorer.truncate,
     }
     with Journal.open(files.journal, header) as journal:
         done = Done()

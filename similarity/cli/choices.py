@@ -1,6 +1,6 @@
 """What a user chose by options: the model, and how to compare."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -40,6 +40,8 @@ class ScoringChoice:
     ----------
     preset, vectors
         By name, and of a folder that `trajsim fit` made; None is the default of each.
+    truncate
+        What is done with texts that are too long.
     config
         The settings of trajectories.
     given
@@ -48,13 +50,18 @@ class ScoringChoice:
 
     preset: str | None
     vectors: str | None
+    truncate: str
     config: ComparisonConfig
     given: str | None
 
     def request(self, tolerance: Tolerance | None = None) -> ScoringRequest:
         """Return what was asked for, before it is known what the model can do."""
         return ScoringRequest(
-            preset=self.preset, config=self.config, given=self.given, tolerance=tolerance
+            preset=self.preset,
+            config=self.config,
+            given=self.given,
+            tolerance=tolerance,
+            truncate=self.truncate,
         )
 
 
@@ -116,7 +123,7 @@ def shortlist_and_judge(
         If the shortlist would not be by vectors.
     """
     store = store or store_of(model)
-    by_vectors = ScoringRequest(preset=scoring.preset)
+    by_vectors = ScoringRequest(preset=scoring.preset, truncate=scoring.truncate)
     with progress_bars() as progress:
         shortlist, plan = planned_scorer(model, by_vectors, scoring.vectors, store, progress)
         if not plan.by_vectors:
@@ -124,6 +131,6 @@ def shortlist_and_judge(
                 f"--rerank takes its shortlist by meaning vectors, and preset {plan.preset} does "
                 "not; give another preset, or leave --rerank out"
             )
-        by_trajectories = ScoringRequest(preset=PAPER, config=scoring.config)
+        by_trajectories = replace(by_vectors, preset=PAPER, config=scoring.config)
         judge, _ = planned_scorer(model, by_trajectories, None, store, progress)
     return shortlist, judge

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import comparison_options, model_options
+from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
@@ -45,6 +45,7 @@ def index() -> None:
     show_default=True,
     help="Search in this way: 'auto' is exact up to 200,000 texts, and a graph beyond.",
 )
+@truncate_option
 @vectors_option
 @model_options
 def build(
@@ -53,6 +54,7 @@ def build(
     columns: str | None,
     out: Path,
     search: str,
+    truncate: str,
     where: str,
     choice: ModelChoice,
 ) -> None:
@@ -70,7 +72,7 @@ def build(
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
-        parts = encoded(vectors, texts, None, progress)
+        parts = encoded(vectors, texts, None, truncate, progress)
         build_index(out, vectors, texts, (rows for _, rows in parts), search)
     click.echo(f"indexed {len(texts)} texts in {out}", err=True)
 
@@ -87,6 +89,7 @@ def build(
     help="Compare so many of the best again by trajectories, with the settings below.",
 )
 @json_option
+@truncate_option
 @vectors_option
 @model_options
 @comparison_options
@@ -96,6 +99,7 @@ def query(
     top: int,
     compared: int,
     as_json: bool,
+    truncate: str,
     where: str,
     choice: ModelChoice,
     config: ComparisonConfig,
@@ -106,10 +110,13 @@ def query(
     if compared < 0:
         raise ConfigError(f"--rerank must be at least 0, got {compared}")
     model = open_model(choice)
-    hits = open_index(folder, open_vectors(where, model)).query(text, max(top, compared))
-    print_warnings(unfamiliar(model, [text]).values())
+    found = open_index(folder, open_vectors(where, model))
+    truncator = found.vectors.truncator(truncate)
+    (asked,) = truncator.cut([text])
+    hits = found.query(asked, max(top, compared))
+    print_warnings([*truncator.warnings([text]), *unfamiliar(model, [asked]).values()])
     if compared:
-        hits = rerank(open_scorer(model, PAPER, config), text, hits[:compared])
+        hits = rerank(open_scorer(model, PAPER, config, truncate=truncate), text, hits[:compared])
     if as_json:
         print_json({"hits": [asdict(hit) for hit in hits[:top]]})
         return

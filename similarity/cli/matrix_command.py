@@ -30,6 +30,7 @@ from similarity.tabular.formats import STANDARD, format_of
 from similarity.tabular.texts import read_texts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
 from similarity.tiles import TILE, Grid, Selection, parts_folder, stream_matrix, stream_pairs
+from similarity.truncation import cut_warnings
 
 PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")
 ARRAY = "npy"
@@ -108,7 +109,8 @@ def matrix(
                 else (chosen_scorer(model, scoring, store=store), None)
             )
             _stream(scorers, Grid(rows, others, tile), selection, streamed, Path(out))
-        print_warnings(unfamiliar(model, [*rows, *(others or ())]).values())
+            texts = [*rows, *(others or ())]
+            print_warnings([*cut_warnings(scorers[0], texts), *unfamiliar(model, texts).values()])
         return
     scorer = chosen_scorer(model, scoring)
     with progress_bars() as progress:

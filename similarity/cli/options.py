@@ -15,10 +15,22 @@ from similarity.fields import Setting
 from similarity.models.loader import DEVICES, DTYPES, default_model
 from similarity.presets import PRESETS
 from similarity.prompts import Prompt
+from similarity.truncation import REFUSE, TRUNCATIONS
 from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
+
+
+truncate_option = click.option(
+    "--truncate",
+    type=click.Choice(list(TRUNCATIONS)),
+    default=REFUSE,
+    show_default=True,
+    help="Cut texts that are too long for the model in this way: "
+    + "; ".join(f"'{name}' {summary}" for name, summary in TRUNCATIONS.items())
+    + ".",
+)
 
 
 class _TrajectoryOption(click.Option):
@@ -112,6 +124,7 @@ _PRESET_OPTIONS = (
         help="Compare by the vectors in a folder that `trajsim fit` made.  [default: those that "
         "ship with the model]",
     ),
+    truncate_option,
     cache_option,
 )
 
@@ -166,11 +179,14 @@ def scoring_options(command: Command) -> Command:
         *args: Any,
         preset: str | None,
         vectors: str | None,
+        truncate: str,
         config: ComparisonConfig,
         **rest: Any,
     ) -> Any:
         given = next(iter(_trajectory_options_given()), None)
-        scoring = ScoringChoice(preset=preset, vectors=vectors, config=config, given=given)
+        scoring = ScoringChoice(
+            preset=preset, vectors=vectors, truncate=truncate, config=config, given=given
+        )
         return command(*args, scoring=scoring, **rest)
 
     return _decorated(comparison_options(with_scoring), _PRESET_OPTIONS)

@@ -9,10 +9,10 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import Command, model_options
+from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
-from similarity.cli.terminal import input_options, json_option, print_json
+from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.cli.vector_tables import print_profile
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Embedding
@@ -140,6 +140,7 @@ def profile(text: str, top: int, as_json: bool, where: str, choice: ModelChoice)
     "[default: print JSON lines]",
 )
 @click.option("--dimensions", type=int, help="Keep only the first so many coordinates.")
+@truncate_option
 @vectors_option
 @job_options
 @model_options
@@ -149,6 +150,7 @@ def embed(
     columns: str | None,
     out: str | None,
     dimensions: int | None,
+    truncate: str,
     where: str,
     partition_rows: int,
     cluster: Cluster | None,
@@ -166,7 +168,12 @@ def embed(
             raise ConfigError("--ray writes a folder of Parquet files; name it by --out")
         run_job(
             cluster,
-            Embedding(vectors=where, columns=split_columns(columns), dimensions=dimensions),
+            Embedding(
+                vectors=where,
+                columns=split_columns(columns),
+                dimensions=dimensions,
+                truncate=truncate,
+            ),
             source=file,
             output=out,
             model=choice,
@@ -181,7 +188,7 @@ def embed(
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
-        parts = encoded(vectors, texts, dimensions, progress)
+        parts = encoded(vectors, texts, dimensions, truncate, progress)
         if out is None:
             for start, rows in parts:
                 click.echo(_lines(texts[start : start + len(rows)], rows), nl=False)
@@ -193,13 +200,22 @@ def embed(
 
 
 def encoded(
-    vectors: MeaningVectors, texts: Sequence[str], dimensions: int | None, progress: Progress
+    vectors: MeaningVectors,
+    texts: Sequence[str],
+    dimensions: int | None,
+    truncate: str,
+    progress: Progress,
 ) -> Parts:
-    """Yield the place and the vectors of some texts at a time, to hold no more than those."""
+    """Yield the place and the vectors of some texts at a time, to hold no more than those.
+
+    At the end it warns of the texts that were cut.
+    """
     on_progress = progress("encoding", len(texts))
+    truncator = vectors.truncator(truncate)
     for start in range(0, len(texts), WRITTEN_TEXTS):
-        some = texts[start : start + WRITTEN_TEXTS]
+        some = truncator.cut(texts[start : start + WRITTEN_TEXTS])
         yield start, vectors.encode(some, dimensions=dimensions, on_progress=on_progress)
+    print_warnings(truncator.warnings(texts))
 
 
 def _lines(texts: Sequence[str], rows: Rows) -> str:

@@ -13,6 +13,7 @@ from similarity.models.base import LanguageModel
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.tabular.records import Record
 from similarity.tabular.texts import text_of
+from similarity.truncation import REFUSE
 from similarity.vectors.general import open_vectors
 from similarity.vectors.scorer import VectorScorer
 
@@ -85,11 +86,14 @@ class Embedding(Work):
         The column that has the texts, if it is named.
     dimensions
         Keep the first so many coordinates.
+    truncate
+        What is done with texts that are too long: a name in `similarity.truncation.TRUNCATIONS`.
     """
 
     vectors: str
     columns: tuple[str, ...] = ()
     dimensions: int | None = None
+    truncate: str = REFUSE
     name = "embed"
     together = 1024
 
@@ -104,12 +108,18 @@ class _Embedder(Worker):
         self._vectors = open_vectors(work.vectors, model)
         self._width = self._vectors.check_dimensions(work.dimensions)
         fingerprint = VectorScorer(self._vectors).fingerprint
-        self.fingerprint = {**fingerprint.to_dict(), "dimensions": self._width}
+        self.fingerprint = {
+            **fingerprint.to_dict(),
+            "dimensions": self._width,
+            "truncate": work.truncate,
+        }
 
     def rows(self, records: Sequence[Record]) -> Rows:
         pyarrow = optional_module("pyarrow", "Parquet needs")
         texts = [text_of(f"line {record.number}", record, self._work.columns) for record in records]
-        vectors = self._vectors.encode(texts, dimensions=self._work.dimensions)
+        vectors = self._vectors.encode(
+            texts, dimensions=self._work.dimensions, truncate=self._work.truncate
+        )
         flat = pyarrow.array(vectors.ravel(), pyarrow.float32())
         column = pyarrow.FixedSizeListArray.from_arrays(flat, self._width)
         return Rows(
@@ -148,7 +158,7 @@ class _PairScorer(Worker):
     def __init__(self, work: Scoring, model: LanguageModel) -> None:
         scorer, _ = planned_scorer(model, work.request, work.vectors)
         self._answering = Answering(scorer, work.columns, matrices=False)
-        self.fingerprint = scorer.fingerprint.to_dict()
+        self.fingerprint = {**scorer.fingerprint.to_dict(), "truncate": scorer.truncate}
 
     def rows(self, records: Sequence[Record]) -> Rows:
         answers = self._answering.answers(records)

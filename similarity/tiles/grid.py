@@ -77,6 +77,7 @@ class Grid:
             "rows": _digest(self.rows),
             "columns": None if self.columns is None else _digest(self.columns),
             "tile": self.size,
+            "truncate": scorer.truncate,
         }
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
+from similarity.truncation import REFUSE, Truncator
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader
 from similarity.vectors.whitening import Whitening
@@ -85,6 +86,7 @@ class MeaningVectors:
         texts: Sequence[str],
         *,
         dimensions: int | None = None,
+        truncate: str = REFUSE,
         on_progress: OnProgress = ignore_progress,
     ) -> Rows:
         """Return the vectors, shape "text width", each of length 1; equal texts cost once.
@@ -94,6 +96,8 @@ class MeaningVectors:
         dimensions
             Keep the first so many coordinates, and make the length 1 again. Those in which the
             corpus varies most come first.
+        truncate
+            "refuse" texts that are too long for the model, or leave out their "end" or "start".
         on_progress
             Called with the number of texts done.
 
@@ -105,6 +109,7 @@ class MeaningVectors:
             If `dimensions` is out of range.
         """
         self.check_dimensions(dimensions)
+        texts = self.truncator(truncate).cut(texts)
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         position = {text: number for number, text in enumerate(distinct)}
         if not distinct:
@@ -116,6 +121,10 @@ class MeaningVectors:
         rows = in_batches(encoded, distinct, on_progress)[""]
         on_progress(len(texts) - len(distinct))
         return rows[[position[text] for text in texts]]
+
+    def truncator(self, truncate: str) -> Truncator:
+        """Return what cuts texts to what the model takes, by a name in `TRUNCATIONS`."""
+        return Truncator(self.tokens, truncate)
 
     def read(self, texts: Sequence[str]) -> Features:
         """Return the features of texts, by group; raises InputError as `encode` does."""

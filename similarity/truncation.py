@@ -1,0 +1,186 @@
+"""Texts that are longer than the model takes: refused, or cut to what it takes.
+
+What is left of a text is the longest part, in characters, that the model takes with its prompt.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from similarity.errors import TextTooLongError
+from similarity.results import Explanation, Score, SimilarityMatrix
+from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.validation import check_choice
+
+REFUSE, END, START = "refuse", "end", "start"
+# By the names that users give; the first is the default.
+TRUNCATIONS: Mapping[str, str] = {
+    REFUSE: "makes them an error",
+    END: "leaves out the end",
+    START: "leaves out the beginning",
+}
+
+
+@dataclass
+class Truncator:
+    """Cuts the texts that are too long, and remembers them.
+
+    Parameters
+    ----------
+    check
+        Raises TextTooLongError if one of some texts is too long.
+    truncate
+        A name in `TRUNCATIONS`.
+    max_characters
+        Longer texts are cut to so many at once, before the model's tokens are counted.
+
+    Attributes
+    ----------
+    kept
+        What was left of each text that was cut.
+    """
+
+    check: Callable[[Sequence[str]], object]
+    truncate: str = REFUSE
+    max_characters: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("truncate", self.truncate, TRUNCATIONS)
+        self.kept: dict[str, str] = {}
+
+    def cut(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts, each as it is or what is left of it.
+
+        Raises
+        ------
+        InputError
+            If a text cannot be compared, however short it is made.
+        TextTooLongError
+            If one is too long, and is not to be cut; or the prompt alone is too long.
+        """
+        texts = list(texts)
+        if self.truncate != REFUSE:
+            new = [text for text in dict.fromkeys(texts) if text not in self.kept]
+            self._note(new)
+        return [self.kept.get(text, text) for text in texts]
+
+    def warnings(self, texts: Iterable[str]) -> list[str]:
+        """Return what to know of those of the texts that were cut."""
+        distinct = dict.fromkeys(texts)
+        return [self._warning(text) for text in distinct if text in self.kept]
+
+    def _note(self, texts: Sequence[str]) -> None:
+        short = [text for text in texts if not self._exceeds(text)]
+        try:
+            self.check(short)
+            long = [text for text in texts if self._exceeds(text)]
+        except TextTooLongError:
+            long = list(texts)
+        for text in long:
+            part = self._longest(text)
+            if part != text:
+                self.kept[text] = part
+
+    def _exceeds(self, text: str) -> bool:
+        return self.max_characters is not None and len(text) > self.max_characters
+
+    def _longest(self, text: str) -> str:
+        """Return the longest part of a text that is not too long, by bisection."""
+        if not self._exceeds(text) and self._fits(text):
+            return text
+        whole = text.strip()
+        if self._exceeds(whole):
+            whole = self._part(whole, self.max_characters or 1).strip()
+        if self._fits(whole):
+            return whole
+        self.check([self._part(whole, 1)])
+        low, high = 1, len(whole)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._fits(self._part(whole, middle)) else (low, middle)
+        return self._part(whole, low)
+
+    def _part(self, text: str, characters: int) -> str:
+        return text[:characters] if self.truncate == END else text[-characters:]
+
+    def _fits(self, text: str) -> bool:
+        try:
+            self.check([text])
+        except TextTooLongError:
+            return False
+        return True
+
+    def _warning(self, text: str) -> str:
+        whole, kept = text.strip(), self.kept[text].strip()
+        end = "first" if self.truncate == END else "last"
+        return (
+            f"the text that begins {whole[:40]!r} is too long for the model: its {end} "
+            f"{len(kept)} characters of {len(whole)} were compared"
+        )
+
+
+class TruncatingScorer(Scorer):
+    """Compares as another scorer does, what is left of texts that are too long for the model.
+
+    Each score has a warning of the texts that were cut.
+
+    Parameters
+    ----------
+    truncator
+        Its `check` is that of the other scorer.
+    """
+
+    def __init__(self, scorer: Scorer, truncator: Truncator) -> None:
+        self._scorer = scorer
+        self.truncator = truncator
+        self.fingerprint = scorer.fingerprint
+        self.truncate = truncator.truncate
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Raise InputError if a text is empty or not valid Unicode, or its prompt too long."""
+        self._scorer.check(self.truncator.cut(texts))
+
+    def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
+        """Return what the other scorer does of what is left of the texts."""
+        scores = self._scorer.score(self._cut(pairs), progress)
+        return [self._told(score, pair) for score, pair in zip(scores, pairs, strict=True)]
+
+    def matrix(
+        self,
+        rows: Sequence[str],
+        columns: Sequence[str] | None = None,
+        progress: Progress = no_progress,
+    ) -> SimilarityMatrix:
+        """Return what the other scorer does of what is left of the texts."""
+        others = None if columns is None else self.truncator.cut(columns)
+        result = self._scorer.matrix(self.truncator.cut(rows), others, progress)
+        columns = rows if columns is None else columns
+        return replace(
+            result,
+            rows=tuple(rows),
+            columns=tuple(columns),
+            warnings=(*self.truncator.warnings([*rows, *columns]), *result.warnings),
+        )
+
+    def explain(
+        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+    ) -> Sequence[Explanation]:
+        """Return what the other scorer does of what is left of the texts."""
+        found = self._scorer.explain(self._cut(pairs), top, progress)
+        return [
+            replace(one, score=self._told(one.score, pair))
+            for one, pair in zip(found, pairs, strict=True)
+        ]
+
+    def _cut(self, pairs: Sequence[Pair]) -> list[Pair]:
+        self.truncator.cut(text for pair in pairs for text in pair)
+        kept = self.truncator.kept
+        return [(kept.get(first, first), kept.get(second, second)) for first, second in pairs]
+
+    def _told(self, score: Score, pair: Pair) -> Score:
+        found = self.truncator.warnings(pair)
+        return replace(score, texts=pair, warnings=(*found, *score.warnings)) if found else score
+
+
+def cut_warnings(scorer: Scorer, texts: Iterable[str]) -> list[str]:
+    """Return what to know of those of the texts that a scorer has cut."""
+    return scorer.truncator.warnings(texts) if isinstance(scorer, TruncatingScorer) else []

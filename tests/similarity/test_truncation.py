@@ -1,0 +1,159 @@
+"""Texts that are longer than the model takes: refused with what helps, or cut and said so."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import similarity
+from similarity.cli.main import main
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError, InputError, TextTooLongError
+from similarity.models.toy import ToyModel
+from similarity.truncation import TruncatingScorer, Truncator, cut_warnings
+from similarity.vectors import fit
+from tests.similarity.vectors.conftest import TOY_CONFIG
+
+CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=4)
+# The toy's context is 4,096 bytes; a full stop and four tokens are not the text's.
+ROOM = 4096 - 1 - 4
+LONG = "abc " + "x" * ROOM + " xyz"
+
+
+def test_a_text_that_leaves_no_room_is_refused_with_what_helps() -> None:
+    with pytest.raises(TextTooLongError, match=r"lower max_tokens to 2, shorten the text, or") as a:
+        similarity.compare(ToyModel(), "a", "x" * (4096 - 1 - 2), CONFIG)
+    assert a.value.text == "x" * (4096 - 1 - 2)
+    with pytest.raises(TextTooLongError) as told:
+        similarity.compare(ToyModel(), "a", "x" * 4096, CONFIG)
+    assert "max_tokens" not in str(told.value)
+    assert "shorten the text, or have it cut (truncate)" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("truncate", "left", "end"), [("end", LONG[:ROOM], "first"), ("start", LONG[-ROOM:], "last")]
+)
+def test_the_longest_part_that_fits_is_compared_and_said_so(
+    truncate: str, left: str, end: str
+) -> None:
+    model = ToyModel()
+    score = similarity.compare(model, LONG, "a", CONFIG, truncate=truncate)
+    plain = similarity.compare(model, left, "a", CONFIG)
+    assert (score.similarity, score.distance) == (plain.similarity, plain.distance)
+    assert score.texts == (LONG, "a")
+    assert f"its {end} {ROOM} characters of {len(LONG)} were compared" in score.warnings[0]
+    assert plain.warnings == ()
+
+
+def test_texts_that_fit_are_left_alone() -> None:
+    model = ToyModel()
+    fits = "  " + "x" * ROOM + "\n"
+    for text in ("a", fits):
+        cut = similarity.compare(model, text, "b", CONFIG, truncate="end")
+        plain = similarity.compare(model, text, "b", CONFIG)
+        assert (cut.similarity, cut.warnings) == (plain.similarity, ())
+
+
+def test_matrices_and_explanations_have_the_texts_as_given() -> None:
+    model = ToyModel()
+    scorer = similarity.open_scorer(model, config=CONFIG, truncate="end")
+    assert isinstance(scorer, TruncatingScorer)
+    matrix = scorer.matrix([LONG, "a"], ["b"])
+    assert (matrix.rows, matrix.columns) == ((LONG, "a"), ("b",))
+    assert (
+        matrix.similarities[0, 0] == similarity.compare(model, LONG[:ROOM], "b", CONFIG).similarity
+    )
+    assert len(matrix.warnings) == 1
+    (explained,) = scorer.explain([("a", LONG)], 2)
+    assert explained.score.texts == ("a", LONG)
+    assert explained.score.warnings == matrix.warnings
+    assert cut_warnings(scorer, ["a", LONG]) == list(matrix.warnings)
+    assert cut_warnings(similarity.open_scorer(model, config=CONFIG), [LONG]) == []
+
+
+def test_vectors_of_texts_that_are_cut() -> None:
+    model = ToyModel()
+    vectors = fit(model, [f"{i} texts of {i * i} letters" for i in range(60)], TOY_CONFIG)
+    with pytest.raises(TextTooLongError):
+        vectors.encode([LONG])
+    cut, whole = vectors.encode([LONG, "a"], truncate="end")
+    (kept,) = vectors.truncator("end").cut([LONG])
+    assert (vectors.encode([kept])[0] == cut).all()
+    assert (vectors.encode(["a"])[0] == whole).all()
+    with pytest.raises(TextTooLongError):
+        vectors.encode([LONG[: len(kept) + 1]])
+
+
+def test_a_text_is_no_text_however_short_it_is_made() -> None:
+    scorer = similarity.open_scorer(ToyModel(), config=CONFIG, truncate="end")
+    for bad in (" ", "\ud800", " " * 9000):
+        with pytest.raises(InputError):
+            scorer.score([("a", bad)])
+
+
+def test_a_prompt_that_leaves_no_room_cannot_be_helped_by_cutting() -> None:
+    config = ComparisonConfig.build(
+        prompt=similarity.Prompt(before="x" * 5000), n_trajectories=2, max_tokens=2
+    )
+    with pytest.raises(TextTooLongError):
+        similarity.compare(ToyModel(), "a", "b", config, truncate="end")
+
+
+def test_characters_beyond_a_bound_are_cut_before_the_model_reads_them() -> None:
+    read: list[int] = []
+    truncator = Truncator(lambda texts: read.extend(map(len, texts)), "end", max_characters=10)
+    assert truncator.cut(["a" * 11, "b"]) == ["a" * 10, "b"]
+    assert max(read) == 10
+    assert truncator.cut(["a" * 11]) == ["a" * 10]
+
+
+def test_an_unknown_way_to_cut_lists_what_there_is() -> None:
+    with pytest.raises(ConfigError, match="unknown truncate 'middle'; allowed: refuse, end, start"):
+        similarity.compare(ToyModel(), "a", "b", truncate="middle")
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, [*arguments, "--model", "toy"])
+
+
+def test_the_command_line_refuses_by_default_and_warns_where_it_cuts(tmp_path) -> None:
+    options = ("-n", "2", "-m", "3")
+    assert run("compare", LONG, "b", *options).exit_code == 2
+    cut = run("compare", LONG, "b", *options, "--truncate", "end", "--json")
+    assert cut.exit_code == 0
+    assert "characters of 4099 were compared" in cut.stderr
+    assert json.loads(cut.stdout)["warnings"]
+    file = tmp_path / "texts.txt"
+    file.write_text(f"{LONG}\nb\n")
+    shown = run("matrix", str(file), *options, "--truncate", "start", "--json")
+    assert json.loads(shown.stdout)["rows"] == [LONG, "b"]
+    streamed = run(
+        "matrix", str(file), *options, "--truncate", "end", "--out", str(tmp_path / "m.npy")
+    )
+    assert "were compared" in streamed.stderr
+
+
+def test_a_batch_cuts_too_and_goes_on_only_with_the_same_setting(tmp_path) -> None:
+    source, output = tmp_path / "pairs.jsonl", tmp_path / "scores.jsonl"
+    source.write_text(json.dumps({"pair": ["a", LONG]}) + "\n")
+    options = ("-n", "2", "-m", "3", "--truncate", "end")
+    assert run("batch", str(source), str(output), *options).exit_code == 0
+    assert "were compared" in json.loads(output.read_text())["warnings"][0]
+    other = run("batch", str(source), str(output), *options[:-1], "start")
+    assert other.exit_code == 2
+    assert "truncate" in other.stderr
+
+
+def test_vectors_and_index_of_the_command_line_cut(tmp_path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text(f"{LONG}\nb\n")
+    assert run("embed", str(file)).exit_code == 2
+    made = run("embed", str(file), "--truncate", "end")
+    assert [json.loads(line)["text"] for line in made.stdout.splitlines()] == [LONG, "b"]
+    assert "were compared" in made.stderr
+    pytest.importorskip("faiss")
+    folder = str(tmp_path / "index")
+    assert run("index", "build", str(file), "--out", folder, "--truncate", "end").exit_code == 0
+    assert run("index", "query", folder, LONG).exit_code == 2
+    found = run("index", "query", folder, LONG, "--truncate", "end", "--json")
+    assert json.loads(found.stdout)["hits"][0]["similarity"] > 0.999
