@@ -9,6 +9,7 @@ from similarity.errors import ConfigError
 from similarity.likelihood import blocks_of_pairs
 from similarity.models.base import TokenIds
 from similarity.scorers import ScoringPlan
+from similarity.truncation import REFUSE
 
 
 def check_settings(config: ComparisonConfig, settings: Settings) -> None:
@@ -37,13 +38,16 @@ def check_cost(plan: ScoringPlan, pairs: Sequence[tuple[str, str]], settings: Se
         Saying what is too much, and how much is allowed.
     """
     if plan.by_vectors:
-        check_texts({text for pair in pairs for text in pair}, settings)
+        check_texts({text for pair in pairs for text in pair}, settings, truncate=plan.truncate)
     else:
-        check_pairs(pairs, plan.config, settings)
+        check_pairs(pairs, plan.config, settings, plan.truncate)
 
 
 def check_pairs(
-    pairs: Sequence[tuple[str, str]], config: ComparisonConfig, settings: Settings
+    pairs: Sequence[tuple[str, str]],
+    config: ComparisonConfig,
+    settings: Settings,
+    truncate: str = REFUSE,
 ) -> None:
     """Refuse pairs of texts that cost more than the service allows.
 
@@ -54,7 +58,7 @@ def check_pairs(
     """
     check_settings(config, settings)
     numbers = {text: i for i, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
-    check_texts(numbers, settings)
+    check_texts(numbers, settings, truncate=truncate)
     blocks = blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs)
     crossed = sum(u != v for u, v in blocks)
     check_tokens((len(numbers) + crossed) * _tokens_of_text(config), settings)
@@ -92,13 +96,17 @@ def check_scoring(
     check_tokens(len(texts) * tokens, settings)
 
 
-def check_texts(texts: Iterable[str], settings: Settings, most: int | None = None) -> None:
+def check_texts(
+    texts: Iterable[str], settings: Settings, most: int | None = None, truncate: str = REFUSE
+) -> None:
     """Refuse too many or too long texts.
 
     Parameters
     ----------
     most
         Texts that are allowed; None is for `max_texts`.
+    truncate
+        What is done with texts that are too long: those that will be cut may have any length.
 
     Raises
     ------
@@ -107,7 +115,8 @@ def check_texts(texts: Iterable[str], settings: Settings, most: int | None = Non
     """
     lengths = [len(text) for text in texts]
     refuse_above(len(lengths), settings.max_texts if most is None else most, "different texts")
-    refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
+    if truncate == REFUSE:
+        refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
 
 
 def check_tokens(tokens: int, settings: Settings) -> None:

@@ -5,14 +5,15 @@ request's own that waits here while the scheduler works.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import numpy as np
 
 from service.engine.cache import Answer, Cache, embed_key, sample_key, score_keys
 from service.engine.metrics import Metrics
+from service.engine.parts import sample_tokens, sampling_parts, scoring_parts
 from service.engine.scheduler import Scheduler
 from service.engine.work import EmbedRequest, RequestQueue, WorkItem
 from similarity.arrays import LogProbs, Rows
@@ -35,9 +36,6 @@ Result = TypeVar("Result")
 STAGES = ("queue", "sample", "score", "embed")
 
 PROBE_TEXT = "Is anybody there?"
-
-# Continuations of one prefix are sampled and scored in items of about so many tokens.
-ITEM_TOKENS = 512
 
 
 @dataclass
@@ -121,7 +119,7 @@ class RequestModel(WrapperModel):
         """Have the model sample one token, before all others and past the cache."""
         self._queue.urgent = True
         request = SampleRequest(prefix=self.encode(PROBE_TEXT), n=1, max_tokens=1, key=0)
-        item = WorkItem(request, Law(), (), _sample_tokens(request))
+        item = WorkItem(request, Law(), (), sample_tokens(request))
         self._shared.scheduler.submit(self._queue, [item])
         item.future.result()
 
@@ -141,9 +139,11 @@ class RequestModel(WrapperModel):
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample in calls that are shared with other requests; raises what `cancel` was given."""
-        parts = [(owner, p) for owner, request in enumerate(requests) for p in _parts_of(request)]
+        parts = [
+            (owner, p) for owner, request in enumerate(requests) for p in sampling_parts(request)
+        ]
         items = [
-            WorkItem(part, law, (sample_key(part, law),), _sample_tokens(part)) for _, part in parts
+            WorkItem(part, law, (sample_key(part, law),), sample_tokens(part)) for _, part in parts
         ]
         answers = cast(list[list[Continuation]], self._answers(items))
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
@@ -160,7 +160,7 @@ class RequestModel(WrapperModel):
         items, owners = [], []
         for owner, request in enumerate(requests):
             self.check_cancelled()
-            for part in _parts(request.continuations):
+            for part in scoring_parts(request.continuations):
                 request_part = ScoreRequest(prefix=request.prefix, continuations=part)
                 keys = score_keys(request.prefix, part, law)
                 items.append(
@@ -210,7 +210,7 @@ class RequestModel(WrapperModel):
         """
         vectors = self._vectors(groups)
         distinct = list(dict.fromkeys(texts))
-        costs = dict(zip(distinct, self._call(lambda: vectors.tokens(distinct)), strict=True))
+        costs = dict(zip(distinct, self.feature_tokens(distinct, groups), strict=True))
         items = [
             WorkItem(
                 EmbedRequest(text, vectors.names), Law(), (embed_key(text, vectors.names),), cost
@@ -222,6 +222,10 @@ class RequestModel(WrapperModel):
         rows = np.stack([row for (row,) in answers])
         places = {text: i for i, text in enumerate(distinct)}
         return vectors.unpacked(rows[[places[text] for text in texts]])
+
+    def feature_tokens(self, texts: Sequence[str], groups: Sequence[str] | None) -> list[int]:
+        """Return how many tokens the features of each text take to read; raises as `embed` does."""
+        return self._call(lambda: self._vectors(groups).tokens(texts))
 
     def _vectors(self, groups: Sequence[str] | None) -> MeaningVectors:
         vectors = self._shared.vectors
@@ -262,36 +266,7 @@ class RequestModel(WrapperModel):
         self.usage.seconds[items[0].stage] += now - began
 
 
-def _sample_tokens(request: SampleRequest) -> int:
-    return len(request.prefix) + request.n * request.max_tokens
-
-
-def _parts_of(request: SampleRequest) -> Iterable[SampleRequest]:
-    """Cut a request into parts of about ITEM_TOKENS, or as many as its text has if those are more.
-
-    Each part reads the text anew, so a long text is not cut into short parts.
-    """
-    n = max(1, max(ITEM_TOKENS, len(request.prefix)) // request.max_tokens)
-    numbers = request.numbers
-    for start in numbers[::n]:
-        yield replace(request, start=start, n=min(n, numbers.stop - start))
-
-
 def _answered_tokens(item: WorkItem, answer: Answer) -> int:
     if item.stage == "embed":
         return item.tokens
     return sum(len(p.token_ids) if isinstance(p, Continuation) else len(p) for p in answer)
-
-
-def _parts(continuations: Sequence[TokenIds]) -> Iterable[tuple[TokenIds, ...]]:
-    """Cut continuations into parts of about ITEM_TOKENS, so that others get their turn."""
-    part: list[TokenIds] = []
-    tokens = 0
-    for continuation in continuations:
-        if part and tokens + len(continuation) > ITEM_TOKENS:
-            yield tuple(part)
-            part, tokens = [], 0
-        part.append(continuation)
-        tokens += len(continuation)
-    if part:
-        yield tuple(part)

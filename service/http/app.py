@@ -22,6 +22,7 @@ from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import problem_of, problem_response
 from service.http.routes import (
     cohere,
+    cohere_embed,
     consensus,
     entailment,
     models,
@@ -62,6 +63,7 @@ ROUTES = (
     tei,
     vllm,
     cohere,
+    cohere_embed,
     openai,
     operation,
     page,
@@ -149,7 +151,7 @@ def _add_middleware(
             allow_origins=settings.origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "X-Truncated-Texts", "Retry-After"],
         )
     app.add_middleware(
         RequestMiddleware,
@@ -162,7 +164,7 @@ def _add_middleware(
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
-    problem = problem_of(error)
+    problem = problem_of(error, getattr(request.state, "content", None))
     request.state.code = problem.code
     return problem_response(problem, request.state.request_id)
 

@@ -15,6 +15,7 @@ from service.settings import Settings
 from similarity.results import Score
 from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, plan_scoring
+from similarity.truncation import TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
 
@@ -29,6 +30,7 @@ class Call:
         self._request = request
         self.engine: Engine = request.app.state.engine
         self.settings: Settings = request.app.state.settings
+        self._truncators: list[Truncator] = []
 
     @property
     def request_id(self) -> str:
@@ -99,21 +101,40 @@ class Call:
 
     def scorer(self, plan: ScoringPlan, model: RequestModel) -> Scorer:
         """Return the scorer of a plan; it calls the model by the engine's queue and cache."""
-        vectors = self.engine.vectors
-        if vectors is None or not plan.by_vectors:
-            return plan.open(model)
-        return plan.open(model, vectors, lambda texts, _: model.features(texts, plan.groups))
+        vectors = self.engine.vectors if plan.by_vectors else None
+        scorer = plan.open(
+            model,
+            vectors,
+            lambda texts, _: model.features(texts, plan.groups),
+            self.settings.max_characters,
+        )
+        if isinstance(scorer, TruncatingScorer):
+            self._truncators.append(scorer.truncator)
+        return scorer
+
+    def truncator(self, check: Callable[[Sequence[str]], object], truncate: str) -> Truncator:
+        """Return what cuts texts that are too long; the answer will say how many it has cut."""
+        made = Truncator(check, truncate, self.settings.max_characters)
+        self._truncators.append(made)
+        return made
+
+    @property
+    def cut_warnings(self) -> list[str]:
+        """What to know of the texts that were cut, one line each."""
+        return [line for made in self._truncators for line in made.warnings(made.kept)]
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
 
     def _note(self, usage: Usage) -> None:
-        """Leave for the log line and the trace what the answer took."""
+        """Leave for the header, the log line and the trace what the answer took."""
+        truncated = sum(len(made.kept) for made in self._truncators)
         self._request.state.work = {
             "sampled_tokens": usage.sampled_tokens,
             "scored_tokens": usage.scored_tokens,
             "cached_tokens": usage.cached_tokens,
+            **({"truncated_texts": truncated} if truncated else {}),
             **{f"{stage}_seconds": round(spent, 4) for stage, spent in usage.seconds.items()},
         }
 

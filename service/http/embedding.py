@@ -11,6 +11,7 @@ from similarity.arrays import Rows
 from similarity.errors import InputError
 from similarity.presets import MEANING
 from similarity.scorers import preset_groups
+from similarity.truncation import REFUSE
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60
@@ -21,9 +22,22 @@ Input = str | Sequence[int]
 
 
 async def embed(
-    inputs: Sequence[Input], call: Call, dimensions: int | None = None, encoding: str = "float"
+    inputs: Sequence[Input],
+    call: Call,
+    dimensions: int | None = None,
+    encoding: str = "float",
+    *,
+    truncate: str = REFUSE,
+    name: str = "input",
 ) -> tuple[Rows, Usage]:
     """Return the vectors of texts, shape "text width", once their cost is found allowed.
+
+    Parameters
+    ----------
+    truncate
+        What is done with texts that are too long.
+    name
+        Of the field that has the inputs.
 
     Raises
     ------
@@ -35,12 +49,17 @@ async def embed(
     groups = preset_groups(MEANING, call.engine.groups or ()) or None
     vectors = call.engine.vectors
     texts = [one for one in inputs if isinstance(one, str)]
-    check_texts(dict.fromkeys(texts), call.settings, call.settings.max_inputs)
+    check_texts(dict.fromkeys(texts), call.settings, call.settings.max_inputs, truncate)
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions)
         size = len(inputs) * (ITEM_BYTES + NUMBER_BYTES[encoding] * width)
         check_answer(size, call.settings)
-    return await call.run(lambda model: model.embed(_texts(inputs, model), dimensions, groups))
+
+    def embedded(model: RequestModel) -> Rows:
+        truncator = call.truncator(lambda texts: model.feature_tokens(texts, groups), truncate)
+        return model.embed(truncator.cut(_texts(inputs, name, model)), dimensions, groups)
+
+    return await call.run(embedded)
 
 
 def as_base64(row: Rows) -> bytes:
@@ -53,9 +72,9 @@ def as_numbers(row: Rows) -> bytes:
     return b"[" + b",".join(b"%.9g" % number for number in row.tolist()) + b"]"
 
 
-def _texts(inputs: Sequence[Input], model: RequestModel) -> list[str]:
+def _texts(inputs: Sequence[Input], name: str, model: RequestModel) -> list[str]:
     return [
-        one if isinstance(one, str) else _decoded(one, f"input[{i}]", model)
+        one if isinstance(one, str) else _decoded(one, f"{name}[{i}]", model)
         for i, one in enumerate(inputs)
     ]
 

@@ -51,6 +51,7 @@ class JsonRoute(APIRoute):
                 read.content = parsed(content, settings.max_items)
             else:
                 read.content = await run_sync(parsed, content, settings.max_items)
+            request.state.content = read.content
             return await handle(read)
 
         return read_and_handle

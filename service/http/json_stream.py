@@ -31,7 +31,7 @@ class JsonArray:
 
 
 def json_answer(content: Mapping[str, Any]) -> Response:
-    """Return an object as an answer; a value that is a JsonArray is streamed if it is large."""
+    """Return an object as an answer; JsonArrays in it, or in its objects, are streamed if large."""
     return _streamed(_parts(content))
 
 
@@ -64,10 +64,12 @@ def _parts(content: Mapping[str, Any]) -> Iterator[bytes]:
         yield separator + json_bytes(name) + b":"
         if isinstance(value, JsonArray):
             yield from value.parts()
+        elif isinstance(value, Mapping):
+            yield from _parts(value)
         else:
             yield json_bytes(value)
         separator = b","
-    yield b"}"
+    yield b"{}" if separator == b"{" else b"}"
 
 
 def _chunks(parts: Iterator[bytes]) -> Iterator[bytes]:

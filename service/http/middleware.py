@@ -182,6 +182,9 @@ class _Exchange:
                 # Or the server would read on, however long the body is.
                 headers["Connection"] = "close"
             headers["X-Request-Id"] = self.request_id
+            truncated = self.scope["state"].get("work", {}).get("truncated_texts")
+            if truncated:
+                headers["X-Truncated-Texts"] = str(truncated)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)

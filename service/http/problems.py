@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ class Problem:
         Seconds after which it is worth trying again; None where it is not.
     headers
         That belong to the answer besides.
+    param
+        The field of the request that is wrong, as the user wrote it; None where it is none.
     """
 
     status: int
@@ -51,6 +53,7 @@ class Problem:
     message: str
     retry_after: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    param: str | None = None
 
 
 _BAD = "invalid_request_error"
@@ -84,14 +87,25 @@ HTTP_CODES = {
 }
 
 
-def problem_of(error: Exception) -> Problem:
-    """Return what to answer for an error; an unforeseen one says nothing of its inside."""
+def problem_of(error: Exception, body: Any = None) -> Problem:
+    """Return what to answer for an error; an unforeseen one says nothing of its inside.
+
+    Parameters
+    ----------
+    body
+        Of the request, parsed: where the field that is wrong is looked for.
+    """
     for kind, status, openai_type, code, retry_after in PROBLEMS:
         if isinstance(error, kind):
             after = getattr(error, "retry_after", retry_after)
-            return Problem(status, openai_type, code, " ".join(str(error).split()), after)
+            param = place_of(getattr(error, "text", None), body)
+            message = " ".join(str(error).split())
+            message = f"{param}: {message}" if param and not message.startswith(param) else message
+            return Problem(status, openai_type, code, message, after, param=param)
     if isinstance(error, RequestValidationError):
-        return Problem(422, _BAD, "invalid_request", _first_mistake(error))
+        place, mistake = _first_mistake(error)
+        message = f"{place or 'the body'}: {mistake}"
+        return Problem(422, _BAD, "invalid_request", message, param=place)
     if isinstance(error, HTTPException):
         openai_type = "authentication_error" if error.status_code == 401 else _BAD
         code = HTTP_CODES.get(error.status_code, "http_error")
@@ -108,7 +122,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
         "error": {
             "message": problem.message,
             "type": problem.kind,
-            "param": None,
+            "param": problem.param,
             "code": problem.code,
             "request_id": request_id,
         }
@@ -124,17 +138,36 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     return response
 
 
-def _first_mistake(error: RequestValidationError) -> str:
-    """Name the place and the mistake; never repeat the value, which may be a user's text.
+def place_of(text: str | None, body: Any) -> str | None:
+    """Return where in a body a text is first, as `input[2]`; None where it is not."""
+    if text is None:
+        return None
+    open_values: list[tuple[list[Any], Any]] = [([], body)]
+    while open_values:
+        place, value = open_values.pop()
+        if value == text:
+            return _written(place)
+        if isinstance(value, dict | list):
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            open_values += reversed([([*place, name], one) for name, one in inner])
+    return None
+
+
+def _written(place: Sequence[Any]) -> str | None:
+    """Return a way through a body as one writes it: names between dots, numbers in brackets."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return "".join(parts).removeprefix(".") or None
+
+
+def _first_mistake(error: RequestValidationError) -> tuple[str | None, str]:
+    """Return the place and the mistake; never the value, which may be a user's text.
 
     Of a field that may be one of several things there is a mistake for each; the one that is
     furthest inside is about what was given.
     """
     placed = [(_place(mistake, error.body), mistake) for mistake in error.errors()]
     place, first = max(placed, key=lambda one: len(one[0]))
-    where = place[0] if place else "the body"
-    where += "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place[1:])
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    return _written(place), str(first["msg"]).removeprefix("Value error, ")
 
 
 def _place(mistake: Mapping[str, Any], body: Any) -> list[Any]:

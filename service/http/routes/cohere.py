@@ -20,7 +20,9 @@ from service.http.schemas.cohere import (
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
+from similarity.familiarity import shown_warnings
 from similarity.results import Score
+from similarity.scorers import ScoringRequest
 
 DOCUMENTS_OF_A_SEARCH = 100
 
@@ -59,11 +61,13 @@ async def rerank_as_cohere(body: RerankRequest, call: CallOf) -> Response:
 
 
 async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents: bool) -> Response:
-    scores, usage = await call.score(body.text_pairs())
+    scores, usage = await call.score(body.text_pairs(), ScoringRequest(truncate=body.truncated()))
     wanted = documents if body.return_documents is None else body.return_documents
     searches = -(-len(body.documents) // DOCUMENTS_OF_A_SEARCH)
     meta = RerankMeta(
-        api_version=ApiVersion(version=version), billed_units=BilledUnits(search_units=searches)
+        api_version=ApiVersion(version=version),
+        billed_units=BilledUnits(search_units=searches),
+        warnings=shown_warnings(call.cut_warnings) or None,
     )
     return json_answer(
         {
@@ -71,7 +75,7 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
             "model": call.model,
             "results": JsonArray(_items(ranked(scores)[: body.limit()], scores, body, wanted)),
             "usage": OpenAIUsage.of(usage).model_dump(),
-            "meta": meta.model_dump(),
+            "meta": meta.model_dump(exclude_none=True),
         }
     )
 

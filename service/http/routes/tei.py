@@ -15,9 +15,12 @@ from service.http.schemas.tei import (
     InfoResponse,
     ModelType,
     SentenceSimilarityRequest,
+    SimilarityParameters,
     TaskRequest,
     TextsRerankRequest,
 )
+from service.http.schemas.truncation import cut_if
+from similarity.scorers import ScoringRequest
 from similarity.version import __version__
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
@@ -39,7 +42,9 @@ async def task(body: TaskRequest, call: CallOf) -> Response | list[float]:
 @router.post("/similarity", summary="As text-embeddings-inference")
 async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> list[float]:
     """Return the similarity of each sentence to the source sentence, in order."""
-    scores, _ = await call.score(body.text_pairs())
+    said = body.parameters or SimilarityParameters()
+    truncate = cut_if(said.truncate, said.truncation_direction)
+    scores, _ = await call.score(body.text_pairs(), ScoringRequest(truncate=truncate))
     return [score.similarity for score in scores]
 
 
@@ -52,7 +57,8 @@ async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> 
 async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order."""
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    rows, _ = await embed(texts, call, body.dimensions)
+    truncate = cut_if(body.truncate, body.truncation_direction)
+    rows, _ = await embed(texts, call, body.dimensions, truncate=truncate, name="inputs")
     return json_list(JsonArray(as_numbers(row) for row in rows))
 
 
@@ -75,7 +81,8 @@ async def info(call: CallOf) -> InfoResponse:
 
 async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
     """Return the texts by their similarity to the query, the most similar first."""
-    scores, _ = await call.score(body.text_pairs())
+    truncate = cut_if(body.truncate, body.truncation_direction)
+    scores, _ = await call.score(body.text_pairs(), ScoringRequest(truncate=truncate))
     order = sorted(range(len(scores)), key=lambda i: scores[i].distance)
 
     def items() -> Iterator[bytes]:

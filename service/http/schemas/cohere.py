@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from service.http.schemas.fields import IgnoredModel, Lenient, Text, checked_text
+from service.http.schemas.truncation import Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
@@ -39,6 +40,11 @@ class RerankRequest(Lenient):
         default=None, ge=0, description="How many to return; 0 or none for all."
     )
     top_k: int | None = Field(default=None, ge=0, description="As top_n, under Voyage's name.")
+    truncation: Truncation = Field(
+        default=None,
+        description="false refuses texts that are too long; they are cut otherwise, as by Cohere, "
+        "Jina and Voyage.",
+    )
     return_documents: bool | None = Field(
         default=None,
         description="Whether results repeat their document; on /v2 the default is not to.",
@@ -53,6 +59,10 @@ class RerankRequest(Lenient):
             If a document has no text, or not the fields to rank by; it names the document.
         """
         return [self._text(i, d) for i, d in enumerate(self.documents)]
+
+    def truncated(self) -> str:
+        """Return what is done with texts that are too long."""
+        return cut_if(self.truncation is not False)
 
     def limit(self) -> int | None:
         """Return how many results to give; None for all."""
@@ -109,6 +119,9 @@ class RerankMeta(Lenient):
 
     api_version: ApiVersion
     billed_units: BilledUnits
+    warnings: list[str] | None = Field(
+        default=None, description="Of texts that were cut, where there are any."
+    )
 
 
 class RerankResponse(Lenient):

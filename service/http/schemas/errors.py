@@ -12,7 +12,9 @@ class ErrorDetail(Strict):
 
     message: str = Field(description="One sentence, for people.")
     type: str
-    param: None = None
+    param: str | None = Field(
+        default=None, description="The field that is wrong, as pairs[1][0]; null where it is none."
+    )
     code: str = Field(description="Stable, for programs.")
     request_id: str = Field(description="Also in the header X-Request-Id, and in the logs.")
 

@@ -5,6 +5,12 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, TokenId
+from service.http.schemas.truncation import (
+    Truncate,
+    TruncatePromptTokens,
+    Truncation,
+    cut_if,
+)
 
 TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 
@@ -36,6 +42,16 @@ class EmbeddingsRequest(Lenient):
         ge=1,
         description="Keep the first coordinates, at most as many as the vectors have.",
     )
+
+    truncate: Truncate | bool | None = None
+    truncation: Truncation = None
+    truncate_prompt_tokens: TruncatePromptTokens = None
+
+    def truncated(self) -> str:
+        """Return what is done with texts that are too long; OpenAI refuses them."""
+        if isinstance(self.truncate, str):
+            return self.truncate
+        return cut_if(self.truncate or self.truncation or self.truncate_prompt_tokens is not None)
 
     def inputs(self) -> list[str | list[int]]:
         """Return the texts, or the token ids of each, in order."""

@@ -16,6 +16,7 @@ from service.http.schemas.fields import (
     example,
 )
 from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
 from similarity.config import ComparisonConfig
 from similarity.familiarity import shown_warnings
@@ -36,6 +37,7 @@ class ComparisonSettings(SamplingSettings):
         lt=1,
         description="Add confidence intervals over trajectories, as of 0.95.",
     )
+    truncate: Truncate = "refuse"
     preset: Literal["paper", "trajectories", "fast", "meaning", "best"] | None = Field(
         default=None,
         description="paper compares by trajectories sampled from both texts; trajectories, fast, "
@@ -50,7 +52,10 @@ class ComparisonSettings(SamplingSettings):
         if self.interval:
             settings.append("interval")
         return ScoringRequest(
-            preset=self.preset, config=self.config(), given=next(iter(settings), None)
+            preset=self.preset,
+            config=self.config(),
+            given=next(iter(settings), None),
+            truncate=self.truncate,
         )
 
     def config(self) -> ComparisonConfig:

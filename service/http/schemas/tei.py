@@ -1,10 +1,11 @@
 """Text-embeddings-inference's requests and answers."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from service.http.schemas.fields import Lenient, OneOrMany, Text
+from service.http.schemas.truncation import Direction, Truncation
 
 
 class EmbedRequest(Lenient):
@@ -18,9 +19,8 @@ class EmbedRequest(Lenient):
     normalize: bool | None = Field(
         default=None, description="Taken and left alone: vectors have length 1."
     )
-    truncate: bool | None = Field(
-        default=None, description="A text that is too long is refused, not cut."
-    )
+    truncate: Truncation = None
+    truncation_direction: Direction = None
     dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
 
 
@@ -57,6 +57,13 @@ class SentencesInput(Lenient):
     sentences: list[Text] = Field(min_length=1)
 
 
+class SimilarityParameters(Lenient):
+    """What may be said of how sentences are read."""
+
+    truncate: Truncation = None
+    truncation_direction: Direction = None
+
+
 class SentenceSimilarityRequest(Lenient):
     """Text-embeddings-inference's request."""
 
@@ -74,10 +81,7 @@ class SentenceSimilarityRequest(Lenient):
     )
 
     inputs: SentencesInput
-    parameters: dict[str, Any] | None = Field(
-        default=None,
-        description="Taken and left alone; a text that is too long is refused, not cut.",
-    )
+    parameters: SimilarityParameters | None = None
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to compare, in order."""
@@ -106,9 +110,8 @@ class TextsRerankRequest(Lenient):
         False, description="Taken and left alone: scores are similarities either way."
     )
     return_text: bool = Field(False, description="Whether results repeat their text.")
-    truncate: bool | None = Field(
-        default=None, description="A text that is too long is refused, not cut."
-    )
+    truncate: Truncation = None
+    truncation_direction: Direction = None
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the query with each text."""

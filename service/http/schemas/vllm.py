@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, ConfigDict, Discriminator, Field, Tag
 
 from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany
+from service.http.schemas.truncation import TruncatePromptTokens
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
@@ -24,6 +25,7 @@ class QueriesRequest(Lenient):
     )
 
     model: IgnoredModel = None
+    truncate_prompt_tokens: TruncatePromptTokens = None
     queries: OneOrMany
     documents: OneOrMany = Field(validation_alias=AliasChoices("documents", "items"))
 
@@ -42,6 +44,7 @@ class TextsRequest(Lenient):
     """vLLM's score request, as it was."""
 
     model: IgnoredModel = None
+    truncate_prompt_tokens: TruncatePromptTokens = None
     text_1: OneOrMany = Field(validation_alias=AliasChoices("text_1", "data_1"))
     text_2: OneOrMany = Field(validation_alias=AliasChoices("text_2", "data_2"))
 

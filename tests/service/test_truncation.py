@@ -1,0 +1,110 @@
+"""Texts that are too long: refused here, cut by the dialects of servers that cut, and said so."""
+
+import pytest
+
+from similarity.models.toy import ToyModel
+from similarity.vectors import fit, save
+from tests.similarity.vectors.conftest import TOY_CONFIG
+
+# Longer than the toy's context of 4,096 bytes, and than the characters allowed of one text.
+LONG = "abc " + "x" * 5000 + " xyz"
+HEADER = "x-truncated-texts"
+PAPER = {"n_trajectories": 2, "max_tokens": 4}
+
+
+@pytest.fixture
+def client(open_client, tmp_path_factory):
+    vectors = fit(ToyModel(), [f"{i} texts of {i * i} letters" for i in range(60)], TOY_CONFIG)
+    folder = tmp_path_factory.mktemp("vectors")
+    save(vectors, folder)
+    return open_client(vectors=str(folder), max_characters=4500)
+
+
+def similarity_body(**more):
+    return {"pairs": [["a", "b"], ["a", LONG]], **more}
+
+
+REFUSED = [
+    ("/v1/similarity", similarity_body()),
+    ("/v1/similarity", similarity_body(truncate="refuse")),
+    ("/similarity", {"inputs": {"source_sentence": "a", "sentences": [LONG]}}),
+    ("/embed", {"inputs": ["a", LONG], "truncate": False}),
+    ("/rerank", {"query": "a", "texts": [LONG]}),
+    ("/score", {"text_1": "a", "text_2": LONG}),
+    ("/v1/rerank", {"query": "a", "documents": [LONG], "truncation": False}),
+    ("/v1/embeddings", {"input": ["a", LONG]}),
+    ("/v1/embeddings", {"input": ["a", LONG], "truncate": "refuse"}),
+    ("/v2/embed", {"texts": [LONG], "truncate": "NONE"}),
+]
+CUT = [
+    ("/v1/similarity", similarity_body(truncate="end")),
+    ("/v1/similarity", similarity_body(truncate="start", **PAPER)),
+    ("/v1/similarity", {"rows": ["a", LONG], "truncate": "end"}),
+    (
+        "/similarity",
+        {"inputs": {"source_sentence": "a", "sentences": [LONG]}, "parameters": {"truncate": True}},
+    ),
+    ("/", {"inputs": LONG, "truncate": True, "truncation_direction": "left"}),
+    ("/embed", {"inputs": ["a", LONG], "truncate": True}),
+    ("/rerank", {"query": "a", "texts": [LONG], "truncate": True}),
+    ("/score", {"text_1": "a", "text_2": LONG, "truncate_prompt_tokens": -1}),
+    ("/v1/rerank", {"query": "a", "documents": [LONG]}),
+    ("/v2/rerank", {"query": "a", "documents": [LONG]}),
+    ("/v1/embeddings", {"input": ["a", LONG], "truncate": "end"}),
+    ("/v1/embeddings", {"input": ["a", LONG], "truncate": True}),
+    ("/v1/embeddings", {"input": ["a", LONG], "truncation": True}),
+    ("/v2/embed", {"texts": [LONG]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), REFUSED)
+def test_refused(client, path, body):
+    answer = client.post(path, json=body)
+    assert answer.status_code in (413, 422), answer.text
+    assert HEADER not in answer.headers
+
+
+@pytest.mark.parametrize(("path", "body"), CUT)
+def test_cut_with_the_number_of_texts_in_a_header(client, path, body):
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers[HEADER] == "1"
+
+
+def test_nothing_is_said_of_texts_that_fit(client):
+    for path, body in (
+        ("/v1/rerank", {"query": "a", "documents": ["b"]}),
+        ("/embed", {"inputs": "a"}),
+    ):
+        answer = client.post(path, json=body)
+        assert HEADER not in answer.headers
+        assert "warnings" not in answer.text
+
+
+def test_the_part_that_is_left_is_compared_and_told(client):
+    cut = client.post("/v1/similarity", json=similarity_body(truncate="end")).json()
+    assert "its first 4056 characters of 5008 were compared" in cut["warnings"][0]
+    told = client.post("/v1/similarity", json={"pairs": [["a", LONG[:4056]]]}).json()
+    assert cut["results"][1] == told["results"][0]
+    ranked = client.post("/v2/rerank", json={"query": "a", "documents": [LONG]}).json()
+    assert "were compared" in ranked["meta"]["warnings"][0]
+
+
+def test_a_text_that_is_too_long_for_the_model_is_named_by_its_place(client):
+    long = LONG[:4200]
+    for path, body, place in (
+        ("/v1/similarity", {"pairs": [["a", "b"], ["a", long]]}, "pairs[1][1]"),
+        ("/v1/embeddings", {"input": ["a", "b", long]}, "input[2]"),
+        ("/score", {"queries": "a", "documents": ["b", long]}, "documents[1]"),
+        (
+            "/similarity",
+            {"inputs": {"source_sentence": "a", "sentences": [long]}},
+            "inputs.sentences[0]",
+        ),
+    ):
+        error = client.post(path, json=body).json()["error"]
+        assert error["code"] == "text_too_long"
+        assert error["param"] == place
+        assert error["message"].startswith(f"{place}: the text that begins 'abc xxx")
+    empty = client.post("/v1/embeddings", json={"input": ["a", ""]}).json()["error"]
+    assert empty["param"] == "input[1]"
