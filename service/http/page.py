@@ -13,7 +13,9 @@ POLICY = (
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-FILES = {"/": "index.html", "/static/page.js": "page.js", "/static/page.css": "page.css"}
+FILES = {"/": "index.html"} | {
+    f"/static/{path.name}": path.name for path in sorted(STATIC.iterdir()) if path.suffix != ".html"
+}
 
 router = APIRouter(include_in_schema=False)
 

@@ -1,19 +1,25 @@
-// The page at /: texts in, a heat map out, and for each cell what tells its texts apart.
-// Text is only ever put in by textContent: nothing that is typed can become markup.
+// The page at /: texts in, a heat map out, and for each cell why its score is what it is.
+// Text is only ever put in by textContent and append: nothing that is typed can become markup.
+
+import { partsOf } from "/static/explanation.js";
+import { textsOf } from "/static/files.js";
+import { asCsv, draw, moveTo, neighbour, orderOf } from "/static/heatmap.js";
+import { cancel, isRunning, matrixOf, run } from "/static/requests.js";
 
 const MOST_TEXTS = 50;
-const DENSE_FROM = 13;
-const TELLINGS = 8;
+const MOST_PARTS = 8;
 const $ = (id) => document.getElementById(id);
 
-let running = null;
+// The map that is shown: texts, settings, similarities, order.
 let shown = null;
 
 const texts = () => $("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
 
-// Of continuations: what explains a pair, whichever way the map was made.
-function sampling() {
+function settings() {
+  const preset = $("preset").value;
+  if (preset !== "paper") return { preset };
   return {
+    preset,
     n_trajectories: Number($("n").value),
     max_tokens: Number($("m").value),
     prompt: $("prompt").value,
@@ -21,16 +27,11 @@ function sampling() {
   };
 }
 
-function settings() {
-  const preset = $("preset").value;
-  return preset === "paper" ? { preset, ...sampling() } : { preset };
-}
-
 // What is said of similarities, by their scale.
 const scales = {
-  judgements: "calibrated",
-  "general text": "calibrated on general text",
-  none: "uncalibrated",
+  judgements: "0 to 1 as people judge likeness",
+  "general text": "0 is as unrelated sentences are, 1 is the same",
+  none: "uncalibrated: use it to rank, not as a degree",
 };
 
 function say(message, wrong = false) {
@@ -38,130 +39,64 @@ function say(message, wrong = false) {
   $("status").classList.toggle("wrong", wrong);
 }
 
-async function ask(body, signal) {
-  const response = await fetch("/v1/similarity", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal,
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error.message);
-  return answer;
-}
-
-// Runs one request at a time, with the seconds it takes shown, and a way to cancel it.
-async function run(body, waiting) {
-  running?.abort();
-  const mine = (running = new AbortController());
+// Works with the seconds shown, a bar and a way to cancel; an error clears what it would replace.
+async function working(doing, clear, work) {
   const began = performance.now();
-  const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
-  const timer = setInterval(() => say(`${waiting} … ${seconds()} s`), 100);
+  const seconds = () => (performance.now() - began) / 1000;
+  const progress = $("progress");
+  let done = "";
+  const timer = setInterval(() => say(`${doing} … ${done}${seconds().toFixed(1)} s`), 100);
+  const advance = (count, all) => {
+    progress.hidden = count >= all;
+    progress.value = count / all;
+    done = `${count} of ${all} texts, `;
+  };
   $("cancel").hidden = false;
   try {
-    const answer = await ask(body, mine.signal);
-    say([`${answer.model}, ${seconds()} s, ${scales[answer.scale]}`, ...(answer.warnings ?? [])].join("; "));
-    return answer;
+    const result = await run((asking) => work(asking, advance));
+    if (result) {
+      const said = [`${result.model}, ${seconds().toFixed(1)} s`, scales[result.scale]];
+      say([...said, ...(result.warnings ?? [])].join("; "));
+    }
+    return result;
   } catch (error) {
-    if (running === mine) say(error.name === "AbortError" ? "Cancelled." : error.message, error.name !== "AbortError");
+    clear();
+    const left = error.name === "AbortError";
+    say(left ? "Cancelled." : error.message, !left);
     return null;
   } finally {
     clearInterval(timer);
-    if (running === mine) {
-      running = null;
-      $("cancel").hidden = true;
-    }
+    $("cancel").hidden = !isRunning();
+    progress.hidden ||= !isRunning();
   }
+}
+
+function hideResult() {
+  shown = null;
+  $("result").hidden = true;
+  $("detail").hidden = true;
 }
 
 async function compare() {
   const rows = texts();
   if (rows.length < 2 || rows.length > MOST_TEXTS) {
+    hideResult();
     say(`Give 2 to ${MOST_TEXTS} texts, one on each line; there are ${rows.length}.`, true);
     return;
   }
-  const answer = await run({ rows, ...settings() }, "Comparing");
-  if (answer) {
-    shown = { rows, sampling: sampling(), similarities: answer.similarities };
-    $("detail").hidden = true;
-    draw();
-  }
+  const asked = settings();
+  const answer = await working("Comparing", hideResult, (asking, advance) =>
+    matrixOf(rows, asked, asking, (count) => advance(count, rows.length)));
+  if (!answer) return;
+  shown = { rows, settings: asked, similarities: answer.similarities };
+  $("detail").hidden = true;
+  redraw();
 }
 
-function range(similarities) {
-  const others = similarities.flatMap((row, i) => row.filter((_, j) => i !== j));
-  return [Math.min(...others), Math.max(...others)];
-}
-
-function draw() {
-  const { rows, similarities } = shown;
-  const [low, high] = range(similarities);
-  const share = (value) => (high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 1);
-  const map = $("map");
-  map.replaceChildren();
-  map.classList.toggle("dense", rows.length >= DENSE_FROM);
-  const head = map.createTHead().insertRow();
-  head.append(document.createElement("td"), ...rows.map((text, i) => label("col", `${i + 1}`, text)));
-  const body = map.createTBody();
-  rows.forEach((text, i) => {
-    const line = body.insertRow();
-    line.append(label("row", `${i + 1}. ${text}`, text));
-    similarities[i].forEach((value, j) => line.append(cell(value, share(value), i, j)));
-  });
-  head.firstChild.replaceWith(document.createElement("th"));
-  $("low").textContent = low.toFixed(2);
-  $("high").textContent = high.toFixed(2);
+function redraw() {
+  shown.order = orderOf(shown.similarities, $("order").value);
+  draw($("map"), shown.rows, shown.similarities, shown.order);
   $("result").hidden = false;
-}
-
-function label(scope, text, title) {
-  const element = document.createElement("th");
-  element.scope = scope;
-  element.textContent = text;
-  element.title = title;
-  return element;
-}
-
-function cell(value, share, i, j) {
-  const element = document.createElement("td");
-  element.textContent = value.toFixed(2);
-  element.style.setProperty("--share", share.toFixed(3));
-  element.classList.toggle("strong", share > 0.5);
-  element.dataset.cell = `${i},${j}`;
-  element.tabIndex = i === 0 && j === 1 ? 0 : -1;
-  element.setAttribute("role", "gridcell");
-  element.setAttribute("aria-label", `${i + 1} and ${j + 1}: ${value.toFixed(2)}`);
-  element.title = `${value.toFixed(3)}\n${shown.rows[i]}\n${shown.rows[j]}`;
-  return element;
-}
-
-const cellAt = (i, j) => $("map").querySelector(`[data-cell="${i},${j}"]`);
-
-function moveTo(target) {
-  if (!target) return;
-  $("map").querySelector("[tabindex='0']")?.setAttribute("tabindex", "-1");
-  target.tabIndex = 0;
-  target.focus();
-}
-
-const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-
-function onMapKey(event) {
-  const at = event.target.dataset?.cell?.split(",").map(Number);
-  if (!at) return;
-  if (event.key in MOVES) {
-    const [down, right] = MOVES[event.key];
-    moveTo(cellAt(at[0] + down, at[1] + right));
-  } else if (event.key === "Enter" || event.key === " ") {
-    explain(event.target);
-  } else if (event.key === "Home") {
-    moveTo(cellAt(at[0], 0));
-  } else if (event.key === "End") {
-    moveTo(cellAt(at[0], shown.rows.length - 1));
-  } else {
-    return;
-  }
-  event.preventDefault();
 }
 
 async function explain(target) {
@@ -169,63 +104,21 @@ async function explain(target) {
   $("map").querySelector(".chosen")?.classList.remove("chosen");
   target.classList.add("chosen");
   const pair = [shown.rows[i], shown.rows[j]];
-  const body = { pairs: [pair], explain: true, top: TELLINGS, ...shown.sampling };
-  const answer = await run(body, "Explaining");
-  if (answer) tell(pair, answer.results[0]);
+  const body = { pairs: [pair], explain: true, top: MOST_PARTS, ...shown.settings };
+  const hide = () => { $("detail").hidden = true; };
+  const answer = await working("Explaining", hide, (asking) => asking(body));
+  if (answer) show(pair, answer.results[0]);
 }
 
-function tell([a, b], { similarity, distance, explanation }) {
+function show([a, b], { similarity, distance, explanation }) {
   $("text-a").textContent = a;
   $("text-b").textContent = b;
-  const how = explanation.method === "trajectories" ? "continuations" : "meaning vectors";
+  const how = explanation.method === "trajectories" ? "continuations" : "profiles and vectors";
   $("numbers").textContent =
     `By ${how}: similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}.`;
-  $("tellings").replaceChildren(...partsOf(explanation));
+  $("parts").replaceChildren(...partsOf(explanation));
   $("detail").hidden = false;
   $("detail").scrollIntoView({ block: "nearest" });
-}
-
-function partsOf(explanation) {
-  if (explanation.method === "trajectories") {
-    const all = explanation.continuations.flatMap((told) => told.log_likelihoods.map(Math.exp));
-    const longest = Math.max(...all);
-    return explanation.continuations.map((told) => telling(told, longest));
-  }
-  return explanation.words.map(({ word, share }) => {
-    const item = document.createElement("li");
-    item.textContent = `${word}: ${share >= 0 ? "+" : ""}${share.toFixed(3)} of the cosine`;
-    return item;
-  });
-}
-
-function telling(told, longest) {
-  const item = document.createElement("li");
-  const words = document.createElement("span");
-  words.className = "words";
-  words.textContent = `…${told.text}`;
-  const from = document.createElement("span");
-  from.className = "from";
-  from.textContent = `  after ${told.source === 0 ? "A" : "B"}`;
-  item.append(words, from, ...told.log_likelihoods.map((value, k) => bar("ab"[k], value, longest)));
-  return item;
-}
-
-function bar(side, value, longest) {
-  const line = document.createElement("div");
-  line.className = "bar";
-  const key = document.createElement("span");
-  key.className = `key ${side}`;
-  key.textContent = side.toUpperCase();
-  const track = document.createElement("div");
-  track.className = "track";
-  const fill = document.createElement("div");
-  fill.className = `fill ${side}`;
-  fill.style.setProperty("--share", (Math.exp(value) / longest).toFixed(4));
-  track.append(fill);
-  const number = document.createElement("span");
-  number.textContent = `${value.toFixed(2)} nats`;
-  line.append(key, track, number);
-  return line;
 }
 
 // In single quotes a shell reads everything as it stands but the quote itself.
@@ -256,6 +149,36 @@ async function copy(text) {
   }
 }
 
+async function upload() {
+  const [file] = $("file").files;
+  if (!file) return;
+  try {
+    const found = await textsOf(file);
+    $("texts").value = found.slice(0, MOST_TEXTS).join("\n");
+    const left = found.length - MOST_TEXTS;
+    say(left > 0
+      ? `${file.name} has ${found.length} texts; the first ${MOST_TEXTS} are here. ` +
+        "For more, use trajsim matrix."
+      : `${found.length} texts of ${file.name}.`, left > 0);
+  } catch (error) {
+    say(`${file.name}: ${error.message}`, true);
+  }
+  $("file").value = "";
+}
+
+function download() {
+  const content = asCsv(shown.rows, shown.similarities, shown.order);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
+  link.download = "similarities.csv";
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function showSettings() {
+  $("sampling").hidden = $("preset").value !== "paper";
+}
+
 async function describe() {
   const response = await fetch("/v1/models");
   if (!response.ok) return;
@@ -267,6 +190,7 @@ async function describe() {
     if (!model.presets.includes(option.value)) option.remove();
   }
   $("preset").value = model.preset;
+  showSettings();
 }
 
 $("form").addEventListener("submit", (event) => {
@@ -276,15 +200,28 @@ $("form").addEventListener("submit", (event) => {
 $("map").addEventListener("click", (event) => {
   const target = event.target.closest("[data-cell]");
   if (!target) return;
-  moveTo(target);
+  moveTo($("map"), target);
   explain(target);
 });
-$("map").addEventListener("keydown", onMapKey);
-$("cancel").addEventListener("click", () => running?.abort());
+$("map").addEventListener("keydown", (event) => {
+  const target = event.target.closest("[data-cell]");
+  if (!target) return;
+  const next = neighbour(target, event.key);
+  if (next !== undefined) moveTo($("map"), next);
+  else if (event.key === "Enter" || event.key === " ") explain(target);
+  else return;
+  event.preventDefault();
+});
+$("preset").addEventListener("change", showSettings);
+$("order").addEventListener("change", redraw);
+$("file").addEventListener("change", upload);
+$("upload").addEventListener("click", () => $("file").click());
+$("download").addEventListener("click", download);
+$("cancel").addEventListener("click", cancel);
 $("curl").addEventListener("click", () => copy(asCurl()));
 $("python").addEventListener("click", () => copy(asPython()));
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
-  if (event.key === "Escape") running?.abort();
+  if (event.key === "Escape") cancel();
 });
 describe();

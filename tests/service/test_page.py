@@ -1,5 +1,6 @@
 """The page at /, in a browser (Debian's chromium, where it is installed)."""
 
+import csv
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from service.http.page import FILES, STATIC
 from similarity.api import compare as compare_texts
+from similarity.api import compare_matrix
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
@@ -66,8 +68,9 @@ def test_the_page_asks_for_nothing_from_elsewhere_and_has_nothing_inline(client)
 
 def compare(page: Page, texts: list[str]) -> None:
     page.fill("#texts", "\n".join(texts))
-    page.fill("#n", "4")
-    page.fill("#m", "6")
+    if page.locator("#sampling").is_visible():
+        page.fill("#n", "4")
+        page.fill("#m", "6")
     page.press("#texts", "Control+Enter")
     # Many texts take the model longer than the page takes to draw them.
     expect(page.locator("#map td[data-cell]")).to_have_count(len(texts) ** 2, timeout=60_000)
@@ -77,41 +80,154 @@ def compare(page: Page, texts: list[str]) -> None:
 @pytest.mark.slow
 def test_heat_map_and_explanation(page):
     expect(page.locator("#model")).to_have_text("Model: toy.")
+    page.select_option("#preset", "paper")
     compare(page, ["a b c", "a b c.", "x y z"])
     assert page.locator("[data-cell='0,1']").text_content() == "1.00"
     page.click("[data-cell='0,2']")
     expect(page.locator("#detail")).to_be_visible()
     expect(page.locator("#text-a")).to_have_text("a b c")
     expect(page.locator("#text-b")).to_have_text("x y z")
-    expect(page.locator("#tellings li")).to_have_count(8)
-    expect(page.locator("#tellings li").first.locator(".bar")).to_have_count(2)
+    expect(page.locator("#parts li")).to_have_count(8)
+    expect(page.locator("#parts li").first.locator(".bar")).to_have_count(2)
+
+
+@pytest.fixture(scope="module")
+def vectors_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Serve the toy model with vectors; give the address and their folder."""
+    folder = tmp_path_factory.mktemp("vectors")
+    texts = [f"{i} texts of {i * i} letters" for i in range(60)]
+    save(fit(ToyModel(), texts, TOY_CONFIG), folder)
+    with running(ToyModel(), vectors=str(folder)) as address:
+        yield address, str(folder)
 
 
 @pytest.mark.slow
-def test_a_map_by_vectors_is_explained_by_continuations(browser, tmp_path):
-    config = TOY_CONFIG
-    save(fit(ToyModel(), [f"{i} texts of {i * i} letters" for i in range(60)], config), tmp_path)
-    with running(ToyModel(), vectors=str(tmp_path)) as url:
-        page = browser.new_page()
-        page.goto(url)
-        # Not fitted with the group that the third compares by.
-        expect(page.locator("#preset option")).to_have_text(["meaning vectors", "continuations"])
-        expect(page.locator("#preset")).to_have_value("best")
-        compare(page, ["a b c", "x y z"])
-        (score,) = open_scorer(ToyModel(), "best", vectors=str(tmp_path)).score(
-            [("a b c", "x y z")]
-        )
-        cell = page.locator("[data-cell='0,1']")
-        expect(cell).to_have_text(f"{score.similarity:.2f}")
-        cell.click()
-        expect(page.locator("#tellings li")).to_have_count(8)
-        expect(page.locator("#numbers")).to_contain_text("By continuations")
-        page.select_option("#preset", "paper")
-        compare(page, ["a b c", "x y z"])
-        small = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
-        paper = compare_texts(ToyModel(), "a b c", "x y z", small)
-        expect(cell).to_have_text(f"{paper.similarity:.2f}")
-        page.close()
+def test_a_cell_is_explained_by_what_scored_it(browser, vectors_url):
+    url, folder = vectors_url
+    page = browser.new_page()
+    page.goto(url)
+    expect(page.locator("#model")).to_have_text("Model: toy.")
+    page.select_option("#preset", "best")
+    expect(page.locator("#sampling")).to_be_hidden()
+    compare(page, ["a b c", "x y z"])
+    (score,) = open_scorer(ToyModel(), "best", vectors=folder).score([("a b c", "x y z")])
+    cell = page.locator("[data-cell='0,1']")
+    expect(cell).to_have_text(f"{score.similarity:.2f}")
+    cell.click()
+    said = f"similarity {score.similarity:.3f}, distance {score.distance:.3f}"
+    expect(page.locator("#numbers")).to_contain_text(f"By profiles and vectors: {said}")
+    page.select_option("#preset", "paper")
+    expect(page.locator("#sampling")).to_be_visible()
+    compare(page, ["a b c", "x y z"])
+    small = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+    paper = compare_texts(ToyModel(), "a b c", "x y z", small)
+    expect(cell).to_have_text(f"{paper.similarity:.2f}")
+    cell.click()
+    expect(page.locator("#numbers")).to_contain_text(
+        f"By continuations: similarity {paper.similarity:.3f}"
+    )
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_map_in_blocks_is_the_map_at_once(page):
+    texts = [f"text {i} of {i * i}" for i in range(24)]
+    page.select_option("#preset", "paper")
+    compare(page, texts)
+    small = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+    expected = compare_matrix(ToyModel(), texts, config=small).similarities
+    found = page.locator("#map td").all_text_contents()
+    assert found == [f"{value:.2f}" for row in expected for value in row]
+
+
+@pytest.mark.slow
+def test_colours_mean_the_same_on_every_map(page):
+    compare(page, ["a b c", "x y z"])
+    cell = page.locator("[data-cell='0,1']")
+    share = cell.evaluate("cell => cell.style.getPropertyValue('--share')")
+    assert float(share) == pytest.approx(float(cell.text_content() or ""), abs=0.01)
+
+
+@pytest.mark.slow
+def test_like_texts_are_put_together(page):
+    compare(page, ["a b c", "x y z", "a b c.", "x y z."])
+    page.select_option("#order", "alike")
+    rows = page.locator("#map tbody th").all_text_contents()
+    places = [int(row.split(".")[0]) for row in rows]
+    assert {frozenset(places[:2]), frozenset(places[2:])} == {frozenset({1, 3}), frozenset({2, 4})}
+    page.focus("#map tbody tr:first-child td:nth-child(2)")
+    page.keyboard.press("End")
+    expect(page.locator("#map tbody tr:first-child td:last-child")).to_be_focused()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("a.txt", "\ufeffone\r\n\r\ntwo\r\n", ["one", "two"]),
+        ("a.csv", 'id,text\n1,"one, ""two"""\n2,"a\nb"\n', ['one, "two"', "a b"]),
+        ("a.tsv", "one\tx\ntwo\ty\n", ["one", "two"]),
+        ("a.jsonl", '{"text": "one"}\n"two"\n', ["one", "two"]),
+    ],
+)
+def test_a_file_is_taken(page, name, content, texts):
+    page.set_input_files(
+        "#file", {"name": name, "mimeType": "text/plain", "buffer": content.encode()}
+    )
+    expect(page.locator("#texts")).to_have_value("\n".join(texts))
+
+
+@pytest.mark.slow
+def test_a_file_that_is_too_long_or_damaged_is_told(page):
+    many = "\n".join(f"text {i}" for i in range(60)).encode()
+    page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": many})
+    expect(page.locator("#status")).to_contain_text("60 texts; the first 50")
+    page.set_input_files("#file", {"name": "a.jsonl", "mimeType": "text/plain", "buffer": b"{"})
+    expect(page.locator("#status")).to_have_text("a.jsonl: Line 1 is not JSON.")
+
+
+@pytest.mark.slow
+def test_the_map_is_downloaded_with_all_digits(page):
+    page.select_option("#preset", "paper")
+    compare(page, ['a "b", c', "x y z"])
+    with page.expect_download() as event:
+        page.click("#download")
+    rows = list(csv.reader(event.value.path().read_text("utf-8").splitlines()))
+    assert rows[0] == ["", 'a "b", c', "x y z"]
+    small = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
+    exact = compare_texts(ToyModel(), 'a "b", c', "x y z", small).similarity
+    assert float(rows[1][2]) == pytest.approx(exact, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_an_error_takes_the_old_result_away(browser, url):
+    page = browser.new_page()
+    page.goto(url)
+    compare(page, ["one", "two"])
+    page.fill("#texts", "one\n" + "x" * 30_000)
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#status")).to_have_class("wrong")
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.locator("#status")).to_contain_text("20000")
+    page.close()
+
+
+@pytest.mark.slow
+def test_on_a_phone_all_columns_are_reached(browser, url):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(url)
+    compare(page, [f"text number {i}, of some length" for i in range(12)])
+    last = page.locator("[data-cell='0,11']")
+    last.scroll_into_view_if_needed()
+    box, name = last.bounding_box(), page.locator("#map tbody th").first.bounding_box()
+    assert box is not None
+    assert name is not None
+    assert name["x"] >= 0
+    assert name["x"] + name["width"] <= box["x"]
+    assert box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
 
 
 @pytest.mark.slow

@@ -1,0 +1,59 @@
+// Requests to the service, one piece of work at a time, which can be cancelled.
+
+// A matrix is asked for in so many blocks of rows at most: each adds to the map and to the progress.
+const MOST_BLOCKS = 10;
+
+let running = null;
+
+export const cancel = () => running?.abort();
+
+async function ask(body, signal) {
+  const response = await fetch("/v1/similarity", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal,
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw new Error(answer.error?.message ?? `The service answered ${response.status}; try again.`);
+  }
+  return answer;
+}
+
+// Gives `work` a function that asks; earlier work is cancelled. Returns null where this is too.
+export async function run(work) {
+  running?.abort();
+  const mine = (running = new AbortController());
+  try {
+    return await work((body) => ask(body, mine.signal));
+  } catch (error) {
+    if (running !== mine) return null;
+    throw error;
+  } finally {
+    if (running === mine) running = null;
+  }
+}
+
+export const isRunning = () => running !== null;
+
+// All similarities of the texts, by blocks: the new rows with all texts so far. The score of two
+// texts is the same in both orders and in any block.
+export async function matrixOf(texts, settings, asking, onBlock) {
+  const similarities = texts.map(() => []);
+  const size = Math.max(2, Math.ceil(texts.length / MOST_BLOCKS));
+  const warnings = new Set();
+  let answer = null;
+  for (let start = 0; start < texts.length; start += size) {
+    const end = Math.min(texts.length, start + size);
+    const rows = texts.slice(start, end);
+    answer = await asking({ rows, columns: texts.slice(0, end), ...settings });
+    answer.similarities.forEach((row, k) => row.forEach((value, j) => {
+      similarities[start + k][j] = value;
+      similarities[j][start + k] = value;
+    }));
+    for (const warning of answer.warnings ?? []) warnings.add(warning);
+    onBlock(end);
+  }
+  return { model: answer.model, scale: answer.scale, similarities, warnings: [...warnings] };
+}
