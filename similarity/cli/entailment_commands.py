@@ -1,7 +1,6 @@
 """`trajsim entails`: which of two texts entails the other."""
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.answers import store_of
@@ -10,6 +9,7 @@ from similarity.cli.options import comparison_options, model_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
+from similarity.cli.vector_tables import implied_columns
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
@@ -93,12 +93,9 @@ def _print(found: Entailment, top: int) -> None:
     related = found.thresholds.related
     table.add_row("unrelated texts", f"degrees up to {related:.3f}, at one in a hundred pairs")
     if found.explain is not None:
-        words = found.explain(top)
-        for name, kind in (
-            ("both imply", words.both),
-            ("the first alone", words.first),
-            ("the second alone", words.second),
-        ):
-            table.add_row(name, escape(", ".join(word.word for word in kind)))
+        names = ("both imply", "the first alone", "the second alone")
+        for name, words in zip(names, implied_columns(found.explain(top)), strict=True):
+            table.add_row(name, ", ".join(words))
+        table.caption = "×: how many times likelier than usual a word is after the text"
     table.add_row("from", found.fingerprint.describe())
     console().print(table)

@@ -1,5 +1,6 @@
 """Explanations of meaning vectors as tables for a person to read."""
 
+import math
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -28,10 +29,10 @@ def print_vector_explanation(result: VectorExplanation) -> None:
 
 
 def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
-    """Print the words that a text makes likelier than usual, with both numbers in nats."""
-    table = Table("word", "beyond the usual", "log-probability", caption="nats")
+    """Print the words that a text makes likelier than usual, and how likely they are."""
+    table = Table("word", "likelier than usual", "probability of the next word")
     for word, beyond, log_prob in words:
-        table.add_row(escape(word), f"{beyond:+.2f}", f"{log_prob:.2f}")
+        table.add_row(escape(word), times(beyond), f"{math.exp(log_prob):.2%}")
     console().print(escape(text))
     console().print(table)
 
@@ -41,16 +42,31 @@ def _implied_table(implied: ImpliedWords) -> Table:
         "both imply",
         "only the first",
         "only the second",
-        caption="words likelier than usual, with their share of the cosine",
+        caption="how many times likelier than usual a word is after the text; of both, after the "
+        "text where it is less so",
     )
-    columns = (implied.both, implied.first, implied.second)
-    for row in zip_longest(*columns):
-        table.add_row(*("" if word is None else _implied(word) for word in row))
+    for row in zip_longest(*implied_columns(implied), fillvalue=""):
+        table.add_row(*row)
     return table
 
 
-def _implied(word: ImpliedWord) -> str:
-    return f"{escape(word.word)} {word.share:+.4f}"
+def implied_columns(implied: ImpliedWords) -> tuple[list[str], list[str], list[str]]:
+    """Return the words that both texts imply, the first alone, and the second, with ratios."""
+
+    def told(word: ImpliedWord, beyond: float) -> str:
+        return f"{escape(word.word)} {times(beyond)}"
+
+    return (
+        [told(word, min(word.beyond_usual)) for word in implied.both],
+        [told(word, word.beyond_usual[0]) for word in implied.first],
+        [told(word, word.beyond_usual[1]) for word in implied.second],
+    )
+
+
+def times(nats: float) -> str:
+    """Return a ratio of probabilities, given in nats, as a number that is read at a glance."""
+    ratio = math.exp(min(nats, 700.0))
+    return f"×{ratio:.1f}" if ratio < 10 else f"×{float(f'{ratio:.2g}'):,.0f}"
 
 
 def _overlap_table(words: Sequence[WordShare]) -> Table:

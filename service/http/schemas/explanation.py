@@ -48,7 +48,9 @@ class ImpliedWordFields(Strict):
     word: str
     share: float = Field(description="Negative where one text implies it and the other does not.")
     beyond_usual: list[float] = Field(
-        min_length=2, max_length=2, description="How much likelier than usual after either: nats."
+        min_length=2,
+        max_length=2,
+        description="How much likelier than usual after either: nats; exp of it is how many times.",
     )
 
 

@@ -1,6 +1,7 @@
 import csv
 import json
 import lzma
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
+from similarity.cli.vector_tables import times
 from similarity.models.loader import load_model
 from similarity.prompts import PROMPTS, Prompt
 from similarity.vectors import ProfileConfig, load
@@ -63,6 +65,12 @@ def test_profile_of_one_text(folder: Path) -> None:
     (word,) = json.loads(run(*command, "--json").stdout)["words"]
     assert word["beyond_usual"] > 0 > word["log_probability"]
     assert word["word"] in run(*command).stdout
+
+
+def test_ratios_are_read_at_a_glance() -> None:
+    ratios = (0.5, 3.14159, 21.4, 1234.5, 1e9)
+    found = [times(math.log(ratio)) for ratio in ratios]
+    assert found == ["×0.5", "×3.1", "×21", "×1,200", "×1,000,000,000"]
 
 
 def options(folder: Path) -> tuple[str, ...]:
@@ -131,6 +139,8 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
     table = run(*command).stdout
     assert "share of the cosine" in table
     assert "only the first" in table
+    told = content["implied"]["both"][0]
+    assert f"{told['word']} {times(min(told['beyond_usual']))}" in table
     best = json.loads(run(*command, "--preset", "best", "--json").stdout)
     assert set(best["shares"]) == {"profile", "examples", "trigrams"}
     assert len(best["overlap"]) == 2
