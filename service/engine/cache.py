@@ -13,7 +13,7 @@ from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, TokenIds
 from similarity.models.prefix import prefix_bytes
 
-Stage = Literal["sample", "score", "embed"]
+Stage = Literal["sample", "score", "embed", "states"]
 # Of a sampled text its trajectories, of scored continuations their log-probabilities, of an
 # embedded text its vector.
 Answer = Sequence[Continuation | LogProbs | Rows]

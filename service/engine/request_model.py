@@ -15,7 +15,7 @@ from service.engine.cache import Answer, Cache, embed_key, sample_key, score_key
 from service.engine.metrics import Metrics
 from service.engine.parts import sample_tokens, sampling_parts, scoring_parts
 from service.engine.scheduler import Scheduler
-from service.engine.work import EmbedRequest, RequestQueue, WorkItem
+from service.engine.work import EmbedRequest, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
 from similarity.law import Law
@@ -33,7 +33,7 @@ from similarity.vectors.meaning import Features, MeaningVectors
 
 Result = TypeVar("Result")
 
-STAGES = ("queue", "sample", "score", "embed")
+STAGES = ("queue", "sample", "score", "embed", "states")
 
 PROBE_TEXT = "Is anybody there?"
 
@@ -42,7 +42,7 @@ PROBE_TEXT = "Is anybody there?"
 class Usage:
     """Tokens that an answer rests on, those of them that were known, and where time went.
 
-    `seconds` are of the stages "queue", "sample", "score" and "embed".
+    `seconds` are of the stages "queue", "sample", "score", "embed" and "states".
     """
 
     sampled_tokens: int = 0
@@ -127,7 +127,6 @@ class RequestModel(WrapperModel):
     abilities = frozenset()
     distributions = LanguageModel.distributions
     top_distributions = LanguageModel.top_distributions
-    hidden_states = LanguageModel.hidden_states
     next_states = LanguageModel.next_states
     output_head = LanguageModel.output_head
     next_log_probs = LanguageModel.next_log_probs
@@ -222,6 +221,12 @@ class RequestModel(WrapperModel):
         rows = np.stack([row for (row,) in answers])
         places = {text: i for i, text in enumerate(distinct)}
         return vectors.unpacked(rows[[places[text] for text in texts]])
+
+    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+        """Return the last layer's states, "token width", in calls shared with other requests."""
+        items = [WorkItem(StatesRequest(ids), Law(), (), len(ids)) for ids in prefixes]
+        self.usage.scored_tokens += sum(map(len, prefixes))
+        return [rows for (rows,) in cast(list[list[Rows]], self._answers(items))]
 
     def feature_tokens(self, texts: Sequence[str], groups: Sequence[str] | None) -> list[int]:
         """Return how many tokens the features of each text take to read; raises as `embed` does."""

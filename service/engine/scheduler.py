@@ -17,7 +17,14 @@ from typing import Protocol
 from service.engine.cache import Answer, Cache, Stage
 from service.engine.exceptions import AWAY
 from service.engine.pace import Pace
-from service.engine.work import Batch, EmbedRequest, Request, RequestQueue, WorkItem
+from service.engine.work import (
+    Batch,
+    EmbedRequest,
+    Request,
+    RequestQueue,
+    StatesRequest,
+    WorkItem,
+)
 from service.logs import places
 from similarity.errors import BackendUnavailableError, UnsupportedError
 from similarity.law import Law
@@ -233,6 +240,9 @@ class Scheduler:
         scored = [request for request in requests if isinstance(request, ScoreRequest)]
         if scored:
             return self._model.score(scored, law, on_progress)
+        read = [request.prefix for request in requests if isinstance(request, StatesRequest)]
+        if read:
+            return [[rows] for rows in self._model.hidden_states(read)]
         embedded = [request for request in requests if isinstance(request, EmbedRequest)]
         return self._embed(embedded, on_progress)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from service.engine.cache import Answer, Stage
 from similarity.law import Law
-from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.base import SampleRequest, ScoreRequest, TokenIds
 
 
 @dataclass(eq=False)
@@ -44,14 +44,21 @@ class EmbedRequest:
     groups: tuple[str, ...]
 
 
-Request = SampleRequest | ScoreRequest | EmbedRequest
+@dataclass(frozen=True)
+class StatesRequest:
+    """The network's states at each token of a prefix."""
+
+    prefix: TokenIds
+
+
+Request = SampleRequest | ScoreRequest | EmbedRequest | StatesRequest
 
 
 @dataclass(eq=False)
 class WorkItem:
     """The smallest part of a request that the model works on.
 
-    It is for a text's trajectories, for some continuations' scores, or for a text's vector.
+    It is for a text's trajectories, some continuations' scores, or a text's vector or states.
 
     `keys` are the cache's, one for a text's trajectories and one for each continuation scored;
     without keys the cache is passed by.
@@ -79,6 +86,7 @@ _STAGES: dict[type, Stage] = {
     SampleRequest: "sample",
     ScoreRequest: "score",
     EmbedRequest: "embed",
+    StatesRequest: "states",
 }
 
 

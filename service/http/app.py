@@ -31,6 +31,7 @@ from service.http.routes import (
     research,
     similarity,
     tei,
+    tokens,
     vllm,
 )
 from service.http.security import Authentication
@@ -61,6 +62,7 @@ ROUTES = (
     research,
     models,
     tei,
+    tokens,
     vllm,
     cohere,
     cohere_embed,

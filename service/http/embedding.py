@@ -80,10 +80,21 @@ def _texts(inputs: Sequence[Input], name: str, model: RequestModel) -> list[str]
 
 
 def _decoded(ids: Sequence[int], name: str, model: RequestModel) -> str:
+    check_token_ids(ids, name, model)
+    return checked_text(model.decode(tuple(ids)), name)
+
+
+def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
+    """Refuse token ids that the model has not.
+
+    Raises
+    ------
+    InputError
+        Beginning with the name of the field.
+    """
     size = model.vocab_size
     if size is not None and max(ids) >= size:
         raise InputError(
             f"{name} has token id {max(ids)}, and this model's are below {size}; send texts, or "
             "ids of its own tokenizer"
         )
-    return checked_text(model.decode(tuple(ids)), name)

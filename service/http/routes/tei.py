@@ -1,27 +1,39 @@
 """Text-embeddings-inference's route, so that its clients need only a new URL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter, Response
 
+from service.engine.limits import check_answer, check_texts
+from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.embedding import as_numbers, embed
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_bytes, json_list
+from service.http.json_stream import JsonArray, json_bytes, json_list, number_rows
 from service.http.schemas.errors import ERRORS, error_answer
 from service.http.schemas.tei import (
+    EmbedAllRequest,
     EmbeddingType,
     EmbedRequest,
     InfoResponse,
     ModelType,
+    PredictRequest,
     SentenceSimilarityRequest,
     SimilarityParameters,
     TaskRequest,
     TextsRerankRequest,
 )
 from service.http.schemas.truncation import cut_if
+from similarity.arrays import Rows
+from similarity.errors import UnsupportedError
+from similarity.models.base import TokenIds
+from similarity.prompts import Prompt
 from similarity.scorers import ScoringRequest
+from similarity.trajectories import encode_prefixes
 from similarity.version import __version__
+
+# Bytes of a number of a state in an answer, about.
+STATE_BYTES = 20
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
@@ -62,6 +74,41 @@ async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
     return json_list(JsonArray(as_numbers(row) for row in rows))
 
 
+@router.post(
+    "/embed_all",
+    summary="As text-embeddings-inference",
+    response_model=list[list[list[float]]],
+    responses={501: error_answer("The model does not tell its states.")},
+)
+async def token_states(body: EmbedAllRequest, call: CallOf) -> Response:
+    """Return the last layer's state at each token of each text, as the network has them.
+
+    These are no meaning vectors, and their cosines no similarities.
+    """
+    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    truncate = cut_if(body.truncate, body.truncation_direction)
+    check_texts(texts, call.settings, truncate=truncate)
+    states, _ = await call.run(lambda model: _states(model, texts, call, truncate))
+    return json_list(JsonArray(b"".join(number_rows(rows).parts()) for rows in states))
+
+
+@router.post("/predict", summary="Refused", responses={501: error_answer("There are no classes.")})
+async def predict(body: PredictRequest) -> None:
+    """Refuse: there is no classifier here."""
+    raise UnsupportedError(
+        "this service compares texts and has no classifier; POST /similarity or /rerank to compare "
+        "texts with the names of your classes, or /embed for vectors"
+    )
+
+
+@router.post(
+    "/embed_sparse", summary="Refused", responses={501: error_answer("Vectors are dense.")}
+)
+async def embed_sparse(body: PredictRequest) -> None:
+    """Refuse: there are no sparse vectors here."""
+    raise UnsupportedError("vectors of this service are dense; POST /embed for them")
+
+
 @router.get("/info", summary="As text-embeddings-inference")
 async def info(call: CallOf) -> InfoResponse:
     """Return the model and the limits of a request."""
@@ -77,6 +124,19 @@ async def info(call: CallOf) -> InfoResponse:
         max_client_batch_size=settings.max_inputs,
         version=__version__,
     )
+
+
+def _states(model: RequestModel, texts: Sequence[str], call: Call, truncate: str) -> list[Rows]:
+    def read(some: Sequence[str]) -> list[TokenIds]:
+        found = encode_prefixes(model, some, Prompt(full_stop=False), 0)
+        return [prefix.token_ids for prefix in found]
+
+    prefixes = read(call.truncator(read, truncate).cut(texts))
+    # The first tells how wide they are, before all are computed.
+    (first,) = model.hidden_states(prefixes[:1])
+    width = first.shape[1]
+    check_answer(sum(map(len, prefixes)) * width * STATE_BYTES, call.settings)
+    return [first, *model.hidden_states(prefixes[1:])]
 
 
 async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:

@@ -1,6 +1,6 @@
 """Text-embeddings-inference's requests and answers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
@@ -22,6 +22,20 @@ class EmbedRequest(Lenient):
     truncate: Truncation = None
     truncation_direction: Direction = None
     dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
+
+
+class EmbedAllRequest(Lenient):
+    """Text-embeddings-inference's request for a vector of each token."""
+
+    inputs: OneOrMany
+    truncate: Truncation = None
+    truncation_direction: Direction = None
+
+
+class PredictRequest(Lenient):
+    """Text-embeddings-inference's request for classes of texts, of which there are none here."""
+
+    inputs: Any
 
 
 class EmbeddingType(Lenient):

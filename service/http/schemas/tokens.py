@@ -1,0 +1,87 @@
+"""Requests for the model's tokens, as text-embeddings-inference and vLLM have them."""
+
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag
+
+from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, Text, TokenId, example
+
+TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
+
+
+class TokenizeRequest(Lenient):
+    """Text-embeddings-inference's request for tokens."""
+
+    model_config = Lenient.model_config | example(inputs=["What is Deep Learning?"])
+
+    inputs: OneOrMany
+    add_special_tokens: bool = Field(
+        True, description="With the tokens that the model wants at the beginning of a text."
+    )
+
+
+class PromptRequest(Lenient):
+    """vLLM's request for tokens."""
+
+    model_config = Lenient.model_config | example(prompt="What is Deep Learning?")
+
+    model: IgnoredModel = None
+    prompt: Text
+    add_special_tokens: bool = True
+
+
+def _form(content: object) -> str:
+    return "(prompt)" if isinstance(content, dict) and "prompt" in content else "(inputs)"
+
+
+AnyTokenizeRequest = Annotated[
+    Annotated[TokenizeRequest, Tag("(inputs)")] | Annotated[PromptRequest, Tag("(prompt)")],
+    Discriminator(_form),
+]
+
+
+class Token(Lenient):
+    """A token of a text; where it stands in it is null for a part of a character."""
+
+    id: int
+    text: str
+    special: bool = Field(description="Whether it is none of the text's own.")
+    start: int | None = Field(description="Characters before it.")
+    stop: int | None = Field(description="Characters before its end.")
+
+
+class TokenizedPrompt(Lenient):
+    """vLLM's answer."""
+
+    count: int
+    max_model_len: int
+    tokens: list[int]
+
+
+class DecodeRequest(Lenient):
+    """Text-embeddings-inference's request for the text of tokens."""
+
+    model_config = Lenient.model_config | example(ids=[[1, 2]])
+
+    ids: TokenIdList | Annotated[list[TokenIdList], Field(min_length=1)]
+
+    def rows(self) -> list[list[int]]:
+        """Return the ids of each text."""
+        return [row for row in self.ids if isinstance(row, list)] or [
+            [one for one in self.ids if isinstance(one, int)]
+        ]
+
+
+class DetokenizeRequest(Lenient):
+    """vLLM's request for the text of tokens."""
+
+    model_config = Lenient.model_config | example(tokens=[1, 2])
+
+    model: IgnoredModel = None
+    tokens: TokenIdList
+
+
+class Prompt(Lenient):
+    """vLLM's answer."""
+
+    prompt: str
