@@ -11,7 +11,7 @@ MODEL ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-CHECKED := similarity trajsim service eval training tests benchmarks docker requirements
+CHECKED := similarity trajsim service eval training tests benchmarks docker docsite requirements
 WEIGHTS := $(if $(filter-out smollm2,$(MODEL)),,$(VENV)/smollm2.done)
 
 .PHONY: help run test explore check format bench openapi lock clean
@@ -28,10 +28,11 @@ test: check $(WEIGHTS)  ## Lint, types and all quick tests
 explore: $(VENV)/dev.done  ## Property tests, on a thousand new examples each
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -m hypothesis tests/similarity tests/eval
 
-check: $(VENV)/dev.done  ## Lint and types
+check: $(VENV)/dev.done  ## Lint, types and links of the documentation
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
+	$(BIN)/python -m docsite.check
 
 format: $(VENV)/dev.done  ## Format the code and mend what the linter can
 	$(BIN)/ruff format $(CHECKED)
@@ -46,7 +47,7 @@ openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
 lock: $(VENV)/dev.done  ## Write the locks of exact versions anew
 	$(BIN)/python requirements/lock.py $(TORCH_VERSION)
 
-include vllm.mk service.mk deploy.mk ray.mk zoo.mk
+include vllm.mk service.mk deploy.mk docs.mk ray.mk zoo.mk
 
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""docs/guides/serve.md tells of all routes, error codes and metrics that there are."""
+"""The guides of the service name all routes, error codes and metrics that there are."""
 
 import re
 
@@ -8,22 +8,23 @@ from service.settings import Settings
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT
 
-GUIDE = (ROOT / "docs" / "guides" / "serve.md").read_text("utf-8")
+GUIDES = ROOT / "docs" / "guides"
+GUIDE = "".join((GUIDES / name).read_text("utf-8") for name in ("serve.md", "switch.md"))
 
 
-def test_every_route_is_told_of():
+def test_every_route_is_named():
     for path in create_app(Settings(), ToyModel).openapi()["paths"]:
         assert f"{path}`" in GUIDE, path
 
 
-def test_every_error_code_is_told_of():
+def test_every_error_code_is_named():
     # Nobody reads the answer to a client that has gone.
     codes = {code for _, _, _, code, _ in PROBLEMS} - {"client_closed_request"}
     for code in {*codes, *HTTP_CODES.values(), "invalid_request", "internal_error"}:
         assert f"`{code}`" in GUIDE, code
 
 
-def test_every_metric_is_told_of(client):
+def test_every_metric_is_named(client):
     shown = re.findall(r"# TYPE trajsim_(\w+) ", client.get("/metrics").text)
     for name in (name for name in shown if not name.endswith("_created")):
         assert f"`{name}`" in GUIDE, name
