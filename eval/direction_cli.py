@@ -18,6 +18,7 @@ from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError
+from similarity.images.image import Content
 from similarity.models.base import LanguageModel, OnProgress
 from similarity.vectors.meaning import Features, in_batches
 
@@ -106,9 +107,9 @@ def _scorers(model: LanguageModel) -> dict[str, ProfileEntailment]:
         first = open_entailment(model, progress=progress)
     if not isinstance(first, ProfileEntailment):
         return {}
-    vectors, known = first.vectors, dict[str, Features]()
+    vectors, known = first.vectors, dict[Content, Features]()
 
-    def read(texts: Sequence[str], on_progress: OnProgress) -> Features:
+    def read(texts: Sequence[Content], on_progress: OnProgress) -> Features:
         # The estimators look at the same profiles, which are read once.
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from similarity.config import ComparisonConfig
 from similarity.familiarity import WarningScorer
+from similarity.images.image import Content
 from similarity.models.base import LanguageModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison, Score, SimilarityMatrix
@@ -19,14 +20,16 @@ from similarity.uncertainty import Tolerance
 
 def compare(
     model: LanguageModel,
-    first: str,
-    second: str,
+    first: Content,
+    second: Content,
     config: ComparisonConfig | None = None,
     *,
     preset: str | None = None,
     truncate: str = REFUSE,
 ) -> Score:
     """Return how alike two texts are in meaning, to this model.
+
+    Where the model reads images, either may be one (`similarity.images.sources`).
 
     Parameters
     ----------
@@ -63,8 +66,8 @@ def compare_pairs(
 
 def compare_many(
     model: LanguageModel,
-    source: str,
-    targets: Sequence[str],
+    source: Content,
+    targets: Sequence[Content],
     config: ComparisonConfig | None = None,
     progress: Progress = no_progress,
     *,
@@ -78,8 +81,8 @@ def compare_many(
 
 def compare_matrix(
     model: LanguageModel,
-    rows: Sequence[str],
-    columns: Sequence[str] | None = None,
+    rows: Sequence[Content],
+    columns: Sequence[Content] | None = None,
     config: ComparisonConfig | None = None,
     progress: Progress = no_progress,
     *,
@@ -95,8 +98,8 @@ def compare_matrix(
 
 def compare_to_tolerance(
     model: LanguageModel,
-    first: str,
-    second: str,
+    first: Content,
+    second: Content,
     tolerance: Tolerance,
     config: ComparisonConfig | None = None,
     progress: Progress = no_progress,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from similarity.errors import InputError
 from similarity.general import general_sentences
+from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
@@ -98,9 +99,9 @@ def usual_cuts(model: LanguageModel) -> Cuts | None:
     return _usual[model.info]
 
 
-def unfamiliar(model: LanguageModel, texts: Iterable[str]) -> dict[str, str]:
-    """Return a warning by text, of those that the model hardly knows."""
-    distinct = list(dict.fromkeys(texts))
+def unfamiliar(model: LanguageModel, texts: Iterable[Content]) -> dict[str, str]:
+    """Return a warning by text, of those that the model hardly knows; images are not looked at."""
+    distinct = list(dict.fromkeys(text for text in texts if not isinstance(text, Image)))
     usual = usual_cuts(model)
     if usual is None or not distinct:
         return {}
@@ -128,7 +129,7 @@ class WarningScorer(Scorer):
         self._model = model
         self.fingerprint = scorer.fingerprint
 
-    def check(self, texts: Sequence[str]) -> None:
+    def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError as the other scorer does."""
         self._scorer.check(texts)
 
@@ -140,13 +141,13 @@ class WarningScorer(Scorer):
 
     def matrix(
         self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
+        rows: Sequence[Content],
+        columns: Sequence[Content] | None = None,
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return what the other scorer does, with warnings."""
         result = self._scorer.matrix(rows, columns, progress)
-        warnings = unfamiliar(self._model, [*result.rows, *result.columns])
+        warnings = unfamiliar(self._model, [*rows, *(columns or ())])
         return replace(result, warnings=tuple(warnings.values()))
 
     def explain(

@@ -10,6 +10,7 @@ import numpy as np
 from similarity.calibration import find_calibration, similarity_map
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
+from similarity.images.image import Content, name_of
 from similarity.law import Law
 from similarity.models.base import Continuation, LanguageModel
 from similarity.results import Comparison, SimilarityMatrix, Trajectory, TrajectoryExplanation
@@ -58,7 +59,7 @@ class TrajectoryScorer(Scorer):
             check_interval(estimator.distance, n, tolerance.confidence)
         self.fingerprint = fingerprint_of(model, self._config)
 
-    def check(self, texts: Sequence[str]) -> None:
+    def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
         config = self._config
         encode_prefixes(self._model, texts, config.prompt, config.sampling.max_tokens)
@@ -74,8 +75,8 @@ class TrajectoryScorer(Scorer):
 
     def matrix(
         self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
+        rows: Sequence[Content],
+        columns: Sequence[Content] | None = None,
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return all comparisons, at the cost of N + M samplings and N·M cross-scorings."""
@@ -89,8 +90,8 @@ class TrajectoryScorer(Scorer):
         similarities = np.array([to_similarity(distance) for distance in distances])
         shape = (len(rows), len(columns))
         return SimilarityMatrix(
-            rows=tuple(rows),
-            columns=tuple(columns),
+            rows=tuple(map(name_of, rows)),
+            columns=tuple(map(name_of, columns)),
             distances=distances.reshape(shape),
             similarities=similarities.reshape(shape),
             fingerprint=self.fingerprint,
@@ -115,7 +116,7 @@ class TrajectoryScorer(Scorer):
             # Of more trajectories, which may be another scale.
             fingerprint = fingerprint_of(self._model, texts.config)
         return Comparison(
-            texts=pair,
+            texts=(name_of(pair[0]), name_of(pair[1])),
             distance=distance,
             similarity=_similarity_of(fingerprint)(distance),
             rows=shown.rows,

@@ -41,6 +41,20 @@ class Prompt:
         stop = "." if self.full_stop and not _ends_in_punctuation(stripped) else ""
         return f"{self.before}{stripped}{stop}{self.after}"
 
+    def around_image(self) -> tuple[str, str]:
+        """Return what is put in front of an image and behind it.
+
+        It is what is put around a text, where "image" stands for "sentence": at the last place
+        in front, as examples may come before, and everywhere behind. The prompt that aligns
+        captions with images has other words for images.
+        """
+        if self.after == PROMPTS["aligned"].after:
+            return self.before, IMAGE_ALIGNMENT
+        examples, sentence, rest = self.before.rpartition("sentence")
+        return f"{examples}{'image' if sentence else ''}{rest}", self.after.replace(
+            "sentence", "image"
+        )
+
 
 def checked_text(text: str) -> str:
     """Return the text if it can be compared.
@@ -75,6 +89,9 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+# Behind an image, as "aligned" is behind a caption (Liu et al. 2023, appendix on images).
+IMAGE_ALIGNMENT = " Describe this image. This image shows"
+
 # By the names that users give. "meaning" and "implies" are the paper's (Section 4.1 and appendix);
 # "one-word" is that of PromptEOL (Jiang et al. 2023, arXiv 2307.16645, Section 3.1), and "essence"
 # the one with knowledge of "Simple techniques for enhancing sentence embeddings in generative
@@ -84,6 +101,9 @@ PROMPTS = {
     "none": Prompt(),
     "meaning": Prompt(before="The meaning of this sentence is: "),
     "implies": Prompt(after=" This sentence implies "),
+    "aligned": Prompt(
+        after=" This is a caption for an image. Describe this image. This image shows"
+    ),
     "one-word": Prompt(before='This sentence : "', after='" means in one word:"'),
     "essence": Prompt(
         before="The essence of a sentence is often captured by its main subjects and actions, "

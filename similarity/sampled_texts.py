@@ -10,6 +10,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.config import ComparisonConfig
+from similarity.images.image import Content
 from similarity.likelihood import Block, blocks_of_pairs, log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, ScoreRequest, TokenIds
 from similarity.scorer import Pair, Progress
@@ -61,7 +62,7 @@ class SampledTexts:
 
     model: LanguageModel
     config: ComparisonConfig
-    numbers: dict[str, int]
+    numbers: dict[Content, int]
     prefixes: Sequence[Prefix]
     trajectories: Sequence[Sequence[Continuation]]
     likelihoods: dict[Block, FloatArray]
@@ -72,7 +73,7 @@ class SampledTexts:
         """How many trajectories each text has."""
         return max(map(len, self.trajectories), default=0)
 
-    def measured(self, first: str, second: str) -> tuple[Measured, bool]:
+    def measured(self, first: Content, second: Content) -> tuple[Measured, bool]:
         """Return what the distance of two texts is made of, and whether their order was changed.
 
         A pair is measured in a fixed order, so that rounding is the same for (u, v) and (v, u).
@@ -81,7 +82,7 @@ class SampledTexts:
         swapped = self.prefixes[u].text > self.prefixes[v].text
         return self._measured(*((v, u) if swapped else (u, v))), swapped
 
-    def of(self, text: str) -> Sequence[Continuation]:
+    def of(self, text: Content) -> Sequence[Continuation]:
         """Return the trajectories of a text."""
         return self.trajectories[self.numbers[text]]
 
@@ -193,5 +194,7 @@ def sample_texts(
     return nothing_yet.grown(config.sampling.n_trajectories, progress)
 
 
-def _encoded(model: LanguageModel, texts: Sequence[str], config: ComparisonConfig) -> list[Prefix]:
+def _encoded(
+    model: LanguageModel, texts: Sequence[Content], config: ComparisonConfig
+) -> list[Prefix]:
     return encode_prefixes(model, texts, config.prompt, config.sampling.max_tokens)

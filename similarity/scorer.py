@@ -1,14 +1,20 @@
-"""The one seam from pairs of texts to scores, whichever way the texts are compared."""
+"""The one seam from pairs to scores, whichever way they are compared.
+
+What is compared is a text or, where the model reads images, an image. Where it says text below, an
+image may stand too.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
+from similarity.images.image import Content
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.results import Explanation, Score, SimilarityMatrix
 
-Pair = tuple[str, str]
+Pair = tuple[Content, Content]
+TextPair = tuple[str, str]
 
 # Called with a stage's name and its number of texts; returns the `on_progress` of that stage.
 Progress = Callable[[str, int], OnProgress]
@@ -37,8 +43,11 @@ class Scorer(ABC):
     truncate: str = "refuse"
 
     @abstractmethod
-    def check(self, texts: Sequence[str]) -> None:
-        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
+    def check(self, texts: Sequence[Content]) -> None:
+        """Raise InputError if a text is empty, not valid Unicode, or too long for the model.
+
+        UnsupportedError, if one is an image and the model or the preset reads none.
+        """
 
     @abstractmethod
     def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
@@ -55,8 +64,8 @@ class Scorer(ABC):
     @abstractmethod
     def matrix(
         self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
+        rows: Sequence[Content],
+        columns: Sequence[Content] | None = None,
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return the scores of all `rows` with all `columns`, or of `rows` among themselves.

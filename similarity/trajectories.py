@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from similarity.config import ComparisonConfig
 from similarity.errors import TextTooLongError
+from similarity.images.image import Content, Image, name_of
 from similarity.models.base import (
     Continuation,
     LanguageModel,
@@ -16,32 +17,47 @@ from similarity.models.base import (
 from similarity.noise import text_key
 from similarity.prompts import Prompt
 
+# In a prefix's text, before the digest of an image that stands there.
+OBJECT = "\ufffc"
+
 
 @dataclass(frozen=True)
 class Prefix:
-    """A text as the model continues it: with prompt and full stop, and in token ids."""
+    """A text as the model continues it: with prompt and full stop, and in token ids.
+
+    An image has its digest in the text, and its ids are `ImageTokens`.
+    """
 
     text: str
     token_ids: TokenIds
 
 
 def encode_prefixes(
-    model: LanguageModel, texts: Sequence[str], prompt: Prompt, max_tokens: int
+    model: LanguageModel, texts: Sequence[Content], prompt: Prompt, max_tokens: int
 ) -> list[Prefix]:
-    """Return the prefix of each text.
+    """Return the prefix of each text or image.
 
     Raises
     ------
     InputError
         If a text is empty, not valid Unicode, or leaves no room for `max_tokens` tokens of
         continuation in the model's context (TextTooLongError).
+    UnsupportedError
+        If there is an image, and the model reads texts alone.
     """
-    prefixes = [prompt.apply(text) for text in texts]
-    encoded = model.encode_all(prefixes)
+    prefixes = [prompt.apply(text) for text in texts if not isinstance(text, Image)]
+    of_texts = zip(prefixes, model.encode_all(prefixes), strict=True)
     limit = model.info.context_length
     return [
-        _checked(text, Prefix(prefix, token_ids), max_tokens, limit)
-        for text, prefix, token_ids in zip(texts, prefixes, encoded, strict=True)
+        _checked(
+            content,
+            _of_image(model, content, prompt)
+            if isinstance(content, Image)
+            else Prefix(*next(of_texts)),
+            max_tokens,
+            limit,
+        )
+        for content in texts
     ]
 
 
@@ -71,22 +87,33 @@ def sample_trajectories(
     return model.sample(requests, sampling.law, on_progress)
 
 
-def _remedy(room: int, max_tokens: int) -> str:
+def _of_image(model: LanguageModel, image: Image, prompt: Prompt) -> Prefix:
+    before, after = prompt.around_image()
+    token_ids = model.encode_image(image, before, after)
+    return Prefix(f"{before}{OBJECT}{image.digest}{after}", token_ids)
+
+
+def _remedy(content: Content, room: int, max_tokens: int) -> str:
     """Return what helps: to lower max_tokens does only where the text alone leaves room."""
-    if 1 <= room < max_tokens:
-        return f"lower max_tokens to {room}, shorten the text, or have it cut (truncate)"
-    return "shorten the text, or have it cut (truncate)"
+    shorter = (
+        "make the image smaller"
+        if isinstance(content, Image)
+        else "shorten the text, or have it cut (truncate)"
+    )
+    return f"lower max_tokens to {room}, {shorter}" if 1 <= room < max_tokens else shorter
 
 
-def _checked(text: str, prefix: Prefix, max_tokens: int, limit: int) -> Prefix:
+def _checked(content: Content, prefix: Prefix, max_tokens: int, limit: int) -> Prefix:
     tokens = len(prefix.token_ids)
     excess = tokens + max_tokens - limit
     if excess > 0:
         continued = f", {max_tokens} of them for a continuation" if max_tokens > 1 else ""
+        begins = repr(name_of(content).strip()[:40])
         raise TextTooLongError(
-            f"the text that begins {text.strip()[:40]!r} is {excess} tokens too long: it has "
-            f"{tokens} tokens with its prompt, and the model takes {limit}{continued}; "
-            f"{_remedy(limit - tokens, max_tokens)}",
-            text,
+            f"{'image' if isinstance(content, Image) else 'the text that begins'} {begins} is "
+            f"{excess} tokens too long: it has {tokens} tokens with its prompt, and the model "
+            f"takes {limit}{continued}; "
+            f"{_remedy(content, limit - tokens, max_tokens)}",
+            name_of(content),
         )
     return prefix

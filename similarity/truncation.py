@@ -1,12 +1,14 @@
-"""Texts that are longer than the model takes: refused, or cut to what it takes.
+"""Texts that are longer than the model takes: refused, or cut to what it takes; never images.
 
 What is left of a text is the longest part, in characters, that the model takes with its prompt.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from similarity.errors import TextTooLongError
+from similarity.images.image import Content, name_of
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.validation import check_choice
@@ -18,6 +20,9 @@ TRUNCATIONS: Mapping[str, str] = {
     END: "leaves out the end",
     START: "leaves out the beginning",
 }
+
+
+Given = TypeVar("Given", str, Content)
 
 
 @dataclass
@@ -47,8 +52,8 @@ class Truncator:
         check_choice("truncate", self.truncate, TRUNCATIONS)
         self.kept: dict[str, str] = {}
 
-    def cut(self, texts: Iterable[str]) -> list[str]:
-        """Return the texts, each as it is or what is left of it.
+    def cut(self, texts: Iterable[Given]) -> list[Given]:
+        """Return the texts, each as it is or what is left of it, and images as they are.
 
         Raises
         ------
@@ -59,13 +64,13 @@ class Truncator:
         """
         texts = list(texts)
         if self.truncate != REFUSE:
-            new = [text for text in dict.fromkeys(texts) if text not in self.kept]
-            self._note(new)
-        return [self.kept.get(text, text) for text in texts]
+            new = [text for text in dict.fromkeys(texts) if isinstance(text, str)]
+            self._note([text for text in new if text not in self.kept])
+        return [self.kept.get(text, text) if isinstance(text, str) else text for text in texts]
 
-    def warnings(self, texts: Iterable[str]) -> list[str]:
+    def warnings(self, texts: Iterable[Content]) -> list[str]:
         """Return what to know of those of the texts that were cut."""
-        distinct = dict.fromkeys(texts)
+        distinct = [text for text in dict.fromkeys(texts) if isinstance(text, str)]
         return [self._warning(text) for text in distinct if text in self.kept]
 
     def _note(self, texts: Sequence[str]) -> None:
@@ -135,7 +140,7 @@ class TruncatingScorer(Scorer):
         self.fingerprint = scorer.fingerprint
         self.truncate = truncator.truncate
 
-    def check(self, texts: Sequence[str]) -> None:
+    def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError if a text is empty or not valid Unicode, or its prompt too long."""
         self._scorer.check(self.truncator.cut(texts))
 
@@ -146,8 +151,8 @@ class TruncatingScorer(Scorer):
 
     def matrix(
         self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
+        rows: Sequence[Content],
+        columns: Sequence[Content] | None = None,
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return what the other scorer does of what is left of the texts."""
@@ -156,8 +161,8 @@ class TruncatingScorer(Scorer):
         columns = rows if columns is None else columns
         return replace(
             result,
-            rows=tuple(rows),
-            columns=tuple(columns),
+            rows=tuple(map(name_of, rows)),
+            columns=tuple(map(name_of, columns)),
             warnings=(*self.truncator.warnings([*rows, *columns]), *result.warnings),
         )
 
@@ -172,15 +177,17 @@ class TruncatingScorer(Scorer):
         ]
 
     def _cut(self, pairs: Sequence[Pair]) -> list[Pair]:
-        self.truncator.cut(text for pair in pairs for text in pair)
-        kept = self.truncator.kept
-        return [(kept.get(first, first), kept.get(second, second)) for first, second in pairs]
+        cut = iter(self.truncator.cut([text for pair in pairs for text in pair]))
+        return list(zip(cut, cut, strict=True))
 
     def _told(self, score: Score, pair: Pair) -> Score:
         found = self.truncator.warnings(pair)
-        return replace(score, texts=pair, warnings=(*found, *score.warnings)) if found else score
+        if not found:
+            return score
+        names = name_of(pair[0]), name_of(pair[1])
+        return replace(score, texts=names, warnings=(*found, *score.warnings))
 
 
-def cut_warnings(scorer: Scorer, texts: Iterable[str]) -> list[str]:
+def cut_warnings(scorer: Scorer, texts: Iterable[Content]) -> list[str]:
     """Return what to know of those of the texts that a scorer has cut."""
     return scorer.truncator.warnings(texts) if isinstance(scorer, TruncatingScorer) else []

@@ -9,6 +9,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from similarity.arrays import LogProbs, Rows
+from similarity.images.image import Content, content_bytes
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, TokenIds
 from similarity.models.prefix import prefix_bytes
@@ -73,9 +74,10 @@ def score_keys(prefix: TokenIds, continuations: Sequence[TokenIds], law: Law) ->
     return tuple(_digest(start, continuation) for continuation in continuations)
 
 
-def embed_key(text: str, groups: Sequence[str]) -> bytes:
-    """Return the key of a text's meaning vector of these groups."""
-    return hashlib.blake2b(repr(("embed", *groups, text)).encode(), digest_size=16).digest()
+def embed_key(content: Content, groups: Sequence[str]) -> bytes:
+    """Return the key of the meaning vector, of these groups, of a text or an image."""
+    begin = repr(("embed", *groups)).encode()
+    return hashlib.blake2b(begin + b"\0" + content_bytes(content), digest_size=16).digest()
 
 
 def size_in_bytes(entry: Answer) -> int:

@@ -18,6 +18,7 @@ from service.engine.scheduler import Scheduler
 from service.engine.work import EmbedRequest, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
+from similarity.images.image import Content, Image
 from similarity.law import Law
 from similarity.models.base import (
     Continuation,
@@ -28,6 +29,7 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
+from similarity.models.prefix import ImageTokens
 from similarity.models.wrapper import WrapperModel
 from similarity.vectors.meaning import Features, MeaningVectors
 
@@ -89,6 +91,10 @@ class RequestModel(WrapperModel):
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return the ids of each text."""
         return self._call(lambda: self.wrapped.encode_all(texts))
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids of an image between two texts."""
+        return self._call(lambda: self.wrapped.encode_image(image, before, after))
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return the ids of a text that follows another."""
@@ -176,7 +182,7 @@ class RequestModel(WrapperModel):
 
     def embed(
         self,
-        texts: Sequence[str],
+        texts: Sequence[Content],
         dimensions: int | None = None,
         groups: Sequence[str] | None = None,
     ) -> Rows:
@@ -202,7 +208,7 @@ class RequestModel(WrapperModel):
         kept = vectors.check_dimensions(dimensions)
         return vectors.join(self.features(texts, vectors.names), kept)
 
-    def features(self, texts: Sequence[str], groups: Sequence[str]) -> Features:
+    def features(self, texts: Sequence[Content], groups: Sequence[str]) -> Features:
         """Return the features of texts by group, in calls that are shared with other requests.
 
         Raises as `embed` does.
@@ -228,7 +234,7 @@ class RequestModel(WrapperModel):
         self.usage.scored_tokens += sum(map(len, prefixes))
         return [rows for (rows,) in cast(list[list[Rows]], self._answers(items))]
 
-    def feature_tokens(self, texts: Sequence[str], groups: Sequence[str] | None) -> list[int]:
+    def feature_tokens(self, texts: Sequence[Content], groups: Sequence[str] | None) -> list[int]:
         """Return how many tokens the features of each text take to read; raises as `embed` does."""
         return self._call(lambda: self._vectors(groups).tokens(texts))
 

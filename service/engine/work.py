@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from service.engine.cache import Answer, Stage
+from similarity.images.image import Content
 from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest, TokenIds
 
@@ -38,9 +39,9 @@ class RequestQueue:
 
 @dataclass(frozen=True)
 class EmbedRequest:
-    """The features of a text, those of some groups side by side."""
+    """The features of a text or an image, those of some groups side by side."""
 
-    text: str
+    text: Content
     groups: tuple[str, ...]
 
 

@@ -17,7 +17,7 @@ from similarity.entailment.scorer import (
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.meaning import profile_group, raised
-from similarity.scorer import Pair, Progress, no_progress
+from similarity.scorer import Progress, TextPair, no_progress
 from similarity.vectors.implied import implied_words
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
 from similarity.vectors.profile import ProfileReader
@@ -54,7 +54,9 @@ class ProfileEntailment(EntailmentScorer):
         settings = EntailmentSettings(self.estimator, settings_of(self.vectors))
         return Fingerprint(self.vectors.model.info, settings)
 
-    def judge(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> list[Entailment]:
+    def judge(
+        self, pairs: Sequence[TextPair], progress: Progress = no_progress
+    ) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is read once."""
         if not pairs:
             return []
@@ -64,7 +66,7 @@ class ProfileEntailment(EntailmentScorer):
         rows = self._features(texts, progress)[name]
         place = {text: i for i, text in enumerate(texts)}
 
-        def of(pair: Pair) -> Entailment:
+        def of(pair: TextPair) -> Entailment:
             both = rows[[place[text] for text in pair]]
             words = partial(implied_words, self.vectors, name, both)
             return self._judged(pair, self._evidence(both), thresholds, self.fingerprint, words)
@@ -85,7 +87,7 @@ class ProfileEntailment(EntailmentScorer):
         return lambda i, j: Evidence(found.rows[[i, j]], found.blocks)
 
     def pair_degrees(
-        self, pairs: Sequence[Pair], progress: Progress = no_progress
+        self, pairs: Sequence[TextPair], progress: Progress = no_progress
     ) -> list[tuple[float, float]]:
         """Return the degrees forward and backward of each pair, without intervals.
 

@@ -20,7 +20,7 @@ from similarity.errors import ConfigError
 from similarity.general import general_sentences
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
-from similarity.scorer import Pair, Progress, no_progress
+from similarity.scorer import Progress, TextPair, no_progress
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 
@@ -71,7 +71,9 @@ class EntailmentScorer(ABC):
             raise ConfigError(f"confidence must be between 0 and 1, got {self.confidence:g}")
 
     @abstractmethod
-    def judge(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> list[Entailment]:
+    def judge(
+        self, pairs: Sequence[TextPair], progress: Progress = no_progress
+    ) -> list[Entailment]:
         """Return the judgement of each pair, in order; a text that repeats is read once.
 
         Raises
@@ -108,7 +110,12 @@ class EntailmentScorer(ABC):
         return ESTIMATORS[self.estimator]
 
     def _judged(
-        self, pair: Pair, evidence: Evidence, thresholds: Thresholds, fingerprint: Any, explain: Any
+        self,
+        pair: TextPair,
+        evidence: Evidence,
+        thresholds: Thresholds,
+        fingerprint: Any,
+        explain: Any,
     ) -> Entailment:
         forward, backward = evidence.degrees(self._estimator)
         return Entailment(
@@ -134,7 +141,7 @@ def unrelated_sentences(
     return [text for text, ids in zip(texts, encoded, strict=True) if len(ids) <= room][:count]
 
 
-def counted(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
+def counted(pairs: Sequence[TextPair], progress: Progress) -> Iterator[TextPair]:
     """Yield pairs, counted as they are judged; what `on_progress` raises ends the work."""
     on_progress = progress("judging", len(pairs))
     for pair in pairs:

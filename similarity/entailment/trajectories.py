@@ -20,7 +20,7 @@ from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
-from similarity.scorer import Pair, Progress, no_progress
+from similarity.scorer import Progress, TextPair, no_progress
 
 # General sentences that thresholds rest on: few, as trajectories cost far more than profiles.
 UNRELATED = 8
@@ -48,7 +48,9 @@ class TrajectoryEntailment(EntailmentScorer):
         """All that judgements depend on."""
         return Fingerprint(self.model.info, EntailmentSettings(self.estimator, self.config))
 
-    def judge(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> list[Entailment]:
+    def judge(
+        self, pairs: Sequence[TextPair], progress: Progress = no_progress
+    ) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is sampled once."""
         if not pairs:
             return []
@@ -69,10 +71,12 @@ class TrajectoryEntailment(EntailmentScorer):
         evidence = self._sampled(list(combinations(texts, 2)), progress)
         return lambda i, j: evidence((texts[i], texts[j]))
 
-    def _sampled(self, pairs: Sequence[Pair], progress: Progress) -> Callable[[Pair], Evidence]:
+    def _sampled(
+        self, pairs: Sequence[TextPair], progress: Progress
+    ) -> Callable[[TextPair], Evidence]:
         texts = sample_texts(self.model, pairs, self.config, progress)
 
-        def evidence(pair: Pair) -> Evidence:
+        def evidence(pair: TextPair) -> Evidence:
             measured, swapped = texts.measured(*pair)
             found = measured.swapped() if swapped else measured
             rows = found.log_likelihoods

@@ -50,6 +50,13 @@ def name_of(content: Content) -> str:
     return content.name if isinstance(content, Image) else content
 
 
+def content_bytes(content: Content) -> bytes:
+    """Return what tells a text or an image from all others; no UTF-8 has the first byte."""
+    if isinstance(content, Image):
+        return b"\xff" + bytes.fromhex(content.digest)
+    return content.encode()
+
+
 def order_of(content: Content) -> tuple[bool, int, str]:
     """Return a sorting key: texts by length, then images."""
     if isinstance(content, Image):

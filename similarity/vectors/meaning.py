@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
+from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.truncation import REFUSE, Truncator
 from similarity.vectors.config import GroupConfig, VectorConfig
@@ -83,7 +84,7 @@ class MeaningVectors:
 
     def encode(
         self,
-        texts: Sequence[str],
+        texts: Sequence[Content],
         *,
         dimensions: int | None = None,
         truncate: str = REFUSE,
@@ -110,12 +111,12 @@ class MeaningVectors:
         """
         self.check_dimensions(dimensions)
         texts = self.truncator(truncate).cut(texts)
-        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        distinct = sorted(set(texts), key=order_of)
         position = {text: number for number, text in enumerate(distinct)}
         if not distinct:
             return np.empty((0, self.check_dimensions(dimensions)), np.float32)
 
-        def encoded(batch: Sequence[str]) -> Features:
+        def encoded(batch: Sequence[Content]) -> Features:
             return {"": self.join(self.read(batch), dimensions)}
 
         rows = in_batches(encoded, distinct, on_progress)[""]
@@ -126,7 +127,7 @@ class MeaningVectors:
         """Return what cuts texts to what the model takes, by a name in `TRUNCATIONS`."""
         return Truncator(self.tokens, truncate)
 
-    def read(self, texts: Sequence[str]) -> Features:
+    def read(self, texts: Sequence[Content]) -> Features:
         """Return the features of texts, by group; raises InputError as `encode` does."""
         return {name: self.groups[name].reader.rows(self.model, texts) for name in self.names}
 
@@ -169,7 +170,7 @@ class MeaningVectors:
             raise ConfigError(f"dimensions must be between 1 and {self.width}, got {dimensions}")
         return dimensions
 
-    def tokens(self, texts: Sequence[str]) -> list[int]:
+    def tokens(self, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens the model reads for each text; raises as `encode` does."""
         read = [self.groups[name].reader.tokens(self.model, texts) for name in self.names]
         return [sum(of_text) for of_text in zip(*read, strict=True)]
@@ -184,7 +185,7 @@ class MeaningVectors:
 
 
 def in_batches(
-    read: Callable[[Sequence[str]], Features], texts: Sequence[str], on_progress: OnProgress
+    read: Callable[[Sequence[Content]], Features], texts: Sequence[Content], on_progress: OnProgress
 ) -> Features:
     """Return what `read` gives of texts, read BATCH_TEXTS at a time."""
     parts = []

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
+from similarity.images.image import Content
 from similarity.models.base import Ability, LanguageModel, TokenIds
 from similarity.noise import exponential, step_key, text_key
 from similarity.trajectories import encode_prefixes
@@ -38,11 +39,11 @@ class ProfileReader(Reader):
     def __init__(self, config: ProfileConfig) -> None:
         self.config = config
 
-    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
         """Return the state after each text's prompt, shape "text width"."""
         return model.next_states(self.prefixes(model, texts))
 
-    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+    def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens each text has with its prompt."""
         return [len(prefix) for prefix in self.prefixes(model, texts)]
 
@@ -78,7 +79,7 @@ class ProfileReader(Reader):
         found -= (centred @ weight.mean(axis=0, dtype=np.float64))[:, None]
         return found
 
-    def prefixes(self, model: LanguageModel, texts: Sequence[str]) -> list[TokenIds]:
+    def prefixes(self, model: LanguageModel, texts: Sequence[Content]) -> list[TokenIds]:
         """Return the token ids of the texts with the prompt."""
         # One token is predicted, and none is read after the prompt.
         found = encode_prefixes(model, texts, self.config.prompt, 1)
@@ -90,7 +91,7 @@ class SubsetProfileReader(ProfileReader):
 
     needs = frozenset({Ability.TOKEN_LOG_PROBS})
 
-    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
         """Return each text's log-probabilities, shape "text token" in nats."""
         chosen = chosen_tokens(model, self.config.tokens)
         return model.next_log_probs(self.prefixes(model, texts), chosen)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from similarity.arrays import FloatArray, Rows
+from similarity.images.image import Content
 from similarity.models.base import Ability, LanguageModel
 from similarity.vectors.whitening import Whitening, WhiteningFit
 
@@ -23,17 +24,19 @@ class Reader(ABC):
     needs: frozenset[Ability] = frozenset()
 
     @abstractmethod
-    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
         """Return the features of texts, shape "text feature".
 
         Raises
         ------
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
+        UnsupportedError
+            If one is an image, and the model or this group reads none.
         """
 
     @abstractmethod
-    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+    def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens of each text the model reads; raises as `rows` does."""
 
     @abstractmethod

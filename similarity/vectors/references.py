@@ -12,6 +12,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError
+from similarity.images.image import Content
 from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
 from similarity.noise import text_key
@@ -37,7 +38,7 @@ class ReferenceReader(Reader):
     config: TrajectoriesConfig
     continuations: tuple[TokenIds, ...]
 
-    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
         """Return the log-probabilities of all tokens in turn, shape "text token" in nats."""
         requests = [
             ScoreRequest(prefix=prefix, continuations=self.continuations)
@@ -46,7 +47,7 @@ class ReferenceReader(Reader):
         scored = model.score(requests, Law())
         return np.array([np.concatenate(of_text) for of_text in scored], np.float32)
 
-    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+    def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens the model reads for each text.
 
         The last token of a trajectory is predicted and not read.
@@ -74,7 +75,7 @@ class ReferenceReader(Reader):
         ends = np.cumsum([len(ids) for ids in self.continuations])
         return np.split(numbers, ends[:-1], axis=-1)
 
-    def _prefixes(self, model: LanguageModel, texts: Sequence[str]) -> list[TokenIds]:
+    def _prefixes(self, model: LanguageModel, texts: Sequence[Content]) -> list[TokenIds]:
         found = encode_prefixes(model, texts, self.config.prompt, self.config.length)
         return [prefix.token_ids for prefix in found]
 

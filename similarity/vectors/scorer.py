@@ -9,6 +9,7 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.calibration import find_calibration, similarity_map
 from similarity.fingerprint import Fingerprint
+from similarity.images.image import Content, name_of, order_of
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
@@ -20,7 +21,7 @@ DISTANCE = "vector-cosine"
 _COLUMNS_TOGETHER = 16
 
 # Gives the features of texts by group, each of shape "text feature".
-Read = Callable[[Sequence[str], OnProgress], Features]
+Read = Callable[[Sequence[Content], OnProgress], Features]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class VectorScorer(Scorer):
         self.fingerprint = Fingerprint(vectors.model.info, settings, calibration)
         self._similarity = similarity_map(_cosine, calibration)
 
-    def check(self, texts: Sequence[str]) -> None:
+    def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
         self._vectors.tokens(texts)
 
@@ -79,8 +80,8 @@ class VectorScorer(Scorer):
 
     def matrix(
         self,
-        rows: Sequence[str],
-        columns: Sequence[str] | None = None,
+        rows: Sequence[Content],
+        columns: Sequence[Content] | None = None,
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return all scores, at the cost of reading N + M texts."""
@@ -90,8 +91,8 @@ class VectorScorer(Scorer):
         right = vectors[[texts[column] for column in columns]]
         distances = _all_distances(vectors[[texts[row] for row in rows]], right)
         return SimilarityMatrix(
-            rows=tuple(rows),
-            columns=tuple(columns),
+            rows=tuple(map(name_of, rows)),
+            columns=tuple(map(name_of, columns)),
             distances=distances,
             similarities=self._similarities(distances),
             fingerprint=self.fingerprint,
@@ -123,22 +124,22 @@ class VectorScorer(Scorer):
         found: FloatArray = np.vectorize(self._similarity, otypes=[float])(distances)
         return found
 
-    def _score(self, pair: Pair, texts: Mapping[str, int], rows: FloatArray) -> Score:
+    def _score(self, pair: Pair, texts: Mapping[Content, int], rows: FloatArray) -> Score:
         first, second = (rows[texts[text]] for text in pair)
         distance = float(_distances(first, second))
         return Score(
-            texts=pair,
+            texts=(name_of(pair[0]), name_of(pair[1])),
             distance=distance,
             similarity=self._similarity(distance),
             fingerprint=self.fingerprint,
         )
 
     def _features(
-        self, texts: Iterable[str], progress: Progress
-    ) -> tuple[Mapping[str, int], Features]:
+        self, texts: Iterable[Content], progress: Progress
+    ) -> tuple[Mapping[Content, int], Features]:
         """Return the place of each distinct text, and the features of all."""
         # In an order of their own, so that rounding does not depend on that of the pairs.
-        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        distinct = sorted(set(texts), key=order_of)
         features = self._read(distinct, progress("encoding", len(distinct)))
         return {text: place for place, text in enumerate(distinct)}, features
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from similarity.images.image import Content, content_bytes
 from similarity.models.base import OnProgress
 from similarity.storage.store import Store
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
@@ -20,10 +21,12 @@ def stored_read(vectors: MeaningVectors, store: Store) -> Read:
     """Return what gives the features of texts, from the store where it has them."""
     start = str(fingerprint(vectors)["id"]).encode()
 
-    def read(texts: Sequence[str], on_progress: OnProgress) -> Features:
+    def read(texts: Sequence[Content], on_progress: OnProgress) -> Features:
         # Also of those that are known: a text is refused whether or not it was read before.
         vectors.tokens(texts)
-        keys = [hashlib.blake2b(start + text.encode(), digest_size=16).digest() for text in texts]
+        keys = [
+            hashlib.blake2b(start + content_bytes(text), digest_size=16).digest() for text in texts
+        ]
         found = store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]
         on_progress(len(texts) - len(missing))

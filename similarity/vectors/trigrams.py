@@ -8,6 +8,8 @@ from hashlib import blake2b
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
+from similarity.errors import UnsupportedError
+from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel, TokenIds
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
@@ -33,14 +35,15 @@ class TrigramReader(Reader):
         self.config = config
         self.weights = weights
 
-    def rows(self, model: LanguageModel, texts: Sequence[str]) -> Rows:
+    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
         """Return the sums of the weights of the trigrams hashed to each coordinate."""
         self.tokens(model, texts)  # refuses what the model could not read
-        return np.stack([self.hashed(buckets(text)) for text in texts])
+        return np.stack([self.hashed(buckets(text)) for text in map(_words_alone, texts)])
 
-    def tokens(self, model: LanguageModel, texts: Sequence[str]) -> list[int]:
+    def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
         """Return 0 for each text: the model reads none of it."""
-        return [0 for _ in encode_prefixes(model, texts, Prompt(), 0)]
+        own = [_words_alone(text) for text in texts]
+        return [0 for _ in encode_prefixes(model, own, Prompt(), 0)]
 
     def whitening(
         self, model: LanguageModel, fit: WhiteningFit, registers: FloatArray
@@ -63,6 +66,15 @@ class TrigramReader(Reader):
         signed = (1 - 2 * (numbers // width % 2)) * self.weights[numbers]
         sums: Rows = np.bincount(numbers % width, signed, width).astype(np.float32)
         return sums
+
+
+def _words_alone(content: Content) -> str:
+    if isinstance(content, Image):
+        raise UnsupportedError(
+            f"the group trigrams compares texts' own words, and image {content.name!r} has none; "
+            "compare by a preset without it, such as meaning or paper"
+        )
+    return content
 
 
 def words_of(text: str) -> list[str]:

@@ -32,6 +32,27 @@ def test_prompts_of_the_paper() -> None:
     assert PROMPTS["implies"].apply("A dog") == "A dog. This sentence implies "
 
 
+def test_around_an_image_a_prompt_speaks_of_an_image() -> None:
+    assert PROMPTS["none"].around_image() == ("", "")
+    assert PROMPTS["meaning"].around_image() == ("The meaning of this image is: ", "")
+    assert PROMPTS["implies"].around_image() == ("", " This image implies ")
+    assert PROMPTS["one-word"].around_image() == ('This image : "', '" means in one word:"')
+    before, after = PROMPTS["examples"].around_image()
+    assert before.startswith('This sentence : "A jockey riding a horse."')
+    assert before.endswith('"Cooking".\nThis image : "')
+    assert after == '" can be summarized in one word:"'
+    own = Prompt(after=" A sentence like this sentence is")
+    assert own.around_image() == ("", " A image like this image is")
+
+
+def test_the_papers_alignment_prompts() -> None:
+    prompt = PROMPTS["aligned"]
+    assert prompt.apply("A dog") == (
+        "A dog. This is a caption for an image. Describe this image. This image shows"
+    )
+    assert prompt.around_image() == ("", " Describe this image. This image shows")
+
+
 @given(st.text(min_size=1).filter(str.strip))
 def test_applying_twice_adds_nothing(text: str) -> None:
     once = Prompt().apply(text)

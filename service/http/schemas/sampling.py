@@ -23,8 +23,8 @@ class SamplingSettings(Strict):
     score_law: Literal["sampling", "model"] = Field(
         "sampling", description="Score under the law sampled from, or the model as it is."
     )
-    prompt: Literal["none", "meaning", "implies", "one-word", "essence", "examples"] = Field(
-        "none", description="The prompt of this name around each text."
+    prompt: Literal["none", "meaning", "implies", "aligned", "one-word", "essence", "examples"] = (
+        Field("none", description="The prompt of this name around each text.")
     )
     full_stop: bool = Field(True, description="End each text in punctuation.")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Of the run.")
