@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from similarity.models.prepacked import Product
+
 
 @dataclass(frozen=True, eq=False)
 class Head:
@@ -22,16 +24,19 @@ class Head:
         Holds W, shape "vocabulary width", and b or None.
     body
         What gives h without the logits, of transformers' base models; None if it gives another.
+    product
+        Does what `linear` does, quicker; None is itself.
     """
 
     linear: nn.Linear
     scale: float
     body: nn.Module | None
+    product: Product | None = None
 
     def logits(self, states: Tensor) -> Tensor:
         """Return logits, shape "… token", of states "… width"."""
         # Some bodies give states in single precision whatever the head's is.
-        logits: Tensor = self.linear(states.to(self.linear.weight.dtype))
+        logits: Tensor = (self.product or self.linear)(states.to(self.linear.weight.dtype))
         return logits if self.scale == 1 else logits * self.scale
 
 

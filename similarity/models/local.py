@@ -35,7 +35,7 @@ from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.pretrained import load_pretrained, one_line
-from similarity.models.probes import try_network
+from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
 from similarity.models.states import StateReader, chosen_log_probs
 from similarity.models.tokenization import Tokenization
@@ -45,8 +45,6 @@ from similarity.models.verification import Verified
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
 # Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
-# Beyond this the quadratic cost of a dense block mask outweighs reading the prefix again.
-MAX_PACK_TOKENS = 384
 
 
 class LocalModel(LanguageModel):
@@ -181,7 +179,9 @@ class LocalModel(LanguageModel):
         """Return the read tokens of a pack; 0 makes packs of one continuation."""
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
         fits = self.network.packs and longest <= self.network.pack_window
-        return min(MAX_PACK_TOKENS, self.network.pack_window) if fits else 0
+        return (
+            min(packing.pack_tokens(len(request.prefix)), self.network.pack_window) if fits else 0
+        )
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:
@@ -263,6 +263,7 @@ def local_model(
             context_length=context_length(network, tokenizer),
         )
         model = kind(network, tokenizer, info, assets)
+        checks.append(prepack(network))
         checks += model.tokenization.checks()
         model.findings = [(check.name, check.found) for check in checks]
         return model

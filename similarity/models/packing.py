@@ -5,6 +5,7 @@ and position ids let each begin where the prefix ends. A network that cannot be 
 packs of one continuation, which are plain readings.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -21,6 +22,9 @@ from similarity.models.network import Network
 from similarity.models.torch_ops import law_log_probs, token_log_probs
 
 Number = TypeVar("Number", np.float32, np.float64)
+# Of attention, so many pairs of positions take as long as one token in a network's products;
+# measured on SmolLM2 (docs/log.md).
+_PLACES_OF_A_TOKEN = 1200
 
 
 @dataclass
@@ -51,17 +55,58 @@ class Pack:
 
 
 def make_packs(owner: int, request: ScoreRequest, max_tokens: int) -> Iterator[Pack]:
-    """Cut a request into packs of at most `max_tokens` read tokens, or one continuation."""
+    """Cut a request into packs of at most `max_tokens` read tokens, or one continuation.
+
+    There are as few as can be, and the longest of them is as short as can be.
+    """
     length = len(request.prefix)
     pack: Pack | None = None
-    for number, continuation in enumerate(request.continuations):
-        if pack is None or len(pack.ids) + len(continuation) - 1 > max_tokens:
+    for number, opens in enumerate(_opening(request, max_tokens)):
+        if pack is None or opens:
             if pack is not None:
                 yield pack
             pack = Pack(owner, list(request.prefix), list(range(length)), [0] * length)
-        pack.add(number, continuation, length)
+        pack.add(number, request.continuations[number], length)
     if pack is not None:
         yield pack
+
+
+def pack_tokens(prefix: int) -> int:
+    """Return of how many read tokens packs of a prefix cost least, if there is no end of them.
+
+    A long pack has masked places, that grow with its square; short ones read the prefix more
+    often. t tokens after a prefix of p cost (p + t)² / t places a token and p / t readings; the
+    sum is least at t² = p² + c p, where a token costs as much as c places.
+    """
+    return prefix + math.isqrt(prefix * (prefix + _PLACES_OF_A_TOKEN))
+
+
+def _opening(request: ScoreRequest, max_tokens: int) -> list[bool]:
+    """Tell for each continuation whether it opens a pack."""
+    lengths = [len(continuation) - 1 for continuation in request.continuations]
+    room = max_tokens - len(request.prefix)
+    found = _filled(lengths, room)
+    packs = sum(found)
+    # The least room for which there are no more packs.
+    low, high = -1, room
+    while high - low > 1:
+        middle = (low + high) // 2
+        tried = _filled(lengths, middle)
+        if sum(tried) == packs:
+            found, high = tried, middle
+        else:
+            low = middle
+    return found
+
+
+def _filled(lengths: Sequence[int], room: int) -> list[bool]:
+    """Tell which open a pack, if each takes as many in turn as there is room for."""
+    opens: list[bool] = []
+    used = 0
+    for length in lengths:
+        opens.append(not opens or used + length > room)
+        used = length if opens[-1] else used + length
+    return opens
 
 
 def batches(packs: Sequence[Pack], max_tokens: int) -> Iterator[list[Pack]]:

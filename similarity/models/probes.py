@@ -7,6 +7,7 @@ done slowly. What shows at greater lengths only is found in use (`verification`)
 import copy
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from similarity.errors import WrongAnswerError
 from similarity.models.checks import Check
 from similarity.models.context import Lookups
 from similarity.models.network import Network
+from similarity.models.prepacked import Prepacked, can_prepack, prepacked_product
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,38 @@ def try_network(network: Network) -> Iterator[Check]:
     yield Check("padding", "harmless" if tried.pads else "moves numbers: texts are read alone")
     yield Check("copied state", "continued" if tried.caches else "not continued: read again, slow")
     yield Check("packing", "by a block mask" if tried.packs else "none: one continuation at a time")
+
+
+@torch.inference_mode()
+def prepack(network: Network) -> Check:
+    """Bring the weights of a network on a CPU into the order in which they are multiplied.
+
+    The layers stay as they are where that moves a number by more than rounding does.
+    """
+    name, plainly = "weights", Check("weights", "in their plain order")
+    if not can_prepack(network.module):
+        return plainly
+    ids, head = probe_ids(network), network.head
+    plain = network.read(ids)
+    prepacked = Prepacked(network.module, None if head is None else head.linear)
+
+    def agree() -> bool:
+        if head is not None:
+            network.head = replace(head, product=prepacked_product(head.linear))
+        # Sums in another order: each of two roundings may be as large as one is taken to be.
+        return network.difference(_read_all(network, ids), plain) <= 2 * network.rounding
+
+    if _works("order of weights", agree):
+        return Check(name, "in the order of this processor's products")
+    prepacked.undo()
+    network.head = head
+    return plainly
+
+
+def _read_all(network: Network, ids: Tensor) -> Tensor:
+    """Return the logits after every position, made by the head where it is known."""
+    rows, places = (torch.arange(count, device=ids.device) for count in ids.shape)
+    return network.read_at(ids, None, None, *torch.meshgrid(rows, places, indexing="ij"))
 
 
 def probe_ids(network: Network) -> Tensor:
