@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from similarity.errors import InputError
+from similarity.images.image import Content
+from similarity.images.sources import image_file
 from similarity.tabular.records import Record
 from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, pair_columns
 
@@ -18,7 +20,7 @@ class Item:
 
     record: Record
     custom_id: str
-    texts: tuple[str, ...]
+    texts: tuple[Content, ...]
     is_pair: bool
 
 
@@ -94,23 +96,35 @@ def _check_keys(content: dict[str, Any], columns: Sequence[str]) -> None:
         raise InputError(f"unknown key {unknown[0]!r}; allowed: {', '.join(KEYS)}")
 
 
-def _named(content: dict[str, Any], name: str) -> str:
-    text = content[name]
-    if not isinstance(text, str):
-        raise InputError(f"{name} must be a text, got {_shown(text)}")
-    return text
+def _named(content: dict[str, Any], name: str) -> Content:
+    if not _is_text_or_image(content[name]):
+        raise InputError(f'{name} must be a text or {{"image": path}}, got {_shown(content[name])}')
+    return _read(content[name])
 
 
-def _texts(content: dict[str, Any]) -> list[str]:
+def _texts(content: dict[str, Any]) -> list[Content]:
     name = "pair" if "pair" in content else "texts"
     texts = content[name]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise InputError(f"{name} must be a list of strings, got {_shown(texts)}")
+    if not isinstance(texts, list) or not all(map(_is_text_or_image, texts)):
+        raise InputError(
+            f'{name} must be a list of strings or {{"image": path}}, got {_shown(texts)}'
+        )
     if name == "pair" and len(texts) != 2:
         raise InputError(f"pair must have two texts, got {len(texts)}")
     if not texts:
         raise InputError("texts must have at least one text")
-    return texts
+    return [_read(text) for text in texts]
+
+
+def _is_text_or_image(value: object) -> bool:
+    if isinstance(value, dict):
+        return value.keys() == {"image"} and isinstance(value["image"], str)
+    return isinstance(value, str)
+
+
+def _read(value: Any) -> Content:
+    """Return a text as it is, and the image of a path."""
+    return image_file(value["image"]) if isinstance(value, dict) else str(value)
 
 
 def _shown(value: object) -> str:

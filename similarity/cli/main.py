@@ -18,6 +18,7 @@ from similarity.cli.cluster_commands import cluster_texts, dedupe
 from similarity.cli.consensus_command import consensus
 from similarity.cli.entailment_commands import entails
 from similarity.cli.hyponym_command import hyponym
+from similarity.cli.images import text_option, texts_and_images
 from similarity.cli.index_commands import index
 from similarity.cli.matrix_command import matrix
 from similarity.cli.options import interval_options, model_options, scoring_options
@@ -28,7 +29,6 @@ from similarity.cli.vector_commands import embed, fit, profile
 from similarity.cli.vector_tables import print_vector_explanation
 from similarity.doctor import diagnose
 from similarity.errors import ConfigError, InputError, TrajsimError
-from similarity.prompts import checked_text
 from similarity.results import TrajectoryExplanation
 from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
 from similarity.vectors.explain import VectorExplanation
@@ -85,6 +85,7 @@ def main() -> None:
 @main.command()
 @click.argument("first")
 @click.argument("second")
+@text_option
 @json_option
 @model_options
 @scoring_options
@@ -92,6 +93,7 @@ def main() -> None:
 def compare(
     first: str,
     second: str,
+    as_texts: bool,
     as_json: bool,
     scoring: ScoringChoice,
     choice: ModelChoice,
@@ -99,7 +101,10 @@ def compare(
     tolerance: float | None,
     max_trajectories: int,
 ) -> None:
-    """Print the similarity and distance of the texts FIRST and SECOND."""
+    """Print the similarity and distance of the texts FIRST and SECOND.
+
+    Either may be the path of an image, with a model that reads images.
+    """
     goal = None
     if tolerance is not None:
         confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
@@ -110,11 +115,11 @@ def compare(
         check_interval(
             scoring.config.estimator.distance, scoring.config.sampling.n_trajectories, confidence
         )
-    _check_texts(first, second)
+    one, other = texts_and_images((first, second), choice, as_texts=as_texts, by_name=True)
     model = open_model(choice)
     scorer = chosen_scorer(model, scoring, goal)
     with progress_bars() as progress:
-        (result,) = scorer.score([(first, second)], progress)
+        (result,) = scorer.score([(one, other)], progress)
     print_warnings(result.warnings)
     if as_json:
         print_json(result.to_dict(confidence))
@@ -126,6 +131,7 @@ def compare(
 @click.argument("first")
 @click.argument("second")
 @click.option("--top", default=5, show_default=True, help="Show so many parts of each kind.")
+@text_option
 @json_option
 @model_options
 @scoring_options
@@ -133,6 +139,7 @@ def explain(
     first: str,
     second: str,
     top: int,
+    as_texts: bool,
     as_json: bool,
     scoring: ScoringChoice,
     choice: ModelChoice,
@@ -144,11 +151,11 @@ def explain(
     """
     if top < 1:
         raise ConfigError(f"--top must be at least 1, got {top}")
-    _check_texts(first, second)
+    one, other = texts_and_images((first, second), choice, as_texts=as_texts, by_name=True)
     model = open_model(choice)
     scorer = chosen_scorer(model, scoring)
     with progress_bars() as progress:
-        (explanation,) = scorer.explain([(first, second)], top, progress)
+        (explanation,) = scorer.explain([(one, other)], top, progress)
     print_warnings(explanation.score.warnings)
     if as_json:
         print_json(explanation.to_dict())
@@ -156,12 +163,6 @@ def explain(
         print_trajectories(explanation)
     elif isinstance(explanation, VectorExplanation):
         print_vector_explanation(explanation)
-
-
-def _check_texts(*texts: str) -> None:
-    """Refuse what no model takes before one is loaded."""
-    for text in texts:
-        checked_text(text)
 
 
 @main.command()

@@ -11,6 +11,7 @@ from similarity.cli.choices import (
     open_model,
     shortlist_and_judge,
 )
+from similarity.cli.images import text_option, texts_and_images
 from similarity.cli.matrix_tables import print_matrix
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
@@ -65,6 +66,7 @@ ARRAY = "npy"
     show_default=True,
     help="Compare so many texts with so many at once, where the output is written by tiles.",
 )
+@text_option
 @model_options
 @scoring_options
 def matrix(
@@ -79,6 +81,7 @@ def matrix(
     nearest: int | None,
     rerank: bool,
     tile: int,
+    as_texts: bool,
     scoring: ScoringChoice,
     choice: ModelChoice,
 ) -> None:
@@ -86,6 +89,7 @@ def matrix(
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. A terminal gets a table, folded where it is too wide; anything else gets TSV.
+    A text that is the path of an image stands for the image, in a whole matrix.
 
     A .npy file, and the pairs of --above and --nearest, are written tile by tile, in bounded
     memory. When that was stopped, the same command goes on.
@@ -100,8 +104,8 @@ def matrix(
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
     rows = read_texts(file, kind, columns)
     others = None if file2 is None else read_texts(file2, kind, columns)
-    model = open_model(choice)
     if streamed and out is not None:
+        model = open_model(choice)
         with Store(parts_folder(Path(out)) / "answers.sqlite") as store:
             scorers = (
                 shortlist_and_judge(model, scoring, store)
@@ -112,9 +116,11 @@ def matrix(
             texts = [*rows, *(others or ())]
             print_warnings([*cut_warnings(scorers[0], texts), *unfamiliar(model, texts).values()])
         return
-    scorer = chosen_scorer(model, scoring)
+    shown = texts_and_images(rows, choice, as_texts=as_texts)
+    beside = None if others is None else texts_and_images(others, choice, as_texts=as_texts)
+    scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
-        result = scorer.matrix(rows, others, progress)
+        result = scorer.matrix(shown, beside, progress)
     print_warnings(result.warnings)
     if written_as == TABLE:
         print_matrix(result)

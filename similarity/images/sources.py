@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import io
+import re
 from pathlib import Path
 
 from similarity.errors import InputError
@@ -13,6 +14,7 @@ from similarity.images.image import Content, Image, Pixels
 
 LIMITS = ImageLimits()
 _BEGINNING = 12
+_IMAGE_NAME = re.compile(r"\S+\.(png|jpe?g|webp|gif|bmp)", re.IGNORECASE)
 _DATA_URL = "data:image/"
 
 
@@ -67,15 +69,21 @@ def is_image_file(path: str) -> bool:
         return False
 
 
-def image_or_text(given: str, *, text: bool = False) -> Content:
+def image_or_text(given: str, *, by_name: bool = False) -> Content:
     """Return the image in a file, if a text is the path of one; else the text itself.
 
     Parameters
     ----------
-    text
-        It is a text, whatever files there are.
+    by_name
+        One word that ends as the names of images do is a path too, whatever is there.
+
+    Raises
+    ------
+    InputError
+        As `image_file`.
     """
-    return given if text or not is_image_file(given) else image_file(given)
+    named = by_name and _IMAGE_NAME.fullmatch(given)
+    return image_file(given) if named or is_image_file(given) else given
 
 
 def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Image:

@@ -16,7 +16,7 @@ from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
 from similarity.images.image import Image
 from similarity.law import Law
-from similarity.models.prefix import ImageTokens
+from similarity.models.prefix import ImageTokens, without_images
 from similarity.models.top import TopTokens, most_probable
 
 TokenIds = tuple[int, ...]
@@ -152,10 +152,7 @@ class LanguageModel(ABC):
 
         Raises UnsupportedError if the model reads texts alone.
         """
-        raise UnsupportedError(
-            f"{self.info.name} reads texts alone, and image {image.name!r} was given; load a "
-            "vision-language model, such as HuggingFaceTB/SmolVLM-500M-Instruct"
-        )
+        raise without_images(self.info.name, image)
 
     def check_scoring(self, law: Law) -> None:
         """Raise ConfigError if `score` cannot score under this law: before anything is sampled."""

@@ -3,6 +3,7 @@
 A backend is one module and one row of BACKENDS.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from similarity.errors import (
     ModelError,
     ModelNotFoundError,
 )
+from similarity.images.image import Image
 from similarity.models import wheel
 from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
 from similarity.models.model_files import WEIGHTS
+from similarity.models.prefix import without_images
 
 logger = logging.getLogger(__name__)
 
@@ -72,12 +75,15 @@ class Backend:
         The name of the function of (name, LoadOptions) that returns a checked LanguageModel.
     examine
         The name of the one that returns `Examined`; None loads, and checks the scores.
+    sees
+        Whether a model may read images, as far as its name and files tell before it is loaded.
     """
 
     matches: Callable[[str], bool]
     module: str
     load: str = "load"
     examine: str | None = None
+    sees: Callable[[str], bool] = lambda _name: False
 
     def function(self, name: str) -> Callable[[str, LoadOptions], Any]:
         """Return a function of the backend's module."""
@@ -102,6 +108,18 @@ def is_gguf(name: str) -> bool:
     return name.endswith(".gguf") or bool(gguf_files(Path(name)))
 
 
+def may_see(name: str) -> bool:
+    """Tell whether a model may read images: of a folder its configuration says so."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return True
+    try:
+        content = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return True  # loading says better what is wrong
+    return any("vision" in key or "image" in key for key in content)
+
+
 # The first that matches is taken.
 BACKENDS = (
     Backend(matches=EMBEDDED.__eq__, module="similarity.models.local", load="load_embedded"),
@@ -111,7 +129,7 @@ BACKENDS = (
     Backend(matches=lambda name: name.startswith(OFFLINE), module="similarity.models.vllm_offline"),
     Backend(matches=is_gguf, module="similarity.models.gguf"),
     # The folder of a model, or its id on a hub.
-    Backend(matches=lambda _name: True, module="similarity.models.vision.loader"),
+    Backend(matches=lambda _name: True, module="similarity.models.vision.loader", sees=may_see),
 )
 
 
@@ -185,6 +203,12 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
 def failed(checks: Iterable[PlacedCheck]) -> bool:
     """Tell whether one found a model unfit."""
     return any(check.error is not None for _, check in checks)
+
+
+def check_sees(name: str, image: Image) -> None:
+    """Raise UnsupportedError where it is known of a model, before loading, that it sees nothing."""
+    if not _backend(name).sees(name):
+        raise without_images(name, image)
 
 
 def _backend(name: str) -> Backend:

@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 
+from similarity.errors import UnsupportedError
 from similarity.images.image import Image
 
 
@@ -45,6 +46,14 @@ class ImageTokens(tuple[int, ...]):
     def images(self) -> list[Image]:
         """The images, in order."""
         return [part for part in self.parts if isinstance(part, Image)]
+
+
+def without_images(model: str, image: Image) -> UnsupportedError:
+    """Return what is raised where a model of this name is to read an image and cannot."""
+    return UnsupportedError(
+        f"{model} reads texts alone, and image {image.name!r} was given; load a vision-language "
+        "model in this process, such as HuggingFaceTB/SmolVLM-500M-Instruct"
+    )
 
 
 def prefix_bytes(prefix: tuple[int, ...]) -> bytes:

@@ -31,7 +31,18 @@ def test_a_path_that_is_an_image_is_one(path: Path, tmp_path: Path) -> None:
     notes.write_text("A dog runs.")
     for text in ("A dog runs.", str(notes), str(tmp_path), "no\0path", "x" * 5_000, ""):
         assert image_or_text(text) == text
-    assert image_or_text(str(path), text=True) == str(path)
+
+
+def test_a_name_of_an_image_that_is_none_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'photo.jpg' cannot be read: No such file"):
+        image_or_text("photo.jpg", by_name=True)
+    assert image_or_text("photo.jpg") == "photo.jpg"
+    path = tmp_path / "notes.png"
+    path.write_text("A dog runs.")
+    with pytest.raises(InputError, match="is none of PNG"):
+        image_or_text(str(path), by_name=True)
+    assert image_or_text(str(path)) == str(path)
+    assert image_or_text("I sent you photo.jpg", by_name=True) == "I sent you photo.jpg"
 
 
 def test_a_file_that_is_not_there_or_too_large_is_said_so(path: Path) -> None:

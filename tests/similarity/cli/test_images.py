@@ -1,0 +1,120 @@
+"""On the command line a path that is an image stands for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity.cli.main import main
+from similarity.models import loader
+from tests.similarity.images.made import as_file, picture
+from tests.tiny_models import save_tiny_model
+from tests.tiny_vision_models import save_tiny_vision_model
+
+DOG = "A dog runs."
+SHORT = ("-n", "2", "-m", "3")
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_tiny_vision_model("llava", tmp_path_factory.mktemp("cli") / "llava"))
+
+
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes(as_file(picture(40, 30), "PNG"))
+    Path("copy.bmp").write_bytes(as_file(picture(40, 30), "BMP"))
+    Path("other.webp").write_bytes(as_file(picture(30, 40, seed=1), "WEBP"))
+    return "photo.jpg"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def distance(*arguments: str) -> Any:
+    result = run("compare", *SHORT, "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["distance"]
+
+
+def test_compare_images_and_texts(seeing: str, photo: str) -> None:
+    model = ("--model", seeing)
+    assert distance(*model, photo, "copy.bmp") == 0
+    beside = distance(*model, photo, DOG)
+    assert beside > 0
+    assert distance(*model, DOG, photo) == pytest.approx(beside, abs=1e-6)
+    named = distance(*model, "--text", photo, DOG)
+    assert named != pytest.approx(beside, abs=1e-3)
+    assert distance(*model, "--prompt", "aligned", photo, DOG) != pytest.approx(beside, abs=1e-3)
+
+
+def test_explain_an_image(seeing: str, photo: str) -> None:
+    result = run("explain", "--model", seeing, *SHORT, "--json", photo, DOG)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["texts"] == [photo, DOG]
+
+
+def test_a_model_of_texts_says_so_before_it_is_loaded(
+    photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(save_tiny_model("llama", tmp_path / "llama"))
+    monkeypatch.setattr(loader, "import_module", None)  # loads nothing
+    for name in ("toy", "embedded", "smollm2", folder, "http://127.0.0.1:1", "a.gguf"):
+        result = run("compare", "--model", name, photo, DOG)
+        assert result.exit_code == 1
+        (line,) = result.stderr.splitlines()
+        assert f"{name} reads texts alone, and image 'photo.jpg' was given" in line
+
+
+def test_what_is_no_image_is_said_before_a_model_is_loaded(
+    photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "import_module", None)
+    Path("half.png").write_bytes(Path(photo).read_bytes()[:600])
+    for given, said in (("no.png", "No such file"), ("half.png", "truncated or damaged")):
+        result = run("compare", "--model", "some/model", given, DOG)
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert given in line
+        assert said in line
+        assert "--text compares the name as a text" in line
+
+
+def test_a_matrix_of_images_and_texts(seeing: str, photo: str) -> None:
+    Path("all.txt").write_text(f"{photo}\n{DOG}\ncopy.bmp\nmissing.png\n")
+    result = run("matrix", "all.txt", "--model", seeing, *SHORT, "--format", "json")
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    assert content["rows"] == [photo, DOG, "copy.bmp", "missing.png"]
+    assert content["distances"][0][2] == 0
+    assert content["distances"][0][1] == pytest.approx(
+        distance("--model", seeing, photo, DOG), abs=1e-6
+    )
+    as_texts = run("matrix", "all.txt", "--text", "--model", "toy", *SHORT, "--format", "json")
+    assert as_texts.exit_code == 0, as_texts.output
+    assert json.loads(as_texts.stdout)["distances"][0][2] > 0
+
+
+def test_a_batch_with_images(seeing: str, photo: str) -> None:
+    lines: list[dict[str, Any]] = [
+        {"pair": [{"image": photo}, {"image": "copy.bmp"}]},
+        {"text1": {"image": photo}, "text2": DOG},
+        {"pair": [{"image": "no.png"}, DOG]},
+        {"texts": [{"image": photo}, DOG, {"image": "other.webp"}]},
+        {"pair": [{"image": 3}, DOG]},
+    ]
+    Path("in.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    result = run("batch", "in.jsonl", "out.jsonl", "--model", seeing, *SHORT)
+    assert result.exit_code == 0, result.output
+    same, beside, all_of = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert same["distance"] == 0
+    assert beside["distance"] == pytest.approx(distance("--model", seeing, photo, DOG), abs=1e-6)
+    assert all_of["distances"][0][1] == pytest.approx(beside["distance"], abs=1e-6)
+    refused = [json.loads(line) for line in Path("out.errors.jsonl").read_text().splitlines()]
+    assert [one["line"] for one in refused] == [3, 5]
+    assert "'no.png' cannot be read: No such file" in refused[0]["reason"]
+    assert 'or {"image": path}' in refused[1]["reason"]
