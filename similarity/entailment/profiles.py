@@ -68,7 +68,7 @@ class ProfileEntailment(EntailmentScorer):
 
         def of(pair: TextPair) -> Entailment:
             both = rows[[place[text] for text in pair]]
-            words = partial(implied_words, self.vectors, name, both)
+            words = partial(implied_words, self.vectors, name, {name: both})
             return self._judged(pair, self._evidence(both), thresholds, self.fingerprint, words)
 
         return [of(pair) for pair in counted(pairs, progress)]

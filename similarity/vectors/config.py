@@ -18,7 +18,8 @@ class GroupConfig:
     name
         By which users and files know the group.
     weight
-        The cosine of two vectors is the mean of the groups' own cosines by these weights.
+        The cosine of two vectors is the mean of the groups' own cosines by these weights; a kind
+        may add to it for some texts.
     shrinkage
         λ of the whitening: 0 whitens fully, 1 only centres (`similarity.vectors.whitening`).
     rank
@@ -81,6 +82,9 @@ class TrigramsConfig(GroupConfig):
     smoothing
         a of the weight a / (a + p) of a trigram, p its frequency in the corpus (smooth inverse
         frequency; Arora, Liang and Ma 2017).
+    names
+        Added to the weight of a text in proportion to the share of names and numbers among its
+        words, which models know less of than of other words.
     """
 
     kind: ClassVar[str] = "trigrams"
@@ -89,9 +93,11 @@ class TrigramsConfig(GroupConfig):
     shrinkage: float = 0.05
     width: int = 1024
     smoothing: float = 1e-3
+    names: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_number("names", self.names, at_least=0, at_most=1e6)
         check_integer("width", self.width, at_least=1, at_most=32_768)
         check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
 
@@ -153,10 +159,6 @@ class VectorConfig:
     def names(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(group.name for group in self.groups)
-
-    def share(self, group: GroupConfig) -> float:
-        """Return a group's part of the weights."""
-        return group.weight / sum(one.weight for one in self.groups)
 
     def only(self, *names: str) -> Self:
         """Return these settings with the other groups left out; all, where none is named.

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from similarity.arrays import Rows
 from similarity.results import Explanation, Score
 from similarity.vectors.implied import ImpliedWords, cosine_scale, implied_words
 from similarity.vectors.meaning import Features, MeaningVectors
@@ -97,10 +96,10 @@ def explain(
     top
         How many words of each kind to give.
     """
-    parts = {name: vectors.part(name, features[name]) for name in vectors.names}
+    parts = vectors.parts(features)
     shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
     implied = [
-        implied_words(vectors, name, features[name], top)
+        implied_words(vectors, name, features, top)
         for name in vectors.names
         if isinstance(vectors.groups[name].reader, ProfileReader)
     ]
@@ -114,24 +113,26 @@ def explain(
             word
             for name in vectors.names
             if isinstance(vectors.groups[name].reader, TrigramReader)
-            for word in _overlap(vectors, name, score.texts, features[name])[:top]
+            for word in _overlap(vectors, name, score.texts, features)[:top]
         ),
         continuations=tuple(
             one
             for name in vectors.names
             if isinstance(vectors.groups[name].reader, ReferenceReader)
-            for one in _continuations(vectors, name, features[name])[:top]
+            for one in _continuations(vectors, name, features)[:top]
         ),
     )
 
 
-def _continuations(vectors: MeaningVectors, name: str, rows: Rows) -> Sequence[ContinuationShare]:
-    group = vectors.groups[name]
+def _continuations(
+    vectors: MeaningVectors, name: str, features: Features
+) -> Sequence[ContinuationShare]:
+    group, rows = vectors.groups[name], features[name]
     reader = group.reader
     assert isinstance(reader, ReferenceReader)
     centred = rows.astype(np.float64) - group.whitening.mean
     partners = centred @ group.whitening.matrix @ group.whitening.matrix.T
-    shares = cosine_scale(vectors, group, rows) * (centred * partners[::-1]).mean(axis=0)
+    shares = cosine_scale(vectors, name, features) * (centred * partners[::-1]).mean(axis=0)
     found = [
         ContinuationShare(
             text=vectors.model.decode(ids),
@@ -151,14 +152,15 @@ def _continuations(vectors: MeaningVectors, name: str, rows: Rows) -> Sequence[C
 
 
 def _overlap(
-    vectors: MeaningVectors, name: str, texts: tuple[str, str], rows: Rows
+    vectors: MeaningVectors, name: str, texts: tuple[str, str], features: Features
 ) -> Sequence[WordShare]:
-    group = vectors.groups[name]
+    group, rows = vectors.groups[name], features[name]
     reader = group.reader
     assert isinstance(reader, TrigramReader)
     matrix = group.whitening.matrix
     white = group.whitening.apply(rows)
-    partners = cosine_scale(vectors, group, rows) / 2 * (white @ matrix.T)[::-1]
+    # Without the last feature, which is of no trigram.
+    partners = cosine_scale(vectors, name, features) / 2 * (white @ matrix.T)[::-1, :-1]
     counts = [Counter(words_of(text)) for text in texts]
     found = []
     for word in counts[0] | counts[1]:

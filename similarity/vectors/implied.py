@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.models.base import LanguageModel
-from similarity.vectors.meaning import Group, MeaningVectors
+from similarity.vectors.meaning import Features, Group, MeaningVectors
 from similarity.vectors.profile import (
     ProfileReader,
     SubsetProfileReader,
@@ -115,14 +115,15 @@ def telling_words(
     ]
 
 
-def implied_words(vectors: MeaningVectors, name: str, rows: Rows, top: int) -> ImpliedWords:
-    """Return the words that two texts imply, from a group's features, shape "text=2 feature"."""
+def implied_words(vectors: MeaningVectors, name: str, features: Features, top: int) -> ImpliedWords:
+    """Return the words that two texts imply, from the features of a group's and of all others."""
+    rows = features[name]
     group = vectors.groups[name]
     found = profiles(vectors.model, group, rows)
     # The mean of the two readings is the same for (u, v) and (v, u).
-    shares = cosine_scale(vectors, group, rows) * (found.beyond_usual * found.partners[::-1]).mean(
-        axis=0
-    )
+    shares = cosine_scale(vectors, name, features) * (
+        found.beyond_usual * found.partners[::-1]
+    ).mean(axis=0)
     a, b = found.beyond_usual
     likely = found.log_probs > LIKELY
     return ImpliedWords(
@@ -181,7 +182,8 @@ def _begins_a_word(model: LanguageModel, text: str) -> bool:
     return text[0].isspace() or len(model.encode_continuation(f" {text}")) == 1
 
 
-def cosine_scale(vectors: MeaningVectors, group: Group, rows: Rows) -> float:
+def cosine_scale(vectors: MeaningVectors, name: str, features: Features) -> float:
     """Return what the product of two texts' whitened rows is multiplied by in the cosine."""
-    lengths = np.linalg.norm(group.whitening.apply(rows), axis=1)
-    return float(vectors.config.share(group.config) / np.where(lengths > 0, lengths, 1).prod())
+    lengths = np.linalg.norm(vectors.groups[name].whitening.apply(features[name]), axis=1)
+    share = np.sqrt(vectors.shares(features)[name].prod())
+    return float(share / np.where(lengths > 0, lengths, 1).prod())

@@ -133,7 +133,7 @@ class MeaningVectors:
 
     def join(self, features: Features, dimensions: int | None = None) -> Rows:
         """Return the vectors of some features, shape "text width", each of length 1."""
-        parts = [self.part(name, features[name]) for name in self.names]
+        parts = list(self.parts(features).values())
         kept = self._order[: self.check_dimensions(dimensions)]
         joined: Rows = unit(np.concatenate(parts, axis=1)[:, kept]).astype(np.float32)
         return joined
@@ -147,14 +147,26 @@ class MeaningVectors:
         ends = np.cumsum([len(self.groups[name].whitening.mean) for name in self.names])
         return dict(zip(self.names, np.split(rows, ends[:-1], axis=1), strict=True))
 
-    def part(self, name: str, rows: Rows) -> FloatArray:
-        """Return a group's part of vectors; the square of its length is its share of the weights.
+    def parts(self, features: Features) -> dict[str, FloatArray]:
+        """Return each group's part of vectors; the square of its length is its share of weights.
 
-        Shape "text rank".
+        Each of shape "text rank".
         """
-        group = self.groups[name]
-        part: FloatArray = group.part(rows) * np.sqrt(self.config.share(group.config))
-        return part
+        shares = self.shares(features)
+        return {
+            name: self.groups[name].part(features[name]) * np.sqrt(shares[name])[:, None]
+            for name in self.names
+        }
+
+    def shares(self, features: Features) -> dict[str, FloatArray]:
+        """Return each group's share of the weights in the vector of each text, shape "text"."""
+        groups = {name: self.groups[name] for name in self.names}
+        weights = {
+            name: group.config.weight + group.reader.emphasis(features[name])
+            for name, group in groups.items()
+        }
+        total = np.sum(list(weights.values()), axis=0)
+        return {name: weight / total for name, weight in weights.items()}
 
     def check_dimensions(self, dimensions: int | None) -> int:
         """Return how many coordinates to keep; None is for all.

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from similarity.arrays import FloatArray, Rows
 from similarity.images.image import Content
 from similarity.models.base import Ability, LanguageModel
@@ -50,6 +52,10 @@ class Reader(ABC):
         registers
             The mean row of each register of the text, shape "register feature"; may be empty.
         """
+
+    def emphasis(self, rows: Rows) -> FloatArray:
+        """Return what is added to the group's weight in the vector of each text, shape "text"."""
+        return np.zeros(len(rows))
 
     def arrays(self) -> Arrays:
         """Return what must be kept beside the settings to make the reader again."""

@@ -22,7 +22,7 @@ SERVED_TOKENS = 512
 
 PROFILE = ProfileConfig(prompt=PROMPTS["essence"])
 EXAMPLES = ProfileConfig(name="examples", prompt=PROMPTS["examples"])
-TRIGRAMS = TrigramsConfig(weight=0.6)
+TRIGRAMS = TrigramsConfig(weight=0.3, names=5.0)
 TRAJECTORIES = TrajectoriesConfig()
 FULL = VectorConfig(groups=(PROFILE, EXAMPLES, TRIGRAMS, TRAJECTORIES))
 
@@ -70,7 +70,7 @@ def changed(
     tokens, shrinkage
         Of the profiles.
     trigrams
-        The weight of the trigrams; 0 leaves them out.
+        The weight of the trigrams of texts without names and numbers; 0 leaves them out.
     prompt
         One profile, with this prompt, in place of all profiles.
     """

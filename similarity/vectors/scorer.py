@@ -13,7 +13,7 @@ from similarity.images.image import Content, name_of, order_of
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
-from similarity.vectors.config import VectorConfig
+from similarity.vectors.config import GroupConfig, TrigramsConfig, VectorConfig
 from similarity.vectors.explain import VectorExplanation, explain
 from similarity.vectors.meaning import Corpus, Features, MeaningVectors, in_batches
 
@@ -39,7 +39,9 @@ class VectorSettings:
     def describe(self) -> str:
         """Return what matters most of the settings, for a person."""
         total = sum(group.weight for group in self.config.groups)
-        groups = [f"{group.name} {group.weight / total:.0%}" for group in self.config.groups]
+        groups = [
+            f"{group.name} {group.weight / total:.0%}{_more(group)}" for group in self.config.groups
+        ]
         return f"meaning vectors ({', '.join(groups)}), fitted to {self.corpus.texts:,} texts"
 
 
@@ -145,6 +147,11 @@ class VectorScorer(Scorer):
 
     def _rows(self, features: Features) -> FloatArray:
         return self._vectors.join(features).astype(np.float64)
+
+
+def _more(group: GroupConfig) -> str:
+    named = isinstance(group, TrigramsConfig) and group.names > 0
+    return ", more by names and numbers" if named else ""
 
 
 def settings_of(vectors: MeaningVectors) -> VectorSettings:

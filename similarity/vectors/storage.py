@@ -21,7 +21,7 @@ from similarity.version import __version__
 
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
-FORMAT = 3
+FORMAT = 4
 # A hub's model whose commit nobody knows.
 UNKNOWN = "unknown"
 

@@ -23,7 +23,10 @@ _WORD = re.compile(r"\w+")
 
 
 class TrigramReader(Reader):
-    """Reads the trigrams of words, each by how rare it is.
+    """Reads the trigrams of words, each by how rare it is, and how many words are names.
+
+    The last feature is the share of names and numbers: it is part of no vector, and says how much
+    the others weigh.
 
     Parameters
     ----------
@@ -36,9 +39,13 @@ class TrigramReader(Reader):
         self.weights = weights
 
     def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
-        """Return the sums of the weights of the trigrams hashed to each coordinate."""
+        """Return the sums of the weights of the trigrams hashed to each coordinate, and names."""
         self.tokens(model, texts)  # refuses what the model could not read
-        return np.stack([self.hashed(buckets(text)) for text in map(_words_alone, texts)])
+        found = [
+            np.append(self.hashed(buckets(text)), names_in(text))
+            for text in map(_words_alone, texts)
+        ]
+        return np.stack(found).astype(np.float32)
 
     def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
         """Return 0 for each text: the model reads none of it."""
@@ -48,8 +55,15 @@ class TrigramReader(Reader):
     def whitening(
         self, model: LanguageModel, fit: WhiteningFit, registers: FloatArray
     ) -> Whitening:
-        """Return the whitening of the rows; words have no register."""
-        return fit.fit(self.config.shrinkage, self.config.rank)
+        """Return the whitening of the trigrams; words have no register."""
+        trigrams = np.eye(fit.width)[:, :-1]
+        inner = fit.through(trigrams).fit(self.config.shrinkage, self.config.rank)
+        return Whitening(mean=fit.mean, matrix=trigrams @ inner.matrix)
+
+    def emphasis(self, rows: Rows) -> FloatArray:
+        """Return what names and numbers add to the weight of the texts' own words."""
+        found: FloatArray = self.config.names * rows[:, -1].astype(np.float64)
+        return found
 
     def arrays(self) -> Arrays:
         """Return the weights, in half precision."""
@@ -80,6 +94,19 @@ def _words_alone(content: Content) -> str:
 def words_of(text: str) -> list[str]:
     """Return a text's words without case; of one that has none, what stands between spaces."""
     return _WORD.findall(text.casefold()) or text.casefold().split()
+
+
+def names_in(text: str) -> float:
+    """Return the share of a text's words that are names or numbers, by their looks.
+
+    They have a digit, or begin with a capital and do not begin the text.
+    """
+    words = _WORD.findall(text) or text.split()
+    names = [
+        any(map(str.isdigit, word)) or (place > 0 and word[0].isupper())
+        for place, word in enumerate(words)
+    ]
+    return sum(names) / len(names)
 
 
 def buckets(text: str) -> TokenIds:

@@ -34,7 +34,7 @@ TOY_CONFIG = VectorConfig(
     groups=(ProfileConfig(tokens=64, shrinkage=0.5), TrigramsConfig(weight=0.5, width=128))
 )
 TINY_CONFIG = VectorConfig(
-    groups=(ProfileConfig(shrinkage=0.5), TrigramsConfig(weight=0.5, width=64))
+    groups=(ProfileConfig(shrinkage=0.5), TrigramsConfig(weight=0.5, width=64, names=2.0))
 )
 
 

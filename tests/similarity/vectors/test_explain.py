@@ -23,11 +23,12 @@ def vectors(request: pytest.FixtureRequest) -> MeaningVectors:
     return found
 
 
-def test_shares_add_up_to_the_score(vectors: MeaningVectors) -> None:
-    result = explain(vectors, FIRST, SECOND)
-    (expected,) = cosines(vectors, [(FIRST, SECOND)])
+@pytest.mark.parametrize("second", [SECOND, "A man runs over Paris in 2012"])
+def test_shares_add_up_to_the_score(vectors: MeaningVectors, second: str) -> None:
+    result = explain(vectors, FIRST, second)
+    (expected,) = cosines(vectors, [(FIRST, second)])
     assert result.cosine == pytest.approx(expected, abs=1e-5)
-    assert result.score == VectorScorer(vectors).score([(FIRST, SECOND)])[0]
+    assert result.score == VectorScorer(vectors).score([(FIRST, second)])[0]
     assert list(result.shares) == list(vectors.names)
     assert sum(result.shares.values()) == pytest.approx(result.cosine)
 
@@ -84,7 +85,7 @@ def test_the_other_way_round_is_the_mirror(vectors: MeaningVectors) -> None:
 
 
 def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
-    result = explain(vectors, "red bird SINGS", "the bird sings, bird", top=9)
+    result = explain(vectors, "Red bird sings", "the bird sings, bird", top=9)
     shares = {word.word: word for word in result.overlap}
     assert result.overlap[0] == shares["bird"]
     assert shares["bird"].share > shares["sings"].share > 0
@@ -96,7 +97,8 @@ def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
     white = group.whitening.apply(rows)
     mean = group.whitening.mean @ group.whitening.matrix
     lengths = np.linalg.norm(white, axis=1)
-    share = vectors.config.share(group.config)
+    weights = [group.weight for group in vectors.config.groups]
+    share = group.config.weight / sum(weights)
     usual = -share * (mean @ (white[0] + white[1])) / 2 / lengths.prod()
     words = sum(word.share for word in result.overlap)
     assert words + usual == pytest.approx(result.shares["trigrams"], abs=1e-6)

@@ -56,6 +56,16 @@ def test_the_cosine_is_the_weighted_mean_of_the_groups(tiny_vectors: MeaningVect
     np.testing.assert_allclose(cosines(tiny_vectors, pairs), expected, atol=1e-5)
 
 
+def test_own_words_weigh_more_the_more_of_them_are_names(tiny_vectors: MeaningVectors) -> None:
+    pair = ("The man sings.", "A bird over Paris in 2012 sings.")
+    own = [cosines(tiny_vectors.only(name), [pair])[0] for name in tiny_vectors.names]
+    # Two of the second text's seven words are a name and a number, and none of the first's.
+    weights = np.array([[1, 0.5], [1, 0.5 + 2 * 2 / 7]])
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    expected = np.sqrt(shares.prod(axis=0)) @ own
+    assert cosines(tiny_vectors, [pair])[0] == pytest.approx(expected, abs=1e-5)
+
+
 def test_features_can_be_packed(tiny_vectors: MeaningVectors) -> None:
     features = tiny_vectors.read(TEXTS)
     again = tiny_vectors.unpacked(tiny_vectors.packed(features))

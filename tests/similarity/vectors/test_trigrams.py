@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from similarity.errors import InputError
 from similarity.vectors import MeaningVectors, TrigramsConfig
-from similarity.vectors.trigrams import BUCKETS, TrigramReader, buckets, words_of
+from similarity.vectors.trigrams import BUCKETS, TrigramReader, buckets, names_in, words_of
 
 LETTERS = st.text(alphabet="abc ", min_size=1, max_size=30).filter(str.strip)
 ONES = np.ones(BUCKETS, np.float32)
@@ -72,3 +72,10 @@ def test_texts_that_the_model_cannot_read_are_refused(tiny_vectors: MeaningVecto
     for text in ("", "\ud800", "long " * 99):
         with pytest.raises(InputError):
             tiny_vectors.only("trigrams").encode([text])
+
+
+def test_names_and_numbers_are_known_by_their_looks() -> None:
+    assert names_in("The cat sat on the mat.") == 0
+    assert names_in("Paris") == names_in("?!") == 0
+    assert names_in("In Paris on May 3rd") == pytest.approx(3 / 5)
+    assert names_in("7 men") == pytest.approx(1 / 2)
