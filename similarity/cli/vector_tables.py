@@ -66,7 +66,11 @@ def implied_columns(implied: ImpliedWords) -> tuple[list[str], list[str], list[s
 def times(nats: float) -> str:
     """Return a ratio of probabilities, given in nats, as a number that is read at a glance."""
     ratio = math.exp(min(nats, 700.0))
-    return f"×{ratio:.1f}" if ratio < 10 else f"×{float(f'{ratio:.2g}'):,.0f}"
+    if ratio < 10:
+        return f"×{ratio:.1f}"
+    if ratio < 1e6:
+        return f"×{float(f'{ratio:.2g}'):,.0f}"
+    return f"×{ratio / 1e6:.2g} million" if ratio < 1e9 else f"×{ratio / 1e9:.2g} billion"
 
 
 def _overlap_table(words: Sequence[WordShare]) -> Table:

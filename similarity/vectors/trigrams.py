@@ -101,7 +101,7 @@ def names_in(text: str) -> float:
 
     They have a digit, or begin with a capital and do not begin the text.
     """
-    words = _WORD.findall(text) or text.split()
+    words: list[str] = _WORD.findall(text) or text.split()
     names = [
         any(map(str.isdigit, word)) or (place > 0 and word[0].isupper())
         for place, word in enumerate(words)

@@ -68,9 +68,9 @@ def test_profile_of_one_text(folder: Path) -> None:
 
 
 def test_ratios_are_read_at_a_glance() -> None:
-    ratios = (0.5, 3.14159, 21.4, 1234.5, 1e9)
+    ratios = (0.5, 3.14159, 21.4, 1234.5, 7e5, 3.56e6, 2e9)
     found = [times(math.log(ratio)) for ratio in ratios]
-    assert found == ["×0.5", "×3.1", "×21", "×1,200", "×1,000,000,000"]
+    assert found == ["×0.5", "×3.1", "×21", "×1,200", "×700,000", "×3.6 million", "×2 billion"]
 
 
 def options(folder: Path) -> tuple[str, ...]:
