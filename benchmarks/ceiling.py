@@ -14,6 +14,7 @@ import torch
 
 from similarity.models.base import TokenIds
 from similarity.models.local import LocalModel
+from similarity.models.prepacked import PrepackedLinear
 
 # Rows and width of the products that the rate is measured on: large enough for a machine's best.
 _ROWS, _WIDTH = 1024, 2048
@@ -42,6 +43,11 @@ def weights(model: LocalModel) -> tuple[int, int]:
     head = module.get_output_embeddings().weight  # type: ignore[operator]
     apart = {id(table): table.numel(), id(head): head.numel()}
     total = sum(parameter.numel() for parameter in module.parameters())
+    total += sum(
+        part.in_features * part.out_features
+        for part in module.modules()
+        if isinstance(part, PrepackedLinear)
+    )
     return total - sum(apart.values()), int(head.numel())
 
 

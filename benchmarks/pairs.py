@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,24 +44,29 @@ def pairs_a_second(count: int, work: Callable[[], object]) -> float:
 
 
 @torch.inference_mode()
-def generate_and_score(model: LocalModel, first: str, second: str) -> float:
+def generate_and_score(module: Any, model: LocalModel, first: str, second: str) -> float:
     """Return one pair's distance as a script would: `generate`, then padded batches.
 
     Samples each text's 20 continuations with transformers' own cache, then reads prefix and
     continuation together for all 40 under each text.
+
+    Parameters
+    ----------
+    module
+        The model's network as transformers loads it: a deep copy has the layers that it has.
     """
-    prefixes = [torch.tensor([model.encode(text)]) for text in (first, second)]
-    sampled = [_generate(model, prefix) for prefix in prefixes]
+    prefixes = [torch.tensor([model.encode(text)]).to(module.device) for text in (first, second)]
+    sampled = [_generate(module, model, prefix) for prefix in prefixes]
     rows = [
-        torch.cat([_mean_log_probs(model, prefix, part) for part in sampled]) for prefix in prefixes
+        torch.cat([_mean_log_probs(module, model, prefix, part) for part in sampled])
+        for prefix in prefixes
     ]
     return float((rows[0] - rows[1]).abs().mean())
 
 
-def _generate(model: LocalModel, prefix: Tensor) -> Tensor:
-    module = model.network.module
-    output: Tensor = module.generate(  # type: ignore[operator]
-        prefix.to(model.network.device),
+def _generate(module: Any, model: LocalModel, prefix: Tensor) -> Tensor:
+    output: Tensor = module.generate(
+        prefix,
         do_sample=True,
         top_k=0,
         max_new_tokens=20,
@@ -70,10 +76,11 @@ def _generate(model: LocalModel, prefix: Tensor) -> Tensor:
     return output[:, prefix.shape[1] :]
 
 
-def _mean_log_probs(model: LocalModel, prefix: Tensor, sampled: Tensor) -> Tensor:
-    ids = torch.cat([prefix.to(sampled.device).expand(len(sampled), -1), sampled], dim=-1)
+def _mean_log_probs(module: Any, model: LocalModel, prefix: Tensor, sampled: Tensor) -> Tensor:
+    ids = torch.cat([prefix.expand(len(sampled), -1), sampled], dim=-1)
     ends = torch.isin(sampled, torch.tensor(list(model.end_ids), device=sampled.device))
     kept = ends.cumsum(-1) - ends.long() == 0  # up to and including the first end
-    logits = model.network.read(ids)[:, prefix.shape[1] - 1 : -1]
+    logits = module(input_ids=ids, use_cache=False).logits[:, prefix.shape[1] - 1 : -1]
     log_probs = logits.log_softmax(-1).gather(-1, sampled[..., None])[..., 0]
-    return (log_probs * kept).sum(-1) / kept.sum(-1)
+    means: Tensor = (log_probs * kept).sum(-1) / kept.sum(-1)
+    return means

@@ -7,10 +7,8 @@ import psutil
 import torch
 import transformers
 
-from similarity.models.base import ModelInfo
 from similarity.models.loader import EMBEDDED_PATH
-from similarity.models.local import LocalModel
-from similarity.models.network import Network
+from similarity.models.local import LocalModel, local_model
 
 # Of Llama 3.2 1B and Llama 3.1 8B.
 SHAPES: dict[str, dict[str, Any]] = {
@@ -52,15 +50,16 @@ def random_model(shape: str) -> LocalModel:
     with device:
         make: Any = transformers.AutoModelForCausalLM.from_config
         module = make(config, dtype=dtype)
-    info = ModelInfo(
+    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED_PATH)
+    tokenizer.add_tokens([f"<{number}>" for number in range(VOCABULARY - len(tokenizer))])
+    return local_model(
+        module,
+        tokenizer,
         name=f"random {shape}",
         revision="random",
-        dtype=str(dtype).removeprefix("torch."),
-        context_length=8192,
+        device=device.type,
+        assets=None,
     )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED_PATH)
-    with torch.inference_mode():
-        return LocalModel(Network(module), tokenizer, info)
 
 
 def _check_memory(shape: str, parameters: int, device: torch.device, dtype: torch.dtype) -> None:

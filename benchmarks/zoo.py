@@ -100,10 +100,11 @@ def largest_gap(model: LocalModel, lengths: Sequence[int] = LENGTHS) -> float:
         for prefix, row in zip(prefixes, model.score(requests, Law()), strict=True)
         for ids, log_probs in zip(continuations, row, strict=True)
     ]
-    module: Any = model.network.module
+    # As transformers has it: a copy of prepacked layers is of plain ones.
+    module: Any = copy.deepcopy(model.network.module)
     gaps = [float(np.abs(found - plain(module, p, ids)).max()) for p, ids, found in told]
     if model.network.exact and max(gaps) > model.network.rounding:
-        double = copy.deepcopy(module).double()
+        double = module.double()
         exact = [float(np.abs(found - plain(double, p, ids)).max()) for p, ids, found in told]
         return max(map(min, gaps, exact))
     return max(gaps)

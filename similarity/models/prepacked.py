@@ -6,6 +6,7 @@ at every call. Here it is done once, when a network is loaded.
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,10 @@ _DTYPES = (torch.float32, torch.bfloat16)
 
 
 class PrepackedLinear(nn.Module):
-    """Takes the place of a linear layer whose weight nothing else holds."""
+    """Takes the place of a linear layer whose weight nothing else holds.
+
+    A copy of it, deep or pickled, is a plain layer again.
+    """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -37,6 +41,10 @@ class PrepackedLinear(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Return values, shape "… in", times the weight, shape "… out"."""
         return _product(values, self._weight, self.bias)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what makes a plain layer of the same weights."""
+        return _plain, (self.weight, self.bias)
 
 
 def can_prepack(module: nn.Module) -> bool:
@@ -70,6 +78,15 @@ class Prepacked:
         """Put the layers back."""
         for parent, name, child in self._replaced:
             setattr(parent, name, child)
+
+
+def _plain(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    out, width = weight.shape
+    linear = nn.Linear(width, out, bias is not None, device="meta").eval()
+    linear.weight = nn.Parameter(weight)
+    if bias is not None:
+        linear.bias = nn.Parameter(bias)
+    return linear
 
 
 def _holders(module: nn.Module) -> dict[int, int]:

@@ -1,5 +1,7 @@
 """Products of weights in oneDNN's order, against the layers that they stand for."""
 
+import copy
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +32,19 @@ def test_a_product_is_that_of_the_layer(
     assert torch.equal(layer.weight, linear.weight)
     turned = torch.randn(70, 6, dtype=dtype).t()
     torch.testing.assert_close(layer(turned), linear(turned))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@torch.inference_mode()
+def test_a_copy_is_a_plain_layer(bias: bool) -> None:
+    linear = nn.Linear(70, 50, bias=bias)
+    layer = PrepackedLinear(linear)
+    for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert type(copied) is nn.Linear
+        assert torch.equal(copied.weight, linear.weight)
+        assert (copied.bias is None) is (linear.bias is None)
+        values = torch.randn(3, 70)
+        assert torch.equal(copied(values), linear(values))
 
 
 @torch.inference_mode()
