@@ -69,7 +69,8 @@ class VectorModel(VectorEncoder):
 
     def encode(self, inputs: Batches, **_options: Any) -> Rows:  # type: ignore[override]  # mteb's
         """Return the texts' vectors, shape "text width"."""
-        return super().encode(_texts(inputs))
+        rows: Rows = super().encode(_texts(inputs))
+        return rows
 
     @property
     def mteb_model_meta(self) -> ModelMeta:

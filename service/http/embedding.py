@@ -7,8 +7,8 @@ from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import RequestModel, Usage
 from service.http.call import Call
 from service.http.schemas.fields import checked_text
+from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
-from similarity.errors import InputError
 from similarity.presets import MEANING
 from similarity.scorers import preset_groups
 from similarity.truncation import REFUSE
@@ -29,6 +29,7 @@ async def embed(
     *,
     truncate: str = REFUSE,
     name: str = "input",
+    asked: str | None = None,
 ) -> tuple[Rows, Usage]:
     """Return the vectors of texts, shape "text width", once their cost is found allowed.
 
@@ -38,6 +39,8 @@ async def embed(
         What is done with texts that are too long.
     name
         Of the field that has the inputs.
+    asked
+        The name of the model that the request has.
 
     Raises
     ------
@@ -57,7 +60,7 @@ async def embed(
 
     def embedded(model: RequestModel) -> Rows:
         truncator = call.truncator(lambda texts: model.feature_tokens(texts, groups), truncate)
-        return model.embed(truncator.cut(_texts(inputs, name, model)), dimensions, groups)
+        return model.embed(truncator.cut(_texts(inputs, name, asked, model)), dimensions, groups)
 
     return await call.run(embedded)
 
@@ -72,29 +75,12 @@ def as_numbers(row: Rows) -> bytes:
     return b"[" + b",".join(b"%.9g" % number for number in row.tolist()) + b"]"
 
 
-def _texts(inputs: Sequence[Input], name: str, model: RequestModel) -> list[str]:
+def _texts(inputs: Sequence[Input], name: str, asked: str | None, model: RequestModel) -> list[str]:
     return [
-        one if isinstance(one, str) else _decoded(one, f"{name}[{i}]", model)
+        one if isinstance(one, str) else _text_of_ids(one, f"{name}[{i}]", asked, model)
         for i, one in enumerate(inputs)
     ]
 
 
-def _decoded(ids: Sequence[int], name: str, model: RequestModel) -> str:
-    check_token_ids(ids, name, model)
-    return checked_text(model.decode(tuple(ids)), name)
-
-
-def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
-    """Refuse token ids that the model has not.
-
-    Raises
-    ------
-    InputError
-        Beginning with the name of the field.
-    """
-    size = model.vocab_size
-    if size is not None and max(ids) >= size:
-        raise InputError(
-            f"{name} has token id {max(ids)}, and this model's are below {size}; send texts, or "
-            "ids of its own tokenizer"
-        )
+def _text_of_ids(ids: Sequence[int], name: str, asked: str | None, model: RequestModel) -> str:
+    return checked_text(text_of_ids(ids, name, asked, model), name)

@@ -3,16 +3,20 @@
 Nothing of that package is needed here; its evaluators take this in the place of one of its models.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, Rows
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
+from similarity.extras import optional_module
+from similarity.familiarity import shown_warnings
 from similarity.models.base import LanguageModel
 from similarity.scorers import open_scorer
+from similarity.truncation import END, cut_warnings
 
 # Pairs whose trajectories are held at once.
 BATCH = 64
@@ -23,6 +27,12 @@ class TrajectoryCrossEncoder:
 
     Compares as `similarity.scorers.open_scorer` does with the same arguments. A score depends on
     the pair alone, so the size of a batch is a matter of memory.
+
+    Parameters
+    ----------
+    truncate
+        What is done with texts that are too long: their end is left out with a warning, where
+        sentence-transformers leaves it out without; or "start", or "refuse".
 
     Attributes
     ----------
@@ -37,8 +47,9 @@ class TrajectoryCrossEncoder:
         *,
         preset: str | None = None,
         vectors: str | None = None,
+        truncate: str = END,
     ) -> None:
-        self._scorer = open_scorer(model, preset, config, vectors)
+        self._scorer = open_scorer(model, preset, config, vectors, truncate)
         self.model_card_data = Evaluations()
 
     def predict(
@@ -47,7 +58,7 @@ class TrajectoryCrossEncoder:
         prompt_name: str | None = None,
         batch_size: int = BATCH,
         **options: Any,
-    ) -> FloatArray:
+    ) -> Any:
         """Return the similarity of each pair, shape "pair", or of one pair, without a shape.
 
         Parameters
@@ -55,21 +66,24 @@ class TrajectoryCrossEncoder:
         prompt_name
             None: prompts are of the configuration.
         options
-            Of `CrossEncoder.predict`, where they change nothing here: progress bars and devices.
+            Of `CrossEncoder.predict`: `convert_to_tensor` gives a tensor of torch in the place of
+            an array of NumPy. Those that change nothing here are taken: progress bars, devices.
 
         Raises
         ------
         InputError
             If a text cannot be compared, or an input is no pair.
         ConfigError
-            If a prompt, an activation or tensors are asked for.
+            If a prompt or an activation is asked for.
         """
         _check(prompt_name, batch_size, options)
         one = len(inputs) > 0 and isinstance(inputs[0], str)
         pairs = [_pair(pair) for pair in ([inputs] if one else inputs)]
         blocks = (pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size))
         found = [score.similarity for block in blocks for score in self._scorer.score(block)]
-        return np.array(found, np.float64).reshape(() if one else (len(pairs),))
+        warn_of(cut_warnings(self._scorer, (text for pair in pairs for text in pair)))
+        scores = np.array(found, np.float64).reshape(() if one else (len(pairs),))
+        return as_tensor(scores) if options.get("convert_to_tensor") else scores
 
     def rank(
         self,
@@ -90,6 +104,7 @@ class TrajectoryCrossEncoder:
         options
             As of `predict`.
         """
+        options["convert_to_tensor"] = False
         scores = self.predict([(query, document) for document in documents], **options)
         order = np.argsort(-scores, kind="stable")[:top_k]
         return [
@@ -97,6 +112,17 @@ class TrajectoryCrossEncoder:
             | ({"text": documents[i]} if return_documents else {})
             for i in order
         ]
+
+
+def as_tensor(rows: FloatArray | Rows) -> Any:
+    """Return an array as a tensor of torch."""
+    return optional_module("torch", "convert_to_tensor needs").from_numpy(np.array(rows))
+
+
+def warn_of(lines: Iterable[str]) -> None:
+    """Issue what to know of texts as Python's warnings."""
+    for line in shown_warnings(lines):
+        warnings.warn(line, stacklevel=3)
 
 
 class Evaluations:
@@ -146,16 +172,23 @@ _UNCHANGED: dict[str, tuple[Any, ...]] = {
     "prompt": (None,),
     "activation_fn": (None,),
     "apply_softmax": (None, False),
-    "convert_to_numpy": (True,),
-    "convert_to_tensor": (False,),
 }
-_WITHOUT_EFFECT = frozenset({"show_progress_bar", "device", "pool", "chunk_size"})
+_WITHOUT_EFFECT = frozenset(
+    {
+        "chunk_size",
+        "convert_to_numpy",
+        "convert_to_tensor",
+        "device",
+        "pool",
+        "show_progress_bar",
+    }
+)
 
 
 def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) -> None:
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-    why = "scores are similarities in [0, 1] in NumPy, and prompts are set in the configuration"
+    why = "scores are similarities in [0, 1], and prompts are set in the configuration"
     check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)
 
 

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import Rows
-from similarity.compat.cross_encoder import Evaluations, check_options
+from similarity.compat.cross_encoder import Evaluations, as_tensor, check_options, warn_of
+from similarity.truncation import END
 from similarity.vectors.meaning import MeaningVectors
 
 
 class VectorEncoder:
     """Encodes texts into vectors of length 1, whose cosine is how alike they are in meaning.
+
+    Parameters
+    ----------
+    truncate
+        What is done with texts that are too long: their end is left out with a warning, where
+        sentence-transformers leaves it out without; or "start", or "refuse".
 
     Attributes
     ----------
@@ -26,32 +33,43 @@ class VectorEncoder:
 
     similarity_fn_name = "cosine"
 
-    def __init__(self, vectors: MeaningVectors) -> None:
+    def __init__(self, vectors: MeaningVectors, *, truncate: str = END) -> None:
         self.vectors = vectors
+        self.truncate = truncate
         self.model_card_data = Evaluations()
 
-    def encode(self, inputs: str | Sequence[str], **options: Any) -> Rows:
+    def get_sentence_embedding_dimension(self) -> int:
+        """Return the number of coordinates of a vector."""
+        return self.vectors.width
+
+    get_embedding_dimension = get_sentence_embedding_dimension
+
+    def encode(self, inputs: str | Sequence[str], **options: Any) -> Any:
         """Return the vectors, shape "text width", or of one text its vector, shape "width".
 
         Parameters
         ----------
         options
-            Of `SentenceTransformer.encode`: `truncate_dim` keeps the first coordinates. Those that
-            change nothing here are taken, as progress bars, devices and batch sizes.
+            Of `SentenceTransformer.encode`: `truncate_dim` keeps the first coordinates, and
+            `convert_to_tensor` gives a tensor of torch in the place of an array of NumPy. Those
+            that change nothing here are taken, as progress bars, devices and batch sizes.
 
         Raises
         ------
         InputError
-            If a text is empty, not valid Unicode, or too long for the model.
+            If a text is empty or not valid Unicode.
         ConfigError
-            If tensors, another precision or a prompt is asked for, or there are not so many
-            coordinates.
+            If another precision or a prompt is asked for, or there are not so many coordinates.
         """
-        why = "vectors are of float32 in NumPy, and their prompt is that of their fit"
+        why = "vectors are of float32, and their prompt is that of their fit"
         check_options(options, _UNCHANGED, _WITHOUT_EFFECT, why)
         texts = [inputs] if isinstance(inputs, str) else list(inputs)
-        rows = self.vectors.encode(texts, dimensions=options.get("truncate_dim"))
-        return rows[0] if isinstance(inputs, str) else rows
+        truncator = self.vectors.truncator(self.truncate)
+        cut = truncator.cut(texts)
+        warn_of(truncator.warnings(texts))
+        rows = self.vectors.encode(cut, dimensions=options.get("truncate_dim"))
+        found = rows[0] if isinstance(inputs, str) else rows
+        return as_tensor(found) if options.get("convert_to_tensor") else found
 
     encode_query = encode
     encode_document = encode
@@ -75,14 +93,14 @@ _UNCHANGED: dict[str, tuple[Any, ...]] = {
     "prompt_name": (None,),
     "output_value": (None, "sentence_embedding"),
     "precision": (None, "float32"),
-    "convert_to_numpy": (True,),
-    "convert_to_tensor": (False,),
 }
 # Vectors have length 1 whether that is asked for or not.
 _WITHOUT_EFFECT = frozenset(
     {
         "batch_size",
         "chunk_size",
+        "convert_to_numpy",
+        "convert_to_tensor",
         "device",
         "normalize_embeddings",
         "pool",

@@ -191,8 +191,9 @@ def test_other_names_of_vllms_score(client, names):
 def test_documents_as_objects_with_rank_fields_and_voyages_top_k(client):
     documents = [{"title": "a b", "year": 7}, {"title": "zz", "other": 1}]
     body = {"query": "title: a b", "documents": documents, "rank_fields": ["title"], "top_k": 1}
-    (first,) = client.post("/v1/rerank", json=body).json()["results"]
-    assert first == {"index": 0, "relevance_score": 1.0, "document": documents[0]}
+    answer = client.post("/v1/rerank", json=body).json()
+    assert answer["results"] == [{"index": 0, "relevance_score": 1.0, "document": documents[0]}]
+    assert answer["data"] == answer["results"]
 
 
 def test_text_embeddings_inferences_rerank(client):

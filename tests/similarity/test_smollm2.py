@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from similarity import ComparisonConfig, compare, compare_pairs, load_model
+from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.models import wheel
 from similarity.models.base import Ability, LanguageModel
 from similarity.models.loader import SMOLLM2, SMOLLM2_ASSETS
@@ -52,6 +53,12 @@ def test_identity_determinism_and_batches(smollm2: LanguageModel) -> None:
         alone = compare(smollm2, *pair, CONFIG)
         assert joined.trajectories == alone.trajectories
         np.testing.assert_allclose(joined.log_likelihoods, alone.log_likelihoods, atol=1e-4)
+
+
+def test_the_adapter_ranks_by_the_best_scorer_there_is(smollm2: LanguageModel) -> None:
+    documents = ["refund", "change your password", "delivery times"]
+    ranked = TrajectoryCrossEncoder(smollm2).rank("reset password", documents)
+    assert [found["corpus_id"] for found in ranked] == [1, 0, 2]
 
 
 def test_the_card_and_the_lock_name_the_same_files() -> None:

@@ -64,6 +64,8 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
     scores, usage = await call.score(body.text_pairs(), ScoringRequest(truncate=body.truncated()))
     wanted = documents if body.return_documents is None else body.return_documents
     searches = -(-len(body.documents) // DOCUMENTS_OF_A_SEARCH)
+    order = ranked(scores)[: body.limit()]
+    names = ("results", "data") if body.of_voyage else ("results",)
     meta = RerankMeta(
         api_version=ApiVersion(version=version),
         billed_units=BilledUnits(search_units=searches),
@@ -73,7 +75,7 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
         {
             "id": f"rerank-{call.request_id}",
             "model": call.model,
-            "results": JsonArray(_items(ranked(scores)[: body.limit()], scores, body, wanted)),
+            **{name: JsonArray(_items(order, scores, body, wanted)) for name in names},
             "usage": OpenAIUsage.of(usage).model_dump(),
             "meta": meta.model_dump(exclude_none=True),
         }

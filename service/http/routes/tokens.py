@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from service.engine.limits import check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import CallOf
-from service.http.embedding import check_token_ids
 from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.tokens import (
@@ -19,6 +18,7 @@ from service.http.schemas.tokens import (
     Token,
     TokenizedPrompt,
 )
+from service.http.token_ids import check_token_ids
 from similarity.models.base import TokenIds
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])

@@ -60,6 +60,11 @@ class RerankRequest(Lenient):
         """
         return [self._text(i, d) for i, d in enumerate(self.documents)]
 
+    @property
+    def of_voyage(self) -> bool:
+        """Whether it is written as Voyage's clients write it."""
+        return bool(self.model_fields_set & {"top_k", "truncation"})
+
     def truncated(self) -> str:
         """Return what is done with texts that are too long."""
         return cut_if(self.truncation is not False)
@@ -130,5 +135,8 @@ class RerankResponse(Lenient):
     id: str
     model: str
     results: list[RerankItem]
+    data: list[RerankItem] | None = Field(
+        default=None, description="The results again, for Voyage's clients."
+    )
     usage: OpenAIUsage
     meta: RerankMeta

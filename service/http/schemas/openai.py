@@ -31,7 +31,8 @@ class EmbeddingsRequest(Lenient):
     )
 
     input: OneOrMany | TokenIdList | Annotated[list[TokenIdList], Field(min_length=1)] = Field(
-        description="A text, or token ids of the model that is served; or a list of either."
+        description="A text or token ids, or a list of either. Ids that are not the served "
+        "model's own are read as those of the model that is named, where OpenAI has it."
     )
     model: IgnoredModel = None
     encoding_format: Literal["float", "base64"] | None = Field(

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from similarity import compare
+from similarity import compare, compare_pairs, load_model
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
@@ -49,7 +49,6 @@ def test_rank_is_the_order_of_scores(encoder: TrajectoryCrossEncoder) -> None:
     ("options", "message"),
     [
         ({"prompt_name": "query"}, "prompt 'query' is not possible here"),
-        ({"convert_to_tensor": True}, "convert_to_tensor True is not possible"),
         ({"activation_fn": np.tanh}, "activation_fn .* is not possible"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"batchsize": 3}, "unknown option 'batchsize'"),
@@ -60,6 +59,30 @@ def test_what_would_change_scores_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         encoder.predict(PAIRS, **options)
+
+
+def test_tensors(encoder: TrajectoryCrossEncoder) -> None:
+    torch = pytest.importorskip("torch")
+    found = encoder.predict(PAIRS, convert_to_tensor=True)
+    assert isinstance(found, torch.Tensor)
+    assert found.tolist() == encoder.predict(PAIRS).tolist()
+    assert encoder.rank("a", ["b", "a"], convert_to_tensor=True) == encoder.rank("a", ["b", "a"])
+
+
+def test_texts_that_are_too_long_are_cut_with_a_warning(toy_model: ToyModel) -> None:
+    pair = ("a", "x" * 5000)
+    with pytest.warns(UserWarning, match="were compared"):
+        found = TrajectoryCrossEncoder(toy_model, CONFIG).predict(pair)
+    assert float(found) == compare(toy_model, *pair, CONFIG, truncate="end").similarity
+    with pytest.raises(InputError):
+        TrajectoryCrossEncoder(toy_model, CONFIG, truncate="refuse").predict(pair)
+
+
+def test_without_a_choice_it_compares_as_the_library_does_by_default() -> None:
+    model = load_model("embedded")
+    pairs = [("reset password", "change your password"), ("reset password", "refund")]
+    expected = [score.similarity for score in compare_pairs(model, pairs)]
+    assert TrajectoryCrossEncoder(model).predict(pairs).tolist() == expected
 
 
 def test_what_changes_nothing_is_taken(encoder: TrajectoryCrossEncoder) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from similarity.compat.sentence_encoder import VectorEncoder
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, TextTooLongError
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
@@ -26,6 +26,25 @@ def test_encode_gives_the_vectors(vectors: MeaningVectors) -> None:
     np.testing.assert_array_equal(short, vectors.encode(TEXTS, dimensions=3))
 
 
+def test_tensors_and_the_width(vectors: MeaningVectors) -> None:
+    torch = pytest.importorskip("torch")
+    encoder = VectorEncoder(vectors)
+    assert encoder.get_sentence_embedding_dimension() == vectors.width
+    found = encoder.encode(TEXTS, convert_to_tensor=True)
+    assert isinstance(found, torch.Tensor)
+    np.testing.assert_array_equal(found.numpy(), encoder.encode(TEXTS))
+    assert encoder.encode(TEXTS[0], convert_to_tensor=True).shape == (vectors.width,)
+
+
+def test_texts_that_are_too_long_are_cut_with_a_warning(vectors: MeaningVectors) -> None:
+    long = "x" * 5000
+    with pytest.warns(UserWarning, match="were compared"):
+        found = VectorEncoder(vectors).encode(long)
+    np.testing.assert_array_equal(found, vectors.encode([long], truncate="end")[0])
+    with pytest.raises(TextTooLongError):
+        VectorEncoder(vectors, truncate="refuse").encode(long)
+
+
 def test_similarity_is_the_cosine(vectors: MeaningVectors) -> None:
     encoder = VectorEncoder(vectors)
     rows = encoder.encode(TEXTS)
@@ -41,7 +60,6 @@ def test_similarity_is_the_cosine(vectors: MeaningVectors) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"convert_to_tensor": True},
         {"precision": "int8"},
         {"prompt": "query: "},
         {"truncate_dim": 0},
