@@ -7,7 +7,7 @@ from inspect import cleandoc
 
 import click
 
-from docsite.markdown import table
+from docsite.markdown import plain, table
 from similarity.cli.main import main as trajsim
 
 # An option that so many commands have is described once.
@@ -73,5 +73,6 @@ def _row(option: Help) -> tuple[str, str]:
     # A long list of choices would widen the column.
     name, bracket, choices = written.partition(" [")
     if not bracket:
-        return f"`{written}`", said
-    return f"`{name}`", f"{said} One of {', '.join(f'`{c}`' for c in choices[:-1].split('|'))}."
+        return f"`{written}`", plain(said)
+    listed = ", ".join(f"`{choice}`" for choice in choices.removesuffix("]").split("|"))
+    return f"`{name}`", f"{plain(said)} One of {listed}."

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from docsite.markdown import code, table
+from docsite.markdown import code, plain, table
 from docsite.pages import ROOT
 
 TAGS = {
@@ -57,16 +57,20 @@ def _operation(route: str, operation: Schema) -> Iterator[str]:
 def _object(name: str, schema: Schema) -> Iterator[str]:
     yield f"### {name} {{#{_anchor(name)}}}"
     if "description" in schema:
-        yield str(schema["description"])
+        yield _said(schema)
     if "enum" in schema:
         yield f"One of {', '.join(code(str(value)) for value in schema['enum'])}."
     required = schema.get("required", ())
     rows = [
-        (code(field), _type(found), _default(field, found, required), found.get("description", ""))
+        (code(field), _type(found), _default(field, found, required), _said(found))
         for field, found in schema.get("properties", {}).items()
     ]
     if rows:
         yield table(("field", "type", "default", ""), rows)
+
+
+def _said(schema: Schema) -> str:
+    return plain(str(schema.get("description", "")))
 
 
 def _default(field: str, schema: Schema, required: object) -> str:

@@ -13,6 +13,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
+def plain(text: str) -> str:
+    """Return text in which brackets are no links."""
+    return text.replace("[", "\\[")
+
+
 def code(text: str) -> str:
     """Return text as code, for a cell of a table."""
     return f"`{text}`"

@@ -38,6 +38,9 @@ def _method(builder: Callable[P, Call[Result]]) -> Callable[Concatenate["Client"
 class Client:
     """Asks the service and waits for its answer; use it as a context, or close it.
 
+    Every method raises ApiError for an answer that is not a success, and NotReachedError if no
+    answer came.
+
     Parameters
     ----------
     url
@@ -51,9 +54,6 @@ class Client:
     transport
         Of httpx, where connections need a proxy or certificates of one's own; by default
         neither is taken from the environment.
-
-    Every method raises ApiError for an answer that is not a success, and NotReachedError if no
-    answer came.
     """
 
     def __init__(
