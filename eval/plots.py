@@ -6,14 +6,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from eval.agreement_plot import agreement_by_subset, plot_agreement
 from eval.methods.scorers import METHOD
 from eval.runs import Ablation, Run
+from eval.style import COLOURS, QUIET, picture
 from similarity.arrays import FloatArray
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import comparable, load_calibrations, similarity_map
@@ -23,7 +23,6 @@ COLUMNS = 4
 BINS = 10
 RESAMPLES = 200
 GRID = 200
-DPI = 110
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,25 @@ class Points:
 
 
 def draw_run(run: Run, lines: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
-    """Draw the figures of a run's trajectories; return their names in the folder by caption.
+    """Draw the figures of a run; return their names in the folder by caption.
 
-    A run without trajectories has none.
+    Judgement and calibration are of the run's trajectories, if it has any.
     """
-    if METHOD not in run.methods:
+    return _agreement(run, folder) | (
+        _trajectories(run, lines, folder) if METHOD in run.methods else {}
+    )
+
+
+def _agreement(run: Run, folder: Path) -> dict[str, Path]:
+    agreement = agreement_by_subset(run, run.methods)
+    if not agreement:
         return {}
+    name = Path(f"{run.slug}-agreement.png")
+    plot_agreement(agreement, folder / name)
+    return {f"{run.name}: Spearman × 100 of each subset of 20 pairs or more, by method.": name}
+
+
+def _trajectories(run: Run, lines: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, Path]:
     points = points_by_task(lines, METHOD)
     to_similarity = _similarity_map(run)
     similarity = np.vectorize(lambda score: to_similarity(-score), otypes=[np.float64])
@@ -137,9 +149,9 @@ def plot_judgement(tasks: Mapping[str, Points], path: Path) -> None:
     def draw(axes: Axes, points: Points) -> None:
         at = np.quantile(points.scores, np.linspace(0, 1, GRID))
         low, high = band(points, at)
-        axes.plot(points.scores, points.judgements, ".", color="0.55", markersize=2, alpha=0.35)
-        axes.fill_between(at, low, high, color="tab:blue", alpha=0.3, linewidth=0)
-        axes.plot(at, rank_fit(points, at), color="tab:blue")
+        axes.plot(points.scores, points.judgements, ".", color=QUIET, markersize=2, alpha=0.35)
+        axes.fill_between(at, low, high, color=COLOURS[0], alpha=0.3, linewidth=0)
+        axes.plot(at, rank_fit(points, at), color=COLOURS[0])
         # A few far pairs would squeeze all others to the edge.
         axes.set_xlim(left=np.quantile(points.scores, 0.005))
 
@@ -168,7 +180,7 @@ def plot_ablation(ablation: Ablation, path: Path) -> None:
         x = [float(name) for name in panel] if numeric else list(range(len(panel)))
         for at, figure in zip(x, panel.values(), strict=True):
             if figure["low"] is not None:
-                axes.vlines(at, figure["low"], figure["high"], color="tab:blue")
+                axes.vlines(at, figure["low"], figure["high"], color=COLOURS[0])
         axes.plot(x, [f["value"] for f in panel.values()], "o-" if numeric else "o")
         axes.set_xticks(x, list(panel))
         if not numeric:
@@ -192,21 +204,16 @@ def _grid(
     same_y: bool = False,
 ) -> None:
     """Draw one panel for each name, and write the picture."""
-    mpl.use("agg")
     columns = min(COLUMNS, len(panels))
     rows = ceil(len(panels) / columns)
-    figure = Figure(figsize=(3.1 * columns, 2.9 * rows), layout="constrained")
-    cells: list[Axes] = (
-        figure.subplots(rows, columns, squeeze=False, sharey=same_y).ravel().tolist()
-    )
-    for axes, (name, panel) in zip(cells, panels.items(), strict=False):
-        draw(axes, panel)
-        axes.set_title(name, fontsize="medium")
-        axes.grid(alpha=0.3)
-    for axes in cells[len(panels) :]:
-        axes.set_axis_off()
-    figure.supxlabel(x, fontsize="medium")
-    figure.supylabel(y, fontsize="medium")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the date and version that matplotlib writes, equal pictures are equal files.
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    with picture(path, 3.1 * columns, 2.9 * rows) as figure:
+        cells: list[Axes] = (
+            figure.subplots(rows, columns, squeeze=False, sharey=same_y).ravel().tolist()
+        )
+        for axes, (name, panel) in zip(cells, panels.items(), strict=False):
+            draw(axes, panel)
+            axes.set_title(name)
+        for axes in cells[len(panels) :]:
+            axes.set_axis_off()
+        figure.supxlabel(x, fontsize="medium")
+        figure.supylabel(y, fontsize="medium")

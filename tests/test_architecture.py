@@ -17,7 +17,7 @@ ALLOWED = {
     "service": {"similarity", "service"},
     "eval": {"similarity", "eval"},
     "training": {"similarity", "training"},
-    "docsite": {"similarity", "service", "docsite"},
+    "docsite": {"similarity", "service", "eval", "docsite"},
 }
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

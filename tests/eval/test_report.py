@@ -152,7 +152,12 @@ def test_command_writes_report_figures_and_mteb(tmp_path: Path) -> None:
     out = first / "report"
     text = (out / "report.md").read_text(encoding="utf-8")
     pictures = re.findall(r"!\[[^]]*\]\((.*)\)", text)
-    assert pictures == ["mine-judgement.png", "mine-calibration.png", "abl-ablation.png"]
+    assert pictures == [
+        "mine-agreement.png",
+        "mine-judgement.png",
+        "mine-calibration.png",
+        "abl-ablation.png",
+    ]
     before = {name: (out / name).read_bytes() for name in pictures}
     assert all(content.startswith(b"\x89PNG") for content in before.values())
     assert invoke(first, ablation).exit_code == 0
