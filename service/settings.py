@@ -69,6 +69,15 @@ class Settings(BaseSettings):
     )
     max_inputs: int = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
     max_characters: int = Field(20_000, ge=1, description="Characters of one text, at most.")
+    max_image_bytes: int = Field(
+        4 * MEBIBYTE, ge=1, description="Bytes of one image's file, at most."
+    )
+    max_image_pixels: int = Field(
+        16_000_000, ge=1, description="Width × height of one image, at most."
+    )
+    max_request_pixels: int = Field(
+        64_000_000, ge=1, description="Pixels of all images of one request, at most."
+    )
     max_trajectories: int = Field(
         100, ge=1, le=MAX_TRAJECTORIES, description="Continuations a request may ask of a text."
     )

@@ -2,7 +2,8 @@
 
 TrajsimError
 ├── InputError                  a text or a file of the caller's
-│   └── TextTooLongError        longer than the model's context
+│   ├── TextTooLongError        longer than the model's context
+│   └── ImageError              an image that cannot be read, or is too large
 ├── ConfigError                 a setting that is unknown or out of range
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
@@ -36,6 +37,13 @@ class InputError(TrajsimError, ValueError):
 
 class TextTooLongError(InputError):
     """A text that, with its continuation, does not fit the model's context."""
+
+
+class ImageError(InputError):
+    """An image that is none, too large, or damaged."""
+
+    # The image as it was given, where a request had it; its place is told of it.
+    text: str | None = None
 
 
 class ConfigError(TrajsimError, ValueError):

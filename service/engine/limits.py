@@ -6,8 +6,10 @@ from service.engine.exceptions import RequestTooLargeError
 from service.settings import Settings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
+from similarity.images.image import Content
 from similarity.likelihood import blocks_of_pairs
 from similarity.models.base import TokenIds
+from similarity.scorer import Pair
 from similarity.scorers import ScoringPlan
 from similarity.truncation import REFUSE
 
@@ -29,7 +31,7 @@ def check_settings(config: ComparisonConfig, settings: Settings) -> None:
             raise ConfigError(f"{name} is {got}; this service allows at most {allowed}")
 
 
-def check_cost(plan: ScoringPlan, pairs: Sequence[tuple[str, str]], settings: Settings) -> None:
+def check_cost(plan: ScoringPlan, pairs: Sequence[Pair], settings: Settings) -> None:
     """Refuse pairs of texts that cost more to compare than the service allows.
 
     Raises
@@ -44,7 +46,7 @@ def check_cost(plan: ScoringPlan, pairs: Sequence[tuple[str, str]], settings: Se
 
 
 def check_pairs(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     config: ComparisonConfig,
     settings: Settings,
     truncate: str = REFUSE,
@@ -97,9 +99,9 @@ def check_scoring(
 
 
 def check_texts(
-    texts: Iterable[str], settings: Settings, most: int | None = None, truncate: str = REFUSE
+    texts: Iterable[Content], settings: Settings, most: int | None = None, truncate: str = REFUSE
 ) -> None:
-    """Refuse too many or too long texts.
+    """Refuse too many or too long texts; an image counts as one of no length.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def check_texts(
     RequestTooLargeError
         Saying what is too much, and how much is allowed.
     """
-    lengths = [len(text) for text in texts]
+    lengths = [len(text) if isinstance(text, str) else 0 for text in texts]
     refuse_above(len(lengths), settings.max_texts if most is None else most, "different texts")
     if truncate == REFUSE:
         refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")

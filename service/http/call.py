@@ -13,7 +13,7 @@ from service.engine.limits import check_cost
 from service.engine.request_model import RequestModel, Usage
 from service.settings import Settings
 from similarity.results import Score
-from similarity.scorer import Scorer
+from similarity.scorer import Pair, Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, plan_scoring
 from similarity.truncation import TruncatingScorer, Truncator
 
@@ -67,7 +67,7 @@ class Call:
         return result, usage
 
     async def score(
-        self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
+        self, pairs: Sequence[Pair], scoring: ScoringRequest | None = None
     ) -> tuple[Sequence[Score], Usage]:
         """Return the score of each pair, in order; a pair that repeats is compared once.
 
@@ -82,7 +82,7 @@ class Call:
         return [of_pair[pair] for pair in pairs], usage
 
     async def plan(
-        self, pairs: Sequence[tuple[str, str]], scoring: ScoringRequest | None = None
+        self, pairs: Sequence[Pair], scoring: ScoringRequest | None = None
     ) -> ScoringPlan:
         """Return how to compare the pairs, once its cost is found allowed.
 

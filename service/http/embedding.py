@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import RequestModel, Usage
 from service.http.call import Call
-from service.http.schemas.fields import checked_text
+from service.http.images import read_contents
+from service.http.schemas.fields import ImageInput, checked_text
 from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
 from similarity.presets import MEANING
@@ -17,8 +18,8 @@ from similarity.truncation import REFUSE
 ITEM_BYTES = 60
 NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3}
 
-# A text, or token ids of the model that is served.
-Input = str | Sequence[int]
+# A text, an image, or token ids of the model that is served.
+Input = str | ImageInput | Sequence[int]
 
 
 async def embed(
@@ -51,8 +52,9 @@ async def embed(
     """
     groups = preset_groups(MEANING, call.engine.groups or ()) or None
     vectors = call.engine.vectors
-    texts = [one for one in inputs if isinstance(one, str)]
-    check_texts(dict.fromkeys(texts), call.settings, call.settings.max_inputs, truncate)
+    texts = [one for one in inputs if isinstance(one, str | ImageInput)]
+    contents = dict(zip(texts, await read_contents(texts, call), strict=True))
+    check_texts(dict.fromkeys(contents.values()), call.settings, call.settings.max_inputs, truncate)
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions)
         size = len(inputs) * (ITEM_BYTES + NUMBER_BYTES[encoding] * width)
@@ -60,7 +62,13 @@ async def embed(
 
     def embedded(model: RequestModel) -> Rows:
         truncator = call.truncator(lambda texts: model.feature_tokens(texts, groups), truncate)
-        return model.embed(truncator.cut(_texts(inputs, name, asked, model)), dimensions, groups)
+        read = [
+            contents[one]
+            if isinstance(one, str | ImageInput)
+            else _text_of_ids(one, f"{name}[{i}]", asked, model)
+            for i, one in enumerate(inputs)
+        ]
+        return model.embed(truncator.cut(read), dimensions, groups)
 
     return await call.run(embedded)
 
@@ -73,13 +81,6 @@ def as_base64(row: Rows) -> bytes:
 def as_numbers(row: Rows) -> bytes:
     """Return a vector as a JSON array, of nine digits: enough to have each float32 back."""
     return b"[" + b",".join(b"%.9g" % number for number in row.tolist()) + b"]"
-
-
-def _texts(inputs: Sequence[Input], name: str, asked: str | None, model: RequestModel) -> list[str]:
-    return [
-        one if isinstance(one, str) else _text_of_ids(one, f"{name}[{i}]", asked, model)
-        for i, one in enumerate(inputs)
-    ]
 
 
 def _text_of_ids(ids: Sequence[int], name: str, asked: str | None, model: RequestModel) -> str:

@@ -21,6 +21,7 @@ from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     ConfigError,
+    ImageError,
     InputError,
     ModelError,
     TextTooLongError,
@@ -63,6 +64,7 @@ _SERVER = "server_error"
 PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (RequestTooLargeError, 413, _BAD, "request_too_large", None),
     (TextTooLongError, 422, _BAD, "text_too_long", None),
+    (ImageError, 422, _BAD, "invalid_image", None),
     (InputError, 422, _BAD, "invalid_text", None),
     (ConfigError, 422, _BAD, "invalid_setting", None),
     (BusyError, 429, "rate_limit_error", "queue_full", 1.0),

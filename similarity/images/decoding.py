@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from similarity.errors import InputError
+from similarity.errors import ImageError
 from similarity.extras import optional_module
 
 # Formats by their content; a file's name is never asked.
@@ -51,7 +51,7 @@ def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
 
     Raises
     ------
-    InputError
+    ImageError
         If it is no image in a format that is read, too large, animated, truncated or damaged.
     MissingDependencyError
         If Pillow is not installed.
@@ -60,21 +60,21 @@ def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     try:
         with _opened(pillow, data, max_pixels) as image:
             return _upright(pillow, image)
-    except InputError as error:
-        raise InputError(f"image {_shown(name)} {error}") from error
+    except ImageError as error:
+        raise ImageError(f"image {_shown(name)} {error}") from error
     except pillow.DecompressionBombError as error:
-        raise InputError(
+        raise ImageError(
             f"image {_shown(name)} has far too many pixels; at most {max_pixels} are allowed"
         ) from error
     except pillow.UnidentifiedImageError as error:
-        raise InputError(
+        raise ImageError(
             f"image {_shown(name)} is none of {', '.join(FORMATS)}, whatever its name says"
         ) from error
     except MemoryError:
         raise
     except Exception as error:  # each decoder of Pillow raises kinds of its own
         line = " ".join(str(error).split())[:_LONGEST] or repr(error)
-        raise InputError(
+        raise ImageError(
             f"image {_shown(name)} is truncated or damaged ({line}); save it again"
         ) from error
 
@@ -86,12 +86,12 @@ def _opened(pillow: ModuleType, data: bytes, max_pixels: int) -> Any:
     image = pillow.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
     if width * height > max_pixels:
-        raise InputError(
+        raise ImageError(
             f"has {width} × {height} pixels; at most {max_pixels} are allowed, so make it smaller"
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in _ANIMATED:
-        raise InputError(f"is an animation of {frames} frames; give one frame of it")
+        raise ImageError(f"is an animation of {frames} frames; give one frame of it")
     return image
 
 
@@ -111,7 +111,7 @@ def _eight_bits(pillow: ModuleType, image: Any) -> Any:
     if image.mode.startswith("I;16"):
         return pillow.fromarray((np.asarray(image) // _SIXTEEN_TO_EIGHT).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise InputError("has samples of 32 bits; save it with 8 or 16")
+        raise ImageError("has samples of 32 bits; save it with 8 or 16")
     return image
 
 

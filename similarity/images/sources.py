@@ -7,7 +7,7 @@ import io
 import re
 from pathlib import Path
 
-from similarity.errors import InputError
+from similarity.errors import ImageError
 from similarity.extras import optional_module
 from similarity.images.decoding import ImageLimits, decoded, looks_like_image
 from similarity.images.image import Content, Image, Pixels
@@ -28,7 +28,7 @@ def read_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> Image:
 
     Raises
     ------
-    InputError
+    ImageError
         If it is no image in a format that is read, too large, animated, truncated or damaged.
     MissingDependencyError
         If Pillow is not installed.
@@ -49,14 +49,14 @@ def image_of_pixels(pixels: Pixels, name: str) -> Image:
 
 
 def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
-    """Return the image in a file; raises InputError as `read_image` does, or if it is not there."""
+    """Return the image in a file; raises ImageError as `read_image` does, or if it is not there."""
     try:
         with Path(path).open("rb") as file:
             # One byte more than is allowed tells that there are too many.
             data = file.read(limits.max_bytes + 1)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        raise InputError(f"image {str(path)!r} cannot be read: {said}") from error
+        raise ImageError(f"image {str(path)!r} cannot be read: {said}") from error
     return read_image(data, str(path), limits)
 
 
@@ -79,7 +79,7 @@ def image_or_text(given: str, *, by_name: bool = False) -> Content:
 
     Raises
     ------
-    InputError
+    ImageError
         As `image_file`.
     """
     named = by_name and _IMAGE_NAME.fullmatch(given)
@@ -93,24 +93,24 @@ def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Imag
 
     Raises
     ------
-    InputError
+    ImageError
         If it is no such URL, or as `read_image` does.
     """
     head, comma, content = url.partition(",")
     if not (head.lower().startswith(_DATA_URL) and head.lower().endswith(";base64") and comma):
-        raise InputError(f"{name}: an image is given as data:image/png;base64,… or of another type")
+        raise ImageError(f"{name}: an image is given as data:image/png;base64,… or of another type")
     # Before anything is decoded: base64 has four characters for three bytes.
     _check_size(len(content) * 3 // 4 - 2, name, limits)
     try:
         data = base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InputError(f"{name}: what follows base64, is not base64: {error}") from error
+        raise ImageError(f"{name}: what follows base64, is not base64: {error}") from error
     return read_image(data, name, limits)
 
 
 def _check_size(size: int, name: str, limits: ImageLimits) -> None:
     if size > limits.max_bytes:
-        raise InputError(
+        raise ImageError(
             f"image {name!r} has more than {limits.max_bytes} bytes, the most that is allowed; "
             "make it smaller"
         )

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from service.engine.limits import check_answer, check_cells
 from service.engine.request_model import RequestModel, Usage
 from service.http.call import CallOf
+from service.http.images import read_contents, read_pairs
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS
@@ -25,6 +26,8 @@ from service.http.schemas.similarity import (
 from service.http.schemas.usage import TokenUsage
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
+from similarity.images.image import Content
+from similarity.scorer import Pair
 from similarity.scorers import ScoringPlan
 
 # Bytes of a score in an answer, about, without and with what may be requested beside it.
@@ -46,14 +49,18 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 )
 async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     """Return similarity and distance of pairs, of one text with many, or of rows with columns."""
+    rows, columns = [], list[Content]()
     if isinstance(body, MatrixRequest):
-        columns = body.columns or body.rows
-        count = len(body.rows) * len(columns)
+        count = len(body.rows) * len(body.columns or body.rows)
         check_cells(count, call.settings)
         check_answer(count * _result_bytes(body), call.settings)
+        rows = await read_contents(body.rows, call)
+        columns = await read_contents(body.columns, call) if body.columns else rows
         if not (body.explain or body.interval):
-            return await _matrix(body, columns, call)
-    pairs = body.text_pairs()
+            return await _matrix(body, rows, columns, call)
+        pairs = list(product(rows, columns))
+    else:
+        pairs = await read_pairs(body.given_pairs(), call)
     check_answer(len(pairs) * _result_bytes(body), call.settings)
     distinct = list(dict.fromkeys(pairs))
     plan = await call.plan(distinct, body.scoring())
@@ -63,7 +70,7 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     of_pair = dict(zip(distinct, cells, strict=True))
     if isinstance(body, MatrixRequest):
         arrays = {
-            name: _matrix_of(of_pair, field, body.rows, columns)
+            name: _matrix_of(of_pair, field, rows, columns)
             for field, name in _MATRIX_FIELDS.items()
             if field in cells[0]
         }
@@ -80,9 +87,11 @@ _MATRIX_FIELDS = {
 }
 
 
-async def _matrix(body: MatrixRequest, columns: Sequence[str], call: CallOf) -> Response:
+async def _matrix(
+    body: MatrixRequest, given: Sequence[Content], columns: Sequence[Content], call: CallOf
+) -> Response:
     """Return a matrix of numbers alone; rows and columns that repeat are compared once."""
-    rows, others = list(dict.fromkeys(body.rows)), list(dict.fromkeys(columns))
+    rows, others = list(dict.fromkeys(given)), list(dict.fromkeys(columns))
     plan = await call.plan(list(product(rows, others)), body.scoring())
     result, usage = await call.run(
         lambda model: call.scorer(plan, model).matrix(rows, others, model.progress)
@@ -91,8 +100,8 @@ async def _matrix(body: MatrixRequest, columns: Sequence[str], call: CallOf) -> 
     across = {text: i for i, text in enumerate(others)}
     chosen = np.array([across[text] for text in columns])
     arrays = {
-        "similarities": number_rows(result.similarities[places[t], chosen] for t in body.rows),
-        "distances": number_rows(result.distances[places[t], chosen] for t in body.rows),
+        "similarities": number_rows(result.similarities[places[t], chosen] for t in given),
+        "distances": number_rows(result.distances[places[t], chosen] for t in given),
     }
     return _answer(call, plan, result.fingerprint, result.warnings, usage, arrays)
 
@@ -101,7 +110,7 @@ def _cells(
     call: CallOf,
     plan: ScoringPlan,
     model: RequestModel,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     body: ComparisonSettings,
 ) -> tuple[list[Cell], Fingerprinted, list[str]]:
     """Return the result of each pair, the scorer's fingerprint, and warnings of the texts."""
@@ -130,7 +139,7 @@ def _object(cell: Cell) -> bytes:
 
 
 def _matrix_of(
-    of_pair: Mapping[tuple[str, str], Cell], field: str, rows: Sequence[str], columns: Sequence[str]
+    of_pair: Mapping[Pair, Cell], field: str, rows: Sequence[Content], columns: Sequence[Content]
 ) -> JsonArray:
     """Return one field of all cells, "row column"."""
     return JsonArray(

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from similarity.calibration import Scale
 from similarity.errors import InputError
@@ -45,6 +45,32 @@ Text = Annotated[
         json_schema_extra={"minLength": 1, "pattern": TEXT_PATTERN},
     ),
 ]
+
+
+class Strict(BaseModel):
+    """A value with no fields but its own, whose JSON types are not bent to fit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ImageInput(Strict):
+    """An image, where a text may stand; for models that read images."""
+
+    image: str = Field(
+        description="A URL that has the image in itself: data:image/png;base64,… of PNG, JPEG, "
+        "WebP, GIF or BMP. Its content says which of them it is.",
+        min_length=1,
+    )
+
+
+def _kind_of(value: object) -> str:
+    return "(image)" if isinstance(value, dict | ImageInput) else "(text)"
+
+
+TextOrImage = Annotated[
+    Annotated[Text, Tag("(text)")] | Annotated[ImageInput, Tag("(image)")],
+    Discriminator(_kind_of),
+]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -77,12 +103,6 @@ ScaleName = Annotated[
         "and as near as a text and itself. none: nothing that two models or settings share."
     ),
 ]
-
-
-class Strict(BaseModel):
-    """A value with no fields but its own, whose JSON types are not bent to fit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Lenient(BaseModel):

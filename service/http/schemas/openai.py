@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, TokenId
+from service.http.schemas.fields import (
+    IgnoredModel,
+    ImageInput,
+    Lenient,
+    OneOrMany,
+    TextOrImage,
+    TokenId,
+)
 from service.http.schemas.truncation import (
     Truncate,
     TruncatePromptTokens,
@@ -30,9 +37,16 @@ class EmbeddingsRequest(Lenient):
         }
     )
 
-    input: OneOrMany | TokenIdList | Annotated[list[TokenIdList], Field(min_length=1)] = Field(
-        description="A text or token ids, or a list of either. Ids that are not the served "
-        "model's own are read as those of the model that is named, where OpenAI has it."
+    input: (
+        OneOrMany
+        | TokenIdList
+        | Annotated[list[TokenIdList], Field(min_length=1)]
+        | ImageInput
+        | Annotated[list[TextOrImage], Field(min_length=1)]
+    ) = Field(
+        description="A text, token ids or an image, or a list of texts and images, or of token "
+        "ids. Ids that are not the served model's own are read as those of the model that is "
+        "named, where OpenAI has it."
     )
     model: IgnoredModel = None
     encoding_format: Literal["float", "base64"] | None = Field(
@@ -54,11 +68,11 @@ class EmbeddingsRequest(Lenient):
             return self.truncate
         return cut_if(self.truncate or self.truncation or self.truncate_prompt_tokens is not None)
 
-    def inputs(self) -> list[str | list[int]]:
-        """Return the texts, or the token ids of each, in order."""
-        if isinstance(self.input, str):
+    def inputs(self) -> list[str | ImageInput | list[int]]:
+        """Return the texts and images, or the token ids of each, in order."""
+        if isinstance(self.input, str | ImageInput):
             return [self.input]
-        given: list[str | int | list[int]] = list(self.input)
+        given: list[str | int | ImageInput | list[int]] = list(self.input)
         ids = [one for one in given if isinstance(one, int)]
         return [ids] if ids else [one for one in given if not isinstance(one, int)]
 

@@ -10,9 +10,10 @@ from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
     FingerprintFields,
+    ImageInput,
     ScaleName,
     Strict,
-    Text,
+    TextOrImage,
     example,
 )
 from service.http.schemas.sampling import SamplingSettings
@@ -71,11 +72,11 @@ class PairsRequest(ComparisonSettings):
 
     model_config = example(pairs=[["A dog runs.", "A puppy is running."]])
 
-    pairs: list[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
-        min_length=1, description="Pairs of texts."
+    pairs: list[Annotated[tuple[TextOrImage, TextOrImage], Field(strict=False)]] = Field(
+        min_length=1, description="Pairs of texts or images."
     )
 
-    def text_pairs(self) -> list[tuple[str, str]]:
+    def given_pairs(self) -> list[tuple[str | ImageInput, str | ImageInput]]:
         """Return the pairs to compare, in order."""
         return self.pairs
 
@@ -85,10 +86,12 @@ class OneToManyRequest(ComparisonSettings):
 
     model_config = example(source="A dog runs.", targets=["A puppy is running.", "It rains."])
 
-    source: Text
-    targets: list[Text] = Field(min_length=1, description="Each is compared with the source.")
+    source: TextOrImage
+    targets: list[TextOrImage] = Field(
+        min_length=1, description="Each is compared with the source."
+    )
 
-    def text_pairs(self) -> list[tuple[str, str]]:
+    def given_pairs(self) -> list[tuple[str | ImageInput, str | ImageInput]]:
         """Return the pairs to compare, in order."""
         return [(self.source, target) for target in self.targets]
 
@@ -98,14 +101,10 @@ class MatrixRequest(ComparisonSettings):
 
     model_config = example(rows=["A dog runs.", "It rains."], columns=["The sun shines."])
 
-    rows: list[Text] = Field(min_length=1)
-    columns: list[Text] | None = Field(
+    rows: list[TextOrImage] = Field(min_length=1)
+    columns: list[TextOrImage] | None = Field(
         default=None, min_length=1, description="Without it the rows are compared among themselves."
     )
-
-    def text_pairs(self) -> list[tuple[str, str]]:
-        """Return the cells' pairs, row by row."""
-        return [(row, column) for row in self.rows for column in self.columns or self.rows]
 
 
 def _form_of(content: object) -> str:

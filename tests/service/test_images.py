@@ -1,0 +1,155 @@
+"""Over HTTP an image stands where a text may, as a data URL."""
+
+import base64
+import math
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from similarity.models.base import LanguageModel
+from similarity.models.loader import load_model
+from tests.service.conftest import Opener
+from tests.similarity.images.made import as_file, picture
+from tests.similarity.images.test_decoding import png_with_header
+from tests.tiny_vision_models import save_tiny_vision_model
+
+DOG = "A dog runs."
+SHORT = {"n_trajectories": 3, "max_tokens": 4}
+
+
+def image(data: bytes, kind: str = "png") -> dict[str, str]:
+    return {"image": f"data:image/{kind};base64,{base64.b64encode(data).decode()}"}
+
+
+PHOTO = image(as_file(picture(40, 30)))
+COPY = image(as_file(picture(40, 30), "BMP"), "bmp")
+OTHER = image(as_file(picture(30, 40, seed=1)))
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    folder = tmp_path_factory.mktemp("http") / "llava"
+    return load_model(str(save_tiny_vision_model("llava", folder)))
+
+
+@pytest.fixture
+def client(open_client: Opener, seeing: LanguageModel) -> TestClient:
+    return open_client(seeing)
+
+
+def scored(client: TestClient, **body: Any) -> dict[str, Any]:
+    response = client.post("/v1/similarity", json={**SHORT, **body})
+    assert response.status_code == 200, response.text
+    content: dict[str, Any] = response.json()
+    return content
+
+
+def refused(client: TestClient, body: dict[str, Any], path: str = "/v1/similarity") -> Any:
+    response = client.post(path, json=body)
+    assert response.status_code in (413, 422), response.text
+    error = response.json()["error"]
+    assert len(error["message"]) < 400
+    assert "base64,iVBOR" not in error["message"]
+    return response.status_code, error
+
+
+def test_pairs_of_images_and_texts(client: TestClient) -> None:
+    content = scored(client, pairs=[[PHOTO, COPY], [PHOTO, DOG], [DOG, PHOTO], [DOG, DOG]])
+    same, beside, turned, text = (one["distance"] for one in content["results"])
+    assert same == text == 0
+    assert beside == pytest.approx(turned, abs=1e-6)
+    assert beside > 0
+    (one,) = scored(client, source=PHOTO, targets=[DOG])["results"]
+    assert one["distance"] == pytest.approx(beside, abs=1e-6)
+
+
+def test_a_matrix_and_explanations(client: TestClient) -> None:
+    plain = scored(client, rows=[PHOTO, DOG], columns=[OTHER, COPY, DOG])
+    explained = scored(client, rows=[PHOTO, DOG], columns=[OTHER, COPY, DOG], explain=True)
+    assert plain["distances"][0][1] == 0
+    assert plain["distances"][1][2] == 0
+    for found, expected in zip(explained["distances"], plain["distances"], strict=True):
+        assert found == pytest.approx(expected, abs=1e-6)
+    assert len(explained["explanations"][0]) == 3
+
+
+def test_embeddings_of_images_and_texts(open_client: Opener, seeing: LanguageModel) -> None:
+    client = open_client(seeing, preset="meaning")
+    answer = client.post("/v1/embeddings", json={"input": [PHOTO, DOG, COPY, OTHER]})
+    assert answer.status_code == 200, answer.text
+    photo, dog, copy, other = (one["embedding"] for one in answer.json()["data"])
+    assert photo == copy
+    assert math.dist(photo, other) > 1e-3
+    assert math.dist(photo, dog) > 1e-3
+    alone = client.post("/v1/embeddings", json={"input": OTHER}).json()["data"][0]["embedding"]
+    assert alone == pytest.approx(other, abs=1e-5)
+    pair = client.post("/v1/similarity", json={"pairs": [[PHOTO, DOG]]}).json()["results"][0]
+    assert pair["distance"] == pytest.approx(math.dist(photo, dog) ** 2 / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"image": "https://example.org/a.png"}, "given as data:image/png;base64"),
+        ({"image": "http://169.254.169.254/latest"}, "given as data:image/png;base64"),
+        ({"image": "file:///etc/passwd"}, "given as data:image/png;base64"),
+        ({"image": "photo.jpg"}, "given as data:image/png;base64"),
+        (image(b"A dog runs."), "is none of PNG, JPEG"),
+        (image(as_file(picture(64, 64))[:700]), "truncated or damaged"),
+        (image(png_with_header(5_000, 5_000)), "5000 × 5000 pixels; at most 16000000"),
+        (image(png_with_header(60_000, 60_000)), "at most 16000000"),
+        (
+            image(as_file(picture(), "GIF", save_all=True, append_images=[picture(seed=1)]), "gif"),
+            "an animation of 2 frames",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(client: TestClient, given: Any, said: str) -> None:
+    status, error = refused(client, {"pairs": [[DOG, DOG], [DOG, given]]})
+    assert (status, error["code"], error["param"]) == (422, "invalid_image", "pairs[1][1].image")
+    assert said in error["message"]
+    _, error = refused(client, {"rows": [given]})
+    assert error["param"] == "rows[0].image"
+
+
+@pytest.mark.parametrize("given", [{"image": 3}, {"image": ""}, {"url": "x"}, {}, {"image": None}])
+def test_what_is_no_image_field_is_refused(client: TestClient, given: Any) -> None:
+    _, error = refused(client, {"pairs": [[DOG, given]]})
+    assert error["code"] == "invalid_request"
+    assert error["param"].startswith("pairs[0][1]")
+    _, error = refused(client, {"input": [given]}, "/v1/embeddings")
+    assert error["code"] == "invalid_request"
+
+
+def test_limits_of_the_service(open_client: Opener, seeing: LanguageModel) -> None:
+    client = open_client(seeing, max_request_pixels=2_000, max_image_bytes=20_000)
+    status, error = refused(client, {"rows": [PHOTO, OTHER]})
+    assert (status, error["code"]) == (413, "request_too_large")
+    assert "more than 2000 pixels in its images" in error["message"]
+    assert scored(client, pairs=[[PHOTO, PHOTO]])["results"][0]["distance"] == 0
+    _, error = refused(client, {"rows": [image(bytes(30_000))]})
+    assert "more than 20000 bytes" in error["message"]
+    many = open_client(seeing, max_texts=2)
+    status, error = refused(many, {"rows": [PHOTO, OTHER, DOG]})
+    assert status == 413
+
+
+def test_a_model_of_texts_says_so(open_client: Opener) -> None:
+    client = open_client()
+    _, error = refused(client, {"pairs": [[DOG, PHOTO]]})
+    assert error["message"].startswith("pairs[0][1].image: toy reads texts alone")
+    _, error = refused(client, {"input": PHOTO}, "/v1/embeddings")
+    assert "toy reads texts alone" in error["message"]
+
+
+def test_answers_about_images_are_cached_by_their_pixels(client: TestClient) -> None:
+    scored(client, pairs=[[PHOTO, DOG]])
+    again = scored(client, pairs=[[COPY, DOG]])
+    assert again["usage"]["cached_tokens"] == (
+        again["usage"]["sampled_tokens"] + again["usage"]["scored_tokens"]
+    )
+    other = scored(client, pairs=[[OTHER, DOG]])
+    assert other["usage"]["cached_tokens"] < (
+        other["usage"]["sampled_tokens"] + other["usage"]["scored_tokens"]
+    )
