@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from eval.methods.lexical import word_overlap
 from eval.pair_files import READERS, read_text
@@ -19,6 +20,7 @@ from similarity.errors import InputError
 from similarity.hyponymy import pattern_margins, scored
 from similarity.models.base import LanguageModel
 from similarity.prompts import checked_text
+from similarity.vectors.trigrams import words_of
 
 Pair = tuple[str, str]
 Scores = Callable[[Sequence[Pair]], Sequence[float]]
@@ -127,11 +129,13 @@ def area(positive: FloatArray, negative: FloatArray, seed: int) -> Figure:
     labels = np.arange(len(values)) < len(positive)
 
     def of(at: Any) -> float:
-        high, low = values[at][labels[at]], values[at][~labels[at]]
-        if not len(high) or not len(low):
+        of_positive = labels[at]
+        high = int(of_positive.sum())
+        if not 0 < high < len(at):
             return 0.5
-        wins = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
-        return float(wins)
+        # By ranks (Mann and Whitney): all pairs of both kinds are too many to look at.
+        wins = rankdata(values[at])[of_positive].sum() - high * (high + 1) / 2
+        return float(wins / (high * (len(at) - high)))
 
     return _figure(of, len(values), seed)
 
@@ -146,6 +150,12 @@ def _figure(of: Callable[[Any], float], count: int, seed: int) -> Figure:
 def word_length(pairs: Sequence[Pair]) -> list[float]:
     """Return how many words more the first has."""
     return [float(len(first.split()) - len(second.split())) for first, second in pairs]
+
+
+def word_inclusion(pairs: Sequence[Pair]) -> list[float]:
+    """Return the share of the second's words that the first has."""
+    words = [[set(words_of(text)) for text in pair] for pair in pairs]
+    return [len(first & second) / len(second) for first, second in words]
 
 
 def letter_length(pairs: Sequence[Pair]) -> list[float]:
@@ -218,18 +228,26 @@ def entailment_figures(
     found["direction, like length"] = {
         name: asdict(direction(of, like, seed)) for name, of in ways.items() if like
     }
-    others = sorted({row.label for row in rows} - {ENTAILMENT})
-    degrees: dict[str, Scores] = {"word overlap": lambda ps: [word_overlap(*p) for p in ps]}
+    degrees: dict[str, Scores] = {
+        "word overlap": lambda pairs: [word_overlap(*pair) for pair in pairs],
+        "words that the premise has": word_inclusion,
+    }
     if likelihoods:
         degrees["conditional likelihood"] = conditional_mean(model)
     for name, scorer in scorers.items():
         degrees[name] = _forward(scorer)
-    for label in others:
-        against = chosen([row.pair for row in rows if row.label == label], limit, seed)
-        found[f"area against {label}"] = {
-            name: asdict(area(np.array(of(pairs)), np.array(of(against)), seed))
-            for name, of in degrees.items()
-        }
+    others = {
+        label: chosen([row.pair for row in rows if row.label == label], limit, seed)
+        for label in sorted({row.label for row in rows} - {ENTAILMENT})
+    }
+    for name, of in degrees.items():
+        high = np.array(of(pairs))
+        low = {label: np.array(of(others[label])) for label in others}
+        if len(low) > 1:
+            low["the rest"] = np.concatenate(list(low.values()))
+        for label, scores in low.items():
+            figures = found.setdefault(f"area against {label}", {})
+            figures[name] = asdict(area(high, scores, seed))
     return found
 
 

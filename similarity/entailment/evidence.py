@@ -7,7 +7,7 @@ import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray
-from similarity.entailment.estimators import Estimator, weeds_squared
+from similarity.entailment.estimators import Estimator, powered
 from similarity.models.base import OnProgress
 from similarity.noise import exponential, step_key, text_key
 
@@ -54,11 +54,11 @@ def degree_matrix(estimator: Estimator, rows: FloatArray, on_progress: OnProgres
     on_progress
         Called with the number of premises done.
     """
-    if estimator.degree is weeds_squared:
+    if estimator.power is not None:
         # The same as below, as one product of matrices.
-        squares = np.square(rows)
-        totals = squares.sum(axis=1)
-        shared = (rows > 0).astype(np.float64) @ squares.T
+        powers = powered(rows, estimator.power)
+        totals = powers.sum(axis=1)
+        shared = (rows > 0).astype(np.float64) @ powers.T
         on_progress(len(rows))
         shares = np.divide(shared, totals, out=np.ones_like(shared), where=totals > 0)
         capped: FloatArray = np.minimum(shares, 1.0)

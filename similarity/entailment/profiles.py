@@ -1,17 +1,16 @@
 """Judges entailment by the profiles of meaning vectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, Rows
 from similarity.entailment.evidence import Evidence, blocks_of, degree_matrix
 from similarity.entailment.results import Entailment
 from similarity.entailment.scorer import (
     EntailmentScorer,
     EntailmentSettings,
-    counted,
     unrelated_sentences,
 )
 from similarity.errors import ConfigError
@@ -25,6 +24,8 @@ from similarity.vectors.scorer import Read, settings_of
 
 # General sentences that thresholds rest on.
 UNRELATED = 48
+# Pairs whose profiles are made together, over the whole vocabulary: some megabytes.
+TOGETHER = 32
 
 
 @dataclass(kw_only=True)
@@ -61,17 +62,12 @@ class ProfileEntailment(EntailmentScorer):
         if not pairs:
             return []
         thresholds = self.thresholds(progress)
-        texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
         (name,) = self.vectors.names
-        rows = self._features(texts, progress)[name]
-        place = {text: i for i, text in enumerate(texts)}
-
-        def of(pair: TextPair) -> Entailment:
-            both = rows[[place[text] for text in pair]]
-            words = partial(implied_words, self.vectors, name, {name: both})
-            return self._judged(pair, self._evidence(both), thresholds, self.fingerprint, words)
-
-        return [of(pair) for pair in counted(pairs, progress)]
+        found = []
+        for pair, rows, evidence in self._of_each(pairs, progress):
+            words = partial(implied_words, self.vectors, name, {name: rows})
+            found.append(self._judged(pair, evidence, thresholds, self.fingerprint, words))
+        return found
 
     def sentences(self) -> list[str]:
         """Return the general sentences that thresholds rest on."""
@@ -96,17 +92,8 @@ class ProfileEntailment(EntailmentScorer):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
-        texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
-        (name,) = self.vectors.names
-        rows = self._features(texts, progress)[name] if texts else None
-        place = {text: i for i, text in enumerate(texts)}
-        found = []
-        for pair in counted(pairs, progress):
-            assert rows is not None
-            evidence = self._evidence(rows[[place[text] for text in pair]])
-            forward, backward = evidence.degrees(self._estimator)
-            found.append((float(forward), float(backward)))
-        return found
+        degrees = [of.degrees(self._estimator) for _, _, of in self._of_each(pairs, progress)]
+        return [(float(forward), float(backward)) for forward, backward in degrees]
 
     def degrees(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
         """Return the degree to which each text entails each other, shape "premise consequence".
@@ -119,6 +106,25 @@ class ProfileEntailment(EntailmentScorer):
         (name,) = self.vectors.names
         evidence = self._evidence(self._features(texts, progress)[name])
         return degree_matrix(self._estimator, evidence.rows, progress("judging", len(texts)))
+
+    def _of_each(
+        self, pairs: Sequence[TextPair], progress: Progress
+    ) -> Iterator[tuple[TextPair, Rows, Evidence]]:
+        """Give each pair with its features, shape "text=2 feature", and its evidence."""
+        texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
+        (name,) = self.vectors.names
+        rows = self._features(texts, progress)[name] if texts else None
+        place = {text: i for i, text in enumerate(texts)}
+        on_progress = progress("judging", len(pairs))
+        for start in range(0, len(pairs), TOGETHER):
+            some = pairs[start : start + TOGETHER]
+            assert rows is not None
+            of_some = rows[[place[text] for pair in some for text in pair]]
+            found = self._evidence(of_some)
+            for number, pair in enumerate(some):
+                both = slice(2 * number, 2 * number + 2)
+                yield pair, of_some[both], Evidence(found.rows[both], found.blocks)
+                on_progress(1)
 
     def _features(self, texts: Sequence[str], progress: Progress) -> Features:
         on_progress = progress("reading", len(texts))

@@ -13,6 +13,7 @@ from eval.direction import (
     joint_likelihood,
     read_labelled,
     read_words,
+    word_inclusion,
     word_length,
 )
 from similarity.cli.main import main
@@ -40,6 +41,10 @@ def test_the_area_by_hand() -> None:
     assert figure.value == pytest.approx(100 * (3 + 1.5) / 6)
     assert figure.low <= figure.value <= figure.high
     assert figure.pairs == 5
+
+
+def test_the_words_that_a_premise_has() -> None:
+    assert word_inclusion([("A dog runs.", "The dog"), ("a", "a A")]) == [1 / 2, 1]
 
 
 def test_pairs_are_drawn_by_the_seed() -> None:
@@ -84,6 +89,7 @@ def test_the_commands(tmp_path: Path) -> None:
         found
     )
     assert found["area against neutral"]["word overlap"]["value"] == 50
+    assert found["area against the rest"]["words that the premise has"]["pairs"] == 9
     words = tmp_path / "words.tsv"
     words.write_text("hyponym\thypernym\ndog\tanimal\ncar\tvehicle\n", encoding="utf-8")
     table = CliRunner().invoke(main, ["eval", "hyponymy", str(words), "--model", "toy"])

@@ -34,7 +34,7 @@ def test_profiles_with_their_words(open_client, toy_model: ToyModel, tmp_path: P
     answer = client.post("/v1/entailment", json=body)
     assert answer.status_code == 200, answer.text
     content = answer.json()
-    assert content["estimator"] == "weeds-squared"
+    assert content["estimator"] == "weeds-fifth"
     assert set(content["results"][0]["words"]) == {"both", "first", "second"}
     assert 0 <= content["thresholds"]["related"] <= content["thresholds"]["same"] <= 1
 

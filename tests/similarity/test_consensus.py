@@ -64,7 +64,7 @@ def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
     assert asked == [2]
 
 
-@pytest.mark.parametrize("name", ["weeds-squared", "clarke"])
+@pytest.mark.parametrize("name", ["weeds-fifth", "weeds-squared", "clarke"])
 def test_the_matrix_is_that_of_pairs(scorer: ProfileEntailment, name: str) -> None:
     texts = sentences(5, seed=4)
     one = ProfileEntailment(vectors=scorer.vectors, estimator=name)

@@ -34,7 +34,7 @@ class EntailmentRequest(SamplingSettings):
     estimator: EstimatorName | None = Field(
         default=None,
         description="paper reads trajectories, all others profiles. Without one it is "
-        "weeds-squared where the service has meaning vectors, else paper.",
+        "weeds-fifth where the service has meaning vectors, else paper.",
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Of the intervals.")
     explain: bool = Field(False, description="Add the words that decide, of profiles.")

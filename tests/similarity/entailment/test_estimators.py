@@ -18,6 +18,7 @@ rows = st.lists(st.sampled_from([0.0, 0.2, 1.0, 3.0]), min_size=6, max_size=6).m
     [
         ("weeds-precision", 3 / 8, 1),
         ("weeds-squared", 5 / 30, 1),
+        ("weeds-fifth", (2**5 + 1) / (2**5 + 1 + 5**5), 1),
         ("clarke", 2 / 8, 2 / 4),
         ("inv-cl", (2 / 8 * (1 - 2 / 4)) ** 0.5, (2 / 4 * (1 - 2 / 8)) ** 0.5),
         # Of B's places 2, 0, 1 in order A has the last two, of ranks 2 and 1 there.
