@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 from eval.methods.lexical import word_overlap
 from eval.pair_files import READERS, read_text
@@ -134,7 +134,7 @@ def area(positive: FloatArray, negative: FloatArray, seed: int) -> Figure:
         if not 0 < high < len(at):
             return 0.5
         # By ranks (Mann and Whitney): all pairs of both kinds are too many to look at.
-        wins = rankdata(values[at])[of_positive].sum() - high * (high + 1) / 2
+        wins = scipy.stats.rankdata(values[at])[of_positive].sum() - high * (high + 1) / 2
         return float(wins / (high * (len(at) - high)))
 
     return _figure(of, len(values), seed)
