@@ -6,7 +6,7 @@ from types import ModuleType
 from similarity.errors import MissingDependencyError
 
 # What a package is installed as, where that is not its name.
-_INSTALLED_AS = {"faiss": "faiss-cpu"}
+_INSTALLED_AS = {"faiss": "faiss-cpu", "PIL": "pillow"}
 
 
 def optional_module(name: str, purpose: str) -> ModuleType:
@@ -27,4 +27,4 @@ def optional_module(name: str, purpose: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         installed = _INSTALLED_AS.get(package, package)
-        raise MissingDependencyError(f"{purpose} {package}: pip install {installed}") from error
+        raise MissingDependencyError(f"{purpose} {installed}: pip install {installed}") from error

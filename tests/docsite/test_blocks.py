@@ -24,9 +24,13 @@ from click.testing import CliRunner
 import similarity
 from docsite.pages import DOCS, ROOT, Block, blocks, written_pages
 from similarity.cli.main import main
+from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
 from tests.service.servers import running
+from tests.similarity.images.made import as_file, picture
+from tests.tiny_vision_models import save_tiny_vision_model
 
+SEEING = "HuggingFaceTB/SmolVLM-500M-Instruct"
 ADDRESS = "http://127.0.0.1:8000"
 # The log is a record: its commands were run once, on the versions of their day.
 BLOCKS = [block for page in written_pages() if page.name != "log.md" for block in blocks(page)]
@@ -67,16 +71,32 @@ def url() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model that reads images."""
+    return save_tiny_vision_model("llava", tmp_path_factory.mktemp("seeing") / "llava")
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Enter a folder with the samples; the toy is the model where none is named."""
+def folder(tmp_path: Path, seeing: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Enter a folder with the samples; the toy is the model where none is named.
+
+    There is a photo, and a folder by the name of the model that the guide to images takes.
+    """
     for sample in (DOCS / "samples").iterdir():
         shutil.copy(sample, tmp_path)
     # A folder that a command before would have made, where it cannot run here.
     (tmp_path / "runs" / "train").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRAJSIM_MODEL", "toy")
-    monkeypatch.setattr(similarity, "load_model", ToyModel)
+    (tmp_path / SEEING).parent.mkdir()
+    (tmp_path / SEEING).symlink_to(seeing)
+    (tmp_path / "photo.jpg").write_bytes(as_file(picture(40, 30), "JPEG"))
+    monkeypatch.setattr(
+        similarity,
+        "load_model",
+        lambda *name: load_model(*name) if name == (SEEING,) else ToyModel(),
+    )
     return tmp_path
 
 
