@@ -89,7 +89,9 @@ class BatchFiles:
             with open_binary(str(self.input)) as source:
                 yield from read_records(source, self.read_as, header=has_header(self.names))
         except InputError as error:
-            raise InputError(f"{self.input}: {error}") from error
+            told = str(error)
+            place = "" if str(self.input) in told else f"{self.input}: "
+            raise InputError(f"{place}{told}") from error
 
 
 def check_files(files: BatchFiles) -> None:

@@ -89,7 +89,7 @@ def _check_keys(content: dict[str, Any], columns: Sequence[str]) -> None:
         named = ", ".join("/".join(pair) for pair in PAIR_NAMES)
         raise InputError(
             "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
-            f"names {named}"
+            f"names {named}; there are {', '.join(content)}: name the two of texts by --columns"
         )
     unknown = sorted(content.keys() - {*KEYS, *ID_NAMES})
     if unknown:

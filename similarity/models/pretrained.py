@@ -16,7 +16,11 @@ from typing import Any
 import huggingface_hub
 import torch
 import transformers
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from similarity.errors import (
     MissingDependencyError,
@@ -215,9 +219,21 @@ def one_line(source: str, *, found: bool = True) -> Iterator[None]:
 
 def _not_found(source: str, error: Exception) -> ModelNotFoundError:
     return ModelNotFoundError(
-        f"no model {source!r}: {_line(error)}; give 'embedded', 'toy', the folder of a "
-        "causal language model, or the id of one on a hub that can be reached"
+        f"no model {source!r}: {_reason(error)}; give 'embedded', 'toy', 'smollm2', the folder of "
+        "a causal language model, or the id of one on a hub that can be reached"
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a hub does not give a model, in words for who meant a folder."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    if any(isinstance(cause, HFValidationError) for cause in causes):
+        return "there is no such folder, and it cannot be the id of a model on a hub"
+    if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes):
+        return "there is no such folder, and the hub cannot be reached"
+    return _line(error)
 
 
 def _line(error: object) -> str:

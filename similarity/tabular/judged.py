@@ -75,7 +75,11 @@ def _of_fields(value: Any, names: Sequence[str]) -> JudgedPair:
     judgement = next((name for name in wanted if name in value), None)
     if texts is None or judgement is None:
         pairs = " or ".join("/".join(pair) for pair in PAIR_NAMES)
-        missing = f"texts {pairs}" if texts is None else f"judgement {' or '.join(wanted)}"
+        missing = (
+            f"columns of texts named {pairs}"
+            if texts is None
+            else f"column of judgements named {' or '.join(wanted)}"
+        )
         raise InputError(f"no {missing}; there are {', '.join(value)}; name yours by --columns")
     first, second = (checked_text(str(value[name])) for name in texts)
     return JudgedPair((first, second), _number(judgement, value[judgement]))

@@ -8,7 +8,7 @@ from itertools import chain, islice
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
-from similarity.errors import UnsupportedError
+from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
@@ -18,6 +18,8 @@ from similarity.vectors.whitening import WhiteningFit
 
 # Batches whose trigrams are counted; their texts are held, some megabytes at most.
 HEAD_BATCHES = 64
+# A covariance needs two.
+LEAST_TEXTS = 2
 
 
 def fit(
@@ -50,6 +52,11 @@ def fit(
     batches = _batches(model, texts, config)
     head = list(islice(batches, HEAD_BATCHES))
     counted = [text for batch in head for text in batch]
+    if len(counted) < LEAST_TEXTS:
+        raise InputError(
+            f"the corpus has {len(counted)} texts that the model can take; give {LEAST_TEXTS} or "
+            "more, some hundreds for vectors worth having"
+        )
     readers = {group.name: fitted_reader(model, group, counted) for group in config.groups}
     for reader in readers.values():
         if not reader.needs <= model.abilities:

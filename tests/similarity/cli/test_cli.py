@@ -125,6 +125,28 @@ def test_unknown_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_what_users_get_wrong_is_told_in_their_words(tmp_path: Path) -> None:
+    table, empty = tmp_path / "pairs.tsv", tmp_path / "empty.txt"
+    table.write_text("left\tright\na\tb\n", "utf-8")
+    empty.write_text("", "utf-8")
+    output = str(tmp_path / "out.jsonl")
+    for arguments, told in (
+        (
+            ("batch", str(table), output),
+            "there are left, right: name the two of texts by --columns",
+        ),
+        (("batch", "nofile.csv", output), "Error: cannot read nofile.csv: No such file"),
+        (
+            ("fit", "--corpus", str(empty), "--out", str(tmp_path / "fitted")),
+            "the corpus has 0 texts",
+        ),
+        (("calibrate", "--pairs", str(table)), "no columns of texts named text1/text2"),
+    ):
+        result = run(*arguments, "--model", "toy")
+        assert result.exit_code == 2, arguments
+        assert told in result.stderr
+
+
 def test_commands_of_other_packages_are_found() -> None:
     listed = run("--help").stdout
     for name in ("compare", "explain", "matrix", "batch", "serve", "eval"):

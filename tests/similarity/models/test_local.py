@@ -190,6 +190,14 @@ def test_unknown_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         load_local(name)
 
 
+@pytest.mark.parametrize("name", ["./no/such/folder", "/no-such", "no such folder"])
+def test_a_folder_that_is_not_there_is_told_in_those_words(name: str) -> None:
+    with pytest.raises(ModelNotFoundError) as told:
+        load_local(name)
+    assert f"no model {name!r}: there is no such folder, and it cannot be the id" in str(told.value)
+    assert "Repo id" not in str(told.value)
+
+
 def test_folder_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no model"):
         load_local(str(tmp_path))

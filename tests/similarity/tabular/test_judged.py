@@ -35,9 +35,13 @@ def test_formats_and_columns(tmp_path: Path, name: str, content: str, columns: s
         ("text1,text2,score\na,b,much\n", None, "line 2: score must be a number, got 'much'"),
         ("text1,text2,score\na,b,nan\n", None, "line 2: score must be a number"),
         ("text1,text2,score\na, ,1\n", None, "line 2: a text is empty"),
-        ("text1,text2\na,b\n", None, "line 2: no judgement score or judgement"),
-        ("text1,score\na,1\n", None, "line 2: no texts text1/text2"),
-        ("text1,text2,score\na,b,1\n", "text1,text2,x", "line 2: no judgement x; there are text1"),
+        ("text1,text2\na,b\n", None, "line 2: no column of judgements named score or judgement"),
+        ("text1,score\na,1\n", None, "line 2: no columns of texts named text1/text2"),
+        (
+            "text1,text2,score\na,b,1\n",
+            "text1,text2,x",
+            "line 2: no column of judgements named x; there are text1",
+        ),
         ("text1,text2,score\n", None, "has no pairs"),
     ],
 )

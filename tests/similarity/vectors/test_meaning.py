@@ -141,7 +141,7 @@ def test_texts_that_are_too_long_are_left_out_of_a_fit(tiny_llama: LocalModel) -
 
 @pytest.mark.parametrize("texts", [[], ["a bird"]])
 def test_too_little_text_is_refused(toy_model: ToyModel, texts: list[str]) -> None:
-    with pytest.raises(InputError, match="two rows or more"):
+    with pytest.raises(InputError, match="give 2 or more"):
         fit(toy_model, texts, TOY_CONFIG)
 
 
