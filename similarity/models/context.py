@@ -62,14 +62,17 @@ def longest_readable(network: Network, length: int, known: int = 1) -> int:
 
 @torch.inference_mode()
 def _can_read(network: Network, length: int) -> bool:
-    """Try whether so many tokens are read, and the first of them as if there were no others."""
+    """Try whether so many tokens are read, and each of them as if there were none after it."""
     ids = (7919 * torch.arange(1, length + 1, device=network.device) % network.vocab_size)[None]
     try:
-        logits, alone = network.read(ids), network.read(ids[:, :_FIRST])
+        logits = network.read(ids)
+        # Which tokens a window keeps may depend on later ones: that shows behind it alone.
+        counts = {min(_FIRST, length), length // 2, length - 1} - {0}
+        parts = [network.read(ids[:, :count]) for count in counts]
     except Exception as error:  # each architecture refuses in a way of its own
         logger.info("the network does not read %d tokens: %s", length, error)
         return False
-    return network.agree(logits[:, :_FIRST], alone)
+    return all(network.agree(logits[:, : part.shape[1]], part) for part in parts)
 
 
 def _named(config: Any) -> Iterator[int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import MissingDependencyError, UnsupportedError
+from similarity.errors import MissingDependencyError, ModelError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -271,11 +271,15 @@ def local_model(
 
 def _end_ids(module: Any, tokenizer: Any) -> frozenset[int]:
     """Return every id that the model or its tokenizer calls an end of sequence."""
-    configs = (module.config, module.generation_config, tokenizer)
-    return frozenset(
-        token
-        for config in configs
-        for ids in [getattr(config, "eos_token_id", None)]
-        for token in (ids if isinstance(ids, list) else [ids])
-        if token is not None
-    )
+    found: set[int] = set()
+    for config in (module.config, module.generation_config, tokenizer):
+        ids = getattr(config, "eos_token_id", None)
+        for token in ids if isinstance(ids, list) else [ids]:
+            if isinstance(token, int) and token >= 0:
+                found.add(token)
+            elif token is not None:
+                raise ModelError(
+                    f"eos_token_id of config.json or generation_config.json is {token!r}; give "
+                    "the number of a token, or a list of such"
+                )
+    return frozenset(found)

@@ -5,6 +5,7 @@ It reads names, headers and JSON, never weights, and knows nothing of networks.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from similarity.errors import ModelError, ModelNotFoundError
 
@@ -43,8 +44,12 @@ def check_folder(folder: Path) -> None:
             f"{folder / 'adapter_config.json'} is of an adapter, which would be left out; merge it "
             "into the weights and save those in a folder of their own"
         )
-    for path in model_files(folder):
+    files = model_files(folder)
+    for path in files:
         check_file(path)
+    if "quantization_config" not in _read(folder / "config.json"):
+        for path in files:
+            _check_not_quantised(path)
 
 
 def check_file(path: Path) -> None:
@@ -139,12 +144,10 @@ def _check_safetensors(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if length > size - 8:
-            raise ModelError(f"{path} is damaged: its header is cut short; copy it again")
-        header = file.read(length)
+    if length > size - 8:
+        raise ModelError(f"{path} is damaged: its header is cut short; copy it again")
     try:
-        tensors = json.loads(header)
-        ends = [entry["data_offsets"][1] for name, entry in tensors.items() if name[:2] != "__"]
+        ends = [entry["data_offsets"][1] for entry in _tensors(path).values()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: its header cannot be read; copy it again") from error
     whole = 8 + length + max(ends, default=0)
@@ -152,3 +155,22 @@ def _check_safetensors(path: Path) -> None:
         raise ModelError(
             f"{path} is damaged: it has {size} bytes and its header tells of {whole}; copy it again"
         )
+
+
+def _check_not_quantised(path: Path) -> None:
+    """Raise ModelError if a matrix is of whole numbers: those of its scale are not there."""
+    if path.suffix != ".safetensors":
+        return
+    for name, entry in _tensors(path).items():
+        if name.endswith("weight") and entry.get("dtype", "")[:1] in ("I", "U"):
+            raise ModelError(
+                f"{path} has whole numbers ({entry['dtype']}) as {name}, and config.json does not "
+                "say how they were quantised; give the weights before quantisation"
+            )
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    """Return what a header tells of each tensor, by name."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return {name: entry for name, entry in header.items() if name[:2] != "__"}

@@ -37,11 +37,14 @@ logger = logging.getLogger(__name__)
 HUB_TIMEOUT = 10.0
 _LONGEST_MESSAGE = 300
 # Weights of a checkpoint that a language network has no place for and does not need: encoders of
-# images and sound, heads of other tasks, further heads that speculate, and constants.
+# images and sound, heads of other tasks, further heads that speculate. In a layer of the network,
+# which has a number, none is one of those.
 _FOREIGN = re.compile(
-    r"(^|[._])(vision|visual|image|audio|speech|video|multi_modal|mtp|score|classifier|v_head|"
-    r"value_head|pooler|seq_relationship|inv_freq|masked_bias|position_ids)([._]|\d|$)"
+    r"^([^.\d]+\.)*?([^.\d]*_)?(vision|visual|image|audio|speech|video|multi_modal|mtp|score|"
+    r"classifier|v_head|value_head|pooler|seq_relationship)([._]|\d|$)"
 )
+# Constants, which old checkpoints have in every layer.
+_CONSTANT = re.compile(r"(^|[._])(inv_freq|masked_bias|position_ids)$")
 
 
 def load_pretrained(
@@ -83,10 +86,13 @@ def load_pretrained(
     else:
         where = on_hub(source)
     named = source if gguf_file is None else str(folder / gguf_file)
-    with one_line(named, found=Path(named).exists()), quiet(bars):
+    found = Path(named).exists()
+    what = f"the tokenizer of {named}" if found else named
+    with one_line(what, found=found), quiet(bars):
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source, trust_remote_code=False, **where
         )
+    with one_line(named, found=found), quiet(bars):
         loaded: Any = networks.from_pretrained(
             source,
             trust_remote_code=False,
@@ -136,7 +142,7 @@ def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
     ):
         names = {_name(key) for key in told[f"{keys}_keys"]}
         if keys == "unexpected":
-            names = {name for name in names if not _FOREIGN.search(name)}
+            names = {n for n in names if not (_FOREIGN.search(n) or _CONSTANT.search(n))}
         if names:
             raise _wrong(source, names, found)
     if told.get("error_msgs") or told.get("conversion_errors"):
@@ -238,6 +244,8 @@ def _reason(error: BaseException) -> str:
 
 def _line(error: object) -> str:
     """Return what an error says, on one line and not too long."""
+    if isinstance(error, KeyError):  # which says a name, and not what is with it
+        return f"it has no {error}, or one that transformers does not know"
     line = " ".join(str(error).split()) or repr(error)
     return line[:_LONGEST_MESSAGE].rstrip(". ")
 

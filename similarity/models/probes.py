@@ -25,6 +25,8 @@ PREFIX, CONTINUATION = 6, 3
 SHORT, SHORTER = 5, 4
 # Networks in half precision of at most so many weights are tried in single precision.
 COPIED = 20_000_000
+# Logits that spread by less tell nothing. Those of random weights spread by 0.1 and more.
+FLAT = 1e-4
 
 
 @torch.inference_mode()
@@ -124,6 +126,12 @@ def _check_logits(network: Network, plain: Tensor) -> Check:
         )
         return Check(name, found, error)
     spread = float(plain.float().std(-1).mean())
+    if spread < FLAT:
+        error = WrongAnswerError(
+            f"the network finds all tokens alike likely (its logits spread by {spread:.2g}): its "
+            "weights are damaged, or were never learnt; copy them again"
+        )
+        return Check(name, f"they spread by {spread:.2g}", error)
     return Check(name, f"they spread by {spread:.2g} over {plain.shape[-1]} tokens")
 
 

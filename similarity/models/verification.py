@@ -70,6 +70,7 @@ class Verified:
     _padded: _Reach = field(default_factory=_Reach)
     _stepped: _Reach = field(default_factory=_Reach)
     _readable: int = 0
+    _reread: int = 0
 
     def read(self, batch: Sequence[Pack], law: Law, way: Way[Number]) -> Iterator[Scored[Number]]:
         """Yield what a way of reading packs gives, as plain readings do.
@@ -225,6 +226,19 @@ class Verified:
                 sampling.sample_by_rereading(self.network, some, law, end_ids)
             if not all(np.isfinite(row.log_probs).all() for row in some):
                 raise _not_finite()
+            self._check_reread(max(some, key=_length), law)
+
+    def _check_reread(self, row: Row, law: Law) -> None:
+        """Check that a trajectory is as likely read at once as it was token by token."""
+        if _length(row) <= self._reread:
+            return
+        _, _, log_probs = self._plainly(_of_row(row), law, packing.score_packs)
+        if not self._close(np.array(row.log_probs), log_probs):
+            raise WrongAnswerError(
+                f"the network is not causal: in a text of {_length(row)} tokens later ones move "
+                "earlier ones; give shorter texts, or a causal language model"
+            )
+        self._reread = _length(row)
 
     def _close(self, found: NDArray[Any], plain: NDArray[Any]) -> bool:
         """Tell whether log-probabilities differ by rounding alone, each and on average."""

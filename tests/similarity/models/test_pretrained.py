@@ -86,6 +86,19 @@ def renamed(name: str, other: str) -> Edit:
             also("model.layers.0.mlp.up_proj.bias", torch.ones(64)),
             "weight model.layers.0.mlp.up_proj.bias is in the checkpoint, and the network has no",
         ),
+        # In a layer of the network nothing is another task's, whatever it is called.
+        (
+            also("model.layers.0.self_attn.score.weight", torch.ones(8)),
+            "weight model.layers.0.self_attn.score.weight is in the checkpoint, and the network",
+        ),
+        (
+            also("model.layers.1.mlp.image_bias", torch.ones(64)),
+            "weight model.layers.1.mlp.image_bias is in the checkpoint, and the network has no",
+        ),
+        (
+            weights(lambda found: {name: torch.zeros_like(w) for name, w in found.items()}),
+            "finds all tokens alike likely",
+        ),
         (
             also("model.norm.weight", torch.tensor([1.0] * 31 + [float("nan")])),
             "weight model.norm.weight has values that are not finite",
@@ -107,6 +120,9 @@ def test_tied_weights_are_not_missing(folder: Path) -> None:
 def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) -> None:
     expected = load_local(str(folder))
     also("vision_tower.patch.weight", torch.ones(3))(folder)
+    also("model.vision_tower.layers.0.mlp.weight", torch.ones(3))(folder)
+    also("model.image_newline", torch.ones(3))(folder)
+    also("model.layers.0.self_attn.rotary_emb.inv_freq", torch.ones(4))(folder)
     also("score.weight", torch.ones(2, 32))(folder)
     found = load_local(str(folder))
     ids = torch.tensor([[3, 4]])
@@ -168,6 +184,21 @@ def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) 
         ),
         (settings(num_attention_heads=5), ModelError, "cannot load .*multiple of the number"),
         (settings(num_hidden_layers="2"), ModelError, "cannot load .*expected int"),
+        (
+            also("lm_head.weight", torch.ones(258, 32, dtype=torch.int8)),
+            ModelError,
+            r"model.safetensors has whole numbers \(I8\) as lm_head.weight, and config.json does",
+        ),
+        (
+            written("tokenizer.json", "{}"),
+            ModelError,
+            "cannot load the tokenizer of .*: it has no 'added_tokens'",
+        ),
+        (
+            written("generation_config.json", '{"eos_token_id": "</s>"}'),
+            ModelError,
+            "eos_token_id of config.json or generation_config.json is '</s>'; give the number",
+        ),
     ],
 )
 def test_a_damaged_folder(folder: Path, edit: Edit, error: type[ModelError], message: str) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from benchmarks.zoo import TEXT, largest_gap, plain
 from benchmarks.zoo_models import save_tiny
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
+from similarity.models import context
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel, load_local
 
@@ -67,6 +69,35 @@ def test_a_network_that_sees_what_comes_later_is_refused(
 ) -> None:
     with pytest.raises(WrongAnswerError, match="the network is not causal: later tokens move"):
         made(architecture, is_decoder=False, scale=scale)
+
+
+@pytest.fixture
+def choosing(tmp_path: Path) -> Path:
+    """Return a network that keeps 8 tokens: of equals, as here, which depends on how many."""
+    folder = save_tiny("doge", tmp_path, keep_window_size=8)
+    path = folder / "model.safetensors"
+    torch.manual_seed(0)
+    found = {
+        name: weight.fill_(0) if name.endswith(".A") else torch.randn_like(weight)
+        for name, weight in load_file(path).items()
+    }
+    save_file(found, path, metadata={"format": "pt"})
+    return folder
+
+
+def test_a_window_that_later_tokens_choose_from_ends_the_context(choosing: Path) -> None:
+    assert load_local(str(choosing)).info.context_length <= 2 * 8
+
+
+def test_a_window_that_later_tokens_choose_from_shows_in_use(
+    choosing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a large network, of which the length is not tried at loading.
+    monkeypatch.setattr(context, "_MOMENT", 0)
+    model = load_local(str(choosing))
+    request = SampleRequest(prefix=model.encode(TEXT)[:20], n=8, max_tokens=20, key=0)
+    with pytest.raises(WrongAnswerError, match="not causal: in a text of 40 tokens later ones"):
+        model.sample([request], Law())
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
