@@ -12,7 +12,7 @@ from similarity.cli.options import comparison_options, model_options, truncate_o
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
-from similarity.cli.vector_commands import encoded, vectors_option
+from similarity.cli.vector_commands import vectors_option
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.familiarity import unfamiliar
@@ -21,6 +21,7 @@ from similarity.scorers import open_scorer
 from similarity.tabular.formats import READ_FORMATS, STANDARD
 from similarity.tabular.texts import read_texts
 from similarity.vectors.general import open_vectors
+from similarity.vectors.stream import encoded
 
 
 @click.group()
@@ -72,8 +73,11 @@ def build(
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
-        parts = encoded(vectors, texts, None, truncate, progress)
+        truncator = vectors.truncator(truncate)
+        on_progress = progress("encoding", len(texts))
+        parts = encoded(vectors, texts, None, truncator, on_progress)
         build_index(out, vectors, texts, (rows for _, rows in parts), search)
+    print_warnings(truncator.warnings(texts))
     click.echo(f"indexed {len(texts)} texts in {out}", err=True)
 
 

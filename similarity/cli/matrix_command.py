@@ -26,11 +26,12 @@ from similarity.cli.terminal import (
 from similarity.errors import ConfigError
 from similarity.familiarity import unfamiliar
 from similarity.scorer import Scorer
+from similarity.storage.parts import parts_folder
 from similarity.storage.store import Store
 from similarity.tabular.formats import STANDARD, format_of
 from similarity.tabular.texts import read_texts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
-from similarity.tiles import TILE, Grid, Selection, parts_folder, stream_matrix, stream_pairs
+from similarity.tiles import TILE, Grid, Selection, stream_matrix, stream_pairs
 from similarity.truncation import cut_warnings
 
 PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")

@@ -1,13 +1,9 @@
 """`trajsim fit` and `trajsim embed`: meaning vectors from the command line."""
 
-import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-import numpy as np
 
-from similarity.arrays import Rows
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
@@ -17,25 +13,17 @@ from similarity.cli.vector_tables import print_profile
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Embedding
 from similarity.errors import ConfigError
-from similarity.extras import optional_module
 from similarity.prompts import Prompt
-from similarity.scorer import Progress
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import read_texts, split_columns
-from similarity.tabular.writing import check_place, replace_output
+from similarity.tabular.writing import check_place
 from similarity.vectors.corpus import read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.general import GENERAL, config_for, open_vectors
 from similarity.vectors.implied import telling_words
-from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import changed
 from similarity.vectors.storage import save
-
-# The place of the first text of some, and their vectors, shape "text width".
-Parts = Iterator[tuple[int, Rows]]
-
-# Texts that are encoded and written together.
-WRITTEN_TEXTS = 1024
+from similarity.vectors.stream import WRITTEN, as_lines, encoded, write_vectors
 
 
 def vectors_option(command: Command) -> Command:
@@ -182,76 +170,21 @@ def embed(
             rows=partition_rows,
         )
         return
-    written_as = "jsonl" if out is None else format_of(out, None, allowed=_WRITTEN)
+    written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN)
     check_place(written_as, out)
     texts = read_texts(file, kind, columns)
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
-        parts = encoded(vectors, texts, dimensions, truncate, progress)
+        truncator = vectors.truncator(truncate)
+        on_progress = progress("encoding", len(texts))
         if out is None:
-            for start, rows in parts:
-                click.echo(_lines(texts[start : start + len(rows)], rows), nl=False)
-            return
-        width = vectors.width if dimensions is None else dimensions
-        write = _WRITTEN[written_as]
-        replace_output(out, lambda new: write(new, texts, parts, width))
-    click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
-
-
-def encoded(
-    vectors: MeaningVectors,
-    texts: Sequence[str],
-    dimensions: int | None,
-    truncate: str,
-    progress: Progress,
-) -> Parts:
-    """Yield the place and the vectors of some texts at a time, to hold no more than those.
-
-    At the end it warns of the texts that were cut.
-    """
-    on_progress = progress("encoding", len(texts))
-    truncator = vectors.truncator(truncate)
-    for start in range(0, len(texts), WRITTEN_TEXTS):
-        some = truncator.cut(texts[start : start + WRITTEN_TEXTS])
-        yield start, vectors.encode(some, dimensions=dimensions, on_progress=on_progress)
+            for start, rows in encoded(vectors, texts, dimensions, truncator, on_progress):
+                click.echo(as_lines(texts[start : start + len(rows)], rows), nl=False)
+        else:
+            place = Path(out)
+            width = write_vectors(
+                vectors, texts, place, written_as, dimensions, truncator, on_progress
+            )
+            click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
     print_warnings(truncator.warnings(texts))
-
-
-def _lines(texts: Sequence[str], rows: Rows) -> str:
-    return "".join(
-        json.dumps({"text": text, "vector": [round(float(x), 7) for x in row]}) + "\n"
-        for text, row in zip(texts, rows, strict=True)
-    )
-
-
-def _write_npy(path: Path, texts: Sequence[str], parts: Parts, width: int) -> None:
-    with path.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (len(texts), width)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for _, rows in parts:
-            file.write(rows.astype("<f4").tobytes())
-
-
-def _write_jsonl(path: Path, texts: Sequence[str], parts: Parts, _width: int) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for start, rows in parts:
-            file.write(_lines(texts[start : start + len(rows)], rows))
-
-
-def _write_parquet(path: Path, texts: Sequence[str], parts: Parts, width: int) -> None:
-    pyarrow = optional_module("pyarrow", "Parquet needs")
-    parquet = optional_module("pyarrow.parquet", "Parquet needs")
-    vector = pyarrow.list_(pyarrow.float32(), width)
-    schema = pyarrow.schema([("text", pyarrow.string()), ("vector", vector)])
-    with parquet.ParquetWriter(path, schema) as writer:
-        for start, rows in parts:
-            flat = pyarrow.array(rows.astype("<f4").ravel())
-            columns = [
-                pyarrow.array(texts[start : start + len(rows)], pyarrow.string()),
-                pyarrow.FixedSizeListArray.from_arrays(flat, width),
-            ]
-            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
-
-
-_WRITTEN = {"npy": _write_npy, "jsonl": _write_jsonl, "parquet": _write_parquet}

@@ -1,19 +1,17 @@
 """Writes matrices and pairs tile by tile, in bounded memory; what was stopped goes on."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from similarity.errors import InputError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Scorer
 from similarity.storage.files import replace_file
-from similarity.storage.journal import Journal
+from similarity.storage.parts import parts_of
 from similarity.tiles.grid import Grid, Selection
 
 # Writes rows with equal columns to a path.
@@ -40,7 +38,7 @@ def stream_matrix(
         If the file was begun with other texts or settings; the message says what differs.
     """
     shape = (len(grid.rows), len(grid.others))
-    with _work(path, grid.header(scorer) | {"kind": "matrix"}) as work:
+    with parts_of(path, grid.header(scorer) | {"kind": "matrix"}) as work:
         target = work.folder / "matrix.npy"
         if not target.exists():
             replace_file(target, lambda new: _make_empty(new, shape))
@@ -93,22 +91,23 @@ def stream_pairs(
     """
     header = grid.header(scorer) | {"kind": "pairs", "selection": selection.header()}
     header["judge"] = None if judge is None else judge.fingerprint.to_dict()
-    with _work(path, header) as work:
+    with parts_of(path, header) as work:
         blocks = grid.row_blocks
         for number, rows in enumerate(blocks):
             if number not in work.done:
                 lines = _judged(judge, grid, list(_selected(scorer, grid, selection, rows)))
-                work.write(number, "".join(f"{json.dumps(line)}\n" for line in lines))
-                work.finish(number)
+                content = "".join(f"{json.dumps(line)}\n" for line in lines)
+                work.write(number, partial(_write_text, content))
             on_progress(len(rows) * len(grid.others))
         count = 0
 
         def counted() -> Iterator[dict[str, Any]]:
             nonlocal count
             for number in range(len(blocks)):
-                for line in work.read(number):
-                    count += 1
-                    yield json.loads(line)
+                with work.path(number).open(encoding="utf-8") as lines:
+                    for line in lines:
+                        count += 1
+                        yield json.loads(line)
 
         replace_file(path, lambda new: write(counted(), new))
     return count
@@ -170,44 +169,8 @@ def _judged(
     yield from sorted(lines, key=lambda line: (line["row"], -line["similarity"]))
 
 
-class _Work:
-    """The parts of a file that are done."""
-
-    def __init__(self, folder: Path, journal: Journal) -> None:
-        self.folder = folder
-        self._journal = journal
-        self.done = {entry["part"] for entry in journal.entries()}
-
-    def finish(self, number: int) -> None:
-        self._journal.append({"part": number})
-
-    def write(self, number: int, content: str) -> None:
-        part = self._part(number)
-        replace_file(part, lambda new: new.write_text(content, encoding="utf-8"))
-
-    def read(self, number: int) -> Iterator[str]:
-        with self._part(number).open(encoding="utf-8") as lines:
-            yield from lines
-
-    def _part(self, number: int) -> Path:
-        return self.folder / f"{number:06d}.jsonl"
-
-
-@contextmanager
-def _work(path: Path, header: Mapping[str, Any]) -> Iterator[_Work]:
-    """Take up the parts of a file, or begin; they are deleted when all went well."""
-    folder = parts_folder(path)
-    try:
-        with Journal.open(folder / "journal.jsonl", header) as journal:
-            yield _Work(folder, journal)
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def parts_folder(path: Path) -> Path:
-    """Return the folder where what is done of a file is kept until all is."""
-    return path.with_name(f"{path.name}.parts")
+def _write_text(content: str, path: Path) -> None:
+    path.write_text(content, encoding="utf-8")
 
 
 def _slice(numbers: range) -> slice:

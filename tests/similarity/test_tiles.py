@@ -12,8 +12,9 @@ from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.storage.parts import parts_folder
 from similarity.tabular.writing import stream_rows
-from similarity.tiles import Grid, Selection, parts_folder, stream_matrix, stream_pairs
+from similarity.tiles import Grid, Selection, stream_matrix, stream_pairs
 
 TEXTS = [f"{word} {i}" for i in range(4) for word in ("a red car", "the sea", "it rains")]
 OTHERS = ["a red cab", "the sea", "snow", "a car", "rain"]

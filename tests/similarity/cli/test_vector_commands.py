@@ -3,6 +3,9 @@ import json
 import lzma
 import math
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,10 @@ from similarity.cli.main import main
 from similarity.cli.vector_tables import times
 from similarity.models.loader import load_model
 from similarity.prompts import PROMPTS, Prompt
+from similarity.storage.parts import parts_folder
 from similarity.vectors import ProfileConfig, load
+from similarity.vectors.meaning import BATCH_TEXTS
+from tests.conftest import ROOT
 from tests.similarity.vectors.conftest import sentences
 
 FIT = ("--tokens", "64", "--model", "toy")
@@ -107,6 +113,41 @@ def test_embed_reads_tables_and_writes_them(name: str, folder: Path, tmp_path: P
         rows = pytest.importorskip("pyarrow.parquet").read_table(out).to_pylist()
     assert [row["text"] for row in rows] == TEXTS
     np.testing.assert_allclose([row["vector"] for row in rows], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.jsonl", "out.parquet"])
+def test_embed_killed_for_good_goes_on(name: str, folder: Path, tmp_path: Path) -> None:
+    """A process killed with -9 while another is refused, against one left alone."""
+    if name == "out.parquet":
+        pytest.importorskip("pyarrow")
+    file, whole, killed = tmp_path / "many", tmp_path / f"whole-{name}", tmp_path / name
+    lines = [f"{text} {i}" for i in range(1200) for text in TEXTS]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    command = ("embed", str(file), *options(folder), "--dimensions", "8", "--out")
+    assert run(*command, str(whole)).exit_code == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "similarity", *command, str(killed)], cwd=ROOT
+    )
+    journal = parts_folder(killed) / "journal.jsonl"
+    # The header, and the first part.
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 2:
+        assert process.poll() is None
+        time.sleep(0.005)
+    refused = run(*command, str(killed))
+    process.kill()
+    process.wait()
+    assert "another process is writing" in refused.stderr
+    assert not killed.exists()
+    done = {path.name: path.stat().st_mtime_ns for path in journal.parent.glob("*.part")}
+    assert 0 < len(done) < len(lines) / BATCH_TEXTS
+    other = run("embed", str(file), *options(folder), "--dimensions", "9", "--out", str(killed))
+    assert "dimensions" in other.stderr
+    kept = {path.name: path.stat().st_mtime_ns for path in journal.parent.glob("*.part")}
+    assert kept == done
+    resumed = run(*command, str(killed))
+    assert resumed.exit_code == 0, resumed.output
+    assert killed.read_bytes() == whole.read_bytes()
+    assert not journal.parent.exists()
 
 
 @pytest.mark.parametrize(

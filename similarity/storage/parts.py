@@ -1,0 +1,70 @@
+"""The parts of a file that is made piece by piece: a killed process loses one part at most."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from similarity.errors import InputError
+from similarity.storage.files import Writer, replace_file
+from similarity.storage.journal import Journal
+
+
+class Parts:
+    """The parts that are done, in a folder beside the file.
+
+    Attributes
+    ----------
+    done
+        Their numbers.
+    """
+
+    def __init__(self, folder: Path, journal: Journal) -> None:
+        self.folder = folder
+        self._journal = journal
+        self.done = {entry["part"] for entry in journal.entries()}
+
+    def finish(self, number: int) -> None:
+        """Count a part as done: it must be on disk."""
+        self._journal.append({"part": number})
+        self.done.add(number)
+
+    def write(self, number: int, write: Writer) -> None:
+        """Write a part whole or not at all, and count it as done."""
+        replace_file(self.path(number), write)
+        self.finish(number)
+
+    def path(self, number: int) -> Path:
+        """Return where a part is."""
+        return self.folder / f"{number:06d}.part"
+
+
+@contextmanager
+def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
+    """Take up the parts of a file, or begin; they are deleted when all went well.
+
+    Parameters
+    ----------
+    header
+        All that the parts depend on.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written, or another process is at work in it.
+    ConfigError
+        If the file was begun with another header; the message says what differs.
+    """
+    folder = parts_folder(path)
+    try:
+        with Journal.open(folder / "journal.jsonl", header) as journal:
+            yield Parts(folder, journal)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def parts_folder(path: Path) -> Path:
+    """Return the folder where what is done of a file is kept until all is."""
+    return path.with_name(f"{path.name}.parts")

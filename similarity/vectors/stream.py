@@ -1,0 +1,137 @@
+"""Vectors of many texts as a file, in bounded memory, part by part: what was stopped goes on."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from similarity.arrays import Rows
+from similarity.extras import optional_module
+from similarity.models.base import OnProgress, ignore_progress
+from similarity.storage.files import replace_file
+from similarity.storage.parts import Parts, parts_of
+from similarity.truncation import Truncator
+from similarity.vectors.meaning import BATCH_TEXTS, MeaningVectors
+from similarity.vectors.storage import fingerprint
+
+# The place of the first text of some, and their vectors, shape "text width".
+Placed = Iterator[tuple[int, Rows]]
+
+
+def encoded(
+    vectors: MeaningVectors,
+    texts: Sequence[str],
+    dimensions: int | None,
+    truncator: Truncator,
+    on_progress: OnProgress,
+    parts: Parts | None = None,
+) -> Placed:
+    """Yield the place and the vectors of some texts at a time, to hold no more than those.
+
+    Parameters
+    ----------
+    parts
+        Where those of earlier are, and where these are kept.
+
+    Raises
+    ------
+    InputError
+        If a text is empty, not valid Unicode, or too long for the model.
+    """
+    for number, start in zip(count(), range(0, len(texts), BATCH_TEXTS), strict=False):
+        some = truncator.cut(texts[start : start + BATCH_TEXTS])
+        if parts is not None and number in parts.done:
+            on_progress(len(some))
+            yield start, np.load(parts.path(number))
+            continue
+        rows = vectors.encode(some, dimensions=dimensions, on_progress=on_progress)
+        if parts is not None:
+            parts.write(number, partial(_save, rows))
+        yield start, rows
+
+
+def write_vectors(
+    vectors: MeaningVectors,
+    texts: Sequence[str],
+    path: Path,
+    kind: str,
+    dimensions: int | None,
+    truncator: Truncator,
+    on_progress: OnProgress,
+) -> int:
+    """Write the vectors of texts to a file of a kind in `WRITTEN`; return their width.
+
+    What an earlier process did of the same is not done again.
+
+    Raises
+    ------
+    InputError
+        If a text cannot be read by the model, the file cannot be written, or another process writes
+        it.
+    ConfigError
+        If it was begun with other texts, vectors or settings, or `dimensions` is out of range.
+    """
+    width = vectors.check_dimensions(dimensions)
+    digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]
+    header = {
+        "vectors": fingerprint(vectors)["id"],
+        "texts": {"number": len(texts), "sha256": digest},
+        "dimensions": width,
+        "truncate": truncator.truncate,
+    }
+    with parts_of(path, header) as parts:
+        # All parts first: only then the file is made of them.
+        for _ in encoded(vectors, texts, dimensions, truncator, on_progress, parts):
+            pass
+        known = encoded(vectors, texts, dimensions, truncator, ignore_progress, parts)
+        replace_file(path, lambda new: WRITTEN[kind](new, texts, known, width))
+    return width
+
+
+def as_lines(texts: Sequence[str], rows: Rows) -> str:
+    """Return texts with their vectors as JSON lines."""
+    return "".join(
+        json.dumps({"text": text, "vector": [round(float(x), 7) for x in row]}) + "\n"
+        for text, row in zip(texts, rows, strict=True)
+    )
+
+
+def _write_npy(path: Path, texts: Sequence[str], parts: Placed, width: int) -> None:
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (len(texts), width)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _, rows in parts:
+            file.write(rows.astype("<f4").tobytes())
+
+
+def _write_jsonl(path: Path, texts: Sequence[str], parts: Placed, _width: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for start, rows in parts:
+            file.write(as_lines(texts[start : start + len(rows)], rows))
+
+
+def _write_parquet(path: Path, texts: Sequence[str], parts: Placed, width: int) -> None:
+    pyarrow = optional_module("pyarrow", "Parquet needs")
+    parquet = optional_module("pyarrow.parquet", "Parquet needs")
+    vector = pyarrow.list_(pyarrow.float32(), width)
+    schema = pyarrow.schema([("text", pyarrow.string()), ("vector", vector)])
+    with parquet.ParquetWriter(path, schema) as writer:
+        for start, rows in parts:
+            flat = pyarrow.array(rows.astype("<f4").ravel())
+            columns = [
+                pyarrow.array(texts[start : start + len(rows)], pyarrow.string()),
+                pyarrow.FixedSizeListArray.from_arrays(flat, width),
+            ]
+            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
+
+
+WRITTEN = {"npy": _write_npy, "jsonl": _write_jsonl, "parquet": _write_parquet}
+
+
+def _save(rows: Rows, path: Path) -> None:
+    with path.open("wb") as file:  # by name NumPy would add an ending of its own
+        np.save(file, rows)
