@@ -1,5 +1,7 @@
 // The map of similarities: its order, its cells, its file.
 
+import { nameOf, thumbnail } from "/static/pictures.js";
+
 const DENSE_FROM = 13;
 
 // Merges the two groups that are most alike on average, until one is left: like texts side by side.
@@ -26,11 +28,12 @@ export function orderOf(similarities, kind) {
   return kind === "alike" ? clustered(similarities) : similarities.map((_, i) => i);
 }
 
-function label(scope, text, title) {
+function label(scope, text, item) {
   const element = document.createElement("th");
   element.scope = scope;
   element.textContent = text;
-  element.title = title;
+  element.title = nameOf(item);
+  if (typeof item !== "string") element.append(" ", thumbnail(item));
   return element;
 }
 
@@ -48,15 +51,16 @@ function cell(texts, value, i, j) {
   return element;
 }
 
-export function draw(map, texts, similarities, order) {
+export function draw(map, items, similarities, order) {
+  const texts = items.map(nameOf);
   map.replaceChildren();
   map.classList.toggle("dense", texts.length >= DENSE_FROM);
   const head = map.createTHead().insertRow();
-  head.append(document.createElement("th"), ...order.map((i) => label("col", `${i + 1}`, texts[i])));
+  head.append(document.createElement("th"), ...order.map((i) => label("col", `${i + 1}`, items[i])));
   const body = map.createTBody();
   for (const i of order) {
     const line = body.insertRow();
-    line.append(label("row", `${i + 1}. ${texts[i]}`, texts[i]));
+    line.append(label("row", `${i + 1}. ${texts[i]}`, items[i]));
     line.append(...order.map((j) => cell(texts, similarities[i][j], i, j)));
   }
   const first = map.querySelectorAll("td")[1];

@@ -4,6 +4,7 @@
 import { partsOf } from "/static/explanation.js";
 import { textsOf } from "/static/files.js";
 import { asCsv, draw, moveTo, neighbour, orderOf } from "/static/heatmap.js";
+import { isPicture, nameOf, pictures, put, takePictures, valueOf } from "/static/pictures.js";
 import { cancel, isRunning, matrixOf, run } from "/static/requests.js";
 
 const MOST_TEXTS = 50;
@@ -13,6 +14,8 @@ const $ = (id) => document.getElementById(id);
 // The map that is shown: texts, settings, similarities, order.
 let shown = null;
 
+// Lines of text, then pictures.
+const items = () => [...texts(), ...pictures()];
 const texts = () => $("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
 
 function settings() {
@@ -78,15 +81,15 @@ function hideResult() {
 }
 
 async function compare() {
-  const rows = texts();
+  const rows = items();
   if (rows.length < 2 || rows.length > MOST_TEXTS) {
     hideResult();
-    say(`Give 2 to ${MOST_TEXTS} texts, one on each line; there are ${rows.length}.`, true);
+    say(`Give 2 to ${MOST_TEXTS} texts, one on each line, or pictures; there are ${rows.length}.`, true);
     return;
   }
   const asked = settings();
   const answer = await working("Comparing", hideResult, (asking, advance) =>
-    matrixOf(rows, asked, asking, (count) => advance(count, rows.length)));
+    matrixOf(rows.map(valueOf), asked, asking, (count) => advance(count, rows.length)));
   if (!answer) return;
   shown = { rows, settings: asked, similarities: answer.similarities };
   $("detail").hidden = true;
@@ -104,15 +107,15 @@ async function explain(target) {
   $("map").querySelector(".chosen")?.classList.remove("chosen");
   target.classList.add("chosen");
   const pair = [shown.rows[i], shown.rows[j]];
-  const body = { pairs: [pair], explain: true, top: MOST_PARTS, ...shown.settings };
+  const body = { pairs: [pair.map(valueOf)], explain: true, top: MOST_PARTS, ...shown.settings };
   const hide = () => { $("detail").hidden = true; };
   const answer = await working("Explaining", hide, (asking) => asking(body));
   if (answer) show(pair, answer.results[0]);
 }
 
 function show([a, b], { similarity, distance, explanation }) {
-  $("text-a").textContent = a;
-  $("text-b").textContent = b;
+  put($("text-a"), a);
+  put($("text-b"), b);
   const how = explanation.method === "trajectories" ? "continuations" : "profiles and vectors";
   $("numbers").textContent =
     `By ${how}: similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}.`;
@@ -125,7 +128,7 @@ function show([a, b], { similarity, distance, explanation }) {
 const inShell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function asCurl() {
-  const body = JSON.stringify({ rows: texts(), ...settings() });
+  const body = JSON.stringify({ rows: items().map(valueOf), ...settings() });
   return `curl -s ${location.origin}/v1/similarity -H 'content-type: application/json' \\\n` +
     `  -H "authorization: Bearer $TRAJSIM_API_KEY" \\\n  -d ${inShell(body)}\n`;
 }
@@ -133,7 +136,7 @@ function asCurl() {
 function asPython() {
   const named = Object.entries(settings())
     .map(([name, value]) => `        ${name}=${JSON.stringify(value)},\n`).join("");
-  const list = texts().map((text) => `    ${JSON.stringify(text)},\n`).join("");
+  const list = items().map((item) => `    ${JSON.stringify(valueOf(item))},\n`).join("");
   return `import os\n\nfrom service.client import Client\n\ntexts = [\n${list}]\n` +
     `with Client(${JSON.stringify(location.origin)}, api_key=os.environ.get("TRAJSIM_API_KEY")) as client:\n` +
     `    matrix = client.matrix(\n        texts,\n${named}    )\nprint(matrix.similarities)\n`;
@@ -149,10 +152,16 @@ async function copy(text) {
   }
 }
 
-async function upload() {
-  const [file] = $("file").files;
-  if (!file) return;
+// Pictures are added to those there are; a file of texts takes the place of the lines.
+async function take(files) {
+  const shots = files.filter(isPicture);
+  const [file] = files.filter((one) => !isPicture(one));
   try {
+    if (shots.length) {
+      await takePictures(shots, $("pictures"));
+      say(`${pictures().length} pictures.`);
+    }
+    if (!file) return;
     const found = await textsOf(file);
     $("texts").value = found.slice(0, MOST_TEXTS).join("\n");
     const left = found.length - MOST_TEXTS;
@@ -161,13 +170,17 @@ async function upload() {
         "For more, use trajsim matrix."
       : `${found.length} texts of ${file.name}.`, left > 0);
   } catch (error) {
-    say(`${file.name}: ${error.message}`, true);
+    say(file ? `${file.name}: ${error.message}` : error.message, true);
   }
+}
+
+async function upload() {
+  await take([...$("file").files]);
   $("file").value = "";
 }
 
 function download() {
-  const content = asCsv(shown.rows, shown.similarities, shown.order);
+  const content = asCsv(shown.rows.map(nameOf), shown.similarities, shown.order);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
   link.download = "similarities.csv";
@@ -215,6 +228,14 @@ $("map").addEventListener("keydown", (event) => {
 $("preset").addEventListener("change", showSettings);
 $("order").addEventListener("change", redraw);
 $("file").addEventListener("change", upload);
+$("form").addEventListener("dragover", (event) => {
+  if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+});
+$("form").addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files.length) return;
+  event.preventDefault();
+  take([...event.dataTransfer.files]);
+});
 $("upload").addEventListener("click", () => $("file").click());
 $("download").addEventListener("click", download);
 $("cancel").addEventListener("click", cancel);
