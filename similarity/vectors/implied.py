@@ -19,6 +19,9 @@ from similarity.vectors.profile import (
 # A word that a text makes likelier than usual is shown only if it is also likely enough to be
 # sensible: nats.
 LIKELY = -11.0
+# Of two texts, a word is shown that is raised by at least this part of what the most raised one is,
+# in nats: what is left out only begins like the others.
+RAISED = 0.4
 # Tokens of the vocabulary, per word shown, that are turned into text: most are parts of words.
 CANDIDATES = 40
 
@@ -42,7 +45,7 @@ class ImpliedWord:
 
 @dataclass(frozen=True)
 class ImpliedWords:
-    """The words that both texts imply beyond the usual, and those that only one of them does."""
+    """The words that both texts imply beyond the usual, and those that one does far more."""
 
     both: tuple[ImpliedWord, ...]
     first: tuple[ImpliedWord, ...]
@@ -126,11 +129,22 @@ def implied_words(vectors: MeaningVectors, name: str, features: Features, top: i
     ).mean(axis=0)
     a, b = found.beyond_usual
     likely = found.log_probs > LIKELY
+    least = RAISED * float(np.where(likely, found.beyond_usual, 0).max())
+
+    def chosen(raised: FloatArray, shown: NDArray[np.bool_]) -> tuple[ImpliedWord, ...]:
+        scores = np.where(shown & (raised >= least), raised, -np.inf)
+        return _chosen(vectors.model, found, shares, scores, top)
+
     return ImpliedWords(
-        both=_chosen(vectors.model, found, shares, np.minimum(a, b), likely[0] & likely[1], top),
-        first=_chosen(vectors.model, found, shares, np.minimum(a, a - b), likely[0], top),
-        second=_chosen(vectors.model, found, shares, np.minimum(b, b - a), likely[1], top),
+        both=chosen(np.minimum(a, b), likely[0] & likely[1]),
+        first=chosen(_alone(a, b), likely[0]),
+        second=chosen(_alone(b, a), likely[1]),
     )
+
+
+def _alone(here: FloatArray, there: FloatArray) -> FloatArray:
+    """Return by how much more one text implies each word; −∞ where the other does half as much."""
+    return np.where(there < here / 2, here - np.maximum(there, 0), -np.inf)
 
 
 def _chosen(
@@ -138,11 +152,10 @@ def _chosen(
     found: Profiles,
     shares: FloatArray,
     scores: FloatArray,
-    likely: NDArray[np.bool_],
     top: int,
 ) -> tuple[ImpliedWord, ...]:
     """Return the words of the highest scores above 0."""
-    words = _joined(model, found.tokens, np.where(likely, scores, -np.inf), top)
+    words = _joined(model, found.tokens, scores, top)
     return tuple(
         ImpliedWord(
             word,

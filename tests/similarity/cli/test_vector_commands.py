@@ -180,8 +180,8 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
     table = run(*command).stdout
     assert "share of the cosine" in table
     assert "only the first" in table
-    told = content["implied"]["both"][0]
-    assert f"{told['word']} {times(min(told['beyond_usual']))}" in table
+    told = content["implied"]["first"][0]
+    assert f"{told['word']} {times(told['beyond_usual'][0])}" in table
     best = json.loads(run(*command, "--preset", "best", "--json").stdout)
     assert set(best["shares"]) == {"profile", "examples", "trigrams"}
     assert len(best["overlap"]) == 2

@@ -58,7 +58,8 @@ def test_profiles_are_log_probabilities_less_the_usual(vectors: MeaningVectors) 
 
 
 def test_the_toys_words_are_the_letters_that_the_texts_have(toy_vectors: MeaningVectors) -> None:
-    chosen = "abcdefghijklmnopqrstuvwxyz"
+    # Of the letters that the fitted texts hardly have: these are raised the most.
+    chosen = "zyxwvqpkjfcb"
     toy = ToyModel()
     tokens = profiles(toy, toy_vectors.groups["profile"], toy_vectors.read(["a"])["profile"]).tokens
     letters = [letter for letter in chosen if ord(letter) in tokens][:3]
