@@ -47,7 +47,7 @@ openapi: $(VENV)/dev.done  ## Write openapi.yaml from the application
 lock: $(VENV)/dev.done  ## Write the locks of exact versions anew
 	$(BIN)/python requirements/lock.py $(TORCH_VERSION)
 
-include vllm.mk service.mk deploy.mk docs.mk ray.mk zoo.mk
+include vllm.mk service.mk deploy.mk docs.mk release.mk ray.mk zoo.mk
 
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
