@@ -18,7 +18,7 @@ _HEADING = re.compile(r"^#+ (.+?)(?: \{#([\w-]+)\})?$", re.MULTILINE)
 _BEGINNING = re.compile(r"^\s*(#|[*-] |\d+\. |\||>|!!!|\?\?\?|:::|<)")
 # A full stop, or its like, before a capital, a digit or code; not after an abbreviation or initial.
 _END = re.compile(
-    r"(?<=[.!?:])(?<!e\.g\.)(?<!i\.e\.)(?<! [A-Z]\.)[)\"*”]*\s+(?=[\"“(*\[]*[A-Z0-9`])"
+    r"(?<=[.!?:])(?<!e\.g\.)(?<!i\.e\.)(?<! [A-Z]\.)[)\"*”]*\s+(?=[\"'“(*\[]*[A-Z0-9`]|')"
 )
 
 

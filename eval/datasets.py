@@ -108,7 +108,7 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
 
 
 def is_there(task: str, source: Source) -> bool:
-    """Whether the source has a benchmark at all."""
+    """Return whether the source has a benchmark at all."""
     if source.data == HUB:
         return BENCHMARKS[task].hub is not None
     return _file(task, source).exists()

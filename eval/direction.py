@@ -106,7 +106,7 @@ def chosen(items: Sequence[Any], limit: int | None, seed: int) -> list[Any]:
 
 
 def alike(pair: Pair) -> bool:
-    """Whether the lengths of a pair differ by ALIKE words at most."""
+    """Return whether the lengths of a pair differ by ALIKE words at most."""
     first, second = (len(text.split()) for text in pair)
     return abs(first - second) <= ALIKE
 

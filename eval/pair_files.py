@@ -35,7 +35,7 @@ class Columns:
 
     @property
     def required(self) -> tuple[str, str, str]:
-        """All but the subset."""
+        """Return the names of all columns but the subset."""
         return self.score, self.first, self.second
 
 

@@ -64,16 +64,16 @@ class Methods:
 
     @property
     def names(self) -> list[str]:
-        """All that are planned, in the order of the table."""
+        """Return the names of all planned methods, in the order of the table."""
         return list(self._factories)
 
     @property
     def used(self) -> list[str]:
-        """Those whose turn has come and that are not left out, in the order of the table."""
+        """Return the methods whose turn has come and that are not left out, in order."""
         return [name for name in self._factories if name in self.settings]
 
     def is_made(self, name: str) -> bool:
-        """Whether a method's turn has come in this process."""
+        """Return whether a method's turn has come in this process."""
         return name in self._made
 
     def made(self, name: str) -> Method | None:

@@ -71,7 +71,7 @@ class Judged:
 
     @property
     def members(self) -> dict[str, NDArray[np.int64]]:
-        """Positions of each subset's pairs, in the order in which subsets first appear."""
+        """Return the positions of each subset's pairs; the first subset seen is the first."""
         found = {
             str(name): np.flatnonzero(self.subsets == name)
             for name in dict.fromkeys(self.subsets.tolist())
@@ -106,7 +106,7 @@ class Aggregate:
 
     @property
     def estimate(self) -> Estimate:
-        """The figure with its 95 % percentile interval, if there are resamples."""
+        """Return the figure with its 95 % percentile interval, if there are resamples."""
         if not self.resampled.size:
             return Estimate(self.value)
         low, high = np.percentile(self.resampled, [2.5, 97.5])

@@ -29,18 +29,18 @@ class Run:
 
     @property
     def slug(self) -> str:
-        """The name as part of a file's."""
+        """Return the name as a part of the name of a file."""
         return slug(self.name)
 
     @property
     def tasks(self) -> Mapping[str, Any]:
-        """By name: number of pairs, subsets and figures of the methods."""
+        """Return by name each task's number of pairs, subsets and figures of the methods."""
         tasks: Mapping[str, Any] = self.content["tasks"]
         return tasks
 
     @property
     def methods(self) -> list[str]:
-        """In the order of the table."""
+        """Return the names of the methods, in the order of the table."""
         return list(self.content["methods"])
 
     def figure(self, task: str, method: str, aggregate: str = "all") -> Figure | None:
@@ -60,13 +60,13 @@ class Run:
         return {"value": average[aggregate], "low": None, "high": None}
 
     def is_divided(self, task: str) -> bool:
-        """Whether a task has more than one subset, so that the three aggregates differ."""
+        """Return whether a task has more than one subset, so that the three aggregates differ."""
         method = self.methods[0]
         return len(self.tasks[task]["methods"][method]["spearman"]["subsets"]) > 1
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the trajectories of this run depend on, in words."""
+        """Return what the trajectories of this run depend on, in words."""
         return _in_words(self.content["fingerprint"])
 
 
@@ -80,12 +80,12 @@ class Ablation:
 
     @property
     def slug(self) -> str:
-        """The name as part of a file's."""
+        """Return the name as a part of the name of a file."""
         return slug(self.name)
 
     @property
     def panels(self) -> Mapping[str, Mapping[str, Figure]]:
-        """By setting and its value: Spearman's correlation."""
+        """Return Spearman's correlation by setting and by its value."""
         panels: Mapping[str, Mapping[str, Figure]] = self.content["spearman"]
         return panels
 

@@ -1,6 +1,6 @@
 """Keeps every trajectory that a run samples: each text is sampled once over all of its tasks.
 
-On disk there is one file for each chunk of the run, so that a run which goes on has the same
+On disk there is one file for each chunk of the run. So a run which goes on has the same
 trajectories, also from a server that would not sample them again. States are kept in memory for the
 methods that read the same texts.
 """
@@ -75,7 +75,7 @@ class CachedModel(WrapperModel):
     """A model that never samples the same twice: a cache in memory, saved by the chunk.
 
     It knows what it sampled by the noise key of a text with its prompt, so it is for one model
-    and law. Of states it repeats what a call for the very same prefixes got: a text read in another
+    and law. Of states it repeats what a call for the very same prefixes got. A text read in another
     batch could differ by rounding, and a run that goes on must end with the same bytes.
     """
 

@@ -128,7 +128,7 @@ class Settings(BaseSettings):
 
     @property
     def origins(self) -> list[str]:
-        """The origins of `cors_origins`."""
+        """Return the origins of `cors_origins`."""
         return split(self.cors_origins)
 
     def keys(self) -> list[str]:
@@ -170,7 +170,7 @@ def split(value: str) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone."""
+    """Return whether an address is of this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

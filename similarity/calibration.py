@@ -73,12 +73,12 @@ class Calibration:
             raise ConfigError("a calibration's similarities must be in [0, 1] and never rise")
 
     def applies(self, model: ModelInfo, config: Settings) -> bool:
-        """Whether it was fitted for this model and these settings."""
+        """Return whether it was fitted for this model and these settings."""
         return self.revision == model.revision and self.settings == comparable(config.to_dict())
 
     @property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of its knots."""
+        """Return the first 16 hexadecimal digits of the SHA-256 of its knots."""
         knots = repr((self.distances, self.similarities))
         return hashlib.sha256(knots.encode()).hexdigest()[:16]
 

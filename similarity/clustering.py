@@ -45,12 +45,12 @@ class Clustering:
 
     @property
     def silhouette(self) -> float | None:
-        """The mean of the silhouettes."""
+        """Return the mean of the silhouettes."""
         return None if self.silhouettes is None else float(np.mean(self.silhouettes))
 
     @property
     def labels(self) -> list[int]:
-        """The number of each text's group."""
+        """Return the number of each text's group."""
         labels = {i: label for label, group in enumerate(self.groups) for i in group}
         return [labels[i] for i in range(len(labels))]
 

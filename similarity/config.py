@@ -97,17 +97,17 @@ class ComparisonConfig:
 
     @property
     def estimator(self) -> Estimator:
-        """The estimator that the distance names."""
+        """Return the estimator that the distance names."""
         return get_estimator(self.distance)
 
     @property
     def relative_to(self) -> tuple[str, ...]:
-        """The texts that meaning is relative to; empty where it is not."""
+        """Return the texts that meaning is relative to; empty where it is not."""
         return (self.bank or (NULL_TEXT,)) if self.estimator.relative else ()
 
     @property
     def scoring_law(self) -> Law:
-        """The law that likelihoods are computed under."""
+        """Return the law that likelihoods are computed under."""
         return self.sampling.law if self.score_law == "sampling" else Law()
 
     @classmethod

@@ -34,7 +34,7 @@ class Finding:
 
     @property
     def failed(self) -> bool:
-        """Whether the model is unfit because of this."""
+        """Return whether the model is unfit because of this finding."""
         return self.check.error is not None
 
     def to_dict(self) -> dict[str, Any]:

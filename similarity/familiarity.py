@@ -43,12 +43,12 @@ class Cuts:
 
     @property
     def letters_a_token(self) -> float:
-        """Letters of the words for each token."""
+        """Return the letters of the words for each token."""
         return self.letters / self.tokens
 
     @property
     def rate(self) -> float:
-        """Cuts for each place between two letters of a word.
+        """Return the cuts for each place between two letters of a word.
 
         Above 1 where letters are cut into bytes.
         """

@@ -38,7 +38,7 @@ class Setting:
 
     @property
     def type(self) -> type[int] | type[float] | type[bool] | type[str]:
-        """The type of its values."""
+        """Return the type of its values."""
         return type(self.default)
 
     def check(self, value: object) -> None:

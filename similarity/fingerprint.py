@@ -24,17 +24,17 @@ class Fingerprint(Generic[S_co]):
 
     @property
     def calibrated(self) -> bool:
-        """Whether similarities are on a scale that was fitted; `scale` says to what."""
+        """Return whether similarities are on a scale that was fitted; `scale` says to what."""
         return self.calibration is not None
 
     @property
     def scale(self) -> Scale:
-        """What similarities of 0 and 1 mean: as judged by people, as in general text, or none."""
+        """Return what similarities of 0 and 1 mean: judgements, general text, or none."""
         return "none" if self.calibration is None else self.calibration.scale
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """All that the digest is taken of, as plain values."""
+        """Return all that the digest is taken of, as plain values."""
         return {
             "version": __version__,
             "model": asdict(self.model),
@@ -44,7 +44,7 @@ class Fingerprint(Generic[S_co]):
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of the content."""
+        """Return the first 16 hexadecimal digits of the SHA-256 of the content."""
         canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

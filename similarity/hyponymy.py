@@ -1,8 +1,8 @@
 """Which of two words contains the other: by contexts, by a pattern, and by inclusion of profiles.
 
-By contexts is the paper's Algorithm 2: the places where a corpus has either word are continuations
-on both sides, and a word contains another if it is likelier at all of them. No two words are so at
-all; the mean over contexts decides.
+By contexts is the paper's Algorithm 2. The places where a corpus has either word are continuations
+on both sides. A word contains another if it is likelier at all of them. No two words are so at all,
+and the mean over contexts decides.
 """
 
 import re

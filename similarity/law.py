@@ -35,5 +35,5 @@ class Law:
 
     @property
     def truncated(self) -> bool:
-        """Whether some tokens may have probability zero."""
+        """Return whether some tokens may have probability zero."""
         return self.top_k > 0 or self.top_p < 1.0

@@ -28,8 +28,7 @@ class Preset:
 PRESETS = {
     PAPER: Preset("compares by trajectories sampled from both texts, as the paper does"),
     TRAJECTORIES: Preset(
-        "compares by the likelihoods of trajectories sampled once from general text, relative to "
-        "what is usual",
+        "compares by the likelihoods of trajectories sampled once from general text",
         vectors=True,
         groups=("trajectories",),
     ),
@@ -37,13 +36,12 @@ PRESETS = {
         "compares by the log-likelihood profile after one prompt", vectors=True, groups=("profile",)
     ),
     MEANING: Preset(
-        "compares by the profiles after two prompts, and by nothing else",
+        "compares by the profiles after two prompts",
         vectors=True,
         groups=("profile", "examples"),
     ),
     BEST: Preset(
-        "compares by the profiles after two prompts and by the texts' own words, which is nearest "
-        "to what people say of the pairs in benchmarks",
+        "compares by the profiles after two prompts and by the texts' own words",
         vectors=True,
         groups=("profile", "examples", "trigrams"),
     ),

@@ -81,7 +81,7 @@ def _ends_in_punctuation(text: str) -> bool:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a string can be encoded: it has no lone surrogate."""
+    """Return whether a string can be encoded: it has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

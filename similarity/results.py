@@ -107,7 +107,7 @@ class Comparison(Score):
 
     @cached_property
     def trajectories(self) -> tuple[Trajectory, ...]:
-        """Those sampled from the first text, then those from the second."""
+        """Return those sampled from the first text, then those from the second."""
         return self.describe()
 
     def most_telling(self, count: int) -> list[int]:
@@ -170,7 +170,7 @@ class TrajectoryExplanation(Explanation):
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the trajectories shown, the most decisive first."""
+        """Return the numbers of the trajectories shown, the most decisive first."""
         return self.score.most_telling(self.top)
 
     def to_dict(self) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class SampledTexts:
 
     @property
     def n_trajectories(self) -> int:
-        """How many trajectories each text has."""
+        """Return how many trajectories each text has."""
         return max(map(len, self.trajectories), default=0)
 
     def measured(self, first: Content, second: Content) -> tuple[Measured, bool]:

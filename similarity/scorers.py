@@ -123,7 +123,7 @@ class ScoringPlan:
 
     @property
     def by_vectors(self) -> bool:
-        """Whether texts are compared by meaning vectors."""
+        """Return whether texts are compared by meaning vectors."""
         return PRESETS[self.preset].vectors
 
     def open(

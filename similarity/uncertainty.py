@@ -84,7 +84,7 @@ class Tolerance:
         _check_confidence(self.confidence)
 
     def satisfied_by(self, n: int, interval: Interval) -> bool:
-        """Whether to stop at n trajectories of each text and this interval."""
+        """Return whether to stop at n trajectories of each text and this interval."""
         return interval.half_width <= self.half_width or n >= self.max_trajectories
 
 

@@ -42,7 +42,7 @@ def hidden_states(pool: str) -> Factory:
     """Return the cosine of hidden states, of the last token or their mean (paper, Table 1).
 
     What the model wants at the beginning of every text, such as a BOS token, is left out of the
-    mean: it is the same for all texts, and often far longer than the rest. The paper does not
+    mean. It is the same for all texts, and often far longer than the rest. The paper does not
     say; its GPT-2 and Falcon have none.
     """
 

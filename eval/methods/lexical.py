@@ -32,7 +32,7 @@ class WordOverlap(Method):
 class TfIdf(Method):
     """The cosine of term counts, each times log((1 + N) / (1 + N_w)) + 1.
 
-    N are the unlabelled texts and N_w those of them that hold the word w: scikit-learn's
+    N is the number of unlabelled texts, and N_w of those that hold the word w. It is scikit-learn's
     smoothed inverse document frequency, but that a word in none of them counts as well (N_w = 0).
 
     Raises

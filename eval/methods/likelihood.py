@@ -2,8 +2,8 @@
 
 For texts u and v, "u v" is u as the trajectories' prefix has it (prompt and full stop), a space,
 and v with its full stop. Both are means of log-probabilities, nats per token, as everywhere in
-the paper's M, and the mean of both directions: that they are means rather than sums, and how the
-directions are joined, are choices of ours, for want of a definition that we could find.
+the paper's M, and the mean of both directions. To take means rather than sums, and to join the
+directions so, are choices of ours, for want of a definition that we could find.
 """
 
 from abc import abstractmethod

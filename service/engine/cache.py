@@ -58,7 +58,7 @@ class Cache:
 
     @property
     def bytes_used(self) -> int:
-        """The size of all entries, about."""
+        """Return the size of all entries, about."""
         return int(self._entries.currsize)
 
 

@@ -73,17 +73,17 @@ class Engine:
 
     @property
     def groups(self) -> tuple[str, ...] | None:
-        """The groups of features that the vectors have; None without vectors."""
+        """Return the groups of features that the vectors have; None without vectors."""
         return None if self.vectors is None else self.vectors.names
 
     @property
     def active(self) -> int:
-        """Requests worked on."""
+        """Return the number of requests worked on."""
         return self._active.borrowed_tokens
 
     @property
     def queued(self) -> int:
-        """Requests that wait to be worked on."""
+        """Return the number of requests that wait to be worked on."""
         return self._active.statistics().tasks_waiting
 
     async def run(self, function: Callable[[RequestModel], Result]) -> tuple[Result, Usage]:

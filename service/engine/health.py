@@ -84,13 +84,13 @@ class Health:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is running."""
+        """Return whether a call is running."""
         with self._lock:
             return self._running_since is not None
 
     @property
     def recent(self) -> bool:
-        """Whether the last success is fresh enough to need no probe."""
+        """Return whether the last success is fresh enough to need no probe."""
         with self._lock:
             return self._error is None and self._is_fresh()
 

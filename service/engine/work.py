@@ -74,12 +74,12 @@ class WorkItem:
 
     @property
     def steps(self) -> int:
-        """How many steps the model takes one after the other."""
+        """Return how many steps the model takes one after the other."""
         return self.request.max_tokens if isinstance(self.request, SampleRequest) else 1
 
     @property
     def stage(self) -> Stage:
-        """The model's method that serves it."""
+        """Return the model's method that serves it."""
         return _STAGES[type(self.request)]
 
 

@@ -34,12 +34,12 @@ class Call:
 
     @property
     def request_id(self) -> str:
-        """The id in the answer's X-Request-Id."""
+        """Return the id in the answer's X-Request-Id."""
         return str(self._request.state.request_id)
 
     @property
     def model(self) -> str:
-        """The name of the model that is served."""
+        """Return the name of the model that is served."""
         return self.engine.model.info.name
 
     async def run(self, function: Callable[[RequestModel], Result]) -> tuple[Result, Usage]:
@@ -120,7 +120,7 @@ class Call:
 
     @property
     def cut_warnings(self) -> list[str]:
-        """What to know of the texts that were cut, one line each."""
+        """Return a line for each text that was cut."""
         return [line for made in self._truncators for line in made.warnings(made.kept)]
 
     async def _gone(self) -> None:

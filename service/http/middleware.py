@@ -152,7 +152,7 @@ class _Exchange:
 
     @property
     def route(self) -> str:
-        """The route's path as it was declared, never as a client wrote it."""
+        """Return the route's path as it was declared, never as a client wrote it."""
         return str(getattr(self.scope.get("route"), "path", None) or "other")
 
     @property

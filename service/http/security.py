@@ -21,7 +21,7 @@ class Keys:
         self._digests = [_digest(key) for key in keys]
 
     def allow(self, authorization: str | None) -> bool:
-        """Whether an Authorization header has a valid key, as bearer or as Basic password.
+        """Return whether an Authorization header has a valid key, as bearer or as Basic password.
 
         Basic is what a browser can send for the page: it asks its user for the key.
         """

@@ -1,4 +1,4 @@
-"""Scores a file of pairs and of lists of texts, in bounded memory, and survives being killed.
+"""Scores a file of pairs and of lists of texts, in bounded memory; a killed batch can go on.
 
 Each record of the input is answered by one line of the output or of the errors. It is a JSON
 object, or a row of a table with the same columns:
@@ -8,8 +8,8 @@ object, or a row of a table with the same columns:
     {"text1": "A dog runs.", "text2": "A puppy is running."}
 
 Without an id, that is the number of the line. Work is cut into chunks of records. A chunk's
-answers are on disk before the journal says so, and what the journal does not know of is cut off
-and made again from the same records: a batch that was killed ends with the bytes of one that was
+answers are on disk before the journal says so. What the journal does not know of is cut off, and
+made again from the same records. So a batch that was killed ends with the bytes of one that was
 not.
 """
 

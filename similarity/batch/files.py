@@ -54,27 +54,27 @@ class BatchFiles:
 
     @property
     def refused(self) -> Path:
-        """The errors file, JSON lines."""
+        """Return the errors file, JSON lines."""
         return self.errors or self.output.with_name(f"{self.output.stem}.errors.jsonl")
 
     @property
     def journal(self) -> Path:
-        """What is known to be on disk, chunk by chunk."""
+        """Return the file that records what is on disk, chunk by chunk."""
         return self.output.with_name(f"{self.output.name}.journal")
 
     @property
     def read_as(self) -> str:
-        """The format of the input."""
+        """Return the format of the input."""
         return format_of(str(self.input), self.kind, allowed=READ, default="jsonl")
 
     @property
     def written_as(self) -> str:
-        """The format of the output, by its ending."""
+        """Return the format of the output, by its ending."""
         return format_of(str(self.output), None, allowed=WRITTEN, default="jsonl")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are given."""
+        """Return the columns that are given."""
         return split_columns(self.columns)
 
     def records(self) -> Iterator[Record]:
@@ -152,12 +152,12 @@ class Growing:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what is in it, its first 16 digits; none of an empty file."""
+        """Return the SHA-256 of what is in it, its first 16 digits; none of an empty file."""
         return self._digest.hexdigest()[:16] if self.size else ""
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """Return its size in bytes."""
         return os.fstat(self._file.fileno()).st_size
 
     def append(self, content: str) -> None:

@@ -28,7 +28,7 @@ class ModelChoice:
 
     @property
     def options(self) -> LoadOptions:
-        """How it is loaded."""
+        """Return how the model is loaded."""
         return LoadOptions(device=self.device, dtype=self.dtype)
 
 

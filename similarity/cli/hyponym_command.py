@@ -35,8 +35,8 @@ def hyponym(
 ) -> None:
     """Tell which of the words FIRST and SECOND is a kind of the other.
 
-    By the pattern "A dog is a kind of animal", which decides; by the contexts of both words in a
-    corpus, the paper's Algorithm 2; and by the inclusion of their profiles.
+    The pattern "A dog is a kind of animal" decides. The contexts of both words in a corpus (the
+    paper's Algorithm 2) and the inclusion of their profiles are printed beside it.
     """
     texts = general_sentences() if corpus is None else tuple(read_texts(corpus))
     model = open_model(choice)

@@ -115,9 +115,9 @@ _PRESET_OPTIONS = (
     click.option(
         "--preset",
         type=click.Choice(list(PRESETS)),
-        help="Compare in this way: "
-        + "; ".join(f"'{name}' {preset.summary}" for name, preset in PRESETS.items())
-        + ".  [default: meaning; paper where a setting of trajectories is given]",
+        help="Compare by this preset. "
+        + " ".join(f"'{name}' {preset.summary}." for name, preset in PRESETS.items())
+        + "  [default: meaning; paper where a setting of trajectories is given]",
     ),
     click.option(
         "--vectors",

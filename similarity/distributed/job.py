@@ -57,7 +57,7 @@ class Job:
 
     @property
     def read_as(self) -> str:
-        """The format of the input."""
+        """Return the format of the input."""
         return format_of(self.input, self.kind, allowed=READ_FORMATS)
 
 

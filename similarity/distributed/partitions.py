@@ -39,12 +39,12 @@ class Partition:
 
     @property
     def name(self) -> str:
-        """The name of its file: in the order of names the rows are in the order of the input."""
+        """Return the name of its file; in the order of names rows are in that of the input."""
         return f"part-{self.number:08d}.parquet"
 
     @property
     def digest(self) -> str:
-        """A digest of what its rows are made of."""
+        """Return a digest of what its rows are made of."""
         values = [[record.number, record.value, str(record.error)] for record in self.records]
         canonical = json.dumps(values, default=str, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -99,7 +99,7 @@ class Folder:
             )
 
     def has(self, partition: Partition) -> bool:
-        """Whether a partition is done.
+        """Return whether a partition is done.
 
         Raises
         ------

@@ -51,7 +51,7 @@ class ProfileEntailment(EntailmentScorer):
 
     @cached_property
     def fingerprint(self) -> Fingerprint[EntailmentSettings]:
-        """All that judgements depend on."""
+        """Return what judgements depend on."""
         settings = EntailmentSettings(self.estimator, settings_of(self.vectors))
         return Fingerprint(self.vectors.model.info, settings)
 

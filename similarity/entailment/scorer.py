@@ -1,7 +1,7 @@
 """Judges which of two texts entails the other, on profiles or on trajectories.
 
-What a degree means is told by general sentences, which have nothing to do with each other: they are
-read like the texts, so that any model and setting has its own thresholds, without labels.
+The thresholds come from general sentences, which have nothing to do with each other. They are read
+like the texts, so any model and setting has thresholds of its own, without labels.
 """
 
 from abc import ABC, abstractmethod

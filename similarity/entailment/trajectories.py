@@ -45,7 +45,7 @@ class TrajectoryEntailment(EntailmentScorer):
 
     @cached_property
     def fingerprint(self) -> Fingerprint[EntailmentSettings]:
-        """All that judgements depend on."""
+        """Return what judgements depend on."""
         return Fingerprint(self.model.info, EntailmentSettings(self.estimator, self.config))
 
     def judge(

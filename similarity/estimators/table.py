@@ -45,7 +45,7 @@ class Estimator:
 
     @property
     def reads_distributions(self) -> bool:
-        """Whether it needs whole next-token distributions, which a model server does not give."""
+        """Return whether it needs whole next-token distributions, which no server gives."""
         return self.step is not None
 
 

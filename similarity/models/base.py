@@ -72,7 +72,7 @@ class SampleRequest:
 
     @property
     def numbers(self) -> range:
-        """The numbers of the continuations asked for."""
+        """Return the numbers of the requested continuations."""
         return range(self.start, self.start + self.n)
 
 

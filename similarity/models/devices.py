@@ -31,7 +31,7 @@ def find_device(name: str) -> torch.device:
 def dtype_on(device: str, dtype: str) -> str:
     """Return the type of weights to load.
 
-    "auto" is float32 on a CPU, so that scores are the same on all machines, and the model's own
+    "auto" is float32 on a CPU, so that scores are the same on all machines. It is the model's own
     on a GPU. "fastest" is bfloat16 where matrix products are faster in it, by measurement.
 
     Raises

@@ -151,8 +151,8 @@ def default_model() -> str:
 def load_model(name: str | None = None, options: LoadOptions | None = None) -> LanguageModel:
     """Load a model by name: a name in the table, a path, a hub id, or an address.
 
-    "embedded" and "toy" are in the package, "smollm2" is in a wheel of its own; without a name it
-    is `default_model`. "http://host:8000" is a vLLM server, and "vllm:" before a path or an id
+    "embedded" and "toy" are in the package, and "smollm2" is in a wheel of its own. Without a name
+    it is `default_model`. "http://host:8000" is a vLLM server, and "vllm:" before a path or an id
     runs vLLM's engine in this process. A path may be that of a GGUF file.
 
     Raises

@@ -67,29 +67,29 @@ class Network:
 
     @property
     def rows(self) -> int:
-        """Token ids that it can read and predict are below this."""
+        """Return the number above all token ids that it can read and predict."""
         embedding: Any = self.module.get_input_embeddings()  # type: ignore[operator]
         weight = getattr(embedding, "weight", None)
         return self.vocab_size if weight is None else min(self.vocab_size, weight.shape[0])
 
     @property
     def device(self) -> torch.device:
-        """Where the network runs."""
+        """Return the device that the network runs on."""
         return next(self.module.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The arithmetic of the weights."""
+        """Return the arithmetic of the weights."""
         return next(self.module.parameters()).dtype
 
     @property
     def exact(self) -> bool:
-        """Whether stepping and reading at once agree to rounding of single precision."""
+        """Return whether stepping and reading at once agree to rounding of single precision."""
         return self.rounding <= ROUNDING[torch.float32]
 
     @property
     def rounding(self) -> float:
-        """How far, in nats, rounding may move a log-probability."""
+        """Return how far, in nats, rounding may move a log-probability."""
         return ROUNDING[self.dtype]
 
     def read(

@@ -40,7 +40,7 @@ class Pack:
 
     @property
     def plain(self) -> bool:
-        """Whether it is an ordinary text, with nothing to hide by a block mask."""
+        """Return whether it is an ordinary text, with nothing to hide by a block mask."""
         return len(self.targets) == 1
 
     def add(self, number: int, continuation: TokenIds, prefix_length: int) -> None:
@@ -75,8 +75,8 @@ def pack_tokens(prefix: int) -> int:
     """Return of how many read tokens packs of a prefix cost least, if there is no end of them.
 
     A long pack has masked places, that grow with its square; short ones read the prefix more
-    often. t tokens after a prefix of p cost (p + t)² / t places a token and p / t readings; the
-    sum is least at t² = p² + c p, where a token costs as much as c places.
+    often. For t tokens after a prefix of p, a token costs (p + t)² / t places and p / t readings.
+    The sum is least at t² = p² + c p, where a token costs as much as c places.
     """
     return prefix + math.isqrt(prefix * (prefix + _PLACES_OF_A_TOKEN))
 

@@ -44,7 +44,7 @@ class ImageTokens(tuple[int, ...]):
 
     @property
     def images(self) -> list[Image]:
-        """The images, in order."""
+        """Return the images, in order."""
         return [part for part in self.parts if isinstance(part, Image)]
 
 

@@ -34,7 +34,7 @@ class PrepackedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The weight in its usual order, shape "out in": made anew at each call."""
+        """Return the weight in its usual order, shape "out in": made anew at each call."""
         dense: Tensor = self._weight.to_dense()
         return dense
 

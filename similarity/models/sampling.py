@@ -27,7 +27,7 @@ class Row:
 
     @property
     def last(self) -> bool:
-        """Whether its request asks for none after it."""
+        """Return whether its request has none after it."""
         return self.trajectory == self.request.numbers[-1]
 
     def key(self) -> tuple[int, int]:
@@ -45,7 +45,7 @@ class Row:
         self.log_probs.append(log_prob)
 
     def finished(self, end_ids: frozenset[int]) -> bool:
-        """Whether it has ended, or is as long as was asked for."""
+        """Return whether it has ended, or is as long as requested."""
         return self.tokens[-1] in end_ids or len(self.tokens) == self.request.max_tokens
 
     def continuation(self, *, keep_log_probs: bool) -> Continuation:

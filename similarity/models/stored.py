@@ -95,7 +95,7 @@ class StoredModel(WrapperModel):
 
 
 def can_be_stored(model: LanguageModel) -> bool:
-    """Whether a model's answers can be told from those of another with its name."""
+    """Return whether a model's answers can be told from those of another with its name."""
     return model.info.revision != UNKNOWN
 
 

@@ -1,8 +1,8 @@
 """Holds what the fast ways of a network give against plain readings, while they are used.
 
 At loading a few tokens are tried. A window, a chunk or a table of positions shows only beyond its
-length, under whatever name a configuration has for it: so whenever a text is longer than all
-before, or padded more, what came out for it is read again plainly, and given up where it differs.
+length, under whatever name a configuration has for it. So whenever a text is longer than all
+before, or padded more, it is read again plainly. What differs is given up.
 """
 
 import logging

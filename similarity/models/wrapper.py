@@ -36,32 +36,32 @@ class WrapperModel(LanguageModel):
 
     @property
     def info(self) -> ModelInfo:  # type: ignore[override]  # read only, as all attributes here
-        """What the wrapped model has."""
+        """Return the name, revision, precision and context of the wrapped model."""
         return self.wrapped.info
 
     @property
     def end_ids(self) -> frozenset[int]:  # type: ignore[override]
-        """What the wrapped model has."""
+        """Return the ids that end a text of the wrapped model."""
         return self.wrapped.end_ids
 
     @property
     def vocab_size(self) -> int | None:  # type: ignore[override]
-        """What the wrapped model has."""
+        """Return the number of token ids of the wrapped model."""
         return self.wrapped.vocab_size
 
     @property
     def assets(self) -> Path | None:  # type: ignore[override]
-        """What the wrapped model has."""
+        """Return the folder of what ships with the wrapped model."""
         return self.wrapped.assets
 
     @property
     def abilities(self) -> frozenset[Ability]:  # type: ignore[override]
-        """What the wrapped model has."""
+        """Return the abilities of the wrapped model."""
         return self.wrapped.abilities
 
     @property
     def findings(self) -> Sequence[tuple[str, str]]:  # type: ignore[override]
-        """What the wrapped model has."""
+        """Return the findings about the wrapped model."""
         return self.wrapped.findings
 
     def close(self) -> None:

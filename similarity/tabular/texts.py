@@ -40,7 +40,7 @@ def split_columns(columns: str | None) -> tuple[str, ...]:
 
 
 def has_header(columns: Sequence[str]) -> bool:
-    """Whether columns are given by name, or not at all, rather than by their numbers from 1."""
+    """Return whether columns are named, or not given at all, rather than numbered from 1."""
     return not columns or not all(name.isdecimal() for name in columns)
 
 

@@ -40,22 +40,22 @@ class Grid:
 
     @property
     def others(self) -> Sequence[str]:
-        """The texts of the columns."""
+        """Return the texts of the columns."""
         return self.rows if self.columns is None else self.columns
 
     @property
     def row_blocks(self) -> list[range]:
-        """The numbers of the rows, a tile's height each."""
+        """Return the numbers of the rows, a tile's height each."""
         return _blocks(len(self.rows), self.size)
 
     @property
     def column_blocks(self) -> list[range]:
-        """The numbers of the columns, a tile's width each."""
+        """Return the numbers of the columns, a tile's width each."""
         return _blocks(len(self.others), self.size)
 
     @property
     def cells(self) -> int:
-        """The number of pairs."""
+        """Return the number of pairs."""
         return len(self.rows) * len(self.others)
 
     def tiles(self) -> Iterator[tuple[range, range]]:

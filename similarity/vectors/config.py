@@ -157,7 +157,7 @@ class VectorConfig:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the groups."""
+        """Return the names of the groups."""
         return tuple(group.name for group in self.groups)
 
     def only(self, *names: str) -> Self:

@@ -1,7 +1,7 @@
 """Where the vectors of a model come from: a folder, what ships with the model, or general text.
 
 Any model that gives next states or log-probabilities of chosen tokens has vectors, with no fit by
-the user: they are fitted to the general sentences of the library when they are first used, and kept
+the user. They are fitted to the general sentences of the library when they are first used, and kept
 in the user's cache folder.
 """
 
@@ -45,7 +45,7 @@ class VectorSource:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the groups that they have."""
+        """Return the names of the groups that they have."""
         return self.config.names
 
     def open(self, *names: str, progress: Progress = no_progress) -> MeaningVectors:

@@ -64,12 +64,12 @@ class MeaningVectors:
 
     @property
     def width(self) -> int:
-        """The number of coordinates of a vector."""
+        """Return the number of coordinates of a vector."""
         return len(self._order)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the groups that vectors are joined of."""
+        """Return the names of the groups that vectors are joined of."""
         return self.config.names
 
     def only(self, *names: str) -> Self:

@@ -4,9 +4,9 @@ The profile of a text s is ℓ_s(t) = log P(t | prompt(s)) for each token t. Les
 unlabelled text it is the pointwise mutual information of text and token. The similarity of two
 texts is the correlation over tokens of ℓ_u − ℓ̄ and ℓ_v − ℓ̄ (docs/method/profiles.md).
 
-With logits W h + b, the part of ℓ_u − ℓ̄ that varies over tokens is (W − w̄)(h_u − h̄), w̄ the mean
-row of W. So the correlation over the whole vocabulary is the cosine of C^½(h_u − h̄) and
-C^½(h_v − h̄), C the covariance of the rows of W: exact, in the model's own width.
+With logits W h + b, the part of ℓ_u − ℓ̄ that varies over tokens is (W − w̄)(h_u − h̄), where w̄ is
+the mean row. Let C be the covariance of the rows. The correlation over the whole vocabulary is then
+the cosine of C^½(h_u − h̄) and C^½(h_v − h̄): exact, in the model's own width.
 """
 
 from collections.abc import Sequence

@@ -55,12 +55,12 @@ class WhiteningFit:
 
     @property
     def width(self) -> int:
-        """The length of a row."""
+        """Return the length of a row."""
         return len(self._mean)
 
     @property
     def mean(self) -> FloatArray:
-        """The mean of the rows so far, shape "width"."""
+        """Return the mean of the rows so far, shape "width"."""
         return self._mean.copy()
 
     def through(self, matrix: FloatArray) -> "WhiteningFit":
@@ -98,9 +98,10 @@ class WhiteningFit:
 
             S = (1 − λ) C + λ (tr C / d) I = V diag(s) Vᵀ,   s = (1 − λ) c + λ · mean(c),
 
-        and the matrix is the first `rank` columns of V diag(s)^(−½). So λ = 0 makes the covariance
-        of the rows the identity; λ = 1 only centres, turns and scales, which no cosine sees at
-        full rank; between, no direction is stretched by more than (λ · mean(c))^(−½).
+        and the matrix is the first `rank` columns of V diag(s)^(−½). With λ = 0 the covariance
+        of the rows becomes the identity. With λ = 1 rows are only centred, turned and scaled, which
+        no cosine sees at full rank. Between, no direction is stretched by more than
+        (λ · mean(c))^(−½).
 
         Parameters
         ----------

@@ -62,7 +62,7 @@ class RerankRequest(Lenient):
 
     @property
     def of_voyage(self) -> bool:
-        """Whether it is written as Voyage's clients write it."""
+        """Return whether it is written as Voyage's clients write it."""
         return bool(self.model_fields_set & {"top_k", "truncation"})
 
     def truncated(self) -> str:

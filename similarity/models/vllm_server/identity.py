@@ -65,7 +65,7 @@ class Identity:
 
     @property
     def revision(self) -> str:
-        """A digest that differs for another model."""
+        """Return a digest that differs for another model."""
         digest = hashlib.sha256(f"{self.tokenizer} {self.mean + 0.0:.2f}".encode())
         return f"probe:{digest.hexdigest()[:16]}"
 

@@ -66,7 +66,7 @@ class ServerModel(LanguageModel):
 
     @cached_property
     def vocab_size(self) -> int | None:  # type: ignore[override]  # asked for when it is needed
-        """The first id that the server does not take, found by asking: it does not tell it."""
+        """Return the first id that the server does not take, found by trying."""
         taken, refused = 0, 1
         while self._takes(refused):
             taken, refused = refused, 2 * refused

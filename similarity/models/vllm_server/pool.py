@@ -41,7 +41,7 @@ class Pool:
 
     @property
     def workers(self) -> int:
-        """Requests under way at all servers, at most."""
+        """Return how many requests may be in flight at all servers."""
         return self.config.in_flight * len(self.replicas)
 
     async def ask(

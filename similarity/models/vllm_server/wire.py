@@ -60,7 +60,7 @@ class Prompt:
 
     @property
     def tokens(self) -> int:
-        """Length of both together."""
+        """Return the number of tokens of prefix and continuation together."""
         return len(self.prefix) + len(self.continuation)
 
 
