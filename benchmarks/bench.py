@@ -14,7 +14,6 @@ Ways of reading texts: (e) profiles, beside their own ceiling and a trained sent
 import copy
 import platform
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ceiling import Work, product_rate, profile_work, trajectory_work
+from benchmarks.clocks import Clock, clock_option, find_clock
 from benchmarks.memory import peak_memory
 from benchmarks.pairs import generate_and_score, make_pairs, make_texts
 from benchmarks.shapes import SHAPES, random_model
@@ -63,6 +63,27 @@ class Measured:
     peak_mib: float
 
 
+@dataclass(frozen=True)
+class Stopwatch:
+    """Times some runs of any work, by a clock."""
+
+    runs: int
+    clock: Clock
+
+    def timed(self, way: str, unit: str, units: int, work: Callable[[], object]) -> Measured:
+        """Time the runs, after one to warm up."""
+        work()
+        rates = []
+        with peak_memory() as peak:
+            for _ in range(self.runs):
+                begin = self.clock()
+                work()
+                rates.append(units / (self.clock() - begin))
+        return Measured(
+            way, unit, units, statistics.median(rates), min(rates), max(rates), peak.mebibytes
+        )
+
+
 @click.command()
 @click.option("--model", "names", multiple=True, help="[default: embedded and smollm2]")
 @click.option(
@@ -79,6 +100,7 @@ class Measured:
     show_default=True,
     help="Python of an environment that has vLLM; it is left out where there is none.",
 )
+@clock_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the figures as JSON here.")
 def main(
     names: Sequence[str],
@@ -88,40 +110,47 @@ def main(
     texts: int,
     runs: int,
     vllm_python: Path,
+    clock_name: str,
     out: Path | None,
 ) -> None:
     """Print what comparisons cost, and their share of what this machine could do."""
     keep_large_buffers()
+    stopwatch = Stopwatch(runs, find_clock(clock_name))
     found = []
     for name, model in _models(names, shapes):
-        found.append(measure(model, name, count, slow_pairs, texts, runs, vllm_python))
+        found.append(measure(model, name, count, slow_pairs, texts, stopwatch, vllm_python))
         print_table(found[-1])
         if out is not None:
-            write_json(out, {"machine": machine(), "models": found})
+            write_json(out, {"machine": machine(), "clock": clock_name, "models": found})
 
 
 def measure(
-    model: LocalModel, name: str, count: int, slow: int, texts: int, runs: int, vllm: Path
+    model: LocalModel,
+    name: str,
+    count: int,
+    slow: int,
+    texts: int,
+    stopwatch: Stopwatch,
+    vllm: Path,
 ) -> dict[str, Any]:
     """Return all figures of one model, as plain values."""
     pairs = make_pairs(count)
     network = model.network
-    rate = product_rate(network.device, network.dtype, runs)
+    rate = product_rate(network.device, network.dtype, stopwatch.runs, stopwatch.clock)
     work = needed(model, pairs)
     ceiling = rate * count / work.flops(model)
     plain = copy.deepcopy(network.module)
     ways = [
-        timed(
+        stopwatch.timed(
             "(a) pair by pair",
             "pair",
             slow,
-            runs,
             lambda: [generate_and_score(plain, model, *pair) for pair in pairs[:slow]],
         ),
-        timed("(b) in process", "pair", count, runs, lambda: _scored(model, pairs)),
-        *_through_vllm(vllm, name, pairs, runs),
+        stopwatch.timed("(b) in process", "pair", count, lambda: _scored(model, pairs)),
+        *_through_vllm(vllm, name, pairs, stopwatch),
     ]
-    readings, reading_ceiling = _readings(model, make_texts(texts), rate, runs)
+    readings, reading_ceiling = _readings(model, make_texts(texts), rate, stopwatch)
     return {
         "model": asdict(model.info),
         "threads": torch.get_num_threads(),
@@ -145,20 +174,6 @@ def needed(model: LocalModel, pairs: Sequence[tuple[str, str]]) -> Work:
     found = encode_prefixes(model, texts, CONFIG.prompt, CONFIG.sampling.max_tokens)
     prefixes = [len(prefix.token_ids) for prefix in found]
     return trajectory_work(prefixes, lengths)
-
-
-def timed(way: str, unit: str, units: int, runs: int, work: Callable[[], object]) -> Measured:
-    """Time some runs of the work, after one to warm up."""
-    work()
-    rates = []
-    with peak_memory() as peak:
-        for _ in range(runs):
-            begin = time.perf_counter()
-            work()
-            rates.append(units / (time.perf_counter() - begin))
-    return Measured(
-        way, unit, units, statistics.median(rates), min(rates), max(rates), peak.mebibytes
-    )
 
 
 def machine() -> dict[str, Any]:
@@ -210,7 +225,7 @@ def _scored(model: Any, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def _through_vllm(
-    python: Path, name: str, pairs: Sequence[tuple[str, str]], runs: int
+    python: Path, name: str, pairs: Sequence[tuple[str, str]], stopwatch: Stopwatch
 ) -> list[Measured]:
     folder = EMBEDDED_PATH if name == EMBEDDED else Path(name)
     if not python.exists() or not folder.is_dir():
@@ -220,13 +235,13 @@ def _through_vllm(
         model = load_model(url)
         try:
             way = "(c) through vLLM"
-            return [timed(way, "pair", len(pairs), runs, lambda: _scored(model, pairs))]
+            return [stopwatch.timed(way, "pair", len(pairs), lambda: _scored(model, pairs))]
         finally:
             model.close()
 
 
 def _readings(
-    model: LocalModel, texts: Sequence[str], rate: float, runs: int
+    model: LocalModel, texts: Sequence[str], rate: float, stopwatch: Stopwatch
 ) -> tuple[list[Measured], float | None]:
     """Return profiles and the trained encoder on the same texts, and the ceiling of profiles."""
     if model.network.head is None:
@@ -234,13 +249,13 @@ def _readings(
     reader = ProfileReader(ProfileConfig())
     work = profile_work(reader.prefixes(model, texts))
     ways = [
-        timed("(e) profiles", "text", len(texts), runs, lambda: reader.rows(model, texts)),
-        *_encoder(texts, runs),
+        stopwatch.timed("(e) profiles", "text", len(texts), lambda: reader.rows(model, texts)),
+        *_encoder(texts, stopwatch),
     ]
     return ways, rate * len(texts) / work.flops(model)
 
 
-def _encoder(texts: Sequence[str], runs: int) -> list[Measured]:
+def _encoder(texts: Sequence[str], stopwatch: Stopwatch) -> list[Measured]:
     try:
         package, library = import_module(ENCODER.replace("-", "_")), "sentence_transformers"
         encoder = import_module(library).SentenceTransformer(str(package.get_model_path()))
@@ -248,11 +263,10 @@ def _encoder(texts: Sequence[str], runs: int) -> list[Measured]:
         click.echo(f"the trained encoder is left out: pip install {ENCODER}", err=True)
         return []
     return [
-        timed(
+        stopwatch.timed(
             ENCODER,
             "text",
             len(texts),
-            runs,
             lambda: encoder.encode(list(texts), show_progress_bar=False),
         )
     ]

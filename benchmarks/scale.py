@@ -4,7 +4,6 @@ Run as `python -m benchmarks.scale --out scale.json --plot scale.png`. Each seri
 and fitted; what a figure is fitted to and what it is extended to is told apart.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from benchmarks.clocks import Clock, clock_option, find_clock
 from benchmarks.memory import peak_memory
 from benchmarks.pairs import SENTENCES, make_texts
 from eval.run import write_json
@@ -49,22 +49,28 @@ POWERS: Mapping[str, tuple[int, ...]] = {
 @click.command()
 @click.option("--model", "name", default=EMBEDDED, show_default=True)
 @click.option("--most", default=3000, show_default=True, help="Texts of the largest matrix.")
+@click.option("--most-by-trajectories", default=40, show_default=True, help="The same by those.")
+@clock_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("scale.json"))
 @click.option("--plot", type=click.Path(path_type=Path), default=Path("scale.png"))
-def main(name: str, most: int, out: Path, plot: Path) -> None:
+def main(
+    name: str, most: int, most_by_trajectories: int, clock_name: str, out: Path, plot: Path
+) -> None:
     """Print seconds of each series with its fit, and draw them."""
     keep_large_buffers()
     model = load_model(name)
-    series = measure(model, most)
+    series = measure(model, most, most_by_trajectories, find_clock(clock_name))
     fitted = {title: {**points, "fit": fit(title, points)} for title, points in series.items()}
-    write_json(out, {"model": model.info.name, "series": fitted})
+    write_json(out, {"model": model.info.name, "clock": clock_name, "series": fitted})
     for title, points in fitted.items():
         terms = " + ".join(f"{c:.3g} x^{p}" for p, c in points["fit"].items())
         click.echo(f"{title:32} {terms} seconds")
     draw(fitted, plot)
 
 
-def measure(model: LanguageModel, most: int) -> dict[str, dict[str, Any]]:
+def measure(
+    model: LanguageModel, most: int, most_by_trajectories: int, clock: Clock
+) -> dict[str, dict[str, Any]]:
     """Return each series: x, seconds, and the peak of memory in MiB."""
     vectors = VectorScorer(open_vectors(None, model))
     trajectories, two = TrajectoryScorer(model), make_texts(2)
@@ -75,19 +81,18 @@ def measure(model: LanguageModel, most: int) -> dict[str, dict[str, Any]]:
 
     long = [long_texts(count) for count in SENTENCES_OF_TEXT]
     tokens = [len(model.encode(texts[0])) for texts in long]
+    timed = partial(_timed, clock)
+    few = [n for n in TRAJECTORY_TEXTS if n <= most_by_trajectories]
+    many = [n for n in VECTOR_TEXTS if n <= most]
     return {
-        "trajectories, texts": _timed(
-            TRAJECTORY_TEXTS,
-            [partial(trajectories.matrix, make_texts(n)) for n in TRAJECTORY_TEXTS],
+        "trajectories, texts": timed(
+            few, [partial(trajectories.matrix, make_texts(n)) for n in few]
         ),
-        "vectors, texts": _timed(
-            [n for n in VECTOR_TEXTS if n <= most],
-            [partial(vectors.matrix, make_texts(n)) for n in VECTOR_TEXTS if n <= most],
-        ),
-        "trajectories, n": _timed(NUMBERS, [pair(two, n_trajectories=n) for n in NUMBERS]),
-        "trajectories, m": _timed(LENGTHS, [pair(two, max_tokens=m) for m in LENGTHS]),
-        "trajectories, tokens of a text": _timed(tokens, [pair(texts) for texts in long]),
-        "vectors, tokens of a text": _timed(
+        "vectors, texts": timed(many, [partial(vectors.matrix, make_texts(n)) for n in many]),
+        "trajectories, n": timed(NUMBERS, [pair(two, n_trajectories=n) for n in NUMBERS]),
+        "trajectories, m": timed(LENGTHS, [pair(two, max_tokens=m) for m in LENGTHS]),
+        "trajectories, tokens of a text": timed(tokens, [pair(texts) for texts in long]),
+        "vectors, tokens of a text": timed(
             tokens, [partial(vectors.matrix, texts) for texts in long]
         ),
     }
@@ -115,14 +120,16 @@ def _nonnegative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> lis
     return [float(each) for each in coefficients]
 
 
-def _timed(x: Sequence[float], works: Sequence[Callable[[], object]]) -> dict[str, list[float]]:
+def _timed(
+    clock: Clock, x: Sequence[float], works: Sequence[Callable[[], object]]
+) -> dict[str, list[float]]:
     works[0]()
     seconds, peaks = [], []
     for work in works:
         with peak_memory() as peak:
-            begin = time.perf_counter()
+            begin = clock()
             work()
-            seconds.append(time.perf_counter() - begin)
+            seconds.append(clock() - begin)
         peaks.append(peak.mebibytes)
     return {"x": list(x), "seconds": seconds, "peak_mib": peaks}
 
