@@ -9,6 +9,7 @@ import click
 from eval.ablation import ablate as run_ablation
 from eval.calibrate import SCALE
 from eval.calibrate import calibrate as fit_calibration
+from eval.cxc_cli import cxc
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, spread
 from eval.direction_cli import entailment, hyponymy
 from eval.methods.base import Factory, Setting
@@ -44,6 +45,7 @@ def evaluate() -> None:
 
 evaluate.add_command(report)
 evaluate.add_command(entailment)
+evaluate.add_command(cxc)
 evaluate.add_command(hyponymy)
 
 
