@@ -1,6 +1,7 @@
 """Reads what runs and ablations have written, and the published figures beside them."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,9 +134,9 @@ def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:
     ConfigError
         If a folder is given twice.
     """
-    if len({folder.resolve() for folder in folders}) < len(folders):
+    if len(set(map(os.path.realpath, folders))) < len(folders):
         raise ConfigError("a folder is given twice; give each once")
-    names = [folder.resolve().name for folder in folders]
+    names = [Path(os.path.realpath(folder)).name for folder in folders]
     runs: list[Run] = []
     ablations: list[Ablation] = []
     for folder, short in zip(folders, names, strict=True):

@@ -2,9 +2,9 @@
 
 import threading
 from collections import deque
+from itertools import combinations
 
 import numpy as np
-from scipy.optimize import nnls
 
 from service.engine.cache import Stage
 from similarity.arrays import FloatArray
@@ -13,6 +13,10 @@ from similarity.arrays import FloatArray
 WINDOW = 64
 # However slow the model is, a call has so many tokens: fewer would take hardly less time.
 LEAST_TOKENS = 256
+# Times the largest remembered call, that the next one may have.
+GROWTH = 2.0
+# Mean squared relative errors that are no farther apart are the same.
+_SAME = 1e-9
 
 
 class Pace:
@@ -47,7 +51,9 @@ class Pace:
             return min(4 * LEAST_TOKENS, self._most)
         cost = seconds_of_token(calls)
         fitting = self._seconds / cost if cost > 0 else self._most
-        return int(min(self._most, max(LEAST_TOKENS, fitting)))
+        # Where chance hides what tokens cost, the next call must not be the largest at once.
+        known = GROWTH * calls[:, 0].max()
+        return int(min(self._most, max(LEAST_TOKENS, min(fitting, known))))
 
 
 def seconds_of_token(calls: FloatArray) -> float:
@@ -60,14 +66,29 @@ def seconds_of_token(calls: FloatArray) -> float:
 
     A smaller call saves what grows with the tokens alone. The steps of sampling and the way to a
     server and back take their time however few the tokens are. Where the calls cannot tell these
-    apart, all is taken for the tokens' cost: they are the largest numbers, which the solver takes
-    first. Calls count by their relative error.
+    apart, all is taken for the tokens' cost. Calls count by their relative error.
     """
     tokens, steps, seconds = calls.T
     terms = np.column_stack([tokens, steps, np.ones_like(tokens)]) / seconds[:, None]
     scale = terms.max(axis=0)
-    try:
-        found, _ = nnls(terms / scale * [1.0, 0.999, 0.999], np.ones(len(calls)))
-    except RuntimeError:  # the solver came to no end
-        return float(np.median(seconds / tokens))
-    return float(found[0] / scale[0])
+    return float(nonnegative_fit(terms / scale)[0] / scale[0])
+
+
+def nonnegative_fit(terms: FloatArray) -> FloatArray:
+    """Return weights of terms, "call term", all at least 0, whose sums are nearest to 1.
+
+    Where several are as near, those of fewer and of earlier terms. Of so few terms each choice
+    can be tried; what SciPy has for it costs the service a tenth of its memory.
+    """
+    count = terms.shape[1]
+    products, sums = terms.T @ terms, terms.sum(axis=0)
+    best, least = np.zeros(count), np.inf
+    for size in range(1, count + 1):
+        for chosen in map(list, combinations(range(count), size)):
+            square = products[np.ix_(chosen, chosen)]
+            weights = np.linalg.lstsq(square, sums[chosen], rcond=None)[0]
+            error = float(weights @ square @ weights - 2 * weights @ sums[chosen]) / len(terms)
+            if weights.min() >= 0 and error < least - _SAME:
+                best, least = np.zeros(count), error
+                best[chosen] = weights
+    return best

@@ -18,6 +18,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 # A longer body is parsed in a thread, so that the event loop turns meanwhile.
 PARSED_AT_ONCE = 2**16
+# No object that means something here has as many; each that is unknown is a mistake to be told of.
+MAX_FIELDS = 1_000
 
 
 class JsonRequest(Request):
@@ -65,7 +67,7 @@ def parsed(content: bytes, max_items: int) -> Any:
     HTTPException
         400 if it is not JSON.
     RequestTooLargeError
-        If a list has more than `max_items` items.
+        If a list has more than `max_items` items, or an object more than MAX_FIELDS fields.
     """
     try:
         value = json.loads(content, parse_constant=_refuse_constant)
@@ -83,17 +85,18 @@ def parsed(content: bytes, max_items: int) -> Any:
 
 
 def check_lists(content: Any, max_items: int) -> None:
-    """Refuse lists that are too long, wherever they are.
+    """Refuse lists that are too long, and objects of too many fields, wherever they are.
 
     Raises
     ------
     RequestTooLargeError
-        Saying which, and how many items are allowed.
+        Saying which, and how many items or fields are allowed.
     """
     open_values: list[tuple[str, Any]] = [("the body", content)]
     while open_values:
         name, value = open_values.pop()
         if isinstance(value, dict):
+            refuse_above(len(value), MAX_FIELDS, f"fields in {name}")
             open_values += [(str(key)[:40], inner) for key, inner in value.items()]
         elif isinstance(value, list):
             refuse_above(len(value), max_items, f"items in {name}")

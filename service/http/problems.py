@@ -57,6 +57,9 @@ class Problem:
     param: str | None = None
 
 
+# So many are looked at for the one to tell of: a long list may have one in each item.
+MISTAKES = 100
+
 _BAD = "invalid_request_error"
 _SERVER = "server_error"
 
@@ -167,7 +170,8 @@ def _first_mistake(error: RequestValidationError) -> tuple[str | None, str]:
     Of a field that may be one of several things there is a mistake for each; the one that is
     furthest inside is about what was given.
     """
-    placed = [(_place(mistake, error.body), mistake) for mistake in error.errors()]
+    first_ones = error.errors()[:MISTAKES]
+    placed = [(_place(mistake, error.body), mistake) for mistake in first_ones]
     place, first = max(placed, key=lambda one: len(one[0]))
     return _written(place), str(first["msg"]).removeprefix("Value error, ")
 

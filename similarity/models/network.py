@@ -58,6 +58,7 @@ class Network:
         self._takes_logits_to_keep = "logits_to_keep" in parameters
         config: Any = module.config
         self._config = config.get_text_config()
+        self._new_cache = getattr(module, "new_cache", lambda: new_cache(self._config))
         self.vocab_size = int(self._config.vocab_size)
         self.pack_window = int(getattr(self._config, "sliding_window", None) or 1 << 30)
         self.step_window = 1 << 30
@@ -168,7 +169,7 @@ class Network:
         Here and in `step` the mask is for padding alone: None where there is none, as
         recurrent networks take a mask of what is read now, not of what was.
         """
-        cache = new_cache(self._config)
+        cache = self._new_cache()
         return self.step(ids, mask, positions, cache), cache
 
     def step(
@@ -190,7 +191,7 @@ class Network:
 
     def copies(self, cache: DynamicCache, count: int) -> DynamicCache:
         """Return the state of one row as that of so many; the given one stays as it is."""
-        copied = new_cache(self._config)
+        copied: DynamicCache = self._new_cache()
         layers: list[Any] = cache.layers
         for place, layer in enumerate(layers):
             keys, values = (kept.expand(count, -1, -1, -1) for kept in (layer.keys, layer.values))

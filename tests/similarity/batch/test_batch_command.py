@@ -1,5 +1,6 @@
 """`trajsim batch`, as a user gives it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -124,3 +125,27 @@ def test_killed_for_good_it_goes_on(tmp_path: Path) -> None:
     resumed = command(tmp_path / "killed", "--chunk", "50")
     assert "lines were done before" in resumed.stderr
     assert files.output.read_bytes() == (tmp_path / "whole" / "out.jsonl").read_bytes()
+
+
+def test_links_in_a_circle_are_one_clear_line(tmp_path: Path) -> None:
+    files_in(tmp_path)
+    (tmp_path / "out.jsonl").symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(tmp_path / "out.jsonl")
+    result = command(tmp_path)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
+    assert "Too many levels of symbolic links" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_an_output_that_is_no_file_is_refused_before_anything_waits_for_it(
+    tmp_path: Path, kind: str
+) -> None:
+    files_in(tmp_path)
+    path = tmp_path / "out.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/full")
+    result = command(tmp_path)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
+    assert f"{path} is a device or a pipe" in result.stderr

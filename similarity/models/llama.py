@@ -1,0 +1,323 @@
+"""A network of Llama's shape in torch alone, for the models that this package itself brings.
+
+It computes what transformers' own class does, on the same weights. That one imports much more:
+its modules for training and for many devices take longer to load than these models.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import DynamicCache, PreTrainedTokenizerFast
+
+from similarity.errors import ModelError
+from similarity.models.cache import full_cache
+from similarity.models.model_files import SAFE, check_folder
+from similarity.models.pretrained import check_weights, one_line
+
+# Cosines and sines of each position, "row 1 position feature".
+Rotation = tuple[Tensor, Tensor]
+
+
+class Settings(SimpleNamespace):
+    """What a JSON file of a model says; transformers' classes for that import all of its own."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file."""
+        return cls(**json.loads(path.read_bytes()))
+
+    def get_text_config(self, **_options: object) -> Self:
+        """Return itself, as there is nothing but text."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a reading gives: logits, "row position token", and the last states."""
+
+    logits: Tensor
+    hidden_states: tuple[Tensor]
+
+
+class Attention(nn.Module):
+    """Attention with rotary positions; several heads may share keys and values."""
+
+    def __init__(self, config: Any, layer: int) -> None:
+        super().__init__()
+        self._layer = layer
+        self._width = int(config.head_dim)
+        wide, narrow = config.num_attention_heads, config.num_key_value_heads
+        self._shared = wide != narrow
+        self.q_proj = _linear(config.hidden_size, wide * self._width)
+        self.k_proj = _linear(config.hidden_size, narrow * self._width)
+        self.v_proj = _linear(config.hidden_size, narrow * self._width)
+        self.o_proj = _linear(wide * self._width, config.hidden_size)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, rotation: Rotation, cache: DynamicCache | None
+    ) -> Tensor:
+        """Return what the tokens of x, "row position width", gather from those they see."""
+        queries = rotated(self._heads(self.q_proj(x)), rotation)
+        keys = rotated(self._heads(self.k_proj(x)), rotation)
+        values = self._heads(self.v_proj(x))
+        if cache is not None:
+            keys, values = cache.update(keys, values, self._layer)
+        found = functional.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=mask,
+            is_causal=mask is None and x.shape[1] > 1,
+            enable_gqa=self._shared,
+        )
+        gathered: Tensor = self.o_proj(found.transpose(1, 2).flatten(2))
+        return gathered
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:-1], -1, self._width).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """The gated network that reads each position alone."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.gate_proj = _linear(config.hidden_size, config.intermediate_size)
+        self.up_proj = _linear(config.hidden_size, config.intermediate_size)
+        self.down_proj = _linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what is added to x, "row position width"."""
+        gate = functional.silu(self.gate_proj(x), inplace=True)
+        added: Tensor = self.down_proj(gate.mul_(self.up_proj(x)))
+        return added
+
+
+class Layer(nn.Module):
+    """Attention, then the feed-forward network, each on normalised states."""
+
+    def __init__(self, config: Any, number: int) -> None:
+        super().__init__()
+        self.self_attn = Attention(config, number)
+        self.mlp = FeedForward(config)
+        self.input_layernorm = _norm(config)
+        self.post_attention_layernorm = _norm(config)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, rotation: Rotation, cache: DynamicCache | None
+    ) -> Tensor:
+        """Return the states after this layer, "row position width"."""
+        x = x + self.self_attn(self.input_layernorm(x), mask, rotation, cache)
+        later: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return later
+
+
+class Body(nn.Module):
+    """All layers: from ids to the states before the head."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self._config = config
+        shape = config.vocab_size, config.hidden_size
+        # Its own first numbers would come from a part of torch that is slow to import.
+        self.embed_tokens = nn.Embedding(*shape, _weight=torch.empty(shape))
+        self.layers = nn.ModuleList(
+            Layer(config, number) for number in range(config.num_hidden_layers)
+        )
+        self.norm = _norm(config)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: DynamicCache | None = None,
+        **_options: object,
+    ) -> tuple[Tensor]:
+        """Return the states, "row position width", as transformers' base models do."""
+        count = input_ids.shape[1]
+        past = past_key_values.get_seq_length() if past_key_values is not None else 0
+        places = torch.arange(past, past + count, device=input_ids.device)
+        x: Tensor = self.embed_tokens(input_ids)
+        mask = visible_mask(attention_mask, places, x.dtype)
+        rotation = self._rotation(places[None] if position_ids is None else position_ids, x.dtype)
+        for layer in self.layers:
+            x = layer(x, mask, rotation, past_key_values)
+        return (self.norm(x),)
+
+    def _rotation(self, positions: Tensor, dtype: torch.dtype) -> Rotation:
+        width = self._config.head_dim
+        steps = torch.arange(0, width, 2, device=positions.device) / width
+        base: float = self._config.rope_parameters["rope_theta"]
+        angles = positions[:, None, :, None].float() * base**-steps
+        both = torch.cat((angles, angles), dim=-1)
+        return both.cos().to(dtype), both.sin().to(dtype)
+
+
+class LlamaNetwork(nn.Module):
+    """A causal language network, to be used as one of transformers'."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.generation_config: Settings | None = None
+        self.model = Body(config)
+        self.lm_head = _linear(config.hidden_size, config.vocab_size)
+        self.tie_weights()
+
+    def tie_weights(self) -> None:
+        """Have the head use the weights of the embedding, where the configuration says so."""
+        if self.config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    def take(self, weights: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, set[str]]:
+        """Take weights by name, in a type or their own.
+
+        Returns the names of those that are missing, unexpected or misshapen, as transformers does.
+        """
+        own = self.state_dict()
+        fitting = {
+            name: weight.to(dtype or weight.dtype)
+            for name, weight in weights.items()
+            if name in own and own[name].shape == weight.shape
+        }
+        self.load_state_dict(fitting, strict=False, assign=True)
+        self.tie_weights()
+        self.requires_grad_(False)
+        tied = {"lm_head.weight"} if self.config.tie_word_embeddings else set()
+        return {
+            "missing_keys": own.keys() - weights.keys() - tied,
+            "unexpected_keys": weights.keys() - own.keys(),
+            "mismatched_keys": own.keys() & weights.keys() - fitting.keys(),
+        }
+
+    def new_cache(self) -> DynamicCache:
+        """Return the empty state before all reading."""
+        return full_cache(self.config.num_hidden_layers)
+
+    @property
+    def base_model(self) -> Body:
+        """All of it but the head."""
+        return self.model
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The arithmetic of the weights."""
+        return self.lm_head.weight.dtype
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return what makes states of ids."""
+        return self.model.embed_tokens
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """Return what makes logits of states."""
+        return self.lm_head
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: DynamicCache | None = None,
+        logits_to_keep: int = 0,
+        **options: object,
+    ) -> Output:
+        """Read ids, shape "row position", after those of the state.
+
+        Parameters
+        ----------
+        attention_mask
+            1 for tokens and 0 for padding, of all that was read, or an additive mask of shape
+            "row 1 query key".
+        logits_to_keep
+            Of the last positions; 0 is for all.
+        """
+        (states,) = self.model(input_ids, attention_mask, position_ids, past_key_values, **options)
+        return Output(self.lm_head(states[:, -logits_to_keep:]), (states,))
+
+
+def visible_mask(given: Tensor | None, places: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """Return the additive mask of what each query sees, "row 1 query key".
+
+    None stands for the plain causal one, of a reading from the beginning or of one token.
+
+    Parameters
+    ----------
+    given
+        As `LlamaNetwork.forward` takes it.
+    places
+        Of the queries, counted from all that was read.
+    """
+    if given is not None and given.dim() == 4:
+        return given
+    keys = torch.arange(int(places[-1]) + 1, device=places.device)
+    if given is None and len(places) in (1, len(keys)):
+        return None
+    seen = (keys <= places[:, None])[None, None]
+    if given is not None:
+        # A token of padding sees itself, as a soft-max over nothing is no number.
+        itself = keys == places[:, None]
+        seen = (seen & given[:, None, None].bool()) | itself
+    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return mask.masked_fill_(~seen, torch.finfo(dtype).min)
+
+
+def rotated(x: Tensor, rotation: Rotation) -> Tensor:
+    """Turn each pair of features, of x "row head position feature", by its position's angle."""
+    cosines, sines = rotation
+    first, second = x.chunk(2, dim=-1)
+    return x * cosines + torch.cat((-second, first), dim=-1) * sines
+
+
+def load_llama(folder: Path, dtype: str) -> tuple[LlamaNetwork, Any]:
+    """Load network and tokenizer from a folder with one file of weights.
+
+    Parameters
+    ----------
+    dtype
+        As `load_pretrained` takes it.
+
+    Raises
+    ------
+    ModelError
+        If a file or a weight is missing, damaged or of another model: the message names it.
+    """
+    with one_line(str(folder)):
+        check_folder(folder)
+        config = Settings.read(folder / "config.json")
+        _check_shape(folder, config)
+        tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
+        # Weights that keep their type stay in the file, which all processes share.
+        weights = load_file(folder / SAFE)
+        with torch.device("meta"):
+            network = LlamaNetwork(config)
+        told = network.take(weights, None if dtype == "auto" else getattr(torch, dtype))
+        check_weights(str(folder), network, told)
+        network.generation_config = Settings.read(folder / "generation_config.json")
+    return network, tokenizer
+
+
+def _check_shape(folder: Path, config: Any) -> None:
+    """Refuse what this network does not compute."""
+    told = vars(config)
+    rope = told.get("rope_parameters") or {}
+    plain = told.get("model_type") == "llama" and told.get("hidden_act") == "silu"
+    biased = told.get("attention_bias") or told.get("mlp_bias")
+    if not plain or biased or rope.get("rope_type") != "default":
+        raise ModelError(f"{folder / 'config.json'} is of another network; copy the model again")
+
+
+def _linear(inner: int, outer: int) -> nn.Linear:
+    return nn.Linear(inner, outer, bias=False)
+
+
+def _norm(config: Any) -> nn.RMSNorm:
+    return nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
