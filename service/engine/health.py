@@ -27,6 +27,8 @@ class Status:
 class Health:
     """Follows the calls of the model, from the scheduler's thread and from probes.
 
+    A call may be made between two steps of another; how long that one takes is without it.
+
     Parameters
     ----------
     fresh_seconds
@@ -49,20 +51,22 @@ class Health:
         self._clock = clock
         self._lock = threading.Lock()
         self._succeeded: float | None = None
-        self._running_since: float | None = None
+        # Of each call under way, the innermost last; time lent to others is not its own.
+        self._began: list[float] = []
         self._error: str | None = None
         self.draining = False
 
     def call_began(self) -> None:
         """Note that a call of the model begins."""
         with self._lock:
-            self._running_since = self._clock()
+            self._began.append(self._clock())
 
     def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
         """Note how a call has ended."""
         with self._lock:
-            began, self._running_since = self._running_since, None
-        self._metrics.call(stage, items, tokens, self._clock() - (began or self._clock()))
+            seconds = self._clock() - self._began.pop()
+            self._began = [began + seconds for began in self._began]
+        self._metrics.call(stage, items, tokens, seconds)
         if error is None:
             self.succeeded()
         elif isinstance(error, AWAY):
@@ -86,7 +90,7 @@ class Health:
     def busy(self) -> bool:
         """Return whether a call is running."""
         with self._lock:
-            return self._running_since is not None
+            return bool(self._began)
 
     @property
     def recent(self) -> bool:
@@ -105,7 +109,7 @@ class Health:
                 return Status(False, "a call of the model hangs")
             if self._succeeded is None:
                 return Status(False, "the model has not answered yet")
-            if self._is_fresh() or self._running_since is not None:
+            if self._is_fresh() or self._began:
                 return Status(True, "the model answers")
             return Status(False, "the model has not answered lately")
 
@@ -118,8 +122,7 @@ class Health:
                 )
 
     def _hung(self) -> bool:
-        since = self._running_since
-        return since is not None and self._clock() - since > self._stall
+        return bool(self._began) and self._clock() - self._began[-1] > self._stall
 
     def _is_fresh(self) -> bool:
         return self._succeeded is not None and self._clock() - self._succeeded < self._fresh

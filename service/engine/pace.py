@@ -1,7 +1,9 @@
 """How long calls of the model take, measured as they are made, and how large one may be."""
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
@@ -31,7 +33,7 @@ class Pace:
     """
 
     def __init__(self, seconds: float, most_tokens: int) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._most = most_tokens
         # Of each call: tokens, steps and seconds.
         self._calls: dict[Stage, deque[tuple[float, float, float]]] = {}
@@ -50,10 +52,37 @@ class Pace:
         if not len(calls):
             return min(4 * LEAST_TOKENS, self._most)
         cost = seconds_of_token(calls)
-        fitting = self._seconds / cost if cost > 0 else self._most
+        fitting = self.seconds / cost if cost > 0 else self._most
         # Where chance hides what tokens cost, the next call must not be the largest at once.
         known = GROWTH * calls[:, 0].max()
         return int(min(self._most, max(LEAST_TOKENS, min(fitting, known))))
+
+
+class Turn:
+    """How long a call of the model has taken, without what it lent to others between its steps."""
+
+    def __init__(self) -> None:
+        self._began = self._since = time.monotonic()
+        self._lent = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since its beginning, or since it lent last."""
+        return time.monotonic() - self._since
+
+    @property
+    def total(self) -> float:
+        """Since its beginning, without what it lent."""
+        return time.monotonic() - self._began - self._lent
+
+    def lend(self, work: Callable[[], None]) -> None:
+        """Do work for others."""
+        began = time.monotonic()
+        try:
+            work()
+        finally:
+            self._since = time.monotonic()
+            self._lent += self._since - began
 
 
 def seconds_of_token(calls: FloatArray) -> float:

@@ -6,32 +6,32 @@ done; what a running call still finds for it goes to the cache alone.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
-from dataclasses import replace
 from typing import Protocol
 
+from service.engine.answering import Answering
 from service.engine.cache import Answer, Cache, Stage
 from service.engine.exceptions import AWAY
-from service.engine.pace import Pace
+from service.engine.pace import Pace, Turn
 from service.engine.work import (
     Batch,
-    EmbedRequest,
-    Request,
     RequestQueue,
-    StatesRequest,
     WorkItem,
 )
 from service.logs import places
-from similarity.errors import BackendUnavailableError, UnsupportedError
-from similarity.law import Law
-from similarity.models.base import LanguageModel, OnProgress, SampleRequest, ScoreRequest
-from similarity.vectors.meaning import MeaningVectors, in_batches
+from similarity.errors import BackendUnavailableError
+from similarity.models.base import LanguageModel
+from similarity.vectors.meaning import MeaningVectors
 
 logger = logging.getLogger(__name__)
+
+# Calls that are made between two steps of others, one inside the other.
+MOST_NESTED = 4
 
 
 class AbandonedError(Exception):
@@ -68,13 +68,13 @@ class Scheduler:
         observer: Observer,
         vectors: MeaningVectors | None = None,
     ) -> None:
-        self._model = model
-        self._vectors = vectors
+        self._answering = Answering(model, vectors)
         self._pace = pace
         self._cache = cache
         self._observer = observer
         self._queues: dict[RequestQueue, None] = {}
-        self._batch = Batch()
+        # Those that are served, each between two steps of the one before.
+        self._batches: list[Batch] = []
         self._changed = threading.Condition()
         self._end: Exception | None = None
         # What the least served queue had at the last call. New queues begin there, so that they
@@ -106,7 +106,8 @@ class Scheduler:
     def cancel_all(self, error: Exception) -> None:
         """Cancel every queue that has items waiting or in the call being made."""
         with self._changed:
-            for queue in [*self._queues, *(queue for queue, _ in self._batch)]:
+            served = [queue for batch in self._batches for queue, _ in batch]
+            for queue in dict.fromkeys([*self._queues, *served]):
                 self.cancel(queue, error)
 
     def waiting(self) -> int:
@@ -123,25 +124,36 @@ class Scheduler:
         self._thread.join(patience)
 
     def _run(self) -> None:
-        while (batch := self._take()) is not None:
-            try:
-                self._serve(batch)
-            except Exception as error:  # whatever happens, nobody may wait for ever
-                facts = {"error": type(error).__name__, "at": places(error)}
-                logger.error("a batch failed in the scheduler itself", extra=facts)
-                _fail((item for _, item in batch), error)
-            finally:
-                self._batch = Batch()
+        while self._wait():
+            self._serve_next(below=math.inf)
 
-    def _take(self) -> Batch | None:
-        """Wait for work; return the items of the next call, or None at the end."""
+    def _wait(self) -> bool:
+        """Wait for work; return whether there is some, and this is not the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._end or self._queues)
-            if self._end is not None:
-                return None
-            self._batch = batch = Batch()
+            return self._end is None
+
+    def _serve_next(self, below: float) -> None:
+        """Serve the next batch of requests that were served less than so many tokens, if any."""
+        batch = self._take(below)
+        if not batch:
+            return
+        try:
+            self._serve(batch)
+        except Exception as error:  # whatever happens, nobody may wait for ever
+            facts = {"error": type(error).__name__, "at": places(error)}
+            logger.error("a batch failed in the scheduler itself", extra=facts)
+            _fail((item for _, item in batch), error)
+        finally:
+            with self._changed:
+                self._batches.pop()
+
+    def _take(self, below: float) -> Batch:
+        """Return the items of the next call."""
+        with self._changed:
+            batch = Batch()
             tokens = most = 0
-            while (queue := self._next_queue(batch)) is not None:
+            while (queue := self._next_queue(batch, below)) is not None:
                 item = queue.waiting[0]
                 if not batch:
                     most = self._pace.tokens(item.stage)
@@ -153,16 +165,21 @@ class Scheduler:
                 item.began = time.monotonic()
                 if not queue.waiting:
                     del self._queues[queue]
+            if batch:
+                self._batches.append(batch)
             return batch
 
-    def _next_queue(self, batch: Batch) -> RequestQueue | None:
-        """Return the least served queue whose next item can join the batch."""
+    def _next_queue(self, batch: Batch, below: float) -> RequestQueue | None:
+        """Return the least served queue, of less than so much, whose next item can join."""
         first = batch[0][1] if batch else None
         fitting = [
             queue
             for queue in self._queues
-            if first is None
-            or (queue.waiting[0].stage, queue.waiting[0].law) == (first.stage, first.law)
+            if (queue.urgent or queue.served < below)
+            and (
+                first is None
+                or (queue.waiting[0].stage, queue.waiting[0].law) == (first.stage, first.law)
+            )
         ]
         if not fitting:
             return None
@@ -213,16 +230,20 @@ class Scheduler:
         tokens = sum(item.tokens for item in items)
         problem: Exception | None = None
 
-        def stop_if_unwanted(_finished: int) -> None:
+        turn = Turn()
+
+        def between_steps(_finished: int) -> None:
             if all(item.future.done() for item in for_items):
                 raise AbandonedError
+            if turn.seconds > self._pace.seconds:
+                turn.lend(self._serve_less_served)
 
         self._observer.call_began()
-        began = time.monotonic()
         try:
-            answers = self._answers([item.request for item in items], first.law, stop_if_unwanted)
+            requests = [item.request for item in items]
+            answers = self._answering.answers(requests, first.law, between_steps)
             steps = max(item.steps for item in items)
-            self._pace.note(first.stage, steps, tokens, time.monotonic() - began)
+            self._pace.note(first.stage, steps, tokens, turn.total)
             return answers
         except Exception as error:
             problem = error
@@ -230,55 +251,15 @@ class Scheduler:
         finally:
             self._observer.call_ended(first.stage, len(items), tokens, problem)
 
-    def _answers(
-        self, requests: Sequence[Request], law: Law, on_progress: OnProgress
-    ) -> Sequence[Answer]:
-        """Return the model's answers to requests, which are all of one kind."""
-        sampled = [request for request in requests if isinstance(request, SampleRequest)]
-        if sampled:
-            return self._sample(sampled, law, on_progress)
-        scored = [request for request in requests if isinstance(request, ScoreRequest)]
-        if scored:
-            return self._model.score(scored, law, on_progress)
-        read = [request.prefix for request in requests if isinstance(request, StatesRequest)]
-        if read:
-            return [[rows] for rows in self._model.hidden_states(read)]
-        embedded = [request for request in requests if isinstance(request, EmbedRequest)]
-        return self._embed(embedded, on_progress)
+    def _serve_less_served(self) -> None:
+        """Serve requests that were served less than those of the call under way, between its steps.
 
-    def _sample(
-        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress
-    ) -> Sequence[Answer]:
-        """Sample parts of one text that follow each other as one, so that it is read once."""
-        joined: list[SampleRequest] = []
-        of_part: list[tuple[int, int]] = []
-        for request in requests:
-            last = joined[-1] if joined else None
-            if last is not None and request == replace(
-                last, n=request.n, start=last.start + last.n
-            ):
-                of_part.append((len(joined) - 1, last.n))
-                joined[-1] = replace(last, n=last.n + request.n)
-            else:
-                of_part.append((len(joined), 0))
-                joined.append(request)
-        found = self._model.sample(joined, law, on_progress)
-        return [
-            found[number][begin : begin + request.n]
-            for request, (number, begin) in zip(requests, of_part, strict=True)
-        ]
-
-    def _embed(self, requests: Sequence[EmbedRequest], on_progress: OnProgress) -> Sequence[Answer]:
-        if self._vectors is None:
-            raise UnsupportedError("the scheduler was made without meaning vectors")
-        found: dict[EmbedRequest, Answer] = {}
-        for groups in dict.fromkeys(request.groups for request in requests):
-            some = [request for request in requests if request.groups == groups]
-            texts = [request.text for request in some]
-            vectors = self._vectors.only(*groups)
-            rows = vectors.packed(in_batches(vectors.read, texts, on_progress))
-            found |= {request: [row] for request, row in zip(some, rows, strict=True)}
-        return [found[request] for request in requests]
+        Sampling takes its time for each step, however few its tokens are: that alone would have
+        the others wait for seconds.
+        """
+        if threading.current_thread() is not self._thread or len(self._batches) > MOST_NESTED:
+            return
+        self._serve_next(below=min(queue.served for queue, _ in self._batches[-1]))
 
 
 def _fail(items: Iterable[WorkItem], error: Exception) -> None:

@@ -92,7 +92,7 @@ class LocalModel(LanguageModel):
         results: list[list[Continuation]] = [[] for _ in requests]
         equal_length = not self.network.pads_state
         for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
-            self._verified.sample(rows, law, self.end_ids)
+            self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
             for row in rows:
                 results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
             on_progress(sum(row.last for row in rows))

@@ -80,8 +80,11 @@ def batches(
 @torch.inference_mode()
 def sample_by_stepping(
     network: Network, rows: list[Row], law: Law, end_ids: frozenset[int]
-) -> None:
-    """Read each prefix once, copy the state after it to its rows, and step them together."""
+) -> Iterator[None]:
+    """Read each prefix once, copy the state after it to its rows, and step them together.
+
+    Yields between two steps, so that something else may be done.
+    """
     state, logits = _start(network, rows)
     while True:
         _take_step(network, state.rows, logits, law, end_ids)
@@ -91,6 +94,7 @@ def sample_by_stepping(
         # Rows that are done stay until a quarter is: dropping them copies the whole state.
         if len(going) <= 0.75 * len(state.rows):
             state.keep(network, going)
+        yield
         logits = state.step(network)
 
 

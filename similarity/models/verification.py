@@ -105,8 +105,16 @@ class Verified:
             else:
                 yield batch
 
-    def sample(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
+    def sample(
+        self,
+        rows: list[Row],
+        law: Law,
+        end_ids: frozenset[int],
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
         """Sample all rows to their end, in place, as plain readings do.
+
+        `on_step` is called between two steps; what it raises ends the sampling.
 
         Raises
         ------
@@ -115,12 +123,12 @@ class Verified:
         """
         if not self.network.caches or _longest(rows) > self.network.step_window:
             self._sample_by_rereading(rows, law, end_ids)
-        elif not self._step(rows, law, end_ids):
+        elif not self._step(rows, law, end_ids, on_step):
             for row in rows:
                 row.clear()
             self._give_up_stepping(rows)
             for some in _of_one_length(rows):
-                self.sample(some, law, end_ids)
+                self.sample(some, law, end_ids, on_step)
 
     @contextmanager
     def reading(self, length: int) -> Iterator[None]:
@@ -189,13 +197,20 @@ class Verified:
         else:
             network.pack_window = min(self._packed.row, self._packed.sequence)
 
-    def _step(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> bool:
+    def _step(
+        self, rows: list[Row], law: Law, end_ids: frozenset[int], on_step: Callable[[], None]
+    ) -> bool:
         """Sample by stepping; tell whether it worked, and gave what plain readings give."""
-        try:
-            sampling.sample_by_stepping(self.network, rows, law, end_ids)
-        except Exception as error:  # as above
-            logger.info("%d trajectories are read again at each step: %s", len(rows), error)
-            return False
+        steps = sampling.sample_by_stepping(self.network, rows, law, end_ids)
+        while True:
+            try:
+                next(steps)
+            except StopIteration:
+                break
+            except Exception as error:  # as above
+                logger.info("%d trajectories are read again at each step: %s", len(rows), error)
+                return False
+            on_step()
         if not all(np.isfinite(row.log_probs).all() for row in rows):
             return False
         reach = _Reach(0, max(map(_length, rows)), _padding(rows))

@@ -136,7 +136,8 @@ def test_an_idle_service_stays_ready_by_real_probes(model):
 
 def test_an_unforeseen_error_says_nothing_and_fails_nobody_else(model, caplog):
     caplog.set_level(logging.INFO, logger="service")
-    with running(model, probe_seconds=100) as url:
+    # However long a call is held, nobody is let in between its parts.
+    with running(model, probe_seconds=100, call_seconds=100) as url:
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
         model.free.clear()
         calls = len(model.sampled)

@@ -5,6 +5,11 @@ import time
 
 import pytest
 
+from service.engine.cache import Cache
+from service.engine.health import Health
+from service.engine.metrics import Metrics
+from service.engine.pace import Pace
+from service.engine.scheduler import Scheduler
 from service.engine.work import RequestQueue, WorkItem
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.law import Law
@@ -266,3 +271,108 @@ def test_a_call_goes_on_for_the_twin_of_a_unit_that_was_cancelled(shared):
     model.free.set()
     assert twin.future.result(5)
     assert model.sampled == [1]
+
+
+class SteppingModel(ToyModel):
+    """Takes steps with whoever wants to be let in, until it has been let on."""
+
+    def __init__(self):
+        super().__init__()
+        self.began = threading.Event()
+        self.go_on = threading.Event()
+        self.log = []
+
+    def sample(self, requests, law, on_progress=lambda _: None):
+        name = bytes(requests[0].prefix).decode()
+        self.log.append(f"{name} begins")
+        if name == "wrong":
+            raise BackendRefusedError("this one is wrong")
+        if name.startswith("long"):
+            self.began.set()
+            while not self.go_on.wait(0.001):
+                on_progress(0)
+        self.log.append(f"{name} ends")
+        return super().sample(requests, law, on_progress)
+
+
+@pytest.fixture
+def stepping():
+    """Return a model of long calls, its scheduler, which lends at each step, and its health."""
+    model = SteppingModel()
+    health = Health(Metrics(), fresh_seconds=10, stall_seconds=10)
+    cache = Cache(0)
+    scheduler = Scheduler(model, pace=Pace(1e-9, 10_000), cache=cache, observer=health)
+    yield model, scheduler, health
+    model.go_on.set()
+    scheduler.close(patience=5)
+
+
+def test_a_short_request_is_answered_between_two_steps_of_a_long_call(stepping):
+    model, scheduler, health = stepping
+    long, short = item("long", cost=1_000), item("short")
+    scheduler.submit(RequestQueue(), [long])
+    assert model.began.wait(5)
+    scheduler.submit(RequestQueue(), [short])
+    assert len(short.future.result(5)) == 1
+    assert not long.future.done()
+    assert health.busy
+    model.go_on.set()
+    assert len(long.future.result(5)) == 1
+    assert model.log == ["long begins", "short begins", "short ends", "long ends"]
+
+
+def test_between_its_steps_nobody_gets_more_than_a_long_call_has_had(stepping):
+    model, scheduler, _ = stepping
+    queue, other = RequestQueue(), RequestQueue(served=2_000)
+    long, later = item("long", cost=1_000), item("later")
+    scheduler.submit(queue, [long, item("long too", cost=1_000_000)])
+    assert model.began.wait(5)
+    scheduler.submit(other, [later])
+    time.sleep(0.1)
+    assert model.log == ["long begins"]
+    model.go_on.set()
+    assert len(later.future.result(5)) == 1
+
+
+def test_what_fails_between_two_steps_leaves_the_long_call_alone(stepping):
+    model, scheduler, _ = stepping
+    long = item("long", cost=1_000)
+    scheduler.submit(RequestQueue(), [long])
+    assert model.began.wait(5)
+    wrong = item("wrong")
+    scheduler.submit(RequestQueue(), [wrong])
+    with pytest.raises(BackendRefusedError, match="this one is wrong"):
+        wrong.future.result(5)
+    model.go_on.set()
+    assert len(long.future.result(5)) == 1
+
+
+def test_everything_is_cancelled_that_is_under_way_one_inside_the_other(stepping):
+    model, scheduler, _ = stepping
+    outer, inner = item("long", cost=1_000), item("long inside")
+    scheduler.submit(RequestQueue(), [outer])
+    assert model.began.wait(5)
+    model.began.clear()
+    scheduler.submit(RequestQueue(), [inner])
+    assert model.began.wait(5)
+    scheduler.cancel_all(BackendUnavailableError("gone"))
+    for one in (outer, inner):
+        with pytest.raises(BackendUnavailableError):
+            one.future.result(5)
+    later = item("short")
+    scheduler.submit(RequestQueue(), [later])
+    assert len(later.future.result(5)) == 1
+
+
+def test_time_lent_to_others_is_not_taken_for_a_call_that_hangs():
+    now = [0.0]
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=lambda: now[0])
+    health.call_began()
+    for _ in range(4):
+        health.call_began()
+        now[0] += 5
+        health.call_ended("sample", 1, 1, None)
+        now[0] += 2
+        assert health.status().ready
+    now[0] += 5
+    assert not health.status().ready

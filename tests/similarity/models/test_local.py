@@ -207,3 +207,30 @@ def test_folder_that_is_no_model(tmp_path: Path) -> None:
 def test_no_cuda_here(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no CUDA device here; give --device cpu"):
         load_local(str(tmp_path), device="cuda")
+
+
+def test_between_two_steps_something_else_may_be_done_or_the_sampling_ended(tiny: Loader) -> None:
+    model = tiny("llama")
+    long = SampleRequest(prefix=model.encode("a cat"), n=3, max_tokens=12, key=1)
+    short = SampleRequest(prefix=model.encode("zzz"), n=2, max_tokens=4, key=2)
+    alone = [model.sample([request], Law()) for request in (long, short)]
+    finished, inside = [], []
+
+    def on_progress(count: int) -> None:
+        finished.append(count)
+        if len(finished) % 4 == 1:
+            inside.append(model.sample([short], Law()))
+
+    found = model.sample([long], Law(), on_progress)
+    assert sum(finished) == 1
+    assert len(finished) > 4
+    for one, other in [(found, alone[0]), *((nested, alone[1]) for nested in inside)]:
+        ids = [[c.token_ids for c in row] for row in one]
+        assert ids == [[c.token_ids for c in row] for row in other]
+
+    def leave(_count: int) -> None:
+        raise KeyError("nobody waits")
+
+    with pytest.raises(KeyError, match="nobody waits"):
+        model.sample([long], Law(), leave)
+    assert model.network.caches
