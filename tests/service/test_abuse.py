@@ -6,6 +6,7 @@ import random
 import socket
 import time
 from collections import Counter
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +17,7 @@ from similarity import load_model
 from similarity.models.loader import EMBEDDED_PATH
 from tests.service.servers import ServeProcess
 from tests.service.test_soak import expected_distances, hammer
+from tests.service.watching import Watched, watching
 
 SETTINGS = {"n_trajectories": 5, "max_tokens": 8}
 TEXTS = [f"text number {i} about {word}" for i, word in enumerate("abcdefghijkl")]
@@ -29,6 +31,28 @@ REFUSED = (
     ("/v1/similarity", {"pairs": [["a", "b"]] * 20_000}),
     ("/v1/trajectories", {"texts": ["a"] * 500, "n_trajectories": 100, "max_tokens": 128}),
     ("/rerank", {"query": "a", "documents": ["b"] * 20_000}),
+    ("/v1/similarity", {f"field {i}": 1 for i in range(20_000)}),
+)
+# What is no request of HTTP, or none that may be answered; each on a connection of its own.
+NONSENSE = (
+    HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    HEAD + b"Content-Length: 4\r\n\r\n{\xff\xfe}",
+    HEAD + b"Content-Length: 300000\r\n\r\n" + b"[" * 300_000,
+    b"GET /v1/models/x/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    b"GET /static/%2e%2e/app.py HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ***\r\n\r\n",
+    b"GET /health/live HTTP/1.1\r\n" + b"X-Y: z\r\n" * 30_000 + b"\r\n",
+    b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + b"x" * 100 + b"\r\n\r\n",
+)
+# Costs minutes: whoever asks for it leaves after a while.
+HEAVY = (
+    {"rows": [f"row {i} of a matrix" for i in range(40)], "preset": "paper"},
+    {
+        "source": "a source",
+        "targets": [f"target {i}" for i in range(8)],
+        "n_trajectories": 100,
+        "max_tokens": 128,
+    },
 )
 # Large answers that are allowed: of repeated texts.
 LARGE = (
@@ -38,18 +62,19 @@ LARGE = (
 
 
 class Abuse:
-    """Abuses a service until a time; keeps what came back, and how long /health/live took."""
+    """Abuses a service until a time; keeps the statuses that came back."""
 
     def __init__(self, url: str, seconds: float) -> None:
         self.url = url
         self.end = time.monotonic() + seconds
         self.statuses: Counter[int] = Counter()
-        self.slowest = 0.0
 
     async def run(self) -> None:
         async with httpx.AsyncClient(base_url=self.url, timeout=300) as http:
             await asyncio.gather(
-                self.watch(http),
+                self.open_and_wait(),
+                *(self.talk_nonsense() for _ in range(2)),
+                *(self.be_heavy(http) for _ in range(2)),
                 *(self.ask_for_too_much(http) for _ in range(2)),
                 *(self.leave(http) for _ in range(4)),
                 *(self.never_read() for _ in range(5)),
@@ -60,13 +85,36 @@ class Abuse:
     def going(self) -> bool:
         return time.monotonic() < self.end
 
-    async def watch(self, http: httpx.AsyncClient) -> None:
+    async def open_and_wait(self) -> None:
+        waiting = [self.connect() for _ in range(300)]
         while self.going:
-            began = time.monotonic()
-            answer = await http.get("/health/live")
-            self.slowest = max(self.slowest, time.monotonic() - began)
-            self.statuses[answer.status_code] += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
+        for connection in waiting:
+            connection.close()
+
+    async def talk_nonsense(self) -> None:
+        parts = urlsplit(self.url)
+        while self.going:
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.write(random.choice(NONSENSE))
+            # The service may have closed the connection before all was sent.
+            with suppress(ConnectionError):
+                answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 60)
+                status = int(answer.split()[1])
+                self.statuses[status] += 1
+                assert 400 <= status < 500, answer
+            writer.close()
+            await asyncio.sleep(0.1)
+
+    async def be_heavy(self, http: httpx.AsyncClient) -> None:
+        while self.going:
+            try:
+                body = {**random.choice(HEAVY), "seed": random.randrange(1_000)}
+                answer = await asyncio.wait_for(http.post("/v1/similarity", json=body), 10)
+                self.statuses[answer.status_code] += 1
+            except TimeoutError:
+                self.statuses[499] += 1
+            await asyncio.sleep(0.1)
 
     async def ask_for_too_much(self, http: httpx.AsyncClient) -> None:
         while self.going:
@@ -117,18 +165,22 @@ def test_two_hundred_clients_beside_all_kinds_of_abuse() -> None:
     with ServeProcess("--model", "embedded", "--log-level", "error", *options) as serve:
         process = psutil.Process(serve.process.pid)
 
-        def strain(seconds: float) -> tuple[Counter[int], list[object], Abuse]:
+        def strain(seconds: float) -> tuple[Counter[int], list[object], Abuse, Watched]:
             abuse = Abuse(serve.url, seconds)
-            found = asyncio.run(hammer(serve.url, 200, seconds, expected, SETTINGS, abuse.run()))
-            return *found, abuse
+            with watching(f"{serve.url}/health/live") as watched:
+                found = asyncio.run(
+                    hammer(serve.url, 200, seconds, expected, SETTINGS, abuse.run())
+                )
+            return *found, abuse, watched
 
         strain(20)
         warm = process.memory_info().rss
-        statuses, wrong, abuse = strain(60)
+        statuses, wrong, abuse, watched = strain(60)
         end = process.memory_info().rss
         print(
-            f"\n{dict(statuses)}; abuse {dict(abuse.statuses)}; /health/live {abuse.slowest:.3f} s "
-            f"at most; memory {warm / 2**20:.0f} MiB warm, {end / 2**20:.0f} at the end"
+            f"\n{dict(statuses)}; abuse {dict(abuse.statuses)}; /health/live "
+            f"{watched.percentile(0.99):.3f} s at the 99th percentile, {max(watched):.3f} at most; "
+            f"memory {warm / 2**20:.0f} MiB warm, {end / 2**20:.0f} at the end"
         )
         code, errors = serve.stop()
     assert code == 0, errors
