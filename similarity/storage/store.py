@@ -123,17 +123,21 @@ class Store:
         found: dict[bytes, bytes] = {}
         damaged: list[bytes] = []
         old: list[bytes] = []
+        asked = set(keys)
         now = int(time.time())
         with self._lock, self._told():
             for some in _parts(keys):
                 marks = ",".join("?" * len(some))
                 question = f"SELECT key, value, digest, used FROM entries WHERE key IN ({marks})"
                 for key, value, digest, used in self._database.execute(question, some):
-                    if digest != _digest(key, value):
+                    # A damaged tree of pages gives rows that were not asked for.
+                    if key not in asked:
+                        continue
+                    if not isinstance(value, bytes) or digest != _digest(key, value):
                         damaged.append(key)
                         continue
                     found[key] = value
-                    if used < now - _USE_SECONDS:
+                    if not isinstance(used, int) or used < now - _USE_SECONDS:
                         old.append(key)
             if damaged or old:
                 with self._database:
@@ -221,7 +225,8 @@ class Store:
         """Translate what SQLite raises."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # Names of columns that are no UTF-8 any more are no error of SQLite's.
             raise InputError(
                 f"cannot use {self.path}: {error}; free space on the disk, delete the file by "
                 "trajsim cache clear, or give --no-cache"

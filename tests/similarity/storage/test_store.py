@@ -1,4 +1,5 @@
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -157,3 +158,41 @@ def test_several_processes_write_at_once(path: Path) -> None:
     with Store(path) as store:
         assert store.info().kinds["x"][0] == 3 * 20 * 20
     assert files_of(path)
+
+
+def damaged(content: bytes, chance: random.Random) -> bytes:
+    """Return a file with some bits turned, a part of it zero, or an end cut off."""
+    changed = bytearray(content)
+    place = chance.randrange(len(changed))
+    kind = chance.choice(["turned", "zero", "cut"])
+    if kind == "turned":
+        for _ in range(chance.choice([1, 300])):
+            changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+    elif kind == "zero":
+        end = min(len(changed), place + 4096)
+        changed[place:end] = bytes(end - place)
+    else:
+        del changed[place:]
+    return bytes(changed)
+
+
+def test_however_a_file_is_damaged_what_is_read_is_right_or_an_error(tmp_path: Path) -> None:
+    path, chance = tmp_path / "store", random.Random(5)
+    values = {bytes([i]) * 16: bytes([i]) * (10 * i + 7) for i in range(60)}
+    with Store(path) as store:
+        store.put("numbers", values)
+    whole = path.read_bytes()
+    read = refused = 0
+    for _ in range(400):
+        path.write_bytes(damaged(whole, chance))
+        for key in random.Random(1).sample(sorted(values), 8):
+            try:
+                with Store(path) as store:
+                    found = store.get([key])
+            except (InputError, ConfigError):
+                refused += 1
+            else:
+                assert found in ({}, {key: values[key]})
+                read += 1
+    assert read
+    assert refused
