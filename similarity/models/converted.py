@@ -8,9 +8,9 @@ from typing import Any
 
 from similarity.errors import ModelError
 from similarity.models.devices import dtype_on
-from similarity.models.llama import load_llama
 from similarity.models.loader import SMOLLM2_ASSETS, LoadOptions
 from similarity.models.local import LocalModel, local_model
+from similarity.models.packaged import load_llama
 from similarity.models.pretrained import load_pretrained, quiet
 from similarity.models.wheel import SHA256, check_digest, converted_folders, wheel_file
 from similarity.storage.files import make_folder

@@ -4,39 +4,19 @@ It computes what transformers' own class does, on the same weights. That one imp
 its modules for training and for many devices take longer to load than these models.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import DynamicCache, PreTrainedTokenizerFast
+from transformers import DynamicCache
 
-from similarity.errors import ModelError
 from similarity.models.cache import full_cache
-from similarity.models.model_files import SAFE, check_folder
-from similarity.models.pretrained import check_weights, one_line
 
 # Cosines and sines of each position, "row 1 position feature".
 Rotation = tuple[Tensor, Tensor]
-
-
-class Settings(SimpleNamespace):
-    """What a JSON file of a model says; transformers' classes for that import all of its own."""
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a file."""
-        return cls(**json.loads(path.read_bytes()))
-
-    def get_text_config(self, **_options: object) -> Self:
-        """Return itself, as there is nothing but text."""
-        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +148,7 @@ class LlamaNetwork(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
-        self.generation_config: Settings | None = None
+        self.generation_config: object = None
         self.model = Body(config)
         self.lm_head = _linear(config.hidden_size, config.vocab_size)
         self.tie_weights()
@@ -275,44 +255,6 @@ def rotated(x: Tensor, rotation: Rotation) -> Tensor:
     cosines, sines = rotation
     first, second = x.chunk(2, dim=-1)
     return x * cosines + torch.cat((-second, first), dim=-1) * sines
-
-
-def load_llama(folder: Path, dtype: str) -> tuple[LlamaNetwork, Any]:
-    """Load network and tokenizer from a folder with one file of weights.
-
-    Parameters
-    ----------
-    dtype
-        As `load_pretrained` takes it.
-
-    Raises
-    ------
-    ModelError
-        If a file or a weight is missing, damaged or of another model: the message names it.
-    """
-    with one_line(str(folder)):
-        check_folder(folder)
-        config = Settings.read(folder / "config.json")
-        _check_shape(folder, config)
-        tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
-        # Weights that keep their type stay in the file, which all processes share.
-        weights = load_file(folder / SAFE)
-        with torch.device("meta"):
-            network = LlamaNetwork(config)
-        told = network.take(weights, None if dtype == "auto" else getattr(torch, dtype))
-        check_weights(str(folder), network, told)
-        network.generation_config = Settings.read(folder / "generation_config.json")
-    return network, tokenizer
-
-
-def _check_shape(folder: Path, config: Any) -> None:
-    """Refuse what this network does not compute."""
-    told = vars(config)
-    rope = told.get("rope_parameters") or {}
-    plain = told.get("model_type") == "llama" and told.get("hidden_act") == "silu"
-    biased = told.get("attention_bias") or told.get("mlp_bias")
-    if not plain or biased or rope.get("rope_type") != "default":
-        raise ModelError(f"{folder / 'config.json'} is of another network; copy the model again")
 
 
 def _linear(inner: int, outer: int) -> nn.Linear:

@@ -32,9 +32,9 @@ from similarity.models import packing, sampling
 from similarity.models.context import context_length
 from similarity.models.devices import dtype_on, find_device
 from similarity.models.head import Head
-from similarity.models.llama import load_llama
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
+from similarity.models.packaged import load_llama
 from similarity.models.pretrained import load_pretrained, one_line
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision

@@ -1,5 +1,6 @@
 """Samples many texts' trajectories together: each prefix is read once, then all rows step."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -185,3 +186,27 @@ def _left_padded(prefixes: Sequence[Sequence[int]], device: torch.device) -> tup
     ids = [[0] * (width - len(prefix)) + list(prefix) for prefix in prefixes]
     mask = [[0] * (width - len(prefix)) + [1] * len(prefix) for prefix in prefixes]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def longest(rows: Sequence[Row]) -> int:
+    """Return the tokens of a row that is as long as was asked for."""
+    return max(len(row.request.prefix) + row.request.max_tokens for row in rows)
+
+
+def length(row: Row) -> int:
+    """Return the tokens of a row as it is."""
+    return len(row.request.prefix) + len(row.tokens)
+
+
+def padding(rows: Sequence[Row]) -> int:
+    """Return by how much the prefixes of rows differ in length."""
+    lengths = [len(row.request.prefix) for row in rows]
+    return max(lengths) - min(lengths)
+
+
+def of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return rows in groups whose prefixes have one length."""
+    groups: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[len(row.request.prefix)].append(row)
+    return list(groups.values())

@@ -6,7 +6,6 @@ before, or padded more, it is read again plainly. What differs is given up.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,13 +120,13 @@ class Verified:
         TextTooLongError, WrongAnswerError
             As `read`.
         """
-        if not self.network.caches or _longest(rows) > self.network.step_window:
+        if not self.network.caches or sampling.longest(rows) > self.network.step_window:
             self._sample_by_rereading(rows, law, end_ids)
         elif not self._step(rows, law, end_ids, on_step):
             for row in rows:
                 row.clear()
             self._give_up_stepping(rows)
-            for some in _of_one_length(rows):
+            for some in sampling.of_one_length(rows):
                 self.sample(some, law, end_ids, on_step)
 
     @contextmanager
@@ -213,10 +212,13 @@ class Verified:
             on_step()
         if not all(np.isfinite(row.log_probs).all() for row in rows):
             return False
-        reach = _Reach(0, max(map(_length, rows)), _padding(rows))
+        reach = _Reach(0, max(map(sampling.length, rows)), sampling.padding(rows))
         if self._stepped.covers(reach):
             return True
-        for row in (max(rows, key=_length), min(rows, key=lambda row: len(row.request.prefix))):
+        for row in (
+            max(rows, key=sampling.length),
+            min(rows, key=lambda row: len(row.request.prefix)),
+        ):
             pack = _of_row(row)
             _, _, log_probs = self._plainly(pack, law, packing.score_packs)
             if not self._close(np.array(row.log_probs), log_probs):
@@ -226,7 +228,7 @@ class Verified:
 
     def _give_up_stepping(self, rows: Sequence[Row]) -> None:
         network = self.network
-        if _padding(rows):
+        if sampling.padding(rows):
             network.pads_state = False
         elif not self._stepped.sequence:
             network.caches = False
@@ -234,26 +236,26 @@ class Verified:
             network.step_window = self._stepped.sequence
 
     def _sample_by_rereading(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
-        for some in _of_one_length(rows):
+        for some in sampling.of_one_length(rows):
             with self.reading(
                 max(len(row.request.prefix) + row.request.max_tokens for row in some)
             ):
                 sampling.sample_by_rereading(self.network, some, law, end_ids)
             if not all(np.isfinite(row.log_probs).all() for row in some):
                 raise _not_finite()
-            self._check_reread(max(some, key=_length), law)
+            self._check_reread(max(some, key=sampling.length), law)
 
     def _check_reread(self, row: Row, law: Law) -> None:
         """Check that a trajectory is as likely read at once as it was token by token."""
-        if _length(row) <= self._reread:
+        if sampling.length(row) <= self._reread:
             return
         _, _, log_probs = self._plainly(_of_row(row), law, packing.score_packs)
         if not self._close(np.array(row.log_probs), log_probs):
             raise WrongAnswerError(
-                f"the network is not causal: in a text of {_length(row)} tokens later ones move "
-                "earlier ones; give shorter texts, or a causal language model"
+                f"the network is not causal: in a text of {sampling.length(row)} tokens later ones "
+                "move earlier ones; give shorter texts, or a causal language model"
             )
-        self._reread = _length(row)
+        self._reread = sampling.length(row)
 
     def _close(self, found: NDArray[Any], plain: NDArray[Any]) -> bool:
         """Tell whether log-probabilities differ by rounding alone, each and on average."""
@@ -288,27 +290,5 @@ def _telling(batch: Sequence[Pack]) -> Iterator[tuple[Pack, int]]:
         yield farthest, at
 
 
-def _longest(rows: Sequence[Row]) -> int:
-    """Return the tokens of a row that is as long as was asked for."""
-    return max(len(row.request.prefix) + row.request.max_tokens for row in rows)
-
-
-def _length(row: Row) -> int:
-    return len(row.request.prefix) + len(row.tokens)
-
-
-def _padding(rows: Sequence[Row]) -> int:
-    lengths = [len(row.request.prefix) for row in rows]
-    return max(lengths) - min(lengths)
-
-
 def _of_row(row: Row) -> Pack:
     return packing.plain_pack(0, 0, row.request.prefix, tuple(row.tokens))
-
-
-def _of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return rows in groups whose prefixes have one length."""
-    groups: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[len(row.request.prefix)].append(row)
-    return list(groups.values())

@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from similarity.errors import ModelError
-from similarity.models.llama import LlamaNetwork, load_llama
+from similarity.models.llama import LlamaNetwork
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.model_files import SAFE
 from similarity.models.network import Network
+from similarity.models.packaged import load_llama
 from similarity.models.pretrained import load_pretrained
 from tests.tiny_models import save_tiny_model
 

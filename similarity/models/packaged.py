@@ -1,0 +1,66 @@
+"""Loads the models that this package itself brings: whole, or refused in one line."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+import torch
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerFast
+
+from similarity.errors import ModelError
+from similarity.models.llama import LlamaNetwork
+from similarity.models.model_files import SAFE, check_folder
+from similarity.models.pretrained import check_weights, one_line
+
+
+class Settings(SimpleNamespace):
+    """What a JSON file of a model says; transformers' classes for that import all of its own."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file."""
+        return cls(**json.loads(path.read_bytes()))
+
+    def get_text_config(self, **_options: object) -> Self:
+        """Return itself, as there is nothing but text."""
+        return self
+
+
+def load_llama(folder: Path, dtype: str) -> tuple[LlamaNetwork, Any]:
+    """Load network and tokenizer from a folder with one file of weights.
+
+    Parameters
+    ----------
+    dtype
+        As `load_pretrained` takes it.
+
+    Raises
+    ------
+    ModelError
+        If a file or a weight is missing, damaged or of another model: the message names it.
+    """
+    with one_line(str(folder)):
+        check_folder(folder)
+        config = Settings.read(folder / "config.json")
+        _check_shape(folder, config)
+        tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
+        # Weights that keep their type stay in the file, which all processes share.
+        weights = load_file(folder / SAFE)
+        with torch.device("meta"):
+            network = LlamaNetwork(config)
+        told = network.take(weights, None if dtype == "auto" else getattr(torch, dtype))
+        check_weights(str(folder), network, told)
+        network.generation_config = Settings.read(folder / "generation_config.json")
+    return network, tokenizer
+
+
+def _check_shape(folder: Path, config: Any) -> None:
+    """Refuse what this network does not compute."""
+    told = vars(config)
+    rope = told.get("rope_parameters") or {}
+    plain = told.get("model_type") == "llama" and told.get("hidden_act") == "silu"
+    biased = told.get("attention_bias") or told.get("mlp_bias")
+    if not plain or biased or rope.get("rope_type") != "default":
+        raise ModelError(f"{folder / 'config.json'} is of another network; copy the model again")
