@@ -67,12 +67,12 @@ class Turn:
 
     @property
     def seconds(self) -> float:
-        """Since its beginning, or since it lent last."""
+        """Return the seconds since its beginning, or since it lent last."""
         return time.monotonic() - self._since
 
     @property
     def total(self) -> float:
-        """Since its beginning, without what it lent."""
+        """Return the seconds since its beginning, without what it lent."""
         return time.monotonic() - self._began - self._lent
 
     def lend(self, work: Callable[[], None]) -> None:

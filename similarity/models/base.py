@@ -181,8 +181,8 @@ class LanguageModel(ABC):
         """Return `n` continuations for each request, in order.
 
         A request's result does not depend on the other requests. `on_progress` is called, in the
-        caller's thread, with the number of requests finished since the last call, which may be
-        0; what it raises ends the call and all that is under way for it.
+        caller's thread, with the number of requests finished since the last call, or 0.
+        What it raises ends the call and all that is under way for it.
         """
 
     @abstractmethod

@@ -185,12 +185,12 @@ class LlamaNetwork(nn.Module):
 
     @property
     def base_model(self) -> Body:
-        """All of it but the head."""
+        """Return all of it but the head."""
         return self.model
 
     @property
     def dtype(self) -> torch.dtype:
-        """The arithmetic of the weights."""
+        """Return the arithmetic of the weights."""
         return self.lm_head.weight.dtype
 
     def get_input_embeddings(self) -> nn.Embedding:
