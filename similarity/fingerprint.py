@@ -14,6 +14,10 @@ from similarity.version import __version__
 S_co = TypeVar("S_co", bound=Settings, covariant=True)
 
 
+# In which rounding moves a distance by less than 1e-5 (measured in docs/log.md).
+WHOLE_PRECISION = ("float32", "float64")
+
+
 @dataclass(frozen=True)
 class Fingerprint(Generic[S_co]):
     """Two results with equal fingerprints are comparable, and repeatable."""
@@ -31,6 +35,14 @@ class Fingerprint(Generic[S_co]):
     def scale(self) -> Scale:
         """Return what similarities of 0 and 1 mean: judgements, general text, or none."""
         return "none" if self.calibration is None else self.calibration.scale
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether distances agree within 1e-5, whatever else is read at the same time.
+
+        In half precision a sum of other shape is rounded to other numbers.
+        """
+        return self.model.dtype in WHOLE_PRECISION
 
     @cached_property
     def content(self) -> dict[str, Any]:

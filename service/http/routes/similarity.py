@@ -169,6 +169,7 @@ def _answer(
         **({"warnings": warnings} if warnings else {}),
         "calibrated": fingerprint.calibrated,
         "scale": fingerprint.scale,
+        "repeatable": fingerprint.repeatable,
         **arrays,
         "usage": TokenUsage.of(usage).model_dump(),
         "fingerprint": fingerprint.to_dict(),

@@ -95,6 +95,13 @@ Calibrated = Annotated[
         description="Whether similarities are on a scale fitted for this model and these settings."
     ),
 ]
+Repeatable = Annotated[
+    bool,
+    Field(
+        description="Whether the same request gets the same distances within 1e-5, whoever else "
+        "asks. It is false in half precision; see the guide."
+    ),
+]
 ScaleName = Annotated[
     Scale,
     Field(

@@ -11,6 +11,7 @@ from service.http.schemas.fields import (
     DistanceName,
     FingerprintFields,
     ImageInput,
+    Repeatable,
     ScaleName,
     Strict,
     TextOrImage,
@@ -176,6 +177,7 @@ class SimilarityResponse(Strict):
     )
     calibrated: Calibrated
     scale: ScaleName
+    repeatable: Repeatable
     results: list[PairResult]
     usage: TokenUsage
     fingerprint: FingerprintFields
@@ -191,6 +193,7 @@ class MatrixResponse(Strict):
     )
     calibrated: Calibrated
     scale: ScaleName
+    repeatable: Repeatable
     similarities: list[list[float]]
     distances: list[list[float]]
     explanations: list[list[Explanation]] | None = Field(
