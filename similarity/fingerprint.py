@@ -38,7 +38,7 @@ class Fingerprint(Generic[S_co]):
 
     @property
     def repeatable(self) -> bool:
-        """Whether distances agree within 1e-5, whatever else is read at the same time.
+        """Tell whether distances agree within 1e-5, whatever else is read beside the texts.
 
         In half precision a sum of other shape is rounded to other numbers.
         """
