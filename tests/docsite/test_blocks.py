@@ -85,6 +85,7 @@ def folder(tmp_path: Path, seeing: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """
     for sample in (DOCS / "samples").iterdir():
         shutil.copy(sample, tmp_path)
+    shutil.copytree(DOCS / "samples", tmp_path / "docs" / "samples")
     # A folder that a command before would have made, where it cannot run here.
     (tmp_path / "runs" / "train").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
