@@ -33,7 +33,9 @@ KEY = """
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each setting, so that --help shows them all."""
     for name, field in reversed(Settings.model_fields.items()):
-        default = "none" if field.default in (None, "") else field.default
+        # The help must not depend on what is installed here, as the value of a factory does.
+        default = field.default if field.default_factory is None else "by what is installed"
+        default = "none" if default in (None, "") else default
         text = f"{field.description} [default: {default}; env: TRAJSIM_{name.upper()}]"
         flag = "--" + name.replace("_", "-")
         command = click.option(flag, name, metavar=name.rpartition("_")[2].upper(), help=text)(

@@ -114,3 +114,9 @@ def test_help_shows_every_setting_with_its_variable():
     for name in Settings.model_fields:
         assert "--" + name.replace("_", "-") in shown
         assert f"TRAJSIM_{name.upper()}" in shown
+
+
+def test_help_gives_every_default_in_words():
+    printed = CliRunner().invoke(main, ["serve", "--help"]).output
+    assert "Undefined" not in printed
+    assert printed.count("[default:") == len(Settings.model_fields)
