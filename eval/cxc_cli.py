@@ -30,7 +30,13 @@ from similarity.cli.terminal import json_option, print_json
     "--task", type=click.Choice(list(TASKS)), default="sits", show_default=True,
     help="Compare images with images (sis), or captions with images (sits).",
 )  # fmt: skip
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    default="test",
+    show_default=True,
+    help="Read the pairs of this split.",
+)
 @click.option("--limit", type=click.IntRange(min=4), help="Take only so many pairs, evenly spread.")
 @json_option
 @model_options

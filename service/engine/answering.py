@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service.engine.cache import Answer
-from service.engine.work import EmbedRequest, Request
+from service.engine.work import EmbedRequest, Request, StatesRequest
 from similarity.errors import UnsupportedError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, OnProgress, SampleRequest, ScoreRequest
@@ -28,6 +28,9 @@ class Answering:
         scored = [request for request in requests if isinstance(request, ScoreRequest)]
         if scored:
             return self._model.score(scored, law, on_progress)
+        read = [request.prefix for request in requests if isinstance(request, StatesRequest)]
+        if read:
+            return [[rows] for rows in self._model.hidden_states(read)]
         embedded = [request for request in requests if isinstance(request, EmbedRequest)]
         return self._embed(embedded, on_progress)
 

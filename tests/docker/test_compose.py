@@ -89,7 +89,7 @@ def flags(arguments: list[str]) -> dict[str, str]:
 
 def required_flags() -> dict[str, str]:
     """Return those of the page's command for one GPU."""
-    command = re.search(r"^    vllm serve ID (--.*)$", VLLM_PAGE.read_text("utf-8"), re.MULTILINE)
+    command = re.search(r"^vllm serve ID (--.*)$", VLLM_PAGE.read_text("utf-8"), re.MULTILINE)
     assert command is not None
     return flags(command[1].split())
 

@@ -64,7 +64,7 @@ def _config(source: str) -> dict[str, Any] | None:
         found: dict[str, Any]
         found, _ = transformers.PreTrainedConfig.get_config_dict(source, **on_hub(source))
     except Exception as error:  # loading says better what is wrong
-        logger.info("the configuration of %s cannot be read: %s", source, error)
+        logger.debug("the configuration of %s cannot be read: %s", source, error)
         return None
     return found
 

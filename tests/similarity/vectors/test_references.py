@@ -71,7 +71,7 @@ def test_the_last_token_of_each_is_not_read(vectors: MeaningVectors) -> None:
 
 
 def test_too_few_texts_or_trajectories_are_refused() -> None:
-    with pytest.raises(InputError, match="give more texts"):
+    with pytest.raises(InputError, match="give 2 or more"):
         fit(ToyModel(), [], VectorConfig(groups=(CONFIG,)))
     with pytest.raises(ConfigError, match="at least two reference trajectories"):
         TrajectoriesConfig(references=0, first_tokens=1)
