@@ -66,14 +66,10 @@ def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
     InputError
         If it cannot be read, or a row is malformed.
     """
-    found = []
-    for number, row in _rows(path, columns):
-        label, *texts = (row.get(name) for name in columns)
-        if not isinstance(label, str) or not all(isinstance(text, str) for text in texts):
-            raise InputError(f"{path} line {number}: want texts as {', '.join(columns)}")
-        first, second = (checked_text(str(text)) for text in texts)
-        found.append(Labelled(label.strip().lower(), (first, second)))
-    return found
+    return [
+        Labelled(label.strip().lower(), (checked_text(first), checked_text(second)))
+        for label, first, second in _texts(path, columns)
+    ]
 
 
 def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
@@ -84,14 +80,16 @@ def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
     InputError
         If it cannot be read, or a row is malformed.
     """
-    found = []
+    return [(checked_text(first), checked_text(second)) for first, second in _texts(path, columns)]
+
+
+def _texts(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the columns of each row, all of which have to be texts."""
     for number, row in _rows(path, columns):
-        words = [row.get(name) for name in columns]
-        if not all(isinstance(word, str) for word in words):
-            raise InputError(f"{path} line {number}: want words as {', '.join(columns)}")
-        first, second = (checked_text(str(word)) for word in words)
-        found.append((first, second))
-    return found
+        found = [value for name in columns if isinstance(value := row.get(name), str)]
+        if len(found) < len(columns):
+            raise InputError(f"{path} line {number}: want texts as {', '.join(columns)}")
+        yield found
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
