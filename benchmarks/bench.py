@@ -11,10 +11,9 @@ n = m = 20, no text twice:
 Ways of reading texts: (e) profiles, beside their own ceiling and a trained sentence encoder.
 """
 
-import copy
 import platform
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -30,11 +29,12 @@ from benchmarks.ceiling import Work, product_rate, profile_work, trajectory_work
 from benchmarks.clocks import Clock, clock_option, find_clock
 from benchmarks.memory import peak_memory
 from benchmarks.pairs import generate_and_score, make_pairs, make_texts
-from benchmarks.shapes import SHAPES, random_model
+from benchmarks.shapes import SHAPES
+from benchmarks.subjects import Subject, find_subjects
 from benchmarks.vllm_process import vllm_server
 from eval.run import write_json
 from similarity.config import ComparisonConfig
-from similarity.models.loader import EMBEDDED, EMBEDDED_PATH, LoadOptions, load_model
+from similarity.models.loader import DTYPES, load_model
 from similarity.models.local import LocalModel
 from similarity.models.memory import keep_large_buffers
 from similarity.pipeline import TrajectoryScorer
@@ -89,6 +89,9 @@ class Stopwatch:
 @click.option(
     "--shape", "shapes", multiple=True, type=click.Choice(list(SHAPES)), help="Random weights."
 )
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default="auto", help="Of models; shapes are as they are."
+)
 @click.option("--pairs", "count", default=4, show_default=True, help="Pairs to compare.")
 @click.option("--slow-pairs", default=1, show_default=True, help="Of them, pair by pair.")
 @click.option("--texts", "texts", default=64, show_default=True, help="Texts to read.")
@@ -105,6 +108,7 @@ class Stopwatch:
 def main(
     names: Sequence[str],
     shapes: Sequence[str],
+    dtype: str,
     count: int,
     slow_pairs: int,
     texts: int,
@@ -117,16 +121,15 @@ def main(
     keep_large_buffers()
     stopwatch = Stopwatch(runs, find_clock(clock_name))
     found = []
-    for name, model in _models(names, shapes):
-        found.append(measure(model, name, count, slow_pairs, texts, stopwatch, vllm_python))
+    for subject in find_subjects(names, shapes, dtype):
+        found.append(measure(subject, count, slow_pairs, texts, stopwatch, vllm_python))
         print_table(found[-1])
         if out is not None:
             write_json(out, {"machine": machine(), "clock": clock_name, "models": found})
 
 
 def measure(
-    model: LocalModel,
-    name: str,
+    subject: Subject,
     count: int,
     slow: int,
     texts: int,
@@ -135,11 +138,12 @@ def measure(
 ) -> dict[str, Any]:
     """Return all figures of one model, as plain values."""
     pairs = make_pairs(count)
+    model = subject.model
     network = model.network
     rate = product_rate(network.device, network.dtype, stopwatch.runs, stopwatch.clock)
     work = needed(model, pairs)
     ceiling = rate * count / work.flops(model)
-    plain = copy.deepcopy(network.module)
+    plain = subject.as_published()
     ways = [
         stopwatch.timed(
             "(a) pair by pair",
@@ -148,7 +152,7 @@ def measure(
             lambda: [generate_and_score(plain, model, *pair) for pair in pairs[:slow]],
         ),
         stopwatch.timed("(b) in process", "pair", count, lambda: _scored(model, pairs)),
-        *_through_vllm(vllm, name, pairs, stopwatch),
+        *_through_vllm(vllm, subject, pairs, stopwatch),
     ]
     readings, reading_ceiling = _readings(model, make_texts(texts), rate, stopwatch)
     return {
@@ -209,27 +213,17 @@ def print_table(found: dict[str, Any]) -> None:
     Console(highlight=False, width=100).print(table)
 
 
-def _models(names: Sequence[str], shapes: Sequence[str]) -> Iterator[tuple[str, LocalModel]]:
-    chosen = names or (() if shapes else (EMBEDDED, "smollm2"))
-    for name in chosen:
-        model = load_model(name, LoadOptions())
-        if not isinstance(model, LocalModel):
-            raise click.UsageError(f"{name} is not in this process; the bench is of those")
-        yield name, model
-    for shape in shapes:
-        yield shape, random_model(shape)
-
-
 def _scored(model: Any, pairs: Sequence[tuple[str, str]]) -> None:
     TrajectoryScorer(model, CONFIG).score(pairs)
 
 
 def _through_vllm(
-    python: Path, name: str, pairs: Sequence[tuple[str, str]], stopwatch: Stopwatch
+    python: Path, subject: Subject, pairs: Sequence[tuple[str, str]], stopwatch: Stopwatch
 ) -> list[Measured]:
-    folder = EMBEDDED_PATH if name == EMBEDDED else Path(name)
-    if not python.exists() or not folder.is_dir():
-        click.echo(f"(c) left out for {name}: it wants {python} and a model's folder", err=True)
+    folder = subject.folder
+    if folder is None or not python.exists():
+        wanted = f"{python}, which is not there" if folder else "a model's folder"
+        click.echo(f"(c) left out for {subject.name}: it wants {wanted}", err=True)
         return []
     with vllm_server(python, folder) as url:
         model = load_model(url)

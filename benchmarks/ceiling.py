@@ -17,7 +17,7 @@ from similarity.models.local import LocalModel
 from similarity.models.prepacked import PrepackedLinear
 
 # Rows and width of the products that the rate is measured on: large enough for a machine's best.
-_ROWS, _WIDTH = 1024, 2048
+_SHAPE = {"cpu": (1024, 2048), "cuda": (8192, 8192)}
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,9 @@ def product_rate(
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
     """Measure FLOPs a second of matrix products, by some clock: the median of some runs."""
-    left = torch.randn(_ROWS, _WIDTH, device=device, dtype=dtype)
-    right = torch.randn(_WIDTH, _WIDTH, device=device, dtype=dtype)
+    rows, width = _SHAPE[device.type]
+    left = torch.randn(rows, width, device=device, dtype=dtype)
+    right = torch.randn(width, width, device=device, dtype=dtype)
     rates = []
     for run in range(repeats + 1):
         begin = clock()
@@ -103,5 +104,5 @@ def product_rate(
         else:
             float(product[0, 0])
         if run:  # the first warms up
-            rates.append(4 * 2 * _ROWS * _WIDTH * _WIDTH / (clock() - begin))
+            rates.append(4 * 2 * rows * width * width / (clock() - begin))
     return statistics.median(rates)

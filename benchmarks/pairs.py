@@ -53,7 +53,7 @@ def generate_and_score(module: Any, model: LocalModel, first: str, second: str) 
     Parameters
     ----------
     module
-        The model's network as transformers loads it: a deep copy has the layers that it has.
+        The model's network in transformers' own class.
     """
     prefixes = [torch.tensor([model.encode(text)]).to(module.device) for text in (first, second)]
     sampled = [_generate(module, model, prefix) for prefix in prefixes]
