@@ -18,6 +18,7 @@ from similarity.entailment.results import Thresholds
 from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
 from similarity.scorer import Progress, no_progress
+from similarity.truncation import Check, Truncator
 from similarity.validation import check_number
 
 
@@ -54,6 +55,8 @@ class Consensus:
         To which one text entails another, shape "premise consequence".
     threshold
         What degrees both ways must reach for one meaning.
+    warnings
+        What to know of the texts, as that one was cut.
     """
 
     texts: tuple[str, ...]
@@ -63,6 +66,7 @@ class Consensus:
     threshold: float
     thresholds: Thresholds
     fingerprint: Fingerprint[Any]
+    warnings: tuple[str, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -82,6 +86,7 @@ class Consensus:
                 }
                 for group in self.groups
             ],
+            "warnings": list(self.warnings),
             "threshold": self.threshold,
             "thresholds": asdict(self.thresholds),
             "fingerprint": self.fingerprint.to_dict(),
@@ -95,6 +100,7 @@ def find_consensus(
     question: str | None = None,
     log_probs: Sequence[float] | None = None,
     threshold: float | None = None,
+    truncator: Truncator | None = None,
     progress: Progress = no_progress,
 ) -> Consensus:
     """Return what texts agree on; a text that repeats is read once.
@@ -108,6 +114,8 @@ def find_consensus(
         once then, as its probability says how often it comes. Without them each text counts alike.
     threshold
         In [0, 1]; None is `Thresholds.same` of the model.
+    truncator
+        Cuts texts that are too long, by a check that `check_of` gives; None refuses them.
 
     Raises
     ------
@@ -124,8 +132,8 @@ def find_consensus(
     threshold = thresholds.same if threshold is None else threshold
     check_number("threshold", threshold, at_least=0, at_most=1)
     distinct = list(dict.fromkeys(texts))
-    asked = [f"{question.strip()} {text}" if question else text for text in distinct]
-    degrees = scorer.degrees(asked, progress)
+    cut = distinct if truncator is None else truncator.cut(distinct)
+    degrees = scorer.degrees(_asked(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
     np.fill_diagonal(mutual, 1.0)
     found = cluster(mutual, threshold=threshold).groups
@@ -151,13 +159,29 @@ def find_consensus(
         threshold=threshold,
         thresholds=thresholds,
         fingerprint=scorer.fingerprint,
+        warnings=() if truncator is None else tuple(truncator.warnings(distinct)),
     )
+
+
+def check_of(check: Check, question: str | None) -> Check:
+    """Return what raises InputError if a text cannot be read after the question.
+
+    Parameters
+    ----------
+    check
+        Does so of texts alone, as a scorer's does.
+    """
+    return lambda texts: check(_asked(texts, question))
 
 
 def entropy(probabilities: Sequence[float]) -> float:
     """Return −Σ p log p, nats; a probability of 0 adds nothing."""
     p = np.array([value for value in probabilities if value > 0])
     return max(0.0, float(-(p * np.log(p)).sum()))
+
+
+def _asked(texts: Sequence[str], question: str | None) -> list[str]:
+    return [f"{question.strip()} {text}" if question else text for text in texts]
 
 
 def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatArray:

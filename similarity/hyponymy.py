@@ -24,6 +24,8 @@ Pair = tuple[str, str]
 
 # Of a corpus, so many contexts of each word are scored.
 CONTEXTS = 40
+# A word of more characters is a text.
+WORD_CHARACTERS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +86,9 @@ def contain(
     Raises
     ------
     InputError
-        If a word is empty or not valid Unicode, both are one, or a context is too long.
+        If a word is empty, not valid Unicode or no word, both are one, or a context is too long.
     """
-    first, second = (checked_text(word).strip() for word in words)
+    first, second = map(_checked_word, words)
     if first.casefold() == second.casefold():
         raise InputError(f"both words are {first!r}; give two that differ")
     found = contexts_of((first, second), corpus)
@@ -164,6 +166,16 @@ def scored(model: LanguageModel, asked: Sequence[Pair]) -> list[LogProbs]:
             )
         requests.append(ScoreRequest(prefix=before, continuations=(ids,)))
     return [row for (row,) in model.score(requests, Law())]
+
+
+def _checked_word(word: str) -> str:
+    word = checked_text(word).strip()
+    if len(word) > WORD_CHARACTERS:
+        raise InputError(
+            f"the word that begins {word[:40]!r} has {len(word)} characters; a word has at most "
+            f"{WORD_CHARACTERS} here, and whole texts are compared by entailment (trajsim entails)"
+        )
+    return word
 
 
 def _with_article(word: str) -> str:

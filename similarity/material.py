@@ -86,7 +86,7 @@ def likelihood_matrix(
     """
     config = config or ComparisonConfig()
     model.check_scoring(config.scoring_law)
-    given = tuple(_continuation(model, continuation) for continuation in continuations)
+    given = token_ids_of(model, continuations)
     longest = max(map(len, given), default=1)
     encoded = encode_prefixes(model, texts, config.prompt, longest)
     prefixes = list(dict.fromkeys(encoded))
@@ -102,6 +102,13 @@ def likelihood_matrix(
     )
     rows = {prefix: scored[i, len(prefixes)] for i, prefix in enumerate(prefixes)}
     return np.stack([rows[prefix] for prefix in encoded])
+
+
+def token_ids_of(
+    model: LanguageModel, continuations: Sequence[str | TokenIds]
+) -> tuple[TokenIds, ...]:
+    """Return the token ids of continuations; raises InputError as `likelihood_matrix` does."""
+    return tuple(_continuation(model, continuation) for continuation in continuations)
 
 
 def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:

@@ -1,5 +1,6 @@
 """Ways to compare texts by the names that users give."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 PAPER, TRAJECTORIES = "paper", "trajectories"
@@ -46,3 +47,25 @@ PRESETS = {
         groups=("profile", "examples", "trigrams"),
     ),
 }
+
+
+def default_preset(groups: Collection[str] | None) -> str:
+    """Return how texts are compared where nothing is asked for.
+
+    It is "meaning" where there are vectors with profiles, else "paper".
+    """
+    return MEANING if preset_groups(MEANING, groups or ()) else PAPER
+
+
+def possible_presets(groups: Collection[str] | None) -> list[str]:
+    """Return the presets that a model can serve whose vectors have these groups."""
+    return [
+        name
+        for name, preset in PRESETS.items()
+        if not preset.vectors or preset_groups(name, groups or ())
+    ]
+
+
+def preset_groups(preset: str, groups: Collection[str]) -> tuple[str, ...]:
+    """Return the groups of features, of those that there are, that a preset compares by."""
+    return tuple(group for group in PRESETS[preset].groups if group in groups)

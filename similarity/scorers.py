@@ -14,10 +14,17 @@ from similarity.familiarity import WarningScorer
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
-from similarity.presets import BEST, MEANING, PAPER, PRESETS
+from similarity.presets import BEST, PAPER, PRESETS, default_preset, preset_groups
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.store import Store
-from similarity.truncation import REFUSE, TRUNCATIONS, TruncatingScorer, Truncator
+from similarity.truncation import (
+    REFUSE,
+    TRUNCATIONS,
+    Check,
+    TruncatingScorer,
+    Truncator,
+    within_tokens,
+)
 from similarity.uncertainty import Tolerance
 from similarity.validation import check_choice
 from similarity.vectors.general import find_vectors
@@ -72,6 +79,8 @@ class ScoringRequest:
         How tight intervals must be.
     truncate
         What is done with texts that are too long: a name in `TRUNCATIONS`.
+    max_text_tokens
+        A text that is cut keeps so many of its own at most; None is as many as the model takes.
     """
 
     preset: str | None = None
@@ -80,6 +89,7 @@ class ScoringRequest:
     vectors: bool = False
     tolerance: Tolerance | None = None
     truncate: str = REFUSE
+    max_text_tokens: int | None = None
 
     def check(self) -> None:
         """Raise ConfigError if the preset is unknown, or the request contradicts itself."""
@@ -120,6 +130,7 @@ class ScoringPlan:
     groups: tuple[str, ...] = ()
     note: str | None = None
     truncate: str = REFUSE
+    max_text_tokens: int | None = None
 
     @property
     def by_vectors(self) -> bool:
@@ -147,7 +158,10 @@ class ScoringPlan:
         scorer = WarningScorer(self._open(model, vectors, read), model)
         if self.truncate == REFUSE:
             return scorer
-        return TruncatingScorer(scorer, Truncator(scorer.check, self.truncate, max_characters))
+        check: Check = scorer.check
+        if self.max_text_tokens is not None:
+            check = within_tokens(check, model.encode_all, self.max_text_tokens)
+        return TruncatingScorer(scorer, Truncator(check, self.truncate, max_characters))
 
     def _open(
         self, model: LanguageModel, vectors: MeaningVectors | None, read: Read | None
@@ -193,33 +207,12 @@ def plan_scoring(
         tolerance=request.tolerance,
         groups=used,
         truncate=request.truncate,
+        max_text_tokens=request.max_text_tokens,
         note=f"{request.given} is a setting of trajectories, so this is preset {preset}; without "
         f"it the preset is {usual}"
         if chosen_silently
         else None,
     )
-
-
-def default_preset(groups: Collection[str] | None) -> str:
-    """Return how texts are compared where nothing is asked for.
-
-    It is "meaning" where there are vectors with profiles, else "paper".
-    """
-    return MEANING if preset_groups(MEANING, groups or ()) else PAPER
-
-
-def possible_presets(groups: Collection[str] | None) -> list[str]:
-    """Return the presets that a model can serve whose vectors have these groups."""
-    return [
-        name
-        for name, preset in PRESETS.items()
-        if not preset.vectors or preset_groups(name, groups or ())
-    ]
-
-
-def preset_groups(preset: str, groups: Collection[str]) -> tuple[str, ...]:
-    """Return the groups of features, of those that there are, that a preset compares by."""
-    return tuple(group for group in PRESETS[preset].groups if group in groups)
 
 
 def open_scorer(

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from similarity.errors import TextTooLongError
 from similarity.images.image import Content, name_of
+from similarity.models.base import TokenIds
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.validation import check_choice
@@ -22,6 +23,7 @@ TRUNCATIONS: Mapping[str, str] = {
 }
 
 
+Check = Callable[[Sequence[str]], object]
 Given = TypeVar("Given", str, Content)
 
 
@@ -44,7 +46,7 @@ class Truncator:
         What was left of each text that was cut.
     """
 
-    check: Callable[[Sequence[str]], object]
+    check: Check
     truncate: str = REFUSE
     max_characters: int | None = None
 
@@ -67,6 +69,11 @@ class Truncator:
             new = [text for text in dict.fromkeys(texts) if isinstance(text, str)]
             self._note([text for text in new if text not in self.kept])
         return [self.kept.get(text, text) if isinstance(text, str) else text for text in texts]
+
+    def cut_pairs(self, pairs: Sequence[tuple[Given, Given]]) -> list[tuple[Given, Given]]:
+        """Return pairs of texts, cut; raises as `cut` does."""
+        cut = iter(self.cut([text for pair in pairs for text in pair]))
+        return list(zip(cut, cut, strict=True))
 
     def warnings(self, texts: Iterable[Content]) -> list[str]:
         """Return what to know of those of the texts that were cut."""
@@ -97,12 +104,22 @@ class Truncator:
             whole = self._part(whole, self.max_characters or 1).strip()
         if self._fits(whole):
             return whole
-        self.check([self._part(whole, 1)])
+        self._check_least(self._part(whole, 1))
         low, high = 1, len(whole)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self._fits(self._part(whole, middle)) else (low, middle)
         return self._part(whole, low)
+
+    def _check_least(self, text: str) -> None:
+        """Raise TextTooLongError if not even this, the least part of a text, fits."""
+        try:
+            self.check([text])
+        except TextTooLongError as error:
+            raise TextTooLongError(
+                "what is put around each text and after it leaves no room for a text in the model; "
+                "shorten the prompt or the question, or lower max_tokens"
+            ) from error
 
     def _part(self, text: str, characters: int) -> str:
         return text[:characters] if self.truncate == END else text[-characters:]
@@ -118,7 +135,7 @@ class Truncator:
         whole, kept = text.strip(), self.kept[text].strip()
         end = "first" if self.truncate == END else "last"
         return (
-            f"the text that begins {whole[:40]!r} is too long for the model: its {end} "
+            f"the text that begins {whole[:40]!r} is too long: its {end} "
             f"{len(kept)} characters of {len(whole)} were compared"
         )
 
@@ -146,7 +163,7 @@ class TruncatingScorer(Scorer):
 
     def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
         """Return what the other scorer does of what is left of the texts."""
-        scores = self._scorer.score(self._cut(pairs), progress)
+        scores = self._scorer.score(self.truncator.cut_pairs(pairs), progress)
         return [self._told(score, pair) for score, pair in zip(scores, pairs, strict=True)]
 
     def matrix(
@@ -170,15 +187,11 @@ class TruncatingScorer(Scorer):
         self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
     ) -> Sequence[Explanation]:
         """Return what the other scorer does of what is left of the texts."""
-        found = self._scorer.explain(self._cut(pairs), top, progress)
+        found = self._scorer.explain(self.truncator.cut_pairs(pairs), top, progress)
         return [
             replace(one, score=self._told(one.score, pair))
             for one, pair in zip(found, pairs, strict=True)
         ]
-
-    def _cut(self, pairs: Sequence[Pair]) -> list[Pair]:
-        cut = iter(self.truncator.cut([text for pair in pairs for text in pair]))
-        return list(zip(cut, cut, strict=True))
 
     def _told(self, score: Score, pair: Pair) -> Score:
         found = self.truncator.warnings(pair)
@@ -186,6 +199,30 @@ class TruncatingScorer(Scorer):
             return score
         names = name_of(pair[0]), name_of(pair[1])
         return replace(score, texts=names, warnings=(*found, *score.warnings))
+
+
+def within_tokens(
+    check: Check, encode: Callable[[Sequence[str]], list[TokenIds]], most: int
+) -> Check:
+    """Return a check of texts that takes those of more than so many tokens for too long as well.
+
+    Parameters
+    ----------
+    encode
+        Gives the token ids of texts.
+    """
+
+    def checked(texts: Sequence[str]) -> None:
+        check(texts)
+        for text, ids in zip(texts, encode(texts), strict=True):
+            if len(ids) > most:
+                raise TextTooLongError(
+                    f"the text that begins {text[:40]!r} has {len(ids)} tokens; at most {most} "
+                    "were asked for",
+                    text,
+                )
+
+    return checked
 
 
 def cut_warnings(scorer: Scorer, texts: Iterable[Content]) -> list[str]:

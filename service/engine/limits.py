@@ -66,7 +66,9 @@ def check_pairs(
     check_tokens((len(numbers) + crossed) * _tokens_of_text(config), settings)
 
 
-def check_sampling(texts: Sequence[str], config: ComparisonConfig, settings: Settings) -> None:
+def check_sampling(
+    texts: Sequence[str], config: ComparisonConfig, settings: Settings, truncate: str = REFUSE
+) -> None:
     """Refuse to sample from texts where that costs more than the service allows.
 
     Raises
@@ -75,12 +77,15 @@ def check_sampling(texts: Sequence[str], config: ComparisonConfig, settings: Set
         Saying what is too much, and how much is allowed.
     """
     check_settings(config, settings)
-    check_texts(texts, settings)
+    check_texts(texts, settings, truncate=truncate)
     check_tokens(len(texts) * _tokens_of_text(config), settings)
 
 
 def check_scoring(
-    texts: Sequence[str], continuations: Sequence[str | TokenIds], settings: Settings
+    texts: Sequence[str],
+    continuations: Sequence[str | TokenIds],
+    settings: Settings,
+    truncate: str = REFUSE,
 ) -> None:
     """Refuse to score continuations where that costs more than the service allows.
 
@@ -89,7 +94,7 @@ def check_scoring(
     RequestTooLargeError
         Saying what is too much, and how much is allowed.
     """
-    check_texts(texts, settings)
+    check_texts(texts, settings, truncate=truncate)
     check_texts([c for c in continuations if isinstance(c, str)], settings)
     # A character is a token at most in no tokenizer but of bytes; a bound is enough here.
     tokens = sum(

@@ -11,11 +11,13 @@ from service.engine.engine import Engine
 from service.engine.exceptions import ClientGoneError
 from service.engine.limits import check_cost
 from service.engine.request_model import RequestModel, Usage
+from service.http.schemas.truncation import PromptTruncation
 from service.settings import Settings
+from similarity.errors import ConfigError
 from similarity.results import Score
 from similarity.scorer import Pair, Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, plan_scoring
-from similarity.truncation import TruncatingScorer, Truncator
+from similarity.truncation import Check, TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
 
@@ -112,7 +114,23 @@ class Call:
             self._truncators.append(scorer.truncator)
         return scorer
 
-    def truncator(self, check: Callable[[Sequence[str]], object], truncate: str) -> Truncator:
+    def prompt_truncation(self, body: PromptTruncation) -> ScoringRequest:
+        """Return what a request in vLLM's shape says of texts that are too long.
+
+        Raises
+        ------
+        ConfigError
+            If it wants more tokens of each than the model takes.
+        """
+        most, limit = body.most_tokens(), self.engine.model.info.context_length
+        if most is not None and most > limit:
+            raise ConfigError(
+                f"truncate_prompt_tokens is {most}, and the model takes {limit} tokens; give at "
+                "most that, or -1 for as many as it takes"
+            )
+        return ScoringRequest(truncate=body.truncated(), max_text_tokens=most)
+
+    def truncator(self, check: Check, truncate: str) -> Truncator:
         """Return what cuts texts that are too long; the answer will say how many it has cut."""
         made = Truncator(check, truncate, self.settings.max_characters)
         self._truncators.append(made)

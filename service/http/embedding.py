@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 
 from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import RequestModel, Usage
@@ -10,13 +11,16 @@ from service.http.images import read_contents
 from service.http.schemas.fields import ImageInput, checked_text
 from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
-from similarity.presets import MEANING
-from similarity.scorers import preset_groups
-from similarity.truncation import REFUSE
+from similarity.presets import MEANING, preset_groups
+from similarity.scorers import ScoringRequest
+from similarity.truncation import Check, within_tokens
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60
 NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3}
+
+# Refuses texts that are too long.
+REFUSING = ScoringRequest()
 
 # A text, an image, or token ids of the model that is served.
 Input = str | ImageInput | Sequence[int]
@@ -28,7 +32,7 @@ async def embed(
     dimensions: int | None = None,
     encoding: str = "float",
     *,
-    truncate: str = REFUSE,
+    scoring: ScoringRequest = REFUSING,
     name: str = "input",
     asked: str | None = None,
 ) -> tuple[Rows, Usage]:
@@ -36,7 +40,7 @@ async def embed(
 
     Parameters
     ----------
-    truncate
+    scoring
         What is done with texts that are too long.
     name
         Of the field that has the inputs.
@@ -54,14 +58,19 @@ async def embed(
     vectors = call.engine.vectors
     texts = [one for one in inputs if isinstance(one, str | ImageInput)]
     contents = dict(zip(texts, await read_contents(texts, call), strict=True))
-    check_texts(dict.fromkeys(contents.values()), call.settings, call.settings.max_inputs, truncate)
+    check_texts(
+        dict.fromkeys(contents.values()), call.settings, call.settings.max_inputs, scoring.truncate
+    )
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions)
         size = len(inputs) * (ITEM_BYTES + NUMBER_BYTES[encoding] * width)
         check_answer(size, call.settings)
 
     def embedded(model: RequestModel) -> Rows:
-        truncator = call.truncator(lambda texts: model.feature_tokens(texts, groups), truncate)
+        check: Check = partial(model.feature_tokens, groups=groups)
+        if scoring.max_text_tokens is not None:
+            check = within_tokens(check, model.encode_all, scoring.max_text_tokens)
+        truncator = call.truncator(check, scoring.truncate)
         read = [
             contents[one]
             if isinstance(one, str | ImageInput)

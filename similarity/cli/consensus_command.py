@@ -6,15 +6,16 @@ from rich.table import Table
 
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import model_options
+from similarity.cli.options import model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
-from similarity.cli.terminal import input_options, json_option, print_json
-from similarity.consensus import Consensus, find_consensus
+from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
+from similarity.consensus import Consensus, check_of, find_consensus
 from similarity.entailment.estimators import DEFAULT
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.tabular.texts import read_texts
+from similarity.truncation import Truncator
 
 
 @click.command()
@@ -28,6 +29,7 @@ from similarity.tabular.texts import read_texts
     "[default: calibrated on general sentences]",
 )
 @click.option("--vectors", help="Read the profiles of a folder that `trajsim fit` made.")
+@truncate_option
 @json_option
 @model_options
 def consensus(
@@ -37,6 +39,7 @@ def consensus(
     question: str | None,
     threshold: float | None,
     vectors: str | None,
+    truncate: str,
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
@@ -53,8 +56,14 @@ def consensus(
         )
         assert isinstance(scorer, ProfileEntailment)
         found = find_consensus(
-            scorer, texts, question=question, threshold=threshold, progress=progress
+            scorer,
+            texts,
+            question=question,
+            threshold=threshold,
+            truncator=Truncator(check_of(scorer.check, question), truncate),
+            progress=progress,
         )
+    print_warnings(found.warnings)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -5,10 +5,10 @@ from rich.table import Table
 
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import comparison_options, model_options
+from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
-from similarity.cli.terminal import json_option, print_json
+from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.cli.vector_tables import implied_columns
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
@@ -42,6 +42,7 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE
     show_default=True,
     help="Show so many words of each kind.",
 )
+@truncate_option
 @json_option
 @model_options
 @comparison_options
@@ -52,6 +53,7 @@ def entails(
     vectors: str | None,
     confidence: float,
     top: int,
+    truncate: str,
     as_json: bool,
     choice: ModelChoice,
     config: ComparisonConfig,
@@ -70,10 +72,12 @@ def entails(
             config=config,
             vectors=vectors,
             confidence=confidence,
+            truncate=truncate,
             store=store_of(model),
             progress=progress,
         )
         (found,) = scorer.judge([(first, second)], progress)
+    print_warnings(found.warnings)
     if as_json:
         print_json(found.to_dict(top))
     else:

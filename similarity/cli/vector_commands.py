@@ -102,15 +102,21 @@ def fit(
 @click.option(
     "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Show so many words."
 )
+@truncate_option
 @json_option
 @vectors_option
 @model_options
-def profile(text: str, top: int, as_json: bool, where: str, choice: ModelChoice) -> None:
+def profile(
+    text: str, top: int, truncate: str, as_json: bool, where: str, choice: ModelChoice
+) -> None:
     """Show the words that TEXT implies more than texts usually do."""
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress).only("profile")
-    words = telling_words(vectors, "profile", vectors.read([text])["profile"], top)
+    truncator = vectors.truncator(truncate)
+    features = vectors.read(truncator.cut([text]))["profile"]
+    words = telling_words(vectors, "profile", features, top)
+    print_warnings(truncator.warnings([text]))
     if as_json:
         names = ("word", "beyond_usual", "log_probability")
         print_json({"text": text, "words": [dict(zip(names, word, strict=True)) for word in words]})

@@ -8,6 +8,7 @@ from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 from similarity.storage.store import Store
+from similarity.truncation import REFUSE
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 from similarity.vectors.general import find_vectors, open_vectors
@@ -23,6 +24,7 @@ def open_entailment(
     config: ComparisonConfig | None = None,
     vectors: str | None = None,
     confidence: float = DEFAULT_CONFIDENCE,
+    truncate: str = REFUSE,
     store: Store | None = None,
     progress: Progress = no_progress,
 ) -> EntailmentScorer:
@@ -37,6 +39,8 @@ def open_entailment(
         Of the trajectories, where they are read.
     vectors
         A folder of `trajsim fit`; None for the model's own.
+    truncate
+        "refuse" texts that are too long, or leave out their "end" or "start".
     store
         Where features are kept, so that none is read twice.
 
@@ -57,9 +61,12 @@ def open_entailment(
             config=config or ComparisonConfig(),
             estimator=estimator,
             confidence=confidence,
+            truncate=truncate,
         )
     found = open_vectors(vectors, model, progress)
-    scorer = ProfileEntailment(vectors=found, estimator=estimator, confidence=confidence)
+    scorer = ProfileEntailment(
+        vectors=found, estimator=estimator, confidence=confidence, truncate=truncate
+    )
     if store is not None:
         scorer.read = stored_read(scorer.vectors, store)
     return scorer

@@ -55,12 +55,12 @@ class ProfileEntailment(EntailmentScorer):
         settings = EntailmentSettings(self.estimator, settings_of(self.vectors))
         return Fingerprint(self.vectors.model.info, settings)
 
-    def judge(
-        self, pairs: Sequence[TextPair], progress: Progress = no_progress
-    ) -> list[Entailment]:
+    def check(self, texts: Sequence[str]) -> object:
+        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
+        return self.vectors.tokens(texts)
+
+    def _judge(self, pairs: Sequence[TextPair], progress: Progress) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is read once."""
-        if not pairs:
-            return []
         thresholds = self.thresholds(progress)
         (name,) = self.vectors.names
         found = []

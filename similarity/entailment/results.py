@@ -43,6 +43,8 @@ class Entailment:
         Of forward − backward, over blocks of tokens or over trajectories.
     explain
         Gives the words that decide; None where trajectories were compared.
+    warnings
+        What to know of the texts, as that one was cut.
     """
 
     texts: tuple[str, str]
@@ -54,6 +56,7 @@ class Entailment:
     thresholds: Thresholds
     fingerprint: Fingerprint[Settings]
     explain: Callable[[int], ImpliedWords] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def difference(self) -> float:
@@ -88,6 +91,7 @@ class Entailment:
             "interval": {"confidence": self.confidence, "difference": list(self.interval)},
             "estimator": self.estimator,
             "thresholds": asdict(self.thresholds),
+            "warnings": list(self.warnings),
             "texts": list(self.texts),
             **({} if words is None else {"words": words}),
             "fingerprint": self.fingerprint.to_dict(),

@@ -6,7 +6,7 @@ like the texts, so any model and setting has thresholds of its own, without labe
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +21,7 @@ from similarity.general import general_sentences
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
 from similarity.scorer import Progress, TextPair, no_progress
+from similarity.truncation import REFUSE, Truncator
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 
@@ -54,23 +55,36 @@ class EntailmentScorer(ABC):
         A name in `ESTIMATORS`.
     confidence
         Of the interval.
+    truncate
+        What is done with texts that are too long: a name in `TRUNCATIONS`.
+
+    Attributes
+    ----------
+    truncator
+        Cuts the texts that are judged.
 
     Raises
     ------
     ConfigError
-        If there is no such estimator, or the confidence is not between 0 and 1.
+        If there is no such estimator or way to cut, or the confidence is not between 0 and 1.
     """
 
     estimator: str = DEFAULT
     confidence: float = DEFAULT_CONFIDENCE
+    truncate: str = REFUSE
+    truncator: Truncator = field(init=False, repr=False)
     _thresholds: Thresholds | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, ESTIMATORS)
         if not 0 < self.confidence < 1:
             raise ConfigError(f"confidence must be between 0 and 1, got {self.confidence:g}")
+        self.truncator = Truncator(self.check, self.truncate)
 
     @abstractmethod
+    def check(self, texts: Sequence[str]) -> object:
+        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
+
     def judge(
         self, pairs: Sequence[TextPair], progress: Progress = no_progress
     ) -> list[Entailment]:
@@ -79,8 +93,19 @@ class EntailmentScorer(ABC):
         Raises
         ------
         InputError
-            If a text is empty, not valid Unicode, or too long for the model.
+            If a text is empty, not valid Unicode, or too long for the model and not to be cut.
         """
+        if not pairs:
+            return []
+        found = self._judge(self.truncator.cut_pairs(pairs), progress)
+        return [
+            replace(one, texts=pair, warnings=tuple(self.truncator.warnings(pair)))
+            for one, pair in zip(found, pairs, strict=True)
+        ]
+
+    @abstractmethod
+    def _judge(self, pairs: Sequence[TextPair], progress: Progress) -> list[Entailment]:
+        """Return the judgement of each pair, of which there are some; none is cut."""
 
     @abstractmethod
     def sentences(self) -> list[str]:

@@ -20,7 +20,8 @@ from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
-from similarity.scorer import Progress, TextPair, no_progress
+from similarity.scorer import Progress, TextPair
+from similarity.trajectories import encode_prefixes
 
 # General sentences that thresholds rest on: few, as trajectories cost far more than profiles.
 UNRELATED = 8
@@ -48,12 +49,14 @@ class TrajectoryEntailment(EntailmentScorer):
         """Return what judgements depend on."""
         return Fingerprint(self.model.info, EntailmentSettings(self.estimator, self.config))
 
-    def judge(
-        self, pairs: Sequence[TextPair], progress: Progress = no_progress
-    ) -> list[Entailment]:
+    def check(self, texts: Sequence[str]) -> object:
+        """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
+        return encode_prefixes(
+            self.model, texts, self.config.prompt, self.config.sampling.max_tokens
+        )
+
+    def _judge(self, pairs: Sequence[TextPair], progress: Progress) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is sampled once."""
-        if not pairs:
-            return []
         evidence = self._sampled(pairs, progress)
         thresholds = self.thresholds(progress)
         return [

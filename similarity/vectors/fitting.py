@@ -3,13 +3,14 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
+from similarity.prompts import Prompt
 from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors
@@ -20,6 +21,9 @@ from similarity.vectors.whitening import WhiteningFit
 HEAD_BATCHES = 64
 # A covariance needs two.
 LEAST_TEXTS = 2
+
+# A text, and its register if that is known.
+Labelled = tuple[str, str | None]
 
 
 def fit(
@@ -40,7 +44,7 @@ def fit(
         Called with the number of texts taken in.
     registers
         The register of each text, such as "questions", None for none; or nothing of any. Profiles
-        leave out what only tells registers apart. No text may then be too long for the model.
+        leave out what only tells registers apart.
 
     Raises
     ------
@@ -49,9 +53,9 @@ def fit(
     UnsupportedError
         If the model does not give what a group needs.
     """
-    batches = _batches(model, texts, config)
+    batches = _batches(model, zip(texts, chain(registers, repeat(None)), strict=False), config)
     head = list(islice(batches, HEAD_BATCHES))
-    counted = [text for batch in head for text in batch]
+    counted = [text for batch in head for text, _ in batch]
     if len(counted) < LEAST_TEXTS:
         raise InputError(
             f"the corpus has {len(counted)} texts that the model can take; give {LEAST_TEXTS} or "
@@ -67,8 +71,9 @@ def fit(
             )
     fits = {name: _Fits() for name in readers}
     digest, count = hashlib.sha256(), 0
-    for batch in chain(head, batches):
-        labels = registers[count : count + len(batch)]
+    for labelled in chain(head, batches):
+        batch = [text for text, _ in labelled]
+        labels = [label for _, label in labelled]
         for name, reader in readers.items():
             fits[name].add(reader.rows(model, batch), labels)
         digest.update("".join(f"{text}\n" for text in batch).encode())
@@ -102,7 +107,7 @@ class _Fits:
         if self.of_all.width != rows.shape[1]:
             self.of_all = WhiteningFit(rows.shape[1])
         self.of_all.add(rows)
-        for row, label in zip(rows, labels, strict=False):
+        for row, label in zip(rows, labels, strict=True):
             if label is not None:
                 self._sums[label] = self._sums.get(label, 0.0) + row.astype(np.float64)
                 self._counts[label] += 1
@@ -114,19 +119,18 @@ class _Fits:
 
 
 def _batches(
-    model: LanguageModel, texts: Iterable[str], config: VectorConfig
-) -> Iterator[list[str]]:
+    model: LanguageModel, texts: Iterator[Labelled], config: VectorConfig
+) -> Iterator[list[Labelled]]:
     """Cut the texts into batches, without those that are too long for the model."""
-    stream = iter(texts)
-    prompts = [
+    prompts = [(Prompt(), 0)] + [
         (group.prompt, group.length if isinstance(group, TrajectoriesConfig) else 1)
         for group in config.groups
         if isinstance(group, ProfileConfig | TrajectoriesConfig)
     ]
-    while batch := list(islice(stream, BATCH_TEXTS)):
+    while batch := list(islice(texts, BATCH_TEXTS)):
         for prompt, continued in prompts:
             room = model.info.context_length - continued
-            prefixes = model.encode_all([prompt.apply(text) for text in batch])
+            prefixes = model.encode_all([prompt.apply(text) for text, _ in batch])
             fitting = zip(batch, prefixes, strict=True)
-            batch = [text for text, ids in fitting if len(ids) <= room]
+            batch = [one for one, ids in fitting if len(ids) <= room]
         yield batch

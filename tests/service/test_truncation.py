@@ -48,6 +48,7 @@ CUT = [
     ("/embed", {"inputs": ["a", LONG], "truncate": True}),
     ("/rerank", {"query": "a", "texts": [LONG], "truncate": True}),
     ("/score", {"text_1": "a", "text_2": LONG, "truncate_prompt_tokens": -1}),
+    ("/score", {"queries": "a", "documents": LONG, "truncate": "end"}),
     ("/v1/rerank", {"query": "a", "documents": [LONG]}),
     ("/v2/rerank", {"query": "a", "documents": [LONG]}),
     ("/v1/embeddings", {"input": ["a", LONG], "truncate": "end"}),
@@ -108,3 +109,47 @@ def test_a_text_that_is_too_long_for_the_model_is_named_by_its_place(client):
         assert error["message"].startswith(f"{place}: the text that begins 'abc xxx")
     empty = client.post("/v1/embeddings", json={"input": ["a", ""]}).json()["error"]
     assert empty["param"] == "input[1]"
+
+
+# In vLLM's shapes: what the last or first five bytes of "abc def" give.
+TOKENS = [
+    ("/score", lambda text: {"text_1": "xyz", "text_2": text}),
+    ("/v1/score", lambda text: {"queries": "xyz", "documents": [text]}),
+    ("/v1/rerank", lambda text: {"query": "xyz", "documents": [text]}),
+    ("/v1/embeddings", lambda text: {"input": text}),
+]
+
+
+def numbers(client, path, body):
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    content = answer.json()
+    kept = content.get("results") or content["data"]
+    return [one.get("embedding") or one.get("relevance_score", one.get("score")) for one in kept]
+
+
+@pytest.mark.parametrize(("path", "body_of"), TOKENS)
+def test_so_many_tokens_of_a_text_are_kept_as_by_vllm(client, path, body_of):
+    whole = body_of("abc def")
+    last = numbers(client, path, whole | {"truncate_prompt_tokens": 5})
+    assert last == numbers(client, path, body_of("c def"))
+    first = {"truncate_prompt_tokens": 5, "truncation_side": "right"}
+    assert numbers(client, path, whole | first) == numbers(client, path, body_of("abc d"))
+    for enough in (-1, 7, 4096):
+        kept = numbers(client, path, whole | {"truncate_prompt_tokens": enough})
+        assert kept == numbers(client, path, whole)
+    cut = client.post(path, json=whole | {"truncate_prompt_tokens": 5})
+    assert cut.headers[HEADER] == "1"
+
+
+@pytest.mark.parametrize(("path", "body_of"), TOKENS)
+def test_tokens_that_cannot_be_kept_are_refused(client, path, body_of):
+    for said, told in (
+        ({"truncate_prompt_tokens": 4097}, "the model takes 4096 tokens; give at most that, or -1"),
+        ({"truncate_prompt_tokens": 0}, "leaves nothing of a text"),
+        ({"truncate_prompt_tokens": -2}, "greater than or equal to -1"),
+        ({"truncate_prompt_tokens": 5, "truncate": "refuse"}, "contradict each other"),
+    ):
+        answer = client.post(path, json=body_of("a") | said)
+        assert answer.status_code == 422
+        assert told in answer.json()["error"]["message"]

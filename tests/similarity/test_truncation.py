@@ -2,17 +2,21 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import similarity
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
+from similarity.consensus import check_of, find_consensus
+from similarity.entailment.opening import open_entailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError, InputError, TextTooLongError
 from similarity.models.toy import ToyModel
 from similarity.truncation import TruncatingScorer, Truncator, cut_warnings
-from similarity.vectors import fit
-from tests.similarity.vectors.conftest import TOY_CONFIG
+from similarity.vectors import fit, save
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=4)
 # The toy's context is 4,096 bytes; a full stop and four tokens are not the text's.
@@ -95,8 +99,39 @@ def test_a_prompt_that_leaves_no_room_cannot_be_helped_by_cutting() -> None:
     config = ComparisonConfig.build(
         prompt=similarity.Prompt(before="x" * 5000), n_trajectories=2, max_tokens=2
     )
-    with pytest.raises(TextTooLongError):
+    with pytest.raises(TextTooLongError, match="shorten the prompt or the question") as told:
         similarity.compare(ToyModel(), "a", "b", config, truncate="end")
+    assert "truncate" not in str(told.value)
+
+
+@pytest.mark.parametrize("estimator", ["weeds-fifth", "paper"])
+def test_entailment_of_what_is_left(estimator: str, tmp_path) -> None:
+    model = ToyModel()
+    save(fit(model, sentences(60), TOY_CONFIG), tmp_path)
+    options = {"config": CONFIG, "vectors": str(tmp_path)}
+    refusing = open_entailment(model, estimator, **options)
+    with pytest.raises(TextTooLongError):
+        refusing.judge([("a", LONG)])
+    cutting = open_entailment(model, estimator, truncate="end", **options)
+    cut, whole = cutting.judge([("a", LONG), ("a", "b")])
+    (kept,) = cutting.truncator.cut([LONG])
+    assert cut.forward == refusing.judge([("a", kept)])[0].forward
+    assert cut.texts == ("a", LONG)
+    assert "were compared" in cut.warnings[0]
+    assert cut.to_dict()["warnings"] == list(cut.warnings)
+    assert (whole.texts, whole.warnings) == (("a", "b"), ())
+
+
+def test_a_question_stays_whole_where_answers_are_cut(tmp_path) -> None:
+    vectors = fit(ToyModel(), sentences(60), TOY_CONFIG)
+    scorer = ProfileEntailment(vectors=vectors)
+    truncator = Truncator(check_of(scorer.check, "red or blue?"), "start")
+    found = find_consensus(scorer, ["a", LONG], question="red or blue?", truncator=truncator)
+    (kept,) = truncator.cut([LONG])
+    alone = scorer.degrees(["red or blue? a", f"red or blue? {kept}"])
+    np.testing.assert_array_equal(found.degrees, alone)
+    assert found.texts == ("a", LONG)
+    assert "were compared" in found.warnings[0]
 
 
 def test_characters_beyond_a_bound_are_cut_before_the_model_reads_them() -> None:

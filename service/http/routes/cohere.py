@@ -22,7 +22,6 @@ from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
 from similarity.familiarity import shown_warnings
 from similarity.results import Score
-from similarity.scorers import ScoringRequest
 
 DOCUMENTS_OF_A_SEARCH = 100
 
@@ -61,7 +60,7 @@ async def rerank_as_cohere(body: RerankRequest, call: CallOf) -> Response:
 
 
 async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents: bool) -> Response:
-    scores, usage = await call.score(body.text_pairs(), ScoringRequest(truncate=body.truncated()))
+    scores, usage = await call.score(body.text_pairs(), call.prompt_truncation(body))
     wanted = documents if body.return_documents is None else body.return_documents
     searches = -(-len(body.documents) // DOCUMENTS_OF_A_SEARCH)
     order = ranked(scores)[: body.limit()]

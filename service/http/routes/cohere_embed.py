@@ -18,6 +18,7 @@ from service.http.schemas.cohere_embed import (
 )
 from service.http.schemas.errors import ERRORS, error_answer
 from similarity.familiarity import shown_warnings
+from similarity.scorers import ScoringRequest
 
 _ENCODERS = {"float": as_numbers, "base64": as_base64}
 
@@ -45,7 +46,11 @@ async def _embed(
 ) -> Response:
     texts = body.all_texts()
     rows, usage = await embed(
-        texts, call, body.output_dimension, truncate=body.truncated(), name="texts"
+        texts,
+        call,
+        body.output_dimension,
+        scoring=ScoringRequest(truncate=body.truncated()),
+        name="texts",
     )
 
     def encoded(kind: str) -> JsonArray:

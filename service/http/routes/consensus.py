@@ -5,14 +5,15 @@ from dataclasses import asdict
 from fastapi import APIRouter, Response
 
 from service.engine.limits import check_cells, check_texts
-from service.http.call import CallOf
+from service.engine.request_model import RequestModel
+from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import json_answer
 from service.http.routes.entailment import profile_scorer
 from service.http.schemas.consensus import ConsensusRequest, ConsensusResponse
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.usage import TokenUsage
-from similarity.consensus import find_consensus
+from similarity.consensus import Consensus, check_of, find_consensus
 from similarity.entailment.estimators import DEFAULT
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
@@ -25,21 +26,15 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     """Return groups of one meaning, their semantic entropy, and the answer to believe."""
     distinct = dict.fromkeys(body.texts)
     check_cells(len(body.texts) ** 2, call.settings)
-    check_texts([f"{body.question or ''} {text}" for text in distinct], call.settings)
-    found, usage = await call.run(
-        lambda model: find_consensus(
-            profile_scorer(call, model, DEFAULT),
-            body.texts,
-            question=body.question,
-            log_probs=body.log_probs,
-            threshold=body.threshold,
-            progress=model.progress,
-        )
-    )
+    check_texts([body.question or ""], call.settings)
+    asked = [f"{body.question or ''} {text}" for text in distinct]
+    check_texts(asked, call.settings, truncate=body.truncate)
+    found, usage = await call.run(lambda model: _found(body, call, model))
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
     return json_answer(
         {
             "model": call.model,
+            **({"warnings": call.cut_warnings} if call.cut_warnings else {}),
             "answer": found.answer,
             "entropy": found.entropy,
             "groups": groups,
@@ -47,4 +42,17 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
             "usage": TokenUsage.of(usage).model_dump(),
             "fingerprint": found.fingerprint.to_dict(),
         }
+    )
+
+
+def _found(body: ConsensusRequest, call: Call, model: RequestModel) -> Consensus:
+    scorer, check = profile_scorer(call, model, DEFAULT)
+    return find_consensus(
+        scorer,
+        body.texts,
+        question=body.question,
+        log_probs=body.log_probs,
+        threshold=body.threshold,
+        truncator=call.truncator(check_of(check, body.question), body.truncate),
+        progress=model.progress,
     )

@@ -27,6 +27,7 @@ from similarity.entailment.trajectories import UNRELATED, TrajectoryEntailment
 from similarity.errors import UnsupportedError
 from similarity.general import general_sentences
 from similarity.meaning import profile_group
+from similarity.truncation import Check
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 
 # Bytes of a judgement in an answer, about, and of each word that explains it.
@@ -48,7 +49,7 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     _check_cost(estimator, pairs, body, call)
 
     def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
-        scorer = scorer_of(call, model, estimator, body)
+        scorer = _scorer_of(call, model, estimator, body)
         found = scorer.judge(pairs, model.progress)
         return [_json(one, body, model) for one in found], found[0]
 
@@ -58,6 +59,7 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
         {
             "model": call.model,
             "estimator": estimator,
+            **({"warnings": call.cut_warnings} if call.cut_warnings else {}),
             "thresholds": asdict(first.thresholds),
             "results": JsonArray(of_pair[pair] for pair in body.pairs),
             "usage": TokenUsage.of(usage).model_dump(),
@@ -66,7 +68,7 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     )
 
 
-def scorer_of(
+def _scorer_of(
     call: Call, model: RequestModel, estimator: str, body: EntailmentRequest
 ) -> EntailmentScorer:
     """Return what judges; it calls the model by the engine's queue and cache.
@@ -77,28 +79,39 @@ def scorer_of(
         If profiles are asked for and the service has none.
     """
     if ESTIMATORS[estimator].evidence == "trajectories":
-        return TrajectoryEntailment(
+        by_trajectories = TrajectoryEntailment(
             model=model, config=body.config(), estimator=estimator, confidence=body.confidence
         )
-    return profile_scorer(call, model, estimator, body.confidence)
+        by_trajectories.truncator = call.truncator(by_trajectories.check, body.truncate)
+        return by_trajectories
+    scorer, check = profile_scorer(call, model, estimator, body.confidence)
+    scorer.truncator = call.truncator(check, body.truncate)
+    return scorer
 
 
 def profile_scorer(
     call: Call, model: RequestModel, estimator: str, confidence: float = DEFAULT_CONFIDENCE
-) -> ProfileEntailment:
-    """Return what judges by profiles; raises as `scorer_of` does."""
+) -> tuple[ProfileEntailment, Check]:
+    """Return what judges by profiles, and checks texts; it calls the model by the engine's queue.
+
+    Raises
+    ------
+    UnsupportedError
+        If the service has no profiles.
+    """
     vectors = call.engine.vectors
     if vectors is None:
         raise UnsupportedError(
             f"estimator {estimator} reads profiles, and this service has none; choose {PAPER}"
         )
     groups = (profile_group(vectors).config.name,)
-    return ProfileEntailment(
+    scorer = ProfileEntailment(
         vectors=vectors,
         estimator=estimator,
         confidence=confidence,
         read=lambda texts, _: model.features(texts, groups),
     )
+    return scorer, lambda texts: model.feature_tokens(texts, groups)
 
 
 def _check_cost(
@@ -107,9 +120,12 @@ def _check_cost(
     """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
     if ESTIMATORS[estimator].evidence == "trajectories":
         sentences = general_sentences()[:UNRELATED]
-        check_pairs([*pairs, *combinations(sentences, 2)], body.config(), call.settings)
+        check_pairs(
+            [*pairs, *combinations(sentences, 2)], body.config(), call.settings, body.truncate
+        )
     else:
-        check_texts({text for pair in pairs for text in pair}, call.settings)
+        texts = {text for pair in pairs for text in pair}
+        check_texts(texts, call.settings, truncate=body.truncate)
 
 
 def _json(found: Entailment, body: EntailmentRequest, model: RequestModel) -> bytes:

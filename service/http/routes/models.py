@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from service.http.call import Call, CallOf
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.models import ModelCard, ModelList
-from similarity.scorers import default_preset, possible_presets
+from similarity.presets import default_preset, possible_presets
 
 # Settings that bound a request, without their "max_".
 LIMITS = (

@@ -26,7 +26,12 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order; their cosines are similarities."""
     encoding = body.encoding_format or "float"
     rows, usage = await embed(
-        body.inputs(), call, body.dimensions, encoding, truncate=body.truncated(), asked=body.model
+        body.inputs(),
+        call,
+        body.dimensions,
+        encoding,
+        scoring=call.prompt_truncation(body),
+        asked=body.model,
     )
     encode = as_base64 if encoding == "base64" else as_numbers
     tokens = usage.scored_tokens

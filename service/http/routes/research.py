@@ -13,7 +13,7 @@ from service.engine.limits import (
     check_settings,
 )
 from service.engine.request_model import RequestModel, Usage
-from service.http.call import CallOf
+from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS
@@ -26,8 +26,10 @@ from service.http.schemas.research import (
 )
 from service.http.schemas.usage import TokenUsage
 from similarity import material
+from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
+from similarity.trajectories import encode_prefixes
 
 # Bytes of a trajectory in an answer, about, and of each of its tokens, as an id and as text.
 TRAJECTORY_BYTES = 100
@@ -42,12 +44,17 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
     """Return the trajectories that a comparison of these texts would rest on."""
     config = body.config()
-    check_sampling(body.texts, config, call.settings)
+    check_sampling(body.texts, config, call.settings, body.truncate)
     sampling = config.sampling
     count = len(body.texts) * sampling.n_trajectories
     size = count * (TRAJECTORY_BYTES + TOKEN_BYTES * sampling.max_tokens)
     check_answer(size, call.settings)
-    rows, usage = await call.run(lambda model: _sampled(model, body.texts, config))
+
+    def sampled(model: RequestModel) -> list[bytes]:
+        texts = _cut(call, model, body.texts, config, sampling.max_tokens, body.truncate)
+        return _sampled(model, texts, config)
+
+    rows, usage = await call.run(sampled)
     return _answer(call, {"trajectories": JsonArray(rows)}, usage, config)
 
 
@@ -62,11 +69,29 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     given = [c if isinstance(c, str) else tuple(c) for c in body.continuations]
     check_settings(config, call.settings)
     check_cells(len(body.texts) * len(given), call.settings)
-    check_scoring(body.texts, given, call.settings)
-    matrix, usage = await call.run(
-        lambda model: material.likelihood_matrix(model, body.texts, given, config)
-    )
+    check_scoring(body.texts, given, call.settings, body.truncate)
+
+    def scored(model: RequestModel) -> FloatArray:
+        longest = max(map(len, material.token_ids_of(model, given)))
+        texts = _cut(call, model, body.texts, config, longest, body.truncate)
+        return material.likelihood_matrix(model, texts, given, config)
+
+    matrix, usage = await call.run(scored)
     return _answer(call, {"log_likelihoods": number_rows(matrix)}, usage, config)
+
+
+def _cut(
+    call: Call,
+    model: RequestModel,
+    texts: Sequence[str],
+    config: ComparisonConfig,
+    max_tokens: int,
+    truncate: str,
+) -> list[str]:
+    """Return the texts, or what is left of those that leave no room for so many tokens."""
+    return call.truncator(
+        lambda some: encode_prefixes(model, some, config.prompt, max_tokens), truncate
+    ).cut(texts)
 
 
 def _sampled(model: RequestModel, texts: Sequence[str], config: ComparisonConfig) -> list[bytes]:

@@ -19,7 +19,6 @@ from service.http.schemas.tei import (
     ModelType,
     PredictRequest,
     SentenceSimilarityRequest,
-    SimilarityParameters,
     TaskRequest,
     TextsRerankRequest,
 )
@@ -54,9 +53,8 @@ async def task(body: TaskRequest, call: CallOf) -> Response | list[float]:
 @router.post("/similarity", summary="As text-embeddings-inference")
 async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> list[float]:
     """Return the similarity of each sentence to the source sentence, in order."""
-    said = body.parameters or SimilarityParameters()
-    truncate = cut_if(said.truncate, said.truncation_direction)
-    scores, _ = await call.score(body.text_pairs(), ScoringRequest(truncate=truncate))
+    scoring = ScoringRequest(truncate=body.truncated())
+    scores, _ = await call.score(body.text_pairs(), scoring)
     return [score.similarity for score in scores]
 
 
@@ -70,7 +68,9 @@ async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order."""
     texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
     truncate = cut_if(body.truncate, body.truncation_direction)
-    rows, _ = await embed(texts, call, body.dimensions, truncate=truncate, name="inputs")
+    rows, _ = await embed(
+        texts, call, body.dimensions, scoring=ScoringRequest(truncate=truncate), name="inputs"
+    )
     return json_list(JsonArray(as_numbers(row) for row in rows))
 
 

@@ -7,10 +7,8 @@ from fastapi import APIRouter
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
-from service.http.schemas.truncation import cut_if
 from service.http.schemas.usage import OpenAIUsage
 from service.http.schemas.vllm import ScoreItem, ScoreRequest, ScoreResponse
-from similarity.scorers import ScoringRequest
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
@@ -19,8 +17,7 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 @router.post("/score", summary="As vLLM")
 async def score(body: ScoreRequest, call: CallOf) -> ScoreResponse:
     """Return the similarity of each pair, in order, as its score."""
-    truncate = cut_if(body.truncate_prompt_tokens is not None)
-    scores, usage = await call.score(body.text_pairs(), ScoringRequest(truncate=truncate))
+    scores, usage = await call.score(body.text_pairs(), call.prompt_truncation(body))
     return ScoreResponse(
         id=f"score-{call.request_id}",
         created=int(time.time()),

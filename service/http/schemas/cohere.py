@@ -5,12 +5,12 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from service.http.schemas.fields import IgnoredModel, Lenient, Text, checked_text
-from service.http.schemas.truncation import Truncation, cut_if
+from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
 
-class RerankRequest(Lenient):
+class RerankRequest(PromptTruncation):
     """Cohere's and Jina's rerank request."""
 
     model_config = ConfigDict(
@@ -67,7 +67,9 @@ class RerankRequest(Lenient):
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long."""
-        return cut_if(self.truncation is not False)
+        if self.truncate is None and self.truncate_prompt_tokens is None:
+            return cut_if(self.truncation is not False)
+        return super().truncated()
 
     def limit(self) -> int | None:
         """Return how many results to give; None for all."""

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from service.http.schemas.fields import FingerprintFields, Strict, Text, example
+from service.http.schemas.fields import FingerprintFields, Strict, Text, Warnings, example
+from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
 
 
@@ -27,6 +28,7 @@ class ConsensusRequest(Strict):
         description="What degrees of entailment both ways must reach for one meaning; without it "
         "one that is calibrated on general sentences.",
     )
+    truncate: Truncate = "refuse"
 
 
 class AgreedGroupFields(Strict):
@@ -41,6 +43,7 @@ class ConsensusResponse(Strict):
     """What texts agree on."""
 
     model: str = Field(description="The model's name.")
+    warnings: Warnings = None
     answer: str = Field(description="What stands for the most probable group.")
     entropy: float = Field(ge=0, description="Semantic entropy over groups, nats.")
     groups: list[AgreedGroupFields] = Field(description="The most probable first.")

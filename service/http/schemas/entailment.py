@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 
 from service.http.schemas.explanation import ImpliedWordsFields
-from service.http.schemas.fields import FingerprintFields, Strict, Text, example
+from service.http.schemas.fields import FingerprintFields, Strict, Text, Warnings, example
 from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.results import Entailment
@@ -39,6 +40,7 @@ class EntailmentRequest(SamplingSettings):
     confidence: float = Field(0.95, gt=0, lt=1, description="Of the intervals.")
     explain: bool = Field(False, description="Add the words that decide, of profiles.")
     top: int = Field(5, ge=1, le=50, description="How many words of each kind.")
+    truncate: Truncate = "refuse"
 
 
 class DifferenceInterval(Strict):
@@ -78,6 +80,7 @@ class EntailmentResponse(Strict):
 
     model: str = Field(description="The model's name.")
     estimator: str
+    warnings: Warnings = None
     thresholds: ThresholdFields
     results: list[EntailmentResult]
     usage: TokenUsage

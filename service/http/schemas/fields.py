@@ -102,6 +102,9 @@ Repeatable = Annotated[
         "asks. It is false in half precision; see the guide."
     ),
 ]
+Warnings = Annotated[
+    list[str] | None, Field(description="What to know of the scores, where there is anything.")
+]
 ScaleName = Annotated[
     Scale,
     Field(

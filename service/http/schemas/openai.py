@@ -13,16 +13,16 @@ from service.http.schemas.fields import (
     TokenId,
 )
 from service.http.schemas.truncation import (
-    Truncate,
-    TruncatePromptTokens,
+    PromptTruncation,
     Truncation,
     cut_if,
 )
+from similarity.truncation import REFUSE
 
 TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 
 
-class EmbeddingsRequest(Lenient):
+class EmbeddingsRequest(PromptTruncation):
     """OpenAI's embeddings request."""
 
     model_config = ConfigDict(
@@ -58,15 +58,12 @@ class EmbeddingsRequest(Lenient):
         description="Keep the first coordinates, at most as many as the vectors have.",
     )
 
-    truncate: Truncate | bool | None = None
     truncation: Truncation = None
-    truncate_prompt_tokens: TruncatePromptTokens = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long; OpenAI refuses them."""
-        if isinstance(self.truncate, str):
-            return self.truncate
-        return cut_if(self.truncate or self.truncation or self.truncate_prompt_tokens is not None)
+        said = super().truncated()
+        return cut_if(self.truncation) if self.truncate is None and said == REFUSE else said
 
     def inputs(self) -> list[str | ImageInput | list[int]]:
         """Return the texts and images, or the token ids of each, in order."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from service.http.schemas.fields import FingerprintFields, Strict, Text, TokenId, example
 from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
 
 
@@ -15,6 +16,7 @@ class TrajectoriesRequest(SamplingSettings):
     model_config = example(texts=["A man is playing a guitar."], n_trajectories=3)
 
     texts: list[Text] = Field(min_length=1)
+    truncate: Truncate = "refuse"
 
 
 class TrajectoryItem(Strict):
@@ -48,6 +50,7 @@ class LikelihoodsRequest(SamplingSettings):
         description="As text, which is put right behind each text (begin it with a space), or "
         "as token ids.",
     )
+    truncate: Truncate = "refuse"
 
 
 class LikelihoodsResponse(Strict):

@@ -15,6 +15,7 @@ from service.http.schemas.fields import (
     ScaleName,
     Strict,
     TextOrImage,
+    Warnings,
     example,
 )
 from service.http.schemas.sampling import SamplingSettings
@@ -172,9 +173,7 @@ class SimilarityResponse(Strict):
 
     model: str = Field(description="The model's name.")
     preset: str = Field(description="How the texts were compared.")
-    warnings: list[str] | None = Field(
-        default=None, description="What to know of the scores, where there is anything."
-    )
+    warnings: Warnings = None
     calibrated: Calibrated
     scale: ScaleName
     repeatable: Repeatable
@@ -188,9 +187,7 @@ class MatrixResponse(Strict):
 
     model: str = Field(description="The model's name.")
     preset: str = Field(description="How the texts were compared.")
-    warnings: list[str] | None = Field(
-        default=None, description="What to know of the scores, where there is anything."
-    )
+    warnings: Warnings = None
     calibrated: Calibrated
     scale: ScaleName
     repeatable: Repeatable

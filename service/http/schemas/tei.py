@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from service.http.schemas.fields import Lenient, OneOrMany, Text
-from service.http.schemas.truncation import Direction, Truncation
+from service.http.schemas.truncation import Direction, Truncation, cut_if
 
 
 class EmbedRequest(Lenient):
@@ -96,6 +96,16 @@ class SentenceSimilarityRequest(Lenient):
 
     inputs: SentencesInput
     parameters: SimilarityParameters | None = None
+    truncate: Truncation = None
+    truncation_direction: Direction = None
+
+    def truncated(self) -> str:
+        """Return what is done with texts that are too long, said in parameters or beside them."""
+        said = self if self.parameters is None else self.parameters
+        return cut_if(
+            self.truncate if said.truncate is None else said.truncate,
+            said.truncation_direction or self.truncation_direction,
+        )
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the pairs to compare, in order."""

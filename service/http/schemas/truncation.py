@@ -1,9 +1,10 @@
 """How requests say what is done with texts that are too long, in each dialect's own words."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from service.http.schemas.fields import Lenient
 from similarity.truncation import END, REFUSE, START
 
 Truncate = Annotated[
@@ -22,11 +23,43 @@ Direction = Annotated[
     Literal["left", "right", "Left", "Right"] | None,
     Field(description="The side where texts are cut; the right without it."),
 ]
-# vLLM's; how many tokens it says is not read.
-TruncatePromptTokens = Annotated[
-    int | None,
-    Field(ge=-1, description="Of any value, texts that are too long are cut to what is possible."),
-]
+
+
+class PromptTruncation(Lenient):
+    """What vLLM's requests say of texts that are too long, and this service's own `truncate`."""
+
+    truncate: Truncate | bool | None = None
+    truncate_prompt_tokens: int | None = Field(
+        default=None,
+        ge=-1,
+        description="Texts keep so many of their tokens at most, the last ones; -1 is as many as "
+        "the model takes.",
+    )
+    truncation_side: Literal["left", "right"] | None = Field(
+        default=None,
+        description="With truncate_prompt_tokens: left, the default, keeps the last tokens, and "
+        "right the first.",
+    )
+
+    def truncated(self) -> str:
+        """Return what is done with texts that are too long: a name in `TRUNCATIONS`."""
+        if self.truncate_prompt_tokens is not None:
+            return cut_if(True, self.truncation_side or "left")
+        if isinstance(self.truncate, str):
+            return self.truncate
+        return cut_if(self.truncate)
+
+    def most_tokens(self) -> int | None:
+        """Return how many of its own tokens a text keeps; None for all that the model takes."""
+        return None if self.truncate_prompt_tokens == -1 else self.truncate_prompt_tokens
+
+    @model_validator(mode="after")
+    def _check_tokens(self) -> Self:
+        if self.truncate_prompt_tokens == 0:
+            raise ValueError("truncate_prompt_tokens of 0 leaves nothing of a text")
+        if self.truncate == REFUSE and self.truncate_prompt_tokens is not None:
+            raise ValueError("truncate and truncate_prompt_tokens contradict each other")
+        return self
 
 
 def cut_if(wanted: bool | None, direction: str | None = None) -> str:

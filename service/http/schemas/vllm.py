@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, ConfigDict, Discriminator, Field, Tag
 
 from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany
-from service.http.schemas.truncation import TruncatePromptTokens
+from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
 
-class QueriesRequest(Lenient):
+class QueriesRequest(PromptTruncation):
     """vLLM's score request, as it is today."""
 
     model_config = ConfigDict(
@@ -25,7 +25,6 @@ class QueriesRequest(Lenient):
     )
 
     model: IgnoredModel = None
-    truncate_prompt_tokens: TruncatePromptTokens = None
     queries: OneOrMany
     documents: OneOrMany = Field(validation_alias=AliasChoices("documents", "items"))
 
@@ -40,11 +39,10 @@ class QueriesRequest(Lenient):
         return zipped(self.queries, self.documents, ("queries", "documents"))
 
 
-class TextsRequest(Lenient):
+class TextsRequest(PromptTruncation):
     """vLLM's score request, as it was."""
 
     model: IgnoredModel = None
-    truncate_prompt_tokens: TruncatePromptTokens = None
     text_1: OneOrMany = Field(validation_alias=AliasChoices("text_1", "data_1"))
     text_2: OneOrMany = Field(validation_alias=AliasChoices("text_2", "data_2"))
 

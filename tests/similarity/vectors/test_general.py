@@ -1,13 +1,16 @@
 """Vectors that a model has with no fit by the user."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from similarity.errors import ConfigError
+from similarity.general import general_sentences
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
+from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit, general, save
 from similarity.vectors.general import GENERAL, find_vectors, open_vectors
@@ -71,3 +74,13 @@ def test_what_ships_with_a_model_comes_first(tmp_path: Path) -> None:
 
 def test_a_model_that_only_scores_has_reference_trajectories() -> None:
     assert find_vectors(None, Silent()).names == ("trajectories",)
+
+
+def test_a_model_of_a_short_context_leaves_out_what_it_cannot_read(
+    tiny: Callable[[str], LocalModel],
+) -> None:
+    model = tiny("llama")
+    longest = max(map(len, general_sentences()))
+    assert longest > model.info.context_length
+    vectors = find_vectors(None, model).open()
+    assert 100 < vectors.corpus.texts < len(general_sentences())
