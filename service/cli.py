@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import ValidationError
 
+from service.mistakes import mistake_in
 from service.settings import Settings
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.progress import progress_bars
@@ -138,12 +139,7 @@ def read_settings(**options: str | None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        # A rule about several settings has no one value, and its input would hold the keys.
-        place = f"setting {name}: {message}, got {first['input']!r}" if name else message
-        raise ConfigError(place) from error
+        raise ConfigError(mistake_in(error, given)) from error
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -159,7 +155,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with "
+            "--host or --port"
         ) from error
 
 

@@ -1,6 +1,7 @@
 """The service's settings: one frozen value, from the environment in this one place."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +14,12 @@ from similarity.models.loader import default_model
 MEBIBYTE = 2**20
 
 
+# A time of more is a mistake, and more than a system can wait for.
+Seconds = Annotated[float, Field(le=86_400)]
+Count = Annotated[int, Field(le=2**53)]
+NotEmpty = Annotated[str, Field(min_length=1)]
+
+
 def _clean_origins(value: str) -> str:
     for origin in split(value):
         if origin != "*" and not origin.startswith(("http://", "https://")):
@@ -20,20 +27,30 @@ def _clean_origins(value: str) -> str:
     return value
 
 
+def _clean_endpoint(value: str | None) -> str | None:
+    if value is not None and not re.match(r"https?://[^/]", value):
+        raise ValueError(f"an address begins with http:// or https://, not {value!r}")
+    return value
+
+
 class Settings(BaseSettings):
     """Every setting of the service; each is read from `TRAJSIM_<NAME>` too."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAJSIM_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="TRAJSIM_", frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
-    model: str = Field(
+    model: NotEmpty = Field(
         default_factory=default_model,
         description="'smollm2', 'embedded', 'toy', a folder, a GGUF file, a hub id, or addresses "
         "of vLLM servers; else smollm2 where it is installed.",
     )
-    device: str = Field("auto", description="auto, cpu or cuda.")
-    dtype: str = Field("auto", description="auto, fastest, float32, float16 or bfloat16.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda.")
+    dtype: Literal["auto", "fastest", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="auto, fastest, float32, float16 or bfloat16."
+    )
 
-    vectors: str | None = Field(
+    vectors: NotEmpty | None = Field(
         None,
         description="Folder of meaning vectors; else those that ship with the model.",
     )
@@ -43,7 +60,7 @@ class Settings(BaseSettings):
         "or best; else meaning where there are vectors.",
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: NotEmpty = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     api_keys: SecretStr | None = Field(
         None, description="Bearer keys, separated by commas; none leaves the service open."
@@ -56,26 +73,26 @@ class Settings(BaseSettings):
         "", description="Origins whose pages may call, separated by commas; * for all; off."
     )
 
-    max_body_bytes: int = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
-    max_texts: int = Field(512, ge=2, description="Texts of one request, at most.")
-    max_items: int = Field(
+    max_body_bytes: Count = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
+    max_texts: Count = Field(512, ge=2, description="Texts of one request, at most.")
+    max_items: Count = Field(
         16_384, ge=2, description="Items of any list in a request: pairs, documents, inputs."
     )
-    max_cells: int = Field(
+    max_cells: Count = Field(
         2**18, ge=1, description="Rows × columns of a request, or texts × continuations."
     )
-    max_answer_bytes: int = Field(
+    max_answer_bytes: Count = Field(
         64 * MEBIBYTE, ge=1, description="Bytes of an answer, about, estimated before any work."
     )
-    max_inputs: int = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
-    max_characters: int = Field(20_000, ge=1, description="Characters of one text, at most.")
-    max_image_bytes: int = Field(
+    max_inputs: Count = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
+    max_characters: Count = Field(20_000, ge=1, description="Characters of one text, at most.")
+    max_image_bytes: Count = Field(
         4 * MEBIBYTE, ge=1, description="Bytes of one image's file, at most."
     )
-    max_image_pixels: int = Field(
+    max_image_pixels: Count = Field(
         16_000_000, ge=1, description="Width × height of one image, at most."
     )
-    max_request_pixels: int = Field(
+    max_request_pixels: Count = Field(
         64_000_000, ge=1, description="Pixels of all images of one request, at most."
     )
     max_trajectories: int = Field(
@@ -84,45 +101,48 @@ class Settings(BaseSettings):
     max_continuation_tokens: int = Field(
         128, ge=1, le=MAX_TOKENS, description="Tokens a request may ask of a continuation."
     )
-    max_request_tokens: int = Field(
+    max_request_tokens: Count = Field(
         2_000_000, ge=1, description="Tokens one request may cost to sample and score, at most."
     )
-    deadline_seconds: float = Field(300, gt=0, description="For a request, waiting included.")
-    body_seconds: float = Field(20, gt=0, description="For a request's head, and for its body.")
+    deadline_seconds: Seconds = Field(300, gt=0, description="For a request, waiting included.")
+    body_seconds: Seconds = Field(20, gt=0, description="For a request's head, and for its body.")
 
-    write_seconds: float = Field(
+    write_seconds: Seconds = Field(
         20, gt=0, description="For a client to read on, before its connection is closed."
     )
 
-    max_active: int = Field(64, ge=1, description="Requests worked on at once, at most.")
-    max_queued: int = Field(128, ge=0, description="Requests that wait for that, at most.")
-    batch_tokens: int = Field(
+    max_active: Count = Field(64, ge=1, description="Requests worked on at once, at most.")
+    max_queued: Count = Field(128, ge=0, description="Requests that wait for that, at most.")
+    batch_tokens: Count = Field(
         16_384, ge=1, description="Tokens of one call of the model, over all requests."
     )
-    call_seconds: float = Field(
+    call_seconds: Seconds = Field(
         0.125,
         gt=0,
         description="That the tokens of one call may be expected to take, at the measured pace.",
     )
     cache_megabytes: float = Field(
-        64, ge=0, description="For trajectories and likelihoods of texts seen lately; 0 for none."
+        64,
+        ge=0,
+        le=1_000_000,
+        description="For trajectories and likelihoods of texts seen lately; 0 for none.",
     )
 
-    probe_seconds: float = Field(1, gt=0, description="Between probes of the model.")
-    stall_seconds: float = Field(
+    probe_seconds: Seconds = Field(1, gt=0, description="Between probes of the model.")
+    stall_seconds: Seconds = Field(
         60, gt=0, description="After which a call of the model counts as hung."
     )
-    grace_seconds: float = Field(
+    grace_seconds: Seconds = Field(
         30, ge=0, description="For requests in flight to finish after SIGTERM."
     )
-    drain_seconds: float = Field(
+    drain_seconds: Seconds = Field(
         1, ge=0, description="To answer 'not ready' after SIGTERM before the port closes."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["json", "console"] = Field("json", description="json or console.")
-    otlp_endpoint: str | None = Field(
+    otlp_endpoint: Annotated[str | None, AfterValidator(_clean_endpoint)] = Field(
         None, description="OpenTelemetry collector for traces, as http://host:4318; off."
     )
 
@@ -150,10 +170,13 @@ class Settings(BaseSettings):
         try:
             keys = self.keys()
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"cannot read api_keys_file: {error}") from error
+            raise ValueError(f"TRAJSIM_API_KEYS_FILE cannot be read: {error}") from error
         asked = self.api_keys is not None or self.api_keys_file is not None
         if asked and not keys:
-            raise ValueError("api_keys or api_keys_file is set but has no key")
+            raise ValueError(
+                "TRAJSIM_API_KEYS or TRAJSIM_API_KEYS_FILE is set but has no key; give it one, or "
+                "unset it"
+            )
         if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
             raise ValueError("an API key has a character that a header cannot carry")
         if not (keys or self.allow_open or is_loopback(self.host)):

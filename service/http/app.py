@@ -18,6 +18,7 @@ from service.engine.metrics import Metrics
 from service.engine.workers import start_in_thread
 from service.http import page
 from service.http.description import describe
+from service.http.edge import Edge
 from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import problem_of, problem_response
 from service.http.routes import (
@@ -36,6 +37,7 @@ from service.http.routes import (
 )
 from service.http.security import Authentication
 from service.http.tracing import Tracing, open_tracing
+from service.http.unrouted import Unrouted
 from service.settings import Settings
 from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
@@ -136,6 +138,8 @@ def create_app(
         app.add_exception_handler(kind, _answer_problem)
     for module in ROUTES:
         app.include_router(module.router)
+    own = (route for module in ROUTES for route in module.router.routes)
+    app.state.unrouted = Unrouted([*app.routes, *own])
     _add_middleware(app, settings, metrics, tracing, drain)
     describe(app, settings)
     return app
@@ -155,6 +159,7 @@ def _add_middleware(
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["X-Request-Id", "X-Truncated-Texts", "Retry-After"],
         )
+    app.add_middleware(Edge)
     app.add_middleware(
         RequestMiddleware,
         metrics=metrics,
@@ -166,6 +171,8 @@ def _add_middleware(
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = request.app.state.unrouted.explained(error, request)
     problem = problem_of(error, getattr(request.state, "content", None))
     request.state.code = problem.code
     return problem_response(problem, request.state.request_id)

@@ -1,11 +1,18 @@
 """A connection: uvicorn's protocol, with limits for slow heads and for clients that do not read."""
 
 import asyncio
+import secrets
 import socket
 from asyncio import TimerHandle, Transport
+from dataclasses import replace
 
 import h11
+from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from service.http.problems import problem_of, problem_response
+
+NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
 
 
 def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.Protocol]:
@@ -36,6 +43,19 @@ def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.
                 self._stop_awaiting_head()
             elif self._head_timer is None:
                 self._await_head()
+
+        def send_400_response(self, msg: str) -> None:
+            """Answer what is no HTTP as every other mistake is answered, and close."""
+            problem = replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http")
+            response = problem_response(problem, secrets.token_hex(8))
+            headers = [*response.raw_headers, (b"connection", b"close")]
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=bytes(response.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
 
         def pause_writing(self) -> None:
             super().pause_writing()

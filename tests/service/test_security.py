@@ -98,7 +98,7 @@ def test_keys_are_not_shown(tmp_path):
     assert "schlüssel" not in result.output
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
 def test_a_public_address_needs_a_key_or_an_explicit_word(host):
     with pytest.raises(ValidationError, match="TRAJSIM_API_KEYS"):
         Settings(host=host)
@@ -117,7 +117,7 @@ def test_empty_keys_are_a_mistake_and_not_an_open_door(tmp_path):
     for settings in ({"api_keys": " , "}, {"api_keys_file": empty}):
         with pytest.raises(ValidationError, match="has no key"):
             Settings(**settings)
-    with pytest.raises(ValidationError, match="cannot read"):
+    with pytest.raises(ValidationError, match="cannot be read"):
         Settings(api_keys_file=tmp_path / "missing")
 
 

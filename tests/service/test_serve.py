@@ -95,8 +95,14 @@ def test_a_taken_port_is_one_line():
     [
         (["--model", "/no/such/model"], "/no/such/model"),
         (["--host", "0.0.0.0", "--model", "toy"], "--allow-open true"),
-        (["--port", "70000"], "setting port"),
-        (["--log-level", "loud"], "setting log_level"),
+        (
+            ["--port", "70000"],
+            "--port: must be a whole number of at least 0 and at most 65,535, got",
+        ),
+        (
+            ["--log-level", "loud"],
+            "--log-level: must be one of debug, info, warning, error, got 'loud'",
+        ),
         (["--cors-origins", "app.example"], "http://"),
         (["--host", "192.0.2.1", "--api-keys", "k", "--model", "toy"], "cannot listen"),
     ],

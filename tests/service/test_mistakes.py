@@ -1,0 +1,68 @@
+"""Settings that cannot be: one line that names the variable and what is allowed, and no start."""
+
+import pytest
+from click.testing import CliRunner
+
+from service.cli import read_settings
+from service.mistakes import allowed
+from service.settings import Settings
+from similarity.cli.main import main
+from similarity.errors import ConfigError
+
+WRONG = ("inf", "nan", "-1", "1e400", "", "words", "9" * 400)
+# Text may be many things: what else is right or wrong of these is below.
+TEXTS = {"model", "vectors", "host", "api_keys", "api_keys_file", "cors_origins", "otlp_endpoint"}
+
+
+@pytest.mark.parametrize("value", WRONG)
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - TEXTS))
+def test_a_wrong_value_is_one_line(name, value, monkeypatch):
+    variable = f"TRAJSIM_{name.upper()}"
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as told:
+        read_settings()
+    assert str(told.value) == f"{variable}: must be {allowed(name)}, got {value[:80]!r}"
+    assert any(word in allowed(name) for word in ("number", "one of", "true or false"))
+    monkeypatch.delenv(variable)
+    with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')}: must be "):
+        read_settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("model", "", "TRAJSIM_MODEL: must be a text that is not empty, got ''"),
+        ("model", "/no/such", "/no/such"),
+        ("vectors", "", "TRAJSIM_VECTORS: must be a text that is not empty, got ''"),
+        ("vectors", "/no/such", "/no/such"),
+        ("host", "", "TRAJSIM_HOST: must be a text that is not empty, got ''"),
+        ("host", "words", "words can be reached from outside and no API key is set"),
+        ("api_keys", "", "TRAJSIM_API_KEYS or TRAJSIM_API_KEYS_FILE is set but has no key"),
+        ("api_keys_file", "", "TRAJSIM_API_KEYS_FILE cannot be read"),
+        ("api_keys_file", "/no/such", "TRAJSIM_API_KEYS_FILE cannot be read"),
+        ("cors_origins", "words", "TRAJSIM_CORS_ORIGINS: an origin is * or begins with http://"),
+        ("otlp_endpoint", "", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),
+        ("otlp_endpoint", "words", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),
+    ],
+)
+def test_a_wrong_text_is_one_line(name, value, told, monkeypatch):
+    monkeypatch.setenv("TRAJSIM_MODEL", "toy")
+    monkeypatch.setenv("TRAJSIM_PORT", "0")
+    monkeypatch.setenv(f"TRAJSIM_{name.upper()}", value)
+    result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code in (1, 2)
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("loading")]
+    assert len(lines) == 1, result.output
+    assert told in lines[0]
+
+
+def test_every_text_is_tried():
+    kinds = {name: allowed(name) for name in Settings.model_fields}
+    assert {name for name, kind in kinds.items() if kind.startswith("a text")} == TEXTS
+
+
+def test_the_ends_of_what_is_allowed_are_allowed():
+    ends = {"cache_megabytes": "0", "deadline_seconds": "86400", "max_queued": "0"}
+    found = read_settings(**ends)
+    assert (found.cache_megabytes, found.deadline_seconds, found.max_queued) == (0, 86_400, 0)
+    assert read_settings(cache_megabytes="1e6").cache_megabytes == 1e6

@@ -1,0 +1,130 @@
+"""Requests beside the routes: HEAD works where GET does, and every error has the one shape."""
+
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from similarity.models.toy import ToyModel
+from tests.service.servers import running
+
+OFFLINE = "/static-offline-docs/swagger-ui.css"
+
+
+@pytest.fixture
+def client(open_client):
+    return open_client(cors_origins="https://a.example")
+
+
+def told(answer):
+    """Return the error of an answer, which must be whole."""
+    assert answer.headers["content-type"] == "application/json"
+    error = answer.json()["error"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+    assert {"message", "type", "param", "code"} <= error.keys()
+    return error
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/page.js", "/docs", "/openapi.json", "/v1/models", "/info", "/metrics"]
+)
+def test_head_is_get_without_the_body(client, path):
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, get.status_code) == (200, 200)
+    assert head.content == b""
+    assert head.headers["content-type"] == get.headers["content-type"]
+    if path != "/metrics":  # which counts these requests
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/", "GET, HEAD, POST"),
+        ("GET", "/v1/similarity", "POST"),
+        ("HEAD", "/v1/similarity", "POST"),
+        ("PUT", "/docs", "GET, HEAD"),
+        ("OPTIONS", "/v1/models", "GET, HEAD"),
+        ("BREW", "/rerank", "POST"),
+        ("POST", OFFLINE, "GET, HEAD"),
+    ],
+)
+def test_another_method_is_told_those_that_are_taken(client, method, path, allowed):
+    answer = client.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
+    if method != "HEAD":
+        error = told(answer)
+        assert error["code"] == "method_not_allowed"
+        assert error["message"] == f"{path} does not take {method}; it takes {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/v1/similarity/", " /v1/similarity is there."),
+        ("/v1/embedding", " /v1/embeddings is there."),
+        ("/nope", ""),
+        ("/static/pagejs", " /static/page.js is there."),
+        (f"{OFFLINE}.map", ""),
+    ],
+)
+def test_another_path_is_told_where_all_are(client, path, near):
+    error = told(client.get(path))
+    assert error["code"] == "not_found"
+    assert error["message"] == (
+        f"there is nothing at {path}.{near} All paths are described at /docs, and for programs in "
+        "/openapi.json"
+    )
+
+
+def test_a_path_without_end_is_not_repeated_whole(client):
+    assert len(told(client.get("/" + "x" * 5000))["message"]) < 250
+
+
+@pytest.mark.parametrize("path", ["/", OFFLINE])
+@pytest.mark.parametrize(
+    ("given", "status", "message"),
+    [
+        ("bytes=x", 400, "the header Range cannot be read; write it as bytes=0-99"),
+        ("lines=1-2", 400, "the header Range cannot be read"),
+        ("bytes=9-3", 400, "the header Range cannot be read"),
+        ("bytes=99999999-", 416, "the header Range is outside of the file"),
+    ],
+)
+def test_a_bad_range(client, path, given, status, message):
+    answer = client.get(path, headers={"Range": given})
+    assert answer.status_code == status
+    error = told(answer)
+    assert error["code"] == "invalid_range"
+    assert error["message"].startswith(message)
+    assert ("content-range" in answer.headers) == (status == 416)
+
+
+def test_a_good_range_of_a_file(client):
+    assert client.get("/static/page.js", headers={"Range": "bytes=0-9"}).status_code == 206
+
+
+def test_an_origin_that_may_not_call(client):
+    asked = {"Origin": "https://b.example", "Access-Control-Request-Method": "POST"}
+    error = told(client.options("/v1/similarity", headers=asked))
+    assert error["code"] == "origin_not_allowed"
+    assert "https://b.example may not call this service; its setting" in error["message"]
+    welcome = asked | {"Origin": "https://a.example"}
+    assert client.options("/v1/similarity", headers=welcome).status_code == 200
+
+
+def test_what_is_no_http_is_told_so_in_the_same_shape():
+    with running(ToyModel()) as url:
+        parts = urlsplit(url)
+        for sent in (
+            b"\x16\x03\x01\x02\x00\x01\n\n",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/1.1\r\n:\r\n\r\n",
+        ):
+            with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+                connection.sendall(sent)
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"content-type: application/json" in answer.lower()
+            assert b'"code": "invalid_http"' in answer
