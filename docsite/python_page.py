@@ -35,7 +35,11 @@ NAMES = {
         "similarity.InputError",
         "similarity.ModelError",
     ),
-    "The client": ("service.client.Client", "service.client.AsyncClient"),
+    "The client": (
+        "service.client.Client",
+        "service.client.AsyncClient",
+        "service.client.image",
+    ),
     "Many texts": (
         "similarity.tiles",
         "similarity.clustering",

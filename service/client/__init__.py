@@ -9,6 +9,7 @@ after what `Retry-After` says; asking twice is harmless, as an answer is a funct
 
 from service.client.async_client import AsyncClient
 from service.client.errors import ApiError, NotReachedError
+from service.client.images import ImageInput, image
 from service.client.sync_client import Client
 from service.client.values import (
     ExplainedContinuation,
@@ -25,6 +26,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ExplainedContinuation",
+    "ImageInput",
     "Interval",
     "Matrix",
     "NotReachedError",
@@ -32,4 +34,5 @@ __all__ = [
     "Score",
     "Settings",
     "Trajectory",
+    "image",
 ]

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, Unpack
 import httpx
 
 from service.client.errors import ApiError
+from service.client.images import Content
 from service.client.values import (
     ExplainedContinuation,
     Interval,
@@ -31,7 +32,7 @@ class Call(Generic[Result]):
 
 
 def similarity(
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[Content, Content]],
     *,
     explain: int = 0,
     interval: float | None = None,
@@ -39,14 +40,15 @@ def similarity(
 ) -> Call[list[Score]]:
     """Return the score of each pair, with the `explain` continuations that differ most.
 
+    A pair is of texts or of images that `image` makes.
     `interval` is the confidence of the interval that comes with each, as 0.95.
     """
     return _scores({"pairs": [list(pair) for pair in pairs]}, settings, explain, interval)
 
 
 def one_to_many(
-    source: str,
-    targets: Sequence[str],
+    source: Content,
+    targets: Sequence[Content],
     *,
     explain: int = 0,
     interval: float | None = None,
@@ -57,7 +59,9 @@ def one_to_many(
 
 
 def matrix(
-    rows: Sequence[str], columns: Sequence[str] | None = None, **settings: Unpack[Settings]
+    rows: Sequence[Content],
+    columns: Sequence[Content] | None = None,
+    **settings: Unpack[Settings],
 ) -> Call[Matrix]:
     """Return the scores of all rows with all columns, or of the rows among themselves."""
     body: dict[str, Json] = {"rows": list(rows), **settings}

@@ -77,6 +77,12 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_vision_model("llava", tmp_path_factory.mktemp("seeing") / "llava")
 
 
+@pytest.fixture(scope="module")
+def seeing_url(seeing: Path) -> Iterator[str]:
+    with running(load_model(str(seeing)), preset="paper") as address:
+        yield address
+
+
 @pytest.fixture
 def folder(tmp_path: Path, seeing: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Enter a folder with the samples; the toy is the model where none is named.
@@ -106,12 +112,13 @@ def test_every_language_is_checked() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_python_runs(page: Path, url: str, folder: Path) -> None:
+def test_python_runs(page: Path, url: str, seeing_url: str, folder: Path) -> None:
+    address = seeing_url if page.stem == "images" else url
     if any("--out mine" in block.text for block in blocks(page)):
         run("trajsim fit --corpus corpus.txt --out mine")
     space: dict[str, object] = {}
     for block in (block for block in blocks(page) if block.language == "python"):
-        program = compile(block.text.replace(ADDRESS, url), block.name, "exec")
+        program = compile(block.text.replace(ADDRESS, address), block.name, "exec")
         if not imported(block.text) & PACKAGES.keys():
             exec(program, space)
     # Clients of other packages leave their connections to the end of the program.

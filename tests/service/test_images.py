@@ -2,14 +2,17 @@
 
 import base64
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+import service.client
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from tests.service.conftest import Opener
+from tests.service.servers import running
 from tests.similarity.images.made import as_file, picture
 from tests.similarity.images.test_decoding import png_with_header
 from tests.tiny_vision_models import save_tiny_vision_model
@@ -120,6 +123,25 @@ def test_what_is_no_image_field_is_refused(client: TestClient, given: Any) -> No
     assert error["param"].startswith("pairs[0][1]")
     _, error = refused(client, {"input": [given]}, "/v1/embeddings")
     assert error["code"] == "invalid_request"
+
+
+def test_the_client_sends_images(seeing: LanguageModel, tmp_path: Path) -> None:
+    data = as_file(picture(40, 30))
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    given = [service.client.image(source) for source in (path, str(path), data)]
+    assert given == [PHOTO, PHOTO, PHOTO]
+    assert service.client.image("https://a.example/b.png") == {"image": "https://a.example/b.png"}
+    assert service.client.image(PHOTO["image"]) == PHOTO
+    with pytest.raises(FileNotFoundError):
+        service.client.image(tmp_path / "none.png")
+    with running(seeing, preset="paper") as url, service.client.Client(url) as client:
+        same, beside = client.similarity([(given[0], given[2]), (given[0], DOG)], n_trajectories=3)
+        (one,) = client.one_to_many(DOG, [given[1]], n_trajectories=3)
+        matrix = client.matrix([given[0]], [DOG, given[1]], n_trajectories=3)
+    assert same.distance == 0
+    assert one.distance == pytest.approx(beside.distance, abs=1e-6)
+    assert matrix.distances[0] == pytest.approx([beside.distance, 0], abs=1e-6)
 
 
 def test_limits_of_the_service(open_client: Opener, seeing: LanguageModel) -> None:
