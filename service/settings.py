@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.origins import Origin
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
 from similarity.models.loader import default_model
 
@@ -30,6 +31,12 @@ def _clean_origins(value: str) -> str:
 def _clean_endpoint(value: str | None) -> str | None:
     if value is not None and not re.match(r"https?://[^/]", value):
         raise ValueError(f"an address begins with http:// or https://, not {value!r}")
+    return value
+
+
+def _checked_hosts(value: str) -> str:
+    for host in split(value):
+        Origin.parse(host)
     return value
 
 
@@ -94,6 +101,15 @@ class Settings(BaseSettings):
     )
     max_request_pixels: Count = Field(
         64_000_000, ge=1, description="Pixels of all images of one request, at most."
+    )
+    image_hosts: Annotated[str, AfterValidator(_checked_hosts)] = Field(
+        "",
+        description="Hosts from which images are fetched over https, separated by commas; "
+        "http://HOST for one without; none.",
+    )
+    image_seconds: float = Field(10, gt=0, description="For an image to be fetched.")
+    max_fetched_bytes: Count = Field(
+        16 * MEBIBYTE, ge=1, description="Bytes of all images that one request has fetched."
     )
     max_trajectories: int = Field(
         100, ge=1, le=MAX_TRAJECTORIES, description="Continuations a request may ask of a text."

@@ -56,6 +56,9 @@ VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
 # For each part of the application to end.
 CLOSE_SECONDS = 6.0
 
+# Images that are fetched at once, over all requests.
+FETCHES = 16
+
 # In the order of the documentation.
 ROUTES = (
     similarity,
@@ -134,6 +137,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.drain = drain
+    app.state.fetches = anyio.CapacityLimiter(FETCHES)
     for kind in (TrajsimError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
     for module in ROUTES:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
@@ -32,6 +33,8 @@ class Call:
         self._request = request
         self.engine: Engine = request.app.state.engine
         self.settings: Settings = request.app.state.settings
+        # Images that are fetched at once, over all requests.
+        self.fetches: CapacityLimiter = request.app.state.fetches
         self._truncators: list[Truncator] = []
 
     @property

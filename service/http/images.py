@@ -1,17 +1,20 @@
-"""Images in requests: decoded off the event loop, within the limits of the service."""
+"""Images in requests: fetched where that is allowed, and decoded off the event loop."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import anyio
 from anyio.to_thread import run_sync
 
 from service.engine.exceptions import RequestTooLargeError
 from service.http.call import Call
+from service.http.fetching import ImageFetcher, ImageHostError, ImageSourceError
 from service.http.schemas.fields import ImageInput
-from service.settings import Settings
+from service.origins import SCHEMES
+from service.settings import Settings, split
 from similarity.errors import ImageError
 from similarity.images.decoding import ImageLimits
 from similarity.images.image import Content, Image
-from similarity.images.sources import image_of_data_url
+from similarity.images.sources import image_of_data_url, read_image
 from similarity.models.base import Ability
 
 Given = str | ImageInput
@@ -24,8 +27,10 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
     ------
     ImageError
         If the model reads texts alone, or an image cannot be read or is too large.
+    ImageHostError, ImageSourceError
+        If a URL is not to be fetched from, or gives no image.
     RequestTooLargeError
-        If all images have too many pixels together.
+        If all images have too many pixels or bytes together.
     """
     urls = dict.fromkeys(one.image for one in given if isinstance(one, ImageInput))
     if not urls:
@@ -34,7 +39,8 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
         raise _error(
             f"{call.model} reads texts alone; serve a vision-language model", next(iter(urls))
         )
-    images = await run_sync(_read, urls, call.settings)
+    files = await _fetch([url for url in urls if is_fetched(url, call.settings)], call)
+    images = await run_sync(_read, urls, files, call.settings)
     return [one if isinstance(one, str) else images[one.image] for one in given]
 
 
@@ -46,13 +52,52 @@ async def read_pairs(
     return list(zip(contents, contents, strict=True))
 
 
-def _read(urls: Iterable[str], settings: Settings) -> dict[str, Image]:
+def is_fetched(url: str, settings: Settings) -> bool:
+    """Tell whether a URL is one to ask a host for, and the settings allow any."""
+    return bool(settings.image_hosts) and url.lower().startswith(SCHEMES)
+
+
+async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
+    """Return the file of each URL, some fetched at once."""
+    settings = call.settings
+    fetcher = ImageFetcher(
+        split(settings.image_hosts),
+        max_bytes=settings.max_image_bytes,
+        max_total=settings.max_fetched_bytes,
+        seconds=settings.image_seconds,
+    )
+    files: dict[str, bytes] = {}
+
+    async def one(url: str) -> None:
+        async with call.fetches:
+            try:
+                files[url] = await fetcher.fetch(url)
+            except (ImageHostError, ImageSourceError) as error:
+                error.text = url
+                raise
+
+    try:
+        async with anyio.create_task_group() as group:
+            for url in urls:
+                group.start_soon(one, url)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return files
+
+
+def _read(urls: Iterable[str], files: Mapping[str, bytes], settings: Settings) -> dict[str, Image]:
     limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
     images: dict[str, Image] = {}
     pixels = 0
     for number, url in enumerate(urls, 1):
         try:
-            image = image_of_data_url(url, f"#{number}", limits)
+            name = f"#{number}"
+            fetched = files.get(url)
+            image = (
+                image_of_data_url(url, name, limits)
+                if fetched is None
+                else read_image(fetched, name, limits)
+            )
         except ImageError as error:
             raise _error(str(error), url) from error
         pixels += image.width * image.height

@@ -17,6 +17,7 @@ from service.engine.exceptions import (
     DrainingError,
     RequestTooLargeError,
 )
+from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
 from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
@@ -66,6 +67,9 @@ _SERVER = "server_error"
 # The first class that an error is an instance of decides: status, type, code, Retry-After.
 PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (RequestTooLargeError, 413, _BAD, "request_too_large", None),
+    (ImageHostError, 403, _BAD, "image_host_not_allowed", None),
+    (ImageSourceTimeoutError, 504, _BAD, "image_source_timeout", None),
+    (ImageSourceError, 502, _BAD, "image_source_failed", None),
     (TextTooLongError, 422, _BAD, "text_too_long", None),
     (ImageError, 422, _BAD, "invalid_image", None),
     (InputError, 422, _BAD, "invalid_text", None),

@@ -6,14 +6,14 @@ from service.http.call import CallOf
 from service.http.embedding import as_base64, as_numbers, embed
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer
-from service.http.schemas.errors import ERRORS, error_answer
+from service.http.schemas.errors import ERRORS_OF_IMAGES, error_answer
 from service.http.schemas.openai import (
     EmbeddingsRequest,
     EmbeddingsResponse,
     EmbeddingsUsage,
 )
 
-router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
+router = APIRouter(route_class=JsonRoute, responses=ERRORS_OF_IMAGES, tags=["compat"])
 
 
 @router.post(

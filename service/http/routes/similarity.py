@@ -13,7 +13,7 @@ from service.http.call import CallOf
 from service.http.images import read_contents, read_pairs
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
-from service.http.schemas.errors import ERRORS
+from service.http.schemas.errors import ERRORS_OF_IMAGES
 from service.http.schemas.similarity import (
     ComparisonSettings,
     MatrixRequest,
@@ -41,7 +41,9 @@ TOKEN_BYTES = 8
 Cell = dict[str, bytes]
 Fingerprinted = Fingerprint[Settings]
 
-router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
+router = APIRouter(
+    route_class=JsonRoute, prefix="/v1", responses=ERRORS_OF_IMAGES, tags=["trajsim"]
+)
 
 
 @router.post(

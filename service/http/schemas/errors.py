@@ -53,3 +53,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     ),
     504: error_answer("No answer within the deadline."),
 }
+
+# Of routes that take images.
+ERRORS_OF_IMAGES: dict[int | str, dict[str, Any]] = ERRORS | {
+    403: error_answer("An image is on a host that the service does not fetch from."),
+    502: error_answer(
+        "The model gave numbers that cannot be right, or refused the request; or the host of an "
+        "image did not give it."
+    ),
+    504: error_answer("No answer within the deadline, or no image from its host in time."),
+}

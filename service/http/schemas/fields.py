@@ -58,7 +58,8 @@ class ImageInput(Strict):
 
     image: str = Field(
         description="A URL that has the image in itself: data:image/png;base64,… of PNG, JPEG, "
-        "WebP, GIF or BMP. Its content says which of them it is.",
+        "WebP, GIF or BMP. Its content says which of them it is. Or the https URL of one, on a "
+        "host that the service's settings allow.",
         min_length=1,
     )
 

@@ -1,0 +1,215 @@
+"""Fetches images from the hosts that the settings allow: no others, and none of our own networks.
+
+A host's address is looked up once, and the address that was checked is the one that is connected
+to. So a name that points elsewhere a moment later leads nowhere.
+"""
+
+import ssl
+from collections.abc import Iterable
+from functools import cache
+
+import anyio
+import httpx
+
+from service.engine.exceptions import RequestTooLargeError, ServiceError
+from service.http import addresses
+from service.origins import PORTS, Origin
+
+# Redirects within one host that are followed.
+_REDIRECTS = 3
+_SHOWN = 80
+
+
+class ImageHostError(ServiceError):
+    """An image is asked for from a place that the service may not ask."""
+
+    text: str | None = None
+
+
+class ImageSourceError(ServiceError):
+    """The place that has an image does not give it."""
+
+    text: str | None = None
+
+
+class ImageSourceTimeoutError(ImageSourceError):
+    """The place that has an image does not give it in time."""
+
+
+def network() -> httpx.AsyncBaseTransport:
+    """Return what connects to addresses; no proxy of the environment stands between."""
+    return httpx.AsyncHTTPTransport(verify=_certificates(), trust_env=False)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+class CheckedTransport(httpx.AsyncBaseTransport):
+    """Connects to the addresses that it has checked."""
+
+    def __init__(self) -> None:
+        self._inner = network()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request to the first of its host's addresses that answers.
+
+        Raises
+        ------
+        ImageHostError
+            If one of its addresses is special.
+        httpx.ConnectError
+            If the host has no address, or none can be connected to.
+        """
+        origin = _origin(request.url)
+        # TLS asks for the name all the same, and its certificate is checked for it.
+        request.extensions["sni_hostname"] = origin.host
+        name = request.url
+        failure: httpx.TransportError | None = None
+        for address in await _checked_addresses(origin):
+            request.url = name.copy_with(host=address)
+            try:
+                return await self._inner.handle_async_request(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpx.ConnectError("it has no address")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._inner.aclose()
+
+
+async def _checked_addresses(origin: Origin) -> list[str]:
+    try:
+        found = await addresses.addresses_of(origin.host, origin.port)
+    except (OSError, UnicodeError) as error:
+        raise httpx.ConnectError("it has no address") from error
+    if not all(map(addresses.is_public, found)):
+        raise ImageHostError(
+            f"{origin.host} has an address that is not of the internet; the service fetches "
+            "nothing from private networks"
+        )
+    return found
+
+
+class ImageFetcher:
+    """Fetches files from some hosts.
+
+    Parameters
+    ----------
+    hosts
+        As `Origin.parse` reads them.
+    max_bytes
+        Of a file.
+    max_total
+        Of all files.
+    seconds
+        For a file, from looking up its host to its last byte.
+    """
+
+    def __init__(
+        self, hosts: Iterable[str], *, max_bytes: int, max_total: int, seconds: float
+    ) -> None:
+        self._origins = frozenset(map(Origin.parse, hosts))
+        self._max_bytes = max_bytes
+        self._max_total = self._left = max_total
+        self._seconds = seconds
+
+    async def fetch(self, given: str) -> bytes:
+        """Return a file, or one byte more than is allowed of it.
+
+        Raises
+        ------
+        ImageHostError
+            If its host is not allowed.
+        ImageSourceError
+            If its host does not give it, or not in time.
+        RequestTooLargeError
+            If all files have too many bytes together.
+        """
+        url = self._allowed(given)
+        # One client for a file: nothing of one request, such as a cookie, goes into another.
+        async with httpx.AsyncClient(
+            transport=CheckedTransport(), timeout=self._seconds, trust_env=False
+        ) as client:
+            try:
+                with anyio.fail_after(self._seconds):
+                    return await self._read(client, url)
+            except (TimeoutError, httpx.TimeoutException) as error:
+                raise ImageSourceTimeoutError(
+                    f"{url.host} did not give the image within {self._seconds:g} s"
+                ) from error
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                line = " ".join(str(error).split())[:200] or type(error).__name__
+                raise ImageSourceError(f"{url.host} did not give the image: {line}") from error
+
+    async def _read(self, client: httpx.AsyncClient, url: httpx.URL) -> bytes:
+        for _ in range(_REDIRECTS + 1):
+            request = client.build_request("GET", url, headers=_HEADERS)
+            response = await client.send(request, stream=True)
+            try:
+                if response.has_redirect_location:
+                    url = self._next(url, response)
+                    continue
+                return await self._body(response, url)
+            finally:
+                await response.aclose()
+        raise ImageSourceError(f"{url.host} redirects more than {_REDIRECTS} times")
+
+    async def _body(self, response: httpx.Response, url: httpx.URL) -> bytes:
+        if response.status_code != httpx.codes.OK:
+            raise ImageSourceError(
+                f"{url.host} did not give the image: it answered HTTP {response.status_code}"
+            )
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            # A few bytes may become many.
+            raise ImageSourceError(f"{url.host} gave the image compressed, which was not asked for")
+        body = bytearray()
+        async for part in response.aiter_raw():
+            body += part
+            self._left -= len(part)
+            if self._left < 0:
+                raise RequestTooLargeError(
+                    f"the images that the request has fetched have more than {self._max_total} "
+                    "bytes, which is the most that is allowed here, so send fewer"
+                )
+            if len(body) > self._max_bytes:
+                break
+        return bytes(body[: self._max_bytes + 1])
+
+    def _next(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
+        target = url.join(response.headers["location"])
+        if _origin(target) != _origin(url) or target.userinfo:
+            raise ImageHostError(
+                f"{url.host} redirects to another place, which is not followed; give the URL of "
+                "the image itself"
+            )
+        return target
+
+    def _allowed(self, given: str) -> httpx.URL:
+        try:
+            url = httpx.URL(given)
+            origin = _origin(url)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ImageHostError(f"{given[:_SHOWN]!r} is not a URL: {error}") from error
+        if url.userinfo:
+            raise ImageHostError("a URL with a user or a password is not fetched; leave them out")
+        if origin not in self._origins:
+            raise ImageHostError(
+                f"images are not fetched from {str(origin)[:_SHOWN]}; give the image as a data "
+                "URL, or have the service's image_hosts allow it"
+            )
+        return url
+
+
+def _origin(url: httpx.URL) -> Origin:
+    host = url.raw_host.decode().lower().rstrip(".")
+    return Origin(url.scheme, host, url.port or PORTS.get(url.scheme, 0))
+
+
+_HEADERS = {
+    "accept": "image/png, image/jpeg, image/webp, image/gif, image/bmp",
+    "accept-encoding": "identity",
+    "user-agent": "trajsim",
+}
