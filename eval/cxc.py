@@ -27,7 +27,12 @@ from similarity.images.sources import image_file
 TASKS = {"sis": ("image1", "image2"), "sits": ("caption", "image")}
 SPLITS = ("test", "val")
 CAPTIONS = "dataset_coco.json"
-# Spearman × 100 by task and method, of the paper (Liu et al. 2023).
+# Equal ranges of judgements from which the code of the paper takes as many pairs each, and the
+# most pairs that it takes in all.
+RANGES = {"sis": 5, "sits": 20}
+HIGHEST, MOST = 5.0, 1000
+# Spearman × 100 by task and method, of the paper (Liu et al. 2023). Its public code measures on
+# the pairs of the split val that `evenly_judged` describes.
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "sis": {"trajectories, LLaVA": 81.5, "CLIP ViT-B/16": 67.0},
     "sits": {
@@ -47,7 +52,9 @@ class JudgedImages:
     score: float
 
 
-def load_cxc(task: str, folder: Path, images: Path, split: str = "test") -> list[JudgedImages]:
+def load_cxc(
+    task: str, folder: Path, images: Path, split: str = "test", *, even: bool = False
+) -> list[JudgedImages]:
     """Return the pairs of a task.
 
     Parameters
@@ -58,6 +65,8 @@ def load_cxc(task: str, folder: Path, images: Path, split: str = "test") -> list
         Has the task's file and, for captions, `dataset_coco.json`.
     images
         Has the images.
+    even
+        Take pairs as `evenly_judged` does.
 
     Raises
     ------
@@ -68,11 +77,38 @@ def load_cxc(task: str, folder: Path, images: Path, split: str = "test") -> list
     path = folder / f"{task}_{split}.csv"
     pairs = read_pairs(path, Columns("agg_score", first, second, "sampling_method"))
     check_differ(str(path), pairs)
+    if even:
+        pairs = [pairs[i] for i in evenly_judged([pair.score for pair in pairs], RANGES[task])]
     captions = _captions(folder / CAPTIONS) if task == "sits" else {}
     known: dict[str, Content] = {}
     for name in dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second)):
         known[name] = _caption(captions, name) if ":" in name else image_file(images / name)
     return [JudgedImages(p.first, (known[p.first], known[p.second]), p.score) for p in pairs]
+
+
+def evenly_judged(scores: Sequence[float], ranges: int, seed: int = 0) -> list[int]:
+    """Return the places of as many pairs from each range of judgements, MOST at most in all.
+
+    The public code of the paper takes pairs so: of each range the first, as many as the smallest
+    has, and of these some at random. A judgement of exactly 5 is in no range. Which pairs are
+    drawn differs from there, and for captions which are first.
+
+    Raises
+    ------
+    InputError
+        If a range has no pair.
+    """
+    width = HIGHEST / ranges
+    places: list[list[int]] = [[] for _ in range(ranges)]
+    for place, score in enumerate(scores):
+        if 0 <= score < HIGHEST:
+            places[min(int(score / width), ranges - 1)].append(place)
+    fewest = min(map(len, places))
+    if not fewest:
+        raise InputError(f"one of {ranges} ranges of judgements has no pair; give more pairs")
+    kept = np.array([place for of_range in places for place in of_range[:fewest]])
+    drawn: list[int] = np.random.default_rng(seed).permutation(kept)[:MOST].tolist()
+    return sorted(drawn)
 
 
 def _captions(path: Path) -> dict[str, str]:
@@ -111,7 +147,7 @@ def agreement(
     samples: int = 1000,
     seed: int = 0,
 ) -> Agreement:
-    """Return how scores agree with people, by the protocol of Crisscrossed Captions.
+    """Return how scores agree with people, as the authors of Crisscrossed Captions measure it.
 
     Some queries have many pairs and most have few. So each sample takes half of the queries and
     one pair of each; what is told is the mean of the correlations, and their standard deviation.

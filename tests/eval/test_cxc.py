@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eval.cxc import JudgedImages, agreement, load_cxc
+from eval.cxc import MOST, JudgedImages, agreement, evenly_judged, load_cxc
 from similarity.cli.main import main
 from similarity.errors import InputError
 from similarity.images.image import Image
@@ -79,6 +79,33 @@ def test_a_query_of_many_pairs_weighs_no_more_than_another() -> None:
     assert perfect.deviation == pytest.approx(0, abs=1e-9)
 
 
+def test_pairs_are_taken_evenly_over_judgements() -> None:
+    # Three ranges have many pairs, one has five, and 5 itself is in none.
+    scores = [0.2] * 40 + [1.3] * 30 + [2.5] * 5 + [3.9] * 20 + [4.99] * 9 + [5.0] * 50
+    chosen = evenly_judged(scores, 5)
+    assert chosen == [*range(5), *range(40, 45), *range(70, 75), *range(75, 80), *range(95, 100)]
+    with pytest.raises(InputError, match="one of 20 ranges of judgements has no pair"):
+        evenly_judged(scores, 20)
+    many = [float(score) for score in np.linspace(0, 4.999, 4_000)]
+    some = evenly_judged(many, 20)
+    assert len(some) == len(set(some)) == MOST
+    assert np.histogram([many[i] for i in some], 5, (0, 5))[0].min() > MOST / 5 * 0.8
+    assert some == evenly_judged(many, 20)
+    assert some != evenly_judged(many, 20, seed=1)
+
+
+def test_even_pairs_alone_need_their_images(data: Path) -> None:
+    rows = "".join(f"{NAMES[0]},{NAMES[1]},{i + 0.5},i2i\n" for i in range(5))
+    (data / "sis_val.csv").write_text(
+        f"image1,image2,agg_score,sampling_method\n{rows}{NAMES[0]},not there.jpg,4.5,i2i\n"
+    )
+    assert [one.score for one in load_cxc("sis", data, data, "val", even=True)] == [
+        0.5, 1.5, 2.5, 3.5, 4.5,
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="not there.jpg"):
+        load_cxc("sis", data, data, "val")
+
+
 def test_what_has_no_correlation_is_refused() -> None:
     judged = [JudgedImages(f"{i}", ("a", "b"), 1.0) for i in range(6)]
     with pytest.raises(InputError, match="give more pairs"):
@@ -91,7 +118,7 @@ def test_the_command_prints_the_papers_figures_beside(data: Path, tmp_path: Path
     arguments += ["--model", str(folder), "-n", "2", "-m", "3", "--prompt", "aligned"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "published: trajectories, LLaVA, aligned" in result.stdout
+    assert "published, even, val: trajectories, LLaVA, aligned" in result.stdout
     assert "67.6" in result.stdout
     result = CliRunner().invoke(main, [*arguments, "--limit", "12", "--json"])
     assert result.exit_code == 0, result.output
