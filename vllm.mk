@@ -3,6 +3,9 @@
 VLLM_PYTHON ?= $(PYTHON)
 VLLM_VENV := .venv-vllm
 VLLM_BIN := $(VLLM_VENV)/bin
+# For the torch of requirements/vllm.lock. In a folder of its own, which the tests with images put
+# on the path: servers of texts start without it.
+TORCHVISION_VERSION := 0.28.0
 
 .PHONY: vllm-env test-vllm clean-vllm
 
@@ -23,4 +26,6 @@ $(VLLM_VENV)/env.done: requirements/vllm.lock | $(VLLM_BIN)/python
 	$(VLLM_BIN)/python -m pip install --quiet --no-deps --retries 2 \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==$(TORCH_VERSION)
 	$(VLLM_BIN)/python -m pip install --quiet --no-deps -r requirements/vllm.lock
+	$(VLLM_BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VLLM_VENV)/vision \
+	  torchvision==$(TORCHVISION_VERSION)
 	@touch $@

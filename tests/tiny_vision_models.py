@@ -6,9 +6,11 @@ Saved as folders that load like any other. Tokens are bytes, and each image has 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -39,6 +41,8 @@ _EYE: dict[str, Any] = {
     "image_size": SIDE,
     "patch_size": PATCH,
 }
+_CONTENT = "user:{% for p in m.content %}{{ p.text if p.type == 'text' else 'IMAGE' }}{% endfor %}"
+_FORMAT = {"format": "pt"}
 Made = tuple[Any, Any]
 
 
@@ -166,4 +170,24 @@ def save_tiny_vision_model(architecture: str, folder: Path) -> Path:
     network, processor = make_tiny_vision_model(architecture, folder)
     network.save_pretrained(folder)
     processor.save_pretrained(folder)
+    return folder
+
+
+def save_served_vision_model(architecture: str, folder: Path) -> Path:
+    """Save a random network as vLLM reads it: heads of 32, LLaVA's names, and a chat template."""
+    wide = {"hidden_size": 64, "num_attention_heads": 2, "head_dim": 32, "num_key_value_heads": 1}
+    eye = {"hidden_size": 64, "num_attention_heads": 2}
+    with patch.dict(_TEXT, wide), patch.dict(_EYE, eye):
+        network, processor = make_tiny_vision_model(architecture, folder)
+    template = f"{{% for m in messages %}}{_CONTENT}{{% endfor %}}"
+    processor.tokenizer.chat_template = template.replace("IMAGE", processor.image_token)
+    network.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    weights = folder / "model.safetensors"
+    named = {
+        # As in the files of llava-hf.
+        name.replace("vision_tower.", "vision_tower.vision_model."): weight
+        for name, weight in load_file(weights).items()
+    }
+    save_file(named if architecture == "llava" else load_file(weights), weights, _FORMAT)
     return folder

@@ -7,6 +7,8 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
+
 from similarity.errors import ImageError
 from similarity.extras import optional_module
 from similarity.images.decoding import ImageLimits, decoded, looks_like_image
@@ -16,6 +18,8 @@ LIMITS = ImageLimits()
 _BEGINNING = 12
 _IMAGE_NAME = re.compile(r"\S+\.(png|jpe?g|webp|gif|bmp)", re.IGNORECASE)
 _DATA_URL = "data:image/"
+# Of the two images that models are tried on.
+_SIDES = 64, 48
 
 
 def read_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> Image:
@@ -42,10 +46,19 @@ def read_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> Image:
 
 def image_of_pixels(pixels: Pixels, name: str) -> Image:
     """Return the image of pixels, shape "row column channel=3"."""
-    pillow = optional_module("PIL.Image", "images need")
-    file = io.BytesIO()
-    pillow.fromarray(pixels).save(file, "PNG")
-    return read_image(file.getvalue(), name)
+    return read_image(_png(pixels), name)
+
+
+def probe_images() -> tuple[Image, Image]:
+    """Return two images on which a model is tried: a slope of grey, and the same turned round."""
+    rows, columns = _SIDES
+    slope = np.linspace(0, 255, rows * columns * 3).astype(np.uint8).reshape(rows, columns, 3)
+    return image_of_pixels(slope, "slope"), image_of_pixels(255 - slope, "slope turned round")
+
+
+def data_url(image: Image) -> str:
+    """Return a data URL with an image's pixels, for whoever may decode its file in another way."""
+    return f"{_DATA_URL}png;base64,{base64.b64encode(_png(image.pixels())).decode()}"
 
 
 def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
@@ -106,6 +119,14 @@ def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Imag
     except (binascii.Error, ValueError) as error:
         raise ImageError(f"{name}: what follows base64, is not base64: {error}") from error
     return read_image(data, name, limits)
+
+
+def _png(pixels: Pixels) -> bytes:
+    pillow = optional_module("PIL.Image", "images need")
+    file = io.BytesIO()
+    # What is made here goes no further than a server near by: time counts more than size.
+    pillow.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def _check_size(size: int, name: str, limits: ImageLimits) -> None:

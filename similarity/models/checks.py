@@ -204,3 +204,27 @@ def _check_long(model: LanguageModel) -> Check:
     advice = "give another dtype, or texts that are not so long"
     check = _check_equal("the scores of long texts", [[short]], [[whole[end:]]], advice)
     return Check(name, f"read up to {len(ids)} tokens of {limit}; {check.found}", check.error)
+
+
+def check_after_images(whole: LogProbs, alone: LogProbs, turned: LogProbs) -> None:
+    """Look at how a continuation scores after two images.
+
+    Parameters
+    ----------
+    whole, turned
+        Of a continuation after the one and after the other.
+    alone
+        Of its first token after the one.
+
+    Raises
+    ------
+    WrongAnswerError
+        If what is read later changes a score, or the image does not.
+    """
+    if abs(whole[0] - alone[0]) > TOLERANCE:
+        raise WrongAnswerError(
+            "what the model predicts after an image depends on what is read later; take a causal "
+            "language model"
+        )
+    if np.array_equal(whole, turned):
+        raise WrongAnswerError("the model predicts the same after any image; it sees none")

@@ -47,6 +47,13 @@ class ImageTokens(tuple[int, ...]):
         """Return the images, in order."""
         return [part for part in self.parts if isinstance(part, Image)]
 
+    @property
+    def around(self) -> tuple[str, str]:
+        """Return the texts before and behind the first image."""
+        place = next(i for i, part in enumerate(self.parts) if isinstance(part, Image))
+        before, behind = self.parts[:place], self.parts[place + 1 :]
+        return "".join(map(str, before)), "".join(map(str, behind))
+
 
 def without_images(model: str, image: Image) -> UnsupportedError:
     """Return what is raised where a model of this name is to read an image and cannot."""

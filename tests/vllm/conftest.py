@@ -1,6 +1,6 @@
 """Servers for a whole run of tests; without an environment that has vLLM none of them is run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     logs = tmp_path_factory.mktemp("logs")
     started: list[Server] = []
 
-    def start_server(model: Path = EMBEDDED_PATH, flags: tuple[str, ...] = NO_CACHE) -> Server:
-        server = Server(model, logs / f"{len(started)}.log", flags)
+    def start_server(
+        model: Path = EMBEDDED_PATH,
+        flags: tuple[str, ...] = NO_CACHE,
+        environment: Mapping[str, str] | None = None,
+    ) -> Server:
+        server = Server(model, logs / f"{len(started)}.log", flags, environment)
         started.append(server)
         return server.start()
 

@@ -5,12 +5,18 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
 # The interpreter of the environment that has vLLM; without it these tests are left out.
 PYTHON = os.environ.get("TRAJSIM_TEST_VLLM_PYTHON")
+# What vLLM needs for images beside its environment, for which it is not made: see vllm.mk.
+VISION = Path(PYTHON).parent.parent / "vision" if PYTHON else None
+VISION_ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent / "vision"), str(VISION)])
+}
 # Seconds in which a server must be up; two at once on two busy cores take their time.
 START_TIMEOUT = 600.0
 FLAGS = ("--dtype", "float32", "--enforce-eager", "--generation-config", "vllm")
@@ -27,8 +33,15 @@ ENVIRONMENT = {
 class Server:
     """One server: `start` it, `wait` until it answers, `kill` it, and start it again."""
 
-    def __init__(self, model: Path, log: Path, flags: tuple[str, ...] = NO_CACHE) -> None:
+    def __init__(
+        self,
+        model: Path,
+        log: Path,
+        flags: tuple[str, ...] = NO_CACHE,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.model = model
+        self._environment = dict(os.environ) | ENVIRONMENT | dict(environment or {})
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
@@ -45,7 +58,7 @@ class Server:
                 [*command, *place, *model],
                 stdout=log,
                 stderr=log,
-                env=os.environ | ENVIRONMENT,
+                env=self._environment,
                 # Its engine is a process of its own, which a kill must reach too.
                 start_new_session=True,
             )

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import transformers
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -15,8 +14,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from similarity.errors import MissingDependencyError, ModelError
-from similarity.images.image import Image
-from similarity.images.sources import image_of_pixels
+from similarity.images.sources import probe_images
 from similarity.models import local
 from similarity.models.devices import dtype_on
 from similarity.models.loader import LoadOptions
@@ -25,9 +23,6 @@ from similarity.models.revision import revision
 from similarity.models.vision.model import VisionModel
 
 logger = logging.getLogger(__name__)
-
-# Of the two images that are tried at loading.
-SIDES = 64, 48
 
 
 def load(name: str, options: LoadOptions) -> local.LocalModel:
@@ -94,7 +89,7 @@ def load_vision(source: str, processor: Any, options: LoadOptions) -> VisionMode
     )
     assert isinstance(model, VisionModel)
     with one_line(source):
-        model.check_images(*_probe_images())
+        model.check_images(*probe_images())
     model.findings = [*model.findings, ("images", "read, each alone")]
     return model
 
@@ -111,10 +106,3 @@ def _processor(source: str) -> Any:
             raise MissingDependencyError(
                 f"the processor of {source} needs a package: {' '.join(str(error).split())[:200]}"
             ) from error
-
-
-def _probe_images() -> tuple[Image, Image]:
-    """Return two images: a slope of grey, and the same turned round."""
-    rows, columns = SIDES
-    slope = np.linspace(0, 255, rows * columns * 3).astype(np.uint8).reshape(rows, columns, 3)
-    return image_of_pixels(slope, "slope"), image_of_pixels(255 - slope, "slope turned round")

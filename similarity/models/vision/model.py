@@ -1,8 +1,8 @@
 """A vision-language model behind the seam: texts as any local model, images by their reader."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +20,12 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
+from similarity.models.kinds import by_kind, each
 from similarity.models.local import LocalModel
 from similarity.models.network import Network
 from similarity.models.prefix import ImageTokens
 from similarity.models.vision.processing import ImageProcessing
 from similarity.models.vision.reader import ImageReader
-
-Request = TypeVar("Request")
-Answer = TypeVar("Answer")
 
 
 class VisionModel(LocalModel):
@@ -80,11 +78,11 @@ class VisionModel(LocalModel):
         def one(request: SampleRequest) -> list[Continuation]:
             return self._images.sample(request, law, self.end_ids)
 
-        return _by_kind(
+        return by_kind(
             requests,
             lambda request: request.prefix,
             lambda texts: super(VisionModel, self).sample(texts, law, on_progress),
-            _counted(one, on_progress),
+            each(one, on_progress),
         )
 
     def score(
@@ -95,29 +93,29 @@ class VisionModel(LocalModel):
         def one(request: ScoreRequest) -> list[LogProbs]:
             return self._images.score(request, law)
 
-        return _by_kind(
+        return by_kind(
             requests,
             lambda request: request.prefix,
             lambda texts: super(VisionModel, self).score(texts, law, on_progress),
-            _counted(one, on_progress),
+            each(one, on_progress),
         )
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read what `score` reads, and keep what it throws away."""
-        return _by_kind(
+        return by_kind(
             requests,
             lambda request: request.prefix,
             lambda texts: super(VisionModel, self).distributions(texts, law),
-            lambda request: self._images.distributions(request, law),
+            each(lambda request: self._images.distributions(request, law)),
         )
 
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Read texts together, and each image alone."""
-        return _by_kind(
+        return by_kind(
             prefixes,
             lambda prefix: prefix,
             lambda texts: super(VisionModel, self).hidden_states(texts),
-            self._images.hidden_states,
+            each(self._images.hidden_states),
         )
 
     def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
@@ -125,11 +123,11 @@ class VisionModel(LocalModel):
         if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
             return super().next_states(prefixes)
         self._head()  # refuses where there is none
-        rows = _by_kind(
+        rows = by_kind(
             prefixes,
             lambda prefix: prefix,
             lambda texts: list(super(VisionModel, self).next_states(texts)),
-            self._images.next_state,
+            each(self._images.next_state),
         )
         return np.stack(rows)
 
@@ -138,29 +136,3 @@ class VisionModel(LocalModel):
         if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
             return super().next_log_probs(prefixes, token_ids)
         return LanguageModel.next_log_probs(self, prefixes, token_ids)
-
-
-def _by_kind(
-    requests: Sequence[Request],
-    prefix: Callable[[Request], TokenIds],
-    texts: Callable[[Sequence[Request]], Sequence[Answer]],
-    image: Callable[[Request], Answer],
-) -> list[Answer]:
-    """Return the answer of each request, in order: of texts all at once, of images one by one."""
-    seen = [isinstance(prefix(request), ImageTokens) for request in requests]
-    of_text = iter(texts([r for r, is_image in zip(requests, seen, strict=True) if not is_image]))
-    return [
-        image(request) if is_image else next(of_text)
-        for request, is_image in zip(requests, seen, strict=True)
-    ]
-
-
-def _counted(
-    one: Callable[[Request], Answer], on_progress: OnProgress
-) -> Callable[[Request], Answer]:
-    def counted(request: Request) -> Answer:
-        answer = one(request)
-        on_progress(1)
-        return answer
-
-    return counted

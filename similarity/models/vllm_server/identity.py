@@ -50,6 +50,10 @@ class Identity:
         Whether log-probabilities of chosen tokens are told.
     keeps_sampled
         Whether those of sampling are as good as those of scoring.
+    image_token
+        What stands for an image in a text; empty where none is read.
+    image_chosen
+        Tokens whose log-probabilities one request may choose after an image.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Identity:
     mean: float
     tells_chosen: bool = False
     keeps_sampled: bool = False
+    image_token: str = ""
+    image_chosen: int = 0
 
     @property
     def revision(self) -> str:

@@ -13,6 +13,7 @@ from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, score_prompts
+from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.wire import Prompt, Sample
 
@@ -41,6 +42,7 @@ async def inspect(
     url = pool.replicas[0].url
     keeps_sampled, sampled = await _check_sampled(pool, identity, url)
     tells_chosen, chosen = await check_chosen(pool, identity)
+    seeing, images = await check_images(pool, identity)
     checks = [
         _check_model(identity, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
@@ -48,8 +50,9 @@ async def inspect(
         await _check_mass(pool, identity, url),
         sampled,
         chosen,
+        images,
     ]
-    return replace(identity, tells_chosen=tells_chosen, keeps_sampled=keeps_sampled), checks
+    return replace(seeing, tells_chosen=tells_chosen, keeps_sampled=keeps_sampled), checks
 
 
 def _check_model(identity: Identity, address: ServerAddress, url: str) -> Check:

@@ -30,6 +30,7 @@ from similarity.models.vllm_server.inspection import inspect
 from similarity.models.vllm_server.model import ServerModel
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import Replica
+from similarity.models.vllm_server.vision_model import ServedVisionModel
 
 logger = logging.getLogger(__name__)
 
@@ -160,13 +161,15 @@ class Servers:
             min(found, key=lambda one: one.context_length),
             tells_chosen=all(one.tells_chosen for one in found),
             keeps_sampled=all(one.keeps_sampled for one in found),
+            image_token=found[0].image_token if len({o.image_token for o in found}) == 1 else "",
+            image_chosen=min(one.image_chosen for one in found),
         )
         replicas = [Replica(url, self._client) for url in self.address.urls]
         pool = Pool(replicas, self._config, identity.name)
         for replica in replicas:
             if replica.url in self._failures:
                 pool.leave_out(replica, self._failures[replica.url])
-        return ServerModel(self._background, pool, identity)
+        return _model(self._background, pool, identity)
 
     def _checks_of(self, url: str) -> Iterator[Check]:
         impatient = replace(self._config, patience=min(self._config.patience, START_PATIENCE))
@@ -179,7 +182,7 @@ class Servers:
             yield from checks
             if self._identities:
                 yield self._check_same(url, identity)
-            yield from check_scores(ServerModel(self._background, pool, identity), ADVICE)
+            yield from check_scores(_model(self._background, pool, identity), ADVICE)
         except ModelError as error:
             self._failures[url] = error
             yield Check(SERVES, "no model to be used", error)
@@ -194,6 +197,11 @@ class Servers:
                 )
                 return Check("replicas", f"not the model of {other}", error)
         return Check("replicas", "the model of the others")
+
+
+def _model(background: Background, pool: Pool, identity: Identity) -> ServerModel:
+    kind = ServedVisionModel if identity.image_token else ServerModel
+    return kind(background, pool, identity)
 
 
 def _client(config: ServerConfig, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:

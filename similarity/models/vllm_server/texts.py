@@ -29,6 +29,23 @@ class ServedTexts:
             raise InputError(f"the text {text[:40]!r} has no tokens; give another")
         return ids[:end]
 
+    async def encode_around(self, before: str, token: str, after: str) -> tuple[TokenIds, int]:
+        """Return the ids of two texts with a special token between them, and its place.
+
+        Raises
+        ------
+        InputError
+            As `encode`, and if a text spells that token.
+        """
+        ids, strings = await tokenize(self._pool, self._identity.name, before + token + after)
+        begin, end = len(self._identity.begin), len(ids) - len(self._identity.end)
+        if strings.count(token) != 1:
+            raise InputError(f"a prompt has {token!r}, which stands for an image; leave it out")
+        place = strings.index(token)
+        for part in (slice(begin, place), slice(place + 1, end)):
+            await self._check_plain(before + after, ids[part], strings[part])
+        return ids[:end], place
+
     async def _bare(self, text: str) -> TokenIds:
         ids, strings = await tokenize(self._pool, self._identity.name, text, affixes=False)
         await self._check_plain(text, ids, strings)

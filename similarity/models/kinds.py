@@ -1,0 +1,38 @@
+"""Texts and images among one call's requests: each kind is read in a way of its own."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from similarity.models.base import OnProgress, TokenIds, ignore_progress
+from similarity.models.prefix import ImageTokens
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+def by_kind(
+    requests: Sequence[Request],
+    prefix: Callable[[Request], TokenIds],
+    texts: Callable[[Sequence[Request]], Sequence[Answer]],
+    images: Callable[[Sequence[Request]], Sequence[Answer]],
+) -> list[Answer]:
+    """Return the answer of each request, in order: of all texts together, and of all images."""
+    seen = [isinstance(prefix(request), ImageTokens) for request in requests]
+    of_text = iter(texts([r for r, is_image in zip(requests, seen, strict=True) if not is_image]))
+    of_image = iter(images([r for r, is_image in zip(requests, seen, strict=True) if is_image]))
+    return [next(of_image if is_image else of_text) for is_image in seen]
+
+
+def each(
+    one: Callable[[Request], Answer], on_progress: OnProgress = ignore_progress
+) -> Callable[[Sequence[Request]], list[Answer]]:
+    """Return a function that answers requests one by one, and counts each as finished."""
+
+    def answer(requests: Sequence[Request]) -> list[Answer]:
+        answers = []
+        for request in requests:
+            answers.append(one(request))
+            on_progress(1)
+        return answers
+
+    return answer

@@ -1,0 +1,199 @@
+"""The model in vLLM's engine, in this process and with no server."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from similarity.arrays import LogProbs, Rows
+from similarity.errors import (
+    ConfigError,
+    UnsupportedError,
+)
+from similarity.law import Law
+from similarity.models.base import (
+    Ability,
+    Continuation,
+    LanguageModel,
+    ModelInfo,
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.checks import PARAGRAPH, TOLERANCE
+from similarity.models.laws import require_model_law
+from similarity.models.tokenization import Tokenization
+from similarity.models.top import TopTokens
+from similarity.models.vllm_outputs import chunks_of, continuation_of, log_probs_of, top_of
+from similarity.noise import generator_seed
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Tokens whose log-probabilities one request may choose.
+MAX_CHOSEN = 128
+
+
+class OfflineModel(LanguageModel):
+    """A model in vLLM's engine, made by `load_offline`."""
+
+    # More where `find_out` sees it work.
+    abilities = frozenset({Ability.TOP_TOKENS})
+
+    def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
+        self.info = info
+        self._engine = engine
+        self._sampling_params = sampling_params
+        tokenizer = engine.get_tokenizer()
+        self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
+        self.end_ids = frozenset({tokenizer.eos_token_id} - {None})
+        self._tokenization = Tokenization(tokenizer, self.end_ids, self.vocab_size)
+
+    def close(self) -> None:
+        """Stop the engine's processes: left to the end of this one, they stop in any order.
+
+        Then a thread of the engine's may find its peer gone in the midst of the interpreter's
+        own end, and abort the program.
+        """
+        self._engine.llm_engine.engine_core.shutdown()
+
+    def encode(self, text: str) -> TokenIds:
+        """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
+        return self._tokenization.encode(text)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return ids without beginning, end and the mark of a first word."""
+        return self._tokenization.encode_continuation(text)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text without special tokens."""
+        return self._tokenization.decode(token_ids)
+
+    def check_scoring(self, law: Law) -> None:
+        """Take no law but the model's own: the engine scores prompts under no other."""
+        require_model_law(law)
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample; no log-probabilities are kept, so that one path scores all trajectories."""
+        results: list[list[Continuation]] = []
+        for chunk in chunks_of(requests):
+            params = [self._params(request, law) for request in chunk]
+            for output in self._run([(request.prefix, ()) for request in chunk], params):
+                results.append([continuation_of(choice) for choice in output.outputs])
+                ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
+                self.end_ids |= ended
+            on_progress(len(chunk))
+        return results
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score the continuations of each prefix, equal ones once."""
+        self.check_scoring(law)
+        found = self._read(requests, 0, log_probs_of)
+        on_progress(len(requests))
+        return found
+
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """Have the k most probable tokens listed beside the scores.
+
+        Raises
+        ------
+        ConfigError
+            For another law than the model itself, or more than the engine lists.
+        """
+        self.check_scoring(law)
+        most = self._engine.llm_engine.model_config.max_logprobs
+        if 0 <= most < k:
+            raise ConfigError(
+                f"the engine lists the {most} most probable tokens, not {k}; put "
+                f'"max_logprobs": {k} into TRAJSIM_VLLM_ENGINE, or ask for fewer'
+            )
+        return self._read(requests, k, partial(top_of, k=k))
+
+    def find_out(self) -> None:
+        """Find out whether the engine tells log-probabilities of chosen tokens, rightly."""
+        prefix, token = self.encode(PARAGRAPH)[:16], self.encode(PARAGRAPH)[16]
+        try:
+            told = float(self._chosen([prefix], [token])[0, 0])
+        except Exception as error:  # each release refuses what it does not know in a way of its own
+            logger.info("no log-probabilities of chosen tokens: %s", error)
+            return
+        (((scored,),),) = self.score(
+            [ScoreRequest(prefix=prefix, continuations=((token,),))], Law()
+        )
+        if abs(told - scored) <= TOLERANCE:
+            self.abilities = self.abilities | {Ability.TOKEN_LOG_PROBS}
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Ask for some of the chosen tokens at a time, after all prefixes.
+
+        Raises
+        ------
+        UnsupportedError
+            If the engine did not tell them when it was loaded.
+        """
+        if Ability.TOKEN_LOG_PROBS not in self.abilities:
+            raise UnsupportedError(
+                f"the engine does not tell log-probabilities of chosen tokens of {self.info.name}; "
+                "take vLLM 0.32 or later, or load the model without 'vllm:'"
+            )
+        return self._chosen(prefixes, token_ids)
+
+    def _chosen(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        distinct = list(dict.fromkeys(token_ids))
+        rows = np.empty((len(prefixes), len(distinct)), np.float32)
+        for start in range(0, len(distinct), MAX_CHOSEN):
+            chosen = distinct[start : start + MAX_CHOSEN]
+            params = self._sampling_params(max_tokens=1, logprob_token_ids=chosen, detokenize=False)
+            for row, output in enumerate(self._run([(one, ()) for one in prefixes], params)):
+                (listed,) = output.outputs[0].logprobs
+                rows[row, start : start + len(chosen)] = [listed[t].logprob for t in chosen]
+        return rows[:, [distinct.index(token) for token in token_ids]]
+
+    def _read(
+        self, requests: Sequence[ScoreRequest], top: int, read: Callable[[Any, TokenIds], T]
+    ) -> list[list[T]]:
+        """Return what `read` makes of each continuation, with `top` tokens listed at each place."""
+        params = self._sampling_params(max_tokens=1, prompt_logprobs=top, detokenize=False)
+        results: list[dict[TokenIds, T]] = [{} for _ in requests]
+        wanted = [
+            (owner, ids)
+            for owner, request in enumerate(requests)
+            for ids in dict.fromkeys(request.continuations)
+        ]
+        for chunk in chunks_of(wanted):
+            prompts = [(requests[owner].prefix, ids) for owner, ids in chunk]
+            for (owner, ids), output in zip(chunk, self._run(prompts, params), strict=True):
+                results[owner][ids] = read(output.prompt_logprobs, ids)
+        return [
+            [found[ids] for ids in request.continuations]
+            for found, request in zip(results, requests, strict=True)
+        ]
+
+    def _params(self, request: SampleRequest, law: Law) -> Any:
+        return self._sampling_params(
+            n=request.n,
+            max_tokens=request.max_tokens,
+            temperature=law.temperature,
+            top_k=law.top_k,
+            top_p=law.top_p,
+            seed=generator_seed(request.key) + request.start,
+        )
+
+    def _run(self, prompts: Sequence[tuple[TokenIds, TokenIds]], params: Any) -> Any:
+        """Return the engine's outputs of prefixes, each with a continuation or ()."""
+        given = [self._prompt(prefix, ids) for prefix, ids in prompts]
+        return self._engine.generate(given, params, use_tqdm=False)
+
+    def _prompt(self, prefix: TokenIds, continuation: TokenIds) -> dict[str, Any]:
+        return {"prompt_token_ids": [*prefix, *continuation]}

@@ -1,0 +1,134 @@
+"""A vision-language model in vLLM's engine: images go beside the token ids.
+
+One token stands for an image in what is given. The engine puts the image's own tokens in its place
+and tells what it read, which is held against what was meant.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from similarity.errors import InputError, TrajsimError, WrongAnswerError
+from similarity.extras import optional_module
+from similarity.images.image import Image
+from similarity.images.sources import probe_images
+from similarity.law import Law
+from similarity.models.base import Ability, ModelInfo, ScoreRequest, TokenIds
+from similarity.models.checks import check_after_images
+from similarity.models.prefix import ImageTokens
+from similarity.models.vllm_engine import OfflineModel
+
+logger = logging.getLogger(__name__)
+
+# Prefixes whose ids are kept: some kilobytes each.
+_KEPT = 512
+# Any tokens would do.
+_AFTER: TokenIds = (5, 3, 4)
+
+
+class OfflineVisionModel(OfflineModel):
+    """A vision-language model in vLLM's engine, made by `opened`.
+
+    Parameters
+    ----------
+    image_token
+        What stands for an image in a text.
+    """
+
+    def __init__(
+        self, engine: Any, sampling_params: Any, info: ModelInfo, image_token: str
+    ) -> None:
+        super().__init__(engine, sampling_params, info)
+        self.abilities = self.abilities | {Ability.IMAGES}
+        self._image_token = image_token
+        self._sent: OrderedDict[ImageTokens, TokenIds] = OrderedDict()
+        self._known: dict[tuple[Image, str, str], ImageTokens] = {}
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids that the engine reads, without an end of sequence.
+
+        Raises
+        ------
+        InputError
+            If a text spells the token of an image.
+        """
+        key = image, before, after
+        if key in self._known:
+            return self._known[key]
+        sent = self._ids_around(before, after)
+        given = {"prompt_token_ids": list(sent), "multi_modal_data": {"image": _picture(image)}}
+        params = self._sampling_params(max_tokens=1, detokenize=False)
+        (output,) = self._engine.generate([given], params, use_tqdm=False)
+        parts = [part for part in (before, image, after) if part != ""]
+        prefix = ImageTokens(output.prompt_token_ids, parts)
+        self._known[key], self._sent[prefix] = prefix, sent
+        while len(self._sent) > _KEPT:
+            forgotten, _ = self._sent.popitem(last=False)
+            self._known = {k: one for k, one in self._known.items() if one != forgotten}
+        return prefix
+
+    def check_images(self, first: Image, second: Image) -> None:
+        """Try two images.
+
+        Raises
+        ------
+        WrongAnswerError
+            If the model does not see them, or is not causal after them.
+        """
+        prefix, other = (self.encode_image(image, "", "") for image in (first, second))
+        asked = [
+            ScoreRequest(prefix=prefix, continuations=(_AFTER, _AFTER[:1])),
+            ScoreRequest(prefix=other, continuations=(_AFTER,)),
+        ]
+        (whole, alone), (turned,) = self.score(asked, Law())
+        check_after_images(whole, alone, turned)
+
+    def _ids_around(self, before: str, after: str) -> TokenIds:
+        if self._image_token in before + after:
+            raise InputError(
+                f"a prompt has {self._image_token!r}, which stands for an image; leave it out"
+            )
+        whole = f"{before}{self._image_token}{after}"
+        ids = tuple(self._engine.get_tokenizer()(whole, verbose=False)["input_ids"])
+        closing = self._tokenization.closing
+        return (
+            ids[: len(ids) - len(closing)] if closing and ids[-len(closing) :] == closing else ids
+        )
+
+    def _prompt(self, prefix: TokenIds, continuation: TokenIds) -> dict[str, Any]:
+        if not isinstance(prefix, ImageTokens):
+            return super()._prompt(prefix, continuation)
+        sent = self._sent.get(prefix) or self._ids_around(*prefix.around)
+        return {
+            "prompt_token_ids": [*sent, *continuation],
+            "multi_modal_data": {"image": _picture(prefix.images[0])},
+        }
+
+    def _run(self, prompts: Sequence[tuple[TokenIds, TokenIds]], params: Any) -> Any:
+        outputs = super()._run(prompts, params)
+        for (prefix, ids), output in zip(prompts, outputs, strict=True):
+            if tuple(output.prompt_token_ids) != (*prefix, *ids):
+                raise WrongAnswerError("the engine read other tokens with an image than were meant")
+        return outputs
+
+
+def opened(engine: Any, sampling_params: Any, info: ModelInfo) -> OfflineModel:
+    """Return the model in an engine; it reads images where they are seen to be read."""
+    config = engine.llm_engine.model_config
+    if getattr(config, "is_multimodal_model", False):
+        try:
+            module = import_module("vllm.transformers_utils.processor")
+            token = getattr(module.cached_processor_from_config(config), "image_token", None)
+            if token:
+                model = OfflineVisionModel(engine, sampling_params, info, token)
+                model.check_images(*probe_images())
+                return model
+        except (TrajsimError, ImportError, OSError, ValueError) as error:
+            logger.warning("%s is loaded for texts alone: %s", info.name, error)
+    return OfflineModel(engine, sampling_params, info)
+
+
+def _picture(image: Image) -> Any:
+    return optional_module("PIL.Image", "images need").fromarray(image.pixels())

@@ -1,0 +1,183 @@
+"""What servers read after images: a request for each prefix and continuation."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from similarity.arrays import LogProbs
+from similarity.errors import WrongAnswerError
+from similarity.images.image import Image
+from similarity.law import Law
+from similarity.models.base import OnProgress, SampleRequest, ScoreRequest, TokenIds
+from similarity.models.prefix import ImageTokens
+from similarity.models.vllm_server import image_wire
+from similarity.models.vllm_server.batches import parts
+from similarity.models.vllm_server.identity import Identity
+from similarity.models.vllm_server.image_wire import GENERATE, ServedPrefix
+from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.texts import ServedTexts
+from similarity.models.vllm_server.wire import Prompt, Sample
+
+T = TypeVar("T")
+
+# Prefixes whose ids are kept: some kilobytes each.
+_KEPT = 512
+
+
+class ServedImages:
+    """Prefixes with images on the servers of one model."""
+
+    def __init__(self, pool: Pool, identity: Identity, texts: ServedTexts) -> None:
+        self._pool = pool
+        self._identity = identity
+        self._texts = texts
+        self._known: OrderedDict[tuple[Image, str, str], ServedPrefix] = OrderedDict()
+
+    async def encode(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids that a server reads of an image between two texts.
+
+        Raises
+        ------
+        InputError
+            If a text spells a special token.
+        WrongAnswerError
+            If the server changes more than the place of the image.
+        """
+        prefix = await self._encoded(image, before, after)
+        return ImageTokens(prefix.read, [part for part in (before, image, after) if part != ""])
+
+    async def sample(
+        self, requests: Sequence[SampleRequest], law: Law, count: OnProgress
+    ) -> list[list[Sample]]:
+        """Sample all continuations of a prefix by one request."""
+
+        async def one(request: SampleRequest) -> list[Sample]:
+            prefix = await self.served(request.prefix)
+            body = image_wire.image_body(
+                self._identity.name,
+                prefix.image,
+                prefix.sent,
+                image_wire.sampling_params(request, law),
+                text=True,
+            )
+            sampled = await self._pool.ask(
+                GENERATE,
+                lambda answer: image_wire.read_image_samples(answer, prefix, request),
+                body,
+                tokens=request.n * (len(prefix.read) + request.max_tokens),
+            )
+            count(1)
+            return sampled
+
+        return await gather([partial(one, request) for request in requests], self._pool.workers)
+
+    async def read(
+        self,
+        requests: Sequence[ScoreRequest],
+        read: Callable[[Any, Prompt], T],
+        top: int,
+        count: OnProgress,
+    ) -> list[list[T]]:
+        """Return what `read` makes of each continuation, equal ones of a prefix read once."""
+        unfinished = [len(set(request.continuations)) for request in requests]
+        found: list[dict[TokenIds, T]] = [{} for _ in requests]
+
+        async def one(owner: int, ids: TokenIds) -> None:
+            prefix = await self.served(requests[owner].prefix)
+            found[owner][ids] = await self.read_one(prefix, ids, read, top)
+            unfinished[owner] -= 1
+            count(unfinished[owner] == 0)
+
+        calls = [
+            partial(one, owner, ids)
+            for owner, request in enumerate(requests)
+            for ids in dict.fromkeys(request.continuations)
+        ]
+        await gather(calls, self._pool.workers)
+        return [
+            [of_request[ids] for ids in request.continuations]
+            for of_request, request in zip(found, requests, strict=True)
+        ]
+
+    async def read_one(
+        self, prefix: ServedPrefix, ids: TokenIds, read: Callable[[Any, Prompt], T], top: int = 0
+    ) -> T:
+        """Return what `read` makes of one continuation, with `top` tokens listed at each place."""
+        prompt = Prompt(prefix.read, ids)
+        return await self._pool.ask(
+            GENERATE,
+            lambda answer: read(image_wire.checked(answer, (*prefix.read, *ids)), prompt),
+            image_wire.image_body(
+                self._identity.name, prefix.image, (*prefix.sent, *ids), {"prompt_logprobs": top}
+            ),
+            tokens=prompt.tokens,
+        )
+
+    async def chosen(
+        self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+    ) -> list[LogProbs]:
+        """Return log P(token | prefix) of each prefix, shape "token" in nats."""
+        columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
+        rows = np.empty((len(prefixes), len(columns)))
+
+        async def one(row: int, some: list[int]) -> None:
+            prefix = await self.served(prefixes[row])
+            rows[row, [columns[token] for token in some]] = await self.chosen_once(prefix, some)
+
+        calls = [
+            partial(one, row, some)
+            for row in range(len(prefixes))
+            for some in parts(list(columns), self._identity.image_chosen)
+        ]
+        await gather(calls, self._pool.workers)
+        return list(rows[:, [columns[token] for token in token_ids]])
+
+    async def chosen_once(self, prefix: ServedPrefix, token_ids: Sequence[int]) -> LogProbs:
+        """Return log P(token | prefix), shape "token" in nats, by one request."""
+        return await self._pool.ask(
+            GENERATE,
+            lambda answer: image_wire.read_image_chosen(answer, prefix, token_ids),
+            image_wire.image_body(
+                self._identity.name, prefix.image, prefix.sent, image_wire.chosen_params(token_ids)
+            ),
+            tokens=len(prefix.read),
+        )
+
+    async def served(self, prefix: TokenIds) -> ServedPrefix:
+        """Return what is sent and read of a prefix; raises WrongAnswerError if that has changed."""
+        assert isinstance(prefix, ImageTokens)
+        image = prefix.images[0]
+        served = await self._encoded(image, *prefix.around)
+        if served.read != tuple(prefix):
+            raise WrongAnswerError(
+                f"the servers of {self._identity.name!r} read image {image.name!r} in other "
+                "tokens than before; load the model anew"
+            )
+        return served
+
+    async def _encoded(self, image: Image, before: str, after: str) -> ServedPrefix:
+        key = image, before, after
+        if key not in self._known:
+            self._known[key] = await self._ask(image, before, after)
+        self._known.move_to_end(key)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return self._known[key]
+
+    async def _ask(self, image: Image, before: str, after: str) -> ServedPrefix:
+        sent, place = await self._texts.encode_around(before, self._identity.image_token, after)
+        read = await self._pool.ask(
+            GENERATE,
+            image_wire.read_prompt,
+            image_wire.image_body(self._identity.name, image, sent, {}),
+            tokens=len(sent),
+        )
+        behind = len(sent) - place - 1
+        if read[:place] != sent[:place] or read[len(read) - behind :] != sent[place + 1 :]:
+            raise WrongAnswerError(
+                f"the servers of {self._identity.name!r} change the tokens beside an image"
+            )
+        return ServedPrefix(image, sent, read)

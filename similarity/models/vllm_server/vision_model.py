@@ -1,0 +1,139 @@
+"""The vision-language model that vLLM servers hold: texts as any, images by ids and pixels."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from similarity.arrays import LogProbs, Rows
+from similarity.images.image import Image
+from similarity.law import Law
+from similarity.models.base import (
+    Ability,
+    Continuation,
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.kinds import by_kind
+from similarity.models.prefix import ImageTokens
+from similarity.models.top import TopTokens
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.background import Background
+from similarity.models.vllm_server.identity import Identity
+from similarity.models.vllm_server.images import ServedImages
+from similarity.models.vllm_server.model import ServerModel
+from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.wire import Prompt
+
+T = TypeVar("T")
+
+
+class ServedVisionModel(ServerModel):
+    """A vision-language model on vLLM servers, made by `load_server`.
+
+    After an image each continuation is a request of its own. The probe by which a server is known
+    is asked for once a call, before them.
+    """
+
+    def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
+        super().__init__(background, pool, identity)
+        self._images = ServedImages(pool, identity, self._texts)
+        self.abilities |= {Ability.IMAGES}
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Return the ids that the server reads, without an end of sequence."""
+        return self._run(lambda _: self._images.encode(image, before, after))
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Sample all continuations of a prefix by one request; images' are scored again."""
+
+        def after_images(some: Sequence[SampleRequest]) -> list[list[Continuation]]:
+            sampled = self._believing(
+                some, lambda count: self._images.sample(some, law, count), on_progress
+            )
+            self.end_ids |= {one.token_ids[-1] for each in sampled for one in each if one.ended}
+            return [
+                [Continuation(token_ids=s.token_ids, log_probs=None, text=s.text) for s in each]
+                for each in sampled
+            ]
+
+        return by_kind(
+            requests,
+            lambda request: request.prefix,
+            lambda texts: super(ServedVisionModel, self).sample(texts, law, on_progress),
+            after_images,
+        )
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Score texts' continuations many by one request, and images' one by one."""
+        self.check_scoring(law)
+        return by_kind(
+            requests,
+            lambda request: request.prefix,
+            lambda texts: super(ServedVisionModel, self).score(texts, law, on_progress),
+            lambda images: self._read_after(images, wire.scores_of, 0, on_progress),
+        )
+
+    def top_distributions(
+        self, requests: Sequence[ScoreRequest], law: Law, k: int
+    ) -> list[list[TopTokens]]:
+        """Have the k most probable tokens listed beside the scores."""
+        self.check_scoring(law)
+        return by_kind(
+            requests,
+            lambda request: request.prefix,
+            lambda texts: super(ServedVisionModel, self).top_distributions(texts, law, k),
+            lambda images: self._read_after(images, partial(wire.top_of, k=k), k, ignore_progress),
+        )
+
+    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+        """Ask for some of the chosen tokens at a time, after each image alone."""
+        if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
+            return super().next_log_probs(prefixes, token_ids)
+        if not self.identity.image_chosen:
+            raise self._untold("log-probabilities of chosen tokens after an image")
+
+        rows = by_kind(
+            prefixes,
+            lambda prefix: prefix,
+            lambda texts: list(super(ServedVisionModel, self).next_log_probs(texts, token_ids)),
+            lambda images: self._believing(
+                images, lambda _: self._images.chosen(images, token_ids)
+            ),
+        )
+        return np.array(rows, np.float32)
+
+    def _read_after(
+        self,
+        requests: Sequence[ScoreRequest],
+        read: Callable[[Any, Prompt], T],
+        top: int,
+        on_progress: OnProgress,
+    ) -> list[list[T]]:
+        return self._believing(
+            requests, lambda count: self._images.read(requests, read, top, count), on_progress
+        )
+
+    def _believing(
+        self,
+        requests: Sequence[object],
+        work: Callable[[OnProgress], Awaitable[Sequence[T]]],
+        on_progress: OnProgress = ignore_progress,
+    ) -> list[T]:
+        """Return what `work` does for requests, if there are any, of servers still as they were."""
+        if not requests:
+            return []
+
+        async def believed(count: OnProgress) -> list[T]:
+            await self._believed([], wire.scores_of, 0)
+            return list(await work(count))
+
+        return self._run(believed, on_progress)
