@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         description="Hosts from which images are fetched over https, separated by commas; "
         "http://HOST for one without; none.",
     )
-    image_seconds: float = Field(10, gt=0, description="For an image to be fetched.")
+    image_seconds: Seconds = Field(10, gt=0, description="For an image to be fetched.")
     max_fetched_bytes: Count = Field(
         16 * MEBIBYTE, ge=1, description="Bytes of all images that one request has fetched."
     )
