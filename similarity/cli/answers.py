@@ -6,6 +6,7 @@ import click
 
 from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
+from similarity.storage.sparing import SparingStore
 from similarity.storage.store import Store
 from similarity.storage.user_cache import cache_folder
 
@@ -38,9 +39,13 @@ def store_of(model: LanguageModel) -> Store | None:
     if not command.meta.get(_CACHED) or model.info.name == TOY:
         return None
     try:
-        store = Store(answers_path())
+        store = SparingStore(answers_path(), _tell)
     except TrajsimError as error:
-        click.echo(f"nothing is kept: {error}", err=True)
+        _tell(error)
         return None
     command.call_on_close(store.close)
     return store
+
+
+def _tell(error: TrajsimError) -> None:
+    click.echo(f"nothing is kept: {error}", err=True)

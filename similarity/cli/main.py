@@ -34,6 +34,10 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
 from similarity.vectors.explain import VectorExplanation
 from similarity.version import __version__
 
+# What a system says where nothing more can be written, and what helps.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FREE_SPACE = "; free some space there, and give the same command again"
+
 ENTRY_POINTS = "trajsim.commands"
 
 
@@ -72,7 +76,8 @@ class _Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise
             place = f"{error.filename}: " if error.filename else ""
-            said = InputError(f"{place}{error.strerror or error}")
+            remedy = FREE_SPACE if error.errno in FULL else ""
+            said = InputError(f"{place}{error.strerror or error}{remedy}")
             raise _OneLineError(said) from error
 
 

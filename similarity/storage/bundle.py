@@ -13,6 +13,9 @@ from typing import Any
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import Writer, replace_file, temporary_beside
 
+# The name of a manifest's own digest in it.
+_DIGEST = "digest"
+
 
 def write_bundle(
     folder: Path, manifest: str, content: Mapping[str, Any], files: Mapping[str, Writer]
@@ -32,7 +35,8 @@ def write_bundle(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         named = {name: _write_named(folder, name, write) for name, write in files.items()}
-        text = json.dumps({**content, "files": named}, indent=1) + "\n"
+        whole = {**content, "files": named}
+        text = json.dumps({**whole, _DIGEST: _digest_of(whole)}, indent=1) + "\n"
         replace_file(folder / manifest, lambda path: path.write_text(text, encoding="utf-8"))
         for name, current in named.items():
             for stale in folder.glob(_named(name, "*")):
@@ -59,6 +63,9 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
         content: dict[str, Any] = json.loads((folder / manifest).read_text(encoding="utf-8"))
         files = {folder / current: name for name, current in content["files"].items()}
         damaged = [path.name for path, name in files.items() if path.name != _true_name(path, name)]
+        # Those that were made before there was one are taken without.
+        if content.pop(_DIGEST, digest := _digest_of(content)) != digest:
+            damaged.append(manifest)
     except OSError as error:
         raise ConfigError(
             f"no {what} in {folder}: {error.strerror}; make them by {command}"
@@ -68,6 +75,12 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
     if damaged:
         raise ConfigError(f"{folder / damaged[0]} is damaged; make the {what} anew by {command}")
     return content
+
+
+def _digest_of(content: Mapping[str, Any]) -> str:
+    """Return the digest of a manifest's other fields, whatever their order."""
+    canonical = json.dumps({**content, _DIGEST: None}, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _write_named(folder: Path, name: str, write: Writer) -> str:

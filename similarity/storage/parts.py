@@ -1,5 +1,6 @@
 """The parts of a file that is made piece by piece: a killed process loses one part at most."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,28 +13,31 @@ from similarity.storage.journal import Journal
 
 
 class Parts:
-    """The parts that are done, in a folder beside the file.
-
-    Attributes
-    ----------
-    done
-        Their numbers.
-    """
+    """The parts that are done, in a folder beside the file; one that was damaged since is not."""
 
     def __init__(self, folder: Path, journal: Journal) -> None:
         self.folder = folder
         self._journal = journal
-        self.done = {entry["part"] for entry in journal.entries()}
+        self._digests = {entry["part"]: entry.get("digest") for entry in journal.entries()}
 
-    def finish(self, number: int) -> None:
-        """Count a part as done: it must be on disk."""
-        self._journal.append({"part": number})
-        self.done.add(number)
+    def has(self, number: int, digest: str) -> bool:
+        """Return whether a part is done and has this digest, as it had then."""
+        return self._digests.get(number) == digest
+
+    def has_file(self, number: int) -> bool:
+        """Return whether a part that `write` wrote is there, as it was written."""
+        path = self.path(number)
+        return number in self._digests and path.is_file() and self.has(number, _digest_of(path))
+
+    def finish(self, number: int, digest: str) -> None:
+        """Count a part as done: it must be on disk, with this digest."""
+        self._journal.append({"part": number, "digest": digest})
+        self._digests[number] = digest
 
     def write(self, number: int, write: Writer) -> None:
         """Write a part whole or not at all, and count it as done."""
         replace_file(self.path(number), write)
-        self.finish(number)
+        self.finish(number, _digest_of(self.path(number)))
 
     def path(self, number: int) -> Path:
         """Return where a part is."""
@@ -63,6 +67,11 @@ def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
         shutil.rmtree(folder)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def parts_folder(path: Path) -> Path:

@@ -1,6 +1,8 @@
 """Writes matrices and pairs tile by tile, in bounded memory; what was stopped goes on."""
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,8 @@ from similarity.storage.files import replace_file
 from similarity.storage.parts import parts_of
 from similarity.tiles.grid import Grid, Selection
 
+# A matrix in a file.
+Mapped = np.memmap[Any, np.dtype[np.float32]]
 # Writes rows with equal columns to a path.
 WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
 
@@ -40,18 +44,16 @@ def stream_matrix(
     shape = (len(grid.rows), len(grid.others))
     with parts_of(path, grid.header(scorer) | {"kind": "matrix"}) as work:
         target = work.folder / "matrix.npy"
-        if not target.exists():
-            replace_file(target, lambda new: _make_empty(new, shape))
-        matrix = np.lib.format.open_memmap(target, mode="r+")
+        matrix = _opened(target, shape)
         for number, (rows, columns) in enumerate(grid.tiles()):
             mirrored = grid.columns is None and rows != columns
-            if number not in work.done:
+            if not work.has(number, _digest(matrix, rows, columns, mirrored)):
                 found = grid.similarities(scorer, rows, columns)
                 matrix[_slice(rows), _slice(columns)] = found
                 if mirrored:
                     matrix[_slice(columns), _slice(rows)] = found.T
                 matrix.flush()
-                work.finish(number)
+                work.finish(number, _digest(matrix, rows, columns, mirrored))
             on_progress(len(rows) * len(columns) * (1 + mirrored))
         del matrix
         target.replace(path)
@@ -94,7 +96,7 @@ def stream_pairs(
     with parts_of(path, header) as work:
         blocks = grid.row_blocks
         for number, rows in enumerate(blocks):
-            if number not in work.done:
+            if not work.has_file(number):
                 lines = _judged(judge, grid, list(_selected(scorer, grid, selection, rows)))
                 content = "".join(f"{json.dumps(line)}\n" for line in lines)
                 work.write(number, partial(_write_text, content))
@@ -177,5 +179,29 @@ def _slice(numbers: range) -> slice:
     return slice(numbers.start, numbers.stop)
 
 
+def _digest(matrix: Mapped, rows: range, columns: range, mirrored: bool) -> str:
+    """Return the digest of a tile and of its mirror image, where it has one."""
+    found = hashlib.sha256(matrix[_slice(rows), _slice(columns)].tobytes())
+    if mirrored:
+        found.update(matrix[_slice(columns), _slice(rows)].tobytes())
+    return found.hexdigest()[:16]
+
+
+def _opened(path: Path, shape: tuple[int, int]) -> Mapped:
+    """Return a matrix on disk; one of zeros where none is there, or it is not whole."""
+    try:
+        found: Mapped = np.lib.format.open_memmap(path, mode="r+")
+        if found.shape == shape and found.dtype == np.dtype("<f4"):
+            return found
+    except (OSError, ValueError):
+        pass  # made anew below
+    replace_file(path, lambda new: _make_empty(new, shape))
+    matrix: Mapped = np.lib.format.open_memmap(path, mode="r+")
+    return matrix
+
+
 def _make_empty(path: Path, shape: tuple[int, int]) -> None:
     np.lib.format.open_memmap(path, mode="w+", dtype="<f4", shape=shape).flush()
+    with path.open("r+b") as file:
+        # Or a disk that becomes full would kill the process that writes into the mapped file.
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -7,10 +7,11 @@ in the user's cache folder.
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.general import general_digest, general_registers, general_sentences
 from similarity.models.base import LanguageModel
 from similarity.presets import MEANING, PRESETS
@@ -21,6 +22,8 @@ from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import TRAJECTORIES, default_config
 from similarity.vectors.storage import FORMAT, MANIFEST, UNKNOWN, load, save
+
+logger = logging.getLogger(__name__)
 
 GENERAL = "general"
 # Of a model's assets.
@@ -141,7 +144,10 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
     on_progress = progress("reading general text", len(sentences))
     vectors = fit(model, sentences, config, on_progress, general_registers())
     if folder is not None:
-        save(vectors, folder)
+        try:
+            save(vectors, folder)
+        except InputError as error:
+            logger.warning("the vectors of general text are not kept: %s", error)
     return vectors
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def encoded(
     """
     for number, start in zip(count(), range(0, len(texts), BATCH_TEXTS), strict=False):
         some = truncator.cut(texts[start : start + BATCH_TEXTS])
-        if parts is not None and number in parts.done:
+        if parts is not None and parts.has_file(number):
             on_progress(len(some))
             yield start, np.load(parts.path(number))
             continue
@@ -133,5 +134,7 @@ WRITTEN = {"npy": _write_npy, "jsonl": _write_jsonl, "parquet": _write_parquet}
 
 
 def _save(rows: Rows, path: Path) -> None:
-    with path.open("wb") as file:  # by name NumPy would add an ending of its own
-        np.save(file, rows)
+    # Not into the file itself, as NumPy does not tell why that cannot be written.
+    content = BytesIO()
+    np.save(content, rows)
+    path.write_bytes(content.getbuffer())

@@ -204,3 +204,39 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         stream_matrix(Counted(), Grid(TEXTS), tmp_path / "file" / "m.npy")
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x40
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "deleted", "header"])
+@pytest.mark.parametrize("kind", ["matrix", "nearest"])
+def test_what_was_damaged_since_is_done_again(kind: str, damage: str, tmp_path: Path) -> None:
+    grid = Grid(TEXTS, None, 5)
+
+    def run(scorer: Counted, path: Path) -> None:
+        if kind == "matrix":
+            stream_matrix(scorer, grid, path)
+        else:
+            pairs_of(scorer, grid, Selection(k=2), path)
+
+    whole, path = tmp_path / "whole", tmp_path / "damaged"
+    run(Counted(), whole)
+    first = Counted()
+    first.left = 4
+    with pytest.raises(Killed):
+        run(first, path)
+    part = parts_folder(path) / ("matrix.npy" if kind == "matrix" else "000000.part")
+    size = part.stat().st_size
+    if damage == "deleted":
+        part.unlink()
+    elif damage == "cut":
+        part.write_bytes(part.read_bytes()[: size // 2])
+    else:
+        # The first tile is behind the header of 128 bytes.
+        flip(part, 30 if damage == "header" else min(131, size - 2))
+    run(Counted(), path)
+    assert path.read_bytes() == whole.read_bytes()

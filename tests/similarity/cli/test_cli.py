@@ -166,4 +166,7 @@ def test_an_error_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("similarity.cli.main.diagnose", full)
     result = CliRunner().invoke(main, ["doctor", "--model", "toy"])
     assert result.exit_code == 2
-    assert result.stderr.splitlines() == ["Error: out.jsonl: No space left on device"]
+    assert result.stderr.splitlines() == [
+        "Error: out.jsonl: No space left on device; free some space there, and give the same "
+        "command again"
+    ]

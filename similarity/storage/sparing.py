@@ -1,0 +1,52 @@
+"""A store that work does not depend on: where it fails, what was to be kept is computed again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from similarity.errors import InputError
+from similarity.storage.store import DEFAULT_BYTES, Store
+
+
+class SparingStore(Store):
+    """A store that is left alone after its first failure, as on a full or read-only disk.
+
+    Parameters
+    ----------
+    path, max_bytes
+        As `Store` has them.
+    tell
+        Is called once, with why nothing is kept any more.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, or is no store.
+    """
+
+    def __init__(
+        self, path: Path, tell: Callable[[InputError], object], max_bytes: int = DEFAULT_BYTES
+    ) -> None:
+        super().__init__(path, max_bytes)
+        self._tell = tell
+        self._failed = False
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the values that are known and whole, by key; none after a failure."""
+        if not self._failed:
+            try:
+                return super().get(keys)
+            except InputError as error:
+                self._give_up(error)
+        return {}
+
+    def put(self, kind: str, values: Mapping[bytes, bytes]) -> None:
+        """Keep values of a kind, all or none; none after a failure."""
+        if not self._failed:
+            try:
+                super().put(kind, values)
+            except InputError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: InputError) -> None:
+        self._failed = True
+        self._tell(error)

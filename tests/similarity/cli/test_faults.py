@@ -1,0 +1,177 @@
+"""Faults of disks and folders: work goes on, or one line says why not, and nothing is lost."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from similarity.cli.main import main
+from similarity.storage.parts import parts_folder
+from similarity.vectors.meaning import BATCH_TEXTS
+from tests.conftest import ROOT
+
+PAIR = ("A dog runs.", "A puppy is running.")
+# Bytes of a file, beyond which a disk is full to a process.
+SMALL = 2**16
+
+
+def full_disk() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, SMALL))
+
+
+def trajsim(
+    *arguments: str, cache: str | Path, model: str = "embedded", **options: object
+) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "TRAJSIM_CACHE": str(cache),
+        "TRAJSIM_MODEL": model,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [sys.executable, "-m", "similarity", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        **options,
+    )
+
+
+def lines_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> float:
+    told = trajsim("compare", *PAIR, "--json", cache=tmp_path_factory.mktemp("cache"))
+    assert (told.returncode, told.stderr) == (0, "")
+    found: float = json.loads(told.stdout)["similarity"]
+    return found
+
+
+def test_a_cache_on_a_full_disk_costs_time_and_nothing_else(
+    expected: float, tmp_path: Path
+) -> None:
+    told = trajsim("compare", *PAIR, "--json", cache=tmp_path, preexec_fn=full_disk)
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["similarity"] == pytest.approx(expected)
+    assert "not kept: cannot write to" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_cache_where_nothing_can_be_written(expected: float, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = trajsim("compare", *PAIR, "--json", cache=tmp_path / "file")
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["similarity"] == pytest.approx(expected)
+    assert sum("nothing is kept: cannot open" in line for line in lines_of(told.stderr)) == 1
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("compare", *PAIR), ("compare", *PAIR, "--json"), ("embed", "FILE"), ("matrix", "FILE")],
+)
+def test_standard_output_that_is_full(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("a red car\nthe sea\n")
+    given = [str(file) if argument == "FILE" else argument for argument in arguments]
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "similarity", *given, "--model", "toy"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    assert told.returncode == 2
+    assert lines_of(told.stderr) == [
+        "Error: No space left on device; free some space there, and give the same command again"
+    ]
+
+
+@pytest.mark.parametrize("name", ["out.npy", "out.jsonl"])
+def test_an_output_that_a_full_disk_cut_is_made_when_there_is_room(
+    name: str, tmp_path: Path
+) -> None:
+    file, straight, out = tmp_path / "texts.txt", tmp_path / f"straight-{name}", tmp_path / name
+    file.write_text("".join(f"the red car {i}\n" for i in range(3 * BATCH_TEXTS)))
+
+    def embed(to: Path, **more: object) -> subprocess.CompletedProcess[str]:
+        return trajsim(
+            *("embed", str(file), "--out", str(to), "--dimensions", "40"),
+            cache=tmp_path / "cache",
+            model="toy",
+            **more,
+        )
+
+    assert embed(straight).returncode == 0
+    refused = embed(out, preexec_fn=full_disk)
+    assert refused.returncode == 2
+    assert len(lines_of(refused.stderr)) == 1, refused.stderr
+    assert f"cannot write {out}: File too large" in refused.stderr
+    assert not out.exists()
+    # What was done is there still, whole.
+    assert list(parts_folder(out).glob("*.part"))
+    assert embed(out).returncode == 0
+    assert out.read_bytes() == straight.read_bytes()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut": cut,
+    "flipped": flip,
+    "empty": lambda path: path.write_bytes(b""),
+    "deleted": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("what", ["index", "vectors"])
+def test_damage_of_an_index_or_of_vectors_is_one_line(
+    what: str, damage: str, tmp_path: Path
+) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, [*arguments, "--model", "toy"])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.exit_code, result.stderr
+
+    texts, folder = tmp_path / "texts.txt", tmp_path / what
+    texts.write_text("".join(f"the red car number {i} of all\n" for i in range(40)))
+    if what == "index":
+        pytest.importorskip("faiss")
+        made = run("index", "build", str(texts), "--out", str(folder))
+        asked = ("index", "query", str(folder), "a car")
+    else:
+        made = run("fit", "--corpus", str(texts), "--out", str(folder), "--tokens", "32")
+        asked = ("compare", "a car", "the sea", "--vectors", str(folder))
+    assert made[0] == 0, made
+    assert run(*asked)[0] == 0
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        DAMAGES[damage](path)
+        code, told = run(*asked)
+        assert code == 2, (path.name, told)
+        assert len(lines_of(told)) == 1, told
+        assert "damaged" in told or "No such file" in told
+        assert "anew" in told or "make them" in told
+        path.write_bytes(whole)
+    assert run(*asked)[0] == 0
