@@ -9,7 +9,7 @@ from similarity.errors import (
     WrongAnswerError,
 )
 from similarity.images.image import Image
-from similarity.images.sources import probe_images
+from similarity.images.sources import data_url, probe_images
 from similarity.models.base import TokenIds
 from similarity.models.checks import TOLERANCE, Check, check_after_images
 from similarity.models.vllm_server import image_wire, wire
@@ -25,7 +25,6 @@ NAME = "images"
 _AFTER: TokenIds = (5, 3, 4)
 # The most that a server lists unless it is started with another --max-logprobs.
 LISTED_BY_DEFAULT = 20
-_SCALE_OUT = "--enable-scale-out"
 
 
 async def check_images(pool: Pool, identity: Identity) -> tuple[Identity, Check]:
@@ -36,10 +35,7 @@ async def check_images(pool: Pool, identity: Identity) -> tuple[Identity, Check]
         seeing = replace(identity, image_token=token)
         most = await _check_seen(pool, seeing, first, second)
     except (BackendRefusedError, InputError, MissingDependencyError, WrongAnswerError) as error:
-        said = str(error)
-        # The server answers 403 here, which elsewhere is of a wrong key.
-        hint = f"; start it with {_SCALE_OUT}" if "403" in said else ""
-        return identity, Check(NAME, f"not read: {said}{hint}")
+        return identity, Check(NAME, f"not read: {error}")
     found = f"read in the place of {token}, {most} chosen tokens a request after one"
     return replace(seeing, image_chosen=most), Check(NAME, found)
 
@@ -51,7 +47,7 @@ async def _image_token(pool: Pool, name: str, image: Image) -> str:
     the only one.
     """
     prompt, read = await pool.ask(
-        image_wire.CHAT, image_wire.read_message, image_wire.message_body(name, image)
+        image_wire.CHAT, image_wire.read_message, image_wire.message_body(name, data_url(image))
     )
     sent, strings = await tokenize(pool, name, prompt, affixes=False)
     plain = await _message_of_text(pool, name)

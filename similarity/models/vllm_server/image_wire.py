@@ -13,7 +13,6 @@ import numpy as np
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.images.image import Image
-from similarity.images.sources import data_url
 from similarity.law import Law
 from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.vllm_server import wire
@@ -46,7 +45,7 @@ class ServedPrefix:
 
 def image_body(
     model: str,
-    image: Image,
+    url: str,
     sent: Sequence[int],
     params: Mapping[str, Any],
     *,
@@ -56,6 +55,8 @@ def image_body(
 
     Parameters
     ----------
+    url
+        Of the image.
     params
         What is not as plain as can be.
     text
@@ -64,7 +65,7 @@ def image_body(
     return {
         "model": model,
         "token_ids": list(sent),
-        "content_parts": [{"type": "image_url", "url": data_url(image)}],
+        "content_parts": [{"type": "image_url", "url": url}],
         "return_token_ids": True,
         "output_mode": "text" if text else "tokens",
         "sampling_params": {**_PLAIN, "max_tokens": 1, **params},
@@ -93,9 +94,9 @@ def chosen_params(token_ids: Sequence[int]) -> dict[str, Any]:
     return {"logprobs": len(token_ids) + 1, "logprob_token_ids": [*token_ids, last]}
 
 
-def message_body(model: str, image: Image) -> dict[str, Any]:
+def message_body(model: str, url: str) -> dict[str, Any]:
     """Return a request with a message that is an image and nothing else."""
-    part = {"type": "image_url", "image_url": {"url": data_url(image)}}
+    part = {"type": "image_url", "image_url": {"url": url}}
     return {
         "model": model,
         "messages": [{"role": "user", "content": [part]}],

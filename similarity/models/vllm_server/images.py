@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.images.image import Image
+from similarity.images.sources import data_url
 from similarity.law import Law
 from similarity.models.base import OnProgress, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.prefix import ImageTokens
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 # Prefixes whose ids are kept: some kilobytes each.
 _KEPT = 512
+# Images whose files are kept as they are sent: a large one takes tens of megabytes.
+_URLS = 4
 
 
 class ServedImages:
@@ -34,6 +37,8 @@ class ServedImages:
         self._pool = pool
         self._identity = identity
         self._texts = texts
+        # Each continuation of an image is a request with all of it.
+        self._url = lru_cache(_URLS)(data_url)
         self._known: OrderedDict[tuple[Image, str, str], ServedPrefix] = OrderedDict()
 
     async def encode(self, image: Image, before: str, after: str) -> ImageTokens:
@@ -58,7 +63,7 @@ class ServedImages:
             prefix = await self.served(request.prefix)
             body = image_wire.image_body(
                 self._identity.name,
-                prefix.image,
+                self._url(prefix.image),
                 prefix.sent,
                 image_wire.sampling_params(request, law),
                 text=True,
@@ -111,7 +116,10 @@ class ServedImages:
             GENERATE,
             lambda answer: read(image_wire.checked(answer, (*prefix.read, *ids)), prompt),
             image_wire.image_body(
-                self._identity.name, prefix.image, (*prefix.sent, *ids), {"prompt_logprobs": top}
+                self._identity.name,
+                self._url(prefix.image),
+                (*prefix.sent, *ids),
+                {"prompt_logprobs": top},
             ),
             tokens=prompt.tokens,
         )
@@ -141,7 +149,10 @@ class ServedImages:
             GENERATE,
             lambda answer: image_wire.read_image_chosen(answer, prefix, token_ids),
             image_wire.image_body(
-                self._identity.name, prefix.image, prefix.sent, image_wire.chosen_params(token_ids)
+                self._identity.name,
+                self._url(prefix.image),
+                prefix.sent,
+                image_wire.chosen_params(token_ids),
             ),
             tokens=len(prefix.read),
         )
@@ -172,7 +183,7 @@ class ServedImages:
         read = await self._pool.ask(
             GENERATE,
             image_wire.read_prompt,
-            image_wire.image_body(self._identity.name, image, sent, {}),
+            image_wire.image_body(self._identity.name, self._url(image), sent, {}),
             tokens=len(sent),
         )
         behind = len(sent) - place - 1

@@ -11,6 +11,7 @@ import anyio
 
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import BackendTimeoutError, InputError, UnsupportedError, WrongAnswerError
+from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -25,6 +26,7 @@ from similarity.models.base import (
 )
 from similarity.models.checks import TOLERANCE
 from similarity.models.laws import require_model_law
+from similarity.models.prefix import ImageTokens
 from similarity.models.top import TopTokens
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
@@ -101,6 +103,13 @@ class ServerModel(LanguageModel):
         """Return what `encode` does for each text, asking for many at a time."""
         calls = [partial(self._texts.encode, text) for text in texts]
         return self._run(lambda _: gather(calls, self._pool.workers))
+
+    def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
+        """Refuse: what was found at the start is that no images are read."""
+        raise UnsupportedError(
+            f"{self.info.name} is served in a way that reads texts alone, and image "
+            f"{image.name!r} was given; trajsim doctor says why"
+        )
 
     def encode_continuation(self, text: str) -> TokenIds:
         """Return the server's ids of a text that follows another, without begin and end."""

@@ -32,6 +32,8 @@ NOT_FINITE = "not JSON compliant"
 OUT_OF_VOCABULARY = "is out of vocabulary"
 # And of a list of more tokens than its --max-logprobs allows, 20 by default.
 TOO_MANY_LISTED = "greater than max allowed"
+# And where it was started without the route that takes token ids with images.
+NO_SCALE_OUT = "Scale-out endpoints are disabled"
 
 
 class PassingError(Exception):
@@ -180,6 +182,10 @@ class Replica:
             )
         if OUT_OF_VOCABULARY in said:
             return InputError(f"{said}; give ids of this model's vocabulary")
+        if NO_SCALE_OUT in said:
+            return BackendRefusedError(
+                f"{self.url} does not take token ids with images; start it with --enable-scale-out"
+            )
         if TOO_MANY_LISTED in said:
             return BackendRefusedError(
                 f"{self.url} lists fewer of the most probable tokens ({said}); start it with so "
