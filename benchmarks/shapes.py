@@ -1,11 +1,13 @@
 """Networks of a size and no learning: what they cost is that of a trained one of the shape."""
 
+import json
 from typing import Any
 
 import click
 import psutil
 import torch
 import transformers
+from tokenizers import Tokenizer
 
 from similarity.models.loader import EMBEDDED_PATH
 from similarity.models.local import LocalModel, local_model
@@ -51,7 +53,12 @@ def random_model(shape: str) -> LocalModel:
         make: Any = transformers.AutoModelForCausalLM.from_config
         module = make(config, dtype=dtype)
     tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED_PATH)
-    tokenizer.add_tokens([f"<{number}>" for number in range(VOCABULARY - len(tokenizer))])
+    more = json.loads(tokenizer.backend_tokenizer.to_str())
+    for number in range(len(tokenizer), VOCABULARY):
+        more["model"]["vocab"][f"<{number}>"] = number
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(more)), eos_token=tokenizer.eos_token
+    )
     return local_model(
         module,
         tokenizer,

@@ -27,4 +27,4 @@ def test_the_readme_has_the_table_of_what_was_measured() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for cells in measured:
         assert f"| {' | '.join(cells)} |" in readme
-    assert len(measured) == 5
+    assert len(measured) == 7
