@@ -52,21 +52,24 @@ def random_model(shape: str) -> LocalModel:
     with device:
         make: Any = transformers.AutoModelForCausalLM.from_config
         module = make(config, dtype=dtype)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(EMBEDDED_PATH)
-    more = json.loads(tokenizer.backend_tokenizer.to_str())
-    for number in range(len(tokenizer), VOCABULARY):
-        more["model"]["vocab"][f"<{number}>"] = number
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(json.dumps(more)), eos_token=tokenizer.eos_token
-    )
     return local_model(
         module,
-        tokenizer,
+        _tokenizer(),
         name=f"random {shape}",
         revision="random",
         device=device.type,
         assets=None,
     )
+
+
+def _tokenizer() -> Any:
+    """Return the embedded model's, with as many ordinary tokens more as the shapes have."""
+    own = transformers.AutoTokenizer.from_pretrained(EMBEDDED_PATH)
+    content = json.loads(own.backend_tokenizer.to_str())
+    for number in range(len(own), VOCABULARY):
+        content["model"]["vocab"][f"<{number}>"] = number
+    make: Any = transformers.PreTrainedTokenizerFast
+    return make(tokenizer_object=Tokenizer.from_str(json.dumps(content)), eos_token=own.eos_token)
 
 
 def _check_memory(shape: str, parameters: int, device: torch.device, dtype: torch.dtype) -> None:

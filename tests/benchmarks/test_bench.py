@@ -2,11 +2,29 @@
 
 import pytest
 
+from benchmarks import shapes
 from benchmarks.pairs import generate_and_score
 from benchmarks.subjects import find_subjects
 from similarity.config import ComparisonConfig
 from similarity.models.loader import EMBEDDED
 from similarity.pipeline import TrajectoryScorer
+
+
+def test_a_random_shape_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "intermediate_size": 16,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "tie_word_embeddings": True,
+        "parameters": 1,
+    }
+    monkeypatch.setitem(shapes.SHAPES, "tiny", tiny)
+    model = shapes.random_model("tiny")
+    assert model.vocab_size == shapes.VOCABULARY
+    text = "A dog runs."
+    assert model.decode(model.encode(text)) == text
 
 
 def test_pair_by_pair_estimates_the_distance_that_the_library_does() -> None:
