@@ -136,7 +136,9 @@ def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str) ->
         writer.writerows([header, *rows])
     else:
         for row in (header, *rows):
-            written.write("\t".join(str(cell).translate(_BREAKS) for cell in row) + "\n")
+            # Nothing is an empty field, as in CSV.
+            cells = ("" if cell is None else str(cell).translate(_BREAKS) for cell in row)
+            written.write("\t".join(cells) + "\n")
     return written.getvalue()
 
 
