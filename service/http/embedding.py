@@ -1,8 +1,10 @@
 """Meaning vectors for the dialects that give them: bounded, computed, and written as JSON."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+
+import numpy as np
 
 from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import RequestModel, Usage
@@ -90,6 +92,23 @@ def as_base64(row: Rows) -> bytes:
 def as_numbers(row: Rows) -> bytes:
     """Return a vector as a JSON array, of nine digits: enough to have each float32 back."""
     return b"[" + b",".join(b"%.9g" % number for number in row.tolist()) + b"]"
+
+
+def as_bits(row: Rows) -> bytes:
+    """Return the signs of a vector as a JSON array of bytes: 1 above 0, the first bit highest.
+
+    The last byte of a width that 8 does not divide ends in zeros.
+    """
+    return _array(np.packbits(row > 0).tolist())
+
+
+def as_signed_bits(row: Rows) -> bytes:
+    """Return what `as_bits` does, less 128 each."""
+    return _array(byte - 128 for byte in np.packbits(row > 0).tolist())
+
+
+def _array(numbers: Iterable[int]) -> bytes:
+    return b"[" + b",".join(b"%d" % number for number in numbers) + b"]"
 
 
 def _text_of_ids(ids: Sequence[int], name: str, asked: str | None, model: RequestModel) -> str:

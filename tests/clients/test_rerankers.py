@@ -49,6 +49,13 @@ def test_cohere_embeds(url: str) -> None:
     plain = old.embed(model="any", texts=DOCUMENTS, input_type="search_document")
     assert typed.embeddings.float_ == plain.embeddings
     assert len(plain.embeddings) == 3
+    packed = new.embed(
+        model="any", texts=DOCUMENTS, input_type="x", embedding_types=["binary", "ubinary"]
+    ).embeddings
+    assert packed.ubinary is not None
+    assert packed.binary == [[byte - 128 for byte in row] for row in packed.ubinary]
+    assert len(packed.ubinary[0]) == -(-len(plain.embeddings[0]) // 8)
+    assert packed.ubinary[0] != packed.ubinary[1]
     with pytest.raises(cohere.UnprocessableEntityError, match="too long"):
         new.embed(model="any", texts=["word " * 2000], input_type="x", truncate="NONE")
 

@@ -46,6 +46,19 @@ def test_both_types_are_the_same_vectors(client):
         assert np.frombuffer(base64.b64decode(encoded), "<f4").tolist() == pytest.approx(numbers)
 
 
+def test_signs_are_packed_into_bytes(client):
+    kinds = ["float", "ubinary", "binary"]
+    for dimensions in (16, 11):
+        body = {**REQUEST, "embedding_types": kinds, "output_dimension": dimensions}
+        answer = client.post("/v2/embed", json=body)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()["embeddings"]
+        for numbers, unsigned, signed in zip(*(found[kind] for kind in kinds), strict=True):
+            bits = "".join(str(int(number > 0)) for number in numbers).ljust(16, "0")
+            assert unsigned == [int(bits[:8], 2), int(bits[8:], 2)]
+            assert signed == [byte - 128 for byte in unsigned]
+
+
 def test_the_first_version_gives_a_plain_list_unless_types_are_asked_for(client):
     body = {name: REQUEST[name] for name in ("model", "input_type", "texts")}
     plain = client.post("/v1/embed", json=body).json()
@@ -71,7 +84,12 @@ def test_inputs_of_one_text_each(client):
         ({"texts": ["a", ""]}, "texts[1]: a text is empty"),
         ({}, "give texts, or inputs"),
         ({"texts": ["a"], "inputs": [{"content": [{"type": "text", "text": "a"}]}]}, "give texts"),
-        ({"texts": ["a"], "embedding_types": ["int8"]}, "embedding_types[0]: Input should be"),
+        (
+            {"texts": ["a"], "embedding_types": ["float", "int8"]},
+            "embedding_types[1]: int8 is not given, as how Cohere scales it is not public",
+        ),
+        ({"texts": ["a"], "embedding_types": ["uint8"]}, "or for binary or ubinary"),
+        ({"texts": ["a"], "embedding_types": ["x"]}, "embedding_types[0]: Input should be"),
         ({"inputs": [{"content": [{"type": "image_url"}]}]}, "inputs[0].content[0].type"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from service.http.call import CallOf
-from service.http.embedding import as_base64, as_numbers, embed
+from service.http.embedding import as_base64, as_bits, as_numbers, as_signed_bits, embed
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer
 from service.http.schemas.cohere import ApiVersion
@@ -20,7 +20,12 @@ from service.http.schemas.errors import ERRORS, error_answer
 from similarity.familiarity import shown_warnings
 from similarity.scorers import ScoringRequest
 
-_ENCODERS = {"float": as_numbers, "base64": as_base64}
+_ENCODERS = {
+    "float": as_numbers,
+    "base64": as_base64,
+    "binary": as_signed_bits,
+    "ubinary": as_bits,
+}
 
 router = APIRouter(
     route_class=JsonRoute,

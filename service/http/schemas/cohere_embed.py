@@ -2,14 +2,25 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from service.http.schemas.cohere import ApiVersion
 from service.http.schemas.fields import IgnoredModel, Lenient, Text, example
 from similarity.truncation import END, REFUSE, START
 
 _TRUNCATIONS = {"NONE": REFUSE, "END": END, "START": START}
-Kind = Literal["float", "base64"]
+
+
+def _known_scale(kind: object) -> object:
+    if kind in ("int8", "uint8"):
+        raise ValueError(
+            f"{kind} is not given, as how Cohere scales it is not public; ask for float and scale "
+            "it in your store, or for binary or ubinary"
+        )
+    return kind
+
+
+Kind = Annotated[Literal["float", "base64", "binary", "ubinary"], BeforeValidator(_known_scale)]
 
 
 class TextContent(Lenient):
@@ -44,8 +55,9 @@ class EmbedRequest(Lenient):
     embedding_types: list[Kind] | None = Field(
         default=None,
         min_length=1,
-        description="Numbers, or the base64 of little-endian float32. On /v1 without it the "
-        "answer has a plain list of vectors.",
+        description="Numbers, the base64 of little-endian float32, or the signs of the numbers: "
+        "ubinary has eight in a byte, the first in its highest bit, and binary has those bytes "
+        "less 128. On /v1 without it the answer has a plain list of vectors.",
     )
     output_dimension: int | None = Field(
         default=None, ge=1, description="Keep the first coordinates."
@@ -92,6 +104,8 @@ class EmbeddingsByType(Lenient):
 
     float_: list[list[float]] | None = Field(default=None, alias="float")
     base64: list[str] | None = None
+    binary: list[list[int]] | None = None
+    ubinary: list[list[int]] | None = None
 
 
 class EmbedResponse(Lenient):
