@@ -1,4 +1,7 @@
-"""`trajsim serve`: settings from options and environment, then the server."""
+"""`trajsim serve`: settings from options and environment, then the server.
+
+Settings and web framework are imported late, so that `trajsim --help` does not wait for them.
+"""
 
 import gc
 import os
@@ -8,16 +11,14 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from pydantic import ValidationError
 
-from service.mistakes import mistake_in
-from service.settings import Settings
-from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.progress import progress_bars
 from similarity.errors import ConfigError
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 Result = TypeVar("Result")
 
@@ -31,31 +32,42 @@ KEY = """
   -H "authorization: Bearer $KEY" \\"""
 
 
-def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each setting, so that --help shows them all."""
-    for name, field in reversed(Settings.model_fields.items()):
+class _Serve(click.Command):
+    """A command with an option for each setting; they are read when they are asked for."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if not self.params:
+            self.params = setting_options()
+        return super().get_params(ctx)
+
+
+def setting_options() -> list[click.Parameter]:
+    """Return an option for each setting, so that --help shows them all."""
+    from service.settings import Settings
+
+    options: list[click.Parameter] = []
+    for name, field in Settings.model_fields.items():
         # The help must not depend on what is installed here, as the value of a factory does.
         default = field.default if field.default_factory is None else "by what is installed"
         default = "none" if default in (None, "") else default
         text = f"{field.description} [default: {default}; env: TRAJSIM_{name.upper()}]"
         flag = "--" + name.replace("_", "-")
-        command = click.option(flag, name, metavar=name.rpartition("_")[2].upper(), help=text)(
-            command
-        )
-    return command
+        kind = name.rpartition("_")[2].upper()
+        options.append(click.Option([flag, name], metavar=kind, help=text))
+    return options
 
 
-@click.command()
-@setting_options
+@click.command(cls=_Serve)
 def serve(**options: str | None) -> None:
     """Serve similarities over HTTP; a page is at /, interactive documentation at /docs.
 
     Every setting is read from the environment too; an option wins.
     """
-    # Late, so that `trajsim --help` needs no web framework.
     from service.http.app import create_app, served_vectors
     from service.http.server import Server
     from service.logs import configure_logs
+    from similarity.cli.choices import ModelChoice, open_model
+    from similarity.cli.progress import progress_bars
 
     # A thread that computes in Python holds the interpreter so long before the model's thread gets
     # it back, at each of the many operations of a network; 5 ms by default.
@@ -127,7 +139,7 @@ def _in_a_thread(work: Callable[[], Result]) -> Result:
     return result.result()
 
 
-def read_settings(**options: str | None) -> Settings:
+def read_settings(**options: str | None) -> "Settings":
     """Return the settings from the environment and the options that were given.
 
     Raises
@@ -135,6 +147,11 @@ def read_settings(**options: str | None) -> Settings:
     ConfigError
         For a value that is out of range or of the wrong type; it names the setting.
     """
+    from pydantic import ValidationError
+
+    from service.mistakes import mistake_in
+    from service.settings import Settings
+
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)

@@ -89,8 +89,10 @@ def test_import_is_light(package: str) -> None:
 
 
 def test_help_needs_nothing_that_computes() -> None:
-    # Of all modules that `trajsim --help` imports, these alone took longer than the rest together.
-    heavy = "{'torch', 'scipy.special', 'scipy.stats', 'scipy.optimize', 'fastapi', 'httpx'}"
+    heavy = (
+        "{'torch', 'scipy.special', 'scipy.stats', 'scipy.optimize', 'rich', 'pydantic', "
+        "'fastapi', 'httpx', 'similarity.cli.options'}"
+    )
     program = (
         "import sys; from click.testing import CliRunner; from similarity.cli.main import main; "
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0; "

@@ -7,12 +7,15 @@ from typing import Any
 import click
 import pytest
 
-from eval.cli import evaluate
+from eval.sts_cli import ablate, sts
 from service.client.values import Settings as ClientSettings
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.similarity import ComparisonSettings
+from similarity.cli.batch_command import batch
+from similarity.cli.compare_commands import compare, explain
 from similarity.cli.index_commands import query
-from similarity.cli.main import batch, compare, explain, main, matrix
+from similarity.cli.main import main
+from similarity.cli.matrix_command import matrix
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.fields import Setting
@@ -27,7 +30,8 @@ COMMANDS = [
     matrix,
     batch,
     query,
-    *(evaluate.commands[n] for n in ("sts", "ablate")),
+    sts,
+    ablate,
 ]
 each_setting = pytest.mark.parametrize("told", COMPARISON_SETTINGS.values(), ids=lambda t: t.name)
 

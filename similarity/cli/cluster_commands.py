@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from similarity import clustering
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.options import model_options, scoring_options
@@ -17,7 +18,7 @@ from similarity.cli.terminal import (
     output_options,
     print_warnings,
 )
-from similarity.clustering import LINKAGES, Clustering, Duplicates, Linkage, cluster, deduplicate
+from similarity.clustering import LINKAGES, Clustering, Duplicates, Linkage, deduplicate
 from similarity.errors import ConfigError
 from similarity.results import SimilarityMatrix
 from similarity.tabular.texts import read_texts
@@ -29,7 +30,7 @@ GROUP_FORMATS = ("tsv", "csv", "json", "jsonl", "parquet")
 KEPT_FORMATS = ("text", *GROUP_FORMATS)
 
 
-@click.command("cluster")
+@click.command()
 @click.argument("file")
 @input_options()
 @click.option(
@@ -51,7 +52,7 @@ KEPT_FORMATS = ("text", *GROUP_FORMATS)
 @plot_option
 @model_options
 @scoring_options
-def cluster_texts(
+def cluster(
     file: str,
     kind: str | None,
     columns: str | None,
@@ -82,7 +83,7 @@ def cluster_texts(
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
     print_warnings(result.warnings)
-    found = cluster(result.similarities, threshold=threshold, k=k, linkage_by=linkage)
+    found = clustering.cluster(result.similarities, threshold=threshold, k=k, linkage_by=linkage)
     if written_as == TABLE:
         print_clusters(result, found)
     elif written_as == "json":

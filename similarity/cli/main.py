@@ -10,28 +10,8 @@ from typing import Any
 
 import click
 
-from similarity.cli.batch_command import batch
-from similarity.cli.cache_commands import cache
-from similarity.cli.calibrate_commands import calibrate
-from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
-from similarity.cli.cluster_commands import cluster_texts, dedupe
-from similarity.cli.consensus_command import consensus
-from similarity.cli.entailment_commands import entails
-from similarity.cli.hyponym_command import hyponym
-from similarity.cli.images import text_option, texts_and_images
-from similarity.cli.index_commands import index
-from similarity.cli.matrix_command import matrix
-from similarity.cli.options import interval_options, model_options, scoring_options
-from similarity.cli.progress import progress_bars, working
-from similarity.cli.tables import print_findings, print_score, print_trajectories
-from similarity.cli.terminal import json_option, print_json, print_warnings
-from similarity.cli.vector_commands import embed, fit, profile
-from similarity.cli.vector_tables import print_vector_explanation
-from similarity.doctor import diagnose
+from similarity.cli.late import Late, LateGroup
 from similarity.errors import ConfigError, InputError, TrajsimError
-from similarity.results import TrajectoryExplanation
-from similarity.uncertainty import DEFAULT_CONFIDENCE, Tolerance, check_interval
-from similarity.vectors.explain import VectorExplanation
 from similarity.version import __version__
 
 # What a system says where nothing more can be written, and what helps.
@@ -39,6 +19,35 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FREE_SPACE = "; free some space there, and give the same command again"
 
 ENTRY_POINTS = "trajsim.commands"
+
+_HERE = "similarity.cli"
+COMMANDS = {
+    "batch": Late(f"{_HERE}.batch_command", "Score the pairs and lists of texts in a file."),
+    "cache": Late(
+        f"{_HERE}.cache_commands", "Show or delete what is kept so that nothing is computed twice."
+    ),
+    "calibrate": Late(f"{_HERE}.calibrate_commands", "Fit a scale for a model's similarities."),
+    "cluster": Late(f"{_HERE}.cluster_commands", "Group the texts in a file by meaning."),
+    "compare": Late(f"{_HERE}.compare_commands", "Print how alike two texts are."),
+    "consensus": Late(
+        f"{_HERE}.consensus_command", "Group answers by meaning, and tell which group to trust."
+    ),
+    "dedupe": Late(f"{_HERE}.cluster_commands", "Keep one of the texts that say the same."),
+    "doctor": Late(
+        f"{_HERE}.compare_commands",
+        "Check that a model is fit to score with, and measure its speed.",
+    ),
+    "embed": Late(f"{_HERE}.vector_commands", "Give the meaning vectors of the texts in a file."),
+    "entails": Late(f"{_HERE}.entailment_commands", "Tell which of two texts entails the other."),
+    "explain": Late(f"{_HERE}.compare_commands", "Explain the score of two texts."),
+    "fit": Late(f"{_HERE}.vector_commands", "Fit meaning vectors to text of your own."),
+    "hyponym": Late(f"{_HERE}.hyponym_command", "Tell which of two words is a kind of the other."),
+    "index": Late(
+        f"{_HERE}.index_commands", "Find the texts of like meaning among up to a million."
+    ),
+    "matrix": Late(f"{_HERE}.matrix_command", "Print all similarities of the texts in a file."),
+    "profile": Late(f"{_HERE}.vector_commands", "Show the words that a text implies."),
+}
 
 
 class _OneLineError(click.ClickException):
@@ -53,7 +62,7 @@ class _OneLineError(click.ClickException):
         return 2 if isinstance(self._error, InputError | ConfigError) else 1
 
 
-class _Commands(click.Group):
+class _Commands(LateGroup):
     """The commands here, and those that installed packages bring."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -81,127 +90,7 @@ class _Commands(click.Group):
             raise _OneLineError(said) from error
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="trajsim")
 def main() -> None:
     """Compare texts by meaning: by how a language model would continue them."""
-
-
-@main.command()
-@click.argument("first")
-@click.argument("second")
-@text_option
-@json_option
-@model_options
-@scoring_options
-@interval_options
-def compare(
-    first: str,
-    second: str,
-    as_texts: bool,
-    as_json: bool,
-    scoring: ScoringChoice,
-    choice: ModelChoice,
-    confidence: float | None,
-    tolerance: float | None,
-    max_trajectories: int,
-) -> None:
-    """Print the similarity and distance of the texts FIRST and SECOND.
-
-    Either may be the path of an image, with a model that reads images.
-    """
-    goal = None
-    if tolerance is not None:
-        confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
-        goal = Tolerance(
-            half_width=tolerance, confidence=confidence, max_trajectories=max_trajectories
-        )
-    if confidence is not None:
-        check_interval(
-            scoring.config.estimator.distance, scoring.config.sampling.n_trajectories, confidence
-        )
-    one, other = texts_and_images((first, second), choice, as_texts=as_texts, by_name=True)
-    model = open_model(choice)
-    scorer = chosen_scorer(model, scoring, goal)
-    with progress_bars() as progress:
-        (result,) = scorer.score([(one, other)], progress)
-    print_warnings(result.warnings)
-    if as_json:
-        print_json(result.to_dict(confidence))
-    else:
-        print_score(result, confidence)
-
-
-@main.command()
-@click.argument("first")
-@click.argument("second")
-@click.option("--top", default=5, show_default=True, help="Show so many parts of each kind.")
-@text_option
-@json_option
-@model_options
-@scoring_options
-def explain(
-    first: str,
-    second: str,
-    top: int,
-    as_texts: bool,
-    as_json: bool,
-    scoring: ScoringChoice,
-    choice: ModelChoice,
-) -> None:
-    """Explain the score that `compare` prints of FIRST and SECOND, by what made it.
-
-    A score by trajectories is explained by the continuations whose likelihoods after the two texts
-    differ most. A score by meaning vectors is explained by the parts of the vectors' cosine.
-    """
-    if top < 1:
-        raise ConfigError(f"--top must be at least 1, got {top}")
-    one, other = texts_and_images((first, second), choice, as_texts=as_texts, by_name=True)
-    model = open_model(choice)
-    scorer = chosen_scorer(model, scoring)
-    with progress_bars() as progress:
-        (explanation,) = scorer.explain([(one, other)], top, progress)
-    print_warnings(explanation.score.warnings)
-    if as_json:
-        print_json(explanation.to_dict())
-    elif isinstance(explanation, TrajectoryExplanation):
-        print_trajectories(explanation)
-    elif isinstance(explanation, VectorExplanation):
-        print_vector_explanation(explanation)
-
-
-@main.command()
-@click.option(
-    "--reference", default=None, help="Check that token ids and scores agree with this model's."
-)
-@json_option
-@model_options
-def doctor(reference: str | None, as_json: bool, choice: ModelChoice) -> None:
-    """Check that a model is fit to score with, and measure its speed."""
-    with working(f"checking {choice.name}"):
-        findings = diagnose(choice.name, choice.options, reference)
-    if as_json:
-        print_json({"findings": [finding.to_dict() for finding in findings]})
-    else:
-        print_findings(findings)
-    for finding in findings:
-        if finding.check.error is not None:
-            raise finding.check.error
-
-
-for command in (
-    matrix,
-    batch,
-    cache,
-    calibrate,
-    cluster_texts,
-    dedupe,
-    consensus,
-    entails,
-    hyponym,
-    fit,
-    embed,
-    profile,
-    index,
-):
-    main.add_command(command)

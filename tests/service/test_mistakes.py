@@ -11,7 +11,16 @@ from similarity.errors import ConfigError
 
 WRONG = ("inf", "nan", "-1", "1e400", "", "words", "9" * 400)
 # Text may be many things: what else is right or wrong of these is below.
-TEXTS = {"model", "vectors", "host", "api_keys", "api_keys_file", "cors_origins", "otlp_endpoint"}
+TEXTS = {
+    "model",
+    "vectors",
+    "host",
+    "api_keys",
+    "api_keys_file",
+    "cors_origins",
+    "image_hosts",
+    "otlp_endpoint",
+}
 
 
 @pytest.mark.parametrize("value", WRONG)
@@ -41,6 +50,7 @@ def test_a_wrong_value_is_one_line(name, value, monkeypatch):
         ("api_keys_file", "", "TRAJSIM_API_KEYS_FILE cannot be read"),
         ("api_keys_file", "/no/such", "TRAJSIM_API_KEYS_FILE cannot be read"),
         ("cors_origins", "words", "TRAJSIM_CORS_ORIGINS: an origin is * or begins with http://"),
+        ("image_hosts", "a b", "TRAJSIM_IMAGE_HOSTS: 'a b'"),
         ("otlp_endpoint", "", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),
         ("otlp_endpoint", "words", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),
     ],

@@ -111,7 +111,7 @@ def test_bad_input_is_one_clear_line(
 def test_a_text_is_refused_before_a_model_is_loaded(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("similarity.cli.main.open_model", lambda *_: 1 / 0)
+    monkeypatch.setattr("similarity.cli.compare_commands.open_model", lambda *_: 1 / 0)
     result = run(command, "a", " \n")
     assert result.exit_code == 2
     assert "a text is empty or only white space" in result.stderr
@@ -163,7 +163,7 @@ def test_an_error_of_the_system_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "out.jsonl")
 
-    monkeypatch.setattr("similarity.cli.main.diagnose", full)
+    monkeypatch.setattr("similarity.cli.compare_commands.diagnose", full)
     result = CliRunner().invoke(main, ["doctor", "--model", "toy"])
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [

@@ -1,0 +1,276 @@
+"""`trajsim eval sts`, and what is measured and fitted by its runs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from eval.ablation import ablate as run_ablation
+from eval.calibrate import SCALE
+from eval.calibrate import calibrate as fit_calibration
+from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, spread
+from eval.methods.base import Factory, Setting
+from eval.methods.baselines import BASELINES
+from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
+from eval.methods.sentence_transformers import sentence_transformer
+from eval.pair_files import Columns
+from eval.plan import Methods, Plan
+from eval.progress import RunProgress
+from eval.run import FITTED, TRAJECTORIES, run
+from eval.store import CachedModel
+from eval.tables import print_results
+from eval.unlabelled import read_unlabelled
+from similarity.calibration import NAME as CALIBRATION
+from similarity.calibration import add_calibration, keep_calibration
+from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.options import comparison_options, model_options
+from similarity.cli.ray_options import cluster_options, open_model_on
+from similarity.config import ComparisonConfig
+from similarity.distributed.cluster import Cluster
+from similarity.errors import ConfigError
+from similarity.fingerprint import Fingerprint
+
+# By name: the baselines, which are in every table unless left out, and the library's other ways.
+METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
+
+
+@click.command()
+@click.option(
+    "--data",
+    required=True,
+    help=f"Read <task>.tsv files (subset, score, sentence1, sentence2) of this folder, or '{HUB}'.",
+)
+@click.option(
+    "--tasks",
+    default=",".join(SEVEN),
+    help=f"Score these, between commas: {', '.join(BENCHMARKS)}, or files of your own (.tsv, "
+    ".csv, .jsonl).  [default: the seven test sets]",
+)
+@click.option(
+    "--columns",
+    default="score,sentence1,sentence2,subset",
+    show_default=True,
+    help="Read these columns in files of your own.",
+)
+@click.option("--limit", type=int, help="Take only so many pairs, spread evenly over each task.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/sts"),
+    show_default=True,
+    help="Keep the run in this folder. A run that was stopped goes on where it was.",
+)
+@click.option(
+    "--seeds", help="Sample the trajectories anew with each of these seeds, between commas."
+)
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    show_default=True,
+    help="Score by the baselines too.",
+)
+@click.option(
+    "--trajectories/--no-trajectories",
+    "sampled",
+    default=True,
+    show_default=True,
+    help="Score by the run's own trajectories too, which cost by far the most.",
+)
+@click.option(
+    "--method",
+    "extra",
+    multiple=True,
+    type=click.Choice(list(METHODS)),
+    metavar="NAME",
+    help=f"Score by this method too, of {'; '.join(METHODS)}. May be given more than once.",
+)
+@click.option(
+    "--unlabelled",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Fit the statistics of baselines on the texts of this file, one a line.  "
+    "[default: the sentences of stsb-train, stsb-dev, sick-r-train and sick-r-dev that are there]",
+)
+@click.option(
+    "--sentence-transformer",
+    "sentence_transformer_id",
+    help="Score by this model of sentence-transformers too.",
+)
+@click.option(
+    "--log-likelihoods/--no-log-likelihoods",
+    default=False,
+    show_default=True,
+    help="Keep both rows of each pair beside its score.",
+)
+@click.option(
+    "--resamples",
+    default=1000,
+    show_default=True,
+    help="Resample so often for the bootstrap intervals.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
+@cluster_options
+@model_options
+@comparison_options
+def sts(
+    data: str,
+    tasks: str,
+    columns: str,
+    limit: int | None,
+    out: Path,
+    seeds: str | None,
+    baselines: bool,
+    sampled: bool,
+    extra: Sequence[str],
+    unlabelled: Path | None,
+    sentence_transformer_id: str | None,
+    log_likelihoods: bool,
+    resamples: int,
+    as_json: bool,
+    cluster: Cluster | None,
+    choice: ModelChoice,
+    config: ComparisonConfig,
+) -> None:
+    """Print Spearman correlations × 100 with the scores of semantic textual similarity."""
+    _check(limit, resamples)
+    numbers = _seeds(seeds, config.sampling.seed) if sampled else []
+    others = _others(baselines, extra, sentence_transformer_id)
+    if not (numbers or others):
+        raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
+    source = Source(data, _columns(columns))
+    pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
+    texts = read_unlabelled(unlabelled, source, pairs.values())
+    opened = open_model_on(cluster, choice)
+    model = CachedModel(opened, out / TRAJECTORIES)
+    with RunProgress() as progress:
+        setting = Setting(
+            model=model,
+            config=config,
+            unlabelled=texts.texts,
+            kept=out / FITTED,
+            progress=progress.stage,
+        )
+        plan = Plan(
+            fingerprint=Fingerprint(model.info, config),
+            tasks=pairs,
+            methods=Methods(setting, numbers, others),
+            unlabelled=texts.to_dict(),
+            keep_rows=log_likelihoods,
+            resamples=resamples,
+        )
+        results = run(out, plan, model, progress)
+    click.echo(f"wrote {out}", err=True)
+    if as_json:
+        click.echo(json.dumps(results, allow_nan=False))
+    else:
+        print_results(results)
+
+
+@click.command()
+@click.option("--data", required=True, help="Read the task's pairs here, as `sts` does.")
+@click.option(
+    "--task", default="stsb-dev", show_default=True, help="Measure on this task, never a test set."
+)
+@click.option("--limit", type=int, help="Take only so many pairs, spread evenly over the task.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/ablation"),
+    show_default=True,
+    help="Keep its runs in this folder, where they go on when stopped.",
+)
+@model_options
+@comparison_options
+def ablate(
+    data: str,
+    task: str,
+    limit: int | None,
+    out: Path,
+    choice: ModelChoice,
+    config: ComparisonConfig,
+) -> None:
+    """Measure what distance, full stop, prompt, number, length and temperature are worth."""
+    _check(limit, 0)
+    if task in SEVEN:
+        raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
+    pairs = spread(load_task(task, Source(data)), limit)
+    model = open_model(choice)
+
+    with RunProgress() as progress:
+        found = run_ablation(out, model, task, pairs, config, progress)
+    click.echo(json.dumps(found["spearman"], indent=1))
+    click.echo(f"wrote {out}", err=True)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write this file; beside a model's weights it is found by itself.  [default: in RUN]",
+)
+@click.option(
+    "--method",
+    default=METHOD,
+    show_default=True,
+    help="Fit to the distances of this method of RUN, of trajectories or vectors.",
+)
+@click.option(
+    "--scale",
+    type=(float, float),
+    default=SCALE,
+    show_default=True,
+    help="Map these two judgements to similarity 0 and 1.",
+)
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep it for this user as `trajsim calibrate` does, where it is found by itself.",
+)
+def calibrate(
+    run: Path, out: Path | None, method: str, scale: tuple[float, float], keep: bool
+) -> None:
+    """Fit the map from distance to similarity on the scores of RUN, made by `sts`.
+
+    A file keeps one map for each way of comparing: others that it has of the same model stay.
+    """
+    path = out or run / CALIBRATION
+    found = fit_calibration(run, scale, method)
+    add_calibration(path, found)
+    click.echo(f"wrote {path}", err=True)
+    if keep:
+        click.echo(f"kept in {keep_calibration(found)}", err=True)
+
+
+def _check(limit: int | None, resamples: int) -> None:
+    if limit is not None and limit < 2:
+        raise ConfigError(f"--limit must be at least 2, got {limit}")
+    if not 0 <= resamples <= 100_000:
+        raise ConfigError(f"--resamples must be between 0 and 100000, got {resamples}")
+
+
+def _columns(names: str) -> Columns:
+    try:
+        return Columns(*names.split(","))
+    except TypeError as error:
+        raise ConfigError(f"--columns wants four names, got {names!r}") from error
+
+
+def _seeds(given: str | None, default: int) -> list[int]:
+    try:
+        seeds = [default] if given is None else [int(seed) for seed in given.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--seeds wants whole numbers between commas, got {given!r}") from error
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds must differ, got {given!r}")
+    return seeds
+
+
+def _others(
+    baselines: bool, extra: Sequence[str], sentence_model: str | None
+) -> dict[str, Factory]:
+    found = dict(BASELINES) if baselines else {}
+    found |= {name: METHODS[name] for name in extra}
+    if sentence_model is not None:
+        found[sentence_model] = sentence_transformer(sentence_model)
+    return found
