@@ -2,13 +2,19 @@
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from similarity.errors import MissingDependencyError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
+from similarity.models.base import (
+    Continuation,
+    LanguageModel,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+)
 from similarity.models.checks import (
     ENDINGS,
     PARAGRAPH,
@@ -120,7 +126,7 @@ def check_reference(model: LanguageModel, reference: LanguageModel) -> Check:
 
 
 def _figures(model: LanguageModel) -> Iterator[Check]:
-    """Measure a round trip, and the speeds of sampling and of scoring."""
+    """Measure a round trip, the speeds of sampling and scoring, and the tokens of a pair."""
     trips = [_seconds(lambda: model.encode("A text.")) for _ in range(ROUND_TRIPS)]
     yield Check("round trip", f"{1000 * statistics.median(trips):.1f} ms, median of {ROUND_TRIPS}")
 
@@ -143,6 +149,27 @@ def _figures(model: LanguageModel) -> Iterator[Check]:
         for prefix, samples in zip(prefixes, sampled, strict=True)
     ]
     yield _speed("scoring", tokens, _seconds(lambda: model.score(requests, law)))
+    yield _tokens_of_a_pair(model, prefixes[:2], sampled[:2])
+
+
+def _tokens_of_a_pair(
+    model: LanguageModel, prefixes: Sequence[TokenIds], sampled: Sequence[Sequence[Continuation]]
+) -> Check:
+    """Count what two texts cost that are compared by trajectories."""
+    # Where sampling gives log-probabilities as good as scoring's, the other's alone are scored.
+    scored = [
+        [one for j, other in enumerate(sampled) for one in other if i != j or one.log_probs is None]
+        for i in range(len(prefixes))
+    ]
+    read = model.tokens_read(
+        [
+            ScoreRequest(prefix=prefix, continuations=tuple(one.token_ids for one in some))
+            for prefix, some in zip(prefixes, scored, strict=True)
+        ]
+    )
+    drawn = sum(len(one.token_ids) for samples in sampled for one in samples)
+    found = f"{drawn:,} sampled, {read:,} read to score them"
+    return Check("tokens of a pair", f"{found} (by paper, {SAMPLES} continuations each)")
 
 
 def _speed(name: str, tokens: int, seconds: float) -> Check:

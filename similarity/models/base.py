@@ -194,6 +194,11 @@ class LanguageModel(ABC):
         A token to which a truncated law gives probability zero counts LOG_ZERO.
         """
 
+    def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
+        """Return the tokens that `score` reads: here a prefix anew for each continuation."""
+        # The last token of a continuation is predicted, not read.
+        return sum(len(r.prefix) + len(ids) - 1 for r in requests for ids in r.continuations)
+
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Return, for each request and continuation, log P(· | before) at each of its tokens.
 

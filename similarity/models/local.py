@@ -109,6 +109,10 @@ class LocalModel(LanguageModel):
                 on_progress(len(results[owner]) == len(requests[owner].continuations))
         return [[scored[i] for i in range(len(scored))] for scored in results]
 
+    def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
+        """Count the tokens of packs: a prefix once for each."""
+        return sum(len(pack.ids) for batch in self._packed(requests) for pack in batch)
+
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read the packs that `score` reads, and keep what it throws away."""
         results = [dict[int, Rows]() for _ in requests]

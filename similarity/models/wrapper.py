@@ -108,6 +108,10 @@ class WrapperModel(LanguageModel):
         """Return what the wrapped model does."""
         return self.wrapped.score(requests, law, on_progress)
 
+    def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
+        """Return what the wrapped model does."""
+        return self.wrapped.tokens_read(requests)
+
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Return what the wrapped model does."""
         return self.wrapped.distributions(requests, law)

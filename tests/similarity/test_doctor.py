@@ -1,18 +1,22 @@
 """What `trajsim doctor` finds, and how it tells."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.zoo_models import save_tiny
 from similarity import doctor
 from similarity.cli.main import main
+from similarity.models.base import Continuation, LanguageModel, ScoreRequest
 from similarity.models.loader import LoadOptions
+from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server import loader
 from similarity.models.vllm_server.loader import Servers
@@ -57,6 +61,27 @@ def test_a_server(network: dict[str, FakeServer]) -> None:
     assert findings["prefix cache"]["found"] == "off"
     assert "tokens/s" in findings["scoring"]["found"]
     assert all(finding["error"] is None for finding in findings.values())
+
+
+def test_the_tokens_of_a_pair() -> None:
+    # Two texts of one prefix of 3 tokens, with 2 continuations of 4 tokens each.
+    model = ToyModel()
+    prefixes = [(1, 2, 3), (1, 2, 4)]
+    told = [Continuation(token_ids=(1, 2, 3, 4), log_probs=np.zeros(4))] * 2
+    untold = [replace(one, log_probs=None) for one in told]
+    cost = doctor._tokens_of_a_pair(model, prefixes, [told, told])
+    # A continuation of the other text reads 3 tokens of its text, and all its own but the last.
+    assert cost.found.startswith(f"16 sampled, {2 * 2 * (3 + 3)} read to score them")
+    twice = doctor._tokens_of_a_pair(model, prefixes, [untold, untold])
+    assert twice.found.startswith(f"16 sampled, {2 * 2 * 2 * (3 + 3)} read to score them")
+
+
+def test_packs_read_a_prefix_once(tiny: Callable[[str], LocalModel]) -> None:
+    local = tiny("llama")
+    request = ScoreRequest(prefix=tuple(range(5, 25)), continuations=((1, 2, 3),) * 6)
+    assert local.network.packs
+    assert local.tokens_read([request]) == 20 + 6 * 2
+    assert LanguageModel.tokens_read(local, [request]) == 6 * (20 + 2)
 
 
 def test_a_server_with_a_prefix_cache(network: dict[str, FakeServer]) -> None:
