@@ -5,7 +5,7 @@ added here wherever a reading begins at the beginning.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,6 @@ from transformers import DynamicCache
 from similarity.models.base import TokenIds
 from similarity.models.network import Network
 from similarity.models.prefix import ImageTokens
-from similarity.models.vision.processing import kinds_of_tokens
 
 # Of the kinds of tokens that processors tell; images have others.
 _TEXT = 0
@@ -32,12 +31,21 @@ class ImageNetwork(Network):
         self.caches = True
         self.pads_state = False
         self._tensors: dict[str, Tensor] = {}
+        self._kinds: list[str] = []
         self._length = 0
 
     @contextmanager
-    def opened(self, prefix: ImageTokens, tensors: dict[str, Tensor]) -> Iterator[None]:
-        """Read this prefix's image wherever a reading begins."""
-        self._length = len(prefix)
+    def opened(
+        self, prefix: ImageTokens, tensors: dict[str, Tensor], kinds: Collection[str]
+    ) -> Iterator[None]:
+        """Read this prefix's image wherever a reading begins.
+
+        Parameters
+        ----------
+        kinds
+            The names of tensors with a number for each token.
+        """
+        self._length, self._kinds = len(prefix), [name for name in kinds if name in tensors]
         self._tensors = {
             name: value.to(self.device, self.dtype if value.is_floating_point() else None)
             for name, value in tensors.items()
@@ -78,7 +86,7 @@ class ImageNetwork(Network):
         """Return the image for each row, and the kinds of all tokens."""
         rows, width = ids.shape
         given = dict(self._tensors)
-        for name in kinds_of_tokens(given, self._length):
+        for name in self._kinds:
             behind = given[name].new_full((1, width - self._length), _TEXT)
             given[name] = torch.cat([given[name], behind], dim=-1)
         return {name: value.repeat(rows, *[1] * (value.dim() - 1)) for name, value in given.items()}

@@ -18,6 +18,8 @@ IDS = "input_ids"
 _UNUSED = ("attention_mask", "labels")
 # Prefixes whose ids are kept: some kilobytes each.
 _KEPT = 512
+# Any text that is read as some tokens would do.
+_MORE = " more of it"
 
 
 class ImageProcessing:
@@ -32,6 +34,11 @@ class ImageProcessing:
     rows
         Token ids are below this.
 
+    Attributes
+    ----------
+    kinds
+        The names of tensors with a number for each token; None before anything was read.
+
     Raises
     ------
     WrongAnswerError
@@ -42,6 +49,7 @@ class ImageProcessing:
         self._processor = processor
         self._closing = closing
         self._rows = rows
+        self.kinds: frozenset[str] | None = None
         self._known: OrderedDict[tuple[Image, str, str], ImageTokens] = OrderedDict()
         # Processors of transformers are not made for two threads at once.
         self._one_at_a_time = threading.Lock()
@@ -86,8 +94,26 @@ class ImageProcessing:
                 f"a prompt has {self.token!r}, which stands for an image; leave it out"
             )
         whole = "".join(self.token if isinstance(part, Image) else part for part in parts)
+        found = self._processed(whole, images)
+        if self.kinds is None:
+            self.kinds = _growing(found, self._processed(f"{whole}{_MORE}", images))
+        ids = tuple(int(i) for i in found[IDS][0])
+        if max(ids) >= self._rows:
+            raise WrongAnswerError(
+                f"the processor gives token {max(ids)}, and the network has {self._rows}; give the "
+                "processor's files that belong to the weights"
+            )
+        kept = len(ids) - self._behind(ids)
+        tensors = {
+            name: value[:, :kept] if name in self.kinds else value
+            for name, value in found.items()
+            if name not in (IDS, *_UNUSED) and isinstance(value, torch.Tensor)
+        }
+        return ids[:kept], tensors
+
+    def _processed(self, whole: str, images: Sequence[Image]) -> Any:
         try:
-            found = self._processor(
+            return self._processor(
                 images=[image.pixels() for image in images], text=[whole], return_tensors="pt"
             )
         except InputError:
@@ -99,19 +125,6 @@ class ImageProcessing:
             raise InputError(
                 f"the model's processor cannot take image {named} of {size} pixels: {line}"
             ) from error
-        ids = tuple(int(i) for i in found[IDS][0])
-        if max(ids) >= self._rows:
-            raise WrongAnswerError(
-                f"the processor gives token {max(ids)}, and the network has {self._rows}; give the "
-                "processor's files that belong to the weights"
-            )
-        kept = len(ids) - self._behind(ids)
-        tensors = {
-            name: value[:, :kept] if _of_tokens(value, len(ids)) else value
-            for name, value in found.items()
-            if name not in (IDS, *_UNUSED) and isinstance(value, torch.Tensor)
-        }
-        return ids[:kept], tensors
 
     def _behind(self, ids: TokenIds) -> int:
         """Return how many ids at the end are the tokenizer's closing."""
@@ -119,10 +132,19 @@ class ImageProcessing:
         return count if count and ids[-count:] == self._closing else 0
 
 
-def _of_tokens(value: Tensor, length: int) -> bool:
-    return value.shape == (1, length) and not value.is_floating_point()
+def _growing(found: Any, longer: Any) -> frozenset[str]:
+    """Return the names of what has a whole number for each token: it grows with the text.
+
+    Sizes of images may be as many by accident.
+    """
+    pairs = ((name, value, longer[name]) for name, value in found.items() if name != IDS)
+    return frozenset(
+        name
+        for name, value, other in pairs
+        if _is_of(value, found[IDS]) and _is_of(other, longer[IDS])
+    )
 
 
-def kinds_of_tokens(tensors: dict[str, Tensor], length: int) -> list[str]:
-    """Return the names of the tensors that have a number for each token of a prefix."""
-    return [name for name, value in tensors.items() if _of_tokens(value, length)]
+def _is_of(value: Any, ids: Tensor) -> bool:
+    is_tensor = isinstance(value, torch.Tensor)
+    return is_tensor and value.shape == ids.shape and not value.is_floating_point()

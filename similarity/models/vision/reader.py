@@ -137,7 +137,8 @@ class ImageReader:
 
     def _opened(self, prefix: TokenIds) -> Any:
         assert isinstance(prefix, ImageTokens)
-        return self._network.opened(prefix, self._processing.tensors(prefix))
+        tensors = self._processing.tensors(prefix)
+        return self._network.opened(prefix, tensors, self._processing.kinds or ())
 
     def _ids(self, prefix: TokenIds) -> Tensor:
         return torch.tensor([list(prefix)], device=self._network.device)

@@ -34,7 +34,7 @@ def plainly(tiny: Tiny, seen: Image, after: str, continuation: TokenIds) -> Any:
     length = inputs["input_ids"].shape[1]
     more = torch.tensor([list(continuation)])
     for name in list(inputs):
-        if inputs[name].shape == (1, length):
+        if inputs[name].shape == (1, length) and name != "image_grid_thw":
             rest = torch.ones_like(more) if name == "attention_mask" else torch.zeros_like(more)
             behind = more if name == "input_ids" else rest
             inputs[name] = torch.cat([inputs[name], behind], -1)
@@ -137,6 +137,17 @@ def test_a_state_that_goes_wrong_is_given_up(tiny: Tiny, monkeypatch: pytest.Mon
     assert not network.caches
     for one, plain in zip(found[0], expected[0], strict=True):
         np.testing.assert_allclose(one, plain, rtol=0, atol=1e-4)
+
+
+def test_an_image_may_have_as_many_tokens_as_its_size_has_numbers(tiny: Tiny) -> None:
+    seen = image(56, 28)
+    prefix = tiny.model.encode_image(seen, "", "")
+    if tiny.model.info.name == "qwen2_vl":
+        assert len(prefix) == 3
+    (found,) = scored(tiny, prefix)
+    for ids, log_probs in zip(CONTINUATIONS, found, strict=True):
+        plain = plainly(tiny, seen, "", ids)[np.arange(len(ids)), list(ids)]
+        np.testing.assert_allclose(log_probs, plain, rtol=0, atol=1e-4)
 
 
 def test_images_of_other_sizes_may_have_other_numbers_of_tokens(tiny: Tiny) -> None:
