@@ -3,6 +3,7 @@
 Saved as folders that load like any other. Tokens are bytes, and each image has a few places.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,6 @@ _EYE: dict[str, Any] = {
     "patch_size": PATCH,
 }
 _CONTENT = "user:{% for p in m.content %}{{ p.text if p.type == 'text' else 'IMAGE' }}{% endfor %}"
-_FORMAT = {"format": "pt"}
 Made = tuple[Any, Any]
 
 
@@ -125,11 +125,14 @@ def _qwen2_vl(folder: Path) -> Made:
         min_pixels=SIDE * SIDE, max_pixels=8 * SIDE * SIDE, patch_size=PATCH
     )
     processor = _ImagesAlone(images, tokenizer, None)
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10_000.0}
+    half = _TEXT["head_dim"] // 2
+    across = half * 3 // 8
+    sections = [half - 2 * across, across, across]
+    rope = {"rope_type": "default", "mrope_section": sections, "rope_theta": 10_000.0}
     config = transformers.Qwen2VLConfig(
         vision_config={
-            "depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 4, "mlp_ratio": 2,
-            "patch_size": PATCH,
+            "depth": 2, "embed_dim": _EYE["hidden_size"], "hidden_size": _TEXT["hidden_size"],
+            "num_heads": _EYE["num_attention_heads"], "mlp_ratio": 2, "patch_size": PATCH,
         },
         text_config={**_TEXT, "rope_parameters": rope},
         image_token_id=processor.image_token_id,
@@ -173,8 +176,11 @@ def save_tiny_vision_model(architecture: str, folder: Path) -> Path:
     return folder
 
 
-def save_served_vision_model(architecture: str, folder: Path) -> Path:
-    """Save a random network as vLLM reads it: heads of 32, LLaVA's names, and a chat template."""
+def save_served_vision_model(architecture: str, folder: Path) -> Any:
+    """Save a random network as vLLM reads it, and return its processor.
+
+    It has heads of 32, LLaVA's names as in the files of llava-hf, and a chat template.
+    """
     wide = {"hidden_size": 64, "num_attention_heads": 2, "head_dim": 32, "num_key_value_heads": 1}
     eye = {"hidden_size": 64, "num_attention_heads": 2}
     with patch.dict(_TEXT, wide), patch.dict(_EYE, eye):
@@ -182,12 +188,24 @@ def save_served_vision_model(architecture: str, folder: Path) -> Path:
     template = f"{{% for m in messages %}}{_CONTENT}{{% endfor %}}"
     processor.tokenizer.chat_template = template.replace("IMAGE", processor.image_token)
     network.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    weights = folder / "model.safetensors"
-    named = {
-        # As in the files of llava-hf.
-        name.replace("vision_tower.", "vision_tower.vision_model."): weight
-        for name, weight in load_file(weights).items()
-    }
-    save_file(named if architecture == "llava" else load_file(weights), weights, _FORMAT)
-    return folder
+    if isinstance(processor, _ImagesAlone):
+        _save_parts(processor, folder)
+    else:
+        processor.save_pretrained(folder)
+    if architecture == "llava":
+        weights = folder / "model.safetensors"
+        named = {
+            name.replace("vision_tower.", "vision_tower.vision_model."): weight
+            for name, weight in load_file(weights).items()
+        }
+        save_file(named, weights, {"format": "pt"})
+    return processor
+
+
+def _save_parts(processor: Any, folder: Path) -> None:
+    """Save a processor that cannot be saved whole, as it has no processor of videos."""
+    processor.tokenizer.save_pretrained(folder)
+    processor.image_processor.save_pretrained(folder)
+    config = folder / "preprocessor_config.json"
+    content = json.loads(config.read_text()) | {"processor_class": "Qwen2VLProcessor"}
+    config.write_text(json.dumps(content))
