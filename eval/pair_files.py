@@ -9,6 +9,7 @@ from pathlib import Path
 
 from similarity.errors import InputError
 from similarity.prompts import checked_text
+from similarity.tabular.values import to_number, without_repeats
 
 Row = dict[str, object]
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -86,7 +87,7 @@ def scored_pair(place: str, row: Row, columns: Columns) -> ScoredPair:
         If the score is no finite number, or a text is missing, blank or not valid Unicode.
     """
     score, first, second = (row.get(name) for name in columns.required)
-    number = _number(score)
+    number = to_number(score)
     if number is None or not isinstance(first, str) or not isinstance(second, str):
         raise InputError(
             f"{place}: want a number and two texts as {', '.join(columns.required)}; "
@@ -110,17 +111,6 @@ def check_differ(place: str, pairs: Sequence[ScoredPair]) -> None:
             f"{place} has the score {pairs[0].score:g} in all of its {len(pairs)} pairs: the "
             "correlation with it is undefined; give pairs of which two scores differ"
         )
-
-
-def _number(score: object) -> float | None:
-    if isinstance(score, bool) or not isinstance(score, str | int | float):
-        return None
-    try:
-        return float(score)
-    except ValueError:
-        return None
-    except OverflowError:
-        return math.inf
 
 
 def _tsv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
@@ -163,10 +153,12 @@ def _jsonl(path: Path, lines: Sequence[str], _required: object) -> Iterator[tupl
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=without_repeats)
             except (ValueError, RecursionError) as error:
                 raise InputError(f"{path} line {number} is not JSON: {error}") from error
-            yield number, row if isinstance(row, dict) else {}
+            if not isinstance(row, dict):
+                raise InputError(f"{path} line {number} is no object of JSON: {line[:40]}")
+            yield number, row
 
 
 READERS = {".tsv": _tsv, ".csv": _csv, ".jsonl": _jsonl}

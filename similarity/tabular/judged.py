@@ -10,6 +10,7 @@ from similarity.prompts import checked_text
 from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import PAIR_NAMES, has_header, pair_columns, place, split_columns
+from similarity.tabular.values import to_number
 
 JUDGED_FORMATS = ("jsonl", "csv", "tsv", "parquet")
 JUDGEMENT_NAMES = ("score", "judgement", "similarity", "label", "gold")
@@ -86,10 +87,7 @@ def _of_fields(value: Any, names: Sequence[str]) -> JudgedPair:
 
 
 def _number(name: str, value: object) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]  # what it cannot take, it refuses
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
+    number = to_number(value)
+    if number is None or not math.isfinite(number):
         raise InputError(f"{name} must be a number, got {str(value)[:40]!r}")
     return number

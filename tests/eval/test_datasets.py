@@ -35,6 +35,8 @@ def test_rows(tmp_path: Path) -> None:
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
         (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2 is not UTF-8"),
         (HEADER, "has no pairs after line 1"),
+        (HEADER + "x\t1_0\ta\tb\n", "line 2: want a number and two texts"),
+        (HEADER + "x\t٣\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t1\ta\tb\nx\tnan\ta\tb\n", "line 3: score must be a finite number, got nan"),
         (HEADER + "x\t1\ta\tb\nx\t-inf\ta\tb\n", "line 3: score must be a finite number"),
         (HEADER + "x\t1\ta\tb\nx\t1\t \tb\n", "line 3: a text is empty or only white space"),
@@ -83,7 +85,8 @@ JSON = '{"score": 1, "sentence1": "a", "sentence2": "b"}\n'
         ("1", "null", "line 2: want a number and two texts"),
         ("1", "1" * 400, "line 2: score must be a finite number"),
         (JSON, "[" * 100_000, "line 2 is not JSON"),
-        (JSON, "7", "line 2: want a number and two texts"),
+        (JSON, "7", "line 2 is no object of JSON: 7"),
+        (JSON, '{"score": 1, "score": 2}', "line 2 is not JSON: the name 'score' stands twice"),
     ],
 )
 def test_malformed_json_lines(tmp_path: Path, before: str, after: str, message: str) -> None:

@@ -1,0 +1,47 @@
+"""Values in files of others."""
+
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from similarity.tabular.values import to_number, without_repeats
+
+
+@given(st.floats(allow_nan=False))
+def test_what_is_written_is_read(number: float) -> None:
+    assert to_number(repr(number)) == number
+    assert to_number(number) == number
+
+
+@pytest.mark.parametrize(("text", "number"), [(" 3 ", 3), ("+3", 3), (".5", 0.5), ("2.", 2)])
+def test_numbers_as_people_write_them(text: str, number: float) -> None:
+    assert to_number(text) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    # Python's own reading takes the first four.
+    ["1_0", "٣", "３", True, "", " ", "1,5", "0x10", "1 0", "1e", "--1", ".", None, [], Decimal(1)],
+)
+def test_all_else_is_none(value: Any) -> None:
+    assert to_number(value) is None
+
+
+def test_what_is_too_large_is_infinite() -> None:
+    assert to_number("1e400") == math.inf
+    assert to_number(10**400) == math.inf
+    assert math.isnan(to_number("NaN") or 0)
+
+
+def test_a_name_that_stands_twice() -> None:
+    assert json.loads('{"a": 1, "b": {"a": 2}}', object_pairs_hook=without_repeats) == {
+        "a": 1,
+        "b": {"a": 2},
+    }
+    with pytest.raises(ValueError, match="the name 'a' stands twice in an object; keep one"):
+        json.loads('{"b": {"a": 1, "a": 2}}', object_pairs_hook=without_repeats)
