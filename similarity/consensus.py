@@ -108,7 +108,8 @@ def find_consensus(
     Parameters
     ----------
     question
-        Put before each text, so that short answers say what they are about.
+        Put before each text, so that short answers say what they are about. The threshold is then
+        from unrelated sentences after the same question.
     log_probs
         log P of each text, nats, as the model that wrote them gave it. A text that repeats counts
         once then, as its probability says how often it comes. Without them each text counts alike.
@@ -128,7 +129,7 @@ def find_consensus(
     if not texts:
         raise InputError("there are no texts to agree; give at least one")
     weights = _weights(texts, log_probs)
-    thresholds = scorer.thresholds(progress)
+    thresholds = scorer.thresholds(progress, question)
     threshold = thresholds.same if threshold is None else threshold
     check_number("threshold", threshold, at_least=0, at_most=1)
     distinct = list(dict.fromkeys(texts))

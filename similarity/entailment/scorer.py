@@ -16,7 +16,7 @@ from similarity.config import Settings
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS, Estimator
 from similarity.entailment.evidence import Evidence
 from similarity.entailment.results import Entailment, Thresholds
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError, TextTooLongError
 from similarity.general import general_sentences
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
@@ -27,6 +27,8 @@ from similarity.validation import check_choice
 
 # Quantile over their pairs, of the better degree.
 RELATED = 0.99
+# Sentences that thresholds after a question rest on: each is read anew for each question.
+AFTER_QUESTION = 24
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class EntailmentScorer(ABC):
     confidence: float = DEFAULT_CONFIDENCE
     truncate: str = REFUSE
     truncator: Truncator = field(init=False, repr=False)
-    _thresholds: Thresholds | None = field(default=None, init=False, repr=False)
+    _thresholds: dict[str, Thresholds] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, ESTIMATORS)
@@ -115,10 +117,21 @@ class EntailmentScorer(ABC):
     def unrelated(self, texts: Sequence[str], progress: Progress) -> Callable[[int, int], Evidence]:
         """Return the evidence of any two of these texts, by their numbers."""
 
-    def thresholds(self, progress: Progress = no_progress) -> Thresholds:
-        """Return what degrees mean to this model and these settings; computed once."""
-        if self._thresholds is None:
+    def thresholds(
+        self, progress: Progress = no_progress, question: str | None = None
+    ) -> Thresholds:
+        """Return what degrees mean to this model and these settings; computed once.
+
+        Parameters
+        ----------
+        question
+            Stands before each text: it makes all of them alike, unrelated sentences too.
+        """
+        key = (question or "").strip()
+        if key not in self._thresholds:
             texts = self.sentences()
+            if key:
+                texts = self._fitting([f"{key} {text}" for text in texts[:AFTER_QUESTION]])
             evidence = self.unrelated(texts, progress)
             found = np.array(
                 [
@@ -127,8 +140,23 @@ class EntailmentScorer(ABC):
                 ]
             )
             related = float(np.quantile(found.max(axis=1), RELATED))
-            self._thresholds = Thresholds(related, (1 + related) / 2)
-        return self._thresholds
+            self._thresholds[key] = Thresholds(related, (1 + related) / 2)
+        return self._thresholds[key]
+
+    def _fitting(self, texts: Sequence[str]) -> list[str]:
+        """Return the texts that the model takes; raises InputError if those are less than two."""
+
+        def fits(text: str) -> bool:
+            try:
+                self.check([text])
+            except TextTooLongError:
+                return False
+            return True
+
+        found = [text for text in texts if fits(text)]
+        if len(found) < 2:
+            raise InputError("the question leaves no room for answers; shorten it")
+        return found
 
     @property
     def _estimator(self) -> Estimator:

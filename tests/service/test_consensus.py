@@ -18,7 +18,7 @@ def test_it_groups_what_agrees(client):
 
 
 def test_a_question_is_read_with_each_text(client):
-    one = client.post("/v1/consensus", json={"texts": TEXTS}).json()
+    one = client.post("/v1/consensus", json={"texts": TEXTS, "question": "Blue?"}).json()
     asked = client.post("/v1/consensus", json={"texts": TEXTS, "question": "What is blue?"}).json()
     assert asked["usage"]["scored_tokens"] > one["usage"]["scored_tokens"]
 

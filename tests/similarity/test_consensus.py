@@ -10,9 +10,12 @@ from similarity.cli.main import main
 from similarity.compat.agreement import EntailmentNLI, semantic_matrices
 from similarity.consensus import entropy, find_consensus
 from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
+from similarity.entailment.scorer import AFTER_QUESTION, RELATED
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import OnProgress
+from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.vectors import fit
 from similarity.vectors.meaning import Features
@@ -48,6 +51,32 @@ def test_a_question_comes_before_each_text(scorer: ProfileEntailment) -> None:
     found = find_consensus(scorer, ["sea", "car"], question="red or blue? ")
     alone = scorer.degrees(["red or blue? sea", "red or blue? car"])
     np.testing.assert_allclose(found.degrees, alone)
+
+
+def test_a_question_makes_all_alike_so_the_threshold_is_of_texts_after_it(
+    scorer: ProfileEntailment,
+) -> None:
+    after = scorer.thresholds(question="red or blue? ")
+    assert after != scorer.thresholds()
+    texts = scorer._fitting([f"red or blue? {t}" for t in scorer.sentences()[:AFTER_QUESTION]])
+    degrees = scorer.degrees(texts)
+    either = np.maximum(degrees, degrees.T)[np.triu_indices(len(texts), 1)]
+    assert after.related == pytest.approx(np.quantile(either, RELATED))
+    found = find_consensus(scorer, ["sea", "car"], question="red or blue?")
+    assert found.threshold == after.same
+    with pytest.raises(InputError, match="leaves no room for answers"):
+        scorer.thresholds(question="x" * 10_000)
+
+
+def test_answers_that_differ_are_not_joined_by_their_question() -> None:
+    scorer = open_entailment(load_model("embedded"), "weeds-fifth")
+    assert isinstance(scorer, ProfileEntailment)
+    for question, one, other in (
+        ("What is the capital of France?", "Paris.", "London."),
+        ("Which colour is the sky?", "Blue.", "Green."),
+    ):
+        found = find_consensus(scorer, [one, other, one], question=question)
+        assert [group.members for group in found.groups] == [(0, 2), (1,)]
 
 
 def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
