@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,8 +27,8 @@ LONG_PROBE, SHORT_PROBE = 96, 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
-    """What makes two servers, or one server twice, give the same scores.
+class ServedName:
+    """What a server says of a model before it is asked for numbers.
 
     Parameters
     ----------
@@ -40,6 +40,25 @@ class Identity:
         Digest of token ids and strings of some texts.
     begin, end
         What the tokenizer puts before and after a text.
+    """
+
+    name: str
+    context_length: int
+    tokenizer: str
+    begin: TokenIds
+    end: TokenIds
+
+    def mark(self, number: float) -> str:
+        """Return a digest that differs for another tokenizer or another number, in hundredths."""
+        return hashlib.sha256(f"{self.tokenizer} {number + 0.0:.2f}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(ServedName):
+    """What makes two servers, or one server twice, give the same scores.
+
+    Parameters
+    ----------
     probe
         Scored with every request, because a server may be started anew with other weights.
     expected
@@ -56,11 +75,6 @@ class Identity:
         Tokens whose log-probabilities one request may choose after an image.
     """
 
-    name: str
-    context_length: int
-    tokenizer: str
-    begin: TokenIds
-    end: TokenIds
     probe: Prompt
     expected: LogProbs
     mean: float
@@ -72,16 +86,15 @@ class Identity:
     @property
     def revision(self) -> str:
         """Return a digest that differs for another model."""
-        digest = hashlib.sha256(f"{self.tokenizer} {self.mean + 0.0:.2f}".encode())
-        return f"probe:{digest.hexdigest()[:16]}"
+        return f"probe:{self.mark(self.mean)}"
 
     def drift(self, scored: LogProbs) -> float:
         """Return how far the probe's scores are from the expected, nats per token."""
         return float(np.abs(scored - self.expected).mean())
 
 
-async def identify(pool: Pool, address: ServerAddress) -> Identity:
-    """Ask a server what it serves.
+async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
+    """Ask a server which model it serves, and how it reads texts.
 
     Raises
     ------
@@ -90,33 +103,50 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     WrongAnswerError
         If its answers are not a vLLM server's.
     """
-    url = pool.replicas[0].url
     models = await pool.ask(wire.MODELS, wire.read_models)
-    name = _chosen(models, address.name, url)
+    name = _chosen(models, address.name, pool.replicas[0].url)
     begin, end = await _affixes(pool, name)
     encoded = [await tokenize(pool, name, text) for text in TOKENIZER_PROBES]
-    digest = hashlib.sha256(json.dumps(encoded).encode()).hexdigest()[:16]
-
-    # A server always samples one token more than it is asked to score.
-    context_length = models[name] - 1
-    paragraph, _ = await tokenize(pool, name, PARAGRAPH)
-    ids = paragraph[: min(LONG_PROBE, context_length)]
-    start = max(1, len(begin))
-    if len(ids) < start + 2:
-        raise BackendRefusedError(f"{url} takes {models[name]} tokens; raise its --max-model-len")
-    long = Prompt(ids[:start], ids[start:])
-    short = Prompt(ids[:start], ids[start : start + SHORT_PROBE])
-    (long_scores,) = await score_prompts(pool, name, [long])
-    (short_scores,) = await score_prompts(pool, name, [short])
-    return Identity(
+    return ServedName(
         name=name,
-        context_length=context_length,
-        tokenizer=digest,
+        context_length=models[name],
+        tokenizer=hashlib.sha256(json.dumps(encoded).encode()).hexdigest()[:16],
         begin=begin,
         end=end,
-        probe=short,
-        expected=short_scores,
-        mean=float(long_scores.mean()),
+    )
+
+
+async def probe_tokens(pool: Pool, served: ServedName) -> tuple[TokenIds, int]:
+    """Return the tokens of a paragraph, as many as fit, and where what is looked at begins.
+
+    Raises
+    ------
+    BackendRefusedError
+        If hardly any fit.
+    """
+    paragraph, _ = await tokenize(pool, served.name, PARAGRAPH)
+    ids = paragraph[: min(LONG_PROBE, served.context_length)]
+    start = max(1, len(served.begin))
+    if len(ids) < start + 2:
+        url = pool.replicas[0].url
+        raise BackendRefusedError(
+            f"{url} takes {served.context_length} tokens; raise its --max-model-len"
+        )
+    return ids, start
+
+
+async def identify(pool: Pool, address: ServerAddress) -> Identity:
+    """Ask a server that generates what it serves; raises as `identify_name` does."""
+    served = await identify_name(pool, address)
+    # A server always samples one token more than it is asked to score.
+    served = replace(served, context_length=served.context_length - 1)
+    ids, start = await probe_tokens(pool, served)
+    long = Prompt(ids[:start], ids[start:])
+    short = Prompt(ids[:start], ids[start : start + SHORT_PROBE])
+    (long_scores,) = await score_prompts(pool, served.name, [long])
+    (short_scores,) = await score_prompts(pool, served.name, [short])
+    return Identity(
+        **vars(served), probe=short, expected=short_scores, mean=float(long_scores.mean())
     )
 
 

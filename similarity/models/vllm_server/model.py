@@ -3,21 +3,17 @@
 Scores are believed only with those of a probe that goes with each request.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-import anyio
-
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import BackendTimeoutError, InputError, UnsupportedError, WrongAnswerError
+from similarity.errors import InputError, UnsupportedError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
     Continuation,
-    LanguageModel,
-    ModelInfo,
     OnProgress,
     SampleRequest,
     ScoreRequest,
@@ -32,39 +28,23 @@ from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.batches import prompt_batches
 from similarity.models.vllm_server.chosen import LISTED, all_chosen
-from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
 
 T = TypeVar("T")
-Work = Callable[[OnProgress], Awaitable[T]]
 
 
-class ServerModel(LanguageModel):
-    """A model on vLLM servers, made by `load_server`; close it, or leave it to the process.
-
-    Any number of threads may use it at once.
-    """
+class ServerModel(ServedModel):
+    """A model on vLLM servers that generate, made by `load_server`."""
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
+        super().__init__(background, pool, identity, identity.revision, ServedTexts(pool, identity))
         self.identity = identity
         chosen = {Ability.TOKEN_LOG_PROBS} if identity.tells_chosen else set()
         self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
-        # A path is a machine's own; a name with an owner is not.
-        name = identity.name
-        self.info = ModelInfo(
-            name=name.rstrip("/").rpartition("/")[2] if name.startswith("/") else name,
-            revision=identity.revision,
-            dtype="served",
-            context_length=identity.context_length,
-        )
-        # A server does not tell which tokens end a text; those that did are.
-        self.end_ids = frozenset(identity.end)
-        self._background = background
-        self._pool = pool
-        self._texts = ServedTexts(pool, identity)
 
     @cached_property
     def vocab_size(self) -> int | None:  # type: ignore[override]  # asked for when it is needed
@@ -85,45 +65,12 @@ class ServerModel(LanguageModel):
             return False
         return True
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._background.close()
-
-    def encode(self, text: str) -> TokenIds:
-        """Return the server's ids.
-
-        Raises
-        ------
-        InputError
-            If the text spells a special token, which the server would read as one.
-        """
-        return self.encode_all([text])[0]
-
-    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return what `encode` does for each text, asking for many at a time."""
-        calls = [partial(self._texts.encode, text) for text in texts]
-        return self._run(lambda _: gather(calls, self._pool.workers))
-
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Refuse: what was found at the start is that no images are read."""
         raise UnsupportedError(
             f"{self.info.name} is served in a way that reads texts alone, and image "
             f"{image.name!r} was given; trajsim doctor says why"
         )
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return the server's ids of a text that follows another, without begin and end."""
-        return self._run(lambda _: self._texts.encode_continuation(text))
-
-    def check_alive(self) -> None:
-        """Raise BackendUnavailableError if no server answers."""
-        self._run(lambda _: self._pool.check_alive())
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return the server's text of ids, without what ends a sequence."""
-        kept = [token for token in token_ids if token not in self.end_ids]
-        body = {"model": self.identity.name, "tokens": kept}
-        return self._run(lambda _: self._pool.ask(wire.DETOKENIZE, wire.read_text, body))
 
     def check_scoring(self, law: Law) -> None:
         """Take no law but the model's own: a server scores prompts under no other."""
@@ -269,19 +216,3 @@ class ServerModel(LanguageModel):
                 f"text are {drift:.2g} nats per token away; load the model anew"
             )
         return found
-
-    def _run(self, work: Work[T], on_progress: OnProgress = ignore_progress) -> T:
-        """Return the result of `work` if it has one within the time for a call."""
-        limit = self._pool.config.call_timeout
-
-        async def within_limit(count: OnProgress) -> T:
-            try:
-                with anyio.fail_after(limit):
-                    return await work(count)
-            except TimeoutError as error:
-                raise BackendTimeoutError(
-                    f"the servers of {self.identity.name!r} did not finish within {limit:g} s; "
-                    f"raise {ENVIRONMENT_PREFIX}CALL_TIMEOUT, or send less at a time"
-                ) from error
-
-        return self._background.run(within_limit, on_progress)

@@ -7,14 +7,14 @@ from similarity.law import Law
 from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.tokenization import ANCHORS
 from similarity.models.vllm_server import wire
-from similarity.models.vllm_server.identity import Identity, tokenize
+from similarity.models.vllm_server.identity import ServedName, tokenize
 from similarity.models.vllm_server.pool import Pool
 
 
 class ServedTexts:
     """How the servers of one model read texts; what was found out of a token is kept."""
 
-    def __init__(self, pool: Pool, identity: Identity) -> None:
+    def __init__(self, pool: Pool, identity: ServedName) -> None:
         self._pool = pool
         self._identity = identity
         self._special: dict[int, bool] = {}
@@ -64,24 +64,44 @@ class ServedTexts:
     async def _check_plain(self, text: str, ids: TokenIds, strings: Sequence[str]) -> None:
         """Raise InputError if a server has read a part of the text as a special token."""
         for token, string in zip(ids, strings, strict=True):
-            if _looks_special(string) and string in text and await self._is_special(token):
+            if _looks_special(string) and string in text and await self._is_special(token, string):
                 raise InputError(
                     f"the text that begins {text.strip()[:40]!r} spells the special token "
                     f"{string!r}, which a server reads as one; take it out of the text"
                 )
 
-    async def _is_special(self, token: int) -> bool:
-        """Let a server say this very token: it does not show a special one."""
+    async def _is_special(self, token: int, string: str) -> bool:
         if token not in self._special:
-            request = SampleRequest(prefix=self._identity.probe.prefix, n=1, max_tokens=1, key=0)
-            body = wire.sampling_body(self._identity.name, request, Law())
-            (said,) = await self._pool.ask(
-                wire.COMPLETIONS,
-                lambda answer: wire.read_samples(answer, request),
-                {**body, "allowed_token_ids": [token]},
-            )
-            self._special[token] = not said.text
+            self._special[token] = await self._look_whether_special(token, string)
         return self._special[token]
+
+    async def _look_whether_special(self, token: int, _string: str) -> bool:
+        """Let a server say this very token: it does not show a special one."""
+        prefix, _ = await tokenize(self._pool, self._identity.name, "a")
+        request = SampleRequest(prefix=prefix, n=1, max_tokens=1, key=0)
+        body = wire.sampling_body(self._identity.name, request, Law())
+        (said,) = await self._pool.ask(
+            wire.COMPLETIONS,
+            lambda answer: wire.read_samples(answer, request),
+            {**body, "allowed_token_ids": [token]},
+        )
+        return not said.text
+
+
+class PooledTexts(ServedTexts):
+    """How servers read texts that say nothing."""
+
+    async def _look_whether_special(self, token: int, string: str) -> bool:
+        """Find out whether the token stays whole wherever its string stands.
+
+        Tokens that are added to a vocabulary do. Those learnt from text are joined to what is
+        about them, or cut.
+        """
+        for around in (f"{string[0]}{string}{string[-1]}", f"x{string}x"):
+            ids, _ = await tokenize(self._pool, self._identity.name, around, affixes=False)
+            if token not in ids:
+                return False
+        return True
 
 
 def _looks_special(string: str) -> bool:

@@ -1,0 +1,104 @@
+"""What all models on vLLM servers have in common: how they read texts, and how they are asked."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+from similarity.errors import BackendTimeoutError
+from similarity.models.base import (
+    LanguageModel,
+    ModelInfo,
+    OnProgress,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.background import Background
+from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
+from similarity.models.vllm_server.identity import ServedName
+from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.texts import ServedTexts
+
+T = TypeVar("T")
+Work = Callable[[OnProgress], Awaitable[T]]
+
+
+class ServedModel(LanguageModel):
+    """A model on vLLM servers; close it, or leave it to the process.
+
+    Any number of threads may use it at once.
+    """
+
+    def __init__(
+        self,
+        background: Background,
+        pool: Pool,
+        served: ServedName,
+        revision: str,
+        texts: ServedTexts,
+    ) -> None:
+        # A path is a machine's own; a name with an owner is not.
+        name = served.name
+        self.info = ModelInfo(
+            name=name.rstrip("/").rpartition("/")[2] if name.startswith("/") else name,
+            revision=revision,
+            dtype="served",
+            context_length=served.context_length,
+        )
+        # A server does not tell which tokens end a text; those that did are.
+        self.end_ids = frozenset(served.end)
+        self._name = name
+        self._background = background
+        self._pool = pool
+        self._texts = texts
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._background.close()
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the server's ids.
+
+        Raises
+        ------
+        InputError
+            If the text spells a special token, which the server would read as one.
+        """
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Return what `encode` does for each text, asking for many at a time."""
+        calls = [partial(self._texts.encode, text) for text in texts]
+        return self._run(lambda _: gather(calls, self._pool.workers))
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return the server's ids of a text that follows another, without begin and end."""
+        return self._run(lambda _: self._texts.encode_continuation(text))
+
+    def check_alive(self) -> None:
+        """Raise BackendUnavailableError if no server answers."""
+        self._run(lambda _: self._pool.check_alive())
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the server's text of ids, without what ends a sequence."""
+        kept = [token for token in token_ids if token not in self.end_ids]
+        body = {"model": self._name, "tokens": kept}
+        return self._run(lambda _: self._pool.ask(wire.DETOKENIZE, wire.read_text, body))
+
+    def _run(self, work: Work[T], on_progress: OnProgress = ignore_progress) -> T:
+        """Return the result of `work` if it has one within the time for a call."""
+        limit = self._pool.config.call_timeout
+
+        async def within_limit(count: OnProgress) -> T:
+            try:
+                with anyio.fail_after(limit):
+                    return await work(count)
+            except TimeoutError as error:
+                raise BackendTimeoutError(
+                    f"the servers of {self._name!r} did not finish within {limit:g} s; "
+                    f"raise {ENVIRONMENT_PREFIX}CALL_TIMEOUT, or send less at a time"
+                ) from error
+
+        return self._background.run(within_limit, on_progress)
