@@ -65,6 +65,74 @@ def test_what_prefixes_share_is_read_once(tiny: Loader, monkeypatch: pytest.Monk
     assert read == [2 * 8]
 
 
+PROMPT: TokenIds = tuple(range(30, 42))
+
+
+def prompted(*rests: TokenIds) -> list[TokenIds]:
+    return [PROMPT + rest for rest in rests]
+
+
+def test_a_prompt_is_read_once_for_all_calls(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    read = counted(model, monkeypatch)
+    model.next_states(prompted((60, 61), (62, 63, 64)))
+    assert read == [2 * 15]
+    # It is seen to come again, and read alone; the longest is read plainly to be sure.
+    read.clear()
+    model.next_states(prompted((70,), (71, 72)))
+    assert read == [12, 2 * 2, 14]
+    read.clear()
+    found = model.next_states(prompted((80, 81)))
+    assert read == [2]
+    expected = ReferenceModel(model).next_states(prompted((80, 81)))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_prompts_in_turn_are_all_kept(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    # As `meaning` reads each text with two prompts.
+    prompts = [tuple(range(start, start + 10)) for start in (30, 50, 70)]
+    for text in ((90, 91), (94, 95)):
+        for prompt in prompts:
+            model.next_states([prompt + text])
+    read = counted(model, monkeypatch)
+    for prompt in prompts:
+        model.next_states([(*prompt, 92, 93)])
+    assert read == [2, 2, 2]
+
+
+def test_texts_that_only_begin_like_a_prompt(tiny: Loader) -> None:
+    model = tiny("llama")
+    model.next_states(prompted((60, 61), (62, 63), (64, 65), (66, 67)))
+    others = [PROMPT, PROMPT[:-1], (*PROMPT[:-1], 90), (*PROMPT, 91), (5,)]
+    found = model.next_states(others)
+    np.testing.assert_allclose(found, ReferenceModel(model).next_states(others), atol=1e-4)
+    for other in others:
+        expected = ReferenceModel(model).next_states([other])
+        np.testing.assert_allclose(model.next_states([other]), expected, atol=1e-4)
+
+
+def test_few_beginnings_are_kept(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    for start in range(20, 20 + 4 * states.KEPT):
+        model.next_states([(*range(start, start + 9), last) for last in (1, 2, 3, 4)])
+    assert model._state_reader is not None
+    assert len(model._state_reader._kept) == states.KEPT
+
+
+def test_nothing_is_kept_in_half_precision(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    monkeypatch.setattr(type(model.network), "exact", False)
+    read = counted(model, monkeypatch)
+    for _ in range(3):
+        model.next_states(prompted((60, 61)))
+    assert read == [14, 14, 14]
+
+
 def test_a_state_that_does_not_hold_is_given_up(
     tiny: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
