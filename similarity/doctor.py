@@ -25,6 +25,7 @@ from similarity.models.checks import (
     worst_difference,
 )
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
+from similarity.state_checks import compare_states, state_figures
 
 ROUND_TRIPS = 20
 # Of the measured speeds: texts, continuations of each, and tokens of a continuation.
@@ -63,8 +64,8 @@ def diagnose(
     name
         As for `load_model`.
     reference
-        A model whose token ids and scores must be the same; by default the one that ships under
-        the name, where another place says that it has that one.
+        A model whose token ids, and scores or states, must be the same; by default the one that
+        ships under the name, where another place says that it has that one.
 
     Raises
     ------
@@ -80,11 +81,13 @@ def diagnose(
     if model is None:
         return findings
     try:
-        findings += [Finding(model.info.name, check) for check in check_use(model)]
+        used = check_use(model) if model.generates else ()
+        findings += [Finding(model.info.name, check) for check in used]
         if check := _reference_check(name, model, reference):
             findings.append(Finding(model.info.name, check))
         if not any(finding.failed for finding in findings):
-            findings += [Finding(model.info.name, figure) for figure in _figures(model)]
+            figures = _figures(model) if model.generates else state_figures(model)
+            findings += [Finding(model.info.name, figure) for figure in figures]
     finally:
         model.close()
     return findings
@@ -102,13 +105,15 @@ def _reference_check(name: str, model: LanguageModel, reference: str | None) -> 
 
 
 def check_reference(model: LanguageModel, reference: LanguageModel) -> Check:
-    """Check that two models read one text in the same tokens, and score alike."""
+    """Check that two models read one text in the same tokens, and score it or know it alike."""
     title = f"reference {reference.info.name}"
     for text in (PARAGRAPH, *ENDINGS):
         if model.encode(text) != reference.encode(text):
             wrong = f"{model.info.name} reads texts in other tokens than {reference.info.name}"
             error = WrongAnswerError(f"{wrong}; serve the same model, or leave out --reference")
             return Check(title, "other token ids", error)
+    if not model.generates:
+        return compare_states(title, model, reference)
     requests = probe_requests(model)
     scores = (scorer.score(requests, Law()) for scorer in (model, reference))
     worst = worst_difference(*scores)

@@ -17,6 +17,7 @@ from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
 from similarity.scorer import no_progress
+from similarity.vectors.implied import no_words
 from similarity.vectors.meaning import Group, MeaningVectors
 from similarity.vectors.profile import ProfileReader
 
@@ -119,12 +120,14 @@ def profile_group(vectors: MeaningVectors) -> Group:
     Raises
     ------
     UnsupportedError
-        If the vectors have none.
+        If the vectors have none, or the model gives states alone.
     """
     for name in vectors.names:
         if isinstance(vectors.groups[name].reader, ProfileReader):
             return vectors.groups[name]
-    raise UnsupportedError("these vectors have no profile of next tokens; fit vectors with one")
+    raise UnsupportedError(
+        no_words(vectors) or "these vectors have no profile of next tokens; fit vectors with one"
+    )
 
 
 def trajectory_meanings(

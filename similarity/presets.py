@@ -19,19 +19,25 @@ class Preset:
         Whether it compares by meaning vectors; else by trajectories.
     groups
         Of the vectors' features; those that vectors do not have are left out.
+    samples
+        Whether the model must sample and score continuations.
     """
 
     summary: str
     vectors: bool = False
     groups: tuple[str, ...] = ()
+    samples: bool = False
 
 
 PRESETS = {
-    PAPER: Preset("compares by trajectories sampled from both texts, as the paper does"),
+    PAPER: Preset(
+        "compares by trajectories sampled from both texts, as the paper does", samples=True
+    ),
     TRAJECTORIES: Preset(
         "compares by the likelihoods of trajectories sampled once from general text",
         vectors=True,
         groups=("trajectories",),
+        samples=True,
     ),
     FAST: Preset(
         "compares by the log-likelihood profile after one prompt", vectors=True, groups=("profile",)
@@ -57,12 +63,21 @@ def default_preset(groups: Collection[str] | None) -> str:
     return MEANING if preset_groups(MEANING, groups or ()) else PAPER
 
 
-def possible_presets(groups: Collection[str] | None) -> list[str]:
-    """Return the presets that a model can serve whose vectors have these groups."""
+def possible_presets(groups: Collection[str] | None, *, generates: bool = True) -> list[str]:
+    """Return the presets that a model can serve.
+
+    Parameters
+    ----------
+    groups
+        That its vectors have.
+    generates
+        Whether it samples and scores.
+    """
     return [
         name
         for name, preset in PRESETS.items()
-        if not preset.vectors or preset_groups(name, groups or ())
+        if (generates or not preset.samples)
+        and (not preset.vectors or preset_groups(name, groups or ()))
     ]
 
 

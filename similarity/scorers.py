@@ -11,6 +11,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.familiarity import WarningScorer
+from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
@@ -227,8 +228,7 @@ def open_scorer(
     Parameters
     ----------
     preset
-        A name in `PRESETS`. None is "meaning" where there are vectors for the model, and "paper"
-        where there are none.
+        A name in `PRESETS`; None for the default of `similarity.presets.default_preset`.
     config
         Of the trajectories: to give one is to compare by them.
     vectors
@@ -261,8 +261,7 @@ def planned_scorer(
 ) -> tuple[Scorer, ScoringPlan]:
     """Return the scorer that a request asks for, and the plan that chose it.
 
-    The first use of a model's vectors may read the general text, which `progress` is told.
-    Raises as `open_scorer` does.
+    The first use of a model's vectors may read the general text. Raises as `open_scorer` does.
 
     Parameters
     ----------
@@ -271,6 +270,7 @@ def planned_scorer(
     """
     request = replace(request, vectors=vectors is not None)
     request.check()
+    check_generates(model, request)
     found = find_vectors(vectors, model)
     chosen = plan_scoring(request, None if found is None else found.names)
     stored = StoredModel(model, store) if store is not None and can_be_stored(model) else None
@@ -279,6 +279,13 @@ def planned_scorer(
     opened = found.open(*chosen.groups, progress=progress)
     read = stored_read(opened, store) if stored is not None and store is not None else None
     return chosen.open(model, opened, read), chosen
+
+
+def check_generates(model: LanguageModel, request: ScoringRequest) -> None:
+    """Raise UnsupportedError if a request wants continuations, and the model gives states alone."""
+    preset = PRESETS.get(request.preset or "")
+    if request.given or (preset is not None and preset.samples):
+        model.check_scoring(Law())
 
 
 def _without_vectors(preset: str, groups: Collection[str] | None) -> ConfigError:

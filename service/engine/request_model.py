@@ -15,7 +15,7 @@ from service.engine.cache import Answer, Cache, embed_key, sample_key, score_key
 from service.engine.metrics import Metrics
 from service.engine.parts import sample_tokens, sampling_parts, scoring_parts
 from service.engine.scheduler import Scheduler
-from service.engine.work import EmbedRequest, RequestQueue, StatesRequest, WorkItem
+from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
 from similarity.images.image import Content, Image
@@ -122,12 +122,22 @@ class RequestModel(WrapperModel):
         self._shared.scheduler.cancel(self._queue, error)
 
     def probe(self) -> None:
-        """Have the model sample one token, before all others and past the cache."""
+        """Have the model sample one token, before all others and past the cache.
+
+        Or read the features of one group, where it does not sample.
+        """
         self._queue.urgent = True
-        request = SampleRequest(prefix=self.encode(PROBE_TEXT), n=1, max_tokens=1, key=0)
-        item = WorkItem(request, Law(), (), sample_tokens(request))
+        item = WorkItem(*self._probe_request())
         self._shared.scheduler.submit(self._queue, [item])
         item.future.result()
+
+    def _probe_request(self) -> tuple[Request, Law, tuple[()], int]:
+        if not self.generates:
+            groups = self._vectors(None).names[:1]
+            (cost,) = self.feature_tokens([PROBE_TEXT], groups)
+            return EmbedRequest(PROBE_TEXT, groups), Law(), (), cost
+        request = SampleRequest(prefix=self.encode(PROBE_TEXT), n=1, max_tokens=1, key=0)
+        return request, Law(), (), sample_tokens(request)
 
     # What is not scheduled would run beside the scheduler's own calls, so it is not to be had.
     abilities = frozenset()

@@ -44,7 +44,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.presets import TRAJECTORIES as PRESET_OF_TRAJECTORIES
 from similarity.scorer import Progress, no_progress
-from similarity.scorers import ScoringRequest, plan_scoring
+from similarity.scorers import ScoringRequest, check_generates, plan_scoring
 from similarity.vectors.general import VectorSource, find_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import TRAJECTORIES
@@ -197,6 +197,7 @@ def served_vectors(
         If a folder has no vectors of this model, or the settings' preset needs other ones.
     """
     found = find_vectors(settings.vectors, model)
+    check_generates(model, ScoringRequest(preset=settings.preset))
     plan_scoring(ScoringRequest(), found.names, settings.preset)  # refused now, not at each request
     return found.open(*served_groups(settings, found), progress=progress)
 

@@ -17,7 +17,7 @@ from service.settings import Settings
 from similarity.errors import ConfigError
 from similarity.results import Score
 from similarity.scorer import Pair, Scorer
-from similarity.scorers import ScoringPlan, ScoringRequest, plan_scoring
+from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
 from similarity.truncation import Check, TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
@@ -97,6 +97,7 @@ class Call:
             If it is not allowed, or cannot be done.
         """
         request = scoring or ScoringRequest()
+        check_generates(self.engine.model, request)
         plan = plan_scoring(request, self.engine.groups, self.settings.preset)
         if len(pairs) <= PAIRS_AT_ONCE:
             check_cost(plan, pairs, self.settings)

@@ -109,6 +109,7 @@ export function partsOf(explanation) {
   return [
     sharesOf(explanation),
     ...(explanation.implied ? impliedWords(explanation.implied) : []),
+    ...(explanation.note ? [element("p", "hint", explanation.note)] : []),
     ...overlap(explanation.overlap),
     ...references(explanation.continuations),
   ];

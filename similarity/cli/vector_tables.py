@@ -22,6 +22,8 @@ def print_vector_explanation(result: VectorExplanation) -> None:
     console().print(shares)
     if result.implied is not None:
         console().print(_implied_table(result.implied))
+    if result.note is not None:
+        console().print(escape(result.note))
     if result.overlap:
         console().print(_overlap_table(result.overlap))
     if result.continuations:

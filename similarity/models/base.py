@@ -124,6 +124,8 @@ class LanguageModel(ABC):
         The folder of what ships with the model, such as its calibrations; None where there is none.
     abilities
         What it can do beside sampling and scoring; all else raises UnsupportedError.
+    generates
+        Whether it samples and scores; else it gives states alone.
     findings
         What was found of it when it was loaded, in words: name and finding of each probe.
     """
@@ -133,6 +135,7 @@ class LanguageModel(ABC):
     vocab_size: int | None = None
     assets: Path | None = None
     abilities: frozenset[Ability] = frozenset()
+    generates: bool = True
     findings: Sequence[tuple[str, str]] = ()
 
     def close(self) -> None:
@@ -290,10 +293,7 @@ class LanguageModel(ABC):
 def parts_to_hold(
     requests: Sequence[ScoreRequest], vocabulary: int | None
 ) -> Iterator[Sequence[ScoreRequest]]:
-    """Cut requests into parts whose whole next-token distributions are HELD_NUMBERS at most.
-
-    A part has one request or more.
-    """
+    """Cut requests into parts, of one or more, that are HELD_NUMBERS of distributions at most."""
     tokens = max((sum(map(len, request.continuations)) for request in requests), default=0)
     size = max(1, HELD_NUMBERS // max(1, tokens * (vocabulary or 1)))
     return (requests[start : start + size] for start in range(0, len(requests), size))

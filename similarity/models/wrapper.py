@@ -55,6 +55,11 @@ class WrapperModel(LanguageModel):
         return self.wrapped.assets
 
     @property
+    def generates(self) -> bool:  # type: ignore[override]
+        """Return whether the wrapped model samples and scores."""
+        return self.wrapped.generates
+
+    @property
     def abilities(self) -> frozenset[Ability]:  # type: ignore[override]
         """Return the abilities of the wrapped model."""
         return self.wrapped.abilities

@@ -72,6 +72,23 @@ class ProfileConfig(GroupConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatesConfig(GroupConfig):
+    """The state of a model after a prompt, where it does not tell what words it predicts by it.
+
+    Parameters
+    ----------
+    prompt
+        Put around the text.
+    """
+
+    kind: ClassVar[str] = "states"
+
+    name: str = "profile"
+    shrinkage: float = 0.9
+    prompt: Prompt = field(default_factory=lambda: PROMPTS["one-word"])
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrigramsConfig(GroupConfig):
     """The character trigrams of a text's own words, which no model reads.
 
@@ -139,8 +156,11 @@ class TrajectoriesConfig(GroupConfig):
 
 
 KINDS: Mapping[str, type[GroupConfig]] = {
-    config.kind: config for config in (ProfileConfig, TrigramsConfig, TrajectoriesConfig)
+    config.kind: config
+    for config in (ProfileConfig, StatesConfig, TrigramsConfig, TrajectoriesConfig)
 }
+# Those that put a prompt around a text.
+Prompted = ProfileConfig | StatesConfig | TrajectoriesConfig
 
 
 @dataclass(frozen=True, kw_only=True)

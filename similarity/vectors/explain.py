@@ -8,11 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from similarity.results import Explanation, Score
-from similarity.vectors.implied import ImpliedWords, cosine_scale, implied_words
+from similarity.vectors.implied import ImpliedWords, cosine_scale, implied_words, no_words
 from similarity.vectors.meaning import Features, MeaningVectors
-from similarity.vectors.profile import (
-    ProfileReader,
-)
+from similarity.vectors.profile import ProfileReader
 from similarity.vectors.references import ReferenceReader
 from similarity.vectors.trigrams import TrigramReader, buckets, words_of
 
@@ -60,6 +58,8 @@ class VectorExplanation(Explanation):
         group's share is what all texts have in common.
     continuations
         Of the reference trajectories, by the size of their share; they add up to the group's.
+    note
+        Why no words are implied, where the model gives none that it would give elsewhere.
     """
 
     method: ClassVar[str] = "vectors"
@@ -68,6 +68,7 @@ class VectorExplanation(Explanation):
     implied: ImpliedWords | None
     overlap: tuple[WordShare, ...]
     continuations: tuple[ContinuationShare, ...]
+    note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score and its parts as plain values, for JSON."""
@@ -79,6 +80,7 @@ class VectorExplanation(Explanation):
             "implied": None if self.implied is None else asdict(self.implied),
             "overlap": [asdict(word) for word in self.overlap],
             "continuations": [asdict(one) for one in self.continuations],
+            "note": self.note,
         }
 
 
@@ -121,6 +123,7 @@ def explain(
             if isinstance(vectors.groups[name].reader, ReferenceReader)
             for one in _continuations(vectors, name, features)[:top]
         ),
+        note=no_words(vectors),
     )
 
 

@@ -11,7 +11,7 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
-from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, VectorConfig
+from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors
 from similarity.vectors.storage import rounded
@@ -125,7 +125,7 @@ def _batches(
     prompts = [(Prompt(), 0)] + [
         (group.prompt, group.length if isinstance(group, TrajectoriesConfig) else 1)
         for group in config.groups
-        if isinstance(group, ProfileConfig | TrajectoriesConfig)
+        if isinstance(group, Prompted)
     ]
     while batch := list(islice(texts, BATCH_TEXTS)):
         for prompt, continued in prompts:

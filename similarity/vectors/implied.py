@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
+from similarity.errors import UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import Features, Group, MeaningVectors
 from similarity.vectors.profile import (
@@ -15,6 +16,7 @@ from similarity.vectors.profile import (
     chosen_tokens,
     head_covariance,
 )
+from similarity.vectors.states import StateReader
 
 # A word that a text makes likelier than usual is shown only if it is also likely enough to be
 # sensible: nats.
@@ -24,6 +26,13 @@ LIKELY = -11.0
 RAISED = 0.4
 # Tokens of the vocabulary, per word shown, that are turned into text: most are parts of words.
 CANDIDATES = 40
+
+
+# What is said of a model that pools, where words are asked for.
+STATES_ALONE = (
+    "is on a server that gives its states and no words; to see which words texts imply, start the "
+    "server to generate (without --runner pooling), or load the model in this process"
+)
 
 
 @dataclass(frozen=True)
@@ -75,10 +84,32 @@ class Profiles:
     partners: FloatArray
 
 
+def no_words(vectors: MeaningVectors) -> str | None:
+    """Return why there are no words, and what would give them; None where there are some.
+
+    None too where the vectors are of nothing that the model predicts.
+    """
+    of_model = [
+        group.reader
+        for group in (vectors.groups[name] for name in vectors.names)
+        if isinstance(group.reader, StateReader)
+    ]
+    if not of_model or any(isinstance(reader, ProfileReader) for reader in of_model):
+        return None
+    return f"{vectors.model.info.name} {STATES_ALONE}"
+
+
 def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
-    """Return the profiles of texts from a group's features, shape "text feature"."""
+    """Return the profiles of texts from a group's features, shape "text feature".
+
+    Raises
+    ------
+    UnsupportedError
+        If the group has the model's states, and not what words they stand for.
+    """
     reader = group.reader
-    assert isinstance(reader, ProfileReader)
+    if not isinstance(reader, ProfileReader):
+        raise UnsupportedError(f"{model.info.name} {STATES_ALONE}")
     centred = rows.astype(np.float64) - group.whitening.mean
     beyond = reader.information(model, group.whitening.mean, rows)
     # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.

@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 
 from similarity.models.base import LanguageModel
-from similarity.vectors.config import GroupConfig, ProfileConfig, TrajectoriesConfig, TrigramsConfig
+from similarity.vectors.config import (
+    GroupConfig,
+    ProfileConfig,
+    StatesConfig,
+    TrajectoriesConfig,
+    TrigramsConfig,
+)
 from similarity.vectors.profile import profile_reader
 from similarity.vectors.reader import Arrays, Reader
 from similarity.vectors.references import restored_references, sample_references
+from similarity.vectors.states import StateReader
 from similarity.vectors.trigrams import TrigramReader, rarity_weights
 
 
@@ -38,6 +45,10 @@ READERS: Mapping[str, Kind] = {
     ProfileConfig.kind: Kind(
         fitted=lambda _model, config, _texts: profile_reader(config),
         restored=lambda config, _arrays: profile_reader(config),
+    ),
+    StatesConfig.kind: Kind(
+        fitted=lambda _model, config, _texts: StateReader(config),
+        restored=lambda config, _arrays: StateReader(config),
     ),
     TrigramsConfig.kind: Kind(
         fitted=lambda _model, config, texts: TrigramReader(

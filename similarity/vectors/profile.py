@@ -16,12 +16,11 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.images.image import Content
-from similarity.models.base import Ability, LanguageModel, TokenIds
+from similarity.models.base import Ability, LanguageModel
 from similarity.noise import exponential, step_key, text_key
-from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import ProfileConfig
-from similarity.vectors.reader import Reader
-from similarity.vectors.whitening import Whitening, WhiteningFit
+from similarity.vectors.states import StateReader
+from similarity.vectors.whitening import WhiteningFit
 
 # Of the hash that chooses tokens: any number would do, and another gives other vectors.
 SEED = 0
@@ -31,33 +30,10 @@ HEAD_ROWS = 8192
 _COVARIANCES: WeakKeyDictionary[LanguageModel, FloatArray] = WeakKeyDictionary()
 
 
-class ProfileReader(Reader):
+class ProfileReader(StateReader):
     """Reads profiles over the whole vocabulary, as the state before the output head."""
 
-    needs = frozenset({Ability.NEXT_STATES})
-
-    def __init__(self, config: ProfileConfig) -> None:
-        self.config = config
-
-    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
-        """Return the state after each text's prompt, shape "text width"."""
-        return model.next_states(self.prefixes(model, texts))
-
-    def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
-        """Return how many tokens each text has with its prompt."""
-        return [len(prefix) for prefix in self.prefixes(model, texts)]
-
-    def whitening(
-        self, model: LanguageModel, fit: WhiteningFit, registers: FloatArray
-    ) -> Whitening:
-        """Return x ↦ (x − x̄) A W.
-
-        A makes profiles of the features, without the directions in which registers differ. W
-        whitens those by their own covariance.
-        """
-        basis = without_registers(self._basis(model, fit), registers)
-        inner = fit.through(basis).fit(self.config.shrinkage, self.config.rank)
-        return Whitening(mean=fit.mean, matrix=basis @ inner.matrix)
+    config: ProfileConfig
 
     def _basis(self, model: LanguageModel, _fit: WhiteningFit) -> FloatArray:
         """Return C^½, which makes profiles of states."""
@@ -78,12 +54,6 @@ class ProfileReader(Reader):
         found: FloatArray = centred @ weight.T
         found -= (centred @ weight.mean(axis=0, dtype=np.float64))[:, None]
         return found
-
-    def prefixes(self, model: LanguageModel, texts: Sequence[Content]) -> list[TokenIds]:
-        """Return the token ids of the texts with the prompt."""
-        # One token is predicted, and none is read after the prompt.
-        found = encode_prefixes(model, texts, self.config.prompt, 1)
-        return [prefix.token_ids for prefix in found]
 
 
 class SubsetProfileReader(ProfileReader):
@@ -111,29 +81,6 @@ class SubsetProfileReader(ProfileReader):
 def profile_reader(config: ProfileConfig) -> ProfileReader:
     """Return the reader of these settings."""
     return SubsetProfileReader(config) if config.tokens else ProfileReader(config)
-
-
-def without_registers(basis: FloatArray, registers: FloatArray) -> FloatArray:
-    """Return a basis whose coordinates do not say which register a text is of.
-
-    The directions between the registers' mean profiles are projected out. Captions, headlines and
-    questions differ in them more than texts of one register do, and that is not what they mean.
-
-    Parameters
-    ----------
-    basis
-        Shape "feature coordinate".
-    registers
-        The mean features of each register, shape "register feature".
-    """
-    if len(registers) < 2:
-        return basis
-    between = (registers - registers.mean(axis=0)) @ basis
-    _, _, directions = np.linalg.svd(between, full_matrices=False)
-    # One direction fewer than registers: their deviations from the mean add up to nothing.
-    directions = directions[: len(registers) - 1]
-    projected: FloatArray = basis - basis @ directions.T @ directions
-    return projected
 
 
 def chosen_tokens(model: LanguageModel, count: int) -> list[int]:

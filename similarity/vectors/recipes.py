@@ -6,12 +6,14 @@ docs/log.md has what was tried.
 from dataclasses import replace
 from typing import Any
 
-from similarity.errors import InputError
+from similarity.errors import ConfigError, InputError
 from similarity.models.base import Ability, LanguageModel
 from similarity.prompts import PROMPTS, Prompt
 from similarity.vectors.config import (
     GroupConfig,
     ProfileConfig,
+    Prompted,
+    StatesConfig,
     TrajectoriesConfig,
     TrigramsConfig,
     VectorConfig,
@@ -24,6 +26,8 @@ PROFILE = ProfileConfig(prompt=PROMPTS["essence"])
 EXAMPLES = ProfileConfig(name="examples", prompt=PROMPTS["examples"])
 TRIGRAMS = TrigramsConfig(weight=0.3, names=5.0)
 TRAJECTORIES = TrajectoriesConfig()
+# Groups of what the model predicts after a prompt.
+OfModel = ProfileConfig | StatesConfig
 FULL = VectorConfig(groups=(PROFILE, EXAMPLES, TRIGRAMS, TRAJECTORIES))
 
 
@@ -37,12 +41,14 @@ def default_config(model: LanguageModel) -> VectorConfig:
         return VectorConfig(groups=tuple(groups))
     if Ability.TOKEN_LOG_PROBS in model.abilities:
         return over_tokens(VectorConfig(groups=tuple(groups)), SERVED_TOKENS)
-    # Every model scores continuations.
+    if Ability.NEXT_STATES in model.abilities:
+        return over_states(VectorConfig(groups=tuple(groups)))
+    # Every other model scores continuations.
     return VectorConfig(groups=(TRAJECTORIES,))
 
 
 def _fits(model: LanguageModel, group: GroupConfig) -> bool:
-    if not isinstance(group, ProfileConfig | TrajectoriesConfig):
+    if not isinstance(group, Prompted):
         return True
     try:
         return 2 * len(model.encode(group.prompt.apply("a"))) <= model.info.context_length
@@ -53,6 +59,18 @@ def _fits(model: LanguageModel, group: GroupConfig) -> bool:
 def over_tokens(config: VectorConfig, tokens: int) -> VectorConfig:
     """Return settings whose profiles look at so many tokens of the vocabulary; 0 is all."""
     return _with_profiles(config, tokens=tokens)
+
+
+def over_states(config: VectorConfig) -> VectorConfig:
+    """Return settings for a model that gives states alone: without trajectories and words."""
+    groups = [
+        StatesConfig(name=group.name, weight=group.weight, rank=group.rank, prompt=group.prompt)
+        if isinstance(group, ProfileConfig)
+        else group
+        for group in config.groups
+        if not isinstance(group, TrajectoriesConfig)
+    ]
+    return VectorConfig(groups=tuple(groups))
 
 
 def changed(
@@ -73,15 +91,22 @@ def changed(
         The weight of the trigrams of texts without names and numbers; 0 leaves them out.
     prompt
         One profile, with this prompt, in place of all profiles.
+
+    Raises
+    ------
+    ConfigError
+        If tokens are given where the model gives states alone.
     """
     if tokens is not None:
+        if any(isinstance(group, StatesConfig) for group in config.groups):
+            raise ConfigError(
+                "tokens are of profiles, and this model gives its states alone; leave tokens out"
+            )
         config = _with_profiles(config, tokens=tokens)
     if shrinkage is not None:
         config = _with_profiles(config, shrinkage=shrinkage)
-    profiles = [group for group in config.groups if isinstance(group, ProfileConfig)]
-    others: list[GroupConfig] = [
-        group for group in config.groups if not isinstance(group, ProfileConfig)
-    ]
+    profiles = [group for group in config.groups if isinstance(group, OfModel)]
+    others: list[GroupConfig] = [group for group in config.groups if not isinstance(group, OfModel)]
     if prompt is not None:
         profiles = [replace(profiles[0], prompt=prompt)]
     if trigrams is not None:
@@ -92,7 +117,7 @@ def changed(
 
 def _with_profiles(config: VectorConfig, **settings: Any) -> VectorConfig:
     groups = [
-        replace(group, **settings) if isinstance(group, ProfileConfig) else group
+        replace(group, **settings) if isinstance(group, OfModel) else group
         for group in config.groups
     ]
     return VectorConfig(groups=tuple(groups))

@@ -13,7 +13,7 @@ from similarity.images.image import Content, name_of, order_of
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
-from similarity.vectors.config import GroupConfig, TrigramsConfig, VectorConfig
+from similarity.vectors.config import GroupConfig, StatesConfig, TrigramsConfig, VectorConfig
 from similarity.vectors.explain import VectorExplanation, explain
 from similarity.vectors.meaning import Corpus, Features, MeaningVectors, in_batches
 
@@ -150,6 +150,8 @@ class VectorScorer(Scorer):
 
 
 def _more(group: GroupConfig) -> str:
+    if isinstance(group, StatesConfig):
+        return " over states"
     named = isinstance(group, TrigramsConfig) and group.names > 0
     return ", more by names and numbers" if named else ""
 

@@ -1,7 +1,7 @@
 """What `trajsim doctor` finds, and how it tells."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from click.testing import CliRunner, Result
 
 from benchmarks.zoo_models import save_tiny
 from similarity import doctor
+from similarity.arrays import Rows
 from similarity.cli.main import main
-from similarity.models.base import Continuation, LanguageModel, ScoreRequest
+from similarity.models.base import Continuation, LanguageModel, ScoreRequest, TokenIds
 from similarity.models.loader import LoadOptions
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server import loader
 from similarity.models.vllm_server.loader import Servers
+from tests.similarity.models.fake_pooling_server import FakePoolingServer, toy_states
 from tests.similarity.models.fake_server import QUICK, FakeServer, transport
 
 
@@ -59,6 +61,7 @@ def test_a_server(network: dict[str, FakeServer]) -> None:
     assert result.exit_code == 0
     findings = found(result)
     assert findings["prefix cache"]["found"] == "off"
+    assert findings["offers"]["found"].startswith("it generates: every preset")
     assert "tokens/s" in findings["scoring"]["found"]
     assert all(finding["error"] is None for finding in findings.values())
 
@@ -82,6 +85,53 @@ def test_packs_read_a_prefix_once(tiny: Callable[[str], LocalModel]) -> None:
     assert local.network.packs
     assert local.tokens_read([request]) == 20 + 6 * 2
     assert LanguageModel.tokens_read(local, [request]) == 6 * (20 + 2)
+
+
+def test_a_server_that_pools(network: dict[str, FakeServer]) -> None:
+    network["a"] = FakePoolingServer()
+    result = run("--model", "http://a:8000", "--json")
+    assert result.exit_code == 0
+    findings = found(result)
+    assert "it pools: presets fast, meaning and best" in findings["offers"]["found"]
+    assert "texts/s" in findings["states"]["found"]
+    assert "sampling" not in findings
+
+
+def test_a_server_that_pools_the_mean(network: dict[str, FakeServer]) -> None:
+    server = network["a"] = FakePoolingServer()
+    server.pooled = lambda states: states.mean(axis=0)
+    result = run("--model", "http://a:8000", "--json")
+    assert result.exit_code == 1
+    assert "--pooler-config" in found(result)["pooled token"]["error"]
+
+
+class StatesReference(ToyModel):
+    """The toy with states, perhaps of another model."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+        return toy_states(prefixes, self._seed)
+
+
+@pytest.mark.parametrize(("seed", "code"), [(0, 0), (1, 1)])
+def test_states_are_compared_with_the_reference(
+    network: dict[str, FakeServer], monkeypatch: pytest.MonkeyPatch, seed: int, code: int
+) -> None:
+    network["a"] = FakePoolingServer()
+    monkeypatch.setattr(doctor, "load_model", lambda _name: StatesReference(seed))
+    result = run("--model", "http://a:8000", "--reference", "another", "--json")
+    assert result.exit_code == code
+    assert "states differ by" in found(result)["reference toy"]["found"]
+
+
+def test_a_reference_without_states_is_compared_by_tokens(network: dict[str, FakeServer]) -> None:
+    network["a"] = FakePoolingServer()
+    result = run("--model", "http://a:8000", "--reference", "toy", "--json")
+    assert result.exit_code == 0
+    assert "states not compared" in found(result)["reference toy"]["found"]
 
 
 def test_a_server_with_a_prefix_cache(network: dict[str, FakeServer]) -> None:

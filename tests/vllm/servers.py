@@ -20,6 +20,8 @@ VISION_ENVIRONMENT = {
 # Seconds in which a server must be up; two at once on two busy cores take their time.
 START_TIMEOUT = 600.0
 FLAGS = ("--dtype", "float32", "--enforce-eager", "--generation-config", "vllm")
+# Pools the last token, and makes states of length 1 unless it is asked not to.
+POOLING = ("--runner", "pooling", "--convert", "embed")
 NO_CACHE = ("--no-enable-prefix-caching",)
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",

@@ -49,6 +49,6 @@ def _card(call: Call) -> ModelCard:
         dtype=info.dtype,
         context_length=info.context_length,
         preset=settings.preset or default_preset(groups),
-        presets=possible_presets(groups),
+        presets=possible_presets(groups, generates=call.engine.model.generates),
         limits={name: getattr(settings, f"max_{name}") for name in LIMITS},
     )

@@ -96,6 +96,9 @@ class VectorExplanationFields(Strict):
     continuations: list[ReferenceContinuation] = Field(
         description="The largest share first; none but with preset trajectories."
     )
+    note: str | None = Field(
+        default=None, description="Why no words are implied, where the model's server gives none."
+    )
 
     @classmethod
     def of(cls, explanation: VectorExplanation) -> Self:

@@ -12,7 +12,7 @@ from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
-from similarity.models.vllm_server.identity import Identity, score_prompts
+from similarity.models.vllm_server.identity import Identity, ServedName, score_prompts
 from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.wire import Prompt, Sample
@@ -44,8 +44,9 @@ async def inspect(
     tells_chosen, chosen = await check_chosen(pool, identity)
     seeing, images = await check_images(pool, identity)
     checks = [
-        _check_model(identity, address, url),
+        check_model(identity, identity.revision, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
+        _offers(tells_chosen=tells_chosen),
         _check_caching(await pool.metrics(), url),
         await _check_mass(pool, identity, url),
         sampled,
@@ -55,12 +56,18 @@ async def inspect(
     return replace(seeing, tells_chosen=tells_chosen, keeps_sampled=keeps_sampled), checks
 
 
-def _check_model(identity: Identity, address: ServerAddress, url: str) -> Check:
-    found = f"{identity.name}, {identity.context_length} tokens, {identity.revision}"
+def _offers(*, tells_chosen: bool) -> Check:
+    presets = "every preset" if tells_chosen else "presets paper and trajectories"
+    return Check("offers", f"it generates: {presets}, samples and scores of continuations")
+
+
+def check_model(served: ServedName, revision: str, address: ServerAddress, url: str) -> Check:
+    """Check that a server has the revision of its model that the address names, if it does."""
+    found = f"{served.name}, {served.context_length} tokens, {revision}"
     error: ModelError | None = None
-    if address.revision not in (None, identity.revision):
+    if address.revision not in (None, revision):
         error = BackendRefusedError(
-            f"{url} serves {identity.name!r} as {identity.revision}, not {address.revision}; "
+            f"{url} serves {served.name!r} as {revision}, not {address.revision}; "
             "serve that one, or leave out what follows the @"
         )
     return Check("served model", found, error)

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from similarity.errors import (
     BackendRefusedError,
@@ -13,7 +14,7 @@ from similarity.errors import (
     MissingDependencyError,
     ModelError,
 )
-from similarity.models.checks import Check, check_scores
+from similarity.models.checks import Check
 from similarity.models.loader import Examined, LoadOptions, PlacedCheck, failed
 
 try:
@@ -25,12 +26,10 @@ except ImportError as error:
 
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ServerAddress, ServerConfig
-from similarity.models.vllm_server.identity import Identity, identify, same_model
-from similarity.models.vllm_server.inspection import inspect
-from similarity.models.vllm_server.model import ServerModel
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import Replica
-from similarity.models.vllm_server.vision_model import ServedVisionModel
+from similarity.models.vllm_server.served import ServedModel
+from similarity.models.vllm_server.server_kinds import ServerKind, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ START_PATIENCE = 2.0
 SERVES = "server"
 
 
-def load(name: str, options: LoadOptions) -> ServerModel:
+def load(name: str, options: LoadOptions) -> ServedModel:
     """Load the model at an address, as the table of backends wants it.
 
     Raises
@@ -51,10 +50,6 @@ def load(name: str, options: LoadOptions) -> ServerModel:
         As `load_server`.
     """
     return open_servers(name, options).checked_model()
-
-
-# What to do where the scores of a server depend on more than prefix and continuation.
-ADVICE = "start the vLLM server with --no-enable-prefix-caching, or use another dtype"
 
 
 def examine(name: str, options: LoadOptions) -> Examined:
@@ -79,7 +74,7 @@ def load_server(
     config: ServerConfig | None = None,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
-) -> ServerModel:
+) -> ServedModel:
     """Load the model that one or more vLLM servers hold.
 
     Parameters
@@ -119,7 +114,8 @@ class Servers:
         self._client = _client(self._config, transport)
         self._background = Background()
         self._background.on_close(self._client.aclose)
-        self._identities: dict[str, Identity] = {}
+        # What each server serves, and of which kind it is.
+        self._identities: dict[str, tuple[ServerKind[Any], Any]] = {}
         self._failures: dict[str, ModelError] = {}
 
     def close(self) -> None:
@@ -132,7 +128,7 @@ class Servers:
             for check in self._checks_of(url):
                 yield url, check
 
-    def checked_model(self) -> ServerModel:
+    def checked_model(self) -> ServedModel:
         """Return the model after all checks, or close all and raise the first failure."""
         try:
             for url, check in self.checks():
@@ -146,7 +142,7 @@ class Servers:
             self.close()
             raise
 
-    def model(self) -> ServerModel:
+    def model(self) -> ServedModel:
         """Return the model on all servers; those that did not answer may come later.
 
         Raises
@@ -157,51 +153,40 @@ class Servers:
         if not self._identities:
             raise next(iter(self._failures.values()))
         found = list(self._identities.values())
-        identity = replace(
-            min(found, key=lambda one: one.context_length),
-            tells_chosen=all(one.tells_chosen for one in found),
-            keeps_sampled=all(one.keeps_sampled for one in found),
-            image_token=found[0].image_token if len({o.image_token for o in found}) == 1 else "",
-            image_chosen=min(one.image_chosen for one in found),
-        )
+        kind = found[0][0]
+        identity = kind.joined([one for _, one in found])
         replicas = [Replica(url, self._client) for url in self.address.urls]
         pool = Pool(replicas, self._config, identity.name)
         for replica in replicas:
             if replica.url in self._failures:
                 pool.leave_out(replica, self._failures[replica.url])
-        return _model(self._background, pool, identity)
+        return kind.model(self._background, pool, identity)
 
     def _checks_of(self, url: str) -> Iterator[Check]:
         impatient = replace(self._config, patience=min(self._config.patience, START_PATIENCE))
         pool = Pool([Replica(url, self._client)], impatient)
         try:
-            identified = self._background.run(lambda _: identify(pool, self.address))
-            identity, checks = self._background.run(
-                lambda _: inspect(pool, identified, self.address)
-            )
+            kind = self._background.run(lambda _: kind_of(pool))
+            identity, checks = self._background.run(lambda _: kind.examine(pool, self.address))
             yield from checks
             if self._identities:
-                yield self._check_same(url, identity)
-            yield from check_scores(_model(self._background, pool, identity), ADVICE)
+                yield self._check_same(url, kind, identity)
+            yield from kind.checks(kind.model(self._background, pool, identity))
         except ModelError as error:
             self._failures[url] = error
             yield Check(SERVES, "no model to be used", error)
         else:
-            self._identities[url] = identity
+            self._identities[url] = (kind, identity)
 
-    def _check_same(self, url: str, identity: Identity) -> Check:
-        for other, known in self._identities.items():
-            if not same_model(known, identity):
+    def _check_same(self, url: str, kind: ServerKind[Any], identity: Any) -> Check:
+        for other, (known_kind, known) in self._identities.items():
+            if known_kind is not kind or not kind.same(known, identity):
                 error = BackendRefusedError(
-                    f"{url} serves another model than {other}; give servers of one model"
+                    f"{url} serves another model than {other}, or in another way; give servers of "
+                    "one model"
                 )
                 return Check("replicas", f"not the model of {other}", error)
         return Check("replicas", "the model of the others")
-
-
-def _model(background: Background, pool: Pool, identity: Identity) -> ServerModel:
-    kind = ServedVisionModel if identity.image_token else ServerModel
-    return kind(background, pool, identity)
 
 
 def _client(config: ServerConfig, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:

@@ -114,6 +114,13 @@ class Pool:
         except PassingError as failure:
             raise failure.error from failure
 
+    async def offers(self, path: str) -> bool:
+        """Tell whether the first server has a route of this path."""
+        try:
+            return await self.replicas[0].offers(path)
+        except PassingError as failure:
+            raise failure.error from failure
+
     def leave_out(self, replica: Replica, error: ModelError) -> None:
         """Take a server out of service until it answers."""
         replica.last_error = error

@@ -25,6 +25,7 @@ T = TypeVar("T")
 # A server that is alive answers this within a moment, whatever it is computing.
 HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
+NOT_FOUND = 404
 OVERLOADED = frozenset({429, 502, 503, 504})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
 NOT_FINITE = "not JSON compliant"
@@ -112,6 +113,10 @@ class Replica:
         response = await self._send("/metrics", timeout=HEALTH_TIMEOUT)
         return response.text if response.is_success else ""
 
+    async def offers(self, path: str) -> bool:
+        """Tell whether it has a route of this path; where it takes posts it answers otherwise."""
+        return (await self._send(path, timeout=HEALTH_TIMEOUT)).status_code != NOT_FOUND
+
     async def healthy(self, name: str | None = None) -> bool:
         """Tell whether it answers, and serves the model of this name."""
         try:
@@ -170,7 +175,7 @@ class Replica:
             # Requests fail so while the engine behind the server dies.
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
             return PassingError(BackendUnavailableError(what))
-        hint = "; is it a vLLM server, reached directly?" if status == 404 else ""
+        hint = "; is it a vLLM server, reached directly?" if status == NOT_FOUND else ""
         return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
 
     def _told(self, said: str) -> Exception | None:

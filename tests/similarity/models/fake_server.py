@@ -15,10 +15,10 @@ from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.loader import load_server
-from similarity.models.vllm_server.model import ServerModel
+from similarity.models.vllm_server.served import ServedModel
 
 Answer = dict[str, Any]
-Load = Callable[..., ServerModel]
+Load = Callable[..., Any]
 Fault = Callable[[httpx.Request], httpx.Response]
 END = "</s>"
 LIMIT = "which is greater than max allowed"
@@ -40,6 +40,7 @@ class FakeServer:
         self.max_logprobs = 20
         self.tells_chosen = True
         self.down = False
+        self.max_model_len = 257
         self.waits: asyncio.Event | None = None
         self.waiting = 0
         self.cancelled = 0
@@ -64,7 +65,7 @@ class FakeServer:
             case "/metrics":
                 return httpx.Response(200, text=self.metrics)
             case "/v1/models":
-                models = [{"id": name, "max_model_len": 257} for name in self.names]
+                models = [{"id": name, "max_model_len": self.max_model_len} for name in self.names]
                 return httpx.Response(200, json={"data": models})
             case "/tokenize":
                 return httpx.Response(200, json=self._tokenize(body))
@@ -72,6 +73,10 @@ class FakeServer:
                 return httpx.Response(200, json={"prompt": self.model.decode(body["tokens"])})
             case "/v1/completions":
                 return await self._complete(request, body)
+        return await self.other(request, body)
+
+    async def other(self, _request: httpx.Request, _body: Answer) -> httpx.Response:
+        """Answer requests for what these servers have not."""
         return httpx.Response(404, json={"detail": "Not Found"})
 
     def _tokenize(self, body: Answer) -> Answer:
@@ -82,13 +87,8 @@ class FakeServer:
         return {"tokens": ids, "token_strs": strings, "count": len(ids)}
 
     async def _complete(self, request: httpx.Request, body: Answer) -> httpx.Response:
-        self.bodies.append(body)
-        # As a network does: others get their turn.
-        await asyncio.sleep(0)
-        if self.waits is not None:
-            await self._wait(self.waits)
-        if self.faults:
-            return self.faults.popleft()(request)
+        if (fault := await self.fault(request, body)) is not None:
+            return fault
         if (asked := body.get("prompt_logprobs") or 0) > self.max_logprobs:
             said = f"Requested prompt logprobs of {asked}, {LIMIT}: {self.max_logprobs}"
             return httpx.Response(400, json={"error": {"message": said}})
@@ -108,6 +108,15 @@ class FakeServer:
         self.edit(body, answer)
         content = json.dumps(answer)
         return httpx.Response(200, content=content)
+
+    async def fault(self, request: httpx.Request, body: Answer) -> httpx.Response | None:
+        """Take a request in; return the answer of a fault, if one is due."""
+        self.bodies.append(body)
+        # As a network does: others get their turn.
+        await asyncio.sleep(0)
+        if self.waits is not None:
+            await self._wait(self.waits)
+        return self.faults.popleft()(request) if self.faults else None
 
     async def _wait(self, event: asyncio.Event) -> None:
         self.waiting += 1
@@ -201,9 +210,9 @@ def transport(**servers: FakeServer) -> httpx.MockTransport:
 @pytest.fixture
 def load() -> Iterator[Load]:
     """Return a function from servers by host to their model; what was asked is forgotten."""
-    models: list[ServerModel] = []
+    models: list[ServedModel] = []
 
-    def load_model(config: ServerConfig = QUICK, **servers: FakeServer) -> ServerModel:
+    def load_model(config: ServerConfig = QUICK, **servers: FakeServer) -> ServedModel:
         address = ",".join(f"http://{name}:8000" for name in servers)
         models.append(load_server(address, config, transport=transport(**servers)))
         for server in servers.values():

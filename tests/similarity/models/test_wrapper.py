@@ -62,4 +62,12 @@ def test_an_attribute_is_the_wrapped_models_at_each_use(name: str) -> None:
 
 def test_all_members_are_walked() -> None:
     assert {"sample", "score", "encode", "decode", "close", "output_head"} <= set(METHODS)
-    assert ATTRIBUTES == ["abilities", "assets", "end_ids", "findings", "info", "vocab_size"]
+    assert ATTRIBUTES == [
+        "abilities",
+        "assets",
+        "end_ids",
+        "findings",
+        "generates",
+        "info",
+        "vocab_size",
+    ]

@@ -1,0 +1,184 @@
+"""States before the output head, which vLLM servers give that pool the last token.
+
+Token ids go to them, never strings. A server is asked to leave states as long as they are, whatever
+it was started with.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from similarity.arrays import FloatArray, Rows
+from similarity.errors import WrongAnswerError
+from similarity.models.base import TokenIds
+from similarity.models.vllm_server.batches import prefix_batches
+from similarity.models.vllm_server.config import ServerAddress
+from similarity.models.vllm_server.identity import (
+    SHORT_PROBE,
+    ServedName,
+    identify_name,
+    probe_tokens,
+)
+from similarity.models.vllm_server.pool import Pool, gather
+
+EMBEDDINGS = "/v1/embeddings"
+# States of one answer: a megabyte or two at the usual widths.
+MOST_STATES = 256
+# Parts of its length by which a state may differ from itself, as in half precision in batches of
+# other sizes. Other texts and other models differ by far more.
+STATE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledIdentity(ServedName):
+    """What makes two servers, or one server twice, give the same states.
+
+    Parameters
+    ----------
+    paragraph
+        Tokens that were looked at.
+    walk
+        The states after each of the paragraph's beginnings, the shortest first: shape
+        "beginning width".
+    """
+
+    paragraph: TokenIds
+    walk: Rows
+
+    @property
+    def beginnings(self) -> list[TokenIds]:
+        """Return the beginnings of the paragraph that `walk` has the states of."""
+        first = len(self.paragraph) - len(self.walk) + 1
+        return [self.paragraph[:end] for end in range(first, len(self.paragraph) + 1)]
+
+    @property
+    def probe(self) -> TokenIds:
+        """Return the beginning that goes with every request: servers may be started anew."""
+        return self.beginnings[self._place]
+
+    @property
+    def revision(self) -> str:
+        """Return a digest that differs for another model."""
+        directions = self.walk / np.linalg.norm(self.walk, axis=1, keepdims=True)
+        # One number of order 1 that every coordinate moves.
+        signs = np.where(np.arange(self.walk.shape[1]) % 2, -1.0, 1.0)
+        return f"states:{self.mark(float((directions @ signs).mean()))}"
+
+    def drift(self, state: Rows) -> float:
+        """Return how far the probe's state is from what it was, in parts of its length."""
+        return worst_drift(state[None], self.walk[[self._place]])
+
+    @property
+    def _place(self) -> int:
+        return min(SHORT_PROBE, len(self.walk)) - 1
+
+
+def worst_drift(states: Rows, others: Rows) -> float:
+    """Return by how much a state differs from its fellow at most, in parts of its length.
+
+    Infinity where they have not as many coordinates.
+    """
+    if states.shape != others.shape:
+        return float("inf")
+    gaps: FloatArray = np.linalg.norm(states.astype(np.float64) - others, axis=1)
+    return float((gaps / np.linalg.norm(others, axis=1)).max())
+
+
+def states_body(model: str, prefixes: Sequence[TokenIds]) -> dict[str, Any]:
+    """Return the request for the states after prefixes, as long as they are."""
+    return {
+        "model": model,
+        "input": [list(prefix) for prefix in prefixes],
+        "encoding_format": "base64",
+        "embed_dtype": "float32",
+        "endianness": "little",
+        "use_activation": False,
+    }
+
+
+def read_states(answer: Any, count: int) -> Rows:
+    """Return the states of an answer, shape "prefix width".
+
+    Raises
+    ------
+    WrongAnswerError
+        If there are not so many in order, or one is of another width, 0 or not finite.
+    """
+    try:
+        numbers = [one["index"] for one in answer["data"]]
+        rows = [
+            np.frombuffer(base64.b64decode(one["embedding"], validate=True), "<f4")
+            for one in answer["data"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise WrongAnswerError(
+            f"gave no states in base64 ({error!r}); it must know embed_dtype (vLLM 0.12 or later)"
+        ) from error
+    if numbers != list(range(count)):
+        raise WrongAnswerError(f"gave {len(numbers)} states, or in another order, for {count}")
+    if len({len(row) for row in rows}) > 1:
+        raise WrongAnswerError("gave states of different widths; is it the pooling of one token?")
+    states = np.array(rows, np.float32)
+    if not (np.isfinite(states).all() and states.any(axis=1).all()):
+        raise WrongAnswerError(
+            "gave states that are zero or not finite; serve the model in another dtype"
+        )
+    return states
+
+
+async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity:
+    """Ask a server that pools what it serves; raises as `identify_name` does."""
+    served = await identify_name(pool, address)
+    paragraph, start = await probe_tokens(pool, served)
+    asked = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
+    walk = await ask_states(pool, served.name, asked)
+    return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk)
+
+
+def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:
+    """Tell whether two servers hold one model."""
+    return (first.name, first.tokenizer, first.begin, first.paragraph) == (
+        second.name,
+        second.tokenizer,
+        second.begin,
+        second.paragraph,
+    ) and worst_drift(second.walk, first.walk) <= STATE_TOLERANCE
+
+
+async def ask_states(pool: Pool, name: str, prefixes: Sequence[TokenIds]) -> Rows:
+    """Return the states after some prefixes, shape "prefix width", by one request."""
+    return await pool.ask(
+        EMBEDDINGS,
+        lambda answer: read_states(answer, len(prefixes)),
+        states_body(name, prefixes),
+        tokens=sum(map(len, prefixes)),
+    )
+
+
+async def all_states(pool: Pool, identity: PooledIdentity, prefixes: Sequence[TokenIds]) -> Rows:
+    """Return the states after prefixes, shape "prefix width", by as many requests as it takes.
+
+    Raises
+    ------
+    WrongAnswerError
+        If a server has another model than before.
+    """
+    states = np.empty((len(prefixes), identity.walk.shape[1]), np.float32)
+
+    async def one(numbers: list[int]) -> None:
+        asked = [identity.probe, *(prefixes[i] for i in numbers)]
+        probed, *found = await ask_states(pool, identity.name, asked)
+        if (drift := identity.drift(probed)) > STATE_TOLERANCE:
+            raise WrongAnswerError(
+                f"a server of {identity.name!r} has another model than before: its state of one "
+                f"text is {drift:.2g} of its length away; load the model anew"
+            )
+        states[numbers] = found
+
+    batches = prefix_batches(prefixes, pool.config.request_tokens, MOST_STATES)
+    await gather([partial(one, numbers) for numbers in batches], pool.workers)
+    return states

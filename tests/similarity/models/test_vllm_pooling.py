@@ -1,0 +1,250 @@
+"""A server that pools gives a model's states; what else it is, or is not, is found at load."""
+
+import base64
+import math
+
+import httpx
+import numpy as np
+import pytest
+
+from similarity import compare
+from similarity.errors import (
+    BackendRefusedError,
+    BackendUnavailableError,
+    ConfigError,
+    InputError,
+    ModelError,
+    UnsupportedError,
+    WrongAnswerError,
+)
+from similarity.law import Law
+from similarity.models.base import Ability, SampleRequest, ScoreRequest, TokenIds
+from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.pooled_states import read_states
+from similarity.scorers import open_scorer
+from similarity.vectors.general import open_vectors
+from similarity.vectors.recipes import changed, default_config
+from tests.similarity.models.fake_pooling_server import FakePoolingServer, toy_states
+from tests.similarity.models.fake_server import QUICK, Answer, FakeServer, Load, answers
+
+TOY = ToyModel()
+TEXTS = ("a red car", "no", "seven grey geese", "a red car", "geese")
+PREFIXES: list[TokenIds] = [TOY.encode(text) for text in TEXTS]
+
+
+def test_states_are_the_models(load: Load) -> None:
+    model = load(server=FakePoolingServer())
+    assert model.abilities == {Ability.NEXT_STATES}
+    found = model.next_states(PREFIXES)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, toy_states(PREFIXES))
+    assert model.next_states([]).shape == (0, found.shape[1])
+
+
+def test_requests_have_exact_ids_and_a_bounded_size(load: Load) -> None:
+    server = FakePoolingServer()
+    model = load(ServerConfig(request_tokens=20), server=server)
+    model.next_states(PREFIXES)
+    ids = [list(prefix) for prefix in PREFIXES]
+    assert sorted(server.asked) == sorted([ids[:2], ids[2:3], ids[3:]])
+    assert all(body["use_activation"] is False for body in server.bodies)
+
+
+def test_a_server_that_would_normalise_is_told_not_to(load: Load) -> None:
+    model = load(server=FakePoolingServer())
+    lengths = np.linalg.norm(model.next_states(PREFIXES), axis=1)
+    assert (np.abs(lengths - 1) > 1).all()
+
+
+def test_one_that_normalises_all_the_same_is_refused(load: Load) -> None:
+    server = FakePoolingServer()
+    server.heeds_activation = False
+    with pytest.raises(BackendRefusedError, match='"use_activation": false'):
+        load(server=server)
+
+
+def test_a_mean_over_tokens_is_refused(load: Load) -> None:
+    server = FakePoolingServer()
+    server.pooled = lambda states: states.mean(axis=0)
+    with pytest.raises(BackendRefusedError, match='means over all.*"seq_pooling_type": "LAST"'):
+        load(server=server)
+
+
+def test_the_first_token_alone_is_refused(load: Load) -> None:
+    server = FakePoolingServer()
+    server.pooled = lambda states: states[0]
+    with pytest.raises(BackendRefusedError, match="later tokens do not move"):
+        load(server=server)
+
+
+def test_states_that_depend_on_other_texts_are_refused(load: Load) -> None:
+    server = FakePoolingServer()
+    calls: list[int] = []
+
+    def last(states: np.ndarray) -> np.ndarray:
+        calls.append(len(states))
+        return states[-1] * (1 + 0.001 * len(calls))
+
+    server.pooled = last
+    with pytest.raises(WrongAnswerError, match="other states beside other texts"):
+        load(server=server)
+
+
+def test_another_model_than_before_is_found_out(load: Load) -> None:
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.seed = 1
+    with pytest.raises(WrongAnswerError, match="another model than before"):
+        model.next_states(PREFIXES)
+
+
+def test_the_revision_is_of_the_weights(load: Load) -> None:
+    first, again = load(a=FakePoolingServer()), load(b=FakePoolingServer())
+    other = load(c=FakePoolingServer(seed=1))
+    assert first.info.revision == again.info.revision != other.info.revision
+    assert first.info.revision.startswith("states:")
+
+
+def test_replicas_share_the_work(load: Load) -> None:
+    a, b = FakePoolingServer(), FakePoolingServer()
+    model = load(ServerConfig(request_tokens=8, in_flight=1), a=a, b=b)
+    np.testing.assert_array_equal(model.next_states(PREFIXES), toy_states(PREFIXES))
+    assert a.asked
+    assert b.asked
+
+
+@pytest.mark.parametrize("other", [FakeServer(), FakePoolingServer(seed=1)])
+def test_replicas_of_another_model_or_kind_are_refused(load: Load, other: FakeServer) -> None:
+    with pytest.raises(BackendRefusedError, match="serves another model than"):
+        load(a=FakePoolingServer(), b=other)
+
+
+def test_an_overloaded_server_is_asked_again(load: Load) -> None:
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.faults.extend([answers(503), answers(429)])
+    np.testing.assert_array_equal(model.next_states(PREFIXES), toy_states(PREFIXES))
+
+
+def test_one_that_is_gone(load: Load) -> None:
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.down = True
+    with pytest.raises(BackendUnavailableError, match="does not answer"):
+        model.next_states(PREFIXES)
+    with pytest.raises(BackendUnavailableError):
+        model.check_alive()
+
+
+def spoilt_order(answer: Answer) -> None:
+    answer["data"].reverse()
+
+
+def spoilt_count(answer: Answer) -> None:
+    answer["data"].pop()
+
+
+def spoilt_width(answer: Answer) -> None:
+    answer["data"][-1]["embedding"] = "AACAPw=="
+
+
+def spoilt_base64(answer: Answer) -> None:
+    answer["data"][-1]["embedding"] = "?"
+
+
+def spoilt_number(answer: Answer) -> None:
+    states = toy_states(PREFIXES[:1])
+    states[0, 0] = math.nan
+    answer["data"][-1]["embedding"] = base64.b64encode(states.tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoilt_order, spoilt_count, spoilt_width, spoilt_base64, spoilt_number]
+)
+def test_answers_that_cannot_be_right(load: Load, spoil: object) -> None:
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.edit = lambda _body, answer: spoil(answer)  # type: ignore[operator]
+    with pytest.raises(WrongAnswerError, match="gave"):
+        model.next_states(PREFIXES)
+
+
+def test_an_answer_of_another_shape() -> None:
+    with pytest.raises(WrongAnswerError, match="embed_dtype"):
+        read_states({"data": [{"index": 0, "embedding": [0.5]}]}, 1)
+
+
+def test_texts_are_the_servers(load: Load) -> None:
+    model = load(server=FakePoolingServer())
+    assert model.encode_all(TEXTS) == PREFIXES
+    assert model.decode(PREFIXES[0]) == TEXTS[0]
+    with pytest.raises(InputError, match="spells the special token '</s>'"):
+        model.encode("a </s> b")
+    assert model.encode("[a] <b>") == TOY.encode("[a] <b>")
+
+
+@pytest.mark.parametrize("preset", ["fast", "meaning", "best", None])
+def test_presets_of_vectors_read_states(load: Load, preset: str | None) -> None:
+    server = FakePoolingServer()
+    model = load(server=server)
+    scorer = open_scorer(model, preset)
+    (same, other) = scorer.score([("A dog runs.", "A dog runs."), ("A dog runs.", "It rained.")])
+    assert same.distance == 0 < other.distance
+    assert not same.fingerprint.calibrated
+    kinds = [group["kind"] for group in same.fingerprint.content["settings"]["vectors"]["groups"]]
+    assert set(kinds) <= {"states", "trigrams"}
+    assert kinds.count("states") == (1 if preset == "fast" else 2)
+    assert "profile 100% over states" in open_scorer(model, "fast").fingerprint.describe()
+
+
+@pytest.mark.parametrize("preset", ["paper", "trajectories"])
+def test_presets_of_continuations_are_refused(load: Load, preset: str) -> None:
+    model = load(server=FakePoolingServer())
+    with pytest.raises(UnsupportedError, match=r"pools.*preset fast.*without --runner pooling"):
+        compare(model, "a", "b", preset=preset)
+
+
+def test_nothing_is_sampled_or_scored(load: Load) -> None:
+    model = load(server=FakePoolingServer())
+    with pytest.raises(UnsupportedError, match="neither samples nor scores"):
+        model.sample([SampleRequest(prefix=(1,), n=1, max_tokens=1, key=0)], Law())
+    with pytest.raises(UnsupportedError, match="neither samples nor scores"):
+        model.score([ScoreRequest(prefix=(1,), continuations=((2,),))], Law())
+    with pytest.raises(UnsupportedError):
+        model.output_head()
+
+
+def test_tokens_of_a_profile_are_refused(load: Load) -> None:
+    config = default_config(load(server=FakePoolingServer()))
+    with pytest.raises(ConfigError, match="gives its states alone; leave tokens out"):
+        changed(config, tokens=64)
+    assert {group.shrinkage for group in changed(config, shrinkage=0.25).groups[:2]} == {0.25}
+
+
+def test_an_explanation_says_that_there_are_no_words(load: Load) -> None:
+    scorer = open_scorer(load(server=FakePoolingServer()), "best")
+    (found,) = scorer.explain([("A red car stops.", "A red bus stops.")], 5)
+    content = found.to_dict()
+    assert content["implied"] is None
+    assert "gives its states and no words" in content["note"]
+    assert set(content["shares"]) == {"profile", "examples", "trigrams"}
+    assert "stops" in {word["word"] for word in content["overlap"]}
+    assert sum(content["shares"].values()) == pytest.approx(content["cosine"])
+
+
+def test_vectors_are_kept_under_the_models_revision(load: Load) -> None:
+    server = FakePoolingServer()
+    model = load(server=server)
+    first = open_vectors(None, model).encode(TEXTS)
+    server.bodies.clear()
+    np.testing.assert_array_equal(open_vectors(None, model).encode(TEXTS), first)
+    # The general text is not read again.
+    assert sum(len(asked) for asked in server.asked) == 2 * len(set(TEXTS))
+
+
+def test_errors_are_the_models(load: Load) -> None:
+    server = FakePoolingServer()
+    server.faults.append(lambda _: httpx.Response(400, json={"error": {"message": "no"}}))
+    with pytest.raises(ModelError, match="HTTP 400: no"):
+        load(QUICK, server=server)

@@ -1,0 +1,95 @@
+"""Real servers that pool, against the model in this process."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from similarity import compare
+from similarity.cli.main import main
+from similarity.errors import BackendRefusedError, InputError, UnsupportedError
+from similarity.models.local import LocalModel
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.identity import TOKENIZER_PROBES
+from similarity.models.vllm_server.loader import load_server
+from similarity.models.vllm_server.pooling_model import PoolingModel
+from similarity.presets import MEANING, default_preset
+from similarity.vectors import VectorConfig, fit
+from similarity.vectors.config import StatesConfig, TrigramsConfig
+from similarity.vectors.recipes import default_config
+from tests.similarity.vectors.conftest import cosines, sentences
+from tests.vllm.conftest import Start
+from tests.vllm.servers import POOLING, Server
+
+TEXTS = (*sentences(20, seed=1), "naïve Übermut, 北京 and 🙂", "It is.")
+CONFIG = VectorConfig(groups=(StatesConfig(), TrigramsConfig(weight=0.5, width=128)))
+
+
+@pytest.fixture(scope="module")
+def pooling(start: Start) -> tuple[Server, Server]:
+    """Return a server that pools the last token, and one that pools the mean."""
+    last = start(flags=POOLING)
+    mean = start(flags=(*POOLING, "--pooler-config", '{"seq_pooling_type": "MEAN"}'))
+    return last.wait(), mean.wait()
+
+
+@pytest.fixture(scope="module")
+def model(pooling: tuple[Server, Server]) -> Iterator[PoolingModel]:
+    model = load_server(pooling[0].url, ServerConfig(request_tokens=256))
+    assert isinstance(model, PoolingModel)
+    yield model
+    model.close()
+
+
+def test_states_are_those_of_the_model_in_this_process(
+    model: PoolingModel, local: LocalModel
+) -> None:
+    # From one token to as many as fit, which no request has room for beside others.
+    ids = local.encode(" ".join(sentences(80)))[:511]
+    prefixes = [*map(local.encode, TEXTS), ids[:1], ids[:200], ids]
+    np.testing.assert_allclose(
+        model.next_states(prefixes), local.next_states(prefixes), rtol=0, atol=1e-4
+    )
+
+
+def test_ids_are_the_tokenizers(model: PoolingModel, local: LocalModel) -> None:
+    for text in (*TEXTS, *TOKENIZER_PROBES, " ", "[INST] <b> [0]"):
+        assert model.encode(text) == local.encode(text)
+        assert model.encode_continuation(text) == local.encode_continuation(text)
+        assert model.decode(model.encode(text)) == text
+    with pytest.raises(InputError, match="spells the special token '</s>'"):
+        model.encode("a </s> b")
+
+
+def test_cosines_are_those_of_the_model_in_this_process(
+    model: PoolingModel, local: LocalModel
+) -> None:
+    served = fit(model, sentences(120), CONFIG)
+    here = fit(local, sentences(120), CONFIG)
+    pairs = list(pairwise(TEXTS))
+    np.testing.assert_allclose(cosines(served, pairs), cosines(here, pairs), atol=1e-3)
+    np.testing.assert_allclose(
+        cosines(served, pairs), cosines(replace(served, model=local), pairs), atol=1e-4
+    )
+
+
+def test_the_default_is_meaning_and_continuations_are_refused(model: PoolingModel) -> None:
+    config = default_config(model)
+    assert config.names == ("profile", "examples", "trigrams")
+    assert default_preset(config.names) == MEANING
+    with pytest.raises(UnsupportedError, match="without --runner pooling"):
+        compare(model, "a", "b", preset="paper")
+
+
+def test_a_mean_over_tokens_is_found_at_load(pooling: tuple[Server, Server]) -> None:
+    with pytest.raises(BackendRefusedError, match="gives means over all tokens"):
+        load_server(pooling[1].url)
+
+
+def test_the_doctor_compares_states(pooling: tuple[Server, Server]) -> None:
+    result = CliRunner().invoke(main, ["doctor", "--model", pooling[0].url])
+    assert result.exit_code == 0, result.output
+    assert "states differ by" in " ".join(result.output.split())
