@@ -70,6 +70,15 @@ def test_variables_are_settings() -> None:
                 assert variable.removeprefix("TRAJSIM_").lower() in Settings.model_fields
 
 
+def test_any_setting_can_be_given_without_changing_the_file() -> None:
+    for name in ("trajsim", "trajsim-gpu"):
+        assert SERVICES[name]["env_file"] == [{"path": "service.env", "required": False}]
+    # What stands under `environment` goes before the file, so servers elsewhere need a variable.
+    assert SERVICES["trajsim"]["environment"]["TRAJSIM_MODEL"] == "${TRAJSIM_MODEL:-smollm2}"
+    for ignored in (".gitignore", ".dockerignore"):
+        assert "docker/service.env" in (ROOT / ignored).read_text(encoding="utf-8")
+
+
 def test_the_service_waits_for_a_healthy_server() -> None:
     assert SERVICES["trajsim-gpu"]["depends_on"] == {"vllm": {"condition": "service_healthy"}}
     assert "/health" in SERVICES["vllm"]["healthcheck"]["test"][-1]
