@@ -29,6 +29,8 @@ ENTAILMENT = "entailment"
 # Lengths of a pair that differ by so many words at most are alike.
 ALIKE = 2
 RESAMPLES = 1000
+# Of the labels in an error.
+SHOWN = 10
 # Stands before a text whose own likelihood is asked for.
 BEFORE = 'This sentence : "'
 # The paper's figures: SNLI by LLaMA-13B, by prompt.
@@ -67,8 +69,8 @@ def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
         If it cannot be read, or a row is malformed.
     """
     return [
-        Labelled(label.strip().lower(), (checked_text(first), checked_text(second)))
-        for label, first, second in _texts(path, columns)
+        Labelled(label.strip().lower(), _pair(place, first, second))
+        for place, (label, first, second) in _texts(path, columns)
     ]
 
 
@@ -80,16 +82,24 @@ def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
     InputError
         If it cannot be read, or a row is malformed.
     """
-    return [(checked_text(first), checked_text(second)) for first, second in _texts(path, columns)]
+    return [_pair(place, first, second) for place, (first, second) in _texts(path, columns)]
 
 
-def _texts(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the columns of each row, all of which have to be texts."""
+def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the columns of each row, all of which have to be texts."""
     for number, row in _rows(path, columns):
+        place = f"{path} line {number}"
         found = [value for name in columns if isinstance(value := row.get(name), str)]
         if len(found) < len(columns):
-            raise InputError(f"{path} line {number}: want texts as {', '.join(columns)}")
-        yield found
+            raise InputError(f"{place}: want texts as {', '.join(columns)}")
+        yield place, found
+
+
+def _pair(place: str, first: str, second: str) -> Pair:
+    try:
+        return checked_text(first), checked_text(second)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -213,7 +223,11 @@ def entailment_figures(
     """
     entailed = [row.pair for row in rows if row.label == ENTAILMENT]
     if not entailed:
-        raise InputError(f"no pair has the label {ENTAILMENT!r}")
+        labels = ", ".join(repr(label) for label in sorted({row.label for row in rows})[:SHOWN])
+        raise InputError(
+            f"no pair has the label {ENTAILMENT!r}, as those must have whose first text entails "
+            f"the second; the labels are {labels or 'none, as there are no pairs'}"
+        )
     pairs = chosen(entailed, limit, seed)
     like = chosen([pair for pair in entailed if alike(pair)], limit, seed)
     ways: dict[str, Scores] = {"length in words": word_length, "length in letters": letter_length}

@@ -61,7 +61,11 @@ def entailment(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Print how well scores tell premise from consequence in FILE, and entailment from the rest."""
+    """Print how well scores tell premise from consequence in FILE, and entailment from the rest.
+
+    FILE is a .tsv, .csv or .jsonl file. Pairs whose first text entails the second have the label
+    'entailment'. All other labels are free, and pairs of like label are told from them together.
+    """
     rows = read_labelled(file, _columns(columns, 3))
     model = open_model(choice)
     scorers = _scorers(model)

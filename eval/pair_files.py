@@ -168,7 +168,7 @@ def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) ->
     if not set(required) <= set(header):
         raise InputError(
             f"{path} must begin with a line of columns that has {', '.join(required)}; "
-            f"got {', '.join(header)}"
+            f"got {', '.join(header)}; --columns names others in a file of your own"
         )
     if twice := [name for name in required if header.count(name) > 1]:
         raise InputError(f"{path} line 1 has the column {twice[0]} more than once; keep one")

@@ -11,7 +11,7 @@ from eval.methods.texts import identity, unlabelled_texts
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.pipeline import TrajectoryScorer
-from similarity.presets import FAST, PRESETS, TRAJECTORIES
+from similarity.presets import FAST, MEANING, PRESETS, TRAJECTORIES
 from similarity.prompts import PROMPTS
 from similarity.results import Score
 from similarity.scorer import Progress, Scorer, no_progress
@@ -148,5 +148,6 @@ VECTOR_METHODS: dict[str, Factory] = {
     },
     **{f"only {group.name}": partial(group_method, name=group.name) for group in FULL.groups},
     "fast, of the domain": lambda setting: domain_method(setting, *PRESETS[FAST].groups),
+    "meaning, of the domain": lambda setting: domain_method(setting, *PRESETS[MEANING].groups),
     "best, of the domain": domain_method,
 }

@@ -31,7 +31,7 @@ def test_rows(tmp_path: Path) -> None:
     [
         (HEADER + "x\tmany\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: want a number and two texts"),
-        ("a\tb\n", "must begin with a line of columns that has score, sentence1, sentence2"),
+        ("a\tb\n", "has score, sentence1, sentence2; got a, b; --columns names others"),
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
         (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2 is not UTF-8"),
         (HEADER, "has no pairs after line 1"),

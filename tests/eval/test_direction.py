@@ -70,10 +70,29 @@ def test_files_are_read_or_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="column|header|hyponym"):
         read_words(file, ("hyponym", "hypernym"))
+    blank = tmp_path / "blank.csv"
+    blank.write_text("label,sentence1,sentence2\nneutral,a,b\nneutral,a,\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"blank\.csv line 3: a text is empty"):
+        read_labelled(blank, ("label", "sentence1", "sentence2"))
     wrong = tmp_path / "pairs.xls"
     wrong.write_text(NLI, encoding="utf-8")
     with pytest.raises(InputError, match="must end in"):
         list(read_labelled(wrong, ("label", "sentence1", "sentence2")))
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [("yes,a,b\nno,a,c\n", "the labels are 'no', 'yes'"), ("", "as there are no pairs")],
+)
+def test_a_file_without_the_label_is_refused_by_its_labels(
+    tmp_path: Path, rows: str, named: str
+) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"label,sentence1,sentence2\n{rows}", encoding="utf-8")
+    told = CliRunner().invoke(main, ["eval", "entailment", str(file), "--model", "toy"])
+    assert told.exit_code != 0
+    assert "no pair has the label 'entailment'" in told.stderr
+    assert named in told.stderr
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -28,9 +28,10 @@ def test_vectors_of_the_domain_are_fitted_to_its_texts(toy_model: ToyModel) -> N
     assert method.score(PAIRS) == pytest.approx((cosines(fitted, PAIRS) - 1).tolist(), abs=1e-5)
     assert method.settings["distance"] == "vector-cosine"
     assert method.settings["vectors"]["corpus"]["texts"] == len(set(texts))
-    fast = VECTOR_METHODS["fast, of the domain"](Setting(model=model, unlabelled=texts))
-    names = [group["name"] for group in fast.settings["vectors"]["groups"]]
-    assert names == ["profile"]
+    groups = {"fast": ["profile"], "meaning": ["profile", "examples"]}
+    for preset, names in groups.items():
+        chosen = VECTOR_METHODS[f"{preset}, of the domain"](Setting(model=model, unlabelled=texts))
+        assert [group["name"] for group in chosen.settings["vectors"]["groups"]] == names
 
 
 def test_there_is_none_without_text_or_for_another_model(toy_model: ToyModel) -> None:
