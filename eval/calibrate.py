@@ -63,7 +63,8 @@ def _settings(methods: Mapping[str, Any], method: str) -> Mapping[str, Any]:
     allowed = [name for name, of_it in methods.items() if "distance" in of_it]
     if method not in allowed:
         raise ConfigError(
-            f"{method!r} is no method of this run with a distance; allowed: {', '.join(allowed)}"
+            f"{method!r} is no method of this run with a distance; name one by --method: "
+            f"{', '.join(allowed) or 'it has none'}"
         )
     settings: Mapping[str, Any] = methods[method]
     return settings

@@ -4,25 +4,22 @@ Every score is positive where it takes the first of a pair for the premise, or f
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
 
+from eval.labelled import Labelled, Pair
 from eval.methods.lexical import word_overlap
-from eval.pair_files import READERS, read_text
 from similarity.arrays import FloatArray
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
 from similarity.hyponymy import pattern_margins, scored
 from similarity.models.base import LanguageModel
-from similarity.prompts import checked_text
 from similarity.vectors.trigrams import words_of
 
-Pair = tuple[str, str]
 Scores = Callable[[Sequence[Pair]], Sequence[float]]
 
 ENTAILMENT = "entailment"
@@ -38,14 +35,6 @@ PUBLISHED = {"snli direction, LLaMA-13B": [63.6, 65.9]}
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A pair and its label, in lower case."""
-
-    label: str
-    pair: Pair
-
-
-@dataclass(frozen=True)
 class Figure:
     """A figure × 100 with its 95 % bootstrap interval, and the number of pairs."""
 
@@ -53,59 +42,6 @@ class Figure:
     low: float
     high: float
     pairs: int
-
-
-def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
-    """Return the rows of a .tsv, .csv or .jsonl file of labelled pairs.
-
-    Parameters
-    ----------
-    columns
-        The names of label, first and second.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or a row is malformed.
-    """
-    return [
-        Labelled(label.strip().lower(), _pair(place, first, second))
-        for place, (label, first, second) in _texts(path, columns)
-    ]
-
-
-def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
-    """Return the pairs of a file whose columns are a hyponym and a hypernym.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or a row is malformed.
-    """
-    return [_pair(place, first, second) for place, (first, second) in _texts(path, columns)]
-
-
-def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the columns of each row, all of which have to be texts."""
-    for number, row in _rows(path, columns):
-        place = f"{path} line {number}"
-        found = [value for name in columns if isinstance(value := row.get(name), str)]
-        if len(found) < len(columns):
-            raise InputError(f"{place}: want texts as {', '.join(columns)}")
-        yield place, found
-
-
-def _pair(place: str, first: str, second: str) -> Pair:
-    try:
-        return checked_text(first), checked_text(second)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from error
-
-
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
-    if path.suffix not in READERS:
-        raise InputError(f"{path} must end in one of {', '.join(READERS)}")
-    return READERS[path.suffix](path, read_text(path).split("\n"), columns)
 
 
 def chosen(items: Sequence[Any], limit: int | None, seed: int) -> list[Any]:

@@ -9,7 +9,8 @@ import click
 import numpy as np
 from rich.table import Table
 
-from eval.direction import entailment_figures, hyponymy_figures, read_labelled, read_words
+from eval.direction import entailment_figures, hyponymy_figures
+from eval.labelled import read_labelled, read_words
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars

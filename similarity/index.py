@@ -128,7 +128,7 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     if content["vectors"] != given:
         raise ConfigError(
             f"the index in {folder} was built with vectors {content['vectors']}, and these are "
-            f"{given}; give --vectors their folder, or build the index anew"
+            f"{given}; give the --model and --vectors of the index, or build it anew"
         )
     files = content["files"]
     with (folder / files[TEXTS]).open(encoding="utf-8") as lines:

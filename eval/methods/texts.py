@@ -35,7 +35,7 @@ def unlabelled_texts(setting: Setting, method: str) -> list[str]:
     if len(texts) < 2:
         raise ConfigError(
             f"{method} is fitted on unlabelled texts and got {len(texts)}; give two or more "
-            "texts that are not in the task, such as the sentences of stsb-train"
+            "texts that are not in the task by --unlabelled FILE"
         )
     return texts
 

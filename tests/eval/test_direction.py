@@ -11,13 +11,10 @@ from eval.direction import (
     chosen,
     direction,
     joint_likelihood,
-    read_labelled,
-    read_words,
     word_inclusion,
     word_length,
 )
 from similarity.cli.main import main
-from similarity.errors import InputError
 from similarity.models.toy import ToyModel
 
 PAIRS = [("a red car stops", "a car stops"), ("the old sea", "the sea"), ("a man", "a b c")]
@@ -57,27 +54,6 @@ def test_pairs_are_drawn_by_the_seed() -> None:
 def test_joint_likelihood_tells_the_longer(toy_model: ToyModel) -> None:
     forth, back = joint_likelihood(toy_model)([("a red car", "a car"), ("a car", "a red car")])
     assert forth == -back > 0
-
-
-def test_files_are_read_or_refused(tmp_path: Path) -> None:
-    file = tmp_path / "pairs.tsv"
-    file.write_text(NLI, encoding="utf-8")
-    rows = read_labelled(file, ("label", "sentence1", "sentence2"))
-    assert (len(rows), rows[0].label, rows[0].pair) == (
-        9,
-        "entailment",
-        ("a red car 0", "the sea 0"),
-    )
-    with pytest.raises(InputError, match="column|header|hyponym"):
-        read_words(file, ("hyponym", "hypernym"))
-    blank = tmp_path / "blank.csv"
-    blank.write_text("label,sentence1,sentence2\nneutral,a,b\nneutral,a,\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"blank\.csv line 3: a text is empty"):
-        read_labelled(blank, ("label", "sentence1", "sentence2"))
-    wrong = tmp_path / "pairs.xls"
-    wrong.write_text(NLI, encoding="utf-8")
-    with pytest.raises(InputError, match="must end in"):
-        list(read_labelled(wrong, ("label", "sentence1", "sentence2")))
 
 
 @pytest.mark.parametrize(

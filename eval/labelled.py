@@ -1,0 +1,72 @@
+"""Reads files of labelled pairs and of words, and refuses what cannot be used, with its line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eval.pair_files import READERS, read_text
+from similarity.errors import InputError
+from similarity.prompts import checked_text
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A pair and its label, in lower case."""
+
+    label: str
+    pair: Pair
+
+
+def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
+    """Return the rows of a .tsv, .csv or .jsonl file of labelled pairs.
+
+    Parameters
+    ----------
+    columns
+        The names of label, first and second.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a row is malformed.
+    """
+    return [
+        Labelled(label.strip().lower(), _pair(place, first, second))
+        for place, (label, first, second) in _texts(path, columns)
+    ]
+
+
+def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
+    """Return the pairs of a file whose columns are a hyponym and a hypernym.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a row is malformed.
+    """
+    return [_pair(place, first, second) for place, (first, second) in _texts(path, columns)]
+
+
+def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the columns of each row, all of which have to be texts."""
+    for number, row in _rows(path, columns):
+        place = f"{path} line {number}"
+        found = [value for name in columns if isinstance(value := row.get(name), str)]
+        if len(found) < len(columns):
+            raise InputError(f"{place}: want texts as {', '.join(columns)}")
+        yield place, found
+
+
+def _pair(place: str, first: str, second: str) -> Pair:
+    try:
+        return checked_text(first), checked_text(second)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    if path.suffix not in READERS:
+        raise InputError(f"{path} must end in one of {', '.join(READERS)}")
+    return READERS[path.suffix](path, read_text(path).split("\n"), columns)

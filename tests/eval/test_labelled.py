@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+
+from eval.labelled import read_labelled, read_words
+from similarity.errors import InputError
+
+NLI = "label\tsentence1\tsentence2\n" + "entailment\ta red car\tthe sea\n" * 3
+
+
+def test_files_are_read_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.tsv"
+    file.write_text(NLI, encoding="utf-8")
+    rows = read_labelled(file, ("label", "sentence1", "sentence2"))
+    assert (len(rows), rows[0].label, rows[0].pair) == (
+        3,
+        "entailment",
+        ("a red car", "the sea"),
+    )
+    with pytest.raises(InputError, match="column|header|hyponym"):
+        read_words(file, ("hyponym", "hypernym"))
+    blank = tmp_path / "blank.csv"
+    blank.write_text("label,sentence1,sentence2\nneutral,a,b\nneutral,a,\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"blank\.csv line 3: a text is empty"):
+        read_labelled(blank, ("label", "sentence1", "sentence2"))
+    wrong = tmp_path / "pairs.xls"
+    wrong.write_text(NLI, encoding="utf-8")
+    with pytest.raises(InputError, match="must end in"):
+        list(read_labelled(wrong, ("label", "sentence1", "sentence2")))
