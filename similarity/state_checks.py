@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from similarity.errors import UnsupportedError, WrongAnswerError
 from similarity.models.base import LanguageModel
-from similarity.models.checks import ENDINGS, PARAGRAPH, Check
-from similarity.models.vllm_server.pooled_states import STATE_TOLERANCE, worst_drift
+from similarity.models.checks import ENDINGS, PARAGRAPH, STATE_TOLERANCE, Check, worst_drift
 
 # Texts whose states are timed, and how often the fastest is looked for.
 TEXTS, ROUND_TRIPS = 64, 20

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from similarity.arrays import LogProbs
+from similarity.arrays import FloatArray, LogProbs, Rows
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
@@ -14,6 +14,9 @@ from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, T
 # Nats per token by which the scores of one continuation may differ from each other. Half
 # precision in batches of other sizes differs by less; stale or misplaced numbers by far more.
 TOLERANCE = 0.05
+# Parts of its length by which a state may differ from itself, as in half precision in batches of
+# other sizes. Other texts and other models differ by far more.
+STATE_TOLERANCE = 0.05
 
 # What to do where scores of a model in this process depend on what they must not.
 IN_PROCESS = "give another dtype or device; in float32 on a CPU rounding is least"
@@ -101,6 +104,17 @@ def worst_difference(
         for row, other in zip(first, second, strict=True)
         for a, b in zip(row, other, strict=True)
     )
+
+
+def worst_drift(states: Rows, others: Rows) -> float:
+    """Return by how much a state differs from its fellow at most, in parts of its length.
+
+    Infinity where they have not as many coordinates.
+    """
+    if states.shape != others.shape:
+        return float("inf")
+    gaps: FloatArray = np.linalg.norm(states.astype(np.float64) - others, axis=1)
+    return float((gaps / np.linalg.norm(others, axis=1)).max())
 
 
 def _reversed(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:

@@ -1,6 +1,8 @@
 """What `trajsim doctor` finds, and how it tells."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +55,17 @@ def test_a_model_in_this_process() -> None:
     assert result.exit_code == 0
     assert "scores in another order" in result.stdout
     assert "tokens/s" in result.stdout
+
+
+def test_a_model_in_this_process_needs_no_client_of_servers() -> None:
+    program = (
+        "import sys; sys.modules['httpx'] = None; from similarity.doctor import diagnose; "
+        "print(any(finding.failed for finding in diagnose('toy')))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (result.stdout.strip(), result.stderr) == ("False", "")
 
 
 def test_a_server(network: dict[str, FakeServer]) -> None:

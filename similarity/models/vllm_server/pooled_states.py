@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from similarity.arrays import FloatArray, Rows
+from similarity.arrays import Rows
 from similarity.errors import WrongAnswerError
 from similarity.models.base import TokenIds
+from similarity.models.checks import STATE_TOLERANCE, worst_drift
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import (
@@ -28,9 +29,6 @@ from similarity.models.vllm_server.pool import Pool, gather
 EMBEDDINGS = "/v1/embeddings"
 # States of one answer: a megabyte or two at the usual widths.
 MOST_STATES = 256
-# Parts of its length by which a state may differ from itself, as in half precision in batches of
-# other sizes. Other texts and other models differ by far more.
-STATE_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +75,6 @@ class PooledIdentity(ServedName):
         return min(SHORT_PROBE, len(self.walk)) - 1
 
 
-def worst_drift(states: Rows, others: Rows) -> float:
-    """Return by how much a state differs from its fellow at most, in parts of its length.
-
-    Infinity where they have not as many coordinates.
-    """
-    if states.shape != others.shape:
-        return float("inf")
-    gaps: FloatArray = np.linalg.norm(states.astype(np.float64) - others, axis=1)
-    return float((gaps / np.linalg.norm(others, axis=1)).max())
-
-
 def states_body(model: str, prefixes: Sequence[TokenIds]) -> dict[str, Any]:
     """Return the request for the states after prefixes, as long as they are."""
     return {
@@ -116,7 +103,7 @@ def read_states(answer: Any, count: int) -> Rows:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError(
-            f"gave no states in base64 ({error!r}); it must know embed_dtype (vLLM 0.12 or later)"
+            f"gave no states in base64 ({error!r}); it must know embed_dtype, as vLLM 0.32 does"
         ) from error
     if numbers != list(range(count)):
         raise WrongAnswerError(f"gave {len(numbers)} states, or in another order, for {count}")

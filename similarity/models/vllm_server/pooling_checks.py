@@ -3,16 +3,11 @@
 import numpy as np
 
 from similarity.errors import BackendRefusedError, ModelError, WrongAnswerError
-from similarity.models.checks import Check
+from similarity.models.checks import STATE_TOLERANCE, Check, worst_drift
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.inspection import check_model
 from similarity.models.vllm_server.pool import Pool
-from similarity.models.vllm_server.pooled_states import (
-    STATE_TOLERANCE,
-    PooledIdentity,
-    ask_states,
-    worst_drift,
-)
+from similarity.models.vllm_server.pooled_states import PooledIdentity, ask_states
 
 # How a server must be started.
 POOLER = """--pooler-config '{"seq_pooling_type": "LAST", "use_activation": false}'"""

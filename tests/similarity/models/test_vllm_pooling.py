@@ -18,12 +18,14 @@ from similarity.errors import (
     WrongAnswerError,
 )
 from similarity.law import Law
+from similarity.meaning import profile_group
 from similarity.models.base import Ability, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.pooled_states import read_states
 from similarity.scorers import open_scorer
-from similarity.vectors.general import open_vectors
+from similarity.vectors.general import find_vectors, open_vectors
+from similarity.vectors.implied import no_words, telling_words
 from similarity.vectors.recipes import changed, default_config
 from tests.similarity.models.fake_pooling_server import FakePoolingServer, toy_states
 from tests.similarity.models.fake_server import QUICK, Answer, FakeServer, Load, answers
@@ -231,6 +233,20 @@ def test_an_explanation_says_that_there_are_no_words(load: Load) -> None:
     assert set(content["shares"]) == {"profile", "examples", "trigrams"}
     assert "stops" in {word["word"] for word in content["overlap"]}
     assert sum(content["shares"].values()) == pytest.approx(content["cosine"])
+
+
+def test_words_are_refused_where_nothing_else_is_asked_for(load: Load) -> None:
+    model = load(server=FakePoolingServer())
+    vectors = open_vectors(None, model)
+    with pytest.raises(UnsupportedError, match="no words.*start the server to generate"):
+        telling_words(vectors, "profile", vectors.read(["a red car"])["profile"], 3)
+    with pytest.raises(UnsupportedError, match="no words.*start the server to generate"):
+        profile_group(vectors)
+    # Of the texts' own words none was expected, so that nothing is said of it.
+    trigrams = find_vectors(None, model).open("trigrams")
+    assert no_words(trigrams) is None
+    with pytest.raises(UnsupportedError, match="have no profile of next tokens"):
+        profile_group(trigrams)
 
 
 def test_vectors_are_kept_under_the_models_revision(load: Load) -> None:
