@@ -18,7 +18,7 @@ S_co = TypeVar("S_co", bound=Settings, covariant=True)
 WHOLE_PRECISION = ("float32", "float64")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fingerprint(Generic[S_co]):
     """Two results with equal fingerprints are comparable, and repeatable."""
 
@@ -63,6 +63,10 @@ class Fingerprint(Generic[S_co]):
     def describe(self) -> str:
         """Return the model, the settings that matter most and the digest, for a person."""
         return f"model {self.model.name}, {self.config.describe()}; fingerprint {self.digest}"
+
+    def __repr__(self) -> str:
+        """Return what a person needs: all settings would fill a screen beside each score."""
+        return f"<{self.describe()}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the digest as "id", and the content."""

@@ -71,9 +71,17 @@ def consensus(
 
 
 def _print(found: Consensus) -> None:
-    table = Table("probability", "texts", "agree on")
+    lines = [escape(" ".join(text.splitlines())) for text in found.texts]
+    table = Table("probability", "texts", "agree on", "other texts")
     for group in found.groups:
-        text = " ".join(found.texts[group.representative].splitlines())
-        table.add_row(f"{group.probability:.3f}", str(len(group.members)), escape(text))
+        # A text that repeats is shown once.
+        others = dict.fromkeys(lines[i] for i in group.members if i != group.representative)
+        others.pop(lines[group.representative], None)
+        table.add_row(
+            f"{group.probability:.3f}",
+            str(len(group.members)),
+            lines[group.representative],
+            " · ".join(others),
+        )
     table.caption = f"semantic entropy {found.entropy:.3f} nats"
     console().print(table)

@@ -35,6 +35,8 @@ def hyponym(
 ) -> None:
     """Tell which of the words FIRST and SECOND is a kind of the other.
 
+    One of them must be: unrelated words get a verdict too.
+
     The pattern "A dog is a kind of animal" decides. The contexts of both words in a corpus (the
     paper's Algorithm 2) and the inclusion of their profiles are printed beside it.
     """
@@ -55,7 +57,9 @@ def _print(found: Containment) -> None:
     table = Table(show_header=False, box=None)
     first, second = found.words
     above = second if found.hyponym == first else first
-    verdict = "neither" if found.hyponym is None else f"{found.hyponym} is a kind of {above}"
+    verdict = "neither"
+    if found.hyponym is not None:
+        verdict = f"{found.hyponym} is a kind of {above}, rather than the reverse"
     table.add_row("verdict", verdict)
     table.add_row("pattern", f"{found.pattern:+.3f} nats")
     contexts = "the corpus has neither word"
@@ -64,5 +68,5 @@ def _print(found: Containment) -> None:
     table.add_row("contexts", contexts)
     if found.profiles is not None:
         table.add_row("profiles", f"{found.profiles.difference:+.3f} ({found.profiles.verdict})")
-    table.caption = "above 0 where the second contains the first"
+    table.caption = "above 0 where the second contains the first; unrelated words get a verdict too"
     console().print(table)

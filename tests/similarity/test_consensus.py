@@ -153,3 +153,13 @@ def test_the_command(tmp_path: Path) -> None:
     assert sum(group["probability"] for group in content["groups"]) == pytest.approx(1)
     table = CliRunner().invoke(main, ["consensus", str(file), "--model", "toy"])
     assert "semantic entropy" in table.output
+
+
+def test_the_table_shows_every_text_of_a_group_once(tmp_path: Path) -> None:
+    file = tmp_path / "answers.txt"
+    file.write_text("in 1969\nin 1972\nin 1972\n", encoding="utf-8")
+    options = ["--model", "toy", "--threshold", "0"]
+    told = CliRunner().invoke(main, ["consensus", str(file), *options])
+    assert told.exit_code == 0, told.output
+    (row,) = (line for line in told.stdout.splitlines() if "1.000" in line)
+    assert (row.count("in 1969"), row.count("in 1972")) == (1, 1)

@@ -234,6 +234,13 @@ def test_numbers_that_are_not_finite_are_never_scored() -> None:
         compare(Broken(), "a", "b", SMALL)
 
 
+def test_a_printed_score_is_short_and_names_its_fingerprint(toy_model: ToyModel) -> None:
+    score = compare(toy_model, "a", "b", SMALL)
+    assert f"fingerprint={score.fingerprint!r}" in repr(score)
+    assert score.fingerprint.digest in repr(score.fingerprint)
+    assert len(repr(score.fingerprint)) < 200
+
+
 def test_fingerprint_tells_all_that_a_score_depends_on(toy_model: ToyModel) -> None:
     content = compare(toy_model, "a", "b", SMALL).fingerprint.to_dict()
     assert content["model"]["name"] == "toy"
