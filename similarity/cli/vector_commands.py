@@ -1,5 +1,6 @@
 """`trajsim fit` and `trajsim embed`: meaning vectors from the command line."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from similarity.prompts import Prompt
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import read_texts, split_columns
 from similarity.tabular.writing import check_place
-from similarity.vectors.corpus import read_corpus
+from similarity.vectors.corpus import LONGEST, SHORTEST, read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.general import GENERAL, config_for, open_vectors
 from similarity.vectors.implied import telling_words
@@ -65,7 +66,9 @@ def vectors_option(command: Command) -> Command:
     "where the model gives its states, else 512]",
 )
 @click.option(
-    "--trigrams", type=float, help="Weigh the texts' own words by this; 0 leaves them out."
+    "--trigrams",
+    type=float,
+    help="Weigh the texts' own words by this; 0 leaves them out.  [default: 0.3]",
 )
 @click.option("--shrinkage", type=float, help="Shrink the profiles' covariance by this, 0 to 1.")
 @click.option("--prompt-before", default=None, help="Put a prompt of your own before each text.")
@@ -82,7 +85,10 @@ def fit(
     prompt_after: str | None,
     choice: ModelChoice,
 ) -> None:
-    """Fit meaning vectors to unlabelled text of your own, in one pass over it."""
+    """Fit meaning vectors to unlabelled text of your own, in one pass over it.
+
+    Lines are cut into sentences. Those of fewer than 12 or more than 400 characters are left out.
+    """
     prompt = None
     if prompt_before is not None or prompt_after is not None:
         prompt = Prompt(before=prompt_before or "", after=prompt_after or "")
@@ -90,9 +96,19 @@ def fit(
     config = changed(
         config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
     )
-    texts = read_corpus(files, per_file)
-    with progress_bars() as progress:
-        vectors = fit_vectors(model, texts, config, progress("fitting", 0))
+    left_out: Counter[str] = Counter()
+    texts = read_corpus(files, per_file, lambda _text: left_out.update(["sentences"]))
+    try:
+        with progress_bars() as progress:
+            vectors = fit_vectors(model, texts, config, progress("fitting", 0))
+    finally:
+        # Also where too few are left, as this may be why.
+        if count := left_out.total():
+            click.echo(
+                f"left out, of fewer than {SHORTEST} or more than {LONGEST} characters: "
+                f"{count} of the sentences",
+                err=True,
+            )
     save(vectors, out)
     click.echo(f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates, in {out}")
 

@@ -3,7 +3,7 @@
 import lzma
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import IO
@@ -15,7 +15,15 @@ SHORTEST, LONGEST = 12, 400
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
 
-def read_corpus(files: Sequence[Path], per_file: int | None = None) -> Iterator[str]:
+def _ignored(_text: str) -> None:
+    """Take what is left out, for a caller who does not ask for it."""
+
+
+def read_corpus(
+    files: Sequence[Path],
+    per_file: int | None = None,
+    on_left_out: Callable[[str], None] = _ignored,
+) -> Iterator[str]:
     """Yield the texts of all files in turn, one of each file, so that any part is a mix of all.
 
     A line is cut into sentences; sentences of fewer than SHORTEST or more than LONGEST
@@ -27,25 +35,30 @@ def read_corpus(files: Sequence[Path], per_file: int | None = None) -> Iterator[
         At most so many texts of each file, drawn evenly from all of it: then a file's texts
         are held in memory, and otherwise one line of each file at a time.
 
+    on_left_out
+        Called with each sentence that is left out, by its length alone.
+
     Raises
     ------
     InputError
         If a file cannot be read or is not UTF-8.
     """
-    sources = [_sentences(file) for file in files]
+    sources = [_sentences(file, on_left_out) for file in files]
     if per_file is not None:
         sources = [iter(_drawn(source, per_file)) for source in sources]
     for texts in zip_longest(*sources):
         yield from (text for text in texts if text is not None)
 
 
-def _sentences(file: Path) -> Iterator[str]:
+def _sentences(file: Path, on_left_out: Callable[[str], None]) -> Iterator[str]:
     try:
         with _open(file) as lines:
             for line in lines:
                 for text in map(str.strip, _SENTENCE_END.split(line)):
                     if SHORTEST <= len(text) <= LONGEST:
                         yield text
+                    elif text:
+                        on_left_out(text)
     except (OSError, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {file}: {reason}") from error

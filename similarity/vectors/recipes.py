@@ -4,6 +4,7 @@ docs/log.md has what was tried.
 """
 
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
@@ -95,7 +96,7 @@ def changed(
     Raises
     ------
     ConfigError
-        If tokens are given where the model gives states alone.
+        If tokens are given where the model gives states alone, or the weight is below 0.
     """
     if tokens is not None:
         if any(isinstance(group, StatesConfig) for group in config.groups):
@@ -110,6 +111,8 @@ def changed(
     if prompt is not None:
         profiles = [replace(profiles[0], prompt=prompt)]
     if trigrams is not None:
+        if not 0 <= trigrams < inf:
+            raise ConfigError(f"trigrams must be a number of 0 or more, got {trigrams:g}")
         others = [group for group in others if not isinstance(group, TrigramsConfig)]
         others += [replace(TRIGRAMS, weight=trigrams)] if trigrams > 0 else []
     return VectorConfig(groups=(*profiles, *others))

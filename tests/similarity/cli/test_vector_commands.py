@@ -66,6 +66,20 @@ def test_settings_of_a_fit(folder: Path, tmp_path: Path) -> None:
     assert (profile.prompt, trigrams.weight) == (Prompt(after=" is"), 2)
 
 
+def test_a_fit_says_what_was_too_short_for_it(tmp_path: Path) -> None:
+    corpus, out = tmp_path / "names.txt", str(tmp_path / "mine")
+    corpus.write_text("".join(f"saddle {i}\n" for i in range(9)), encoding="utf-8")
+    command = ("fit", "--corpus", str(corpus), "--out", out, *FIT)
+    refused = run(*command)
+    assert refused.exit_code == 2
+    said = "left out, of fewer than 12 or more than 400 characters: 9 of the sentences"
+    assert said in refused.stderr
+    corpus.write_text("".join(f"{text}\n" for text in ["saddle 1", *sentences(9)]), "utf-8")
+    fitted = run(*command)
+    assert fitted.exit_code == 0
+    assert "characters: 1 of the sentences" in fitted.stderr
+
+
 def test_profile_of_one_text(folder: Path) -> None:
     command = ("profile", "zzzz", "--top", "1", *options(folder))
     (word,) = json.loads(run(*command, "--json").stdout)["words"]
@@ -201,6 +215,10 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
         (
             ("fit", "--corpus", __file__, "--out", "x", "--shrinkage", "2", *FIT),
             "shrinkage must be",
+        ),
+        (
+            ("fit", "--corpus", __file__, "--out", "x", "--trigrams", "-1", *FIT),
+            "trigrams must be a number of 0 or more, got -1",
         ),
     ],
 )

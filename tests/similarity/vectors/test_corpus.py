@@ -15,7 +15,10 @@ def written(path: Path, *lines: str) -> Path:
 
 def test_lines_are_cut_into_sentences(tmp_path: Path) -> None:
     file = written(tmp_path / "a", "A man sleeps here. A dog, e.g. mine, barks! Oh.", "", "  x  ")
-    assert list(read_corpus([file])) == ["A man sleeps here.", "A dog, e.g. mine, barks!"]
+    left_out: list[str] = []
+    texts = list(read_corpus([file], on_left_out=left_out.append))
+    assert texts == ["A man sleeps here.", "A dog, e.g. mine, barks!"]
+    assert left_out == ["Oh.", "x"]
 
 
 def test_files_take_turns_and_may_be_packed(tmp_path: Path) -> None:
