@@ -1,6 +1,7 @@
 """Pictures of matrices and groups; matplotlib is imported where one is drawn."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,28 @@ def draw_groups(result: SimilarityMatrix, found: Clustering, path: str) -> None:
         )
     )
     rectangle = optional_module("matplotlib.patches", "pictures need").Rectangle
-    for group in groups:
-        corner = order.index(group[0]) - 0.5
+    corners = [order.index(group[0]) + 0.5 for group in groups]
+    for group, corner in zip(groups, corners, strict=True):
         frame = rectangle((corner, corner), len(group), len(group), fill=False, color="red")
         axes.add_patch(frame)
+    if len(order) > _MOST_LABELS:
+        sizes = [len(group) for group in groups]
+        _number_groups(axes, corners, sizes)
     save_figure(figure, path)
+
+
+def _number_groups(axes: Any, corners: Sequence[float], sizes: Sequence[int]) -> None:
+    """Write the numbers that groups have in the table at their middles, where there is room."""
+    least = sum(sizes) / _MOST_LABELS
+    shown = [
+        (corner + size / 2, str(number))
+        for number, (corner, size) in enumerate(zip(corners, sizes, strict=True), 1)
+        if size >= least
+    ]
+    places, numbers = [place for place, _ in shown], [number for _, number in shown]
+    axes.set_xticks(places, numbers)
+    axes.set_yticks(places, numbers)
+    axes.set(xlabel="group", ylabel="group")
 
 
 def _heat(result: SimilarityMatrix) -> tuple[Any, Any]:
@@ -91,12 +109,21 @@ def _heat(result: SimilarityMatrix) -> tuple[Any, Any]:
     rows, columns = result.similarities.shape
     figure = _figure()(figsize=(4 + min(columns, 60) / 4, 3 + min(rows, 60) / 4))
     axes = figure.add_subplot()
-    image = axes.imshow(result.similarities, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    image = axes.imshow(
+        result.similarities,
+        vmin=0,
+        vmax=1,
+        cmap="viridis",
+        aspect="auto",
+        # The first text is number 1, as in the tables.
+        extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
+    )
     figure.colorbar(image, ax=axes, label="similarity")
     if rows <= _MOST_LABELS:
-        axes.set_yticks(range(rows), [_label(text) for text in result.rows])
+        axes.set_yticks(range(1, rows + 1), [_label(text) for text in result.rows])
     if columns <= _MOST_LABELS:
-        axes.set_xticks(range(columns), [_label(text) for text in result.columns], rotation=90)
+        labels = [_label(text) for text in result.columns]
+        axes.set_xticks(range(1, columns + 1), labels, rotation=90)
     return figure, axes
 
 
