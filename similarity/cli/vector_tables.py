@@ -44,8 +44,9 @@ def _implied_table(implied: ImpliedWords) -> Table:
         "both imply",
         "only the first",
         "only the second",
-        caption="how many times likelier than usual a word is after the text; of both, after the "
-        "text where it is less so",
+        caption="×: how many times likelier than usual a word is after the text; in the first "
+        "column, the lesser of the two texts' numbers",
+        caption_justify="left",
     )
     for row in zip_longest(*implied_columns(implied), fillvalue=""):
         table.add_row(*row)
