@@ -8,6 +8,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
+from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
 from similarity.storage.journal import write_through
 from similarity.tabular.formats import format_of, open_binary
@@ -101,12 +102,19 @@ def check_files(files: BatchFiles) -> None:
     Raises
     ------
     InputError
-        If the input cannot be read or is empty, or the output or the errors file has content
-        and there is no journal of it.
+        If the input cannot be read or is empty, or is a table without columns of texts, or the
+        output or the errors file has content and there is no journal of it.
     """
     check_new(files)
-    if next(files.records(), None) is None:
+    first = next(files.records(), None)
+    if first is None:
         raise InputError(f"{files.input} has no lines; give one for each pair")
+    # Here, as a journal of such a batch would refuse the same output with the right columns.
+    if files.read_as != "jsonl" and first.error is None:
+        try:
+            check_columns(first, files.names)
+        except InputError as error:
+            raise InputError(f"{files.input} has {error}") from error
 
 
 def check_new(files: BatchFiles) -> None:

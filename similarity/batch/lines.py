@@ -12,6 +12,7 @@ from similarity.tabular.records import Record
 from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, pair_columns
 
 KEYS = ("custom_id", "pair", "texts")
+_NO_COLUMNS = f"no columns of texts named {', '.join('/'.join(pair) for pair in PAIR_NAMES)}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,25 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
         return Item(record, custom_id, tuple(_named(content, name) for name in found), True)
     _check_keys(content, columns)
     return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
+
+
+def check_columns(record: Record, columns: Sequence[str] = ()) -> None:
+    """Refuse a table that has no columns of texts, by one of its rows.
+
+    Raises
+    ------
+    InputError
+        If it has neither two columns of texts nor one of lists.
+    """
+    content = record.value
+    if not isinstance(content, dict) or pair_columns(content, columns) is not None:
+        return
+    if columns or not content.keys() & {"pair", "texts"}:
+        missing = f"no columns {columns[0]} and {columns[1]}" if columns else _NO_COLUMNS
+        raise InputError(
+            f"{missing}; there are {', '.join(content)}: name the two of texts by --columns "
+            "FIRST,SECOND"
+        )
 
 
 def refusal(record: Record, reason: InputError, custom_id: str | None = None) -> Answer:

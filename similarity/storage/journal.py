@@ -187,7 +187,7 @@ def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigErro
     more = f"; and {len(telling) - _SHOWN} more" if len(telling) > _SHOWN else ""
     return ConfigError(
         f"{path} was begun otherwise: {'; '.join(telling[:_SHOWN])}{more}. Repeat what it "
-        "was begun with, or write to another place"
+        "was begun with, write to another place, or delete it and what it has written"
     )
 
 

@@ -65,6 +65,8 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
         else:
             with Path(path).open("rb") as file:
                 yield file
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder; give a file") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 

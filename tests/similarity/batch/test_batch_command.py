@@ -96,6 +96,23 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
         assert (result.exit_code, message in result.stderr) == (2, True), result.output
 
 
+@pytest.mark.parametrize("wrong", [(), ("--columns", "asked,found")])
+def test_a_table_without_the_columns_leaves_nothing_behind(
+    wrong: tuple[str, ...], tmp_path: Path
+) -> None:
+    table, output = tmp_path / "rows.csv", tmp_path / "out.csv"
+    table.write_text("Ticket #,wrote,answer\r\nT-1,a,b\r\nT-2,a,c\r\n", "utf-8-sig")
+    arguments = ["batch", str(table), str(output), *OPTIONS]
+    refused = CliRunner().invoke(main, [*arguments, *wrong])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert f"{table} has no columns" in refused.stderr
+    assert "there are Ticket #, wrote, answer: name the two of texts by --columns" in refused.stderr
+    assert list(tmp_path.iterdir()) == [table]
+    # What the message tells to do can be done.
+    done = CliRunner().invoke(main, [*arguments, "--columns", "wrote,answer"])
+    assert done.exit_code == 0, done.output
+
+
 def test_no_input_is_one_clear_line(tmp_path: Path) -> None:
     result = command(tmp_path)
     assert result.exit_code == 2

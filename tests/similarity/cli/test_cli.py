@@ -133,8 +133,10 @@ def test_what_users_get_wrong_is_told_in_their_words(tmp_path: Path) -> None:
     for arguments, told in (
         (
             ("batch", str(table), output),
-            "there are left, right: name the two of texts by --columns",
+            "there are left, right: name the two of texts by --columns FIRST,SECOND",
         ),
+        (("dedupe", str(tmp_path)), f"{tmp_path} is a folder; give a file"),
+        (("batch", str(tmp_path), output), f"{tmp_path} is a folder; give a file"),
         (("batch", "nofile.csv", output), "Error: cannot read nofile.csv: No such file"),
         (
             ("fit", "--corpus", str(empty), "--out", str(tmp_path / "fitted")),
