@@ -19,7 +19,7 @@ WEIGHTS := $(if $(filter-out smollm2,$(MODEL)),,$(VENV)/smollm2.done)
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-run: $(VENV)/run.done $(WEIGHTS)  ## Serve MODEL on 127.0.0.1:$(PORT): smollm2, or another
+run: $(VENV)/run.done $(WEIGHTS)  ## Serve MODEL (smollm2, or another) on PORT (8000) of this machine
 	@exec $(BIN)/trajsim serve --port $(PORT) $(if $(MODEL),--model $(MODEL))
 
 test: check $(WEIGHTS)  ## Lint, types and all quick tests
