@@ -26,11 +26,14 @@ from similarity.calibration import add_calibration, keep_calibration
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options
 from similarity.cli.ray_options import cluster_options, open_model_on
+from similarity.cli.terminal import print_warnings
 from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 
+# Judged pairs that a scale wants: then each tenth of it rests on 20.
+ENOUGH = 200
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
 METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 
@@ -236,6 +239,8 @@ def calibrate(
     """
     path = out or run / CALIBRATION
     found = fit_calibration(run, scale, method)
+    if (count := found.fitted_on["pairs"]) < ENOUGH:
+        print_warnings([f"{count} pairs make a rough scale; judge {ENOUGH} or more"])
     add_calibration(path, found)
     click.echo(f"wrote {path}", err=True)
     if keep:

@@ -33,6 +33,7 @@ def scored(folder: Path, task: Path, *more: str) -> Path:
 def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
     result = CliRunner().invoke(evaluate, ["calibrate", str(run)])
     assert result.exit_code == 0, result.output
+    assert "warning: 6 pairs make a rough scale; judge 200 or more" in result.stderr
     (found,) = load_calibrations(run / "calibration.json")
     assert found.applies(ToyModel().info, CONFIG)
     assert found.fitted_on == {"tasks": [str(FIXTURE)], "pairs": 6}
