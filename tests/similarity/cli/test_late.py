@@ -40,3 +40,17 @@ def test_an_unknown_command_is_refused() -> None:
     result = CliRunner().invoke(group, ["two"])
     assert result.exit_code == 2
     assert "No such command 'two'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("compaer", "a", "b"), "No such command 'compaer'. Did you mean 'compare'?"),
+        (("serv",), "No such command 'serv'. Did you mean 'serve'?"),
+        (("eval", "stss"), "No such command 'stss'. Did you mean 'sts'?"),
+    ],
+)
+def test_a_misspelt_command_is_told_the_near_name(arguments: tuple[str, ...], told: str) -> None:
+    result = CliRunner().invoke(main_cli.main, arguments)
+    assert result.exit_code == 2
+    assert told in result.output
