@@ -1,12 +1,15 @@
 """Reads the states before the head after many prefixes: what they begin with alike is read once.
 
 A prompt stands around every text, so its beginning is the same in all of them. Its keys and values
-are copied to each row, and each row reads the rest. They are kept, so that a later text reads no
-more than itself and the end of the prompt.
+are copied to each row, and each row reads the rest. Those of a pair's prompt are kept, so that a
+later pair reads no more than itself and the end of the prompt.
+
+How a text is read depends on the texts of its call alone, never on calls before: the same call
+gives the same numbers.
 """
 
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -27,8 +30,9 @@ logger = logging.getLogger(__name__)
 MAX_TOKENS = {"cpu": 768, "cuda": 16384}
 # A shorter beginning is not worth a reading of its own, nor is one of so few prefixes.
 MIN_SHARED, MIN_PREFIXES = 3, 4
-# Beginnings of so many tokens or more are kept for later calls: so many of them, used last.
-MIN_KEPT, KEPT = 8, 8
+# What fewer share is read up to a multiple of STEP tokens, and kept: so pairs whose
+# texts begin alike by chance share a prompt's beginning with all others. So many are kept.
+STEP, KEPT = 8, 8
 
 
 class StateReader:
@@ -42,8 +46,6 @@ class StateReader:
         self._seen = 0
         self._shares = True
         self._kept: OrderedDict[TokenIds, Beginning] = OrderedDict()
-        # The first prefixes of the last calls: what later ones may begin with as well.
-        self._recent: deque[TokenIds] = deque(maxlen=KEPT)
 
     @torch.inference_mode()
     def read(self, prefixes: Sequence[TokenIds]) -> Tensor:
@@ -61,52 +63,33 @@ class StateReader:
     def _beginning(self, prefixes: Sequence[TokenIds]) -> "Beginning | None":
         """Return what all prefixes begin with, read; None where that is of no use."""
         network = self._network
-        if not (prefixes and self._shares and network.packs and network.pads):
+        if not (self._shares and network.packs and network.pads and len(prefixes) > 1):
             return None
         if max(map(len, prefixes)) > network.pack_window:
             return None
-        shared = shared_length(prefixes) if len(prefixes) >= MIN_PREFIXES else 0
-        if (kept := self._kept_for(prefixes)) is not None and 2 * kept.length >= shared:
-            return kept
-        shared = max(shared, self._recurring(prefixes))
-        self._recent.append(prefixes[0])
+        shared, many = shared_length(prefixes), len(prefixes) >= MIN_PREFIXES
+        if not many:
+            # In half precision few texts are read plainly: the promise of `--batch-tokens 1`.
+            shared = shared // STEP * STEP if network.exact else 0
         if shared < MIN_SHARED:
             return None
+        token_ids = prefixes[0][:shared]
         try:
-            beginning = Beginning.of(network, prefixes[0][:shared])
+            return self._read(token_ids) if many else self._kept_or_read(token_ids)
         except Exception as error:  # each architecture refuses in a way of its own
             self._give_up(error)
             return None
-        if self._keeps and shared >= MIN_KEPT:
-            self._keep(prefixes[0][:shared], beginning)
-        return beginning
 
-    @property
-    def _keeps(self) -> bool:
-        # In half precision a number would depend on what was read before, by more than rounding.
-        return self._network.exact
+    def _read(self, token_ids: TokenIds) -> "Beginning":
+        return Beginning.of(self._network, token_ids)
 
-    def _kept_for(self, prefixes: Sequence[TokenIds]) -> "Beginning | None":
-        """Return the longest that is kept of those with which all prefixes begin."""
-        fitting = [key for key in self._kept if all(_begins(p, key) for p in prefixes)]
-        if not fitting:
-            return None
-        longest = max(fitting, key=len)
-        self._kept.move_to_end(longest)
-        return self._kept[longest]
-
-    def _keep(self, token_ids: TokenIds, beginning: "Beginning") -> None:
-        self._kept[token_ids] = beginning
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-
-    def _recurring(self, prefixes: Sequence[TokenIds]) -> int:
-        """Return with how many tokens all prefixes begin that an earlier call's began with too."""
-        if not self._keeps:
-            return 0
-        lengths = (shared_length([earlier, *prefixes]) for earlier in self._recent)
-        longest = max(lengths, default=0)
-        return longest if longest >= MIN_KEPT else 0
+    def _kept_or_read(self, token_ids: TokenIds) -> "Beginning":
+        if token_ids not in self._kept:
+            self._kept[token_ids] = self._read(token_ids)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(token_ids)
+        return self._kept[token_ids]
 
     def _batch(self, prefixes: Sequence[TokenIds], beginning: "Beginning | None") -> Tensor:
         if beginning is None or not self._shares:
@@ -143,11 +126,6 @@ class StateReader:
     def _plain(self, prefixes: Sequence[TokenIds]) -> Tensor:
         with self._verified.reading(max(map(len, prefixes))):
             return read_whole(self._network, prefixes)
-
-
-def _begins(prefix: TokenIds, beginning: TokenIds) -> bool:
-    """Tell whether a prefix begins so, and has at least one token more."""
-    return len(prefix) > len(beginning) and prefix[: len(beginning)] == beginning
 
 
 def shared_length(prefixes: Sequence[TokenIds]) -> int:
