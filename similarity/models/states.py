@@ -28,11 +28,12 @@ logger = logging.getLogger(__name__)
 
 # Tokens read at a time: enough to fill the processor, few enough that texts of like length meet.
 MAX_TOKENS = {"cpu": 768, "cuda": 16384}
-# A shorter beginning is not worth a reading of its own, nor is one of so few prefixes.
+# A shorter beginning is not worth a reading. Of so many prefixes it is read at each call.
 MIN_SHARED, MIN_PREFIXES = 3, 4
-# What fewer share is read up to a multiple of STEP tokens, and kept: so pairs whose
-# texts begin alike by chance share a prompt's beginning with all others. So many are kept.
-STEP, KEPT = 8, 8
+# Of fewer it is kept. It is cut to a multiple of STEP tokens, so that pairs whose texts begin alike
+# by chance share their prompt's with all others; and to MAX_KEPT, which prompts seldom pass, as
+# long texts that are nearly the same would fill the memory. KEPT of them are held.
+STEP, MAX_KEPT, KEPT = 8, 160, 4
 
 
 class StateReader:
@@ -70,7 +71,7 @@ class StateReader:
         shared, many = shared_length(prefixes), len(prefixes) >= MIN_PREFIXES
         if not many:
             # In half precision few texts are read plainly: the promise of `--batch-tokens 1`.
-            shared = shared // STEP * STEP if network.exact else 0
+            shared = min(shared // STEP * STEP, MAX_KEPT) if network.exact else 0
         if shared < MIN_SHARED:
             return None
         token_ids = prefixes[0][:shared]

@@ -118,6 +118,17 @@ def test_few_beginnings_are_kept(tiny: Loader, monkeypatch: pytest.MonkeyPatch) 
     assert len(model._state_reader._kept) == states.KEPT
 
 
+def test_no_long_beginning_is_kept(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    fresh(model, monkeypatch)
+    monkeypatch.setattr(states, "MAX_KEPT", 16)
+    pair: list[TokenIds] = [(*range(5, 45), last) for last in (1, 2)]
+    found = model.next_states(pair)
+    assert model._state_reader is not None
+    assert [kept.length for kept in model._state_reader._kept.values()] == [16]
+    np.testing.assert_allclose(found, ReferenceModel(model).next_states(pair), atol=1e-4)
+
+
 def test_nothing_is_kept_in_half_precision(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny("llama")
     fresh(model, monkeypatch)
