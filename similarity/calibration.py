@@ -129,16 +129,15 @@ def find_calibration(model: LanguageModel, config: Settings) -> Calibration | No
     InputError
         If a file cannot be read or is no calibration.
     """
-    wanted = comparable(config.to_dict())
-    revision = model.info.revision
 
     def those_in(path: Path) -> list[Calibration]:
         known = _read_once(path, _stamp(path))
-        return [one for one in known if one.revision == revision and one.settings == wanted]
+        return [one for one in known if one.applies(model.info, config)]
 
     if (given := os.environ.get(VARIABLE)) and (named := those_in(Path(given))):
         return named[0]
-    places = [_kept(revision, wanted), *([model.assets / NAME] if model.assets else [])]
+    places = [_kept(model.info.revision, comparable(config.to_dict()))]
+    places += [model.assets / NAME] if model.assets else []
     found = [one for path in places if _stamp(path) for one in those_in(path)]
     return next((one for one in found if one.scale == JUDGEMENTS), found[0] if found else None)
 

@@ -1,6 +1,5 @@
 """An image, and what is compared: a text or an image."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,8 +61,3 @@ def order_of(content: Content) -> tuple[bool, int, str]:
     if isinstance(content, Image):
         return True, 0, content.digest
     return False, len(content), content
-
-
-def images_in(contents: Iterable[Content]) -> bool:
-    """Tell whether one is an image."""
-    return any(isinstance(content, Image) for content in contents)
