@@ -18,6 +18,7 @@ from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
 from similarity.hyponymy import pattern_margins, scored
 from similarity.models.base import LanguageModel
+from similarity.scorer import Progress, no_progress
 from similarity.vectors.trigrams import words_of
 
 Scores = Callable[[Sequence[Pair]], Sequence[float]]
@@ -107,37 +108,37 @@ def letter_length(pairs: Sequence[Pair]) -> list[float]:
     return [float(len(first) - len(second)) for first, second in pairs]
 
 
-def joint_likelihood(model: LanguageModel) -> Scores:
+def joint_likelihood(model: LanguageModel, progress: Progress = no_progress) -> Scores:
     """Return how much less likely the first is than the second, each by itself: nats."""
 
     def scores(pairs: Sequence[Pair]) -> list[float]:
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        rows = scored(model, [(BEFORE, text) for text in texts])
+        rows = scored(model, [(BEFORE, text) for text in texts], progress)
         sums = {text: float(row.sum()) for text, row in zip(texts, rows, strict=True)}
         return [sums[second] - sums[first] for first, second in pairs]
 
     return scores
 
 
-def conditional_likelihood(model: LanguageModel) -> Scores:
+def conditional_likelihood(model: LanguageModel, progress: Progress = no_progress) -> Scores:
     """Return log P(second | first) less log P(first | second), nats per token."""
-    one_way = conditional_mean(model)
+    one_way = conditional_mean(model, progress)
     return lambda pairs: [
         forth - back
         for forth, back in zip(one_way(pairs), one_way([pair[::-1] for pair in pairs]), strict=True)
     ]
 
 
-def conditional_mean(model: LanguageModel) -> Scores:
+def conditional_mean(model: LanguageModel, progress: Progress = no_progress) -> Scores:
     """Return log P(second | first), nats per token."""
     return lambda pairs: [
-        float(row.mean()) for row in scored(model, [(a, f" {b}") for a, b in pairs])
+        float(row.mean()) for row in scored(model, [(a, f" {b}") for a, b in pairs], progress)
     ]
 
 
-def by_profiles(scorer: ProfileEntailment) -> Scores:
+def by_profiles(scorer: ProfileEntailment, progress: Progress = no_progress) -> Scores:
     """Return the difference of the degrees of a scorer."""
-    return lambda pairs: [float(a - b) for a, b in scorer.pair_degrees(pairs)]
+    return lambda pairs: [float(a - b) for a, b in scorer.pair_degrees(pairs, progress)]
 
 
 def entailment_figures(
@@ -147,6 +148,7 @@ def entailment_figures(
     limit: int | None,
     seed: int,
     likelihoods: bool,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Return all figures of a file of labelled pairs, by score.
 
@@ -156,6 +158,8 @@ def entailment_figures(
         Of pairs of each label, and of pairs of like length.
     likelihoods
         Whether conditional likelihoods are scored too, which cost both texts twice.
+    progress
+        Follows each reading of the texts.
     """
     entailed = [row.pair for row in rows if row.label == ENTAILMENT]
     if not entailed:
@@ -167,10 +171,10 @@ def entailment_figures(
     pairs = chosen(entailed, limit, seed)
     like = chosen([pair for pair in entailed if alike(pair)], limit, seed)
     ways: dict[str, Scores] = {"length in words": word_length, "length in letters": letter_length}
-    ways["joint likelihood"] = joint_likelihood(model)
+    ways["joint likelihood"] = joint_likelihood(model, progress)
     if likelihoods:
-        ways["conditional likelihood"] = conditional_likelihood(model)
-    ways |= {name: by_profiles(scorer) for name, scorer in scorers.items()}
+        ways["conditional likelihood"] = conditional_likelihood(model, progress)
+    ways |= {name: by_profiles(scorer, progress) for name, scorer in scorers.items()}
     found: dict[str, Any] = {"seed": seed, "chance": 50.0, "published": PUBLISHED}
     found["direction"] = {name: asdict(direction(of, pairs, seed)) for name, of in ways.items()}
     found["direction, like length"] = {
@@ -181,9 +185,9 @@ def entailment_figures(
         "words that the premise has": word_inclusion,
     }
     if likelihoods:
-        degrees["conditional likelihood"] = conditional_mean(model)
+        degrees["conditional likelihood"] = conditional_mean(model, progress)
     for name, scorer in scorers.items():
-        degrees[name] = _forward(scorer)
+        degrees[name] = _forward(scorer, progress)
     others = {
         label: chosen([row.pair for row in rows if row.label == label], limit, seed)
         for label in sorted({row.label for row in rows} - {ENTAILMENT})
@@ -205,6 +209,7 @@ def hyponymy_figures(
     words: Sequence[Pair],
     limit: int | None,
     seed: int,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Return the figures of a file of hyponyms and hypernyms, by score."""
     pairs = chosen(words, limit, seed)
@@ -212,9 +217,9 @@ def hyponymy_figures(
         raise InputError("the file has no pairs")
     ways: dict[str, Scores] = {
         "length in letters": letter_length,
-        "frequency of the word": _word_frequency(model),
-        "pattern": lambda pairs: pattern_margins(model, pairs),
-        **{name: by_profiles(scorer) for name, scorer in scorers.items()},
+        "frequency of the word": _word_frequency(model, progress),
+        "pattern": lambda pairs: pattern_margins(model, pairs, progress),
+        **{name: by_profiles(scorer, progress) for name, scorer in scorers.items()},
     }
     return {
         "seed": seed,
@@ -223,17 +228,17 @@ def hyponymy_figures(
     }
 
 
-def _word_frequency(model: LanguageModel) -> Scores:
+def _word_frequency(model: LanguageModel, progress: Progress) -> Scores:
     """Return how much rarer the first word is, as the model has it behind "This is a": nats."""
 
     def scores(pairs: Sequence[Pair]) -> list[float]:
         words = list(dict.fromkeys(word for pair in pairs for word in pair))
-        rows = scored(model, [("This is a", f" {word}") for word in words])
+        rows = scored(model, [("This is a", f" {word}") for word in words], progress)
         sums = {word: float(row.sum()) for word, row in zip(words, rows, strict=True)}
         return [sums[second] - sums[first] for first, second in pairs]
 
     return scores
 
 
-def _forward(scorer: ProfileEntailment) -> Scores:
-    return lambda pairs: [float(forward) for forward, _ in scorer.pair_degrees(pairs)]
+def _forward(scorer: ProfileEntailment, progress: Progress) -> Scores:
+    return lambda pairs: [float(forward) for forward, _ in scorer.pair_degrees(pairs, progress)]

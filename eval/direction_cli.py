@@ -70,7 +70,9 @@ def entailment(
     rows = read_labelled(file, _columns(columns, 3))
     model = open_model(choice)
     scorers = _scorers(model)
-    _print(entailment_figures(model, scorers, rows, limit, seed, likelihoods), as_json)
+    with progress_bars() as progress:
+        found = entailment_figures(model, scorers, rows, limit, seed, likelihoods, progress)
+    _print(found, as_json)
 
 
 @click.command("hyponymy")
@@ -96,7 +98,10 @@ def hyponymy(
     """Print how well scores tell the hyponym from the hypernym in FILE."""
     words = read_words(file, _columns(columns, 2))
     model = open_model(choice)
-    _print(hyponymy_figures(model, _scorers(model), words, limit, seed), as_json)
+    scorers = _scorers(model)
+    with progress_bars() as progress:
+        found = hyponymy_figures(model, scorers, words, limit, seed, progress)
+    _print(found, as_json)
 
 
 def _columns(given: str, count: int) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
-"""Tells on standard error how far a run is: as a bar on a terminal, else as lines now and then."""
+"""Tells on standard error how far a run of several methods is."""
 
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -11,11 +10,8 @@ from typing import Self
 import click
 
 from eval.plan import Chunk, Plan
-from similarity.cli.progress import status_bar
+from similarity.cli.progress import duration, status_bar
 from similarity.models.base import OnProgress
-
-# Seconds between two lines.
-EVERY = 30.0
 
 
 class RunProgress:
@@ -27,7 +23,7 @@ class RunProgress:
 
     def __init__(self) -> None:
         self._closing = ExitStack()
-        self._show: Callable[[str, int, int], None] = _lines()
+        self._show: Callable[[str, int, int], None] = lambda *_: None
         self._planned: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._scored: Counter[str] = Counter()
@@ -37,8 +33,7 @@ class RunProgress:
         self._doing = ""
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            self._show = self._closing.enter_context(status_bar())
+        self._show = self._closing.enter_context(status_bar())
         return self
 
     def __exit__(
@@ -83,6 +78,7 @@ class RunProgress:
         """Tell that a chunk is begun."""
         self._doing = f"{chunk.task}, {chunk.method}"
         self._last = time.monotonic()
+        self._tell()
 
     def advance(self, chunk: Chunk, earlier: bool) -> None:
         """Take in a chunk that is done, in this process or in an earlier one."""
@@ -112,18 +108,4 @@ class RunProgress:
             * (self._seconds[name] / self._scored[name] if self._scored[name] else mean)
             for name, planned in self._planned.items()
         )
-        return f", {seconds / 60:.0f} min left" if seconds >= 60 else f", {seconds:.0f} s left"
-
-
-def _lines() -> Callable[[str, int, int], None]:
-    """Return what prints a line if the last one is long enough ago."""
-    last = time.monotonic()
-
-    def show(line: str, _done: int, _total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last > EVERY:
-            last = now
-            click.echo(line, err=True)
-
-    return show
+        return f", {duration(seconds)} left"

@@ -87,12 +87,16 @@ class CachedModel(WrapperModel):
         self._states: OrderedDict[bytes, Rows] = OrderedDict()
         self._held = 0
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Return what the wrapped model does, without asking it again for the same batch."""
         batch = sha256(repr([tuple(prefix) for prefix in prefixes]).encode()).digest()
         if (found := self._states.pop(batch, None)) is None:
-            found = self.wrapped.next_states(prefixes)
+            found = self.wrapped.next_states(prefixes, on_progress)
             self._held += found.nbytes
+        else:
+            on_progress(len(prefixes))
         self._states[batch] = found
         while self._held > HELD and len(self._states) > 1:
             _, oldest = self._states.popitem(last=False)

@@ -19,6 +19,7 @@ from similarity.errors import InputError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
 from similarity.prompts import checked_text
+from similarity.scorer import Progress, no_progress
 
 Pair = tuple[str, str]
 
@@ -101,7 +102,9 @@ def contain(
     )
 
 
-def pattern_margins(model: LanguageModel, pairs: Sequence[Pair]) -> list[float]:
+def pattern_margins(
+    model: LanguageModel, pairs: Sequence[Pair], progress: Progress = no_progress
+) -> list[float]:
     """Return log P("… is a kind of second" after first) less that of the reverse, nats.
 
     Raises
@@ -111,7 +114,7 @@ def pattern_margins(model: LanguageModel, pairs: Sequence[Pair]) -> list[float]:
     """
     ways = [way for first, second in pairs for way in ((first, second), (second, first))]
     asked = [(f"{_with_article(a)} is a kind of", f" {b}") for a, b in ways]
-    sums = [float(row.sum()) for row in scored(model, asked)]
+    sums = [float(row.sum()) for row in scored(model, asked, progress)]
     return [forth - back for forth, back in zip(sums[::2], sums[1::2], strict=True)]
 
 
@@ -147,7 +150,9 @@ def context_margin(model: LanguageModel, words: Pair, contexts: Sequence[Pair]) 
     return float((means[:, 1] - means[:, 0]).mean())
 
 
-def scored(model: LanguageModel, asked: Sequence[Pair]) -> list[LogProbs]:
+def scored(
+    model: LanguageModel, asked: Sequence[Pair], progress: Progress = no_progress
+) -> list[LogProbs]:
     """Return log P(token | before) of the tokens of continuations after prefixes, nats.
 
     Raises
@@ -165,7 +170,7 @@ def scored(model: LanguageModel, asked: Sequence[Pair]) -> list[LogProbs]:
                 f"{model.info.context_length} tokens; shorten it"
             )
         requests.append(ScoreRequest(prefix=before, continuations=(ids,)))
-    return [row for (row,) in model.score(requests, Law())]
+    return [row for (row,) in model.score(requests, Law(), progress("scoring", len(requests)))]
 
 
 def _checked_word(word: str) -> str:

@@ -1,15 +1,16 @@
 """Nearest neighbours among many texts: their meaning vectors in an index of faiss, in a folder."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
-from similarity.scorer import Scorer
+from similarity.models.base import ModelInfo
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.bundle import read_manifest, write_bundle
 from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
@@ -100,6 +101,7 @@ def build_index(
         "kind": kind,
         "texts": len(texts),
         "vectors": fingerprint(vectors)["id"],
+        "model": asdict(vectors.model.info),
     }
     lines = "".join(f"{json.dumps(text)}\n" for text in texts).encode()
     write_bundle(
@@ -113,6 +115,36 @@ def build_index(
     )
 
 
+def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
+    """Return what an index says of itself, before a model or its vectors are at hand.
+
+    Parameters
+    ----------
+    model
+        What the index is to be asked with.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, it is damaged, or was built with another model.
+    """
+    content = read_manifest(folder, MANIFEST, what="index", command="trajsim index build")
+    if content["format"] != FORMAT:
+        raise ConfigError(f"the index in {folder} is of another version; build it anew")
+    # Those of earlier releases do not say it.
+    built = content.get("model")
+    if model is not None and built is not None and built != asdict(model):
+        raise ConfigError(
+            f"the index in {folder} was built with {_named(built)}, and this is "
+            f"{_named(asdict(model))}; give --model {built['name']}, or build it anew"
+        )
+    return content
+
+
+def _named(model: Mapping[str, Any]) -> str:
+    return f"model {model['name']} at {model['revision']} in {model['dtype']}"
+
+
 def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     """Read an index that was built with these vectors.
 
@@ -121,10 +153,8 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     ConfigError
         If there is none, it is damaged, or was built with others.
     """
-    content = read_manifest(folder, MANIFEST, what="index", command="trajsim index build")
+    content = check_index(folder, vectors.model.info)
     given = fingerprint(vectors)["id"]
-    if content["format"] != FORMAT:
-        raise ConfigError(f"the index in {folder} is of another version; build it anew")
     if content["vectors"] != given:
         raise ConfigError(
             f"the index in {folder} was built with vectors {content['vectors']}, and these are "
@@ -136,7 +166,9 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     return TextIndex(texts, vectors, faiss.read_index(str(folder / files[NEIGHBOURS])))
 
 
-def rerank(scorer: Scorer, text: str, hits: Sequence[Hit]) -> list[Hit]:
+def rerank(
+    scorer: Scorer, text: str, hits: Sequence[Hit], progress: Progress = no_progress
+) -> list[Hit]:
     """Return hits by the similarity that another scorer gives them, the most similar first.
 
     Raises
@@ -144,7 +176,7 @@ def rerank(scorer: Scorer, text: str, hits: Sequence[Hit]) -> list[Hit]:
     InputError
         If the text or a hit is too long for the model with these settings.
     """
-    scores = scorer.score([(text, hit.text) for hit in hits])
+    scores = scorer.score([(text, hit.text) for hit in hits], progress)
     found = [
         Hit(hit.number, hit.text, score.similarity) for hit, score in zip(hits, scores, strict=True)
     ]

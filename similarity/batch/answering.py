@@ -5,7 +5,7 @@ from typing import Any
 
 from similarity.batch.lines import Answer, Item, parse, refusal
 from similarity.errors import InputError
-from similarity.scorer import Scorer
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.tabular.records import Record
 
 
@@ -25,17 +25,19 @@ class Answering:
         self._names = columns
         self._matrices = matrices
 
-    def answers(self, records: Sequence[Record]) -> list[Answer]:
+    def answers(self, records: Sequence[Record], progress: Progress = no_progress) -> list[Answer]:
         """Return the answer to each record, in order; the pairs are compared together."""
         items = self._comparable([self._parsed(record) for record in records])
         pairs = [item for item in items if isinstance(item, Item) and item.is_pair]
-        compared = self._pair_answers(pairs)
-        return [self._answer(item, compared) for item in items]
+        compared = self._pair_answers(pairs, progress)
+        return [self._answer(item, compared, progress) for item in items]
 
-    def _answer(self, item: Item | Answer, compared: Iterator[Answer]) -> Answer:
+    def _answer(
+        self, item: Item | Answer, compared: Iterator[Answer], progress: Progress
+    ) -> Answer:
         if isinstance(item, Answer):
             return item
-        return next(compared) if item.is_pair else self._matrix_answer(item)
+        return next(compared) if item.is_pair else self._matrix_answer(item, progress)
 
     def _comparable(self, items: Sequence[Item | Answer]) -> list[Item | Answer]:
         """Refuse the items with a text that the model cannot take, found out one by one."""
@@ -66,13 +68,14 @@ class Answering:
         texts = list(dict.fromkeys(text for item in items for text in item.texts))
         self._scorer.check(texts)
 
-    def _pair_answers(self, items: Sequence[Item]) -> Iterator[Answer]:
-        scored = self._scorer.score([(item.texts[0], item.texts[1]) for item in items])
+    def _pair_answers(self, items: Sequence[Item], progress: Progress) -> Iterator[Answer]:
+        pairs = [(item.texts[0], item.texts[1]) for item in items]
+        scored = self._scorer.score(pairs, progress)
         for item, score in zip(items, scored, strict=True):
             yield self._answered(item, score.numbers(), score.warnings)
 
-    def _matrix_answer(self, item: Item) -> Answer:
-        result = self._scorer.matrix(item.texts)
+    def _matrix_answer(self, item: Item, progress: Progress) -> Answer:
+        result = self._scorer.matrix(item.texts, None, progress)
         scores = {
             "similarities": result.similarities.tolist(),
             "distances": result.distances.tolist(),

@@ -12,7 +12,7 @@ from similarity.batch.files import BatchFiles, check_new, digest_of, open_at
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError
 from similarity.models.base import OnProgress, ignore_progress
-from similarity.scorer import Scorer
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
 
 CHUNK_LINES = 64
@@ -49,8 +49,15 @@ class Batch:
     journal: Journal
     done: Done
 
-    def run(self, on_progress: OnProgress = ignore_progress) -> None:
+    def run(
+        self, on_progress: OnProgress = ignore_progress, progress: Progress = no_progress
+    ) -> None:
         """Answer all lines that are left; `on_progress` is told the number of each chunk's lines.
+
+        Parameters
+        ----------
+        progress
+            Follows the stages of each chunk.
 
         Raises
         ------
@@ -69,7 +76,7 @@ class Batch:
             )
             records = islice(self.files.records(), self.done.lines, None)
             while chunk := list(islice(records, self.chunk_lines)):
-                answers = answering.answers(chunk)
+                answers = answering.answers(chunk, progress)
                 scored = [answer for answer in answers if not answer.refused]
                 refused = [answer for answer in answers if answer.refused]
                 output.append(self._written(scored))

@@ -15,7 +15,7 @@ from similarity.batch import CHUNK_LINES, BatchFiles, check_files, open_batch
 from similarity.batch.files import READ
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, scoring_options
-from similarity.cli.progress import progress_bar
+from similarity.cli.progress import progress_in_parts
 from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.terminal import input_options
 from similarity.distributed.cluster import Cluster
@@ -99,8 +99,9 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int) -> None:
     with open_batch(scorer, files, chunk) as opened:
         if opened.done.lines:
             click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
-        with progress_bar("scoring", "line", opened.total, opened.done.lines) as on_progress:
-            opened.run(on_progress)
+        total, before = opened.total, opened.done.lines
+        with progress_in_parts("scoring", "line", total, before) as (on_progress, progress):
+            opened.run(on_progress, progress)
         done = opened.done
     if done.refused == done.lines:
         first = _first_refusal(files)

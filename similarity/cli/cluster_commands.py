@@ -10,7 +10,7 @@ from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, op
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_groups, plot_option
-from similarity.cli.progress import progress_bars
+from similarity.cli.progress import progress_bars, working
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -83,7 +83,10 @@ def cluster(
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
     print_warnings(result.warnings)
-    found = clustering.cluster(result.similarities, threshold=threshold, k=k, linkage_by=linkage)
+    with working("grouping"):
+        found = clustering.cluster(
+            result.similarities, threshold=threshold, k=k, linkage_by=linkage
+        )
     if written_as == TABLE:
         print_clusters(result, found)
     elif written_as == "json":
@@ -129,7 +132,8 @@ def dedupe(
     with progress_bars() as progress:
         result = scorer.matrix(texts, None, progress)
     print_warnings(result.warnings)
-    found = deduplicate(result.similarities, threshold)
+    with working("grouping"):
+        found = deduplicate(result.similarities, threshold)
     if written_as == TABLE:
         print_duplicates(result, found)
     elif written_as == "text":

@@ -17,6 +17,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.familiarity import unfamiliar
 from similarity.presets import PAPER
+from similarity.prompts import checked_text
 from similarity.scorers import open_scorer
 from similarity.tabular.formats import READ_FORMATS, STANDARD
 from similarity.tabular.texts import read_texts
@@ -84,10 +85,13 @@ def build(
 @index.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("text")
-@click.option("--top", default=10, show_default=True, help="Find so many texts.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Find so many texts."
+)
 @click.option(
     "--rerank",
     "compared",
+    type=click.IntRange(min=0),
     default=0,
     show_default=True,
     help="Compare so many of the best again by trajectories, with the settings below.",
@@ -109,18 +113,22 @@ def query(
     config: ComparisonConfig,
 ) -> None:
     """Print the texts of the index in FOLDER that are most alike to TEXT."""
-    from similarity.index import open_index, rerank
+    from similarity.index import check_index, open_index, rerank
 
-    if compared < 0:
-        raise ConfigError(f"--rerank must be at least 0, got {compared}")
+    checked_text(text)
+    check_index(folder)
     model = open_model(choice)
-    found = open_index(folder, open_vectors(where, model))
-    truncator = found.vectors.truncator(truncate)
-    (asked,) = truncator.cut([text])
-    hits = found.query(asked, max(top, compared))
+    # Before general text is read for vectors that would be of no use.
+    check_index(folder, model.info)
+    with progress_bars() as progress:
+        found = open_index(folder, open_vectors(where, model, progress))
+        truncator = found.vectors.truncator(truncate)
+        (asked,) = truncator.cut([text])
+        hits = found.query(asked, max(top, compared))
+        if compared:
+            scorer = open_scorer(model, PAPER, config, truncate=truncate)
+            hits = rerank(scorer, text, hits[:compared], progress)
     print_warnings([*truncator.warnings([text]), *unfamiliar(model, [asked]).values()])
-    if compared:
-        hits = rerank(open_scorer(model, PAPER, config, truncate=truncate), text, hits[:compared])
     if as_json:
         print_json({"hits": [asdict(hit) for hit in hits[:top]]})
         return

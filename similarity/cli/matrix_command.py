@@ -15,7 +15,7 @@ from similarity.cli.images import text_option, texts_and_images
 from similarity.cli.matrix_tables import print_matrix
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
-from similarity.cli.progress import progress_bar, progress_bars
+from similarity.cli.progress import progress_bars, progress_in_parts
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -163,9 +163,9 @@ def _stream(
     path: Path,
 ) -> None:
     scorer, judge = scorers
-    with progress_bar("comparing", "pair", grid.cells) as on_progress:
+    with progress_in_parts("comparing", "pair", grid.cells) as (on_progress, progress):
         if selection is None:
-            stream_matrix(scorer, grid, path, on_progress)
+            stream_matrix(scorer, grid, path, on_progress, progress)
             written = f"{grid.cells} similarities"
         else:
             count = stream_pairs(
@@ -176,6 +176,7 @@ def _stream(
                 lambda rows, new: stream_rows(rows, kind, new),
                 judge=judge,
                 on_progress=on_progress,
+                progress=progress,
             )
             written = f"{count} pairs"
     click.echo(f"wrote {written} to {path}", err=True)

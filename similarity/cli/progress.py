@@ -1,15 +1,17 @@
-"""Progress of work that lasts: bars with rate and time left, on a terminal only.
+"""Progress of work that lasts: bars with rate and time left on a terminal, elsewhere lines.
 
-What takes less than one or two seconds shows nothing.
+What takes less than one or two seconds shows nothing, and where there is no terminal what takes
+less than ten.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock, Timer
+from threading import Event, Lock, Thread, Timer
+from typing import TextIO
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +19,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -30,6 +33,13 @@ from similarity.scorer import Progress as StageProgress
 DELAY_SECONDS = 2.0
 # What is done sooner is not told of, where only that it lasts can be told.
 WORKING_DELAY_SECONDS = 1.0
+# Stages that count pairs; all others count texts.
+OF_PAIRS = ("comparing", "judging")
+# Where there is no terminal, a line is printed at least so often at first. It becomes as seldom as
+# the second number where work takes hours.
+LINE_SECONDS = (10.0, 60.0)
+# Of what has passed, the part that passes between two lines.
+_LINE_SHARE = 1 / 30
 # The speed is that of the last so many seconds: answers of a slow model are minutes apart.
 _SPEED_SECONDS = 1800.0
 
@@ -39,63 +49,86 @@ class _RateColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return the rate, or nothing while there is none."""
-        speed = task.finished_speed or task.speed
-        if not speed:
-            return Text("")
-        unit = task.fields["unit"]
-        return Text(f"{speed:,.1f} {unit}/s" if speed >= 1 else f"{1 / speed:,.1f} s/{unit}")
+        return Text(_rate(task))
+
+
+def _rate(task: Task) -> str:
+    speed = task.finished_speed or task.speed
+    if not speed:
+        return ""
+    unit = task.fields["unit"]
+    return f"{speed:,.1f} {unit}/s" if speed >= 1 else f"{1 / speed:,.1f} s/{unit}"
 
 
 @contextmanager
 def progress_bars() -> Iterator[StageProgress]:
-    """Give a function that draws one bar for each stage on standard error.
+    """Give a function that shows each stage on standard error, one at a time.
 
     Of no texts it counts only, as nobody knows how many there are in a stream.
     """
     with _display(*_columns()) as display:
-
-        def start(stage: str, texts: int) -> OnProgress:
-            for task in display.task_ids:
-                display.update(task, visible=False)
-            return _progress_of(display, stage, "text", texts)
-
-        yield start
+        yield _stages(display)
 
 
 @contextmanager
 def progress_bar(stage: str, unit: str, total: int, done: int = 0) -> Iterator[OnProgress]:
-    """Give the `on_progress` of one bar on standard error, with rate and time left.
+    """Give the `on_progress` of one stage on standard error, with rate and time left.
 
     What was done before the bar began does not count into the rate.
     """
+    with progress_in_parts(stage, unit, total, done) as (on_progress, _):
+        yield on_progress
+
+
+@contextmanager
+def progress_in_parts(
+    stage: str, unit: str, total: int, done: int = 0
+) -> Iterator[tuple[OnProgress, StageProgress]]:
+    """Give what `progress_bar` does, and what shows the stages of each part beside it."""
     with _display(*_columns()) as display:
-        yield _progress_of(display, stage, unit, total, done)
+        task = _task(display, stage, unit, total, done)
+        yield _advancing(display, task), _stages(display)
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Show on standard error that something of unknown length is at work, and since when."""
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), _description(), TimeElapsedColumn()
     with _display(*columns, delay=WORKING_DELAY_SECONDS) as display:
-        display.add_task(what, total=None)
+        display.add_task(what, total=None, unit="")
         yield
 
 
 @contextmanager
 def status_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that shows a line of its caller's, what is done and what there is to do."""
-    with _display(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()) as display:
-        task = display.add_task("")
+    with _display(SpinnerColumn(), _description(), BarColumn()) as display:
+        task = display.add_task("", unit=None)
 
         def show(line: str, done: int, total: int) -> None:
-            display.update(task, description=escape(line), completed=done, total=total)
+            display.update(task, description=line, completed=done, total=total)
 
         yield show
 
 
+def duration(seconds: float) -> str:
+    """Return a time in words, in the unit that suits it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
+
+
+def _description() -> ProgressColumn:
+    # A name of a model or a task may have brackets, which are no markup.
+    return TextColumn("{task.description}", markup=False)
+
+
 def _columns() -> tuple[ProgressColumn, ...]:
     return (
-        TextColumn("{task.description}"),
+        _description(),
         BarColumn(),
         MofNCompleteColumn(),
         _RateColumn(),
@@ -108,17 +141,29 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 @contextmanager
 def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[Progress]:
-    """Give a display that appears after the delay and leaves nothing behind."""
-    console = Console(file=sys.stderr)
+    """Give a display that appears after the delay and leaves nothing behind but lines."""
+    # Now, as a backend may redirect it for a while.
+    stream = sys.stderr
     display = Progress(
         *columns,
-        console=console,
+        console=Console(file=stream),
         transient=True,
         speed_estimate_period=_SPEED_SECONDS,
         # What a command prints is its own: it may go to a file.
         redirect_stdout=False,
         redirect_stderr=False,
     )
+    if stream.isatty():
+        shown = _drawn(display, DELAY_SECONDS if delay is None else delay)
+    else:
+        shown = _printed(display, stream)
+    with shown:
+        yield display
+
+
+@contextmanager
+def _drawn(display: Progress, delay: float) -> Iterator[None]:
+    """Draw a display on its terminal from the delay on, until the work is over."""
     over = shown = False
     lock = Lock()
 
@@ -129,12 +174,11 @@ def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[P
                 shown = True
                 display.start()
 
-    timer = Timer(DELAY_SECONDS if delay is None else delay, show)
+    timer = Timer(delay, show)
     timer.daemon = True
-    if sys.stderr.isatty():
-        timer.start()
+    timer.start()
     try:
-        yield display
+        yield
     finally:
         with lock:
             over = True
@@ -143,10 +187,70 @@ def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[P
                 display.stop()
 
 
-def _progress_of(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> OnProgress:
-    task = display.add_task(stage, total=total or None, completed=done, unit=unit)
+@contextmanager
+def _printed(display: Progress, stream: TextIO) -> Iterator[None]:
+    """Print a line about each stage that is shown now and then, until the work is over."""
+    over, start = Event(), time.monotonic()
 
+    def pause() -> float:
+        least, most = LINE_SECONDS
+        return min(max(least, _LINE_SHARE * (time.monotonic() - start)), most)
+
+    def show() -> None:
+        while not over.wait(pause()):
+            told = filter(None, map(_words, display.tasks))
+            try:
+                print("; ".join(told), file=stream, flush=True)
+            except (OSError, ValueError):
+                return  # who read it is gone, and the work goes on
+
+    thread = Thread(target=show, name="trajsim-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _words(task: Task) -> str:
+    """Return what a bar shows."""
+    unit = task.fields["unit"]
+    if unit is None:  # its caller's own line
+        return task.description
+    elapsed = duration(task.elapsed or 0)
+    if not unit:
+        return f"{task.description}: {elapsed} so far"
+    of_total = "" if task.total is None else f" of {task.total:,.0f}"
+    told = [
+        f"{task.description}: {task.completed:,.0f}{of_total} {unit}s in {elapsed}",
+        _rate(task),
+    ]
+    if task.time_remaining is not None:
+        told.append(f"{duration(task.time_remaining)} left")
+    return ", ".join(filter(None, told))
+
+
+def _stages(display: Progress) -> StageProgress:
+    last: TaskID | None = None
+
+    def start(stage: str, texts: int) -> OnProgress:
+        nonlocal last
+        if last is not None:
+            display.remove_task(last)
+        last = _task(display, stage, "pair" if stage in OF_PAIRS else "text", texts)
+        return _advancing(display, last)
+
+    return start
+
+
+def _task(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> TaskID:
+    return display.add_task(stage, total=total or None, completed=done, unit=unit)
+
+
+def _advancing(display: Progress, task: TaskID) -> OnProgress:
     def on_progress(finished: int) -> None:
-        display.advance(task, finished)
+        if task in display.task_ids:  # else its stage is over
+            display.advance(task, finished)
 
     return on_progress

@@ -184,24 +184,33 @@ class DistributedModel(LanguageModel):
         """Read on all workers."""
         return self._all("hidden_states", prefixes, lambda part: (part,))
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Read on all workers."""
         if not prefixes:
             nothing: Rows = self._one("next_states", [])
             return nothing
-        return np.stack(self._all("next_states", prefixes, lambda part: (part,)))
+        return np.stack(self._all("next_states", prefixes, lambda part: (part,), on_progress))
 
     def output_head(self) -> tuple[Rows, Rows | None]:
         """Ask one worker."""
         head: tuple[Rows, Rows | None] = self._one("output_head")
         return head
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Read on all workers, where the columns are chosen."""
         if not prefixes:
             nothing: Rows = self._one("next_log_probs", [], token_ids)
             return nothing
-        return np.stack(self._all("next_log_probs", prefixes, lambda part: (part, token_ids)))
+        return np.stack(
+            self._all("next_log_probs", prefixes, lambda part: (part, token_ids), on_progress)
+        )
 
     def _one(self, method: str, *arguments: Any) -> Any:
         ((_, answer),) = self._pool.run([ModelCall(method, arguments)])

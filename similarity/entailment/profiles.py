@@ -105,7 +105,9 @@ class ProfileEntailment(EntailmentScorer):
         """
         (name,) = self.vectors.names
         evidence = self._evidence(self._features(texts, progress)[name])
-        return degree_matrix(self._estimator, evidence.rows, progress("judging", len(texts)))
+        return degree_matrix(
+            self._estimator, evidence.rows, progress("comparing with all", len(texts))
+        )
 
     def _of_each(
         self, pairs: Sequence[TextPair], progress: Progress

@@ -206,12 +206,8 @@ class LanguageModel(ABC):
         """Return, for each request and continuation, log P(· | before) at each of its tokens.
 
         Shape of each "token vocabulary", nats. All is held at once: the caller asks for as
-        little at a time as fits, tokens × vocabulary × 4 bytes.
-
-        Raises
-        ------
-        UnsupportedError
-            If the backend tells log-probabilities of given tokens only.
+        little at a time as fits, tokens × vocabulary × 4 bytes. Raises UnsupportedError if the
+        backend tells log-probabilities of given tokens only.
         """
         raise self._untold("whole next-token distributions")
 
@@ -240,11 +236,14 @@ class LanguageModel(ABC):
         """
         raise self._untold("hidden states")
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Return the state before the output head after each prefix, shape "prefix width".
 
         It is the vector h, with the last norm applied, of which `output_head` makes the logits of
-        the next token. Raises UnsupportedError if the backend does not tell them.
+        the next token. `on_progress` is called as by `sample`, with the number of prefixes
+        finished. Raises UnsupportedError if the backend does not tell them.
         """
         raise self._untold("hidden states")
 
@@ -260,27 +259,24 @@ class LanguageModel(ABC):
         """
         raise self._untold("its output head")
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return log P(token | prefix), shape "prefix token" in nats, under the model as it is.
 
-        Parameters
-        ----------
-        token_ids
-            The tokens asked for, the same after every prefix.
-
-        Raises
-        ------
-        UnsupportedError
-            If the backend tells log-probabilities of sampled tokens only.
+        The tokens are the same after every prefix; `on_progress` is called as by `next_states`.
+        Raises UnsupportedError if the backend tells log-probabilities of sampled tokens only.
         """
         # What is predicted at the place of the first token does not depend on that token.
         requests = [ScoreRequest(prefix=prefix, continuations=((0,),)) for prefix in prefixes]
         chosen = list(token_ids)
-        rows = [
-            of_request[0][0, chosen]
-            for some in parts_to_hold(requests, self.vocab_size)
-            for of_request in self.distributions(some, Law())
-        ]
+        rows = []
+        for some in parts_to_hold(requests, self.vocab_size):
+            rows += [of_request[0][0, chosen] for of_request in self.distributions(some, Law())]
+            on_progress(len(some))
         return np.array(rows, np.float32).reshape(len(prefixes), len(chosen))
 
     def _untold(self, what: str) -> UnsupportedError:

@@ -62,9 +62,8 @@ class LocalModel(LanguageModel):
         self.vocab_size = network.vocab_size
         self._verified = Verified(network, self._shorten)
         self._state_reader: StateReader | None = None
-        of_head = {Ability.NEXT_STATES, Ability.OUTPUT_HEAD}
-        missing = {Ability.IMAGES, *(of_head if network.head is None else ())}
-        self.abilities = frozenset(Ability) - missing
+        of_head = (Ability.NEXT_STATES, Ability.OUTPUT_HEAD) if network.head is None else ()
+        self.abilities = frozenset(Ability) - {Ability.IMAGES, *of_head}
         device = network.device.type
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
@@ -116,8 +115,8 @@ class LocalModel(LanguageModel):
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read the packs that `score` reads, and keep what it throws away."""
         results = [dict[int, Rows]() for _ in requests]
+        way = packing.distributions_of_packs
         for batch in self._packed(requests):
-            way = packing.distributions_of_packs
             for owner, number, rows in self._verified.read(batch, law, way):
                 results[owner][number] = rows
         return [[found[i] for i in range(len(found))] for found in results]
@@ -125,15 +124,19 @@ class LocalModel(LanguageModel):
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Read prefixes of like length together."""
         states: dict[int, Rows] = {}
-        for batch in self._prefix_batches(prefixes, self._max_batch_tokens):
+        # Where padding moves numbers each is read alone.
+        size = self._max_batch_tokens if self.network.pads else 1
+        for batch in packing.prefix_batches(prefixes, size):
             with self._verified.reading(max(len(prefixes[i]) for i in batch)):
                 found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
             states |= zip(batch, found, strict=True)
         return [states[i] for i in range(len(prefixes))]
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Read prefixes of like length together, what all begin with once, and no head."""
-        found: Rows = self._states().read(prefixes).float().cpu().numpy()
+        found: Rows = self._states().read(prefixes, on_progress).float().cpu().numpy()
         return found
 
     def output_head(self) -> tuple[Rows, Rows | None]:
@@ -145,24 +148,24 @@ class LocalModel(LanguageModel):
             bias = None if given is None else (given.float() * head.scale).cpu().numpy()
         return weight, bias
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Make logits of some states at a time, and keep the chosen columns."""
         if self.network.head is None:
-            return super().next_log_probs(prefixes, token_ids)
-        found = chosen_log_probs(
-            self._states().read(prefixes), self.network.head, token_ids, self._max_batch_tokens
-        )
-        rows: Rows = found.cpu().numpy()
+            return super().next_log_probs(prefixes, token_ids, on_progress)
+        states = self._states().read(prefixes, on_progress)
+        most = self._max_batch_tokens
+        rows: Rows = chosen_log_probs(states, self.network.head, token_ids, most).cpu().numpy()
         return rows
 
     def _states(self) -> StateReader:
         if self._state_reader is None:
             self._state_reader = StateReader(self.network, self._head(), self._verified)
         return self._state_reader
-
-    def _prefix_batches(self, prefixes: Sequence[TokenIds], size: int) -> Iterator[list[int]]:
-        # Where padding moves numbers each is read alone.
-        return packing.prefix_batches(prefixes, size if self.network.pads else 1)
 
     def _head(self) -> Head:
         if self.network.head is None:
@@ -183,10 +186,9 @@ class LocalModel(LanguageModel):
     def _pack_tokens(self, request: ScoreRequest) -> int:
         """Return the read tokens of a pack; 0 makes packs of one continuation."""
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
-        fits = self.network.packs and longest <= self.network.pack_window
-        return (
-            min(packing.pack_tokens(len(request.prefix)), self.network.pack_window) if fits else 0
-        )
+        if not self.network.packs or longest > self.network.pack_window:
+            return 0
+        return min(packing.pack_tokens(len(request.prefix)), self.network.pack_window)
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:

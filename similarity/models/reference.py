@@ -11,8 +11,9 @@ import torch
 
 from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
-from similarity.models.base import Ability, TokenIds
+from similarity.models.base import Ability, OnProgress, TokenIds, ignore_progress
 from similarity.models.head import captured
+from similarity.models.kinds import each
 from similarity.models.local import LocalModel
 from similarity.models.stepwise import StepwiseModel
 from similarity.models.torch_ops import law_log_probs
@@ -49,9 +50,11 @@ class ReferenceModel(StepwiseModel):
         """Read each prefix alone."""
         return [self._model.hidden_states([prefix])[0] for prefix in prefixes]
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Read each prefix alone, and keep what the head is given at its end."""
-        return np.concatenate([self._next_state(prefix) for prefix in prefixes])
+        return np.concatenate(each(self._next_state, on_progress)(prefixes))
 
     def output_head(self) -> tuple[Rows, Rows | None]:
         """Return what the wrapped model does."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from similarity.models import packing
-from similarity.models.base import TokenIds
+from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.head import Head
 from similarity.models.network import Network
 from similarity.models.verification import Verified
@@ -49,7 +49,9 @@ class StateReader:
         self._kept: OrderedDict[TokenIds, Beginning] = OrderedDict()
 
     @torch.inference_mode()
-    def read(self, prefixes: Sequence[TokenIds]) -> Tensor:
+    def read(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Tensor:
         """Return the state before the head after each prefix, shape "prefix width"."""
         weight = self._head.linear.weight
         states = weight.new_empty((len(prefixes), self._head.linear.in_features))
@@ -59,6 +61,7 @@ class StateReader:
         cut = [prefix[beginning.length :] for prefix in prefixes] if beginning else prefixes
         for batch in packing.prefix_batches(cut, size):
             states[batch] = self._batch([prefixes[i] for i in batch], beginning)
+            on_progress(len(batch))
         return states
 
     def _beginning(self, prefixes: Sequence[TokenIds]) -> "Beginning | None":

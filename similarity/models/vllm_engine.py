@@ -134,7 +134,12 @@ class OfflineModel(LanguageModel):
         if abs(told - scored) <= TOLERANCE:
             self.abilities = self.abilities | {Ability.TOKEN_LOG_PROBS}
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Ask for some of the chosen tokens at a time, after all prefixes.
 
         Raises
@@ -147,7 +152,9 @@ class OfflineModel(LanguageModel):
                 f"the engine does not tell log-probabilities of chosen tokens of {self.info.name}; "
                 "take vLLM 0.32 or later, or load the model without 'vllm:'"
             )
-        return self._chosen(prefixes, token_ids)
+        found = self._chosen(prefixes, token_ids)
+        on_progress(len(prefixes))
+        return found
 
     def _chosen(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
         distinct = list(dict.fromkeys(token_ids))

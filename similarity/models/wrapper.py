@@ -131,14 +131,21 @@ class WrapperModel(LanguageModel):
         """Return what the wrapped model does."""
         return self.wrapped.hidden_states(prefixes)
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Return what the wrapped model does."""
-        return self.wrapped.next_states(prefixes)
+        return self.wrapped.next_states(prefixes, on_progress)
 
     def output_head(self) -> tuple[Rows, Rows | None]:
         """Return what the wrapped model does."""
         return self.wrapped.output_head()
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return what the wrapped model does."""
-        return self.wrapped.next_log_probs(prefixes, token_ids)
+        return self.wrapped.next_log_probs(prefixes, token_ids, on_progress)

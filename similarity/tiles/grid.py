@@ -8,7 +8,7 @@ from typing import Any
 
 from similarity.arrays import FloatArray
 from similarity.errors import InputError
-from similarity.scorer import Scorer
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.validation import check_integer, check_number
 
 # Texts on each side of a tile.
@@ -65,10 +65,12 @@ class Grid:
                 if self.columns is not None or rows.start <= columns.start:
                     yield rows, columns
 
-    def similarities(self, scorer: Scorer, rows: range, columns: range) -> FloatArray:
+    def similarities(
+        self, scorer: Scorer, rows: range, columns: range, progress: Progress = no_progress
+    ) -> FloatArray:
         """Return one tile, shape "row column"."""
-        found = scorer.matrix([self.rows[i] for i in rows], [self.others[j] for j in columns])
-        return found.similarities
+        others = [self.others[j] for j in columns]
+        return scorer.matrix([self.rows[i] for i in rows], others, progress).similarities
 
     def header(self, scorer: Scorer) -> dict[str, Any]:
         """Return what tells this matrix from another, as plain values."""

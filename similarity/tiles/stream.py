@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from similarity.models.base import OnProgress, ignore_progress
-from similarity.scorer import Scorer
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.files import replace_file
 from similarity.storage.parts import parts_of
 from similarity.tiles.grid import Grid, Selection
@@ -23,7 +23,11 @@ WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
 
 
 def stream_matrix(
-    scorer: Scorer, grid: Grid, path: Path, on_progress: OnProgress = ignore_progress
+    scorer: Scorer,
+    grid: Grid,
+    path: Path,
+    on_progress: OnProgress = ignore_progress,
+    progress: Progress = no_progress,
 ) -> None:
     """Write all similarities to a .npy file, float32, shape "row column".
 
@@ -33,6 +37,8 @@ def stream_matrix(
     ----------
     on_progress
         Called with the number of pairs that are done.
+    progress
+        Follows the stages of each tile.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def stream_matrix(
         for number, (rows, columns) in enumerate(grid.tiles()):
             mirrored = grid.columns is None and rows != columns
             if not work.has(number, _digest(matrix, rows, columns, mirrored)):
-                found = grid.similarities(scorer, rows, columns)
+                found = grid.similarities(scorer, rows, columns, progress)
                 matrix[_slice(rows), _slice(columns)] = found
                 if mirrored:
                     matrix[_slice(columns), _slice(rows)] = found.T
@@ -68,6 +74,7 @@ def stream_pairs(
     *,
     judge: Scorer | None = None,
     on_progress: OnProgress = ignore_progress,
+    progress: Progress = no_progress,
 ) -> int:
     """Write the pairs of a selection, row by row, and return their number.
 
@@ -83,6 +90,8 @@ def stream_pairs(
         the scorer. The k nearest are put in the judge's order.
     on_progress
         Called with the number of pairs that are done.
+    progress
+        Follows the stages of each tile.
 
     Raises
     ------
@@ -97,7 +106,8 @@ def stream_pairs(
         blocks = grid.row_blocks
         for number, rows in enumerate(blocks):
             if not work.has_file(number):
-                lines = _judged(judge, grid, list(_selected(scorer, grid, selection, rows)))
+                found = list(_selected(scorer, grid, selection, rows, progress))
+                lines = _judged(judge, grid, found, progress)
                 content = "".join(f"{json.dumps(line)}\n" for line in lines)
                 work.write(number, partial(_write_text, content))
             on_progress(len(rows) * len(grid.others))
@@ -116,28 +126,30 @@ def stream_pairs(
 
 
 def _selected(
-    scorer: Scorer, grid: Grid, selection: Selection, rows: range
+    scorer: Scorer, grid: Grid, selection: Selection, rows: range, progress: Progress
 ) -> Iterator[tuple[int, int, float]]:
     """Yield row, column and similarity of the pairs of some rows that are kept."""
     if selection.threshold is None:
-        yield from _nearest(scorer, grid, selection.k or 0, rows)
+        yield from _nearest(scorer, grid, selection.k or 0, rows, progress)
         return
     among = grid.columns is None
     for columns in grid.column_blocks:
         if among and columns.stop <= rows.start:
             continue
-        found = grid.similarities(scorer, rows, columns)
+        found = grid.similarities(scorer, rows, columns, progress)
         for i, j in np.argwhere(found >= selection.threshold).tolist():
             row, column = rows[i], columns[j]
             if not among or row < column:
                 yield row, column, float(found[i, j])
 
 
-def _nearest(scorer: Scorer, grid: Grid, k: int, rows: range) -> Iterator[tuple[int, int, float]]:
+def _nearest(
+    scorer: Scorer, grid: Grid, k: int, rows: range, progress: Progress
+) -> Iterator[tuple[int, int, float]]:
     best = np.empty((len(rows), 0))
     numbers = np.empty((len(rows), 0), np.intp)
     for columns in grid.column_blocks:
-        found = grid.similarities(scorer, rows, columns)
+        found = grid.similarities(scorer, rows, columns, progress)
         if grid.columns is None:
             here = np.arange(columns.start, columns.stop)
             found = np.where(np.arange(rows.start, rows.stop)[:, None] == here, -1.0, found)
@@ -155,7 +167,7 @@ def _nearest(scorer: Scorer, grid: Grid, k: int, rows: range) -> Iterator[tuple[
 
 
 def _judged(
-    judge: Scorer | None, grid: Grid, found: Sequence[tuple[int, int, float]]
+    judge: Scorer | None, grid: Grid, found: Sequence[tuple[int, int, float]], progress: Progress
 ) -> Iterator[dict[str, Any]]:
     lines: list[dict[str, Any]] = [
         {"row": i, "column": j, "text1": grid.rows[i], "text2": grid.others[j], "similarity": value}
@@ -164,7 +176,7 @@ def _judged(
     if judge is None:
         yield from lines
         return
-    scores = judge.score([(line["text1"], line["text2"]) for line in lines])
+    scores = judge.score([(line["text1"], line["text2"]) for line in lines], progress)
     for line, score in zip(lines, scores, strict=True):
         line["shortlisted"], line["similarity"] = line["similarity"], score.similarity
     # The rows stay in order, and so do equals.

@@ -13,7 +13,7 @@ from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
-from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors
+from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors, read_groups
 from similarity.vectors.storage import rounded
 from similarity.vectors.whitening import WhiteningFit
 
@@ -74,11 +74,10 @@ def fit(
     for labelled in chain(head, batches):
         batch = [text for text, _ in labelled]
         labels = [label for _, label in labelled]
-        for name, reader in readers.items():
-            fits[name].add(reader.rows(model, batch), labels)
+        for name, rows in read_groups(readers, model, batch, on_progress).items():
+            fits[name].add(rows, labels)
         digest.update("".join(f"{text}\n" for text in batch).encode())
         count += len(batch)
-        on_progress(len(batch))
 
     def group(settings: GroupConfig) -> Group:
         reader, found = readers[settings.name], fits[settings.name]

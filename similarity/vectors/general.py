@@ -141,7 +141,7 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
         except ConfigError:
             pass  # damaged: made anew below, in its place
     sentences = general_sentences()
-    on_progress = progress("reading general text", len(sentences))
+    on_progress = progress("reading general text, once for this model", len(sentences))
     vectors = fit(model, sentences, config, on_progress, general_registers())
     if folder is not None:
         try:

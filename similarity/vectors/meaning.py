@@ -116,8 +116,8 @@ class MeaningVectors:
         if not distinct:
             return np.empty((0, self.check_dimensions(dimensions)), np.float32)
 
-        def encoded(batch: Sequence[Content]) -> Features:
-            return {"": self.join(self.read(batch), dimensions)}
+        def encoded(batch: Sequence[Content], on_progress: OnProgress) -> Features:
+            return {"": self.join(self.read(batch, on_progress), dimensions)}
 
         rows = in_batches(encoded, distinct, on_progress)[""]
         on_progress(len(texts) - len(distinct))
@@ -127,9 +127,10 @@ class MeaningVectors:
         """Return what cuts texts to what the model takes, by a name in `TRUNCATIONS`."""
         return Truncator(self.tokens, truncate)
 
-    def read(self, texts: Sequence[Content]) -> Features:
+    def read(self, texts: Sequence[Content], on_progress: OnProgress = ignore_progress) -> Features:
         """Return the features of texts, by group; raises InputError as `encode` does."""
-        return {name: self.groups[name].reader.rows(self.model, texts) for name in self.names}
+        readers = {name: self.groups[name].reader for name in self.names}
+        return read_groups(readers, self.model, texts, on_progress)
 
     def join(self, features: Features, dimensions: int | None = None) -> Rows:
         """Return the vectors of some features, shape "text width", each of length 1."""
@@ -197,15 +198,48 @@ class MeaningVectors:
 
 
 def in_batches(
-    read: Callable[[Sequence[Content]], Features], texts: Sequence[Content], on_progress: OnProgress
+    read: Callable[[Sequence[Content], OnProgress], Features],
+    texts: Sequence[Content],
+    on_progress: OnProgress,
 ) -> Features:
     """Return what `read` gives of texts, read BATCH_TEXTS at a time."""
-    parts = []
-    for start in range(0, len(texts), BATCH_TEXTS):
-        batch = texts[start : start + BATCH_TEXTS]
-        parts.append(read(batch))
-        on_progress(len(batch))
+    starts = range(0, len(texts), BATCH_TEXTS)
+    parts = [read(texts[start : start + BATCH_TEXTS], on_progress) for start in starts]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def read_groups(
+    readers: Mapping[str, Reader],
+    model: LanguageModel,
+    texts: Sequence[Content],
+    on_progress: OnProgress,
+) -> Features:
+    """Return the features that each reader gives of texts, by name.
+
+    Parameters
+    ----------
+    on_progress
+        Called with the number of texts since the last call, or 0: a text that one of three groups
+        has is a third of a text. In the end all of them were counted.
+    """
+    told, of_all, features = 0, 0, dict[str, Rows]()
+
+    def up_to(finished: int) -> None:
+        nonlocal told
+        new = finished // len(readers) - told
+        told += new
+        on_progress(new)
+
+    def advance(finished: int) -> None:
+        nonlocal of_all
+        of_all += finished
+        up_to(of_all)
+
+    for number, (name, reader) in enumerate(readers.items(), start=1):
+        features[name] = reader.rows(model, texts, advance)
+        of_all = number * len(texts)
+        up_to(of_all)
+    return features
 
 
 def unit(rows: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.images.image import Content
-from similarity.models.base import Ability, LanguageModel
+from similarity.models.base import Ability, LanguageModel, OnProgress, ignore_progress
 from similarity.noise import exponential, step_key, text_key
 from similarity.vectors.config import ProfileConfig
 from similarity.vectors.states import StateReader
@@ -61,10 +61,15 @@ class SubsetProfileReader(ProfileReader):
 
     needs = frozenset({Ability.TOKEN_LOG_PROBS})
 
-    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
+    def rows(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Content],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return each text's log-probabilities, shape "text token" in nats."""
         chosen = chosen_tokens(model, self.config.tokens)
-        return model.next_log_probs(self.prefixes(model, texts), chosen)
+        return model.next_log_probs(self.prefixes(model, texts), chosen, on_progress)
 
     def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
         """Return ℓ − ℓ̄ less its mean over the tokens, shape "text token" in nats."""

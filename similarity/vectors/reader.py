@@ -8,7 +8,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.images.image import Content
-from similarity.models.base import Ability, LanguageModel
+from similarity.models.base import Ability, LanguageModel, OnProgress, ignore_progress
 from similarity.vectors.whitening import Whitening, WhiteningFit
 
 Arrays = dict[str, Any]
@@ -26,8 +26,16 @@ class Reader(ABC):
     needs: frozenset[Ability] = frozenset()
 
     @abstractmethod
-    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
+    def rows(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Content],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return the features of texts, shape "text feature".
+
+        `on_progress` is called, in the caller's thread, with the number of texts read since the
+        last call, or 0; not at all where that takes no time.
 
         Raises
         ------

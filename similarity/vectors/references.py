@@ -14,7 +14,14 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError
 from similarity.images.image import Content
 from similarity.law import Law
-from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
+from similarity.models.base import (
+    LanguageModel,
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
 from similarity.noise import text_key
 from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import TrajectoriesConfig
@@ -38,13 +45,18 @@ class ReferenceReader(Reader):
     config: TrajectoriesConfig
     continuations: tuple[TokenIds, ...]
 
-    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
+    def rows(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Content],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return the log-probabilities of all tokens in turn, shape "text token" in nats."""
         requests = [
             ScoreRequest(prefix=prefix, continuations=self.continuations)
             for prefix in self._prefixes(model, texts)
         ]
-        scored = model.score(requests, Law())
+        scored = model.score(requests, Law(), on_progress)
         return np.array([np.concatenate(of_text) for of_text in scored], np.float32)
 
     def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:

@@ -11,7 +11,13 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.images.image import Content
-from similarity.models.base import Ability, LanguageModel, TokenIds
+from similarity.models.base import (
+    Ability,
+    LanguageModel,
+    OnProgress,
+    TokenIds,
+    ignore_progress,
+)
 from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import ProfileConfig, StatesConfig
 from similarity.vectors.reader import Reader
@@ -26,9 +32,14 @@ class StateReader(Reader):
     def __init__(self, config: ProfileConfig | StatesConfig) -> None:
         self.config = config
 
-    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
+    def rows(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Content],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return the state after each text's prompt, shape "text width"."""
-        return model.next_states(self.prefixes(model, texts))
+        return model.next_states(self.prefixes(model, texts), on_progress)
 
     def tokens(self, model: LanguageModel, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens each text has with its prompt."""

@@ -10,7 +10,7 @@ import numpy as np
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import UnsupportedError
 from similarity.images.image import Content, Image
-from similarity.models.base import LanguageModel, TokenIds
+from similarity.models.base import LanguageModel, OnProgress, TokenIds, ignore_progress
 from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
 from similarity.vectors.config import TrigramsConfig
@@ -38,8 +38,14 @@ class TrigramReader(Reader):
         self.config = config
         self.weights = weights
 
-    def rows(self, model: LanguageModel, texts: Sequence[Content]) -> Rows:
+    def rows(
+        self,
+        model: LanguageModel,
+        texts: Sequence[Content],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Return the sums of the weights of the trigrams hashed to each coordinate, and names."""
+        del on_progress  # the model reads nothing
         self.tokens(model, texts)  # refuses what the model could not read
         found = [
             np.append(self.hashed(buckets(text)), names_in(text))

@@ -1,3 +1,6 @@
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from eval import progress
@@ -8,7 +11,7 @@ from eval.progress import RunProgress
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
 from similarity.models.toy import ToyModel
-from tests.similarity.cli.test_progress import Terminal
+from tests.similarity.cli.test_progress import Log, Terminal
 
 PAIRS = [ScoredPair("", float(i), "a", "b") for i in range(10)]
 
@@ -35,8 +38,21 @@ def chunk(method: str, task: str = "one") -> Chunk:
     return Chunk(method, task, 0, PAIRS)
 
 
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return each line that is shown, on a terminal or now and then in a log."""
+    shown: list[str] = []
+
+    @contextmanager
+    def status_bar() -> Iterator[Callable[[str, int, int], None]]:
+        yield lambda line, _done, _total: shown.append(line)
+
+    monkeypatch.setattr(progress, "status_bar", status_bar)
+    return shown
+
+
 def test_lines_have_rate_and_time_left_by_each_methods_speed(
-    plan: Plan, clock: list[float], capsys: pytest.CaptureFixture[str]
+    plan: Plan, clock: list[float], lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with RunProgress() as told:
         told.begin(plan)
@@ -44,42 +60,50 @@ def test_lines_have_rate_and_time_left_by_each_methods_speed(
         told.scoring(chunk("trajectories", "two"))
         clock[0] += 40
         told.advance(chunk("trajectories", "two"), False)
+        # 20 pairs of the other seed are left, at the only speed that is known.
+        assert lines[-1] == "two, trajectories: 20 of 40 pairs, 0.25 pairs/s, 1 min left"
         told.scoring(chunk("trajectories, seed 1"))
         clock[0] += 60
         told.advance(chunk("trajectories, seed 1"), False)
-    first, second, third = capsys.readouterr().err.splitlines()
-    assert first == "going on: 10 of 40 pairs are there"
-    # 20 pairs of the other seed are left, at the only speed that is known.
-    assert second == "two, trajectories: 20 of 40 pairs, 0.25 pairs/s, 1 min left"
-    # Now 10 of them at their own.
-    assert third == "one, trajectories, seed 1: 30 of 40 pairs, 0.2 pairs/s, 1 min left"
+        # Now 10 of them at their own.
+        expected = "one, trajectories, seed 1: 30 of 40 pairs, 0.2 pairs/s, 1 min left"
+        assert lines[-1] == expected
+    assert capsys.readouterr().err == "going on: 10 of 40 pairs are there\n"
 
 
-def test_lines_come_now_and_then_also_while_a_method_is_prepared(
-    plan: Plan, clock: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_tell_of_a_method_that_is_prepared(plan: Plan, lines: list[str]) -> None:
     with RunProgress() as told:
         told.begin(plan)
         told.preparing("trajectories")
         on_progress = told.stage("fitting", 100)
-        for _ in range(10):
-            clock[0] += 10
+        for _ in range(4):
             on_progress(3)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "preparing trajectories (fitting, 12 of 100 texts): 0 of 40 pairs"
-    assert len(lines) == 2
+    assert lines[-1] == "preparing trajectories (fitting, 12 of 100 texts): 0 of 40 pairs"
 
 
 def test_a_method_that_is_left_out_is_not_waited_for(
-    plan: Plan, clock: list[float], capsys: pytest.CaptureFixture[str]
+    plan: Plan, clock: list[float], lines: list[str]
 ) -> None:
     with RunProgress() as told:
         told.begin(plan)
         told.left_out("trajectories, seed 1")
         told.scoring(chunk("trajectories"))
+        assert lines[-1] == "one, trajectories: 0 of 20 pairs"
         clock[0] += 50
         told.advance(chunk("trajectories"), False)
-    assert capsys.readouterr().err == "one, trajectories: 10 of 20 pairs, 0.2 pairs/s, 50 s left\n"
+    assert lines[-1] == "one, trajectories: 10 of 20 pairs, 0.2 pairs/s, 50 s left"
+
+
+def test_without_a_terminal_it_is_a_line_now_and_then(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log()
+    monkeypatch.setattr("sys.stderr", log)
+    monkeypatch.setattr("similarity.cli.progress.LINE_SECONDS", (0.05, 0.05))
+    with RunProgress() as told:
+        told.begin(plan)
+        told.preparing("fast")
+        log.wait_for("preparing fast: 0 of 40 pairs\n")
 
 
 def test_a_terminal_has_a_bar(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

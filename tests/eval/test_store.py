@@ -125,8 +125,11 @@ class States(ToyModel):
 
     calls = 0
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         self.calls += 1
+        on_progress(len(prefixes))
         return np.array([[len(prefix), *prefix[:1]] for prefix in prefixes], np.float32)
 
 
@@ -137,6 +140,10 @@ def test_the_same_batch_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [model.next_states(batch).tolist() for batch in batches] == first
     assert first == [States().next_states(batch).tolist() for batch in batches]
     assert inner.calls == len(batches)
+    # One that was read is counted at once.
+    counted: list[int] = []
+    model.next_states(batches[0], counted.append)
+    assert counted == [2]
     # Little is held: the batch that was asked for longest ago is forgotten.
     monkeypatch.setattr(store, "HELD", 16)
     model.next_states([(5,)])

@@ -17,7 +17,14 @@ from benchmarks.zoo_models import save_tiny
 from similarity import doctor
 from similarity.arrays import Rows
 from similarity.cli.main import main
-from similarity.models.base import Continuation, LanguageModel, ScoreRequest, TokenIds
+from similarity.models.base import (
+    Continuation,
+    LanguageModel,
+    OnProgress,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
 from similarity.models.loader import LoadOptions
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
@@ -125,7 +132,9 @@ class StatesReference(ToyModel):
         super().__init__()
         self._seed = seed
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], _on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         return toy_states(prefixes, self._seed)
 
 

@@ -94,6 +94,30 @@ def test_what_cannot_be_indexed_or_found(built: Path, vectors: MeaningVectors) -
         open_index(built, vectors.only("profile"))
 
 
+def test_the_command_refuses_another_model_before_general_text_is_read(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> None:
+        raise AssertionError("general text was read for vectors that are of no use")
+
+    monkeypatch.setattr("similarity.cli.index_commands.open_vectors", read)
+    found = run("index", "query", str(built), "a car", "--model", "embedded")
+    assert found.exit_code == 2
+    assert "built with model toy" in found.stderr
+    assert "give --model toy, or build it anew" in found.stderr
+
+
+def test_the_command_refuses_what_is_no_index_before_a_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("similarity.cli.index_commands.open_model", load)
+    for arguments in ((str(tmp_path), "a car"), (str(tmp_path), " ")):
+        assert run("index", "query", *arguments).exit_code == 2
+
+
 def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, arguments)
 

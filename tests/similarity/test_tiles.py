@@ -8,6 +8,7 @@ import pytest
 
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Score, SimilarityMatrix
@@ -240,3 +241,15 @@ def test_what_was_damaged_since_is_done_again(kind: str, damage: str, tmp_path: 
         flip(part, 30 if damage == "header" else min(131, size - 2))
     run(Counted(), path)
     assert path.read_bytes() == whole.read_bytes()
+
+
+def test_the_stages_of_each_tile_are_followed(tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    def progress(stage: str, _texts: int) -> OnProgress:
+        stages.append(stage)
+        return ignore_progress
+
+    grid = Grid(TEXTS, None, 5)
+    stream_matrix(TrajectoryScorer(ToyModel(), CONFIG), grid, tmp_path / "m.npy", progress=progress)
+    assert stages.count("sampling") == len(list(grid.tiles()))

@@ -118,21 +118,28 @@ class VisionModel(LocalModel):
             each(self._images.hidden_states),
         )
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Read texts together, and each image alone."""
         if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
-            return super().next_states(prefixes)
+            return super().next_states(prefixes, on_progress)
         self._head()  # refuses where there is none
         rows = by_kind(
             prefixes,
             lambda prefix: prefix,
-            lambda texts: list(super(VisionModel, self).next_states(texts)),
-            each(self._images.next_state),
+            lambda texts: list(super(VisionModel, self).next_states(texts, on_progress)),
+            each(self._images.next_state, on_progress),
         )
         return np.stack(rows)
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Read texts together, and each image alone."""
         if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
-            return super().next_log_probs(prefixes, token_ids)
-        return LanguageModel.next_log_probs(self, prefixes, token_ids)
+            return super().next_log_probs(prefixes, token_ids, on_progress)
+        return LanguageModel.next_log_probs(self, prefixes, token_ids, on_progress)

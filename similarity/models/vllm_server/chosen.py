@@ -8,7 +8,7 @@ import numpy as np
 
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import BackendRefusedError, WrongAnswerError
-from similarity.models.base import TokenIds
+from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.batches import parts, prefix_batches
@@ -65,9 +65,18 @@ def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
 
 
 async def all_chosen(
-    pool: Pool, identity: Identity, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+    pool: Pool,
+    identity: Identity,
+    prefixes: Sequence[TokenIds],
+    token_ids: Sequence[int],
+    count: OnProgress,
 ) -> Rows:
     """Return log P(token | prefix), shape "prefix token" in nats, by as many requests as it takes.
+
+    Parameters
+    ----------
+    count
+        Called with the number of prefixes whose last request was answered.
 
     Raises
     ------
@@ -76,15 +85,20 @@ async def all_chosen(
     """
     columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
     rows = np.empty((len(prefixes), len(columns)), np.float32)
+    of_columns = list(parts(list(columns), MAX_CHOSEN - 1))
+    unfinished = [len(of_columns)] * len(prefixes)
 
     async def one(numbers: list[int], chosen: list[int]) -> None:
         found = await tell_chosen(pool, identity, [prefixes[i] for i in numbers], chosen)
         rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
+        for i in numbers:
+            unfinished[i] -= 1
+        count(sum(unfinished[i] == 0 for i in numbers))
 
     calls = [
         partial(one, numbers, chosen)
         for numbers in prefix_batches(prefixes, pool.config.request_tokens, LISTED // MAX_CHOSEN)
-        for chosen in parts(list(columns), MAX_CHOSEN - 1)
+        for chosen in of_columns
     ]
     await gather(calls, pool.workers)
     return rows[:, [columns[token] for token in token_ids]]

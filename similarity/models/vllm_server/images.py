@@ -125,21 +125,21 @@ class ServedImages:
         )
 
     async def chosen(
-        self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+        self, prefixes: Sequence[TokenIds], token_ids: Sequence[int], count: OnProgress
     ) -> list[LogProbs]:
         """Return log P(token | prefix) of each prefix, shape "token" in nats."""
         columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
         rows = np.empty((len(prefixes), len(columns)))
+        of_columns = list(parts(list(columns), self._identity.image_chosen))
+        unfinished = [len(of_columns)] * len(prefixes)
 
         async def one(row: int, some: list[int]) -> None:
             prefix = await self.served(prefixes[row])
             rows[row, [columns[token] for token in some]] = await self.chosen_once(prefix, some)
+            unfinished[row] -= 1
+            count(unfinished[row] == 0)
 
-        calls = [
-            partial(one, row, some)
-            for row in range(len(prefixes))
-            for some in parts(list(columns), self._identity.image_chosen)
-        ]
+        calls = [partial(one, row, some) for row in range(len(prefixes)) for some in of_columns]
         await gather(calls, self._pool.workers)
         return list(rows[:, [columns[token] for token in token_ids]])
 

@@ -144,7 +144,12 @@ class ServerModel(ServedModel):
         self.check_scoring(law)
         return self._read(requests, partial(wire.top_of, k=k), top=k)
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Ask for some of the chosen tokens at a time, after many prefixes.
 
         Raises
@@ -160,11 +165,11 @@ class ServerModel(ServedModel):
                 "chosen tokens; serve it by vLLM 0.32 or later, or load it in this process"
             )
 
-        async def told(_count: OnProgress) -> Rows:
+        async def told(count: OnProgress) -> Rows:
             await self._believed([], wire.scores_of, 0)
-            return await all_chosen(self._pool, self.identity, prefixes, token_ids)
+            return await all_chosen(self._pool, self.identity, prefixes, token_ids, count)
 
-        return self._run(told)
+        return self._run(told, on_progress)
 
     def _read(
         self,

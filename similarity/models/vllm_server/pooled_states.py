@@ -14,7 +14,7 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.errors import WrongAnswerError
-from similarity.models.base import TokenIds
+from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import STATE_TOLERANCE, worst_drift
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.config import ServerAddress
@@ -146,8 +146,15 @@ async def ask_states(pool: Pool, name: str, prefixes: Sequence[TokenIds]) -> Row
     )
 
 
-async def all_states(pool: Pool, identity: PooledIdentity, prefixes: Sequence[TokenIds]) -> Rows:
+async def all_states(
+    pool: Pool, identity: PooledIdentity, prefixes: Sequence[TokenIds], count: OnProgress
+) -> Rows:
     """Return the states after prefixes, shape "prefix width", by as many requests as it takes.
+
+    Parameters
+    ----------
+    count
+        Called with the number of prefixes of each request that was answered.
 
     Raises
     ------
@@ -165,6 +172,7 @@ async def all_states(pool: Pool, identity: PooledIdentity, prefixes: Sequence[To
                 f"text is {drift:.2g} of its length away; load the model anew"
             )
         states[numbers] = found
+        count(len(numbers))
 
     batches = prefix_batches(prefixes, pool.config.request_tokens, MOST_STATES)
     await gather([partial(one, numbers) for numbers in batches], pool.workers)

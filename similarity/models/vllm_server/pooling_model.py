@@ -53,7 +53,9 @@ class PoolingModel(ServedModel):
         """Raise UnsupportedError: nothing is scored."""
         self._refuse()
 
-    def next_states(self, prefixes: Sequence[TokenIds]) -> Rows:
+    def next_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> Rows:
         """Ask for the states of many prefixes at a time.
 
         Raises
@@ -61,7 +63,9 @@ class PoolingModel(ServedModel):
         WrongAnswerError
             If a server no longer holds the model that it held at the beginning.
         """
-        return self._run(lambda _: all_states(self._pool, self.identity, prefixes))
+        return self._run(
+            lambda count: all_states(self._pool, self.identity, prefixes, count), on_progress
+        )
 
     def _refuse(self) -> NoReturn:
         raise UnsupportedError(

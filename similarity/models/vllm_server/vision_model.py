@@ -94,19 +94,26 @@ class ServedVisionModel(ServerModel):
             lambda images: self._read_after(images, partial(wire.top_of, k=k), k, ignore_progress),
         )
 
-    def next_log_probs(self, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> Rows:
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
         """Ask for some of the chosen tokens at a time, after each image alone."""
         if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
-            return super().next_log_probs(prefixes, token_ids)
+            return super().next_log_probs(prefixes, token_ids, on_progress)
         if not self.identity.image_chosen:
             raise self._untold("log-probabilities of chosen tokens after an image")
 
         rows = by_kind(
             prefixes,
             lambda prefix: prefix,
-            lambda texts: list(super(ServedVisionModel, self).next_log_probs(texts, token_ids)),
+            lambda texts: list(
+                super(ServedVisionModel, self).next_log_probs(texts, token_ids, on_progress)
+            ),
             lambda images: self._believing(
-                images, lambda _: self._images.chosen(images, token_ids)
+                images, lambda count: self._images.chosen(images, token_ids, count), on_progress
             ),
         )
         return np.array(rows, np.float32)

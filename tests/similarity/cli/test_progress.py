@@ -1,17 +1,24 @@
 import io
+import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr
 
 import pytest
 
 from similarity.cli import progress
-from similarity.cli.progress import progress_bar, progress_bars, working
+from similarity.cli.progress import (
+    duration,
+    progress_bar,
+    progress_bars,
+    progress_in_parts,
+    working,
+)
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+class Log(io.StringIO):
+    """Standard error that is no terminal, as in a file or a CI."""
 
     def wait_for(self, text: str) -> None:
         """Wait until something is drawn, as the display has a thread of its own."""
@@ -19,6 +26,11 @@ class Terminal(io.StringIO):
         while text not in self.getvalue():
             assert time.monotonic() < deadline, self.getvalue()
             time.sleep(0.01)
+
+
+class Terminal(Log):
+    def isatty(self) -> bool:
+        return True
 
 
 Draw = Callable[[io.StringIO, float], None]
@@ -50,7 +62,7 @@ def test_bars_on_a_terminal(draws: Draw) -> None:
 
 
 @pytest.mark.parametrize(("stream", "delay"), [(io.StringIO(), 0.0), (Terminal(), 60.0)])
-def test_no_bars_elsewhere_or_on_short_work(stream: io.StringIO, delay: float, draws: Draw) -> None:
+def test_short_work_says_nothing(stream: io.StringIO, delay: float, draws: Draw) -> None:
     draws(stream, delay)
     with progress_bars() as start, working("waiting"), progress_bar("a", "line", 2) as on_progress:
         start("sampling", 3)(3)
@@ -85,6 +97,66 @@ def test_slow_work_is_told_in_seconds_a_unit(draws: Draw, monkeypatch: pytest.Mo
 def test_work_of_unknown_length_says_since_when(draws: Draw) -> None:
     terminal = Terminal()
     draws(terminal, 0)
-    with working("loading the model"):
-        terminal.wait_for("loading the model")
+    with working("loading the model in [a folder]"):
+        terminal.wait_for("loading the model in [a folder]")
         terminal.wait_for("0:00:0")
+
+
+def logged(monkeypatch: pytest.MonkeyPatch) -> Log:
+    """Return standard error, where a line is printed at once."""
+    found = Log()
+    monkeypatch.setattr(sys, "stderr", found)
+    monkeypatch.setattr(progress, "LINE_SECONDS", (0.05, 0.05))
+    return found
+
+
+def test_without_a_terminal_lines_have_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logged(monkeypatch)
+    with progress_bar("scoring", "line", total=8000, done=4000) as on_progress:
+        for _ in range(2):
+            on_progress(1)
+            time.sleep(0.01)
+        log.wait_for("left")
+    last = log.getvalue().splitlines()[-1]
+    assert re.fullmatch(
+        r"scoring: 4,002 of 8,000 lines in 0 s, [\d.,]+ lines?/s, \d+ \w+ left", last
+    )
+
+
+def test_a_line_has_the_stage_of_a_part_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logged(monkeypatch)
+    with progress_in_parts("scoring", "line", 8) as (on_progress, start):
+        start("sampling", 3)(3)
+        on_stage = start("comparing", 5)
+        on_stage(2)
+        log.wait_for("scoring: 0 of 8 lines in 0 s; comparing: 2 of 5 pairs in 0 s")
+        on_progress(8)
+
+
+def test_of_a_stream_lines_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logged(monkeypatch)
+    with progress_bars() as start:
+        start("fitting", 0)(1200)
+        log.wait_for("fitting: 1,200 texts in 0 s\n")
+
+
+def test_a_line_is_printed_though_a_backend_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logged(monkeypatch)
+    with working("loading [x]"), redirect_stderr(io.StringIO()):
+        log.wait_for("loading [x]: 0 s so far\n")
+
+
+def test_a_log_that_is_closed_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logged(monkeypatch)
+    with progress_bar("scoring", "line", 2) as on_progress:
+        log.close()
+        time.sleep(0.1)
+        on_progress(2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (59.4, "59 s"), (80, "1 min"), (3599, "60 min"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

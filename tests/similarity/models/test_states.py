@@ -31,6 +31,18 @@ def test_states_are_the_references(
     np.testing.assert_allclose(found, ReferenceModel(model).next_states(PREFIXES), atol=1e-4)
 
 
+def test_progress_is_told_of_each_reading(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": 24})
+    model, finished = tiny("llama"), list[int]()
+    model.next_states(PREFIXES, finished.append)
+    assert len(finished) > 2
+    assert sum(finished) == len(PREFIXES)
+    finished.clear()
+    model.next_log_probs(PREFIXES, [3, 1], finished.append)
+    assert len(finished) > 2
+    assert sum(finished) == len(PREFIXES)
+
+
 def counted(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the numbers of tokens that the network is asked to read, as they come."""
     read: list[int] = []

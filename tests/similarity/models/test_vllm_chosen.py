@@ -22,7 +22,9 @@ def test_they_are_the_models(load: Load) -> None:
     model = load(server=FakeServer())
     # More than one request tells, out of order, one of them twice.
     tokens = [*range(250, 0, -1), 7]
-    found = model.next_log_probs(PREFIXES, tokens)
+    finished: list[int] = []
+    found = model.next_log_probs(PREFIXES, tokens, finished.append)
+    assert sum(finished) == len(PREFIXES)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, TOY.next_log_probs(PREFIXES, tokens), atol=1e-5)
     assert model.next_log_probs([], [1, 2]).shape == (0, 2)

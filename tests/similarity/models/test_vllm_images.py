@@ -72,7 +72,9 @@ def test_samples_and_chosen_and_listed_tokens(load: Load) -> None:
     assert len(sampled) == 5
     assert all(one.log_probs is None and one.text is not None for one in sampled)
     chosen = [*range(60, 0, -1), 7]
-    found = model.next_log_probs([prefix, TOY.encode("no")], chosen)
+    finished: list[int] = []
+    found = model.next_log_probs([prefix, TOY.encode("no")], chosen, finished.append)
+    assert sum(finished) == 2
     each = model.score(
         [ScoreRequest(prefix=prefix, continuations=tuple((c,) for c in chosen))], LAW
     )

@@ -42,6 +42,9 @@ def test_states_are_the_models(load: Load) -> None:
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, toy_states(PREFIXES))
     assert model.next_states([]).shape == (0, found.shape[1])
+    finished: list[int] = []
+    model.next_states(PREFIXES, finished.append)
+    assert sum(finished) == len(PREFIXES)
 
 
 def test_requests_have_exact_ids_and_a_bounded_size(load: Load) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from similarity.errors import ConfigError, InputError, TextTooLongError, UnsupportedError
+from similarity.models import states
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.prompts import PROMPTS
@@ -93,6 +94,16 @@ def test_progress_counts_every_text(toy_vectors: MeaningVectors) -> None:
     counted: list[int] = []
     toy_vectors.encode([*TEXTS, TEXTS[0]], on_progress=counted.append)
     assert sum(counted) == len(TEXTS) + 1
+
+
+def test_progress_is_told_within_a_batch(
+    tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": 24})
+    counted: list[int] = []
+    tiny_vectors.only("profile").read(TEXTS, counted.append)
+    assert sum(counted) == len(TEXTS)
+    assert max(counted) < len(TEXTS) / 2
 
 
 def test_no_texts_have_no_vectors(toy_vectors: MeaningVectors) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from similarity.errors import InputError
-from similarity.models.base import ignore_progress
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.storage.store import Store
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import VectorScorer
@@ -29,9 +29,9 @@ def test_vectors_are_made_once(
     made: list[str] = []
     read = MeaningVectors.read
 
-    def counted(self: MeaningVectors, texts: Sequence[str]) -> Any:
+    def counted(self: MeaningVectors, texts: Sequence[str], on_progress: OnProgress) -> Any:
         made.extend(texts)
-        return read(self, texts)
+        return read(self, texts, on_progress)
 
     monkeypatch.setattr(MeaningVectors, "read", counted)
     told: list[int] = []
