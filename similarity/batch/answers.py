@@ -1,11 +1,10 @@
 """Answers as lines of the output: JSON, or rows of a table."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 
 from similarity.batch.lines import Answer
+from similarity.tabular.writing import csv_lines
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -25,14 +24,9 @@ def as_rows(answers: Sequence[Answer], kind: str, header: bool) -> str:
     """
     if not answers:
         return ""
-    written = io.StringIO()
-    writer = csv.DictWriter(
-        written, list(answers[0].content), delimiter=_DELIMITERS[kind], lineterminator="\n"
-    )
-    if header:
-        writer.writeheader()
-    writer.writerows(map(_cells, answers))
-    return written.getvalue()
+    names = list(answers[0].content)
+    rows = [[cells.get(name) for name in names] for cells in map(_cells, answers)]
+    return "".join(csv_lines([names, *rows] if header else rows, _DELIMITERS[kind]))
 
 
 def _cells(answer: Answer) -> dict[str, object]:

@@ -5,9 +5,11 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
@@ -57,11 +59,11 @@ def write_matrix(result: SimilarityMatrix, kind: str, path: str | None) -> None:
     if kind == "json":
         write_text(json.dumps(result.to_dict(), allow_nan=False) + "\n", path)
     elif kind == "parquet":
-        write_parquet(_pairs(result), str(path))
+        replace_output(str(path), lambda new: _write_tables(_pairs(result), new))
     else:
-        rows = zip(result.rows, result.similarities.tolist(), strict=True)
-        header = ["", *result.columns]
-        write_text(as_table(header, ([text, *values] for text, values in rows), kind), path)
+        rows = zip(result.rows, result.similarities, strict=True)
+        table = ([text, *values.tolist()] for text, values in rows)
+        write_lines(table_lines(["", *result.columns], table, kind), path)
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], kind: str, path: str | None) -> None:
@@ -79,12 +81,12 @@ def write_rows(rows: Sequence[Mapping[str, Any]], kind: str, path: str | None) -
     """
     names = list(rows[0]) if rows else []
     if kind == "parquet":
-        write_parquet({name: [row[name] for row in rows] for name in names}, str(path))
+        columns = {name: [row[name] for row in rows] for name in names}
+        replace_output(str(path), lambda new: _write_tables(iter([columns]), new))
     elif kind == "jsonl":
-        lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
-        write_text("".join(f"{line}\n" for line in lines), path)
+        write_lines((_json_line(row) for row in rows), path)
     else:
-        write_text(as_table(names, (list(row.values()) for row in rows), kind), path)
+        write_lines(table_lines(names, (list(row.values()) for row in rows), kind), path)
 
 
 def stream_rows(rows: Iterator[Mapping[str, Any]], kind: str, path: Path) -> None:
@@ -96,28 +98,21 @@ def stream_rows(rows: Iterator[Mapping[str, Any]], kind: str, path: Path) -> Non
         If it is Parquet, and pyarrow is not installed.
     """
     if kind == "parquet":
-        _stream_parquet(rows, path)
+        _write_tables((_columns(some) for some in _parts(rows)), path)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         begun = False
         for some in _parts(rows):
             if kind == "jsonl":
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
+                file.writelines(map(_json_line, some))
             else:
-                table = as_table(list(some[0]), [list(row.values()) for row in some], kind)
-                file.write(table.partition("\n")[2] if begun else table)
+                lines = table_lines(list(some[0]), [list(row.values()) for row in some], kind)
+                file.writelines(islice(lines, int(begun), None))
             begun = True
 
 
-def _stream_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> None:
-    pyarrow = optional_module("pyarrow", "Parquet needs")
-    parquet = optional_module("pyarrow.parquet", "Parquet needs")
-    parts = (pyarrow.Table.from_pylist(some) for some in _parts(rows))
-    first = next(parts, pyarrow.table({}))
-    with parquet.ParquetWriter(path, first.schema) as writer:
-        writer.write_table(first)
-        for table in parts:
-            writer.write_table(table)
+def _json_line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _parts(rows: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
@@ -125,25 +120,43 @@ def _parts(rows: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]
         yield some
 
 
-def as_table(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str) -> str:
-    """Return a table as "csv" or "tsv".
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def table_lines(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str) -> Iterator[str]:
+    """Yield the lines of a table as "csv" or "tsv", the header first.
 
     TSV has no quotation marks, so that a tab or a line break in a text becomes a space there.
     """
-    written = io.StringIO()
     if kind == "csv":
-        writer = csv.writer(written, lineterminator="\n")
-        writer.writerows([header, *rows])
-    else:
-        for row in (header, *rows):
-            # Nothing is an empty field, as in CSV.
-            cells = ("" if cell is None else str(cell).translate(_BREAKS) for cell in row)
-            written.write("\t".join(cells) + "\n")
-    return written.getvalue()
+        yield from csv_lines(chain([header], rows))
+        return
+    for row in chain([header], rows):
+        # Nothing is an empty field, as in CSV.
+        cells = ("" if cell is None else str(cell).translate(_BREAKS) for cell in row)
+        yield "\t".join(cells) + "\n"
+
+
+def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> Iterator[str]:
+    """Yield rows as CSV, each with its end, which is a line feed."""
+    written = io.StringIO()
+    # Of the marks that end a line, Python quotes in a cell only those that it ends lines with.
+    writer = csv.writer(written, delimiter=delimiter, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow(row)
+        yield written.getvalue().removesuffix("\r\n") + "\n"
+        written.seek(0)
+        written.truncate()
 
 
 def write_text(content: str, path: str | None) -> None:
-    """Write to a file, or to standard output for None and "-", in UTF-8.
+    """Write a text, as `write_lines` writes lines."""
+    write_lines([content], path)
+
+
+def write_lines(lines: Iterable[str], path: str | None) -> None:
+    """Write lines, with their ends, to a file, or to standard output for None and "-", in UTF-8.
 
     Raises
     ------
@@ -151,25 +164,26 @@ def write_text(content: str, path: str | None) -> None:
         If it cannot be written.
     """
     if path is None or path == STANDARD:
-        sys.stdout.buffer.write(content.encode())
+        sys.stdout.buffer.writelines(line.encode() for line in lines)
         sys.stdout.buffer.flush()
         return
-    replace_output(path, lambda new: new.write_text(content, encoding="utf-8"))
+
+    def write(new: Path) -> None:
+        with new.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+
+    replace_output(path, write)
 
 
-def write_parquet(columns: dict[str, Any], path: str) -> None:
-    """Write columns of equal length to a Parquet file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    MissingDependencyError
-        If pyarrow is not installed.
-    """
+def _write_tables(tables: Iterator[Mapping[str, Any]], path: Path) -> None:
+    """Write tables, each a mapping of equal columns, one after the other to a Parquet file."""
     pyarrow = optional_module("pyarrow", "Parquet needs")
     parquet = optional_module("pyarrow.parquet", "Parquet needs")
-    replace_output(path, lambda new: parquet.write_table(pyarrow.table(columns), new))
+    parts = (pyarrow.table(dict(columns)) for columns in tables)
+    first = next(parts, pyarrow.table({}))
+    with parquet.ParquetWriter(path, first.schema) as writer:
+        for part in chain([first], parts):
+            writer.write_table(part)
 
 
 def replace_output(path: str, write: Writer) -> None:
@@ -186,19 +200,17 @@ def replace_output(path: str, write: Writer) -> None:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _pairs(result: SimilarityMatrix) -> dict[str, Any]:
-    """Return a column for each thing that is known of a pair, row by row of the matrix."""
-    numbers = range(len(result.rows)), range(len(result.columns))
-    return {
-        "row": [i for i in numbers[0] for _ in numbers[1]],
-        "column": [j for _ in numbers[0] for j in numbers[1]],
-        "text1": [text for text in result.rows for _ in numbers[1]],
-        "text2": list(_repeated(result.columns, len(result.rows))),
-        "similarity": result.similarities.ravel(),
-        "distance": result.distances.ravel(),
-    }
-
-
-def _repeated(texts: Sequence[str], times: int) -> Iterator[str]:
-    for _ in range(times):
-        yield from texts
+def _pairs(result: SimilarityMatrix) -> Iterator[dict[str, Any]]:
+    """Yield, for some rows of the matrix at a time, a column of each thing known of a pair."""
+    count = len(result.columns)
+    step = max(1, _ROWS_TOGETHER // max(1, count))
+    for start in range(0, len(result.rows), step):
+        texts = result.rows[start : start + step]
+        yield {
+            "row": np.arange(start, start + len(texts)).repeat(count),
+            "column": np.tile(np.arange(count), len(texts)),
+            "text1": [text for text in texts for _ in range(count)],
+            "text2": [*result.columns] * len(texts),
+            "similarity": result.similarities[start : start + step].ravel(),
+            "distance": result.distances[start : start + step].ravel(),
+        }
