@@ -28,7 +28,7 @@ class Subject:
         if self.folder is None:
             return network.module
         dtype = str(network.dtype).removeprefix("torch.")
-        module, _ = load_pretrained(str(self.folder), dtype=dtype)
+        module, *_ = load_pretrained(str(self.folder), dtype=dtype)
         return module.eval().to(network.device)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Vectors
 from similarity.errors import ConfigError, MissingDependencyError
+from similarity.models.hub import on_hub
 from similarity.models.revision import revision
 
 
@@ -29,7 +30,7 @@ def sentence_transformer(name: str) -> Factory:
             vectors = encoder.encode(list(texts), show_progress_bar=False, convert_to_numpy=True)
             return np.asarray(vectors, dtype=np.float64)
 
-        return Cosine(embed, {"encoder": name, "revision": _revision(name, encoder)})
+        return Cosine(embed, {"encoder": name, "revision": _revision(name)})
 
     return make
 
@@ -51,6 +52,6 @@ def _loaded(name: str) -> Any:
         ) from error
 
 
-def _revision(name: str, encoder: Any) -> str:
-    config = getattr(getattr(encoder[0], "auto_model", None), "config", None)
-    return revision(Path(name), getattr(config, "_commit_hash", None) or "unknown")
+def _revision(name: str) -> str:
+    folder = Path(name)
+    return revision(folder, None if folder.exists() else on_hub(name).get("revision", "unknown"))

@@ -1,6 +1,7 @@
 """How many tokens a network can read: what its configuration and its tables say, and trying."""
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from similarity.errors import ModelError
 from similarity.models.network import Network
 
 logger = logging.getLogger(__name__)
@@ -33,9 +35,8 @@ _FIRST = 8
 
 def context_length(network: Network, tokenizer: Any) -> int:
     """Return how many tokens a network can read, for all that is known at loading."""
-    limits = [*_named(network.module.config), *network.tables]
-    told = getattr(tokenizer, "model_max_length", None)
-    limit = min([UNLIMITED, *limits, *([int(told)] if told and told > 0 else [])])
+    limits = [*_named(network.module.config), *network.tables, *_of_tokenizer(tokenizer)]
+    limit = min([UNLIMITED, *limits])
     weights = sum(weight.numel() for weight in network.module.parameters())
     longest = min(limit, _TRIED)
     if weights * longest > _MOMENT:
@@ -73,6 +74,18 @@ def _can_read(network: Network, length: int) -> bool:
         logger.info("the network does not read %d tokens: %s", length, error)
         return False
     return all(network.agree(logits[:, : part.shape[1]], part) for part in parts)
+
+
+def _of_tokenizer(tokenizer: Any) -> Iterator[int]:
+    told = getattr(tokenizer, "model_max_length", None)
+    if told is None:
+        return
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or math.isnan(told):
+        raise ModelError(
+            f"model_max_length of tokenizer_config.json is {told!r}; give a number of tokens"
+        )
+    if told > 0:
+        yield int(min(told, UNLIMITED))
 
 
 def _named(config: Any) -> Iterator[int]:

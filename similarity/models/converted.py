@@ -63,7 +63,7 @@ def converted() -> Path:
 def convert(source: Path, folder: Path) -> None:
     """Write the weights of a GGUF file, dequantised, and its tokenizer as transformers does."""
     bars = sys.stderr.isatty()
-    module, tokenizer = load_pretrained(
+    module, tokenizer, _ = load_pretrained(
         str(source.parent), dtype="float32", gguf_file=source.name, bars=bars
     )
     # A network that was read from a GGUF file refuses to be saved: its weights move into another.

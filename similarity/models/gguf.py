@@ -21,7 +21,7 @@ def load(name: str, options: LoadOptions) -> LocalModel:
         If a folder has several, or transformers cannot read the file; the message says why.
     """
     path = _only_file(Path(name))
-    module, tokenizer = load_pretrained(
+    module, tokenizer, _ = load_pretrained(
         str(path.parent), dtype=dtype_on(options.device, options.dtype), gguf_file=path.name
     )
     return local_model(
@@ -37,7 +37,9 @@ def load(name: str, options: LoadOptions) -> LocalModel:
 def _only_file(path: Path) -> Path:
     if not path.is_dir():
         return path
-    first, *others = gguf_files(path)
+    if not (found := gguf_files(path)):
+        raise ModelError(f"{path} is a folder, and has no GGUF file; give the file itself")
+    first, *others = found
     if others:
         names = ", ".join(file.name for file in (first, *others))
         raise ModelError(f"{path} has several GGUF files: {names}; give one of them as the model")

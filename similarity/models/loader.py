@@ -3,7 +3,6 @@
 A backend is one module and one row of BACKENDS.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from similarity.images.image import Image
 from similarity.models import wheel
 from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
-from similarity.models.model_files import WEIGHTS
+from similarity.models.model_files import WEIGHTS, settings_of
 from similarity.models.prefix import without_images
 
 logger = logging.getLogger(__name__)
@@ -114,8 +113,8 @@ def may_see(name: str) -> bool:
     if not folder.is_dir():
         return True
     try:
-        content = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        content = settings_of(folder)
+    except (OSError, ModelError):
         return True  # loading says better what is wrong
     return any("vision" in key or "image" in key for key in content)
 

@@ -19,6 +19,7 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
+from similarity.models.failures import one_line
 
 try:
     import torch
@@ -35,7 +36,7 @@ from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.packaged import load_llama
-from similarity.models.pretrained import load_pretrained, one_line
+from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
 from similarity.models.states import StateReader, chosen_log_probs
@@ -231,12 +232,12 @@ def load_local(
         If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
     folder = Path(source)
-    module, tokenizer = load_pretrained(source, dtype=dtype_on(device, dtype))
+    module, tokenizer, commit = load_pretrained(source, dtype=dtype_on(device, dtype))
     return local_model(
         module,
         tokenizer,
         name=name or (folder.resolve().name if folder.is_dir() else source),
-        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+        revision=revision(folder, commit),
         device=device,
         assets=folder if folder.is_dir() else None,
     )

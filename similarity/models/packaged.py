@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 from similarity.errors import ModelError
+from similarity.models.failures import one_line
 from similarity.models.llama import LlamaNetwork
 from similarity.models.model_files import SAFE, check_folder
-from similarity.models.pretrained import check_weights, one_line
+from similarity.models.weights import check_weights
 
 
 class Settings(SimpleNamespace):

@@ -51,8 +51,13 @@ class Tokenization:
         # Tokenizers of transformers are not made for two threads at once.
         self._one_at_a_time = threading.Lock()
         self._check_vocabulary()
-        self._check_repeatable()
-        self.opening, self.closing = self._affixes()
+        try:
+            self._check_repeatable()
+            self.opening, self.closing = self._affixes()
+        except InputError as error:
+            raise WrongAnswerError(
+                f"{error}; give the tokenizer's files that belong to the weights"
+            ) from error
 
     def encode(self, text: str) -> TokenIds:
         """Return the ids of a prefix: with the opening, without the closing.

@@ -15,7 +15,9 @@ from similarity.errors import (
 )
 from similarity.models.base import ModelInfo
 from similarity.models.checks import check_scores
+from similarity.models.hub import on_hub
 from similarity.models.loader import OFFLINE, LoadOptions
+from similarity.models.model_files import check_folder
 from similarity.models.revision import revision
 from similarity.models.vllm_engine import OfflineModel
 from similarity.models.vllm_engine_images import opened
@@ -62,6 +64,8 @@ def load_offline(
         If vLLM is not installed.
     ModelNotFoundError
         If nothing can be loaded from there.
+    ModelError
+        If a file of a folder is missing or damaged; the message names it.
     ConfigError
         If a setting is one that scores depend on.
     WrongAnswerError
@@ -70,8 +74,13 @@ def load_offline(
     if clash := sorted(FIXED.keys() & (settings or {}).keys()):
         raise ConfigError(f"{', '.join(clash)} cannot be set: scores depend on it; leave it out")
     vllm = _imported()
+    folder, given = Path(source), {**FIXED, **(settings or {})}
+    if folder.is_dir():
+        check_folder(folder)
+    elif commit := on_hub(source, given.get("revision")).get("revision"):
+        given["revision"] = commit
     try:
-        engine = vllm.LLM(model=source, dtype=dtype, **{**FIXED, **(settings or {})})
+        engine = vllm.LLM(model=source, dtype=dtype, **given)
     except (OSError, ValueError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelNotFoundError(
@@ -79,10 +88,9 @@ def load_offline(
             "it knows"
         ) from error
     config = engine.llm_engine.model_config
-    folder = Path(source)
     info = ModelInfo(
         name=folder.resolve().name if folder.is_dir() else source,
-        revision=revision(folder, getattr(config.hf_config, "_commit_hash", None)),
+        revision=revision(folder, given.get("revision")),
         dtype=str(config.dtype).removeprefix("torch."),
         # The engine always samples one token more than it is asked to score.
         context_length=config.max_model_len - 1,

@@ -1,6 +1,5 @@
 """Loads a folder or a hub id: a vision-language model whole, and any other as a text model."""
 
-import json
 import logging
 from functools import partial
 from importlib.util import find_spec
@@ -17,8 +16,11 @@ from similarity.errors import MissingDependencyError, ModelError
 from similarity.images.sources import probe_images
 from similarity.models import local
 from similarity.models.devices import dtype_on
+from similarity.models.failures import one_line
+from similarity.models.hub import on_hub
 from similarity.models.loader import LoadOptions
-from similarity.models.pretrained import load_pretrained, on_hub, one_line, quiet
+from similarity.models.model_files import settings_of
+from similarity.models.pretrained import load_pretrained, quiet
 from similarity.models.revision import revision
 from similarity.models.vision.model import VisionModel
 
@@ -54,8 +56,7 @@ def _config(source: str) -> dict[str, Any] | None:
     folder = Path(source)
     try:
         if folder.is_dir():
-            content: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
-            return content
+            return settings_of(folder)
         found: dict[str, Any]
         found, _ = transformers.PreTrainedConfig.get_config_dict(source, **on_hub(source))
     except Exception as error:  # loading says better what is wrong
@@ -73,7 +74,7 @@ def load_vision(source: str, processor: Any, options: LoadOptions) -> VisionMode
         As `load_local`, and if the network does not see images.
     """
     folder = Path(source)
-    module, tokenizer = load_pretrained(
+    module, tokenizer, commit = load_pretrained(
         source,
         dtype=dtype_on(options.device, options.dtype),
         networks=transformers.AutoModelForImageTextToText,
@@ -82,7 +83,7 @@ def load_vision(source: str, processor: Any, options: LoadOptions) -> VisionMode
         module,
         tokenizer,
         name=folder.resolve().name if folder.is_dir() else source,
-        revision=revision(folder, getattr(module.config, "_commit_hash", None)),
+        revision=revision(folder, commit),
         device=options.device,
         assets=folder if folder.is_dir() else None,
         kind=partial(VisionModel, processor),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eval.methods import sentence_transformers
 from eval.methods.base import Setting
 from eval.methods.sentence_transformers import sentence_transformer
 from similarity.errors import ConfigError, MissingDependencyError
@@ -18,11 +19,6 @@ class Encoder:
     def __init__(self, name: str, **_options: Any) -> None:
         if name == "nowhere":
             raise OSError("nowhere is no model.\nMore of that.")
-        config = SimpleNamespace(_commit_hash="c0ffee")
-        self._modules = [SimpleNamespace(auto_model=SimpleNamespace(config=config))]
-
-    def __getitem__(self, number: int) -> SimpleNamespace:
-        return self._modules[number]
 
     def encode(self, texts: list[str], **_options: Any) -> np.ndarray[Any, Any]:
         return np.array([[text.count("a"), text.count("b")] for text in texts], np.float32)
@@ -32,6 +28,7 @@ class Encoder:
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = SimpleNamespace(SentenceTransformer=Encoder)
     monkeypatch.setitem(sys.modules, "sentence_transformers", stand_in)
+    monkeypatch.setattr(sentence_transformers, "on_hub", lambda _name: {"revision": "c0ffee"})
 
 
 @pytest.mark.usefixtures("library")

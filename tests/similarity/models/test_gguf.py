@@ -1,6 +1,7 @@
 """GGUF files as models: the weights that were written, and one line for what is not supported."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
@@ -10,9 +11,12 @@ import torch
 
 from similarity import compare, load_model
 from similarity.config import ComparisonConfig
-from similarity.errors import MissingDependencyError, ModelError
+from similarity.errors import MissingDependencyError, ModelError, WrongAnswerError
 from similarity.models.base import LanguageModel
 from tests.similarity.models.tiny_gguf import network, write_gguf
+from tests.tiny_models import save_tiny_model
+
+Told = Callable[[gguf.GGUFWriter], object]
 
 
 def check_weights(model: LanguageModel) -> None:
@@ -73,3 +77,57 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path = write_gguf(tmp_path / "tiny.gguf")
     monkeypatch.setitem(sys.modules, "gguf", None)
     refused(path, "needs gguf: pip install gguf", MissingDependencyError)
+
+
+def tensor(name: str, *values: float) -> Told:
+    return lambda writer: writer.add_tensor(name, np.array(values, np.float32))
+
+
+def linear_positions(writer: gguf.GGUFWriter) -> None:
+    writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    writer.add_rope_scaling_factor(4.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        (tensor("rope_freqs.weight", 1, 1, 8, 8), "its tensor rope_freqs.weight"),
+        (tensor("blk.2.attn_norm.weight", *[1.0] * 32), "its tensor blk.2.attn_norm.weight"),
+        (tensor("blk.0.attn_q.bias", *[1.0] * 32), "32 of its 35200 numbers"),
+        (linear_positions, "its setting llama.rope.scaling.type = linear"),
+        (lambda writer: writer.add_logit_scale(0.25), "its setting llama.logit_scale = 0.25"),
+        (lambda writer: writer.add_sliding_window(4), "its setting llama.attention.sliding_wind"),
+        (lambda writer: writer.add_final_logit_softcapping(30.0), "its setting .*softcapping = 30"),
+    ],
+)
+def test_what_transformers_leaves_out_is_refused(tmp_path: Path, told: Told, what: str) -> None:
+    path = write_gguf(tmp_path / "a.gguf", told=told)
+    refused(path, rf"cannot load .*a\.gguf: transformers leaves out {what}", WrongAnswerError)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        tensor("rope_freqs.weight", 1, 1, 1, 1),
+        lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.NONE),
+        lambda writer: writer.add_rope_freq_base(10000.0),
+        lambda writer: writer.add_key_length(8),
+    ],
+)
+def test_what_moves_no_number_may_be_left_out(tmp_path: Path, told: Told) -> None:
+    check_weights(load_model(str(write_gguf(tmp_path / "a.gguf", told=told))))
+
+
+def test_what_lies_beside_a_file_has_no_say(tmp_path: Path) -> None:
+    """Its fingerprint is of the file alone."""
+    alone = load_model(str(write_gguf(tmp_path / "alone" / "a.gguf")))
+    beside = save_tiny_model("llama", tmp_path / "beside")
+    (beside / "model.safetensors").unlink()
+    found = load_model(str(write_gguf(beside / "a.gguf")))
+    assert found.info == alone.info
+    assert found.encode("abba") == alone.encode("abba")
+
+
+def test_a_folder_by_the_name_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").mkdir()
+    refused(tmp_path / "a.gguf", "is a folder, and has no GGUF file; give the file itself")

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def both(folder: Path, dtype: str) -> tuple[Network, Network]:
     ours, _ = load_llama(folder, dtype)
-    theirs, _ = load_pretrained(str(folder), dtype=dtype)
+    theirs, *_ = load_pretrained(str(folder), dtype=dtype)
     return Network(ours), Network(theirs)
 
 
@@ -96,7 +96,7 @@ def test_the_embedded_model_and_its_tokenizer() -> None:
     assert ours.module.dtype == torch.float32
     assert ours.module.generation_config.eos_token_id == 2
     _, tokenizer = load_llama(EMBEDDED_PATH, "float32")
-    _, other = load_pretrained(str(EMBEDDED_PATH), dtype="float32")
+    _, other, _ = load_pretrained(str(EMBEDDED_PATH), dtype="float32")
     for text in ("A dog runs.", " two  spaces\n</s> 漢字 🙂"):
         options = {"add_special_tokens": True, "split_special_tokens": True}
         assert tokenizer(text, **options)["input_ids"] == other(text, **options)["input_ids"]

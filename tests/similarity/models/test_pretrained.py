@@ -53,11 +53,31 @@ def also(name: str, weight: torch.Tensor) -> Edit:
 
 
 def settings(**changes: Any) -> Edit:
+    return lambda folder: rewritten(folder / "config.json", changes)
+
+
+def tokenizer_settings(**changes: Any) -> Edit:
+    return lambda folder: rewritten(folder / "tokenizer_config.json", changes)
+
+
+def rewritten(path: Path, changes: dict[str, Any]) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def pickled(change: Callable[[Weights], object]) -> Edit:
+    """Return what replaces the weights by a pickled file of what is made of them."""
+
     def edit(folder: Path) -> None:
-        path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        path = folder / "model.safetensors"
+        torch.save(change(load_file(path)), folder / "pytorch_model.bin")
+        path.unlink()
 
     return edit
+
+
+def linked(name: str) -> Edit:
+    """Return what puts a link to nowhere in the place of a file."""
+    return lambda folder: [(folder / name).unlink(), (folder / name).symlink_to("nowhere")]
 
 
 def written(name: str, content: str) -> Edit:
@@ -129,6 +149,31 @@ def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) 
     assert torch.equal(found.network.read(ids), expected.network.read(ids))
 
 
+def test_pickled_weights_and_whole_buffers_load(folder: Path) -> None:
+    expected = load_local(str(folder))
+    also("vision_tower.index", torch.ones(3, 3, dtype=torch.int64))(folder)
+    pickled(dict)(folder)
+    found = load_local(str(folder))
+    ids = torch.tensor([[3, 4]])
+    assert torch.equal(found.network.read(ids), expected.network.read(ids))
+
+
+def test_an_index_of_weights_that_are_not_taken_asks_for_none(folder: Path) -> None:
+    """As where the weights of one kind and all JSON files were downloaded."""
+    told = '{"weight_map": {"w": "pytorch_model-00001-of-00002.bin"}}'
+    written("pytorch_model.bin.index.json", told)(folder)
+    assert load_local(str(folder)).vocab_size == 258
+
+
+def test_a_matrix_of_one_number_is_warned_of(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    also("model.layers.1.mlp.up_proj.weight", torch.zeros(64, 32))(folder)
+    load_local(str(folder))
+    assert "weight model.layers.1.mlp.up_proj.weight of" in caplog.text
+    assert "is one number everywhere, as in a copy that was cut short" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("edit", "error", "message"),
     [
@@ -157,7 +202,7 @@ def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) 
         (renamed("model.safetensors", "x.gguf"), ModelError, "x.gguf and no weights of tran"),
         (renamed("model.safetensors", "x"), ModelNotFoundError, "it has no weights"),
         (renamed("config.json", "x"), ModelNotFoundError, "it has no config.json"),
-        (renamed("tokenizer.json", "x"), ModelError, "cannot load .*tokenizer"),
+        (renamed("tokenizer.json", "x"), ModelError, "it has no tokenizer.json, nor other files"),
         (written("adapter_config.json", "{}"), ModelError, "is of an adapter, which would be"),
         (
             lambda folder: [
@@ -176,6 +221,86 @@ def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) 
         ),
         (settings(quantization_config={"quant_method": "new"}), ModelError, "is quantised in a w"),
         (settings(model_type="new"), ModelError, "cannot load .*model type `new`"),
+        # Said to be quantised in no way is not said.
+        (
+            lambda folder: [
+                settings(quantization_config=None)(folder),
+                also("lm_head.weight", torch.ones(258, 32, dtype=torch.int8))(folder),
+            ],
+            ModelError,
+            "lm_head.weight in numbers of type I8",
+        ),
+        *(
+            (
+                also("lm_head.weight", torch.ones(258, 32).to(dtype)),
+                ModelError,
+                f"model.safetensors has lm_head.weight in numbers of type {name}",
+            )
+            for dtype, name in ((torch.bool, "BOOL"), (torch.float8_e8m0fnu, "F8_E8M0"))
+        ),
+        (
+            pickled(
+                lambda found: found | {"lm_head.weight": found["lm_head.weight"].to(torch.int8)}
+            ),
+            ModelError,
+            "pytorch_model.bin has lm_head.weight in numbers of type int8",
+        ),
+        (pickled(list), ModelError, "bin holds a list and not weights"),
+        (pickled(lambda _found: Path), ModelError, "holds more than weights, which is never run"),
+        (
+            lambda folder: [pickled(dict)(folder), cut("pytorch_model.bin", 20000)(folder)],
+            ModelError,
+            "pytorch_model.bin is damaged",
+        ),
+        (
+            lambda folder: [
+                renamed("model.safetensors", "model-00001-of-00001.safetensors")(folder),
+            ],
+            ModelNotFoundError,
+            "model-00001-of-00001.safetensors is not a name that weights are looked for under; co",
+        ),
+        *(
+            (
+                lambda folder, told=told: [
+                    renamed("model.safetensors", "a.safetensors")(folder),
+                    written("model.safetensors.index.json", told)(folder),
+                ],
+                ModelError,
+                message,
+            )
+            for told, message in (
+                ('{"weight_map": null}', "its weight_map names no weights; copy it again"),
+                ('{"weight_map": {"w": "../a.safetensors"}}', "names ../a.safetensors, which is"),
+            )
+        ),
+        (
+            written("adapter_model.safetensors", "{}"),
+            ModelError,
+            "is of an adapter, which would be",
+        ),
+        (linked("tokenizer_config.json"), ModelError, "is a link to nowhere, which is not there"),
+        (written("config.json", "[1]"), ModelError, "config.json has no settings by name"),
+        (
+            lambda folder: [(folder / "config.json").unlink(), (folder / "config.json").mkdir()],
+            ModelNotFoundError,
+            "it has no config.json",
+        ),
+        (
+            settings(rope_parameters={"rope_type": "yarn", "rope_theta": 1e4}),
+            ModelError,
+            r"cannot load \S+/config.json: Missing required keys .*; copy its files again",
+        ),
+        (
+            tokenizer_settings(model_max_length="64"),
+            ModelError,
+            "model_max_length of tokenizer_config.json is '64'; give a number of tokens",
+        ),
+        (tokenizer_settings(model_max_length=float("nan")), ModelError, "is nan; give a number"),
+        (
+            tokenizer_settings(tokenizer_class="BertTokenizer"),
+            WrongAnswerError,
+            "the tokenizer cannot read the text .*; give the tokenizer's files that belong to",
+        ),
         (settings(model_type="t5"), ModelError, "cannot load .*T5Config"),
         (
             settings(model_type="new", auto_map={"AutoConfig": "a.B"}),
@@ -187,7 +312,7 @@ def test_parts_that_a_language_network_does_not_need_are_left_out(folder: Path) 
         (
             also("lm_head.weight", torch.ones(258, 32, dtype=torch.int8)),
             ModelError,
-            r"model.safetensors has whole numbers \(I8\) as lm_head.weight, and config.json does",
+            "model.safetensors has lm_head.weight in numbers of type I8, and config.json does not",
         ),
         (
             written("tokenizer.json", "{}"),

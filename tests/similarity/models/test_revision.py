@@ -24,7 +24,6 @@ def folder(tmp_path: Path) -> Path:
         "tokenizer.model.v3",
         "qwen.tiktoken",
         "added_tokens.json",
-        "pytorch_model.bin",
         "model.safetensors",
         "config.json",
     ],
@@ -38,13 +37,54 @@ def test_every_file_counts(folder: Path, name: str) -> None:
 
 
 def test_shards_that_lie_deeper_count(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {"w": "parts/1.bin"}}')
-    shard = folder / "parts" / "1.bin"
-    shard.parent.mkdir()
-    shard.write_text("a")
+    check_counts(folder, folder / "parts" / "1.bin")
+
+
+def check_counts(folder: Path, file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("a")
     before = revision(folder, None)
-    shard.write_text("b")
+    file.write_text("b")
     assert revision(folder, None) != before
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("config.json", '{"transformers_weights": "parts/w.safetensors"}'),
+        ("tokenizer_config.json", '{"fast_tokenizer_files": ["parts/w.safetensors"]}'),
+    ],
+)
+def test_files_that_settings_name_count(folder: Path, settings: str, said: str) -> None:
+    (folder / settings).write_text(said)
+    check_counts(folder, folder / "parts" / "w.safetensors")
+
+
+def test_shards_of_an_index_that_settings_name_count(folder: Path) -> None:
+    (folder / "config.json").write_text('{"transformers_weights": "parts/a.index.json"}')
+    (folder / "parts").mkdir()
+    (folder / "parts" / "a.index.json").write_text('{"weight_map": {"w": "1.safetensors"}}')
+    check_counts(folder, folder / "parts" / "1.safetensors")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        "model-00001-of-00002.safetensors",
+        "tf_model.h5",
+        "optimizer.pt",
+        "training_args.bin",
+        "vectors.npz",
+    ],
+)
+def test_weights_that_are_not_taken_do_not_count(folder: Path, name: str) -> None:
+    before = revision(folder, None)
+    (folder / name).write_text('{"weight_map": {"w": "missing.bin"}}')
+    assert revision(folder, None) == before
 
 
 @pytest.mark.parametrize("name", ["README.md", "calibration.json", ".gitattributes", "LICENSE"])

@@ -11,6 +11,7 @@ from similarity import Law, load_model
 from similarity.errors import InputError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.images.sources import image_of_pixels
+from similarity.models import vllm_offline
 from similarity.models.base import Ability, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.prefix import ImageTokens
 from tests.similarity.images.made import picture
@@ -76,6 +77,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", module)
     monkeypatch.setitem(sys.modules, "vllm.transformers_utils", ModuleType("transformers_utils"))
     monkeypatch.setitem(sys.modules, processors.__name__, processors)
+    monkeypatch.setattr(vllm_offline, "on_hub", lambda _source, _given: {"revision": "c0ffee"})
     monkeypatch.delenv("TRAJSIM_VLLM_ENGINE", raising=False)
     for name in ("VLLM_LOGGING_STREAM", "VLLM_LOGGING_LEVEL"):
         monkeypatch.setenv(name, "set")

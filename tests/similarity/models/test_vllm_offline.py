@@ -20,6 +20,7 @@ from similarity.errors import (
     UnsupportedError,
     WrongAnswerError,
 )
+from similarity.models import vllm_offline
 from similarity.models.base import Ability, SampleRequest, ScoreRequest
 from similarity.models.loader import LoadOptions
 from similarity.models.toy import ToyModel
@@ -70,17 +71,16 @@ class LLM:
     generation_config: str
     tensor_parallel_size: int = 1
     max_logprobs: int = 20
+    revision: str | None = None
     llm_engine: Any = field(init=False)
 
     def __post_init__(self) -> None:
         if self.model == "nowhere":
             raise ValueError("nowhere is no model\nand so on")
-        hf_config = SimpleNamespace(_commit_hash="c0ffee")
         config = SimpleNamespace(
             dtype="torch.float32",
             max_model_len=257,
             max_logprobs=self.max_logprobs,
-            hf_config=hf_config,
             get_vocab_size=lambda: END + 1,
         )
         core = SimpleNamespace(shutdown=lambda: STOPPED.append(self.model))
@@ -141,6 +141,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = ModuleType("vllm")
     module.LLM, module.SamplingParams = LLM, SamplingParams
     monkeypatch.setitem(sys.modules, "vllm", module)
+    monkeypatch.setattr(vllm_offline, "on_hub", lambda _source, _given: {"revision": "c0ffee"})
     monkeypatch.delenv("TRAJSIM_VLLM_ENGINE", raising=False)
     for name in ("VLLM_LOGGING_STREAM", "VLLM_LOGGING_LEVEL"):
         monkeypatch.setenv(name, "set")

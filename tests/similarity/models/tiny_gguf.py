@@ -1,5 +1,6 @@
 """A tiny GGUF file of a Llama shape, and the network that it was made of."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
@@ -38,8 +39,16 @@ def write_gguf(
     architecture: str = "llama",
     without: str = "nothing",
     strange: gguf.GGMLQuantizationType | None = None,
+    told: Callable[[gguf.GGUFWriter], object] = lambda _writer: None,
 ) -> Path:
-    """Write the network in single precision, a tensor perhaps left out or of a strange type."""
+    """Write the network in single precision, a tensor perhaps left out or of a strange type.
+
+    Parameters
+    ----------
+    told
+        Adds settings and tensors to the file.
+    """
+    path.parent.mkdir(exist_ok=True)
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(CONFIG.max_position_embeddings)
     writer.add_embedding_length(CONFIG.hidden_size)
@@ -55,6 +64,7 @@ def write_gguf(
     writer.add_token_merges(["a b"])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
+    told(writer)
     for name, weight in network().state_dict().items():
         renamed = name
         for ours, theirs in NAMES.items():

@@ -1,0 +1,74 @@
+"""Translates what libraries raise while a model is loaded, to one line that says what to do."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+from similarity.errors import (
+    MissingDependencyError,
+    ModelError,
+    ModelNotFoundError,
+    TrajsimError,
+)
+
+_LONGEST_MESSAGE = 300
+
+
+@contextmanager
+def one_line(source: str, *, found: bool = True) -> Iterator[None]:
+    """Translate whatever loading raises, of any of the libraries under it, to one line.
+
+    Parameters
+    ----------
+    found
+        Whether there is such a model at all.
+
+    Raises
+    ------
+    ModelNotFoundError, MissingDependencyError, ModelError
+        In place of what is none of this library's errors.
+    """
+    try:
+        yield
+    except (TrajsimError, MemoryError):
+        raise
+    except ImportError as error:
+        raise MissingDependencyError(f"cannot load {source}: {line_of(error)}") from error
+    except Exception as error:
+        if found:
+            raise ModelError(
+                f"cannot load {source}: {line_of(error)}; copy its files again, or give another "
+                "model"
+            ) from error
+        raise not_found(source, error) from error
+
+
+def not_found(source: str, error: Exception) -> ModelNotFoundError:
+    """Return the error for a name under which there is no model."""
+    return ModelNotFoundError(
+        f"no model {source!r}: {_reason(error)}; give 'embedded', 'toy', 'smollm2', the folder of "
+        "a causal language model, or the id of one on a hub that can be reached"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a hub does not give a model, in words for who meant a folder."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    if any(isinstance(cause, HFValidationError) for cause in causes):
+        return "there is no such folder, and it cannot be the id of a model on a hub"
+    if any(isinstance(cause, LocalEntryNotFoundError) for cause in causes):
+        return "there is no such folder, and the hub cannot be reached"
+    return line_of(error)
+
+
+def line_of(error: object) -> str:
+    """Return what an error says, on one line and not too long."""
+    if isinstance(error, KeyError) and " " not in str(error):  # which says a name, and no more
+        return f"it has no {error}, or one that transformers does not know"
+    said = error.args[0] if isinstance(error, KeyError) else error
+    line = " ".join(str(said).split()) or repr(error)
+    return textwrap.shorten(line, _LONGEST_MESSAGE, placeholder=" …").rstrip(". ")
