@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import MissingDependencyError, ModelError, UnsupportedError
+from similarity.errors import MissingDependencyError, UnsupportedError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -40,7 +40,7 @@ from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
 from similarity.models.states import StateReader, chosen_log_probs
-from similarity.models.tokenization import Tokenization
+from similarity.models.tokenization import Tokenization, end_ids
 from similarity.models.verification import Verified
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
@@ -58,7 +58,7 @@ class LocalModel(LanguageModel):
         self.network = network
         self.info = info
         self.assets = assets
-        self.end_ids = _end_ids(network.module, tokenizer)
+        self.end_ids = end_ids(network.module, tokenizer)
         self.tokenization = Tokenization(tokenizer, self.end_ids, network.rows)
         self.vocab_size = network.vocab_size
         self._verified = Verified(network, self._shorten)
@@ -283,19 +283,3 @@ def local_model(
         checks += model.tokenization.checks()
         model.findings = [(check.name, check.found) for check in checks]
         return model
-
-
-def _end_ids(module: Any, tokenizer: Any) -> frozenset[int]:
-    """Return every id that the model or its tokenizer calls an end of sequence."""
-    found: set[int] = set()
-    for config in (module.config, module.generation_config, tokenizer):
-        ids = getattr(config, "eos_token_id", None)
-        for token in ids if isinstance(ids, list) else [ids]:
-            if isinstance(token, int) and token >= 0:
-                found.add(token)
-            elif token is not None:
-                raise ModelError(
-                    f"eos_token_id of config.json or generation_config.json is {token!r}; give "
-                    "the number of a token, or a list of such"
-                )
-    return frozenset(found)

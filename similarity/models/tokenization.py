@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from similarity.errors import InputError, WrongAnswerError
+from similarity.errors import InputError, ModelError, WrongAnswerError
 from similarity.models.base import TokenIds
 from similarity.models.checks import PARAGRAPH, Check
 
@@ -174,6 +174,22 @@ class Tokenization:
                 "a prefix cannot be told; give another tokenizer"
             )
         return affixes
+
+
+def end_ids(module: Any, tokenizer: Any) -> frozenset[int]:
+    """Return every id that the model or its tokenizer calls an end of sequence."""
+    found: set[int] = set()
+    for config in (module.config, module.generation_config, tokenizer):
+        ids = getattr(config, "eos_token_id", None)
+        for token in ids if isinstance(ids, list) else [ids]:
+            if isinstance(token, int) and token >= 0:
+                found.add(token)
+            elif token is not None:
+                raise ModelError(
+                    f"eos_token_id of config.json or generation_config.json is {token!r}; give "
+                    "the number of a token, or a list of such"
+                )
+    return frozenset(found)
 
 
 def ids_behind_an_anchor(
