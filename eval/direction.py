@@ -137,8 +137,8 @@ def conditional_mean(model: LanguageModel, progress: Progress = no_progress) -> 
 
 
 def by_profiles(scorer: ProfileEntailment, progress: Progress = no_progress) -> Scores:
-    """Return the difference of the degrees of a scorer."""
-    return lambda pairs: [float(a - b) for a, b in scorer.pair_degrees(pairs, progress)]
+    """Return the directions that a scorer gives, nats."""
+    return lambda pairs: scorer.pair_directions(pairs, progress)
 
 
 def entailment_figures(

@@ -33,7 +33,7 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=DEFAULT_CONFIDENCE,
     show_default=True,
-    help="Give the interval of the difference at this confidence.",
+    help="Give the interval of the direction at this confidence.",
 )
 @click.option(
     "--top",
@@ -91,9 +91,13 @@ def _print(found: Entailment, top: int) -> None:
     table.add_row("first entails second", f"{found.forward:.3f}")
     table.add_row("second entails first", f"{found.backward:.3f}")
     table.add_row(
-        "difference",
-        f"{found.difference:+.3f}, {100 * found.confidence:g} % interval {low:+.3f} to {high:+.3f}",
+        "direction",
+        f"{found.direction:+.3f}, {100 * found.confidence:g} % interval {low:+.3f} to {high:+.3f}",
     )
+    if found.evenness:
+        table.add_row(
+            "of which", f"inclusion {found.inclusion:+.3f}, evenness {found.evenness:+.3f}"
+        )
     related = found.thresholds.related
     table.add_row("unrelated texts", f"degrees up to {related:.3f}, at one in a hundred pairs")
     if found.explain is not None:

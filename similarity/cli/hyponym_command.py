@@ -67,6 +67,6 @@ def _print(found: Containment) -> None:
         contexts = f"{found.contexts:+.3f} nats per token, {found.count} contexts"
     table.add_row("contexts", contexts)
     if found.profiles is not None:
-        table.add_row("profiles", f"{found.profiles.difference:+.3f} ({found.profiles.verdict})")
+        table.add_row("profiles", f"{found.profiles.direction:+.3f} ({found.profiles.verdict})")
     table.caption = "above 0 where the second contains the first; unrelated words get a verdict too"
     console().print(table)

@@ -1,4 +1,10 @@
-"""What a judgement of two texts rests on: their rows, and blocks of places for the interval."""
+"""What a judgement of two texts rests on: their rows, and blocks of places for the interval.
+
+The direction is in nats, above 0 where the first text entails the second rather than the reverse.
+Its first part is the log ratio of what degrees lack of 1. Degrees near 1 thus count by what is
+missing. Its second part is the difference in evenness: a text that says more is harder to sum up
+in a word, and leaves more words open.
+"""
 
 from dataclasses import dataclass
 
@@ -14,34 +20,76 @@ from similarity.noise import exponential, step_key, text_key
 # Tokens of the vocabulary fall into so many blocks, by a hash; each is left out in turn.
 BLOCKS = 20
 SEED = 0
+# Added to what a degree lacks of 1: less than this is as good as nothing.
+LACK = 1e-3
+# Tokens that are left out have at most all but this of the probability: what float32 resolves.
+LEAST_KEPT = 1e-7
+
+Kept = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The rows of two texts, shape "text=2 place", and the block of each place."""
+    """What is known of two texts.
+
+    Parameters
+    ----------
+    rows
+        Shape "text=2 place".
+    blocks
+        The block of each place.
+    log_probs
+        ℓ at each place that is a token, shape "text=2 place", nats; None where no estimator asks.
+    """
 
     rows: FloatArray
     blocks: NDArray[np.int64]
+    log_probs: FloatArray | None = None
 
     def degrees(self, estimator: Estimator) -> FloatArray:
         """Return the degrees forward and backward."""
         first, second = self.rows
         return np.array([estimator.degree(first, second), estimator.degree(second, first)])
 
+    def direction(self, estimator: Estimator, kept: Kept | None = None) -> tuple[float, float]:
+        """Return its two parts, by inclusion and by evenness: nats.
+
+        Parameters
+        ----------
+        kept
+            Which places are looked at; None for all. The others are as if there were no such
+            tokens: those that are kept share all probability.
+        """
+        kept = np.ones(len(self.blocks), bool) if kept is None else kept
+        degrees = Evidence(self.rows[:, kept], self.blocks[kept]).degrees(estimator)
+        forward, backward = np.log(1 - degrees + LACK)
+        if not estimator.evenness:
+            return float(backward - forward), 0.0
+        assert self.log_probs is not None
+        first, second = evenness(self.log_probs, kept)
+        return float(backward - forward), estimator.evenness * float(first - second)
+
     def interval(self, estimator: Estimator, confidence: float) -> tuple[float, float]:
-        """Return that of forward − backward, by the jackknife over blocks and Student's law."""
-
-        def difference(kept: NDArray[np.bool_]) -> float:
-            forward, backward = Evidence(self.rows[:, kept], self.blocks).degrees(estimator)
-            return float(forward - backward)
-
+        """Return that of the direction, by the jackknife over blocks and Student's law."""
         names = np.unique(self.blocks)
         n = len(names)
-        left_out = np.array([difference(self.blocks != name) for name in names])
+        left_out = np.array([sum(self.direction(estimator, self.blocks != name)) for name in names])
         error = np.sqrt((n - 1) / n * np.square(left_out - left_out.mean()).sum())
         half = -float(scipy.special.stdtrit(n - 1, (1 - confidence) / 2)) * float(error)
-        value = difference(np.ones(len(self.blocks), bool))
-        return max(-1.0, value - half), min(1.0, value + half)
+        value = sum(self.direction(estimator))
+        return value - half, value + half
+
+
+def evenness(log_probs: FloatArray, kept: Kept) -> FloatArray:
+    """Return the mean over kept tokens of log P(token | one of those kept), shape "text", nats.
+
+    It is highest, −log of their number, where all are alike. Up to a constant it is minus the
+    relative entropy of the uniform distribution to this one.
+    """
+    left_out = np.exp(log_probs[:, ~kept]).sum(axis=1)
+    total = np.log(np.maximum(1 - left_out, LEAST_KEPT))
+    found: FloatArray = log_probs[:, kept].mean(axis=1) - total
+    return found
 
 
 def degree_matrix(estimator: Estimator, rows: FloatArray, on_progress: OnProgress) -> FloatArray:

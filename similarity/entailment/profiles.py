@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 from similarity.arrays import FloatArray, Rows
 from similarity.entailment.evidence import Evidence, blocks_of, degree_matrix
@@ -79,8 +78,9 @@ class ProfileEntailment(EntailmentScorer):
         """Return the evidence of any two of these texts."""
         (name,) = self.vectors.names
         rows = self._features(texts, progress)[name]
-        found = self._evidence(rows)
-        return lambda i, j: Evidence(found.rows[[i, j]], found.blocks)
+        found = raised(self.vectors, profile_group(self.vectors), rows)
+        blocks = blocks_of(found.shape[1])
+        return lambda i, j: Evidence(found[[i, j]], blocks)
 
     def pair_degrees(
         self, pairs: Sequence[TextPair], progress: Progress = no_progress
@@ -95,6 +95,18 @@ class ProfileEntailment(EntailmentScorer):
         degrees = [of.degrees(self._estimator) for _, _, of in self._of_each(pairs, progress)]
         return [(float(forward), float(backward)) for forward, backward in degrees]
 
+    def pair_directions(
+        self, pairs: Sequence[TextPair], progress: Progress = no_progress
+    ) -> list[float]:
+        """Return the direction of each pair, nats, without intervals.
+
+        Raises
+        ------
+        InputError
+            If a text is empty, not valid Unicode, or too long for the model.
+        """
+        return [sum(of.direction(self._estimator)) for _, _, of in self._of_each(pairs, progress)]
+
     def degrees(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
         """Return the degree to which each text entails each other, shape "premise consequence".
 
@@ -104,10 +116,10 @@ class ProfileEntailment(EntailmentScorer):
             If a text is empty, not valid Unicode, or too long for the model.
         """
         (name,) = self.vectors.names
-        evidence = self._evidence(self._features(texts, progress)[name])
-        return degree_matrix(
-            self._estimator, evidence.rows, progress("comparing with all", len(texts))
-        )
+        rows = self._features(texts, progress)[name]
+        found = raised(self.vectors, profile_group(self.vectors), rows)
+        on_progress = progress("comparing with all", len(texts))
+        return degree_matrix(self._estimator, found, on_progress)
 
     def _of_each(
         self, pairs: Sequence[TextPair], progress: Progress
@@ -117,15 +129,23 @@ class ProfileEntailment(EntailmentScorer):
         (name,) = self.vectors.names
         rows = self._features(texts, progress)[name] if texts else None
         place = {text: i for i, text in enumerate(texts)}
+        group = profile_group(self.vectors)
+        reader = group.reader
+        assert isinstance(reader, ProfileReader)
         on_progress = progress("judging", len(pairs))
         for start in range(0, len(pairs), TOGETHER):
             some = pairs[start : start + TOGETHER]
             assert rows is not None
             of_some = rows[[place[text] for pair in some for text in pair]]
-            found = self._evidence(of_some)
+            found = raised(self.vectors, group, of_some)
+            blocks = blocks_of(found.shape[1])
+            log_probs = (
+                reader.log_probs(self.vectors.model, of_some) if self._estimator.evenness else None
+            )
             for number, pair in enumerate(some):
                 both = slice(2 * number, 2 * number + 2)
-                yield pair, of_some[both], Evidence(found.rows[both], found.blocks)
+                known = None if log_probs is None else log_probs[both]
+                yield pair, of_some[both], Evidence(found[both], blocks, known)
                 on_progress(1)
 
     def _features(self, texts: Sequence[str], progress: Progress) -> Features:
@@ -133,7 +153,3 @@ class ProfileEntailment(EntailmentScorer):
         if self.read is not None:
             return self.read(texts, on_progress)
         return in_batches(self.vectors.read, texts, on_progress)
-
-    def _evidence(self, rows: Any) -> Evidence:
-        found = raised(self.vectors, profile_group(self.vectors), rows)
-        return Evidence(found, blocks_of(found.shape[1]))

@@ -39,8 +39,10 @@ class Entailment:
     ----------
     forward, backward
         Degrees in [0, 1] to which the first entails the second, and the second the first.
+    inclusion, evenness
+        The two parts of the direction, nats.
     interval
-        Of forward − backward, over blocks of tokens or over trajectories.
+        Of the direction, over blocks of tokens or over trajectories.
     explain
         Gives the words that decide; None where trajectories were compared.
     warnings
@@ -51,6 +53,8 @@ class Entailment:
     estimator: str
     forward: float
     backward: float
+    inclusion: float
+    evenness: float
     confidence: float
     interval: tuple[float, float]
     thresholds: Thresholds
@@ -59,16 +63,16 @@ class Entailment:
     warnings: tuple[str, ...] = ()
 
     @property
-    def difference(self) -> float:
-        """Return forward − backward: positive where the first entails rather than the second."""
-        return self.forward - self.backward
+    def direction(self) -> float:
+        """Return what tells premise from consequence, nats: above 0 where the first entails."""
+        return self.inclusion + self.evenness
 
     @property
     def verdict(self) -> Verdict:
         """Return one of four.
 
-        Texts no more related than unrelated ones entail nothing. A direction wants an interval of
-        the difference that leaves 0 out. Where it has 0 in it, "both" wants both degrees high.
+        Texts no more related than unrelated ones entail nothing. A direction wants an interval that
+        leaves 0 out. Where it has 0 in it, "both" wants both degrees high.
         """
         low, high = self.interval
         if max(self.forward, self.backward) < self.thresholds.related:
@@ -87,8 +91,9 @@ class Entailment:
             "verdict": self.verdict,
             "forward": self.forward,
             "backward": self.backward,
-            "difference": self.difference,
-            "interval": {"confidence": self.confidence, "difference": list(self.interval)},
+            "direction": self.direction,
+            "parts": {"inclusion": self.inclusion, "evenness": self.evenness},
+            "interval": {"confidence": self.confidence, "direction": list(self.interval)},
             "estimator": self.estimator,
             "thresholds": asdict(self.thresholds),
             "warnings": list(self.warnings),

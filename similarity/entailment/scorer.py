@@ -171,11 +171,14 @@ class EntailmentScorer(ABC):
         explain: Any,
     ) -> Entailment:
         forward, backward = evidence.degrees(self._estimator)
+        inclusion, evenness = evidence.direction(self._estimator)
         return Entailment(
             texts=pair,
             estimator=self.estimator,
             forward=float(forward),
             backward=float(backward),
+            inclusion=inclusion,
+            evenness=evenness,
             confidence=self.confidence,
             interval=evidence.interval(self._estimator, self.confidence),
             thresholds=thresholds,

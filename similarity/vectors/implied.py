@@ -116,17 +116,16 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     metric = centred @ group.whitening.matrix @ group.whitening.matrix.T
     if isinstance(reader, SubsetProfileReader):
         tokens = np.array(chosen_tokens(model, reader.config.tokens))
-        return Profiles(tokens, beyond, rows.astype(np.float64), metric)
-    weight, bias = model.output_head()
+        return Profiles(tokens, beyond, reader.log_probs(model, rows), metric)
+    weight, _ = model.output_head()
     covariance = head_covariance(model)
     # Directions in which the head does not vary are seen by no token.
     through = metric @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) / len(weight)
     mean = weight.mean(axis=0, dtype=np.float64)
-    logits = (rows @ weight.T).astype(np.float64) + (0.0 if bias is None else bias)
     return Profiles(
         tokens=np.arange(len(weight)),
         beyond_usual=beyond,
-        log_probs=logits - np.logaddexp.reduce(logits, axis=1, keepdims=True),
+        log_probs=reader.log_probs(model, rows),
         partners=(through @ weight.T) - (through @ mean)[:, None],
     )
 

@@ -35,6 +35,15 @@ class ProfileReader(StateReader):
 
     config: ProfileConfig
 
+    def log_probs(self, model: LanguageModel, rows: Rows) -> FloatArray:
+        """Return ℓ, shape "text token" in nats, of the texts' features."""
+        weight, bias = model.output_head()
+        found: FloatArray = (rows @ weight.T).astype(np.float64)
+        if bias is not None:
+            found += bias
+        found -= np.logaddexp.reduce(found, axis=1, keepdims=True)
+        return found
+
     def _basis(self, model: LanguageModel, _fit: WhiteningFit) -> FloatArray:
         """Return C^½, which makes profiles of states."""
         return head_root(model)
@@ -76,6 +85,10 @@ class SubsetProfileReader(ProfileReader):
         centred = rows.astype(np.float64) - mean
         found: FloatArray = centred - centred.mean(axis=1, keepdims=True)
         return found
+
+    def log_probs(self, model: LanguageModel, rows: Rows) -> FloatArray:
+        """Return ℓ, which the features are, shape "text token" in nats."""
+        return rows.astype(np.float64)
 
     def _basis(self, _model: LanguageModel, fit: WhiteningFit) -> FloatArray:
         """Return what takes the mean over tokens away."""

@@ -25,6 +25,8 @@ def test_it_is_the_librarys(client):
     for got, want in zip(content["results"], expected, strict=True):
         assert got["forward"] == pytest.approx(want.forward)
         assert got["verdict"] == want.verdict
+        assert got["direction"] == pytest.approx(want.inclusion)
+        assert got["parts"]["evenness"] == 0
 
 
 def test_profiles_with_their_words(open_client, toy_model: ToyModel, tmp_path: Path):
@@ -34,8 +36,12 @@ def test_profiles_with_their_words(open_client, toy_model: ToyModel, tmp_path: P
     answer = client.post("/v1/entailment", json=body)
     assert answer.status_code == 200, answer.text
     content = answer.json()
-    assert content["estimator"] == "weeds-fifth"
-    assert set(content["results"][0]["words"]) == {"both", "first", "second"}
+    assert content["estimator"] == "weeds-even"
+    one = content["results"][0]
+    assert one["direction"] == pytest.approx(sum(one["parts"].values()))
+    low, high = one["interval"]["direction"]
+    assert low <= one["direction"] <= high
+    assert set(one["words"]) == {"both", "first", "second"}
     assert 0 <= content["thresholds"]["related"] <= content["thresholds"]["same"] <= 1
 
 

@@ -14,6 +14,7 @@ from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.scorer import AFTER_QUESTION, RELATED
 from similarity.errors import ConfigError, InputError
+from similarity.meaning import raised
 from similarity.models.base import OnProgress
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
@@ -97,7 +98,8 @@ def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
 def test_the_matrix_is_that_of_pairs(scorer: ProfileEntailment, name: str) -> None:
     texts = sentences(5, seed=4)
     one = ProfileEntailment(vectors=scorer.vectors, estimator=name)
-    rows = one._evidence(one.vectors.groups["profile"].reader.rows(one.vectors.model, texts)).rows
+    group = one.vectors.groups["profile"]
+    rows = raised(one.vectors, group, group.reader.rows(one.vectors.model, texts))
     expected = [[ESTIMATORS[name].degree(a, b) for b in rows] for a in rows]
     np.testing.assert_allclose(one.degrees(texts), expected, rtol=1e-6)
 

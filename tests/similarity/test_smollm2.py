@@ -7,6 +7,8 @@ import pytest
 
 from similarity import ComparisonConfig, compare, compare_pairs, load_model
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
+from similarity.entailment.opening import open_entailment
+from similarity.entailment.results import BACKWARD, FORWARD, NEITHER
 from similarity.models import wheel
 from similarity.models.base import Ability, LanguageModel
 from similarity.models.loader import SMOLLM2, SMOLLM2_ASSETS
@@ -59,6 +61,14 @@ def test_the_adapter_ranks_by_the_best_scorer_there_is(smollm2: LanguageModel) -
     documents = ["refund", "change your password", "delivery times"]
     ranked = TrajectoryCrossEncoder(smollm2).rank("reset password", documents)
     assert [found["corpus_id"] for found in ranked] == [1, 0, 2]
+
+
+def test_what_entails_what(smollm2: LanguageModel) -> None:
+    scorer = open_entailment(smollm2)
+    pairs = [("A dog runs.", "An animal moves."), PAIRS[1]]
+    verdicts = [found.verdict for found in scorer.judge(pairs)]
+    assert verdicts == [FORWARD, NEITHER]
+    assert scorer.judge([pairs[0][::-1]])[0].verdict == BACKWARD
 
 
 def test_the_card_and_the_lock_name_the_same_files() -> None:

@@ -31,7 +31,7 @@ from similarity.truncation import Check
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 
 # Bytes of a judgement in an answer, about, and of each word that explains it.
-RESULT_BYTES = 220
+RESULT_BYTES = 300
 WORD_BYTES = 110
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])

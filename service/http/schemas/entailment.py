@@ -9,7 +9,7 @@ from service.http.schemas.fields import FingerprintFields, Strict, Text, Warning
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
-from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.estimators import DEFAULT, ESTIMATORS
 from similarity.entailment.results import Entailment
 
 
@@ -35,7 +35,7 @@ class EntailmentRequest(SamplingSettings):
     estimator: EstimatorName | None = Field(
         default=None,
         description="paper reads trajectories, all others profiles. Without one it is "
-        "weeds-fifth where the service has meaning vectors, else paper.",
+        f"{DEFAULT} where the service has meaning vectors, else paper.",
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Of the intervals.")
     explain: bool = Field(False, description="Add the words that decide, of profiles.")
@@ -43,11 +43,18 @@ class EntailmentRequest(SamplingSettings):
     truncate: Truncate = "refuse"
 
 
-class DifferenceInterval(Strict):
-    """Where the difference is, over blocks of tokens or over trajectories."""
+class DirectionParts(Strict):
+    """What the direction is made of, nats."""
+
+    inclusion: float = Field(description="Log of what backward lacks of 1, less that of forward.")
+    evenness: float = Field(description="How much more evenly words may follow the first.")
+
+
+class DirectionInterval(Strict):
+    """Where the direction is, over blocks of tokens or over trajectories."""
 
     confidence: float
-    difference: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
+    direction: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
 
 
 class ThresholdFields(Strict):
@@ -63,8 +70,9 @@ class EntailmentResult(Strict):
     verdict: Literal["first entails second", "second entails first", "both", "neither"]
     forward: float = Field(ge=0, le=1, description="The first entails the second so far.")
     backward: float = Field(ge=0, le=1, description="The second entails the first so far.")
-    difference: float = Field(description="forward - backward.")
-    interval: DifferenceInterval
+    direction: float = Field(description="Nats: above 0 where the first entails the second.")
+    parts: DirectionParts
+    interval: DirectionInterval
     words: ImpliedWordsFields | None = Field(default=None, description="Where it was requested.")
 
     @classmethod

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
-from similarity.entailment.evidence import Evidence
+from similarity.entailment.evidence import LACK, Evidence
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import BACKWARD, BOTH, FORWARD, NEITHER, Entailment
@@ -18,6 +18,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit
+from similarity.vectors.implied import profiles
 from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
 
 SMALL = ComparisonConfig.build(n_trajectories=4, max_tokens=4)
@@ -36,11 +37,27 @@ def test_the_reverse_is_the_reverse(vectors: MeaningVectors, name: str) -> None:
     assert (forth.forward, forth.backward) == (back.backward, back.forward)
     assert forth.interval == pytest.approx(tuple(-end for end in back.interval[::-1]), abs=1e-9)
     low, high = forth.interval
-    assert low <= forth.difference <= high
+    assert low <= forth.direction <= high
+    assert forth.direction == -back.direction
     # A full stop changes no prefix.
-    assert same.difference == 0
+    assert same.direction == 0
     if name not in ("inv-cl", "ap-inc", "bal-ap-inc"):
         assert same.verdict == BOTH
+
+
+def test_the_direction_by_its_definition(vectors: MeaningVectors) -> None:
+    pair = ("a red car", "the sea sings")
+    scorer = ProfileEntailment(vectors=vectors)
+    (found,) = scorer.judge([pair])
+    lacks = np.log([1 - found.backward + 0.001, 1 - found.forward + 0.001])
+    assert found.inclusion == pytest.approx(lacks[0] - lacks[1])
+    group = vectors.groups["profile"]
+    means = profiles(vectors.model, group, group.reader.rows(vectors.model, pair)).log_probs.mean(1)
+    assert found.evenness == pytest.approx((means[0] - means[1]) / 4)
+    assert found.direction == found.inclusion + found.evenness
+    assert scorer.pair_directions([pair]) == pytest.approx([found.direction])
+    (without,) = ProfileEntailment(vectors=vectors, estimator="weeds-fifth").judge([pair])
+    assert (without.inclusion, without.evenness) == (found.inclusion, 0)
 
 
 def judged(vectors: MeaningVectors) -> Entailment:
@@ -85,8 +102,10 @@ def test_the_interval_covers_what_more_blocks_give() -> None:
     draw = np.random.default_rng(0)
     population = draw.exponential(size=(2, 40_000))
     estimator = ESTIMATORS["clarke"]
-    everything = Evidence(population, np.zeros(40_000, np.int64)).degrees(estimator)
-    value = everything[0] - everything[1]
+    everything = np.log(
+        1 - Evidence(population, np.zeros(40_000, np.int64)).degrees(estimator) + LACK
+    )
+    value = everything[1] - everything[0]
     covered = 0
     for _ in range(200):
         chosen = draw.integers(40_000, size=400)
@@ -119,6 +138,6 @@ def test_the_command() -> None:
     as_json = CliRunner().invoke(main, ["entails", "a", "b", *options, "--json"])
     content = json.loads(as_json.output)
     assert content["verdict"] in (FORWARD, BACKWARD, BOTH, NEITHER)
-    assert content["difference"] == pytest.approx(content["forward"] - content["backward"])
+    assert content["direction"] == content["parts"]["inclusion"]
     empty = CliRunner().invoke(main, ["entails", " ", "b", *options])
     assert empty.exit_code == 2
