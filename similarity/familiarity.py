@@ -8,6 +8,7 @@ that is misspelt.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,11 @@ SENTENCES, TOGETHER = 100, 10
 # Of the warnings of many texts, those that a person reads.
 SHOWN_WARNINGS = 10
 
+# Letters that a tokenizer without bytes may not have, and the part of a text's that may be lost.
+UNCOMMON, LOST = "A 日本 Ж ħ", 0.1
+
 _ASCII_WORDS = re.compile("[A-Za-z]+")
+_losing: dict[ModelInfo, bool] = {}
 _usual: dict[ModelInfo, "Cuts | None"] = {}
 
 
@@ -105,11 +110,44 @@ def unfamiliar(model: LanguageModel, texts: Iterable[Content]) -> dict[str, str]
     usual = usual_cuts(model)
     if usual is None or not distinct:
         return {}
-    return {
+    lost = {text: _lost(model, text) for text in distinct} if _loses_letters(model) else {}
+    found = {text: told for text, (of, n) in lost.items() if (told := _lost_warning(text, of, n))}
+    return found | {
         text: _warning(text, cuts, usual)
         for text, cuts in zip(distinct, cuts_of(model, distinct), strict=True)
         if cuts.tokens and cuts.rate_beside(usual.rate) > usual.rate + MARGIN
     }
+
+
+def _loses_letters(model: LanguageModel) -> bool:
+    """Tell whether there are letters that the tokenizer has no tokens for, tried once a model."""
+    if model.info not in _losing:
+        try:
+            _losing[model.info] = _lost(model, UNCOMMON)[0] > 0
+        except InputError:  # it has none at all
+            _losing[model.info] = True
+    return _losing[model.info]
+
+
+def _lost(model: LanguageModel, text: str) -> tuple[int, int]:
+    """Return how many letters and digits of a text do not come back from its tokens, and of all."""
+    letters = _letters(text)
+    missing = letters - _letters(model.decode(model.encode(text)))
+    return missing.total(), letters.total()
+
+
+def _letters(text: str) -> "Counter[str]":
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return Counter(letter for letter in plain if letter.isalnum())
+
+
+def _lost_warning(text: str, lost: int, letters: int) -> str | None:
+    if lost <= LOST * letters:
+        return None
+    return (
+        f"the model's tokenizer has no tokens for {lost} of the {letters} letters of "
+        f"{_shown(text)!r}, so its scores mean little"
+    )
 
 
 def shown_warnings(warnings: Iterable[str]) -> list[str]:
@@ -164,11 +202,14 @@ def _warned(score: Score, warnings: dict[str, str]) -> Score:
     return replace(score, warnings=tuple(warnings[text] for text in texts if text in warnings))
 
 
-def _warning(text: str, cuts: Cuts, usual: Cuts) -> str:
+def _shown(text: str) -> str:
     stripped = " ".join(text.split())
-    shown = stripped if len(stripped) <= 40 else f"{stripped[:40]}…"
+    return stripped if len(stripped) <= 40 else f"{stripped[:40]}…"
+
+
+def _warning(text: str, cuts: Cuts, usual: Cuts) -> str:
     return (
-        f"the model hardly knows the script, language or spelling of {shown!r} "
+        f"the model hardly knows the script, language or spelling of {_shown(text)!r} "
         f"({cuts.letters_a_token:.1f} letters a token, in general English "
         f"{usual.letters_a_token:.1f}), so its scores mean little"
     )

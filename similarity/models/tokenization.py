@@ -48,6 +48,7 @@ class Tokenization:
         self.tokenizer = tokenizer
         self._end_ids = end_ids
         self._rows = rows
+        self._unknown = _unknown_id(tokenizer)
         # Tokenizers of transformers are not made for two threads at once.
         self._one_at_a_time = threading.Lock()
         self._check_vocabulary()
@@ -125,12 +126,21 @@ class Tokenization:
                 f"the tokenizer has no tokens for the text that begins {text.strip()[:40]!r}; "
                 "give a text in the characters that it knows"
             )
+        if self._unknown in ids and text.strip() and not self._says_anything(ids):
+            raise InputError(
+                f"the tokenizer has {self._names((self._unknown,))} alone for the text that begins "
+                f"{text.strip()[:40]!r}, as for any that it does not know; give a text in the "
+                "characters that it knows"
+            )
         if ids and max(ids) >= self._rows:
             raise InputError(
                 f"the text that begins {text.strip()[:40]!r} has token {max(ids)}, and the "
                 f"network has {self._rows}; leave out what the tokenizer added to its vocabulary"
             )
         return ids
+
+    def _says_anything(self, ids: TokenIds) -> bool:
+        return bool(self.decode(i for i in ids if i != self._unknown).strip())
 
     def _check_vocabulary(self) -> None:
         """Refuse a tokenizer whose ordinary tokens, or end, the network has no place for."""
@@ -174,6 +184,15 @@ class Tokenization:
                 "a prefix cannot be told; give another tokenizer"
             )
         return affixes
+
+
+def _unknown_id(tokenizer: Any) -> int:
+    """Return the id that stands for whatever the tokenizer does not know; -1 if there is none."""
+    model = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+    named = getattr(model, "unk_token", None)
+    found = None if named is None else tokenizer.convert_tokens_to_ids(named)
+    found = getattr(tokenizer, "unk_token_id", None) if found is None else found
+    return -1 if found is None else int(found)
 
 
 def end_ids(module: Any, tokenizer: Any) -> frozenset[int]:

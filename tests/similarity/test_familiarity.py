@@ -90,6 +90,25 @@ def test_a_warning_says_what_was_measured(embedded: LanguageModel) -> None:
     )
 
 
+class LosesDigits(WrapperModel):
+    """Has no tokens for digits, as tokenizers without bytes have none for some letters."""
+
+    def encode(self, text: str) -> TokenIds:
+        return super().encode("".join(c for c in text if not c.isdigit()))
+
+
+def test_letters_that_have_no_tokens_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("similarity.familiarity.UNCOMMON", "A 1")
+    model = LosesDigits(ToyModel(prior=0.04))
+    (warning,) = unfamiliar(model, ["the sea", "room 1234"]).values()
+    assert warning == (
+        "the model's tokenizer has no tokens for 4 of the 8 letters of 'room 1234', so its scores "
+        "mean little"
+    )
+    # One of many is no matter.
+    assert unfamiliar(model, ["there are 9 boats in the bay"]) == {}
+
+
 def test_words_are_runs_of_letters_with_their_marks() -> None:
     assert words_of("x_1 = foo2bar('Hi!')") == ["x", "foo", "bar", "Hi"]
     assert words_of("naïve café – हिन्दी 😀") == ["naïve", "café", "हिन्दी"]

@@ -232,6 +232,17 @@ def test_a_text_without_tokens_is_refused() -> None:
         found.encode("犬")
 
 
+@pytest.mark.parametrize("kind", ["word pieces, separator", "characters", "unigram, end"])
+def test_a_text_of_unknown_tokens_alone_is_refused(kind: str) -> None:
+    """Else all such texts were one and the same."""
+    found = taken_apart(wrapped(KINDS[kind][0](), unk_token="<unk>"))
+    for text in ("犬", "猫", "猫 猫"):
+        with pytest.raises(InputError, match=f"has <unk> alone for the text that begins '{text}'"):
+            found.encode(text)
+    assert found.encode("12 犬")
+    assert found.encode("")[len(found.opening) :] == ()
+
+
 def test_a_tokenizer_that_raises_is_no_crash() -> None:
     known = sorted(set("".join([*TEXTS, *ANCHORS])))
     made = Tokenizer(models.WordLevel({c: i for i, c in enumerate(known)}))
