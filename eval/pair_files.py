@@ -9,10 +9,11 @@ from pathlib import Path
 
 from similarity.errors import InputError
 from similarity.prompts import checked_text
-from similarity.tabular.values import to_number, without_repeats
+from similarity.tabular.records import csv_fault
+from similarity.tabular.values import no_text, to_number, without_repeats
 
 Row = dict[str, object]
-_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if content.startswith(_BYTE_ORDER_MARKS):
+    if content.startswith(_BYTE_ORDER_MARK):
         raise InputError(f"{path} line 1 begins with a byte-order mark; save it as UTF-8 without")
+    if why := no_text(content):
+        raise InputError(f"{path} line 1 {why}")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -137,9 +140,7 @@ def _csv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[
                 yield begin, dict(zip(header, row, strict=False))
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(
-            f"{path} line {begin} is not CSV: {error}; check its quotation marks and its length"
-        ) from error
+        raise InputError(f"{path} line {begin} {csv_fault(error)}") from error
     if not header:
         _check_header(path, header, required)
 

@@ -56,6 +56,11 @@ def read_judged_pairs(
         raise InputError(f"cannot read {place(path)}: {error}") from error
     if not pairs:
         raise InputError(f"{place(path)} has no pairs; put one on each line, with its judgement")
+    if len({pair.judgement for pair in pairs}) < 2:
+        raise InputError(
+            f"{place(path)} has the judgement {pairs[0].judgement:g} in all of its {len(pairs)} "
+            "pairs, which makes no scale; give pairs of which two judgements differ"
+        )
     return pairs
 
 
@@ -82,8 +87,14 @@ def _of_fields(value: Any, names: Sequence[str]) -> JudgedPair:
             else f"column of judgements named {' or '.join(wanted)}"
         )
         raise InputError(f"no {missing}; there are {', '.join(value)}; name yours by --columns")
-    first, second = (checked_text(str(value[name])) for name in texts)
+    first, second = (_text(name, value[name]) for name in texts)
     return JudgedPair((first, second), _number(judgement, value[judgement]))
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be a text, got {str(value)[:40]!r}")
+    return checked_text(value)
 
 
 def _number(name: str, value: object) -> float:

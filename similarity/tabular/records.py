@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 
 from similarity.errors import InputError
 from similarity.extras import optional_module
-from similarity.tabular.values import without_repeats
+from similarity.tabular.values import no_text, without_repeats
 
 # A line is held in memory whole; one longer than this is a file without line ends.
 MAX_LINE_BYTES = 2**24
 # Of a line that is longer, what is shown.
 SHOWN_BYTES = 1000
-_MARK, _OTHER_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def _lines(source: BinaryIO) -> Iterator[Record]:
     while line := source.readline(MAX_LINE_BYTES + 1):
         number += 1
         if number == 1:
-            if line.startswith(_OTHER_MARKS):
-                raise InputError("it begins with the mark of UTF-16; save it as UTF-8")
+            if why := no_text(line):
+                raise InputError(f"it {why}")
             line = line.removeprefix(_MARK)
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -141,13 +141,21 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            why = InputError(f"it is not CSV: {error}; check its quotation marks")
+            why = InputError(f"it {csv_fault(error)}")
         finally:
             csv.field_size_limit(limit)
         why = why or next((line.error for line in taken if line.error), None)
         shown = "\n".join(line.shown for line in taken)
         if shown.strip():
             yield Record(taken[0].number, None if why else fields, shown, why)
+
+
+def csv_fault(error: csv.Error) -> str:
+    """Return what is wrong with a row of CSV, and what to do."""
+    if "new-line character" in str(error):
+        what = "a carriage return stands outside quotation marks"
+        return f"is not CSV: {what}; end lines with line feeds"
+    return f"is not CSV: {error}; check its quotation marks and its length"
 
 
 def _rows(rows: Iterator[Record], header: bool) -> Iterator[Record]:
@@ -157,10 +165,18 @@ def _rows(rows: Iterator[Record], header: bool) -> Iterator[Record]:
         if row.error is not None:
             yield row
         elif header and names is None:
-            names = [name.strip() for name in row.value]
+            names = _unlike([name.strip() for name in row.value])
         else:
             columns = names or [str(number) for number in range(1, len(row.value) + 1)]
             yield _row(row, columns)
+
+
+def _unlike(names: Sequence[str]) -> Sequence[str]:
+    """Return the names of columns, of which no two are alike: either could be meant."""
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"two of its columns are named {twice[:40]!r}; keep one, or rename it")
+    return names
 
 
 def _row(row: Record, names: Sequence[str]) -> Record:
@@ -180,7 +196,9 @@ def _parquet(source: BinaryIO) -> Iterator[Record]:
     # It is read from its end.
     source = source if source.seekable() else BytesIO(source.read())
     try:
-        for batch in parquet.ParquetFile(source).iter_batches(batch_size=1024):
+        file = parquet.ParquetFile(source)
+        _unlike(file.schema_arrow.names)
+        for batch in file.iter_batches(batch_size=1024):
             for value in batch.to_pylist():
                 number += 1
                 shown = json.dumps(value, default=str, ensure_ascii=False)

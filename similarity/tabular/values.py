@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 # Python's own reading takes 1_0 for ten, and the digits of every script.
@@ -13,12 +14,29 @@ def to_number(value: object) -> float | None:
     """Return what stands for a number as one, which may be infinite or NaN; None for all else."""
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value.strip()) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
         return float(value)
     except OverflowError:
         return math.inf
+
+
+# What files begin with that are no text in UTF-8, and what to do.
+_NO_TEXT = {
+    b"\xff\xfe": "begins with the mark of UTF-16; save it as UTF-8",
+    b"\xfe\xff": "begins with the mark of UTF-16; save it as UTF-8",
+    b"\x1f\x8b": "is compressed by gzip; unpack it",
+    b"PK\x03\x04": "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8",
+}
+
+
+def no_text(begin: bytes) -> str | None:
+    """Return why a file that begins so is no text in UTF-8, or None."""
+    found = next((why for mark, why in _NO_TEXT.items() if begin.startswith(mark)), None)
+    if found is None and b"\0" in begin.partition(b"\n")[0]:
+        return "has bytes of zero in its first line, as UTF-16 has; save it as UTF-8"
+    return found
 
 
 def without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

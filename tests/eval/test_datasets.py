@@ -43,7 +43,7 @@ def test_rows(tmp_path: Path) -> None:
         (HEADER + "x\t1\ta\tb\tc\n", "line 2 has 5 fields and the header 4"),
         (HEADER.replace("subset", "score") + "1\t2\ta\tb\n", "line 1 has the column score more"),
         ("\ufeff" + HEADER + "x\t1\ta\tb\n", "line 1 begins with a byte-order mark"),
-        (f"{HEADER}x\t1\ta\tb\n".encode("utf-16"), "line 1 begins with a byte-order mark"),
+        (f"{HEADER}x\t1\ta\tb\n".encode("utf-16"), "line 1 begins with the mark of UTF-16"),
     ],
 )
 def test_malformed_files(tmp_path: Path, content: str | bytes, message: str) -> None:

@@ -43,6 +43,13 @@ def test_formats_and_columns(tmp_path: Path, name: str, content: str, columns: s
             "line 2: no column of judgements named x; there are text1",
         ),
         ("text1,text2,score\n", None, "has no pairs"),
+        (
+            "text1,text2,score\na,b,3\nc,d,3\n",
+            None,
+            "has the judgement 3 in all of its 2 pairs, which makes no scale; give pairs of which",
+        ),
+        ("text1,text2,score\na,b,3\n", None, "in all of its 1 pairs"),
+        ("text1,text1,text2,score\na,b,c,3\n", None, "two of its columns are named 'text1'; ke"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, content: str, columns: str | None, message: str) -> None:
@@ -50,6 +57,14 @@ def test_what_is_refused(tmp_path: Path, content: str, columns: str | None, mess
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_judged_pairs(str(path), columns=columns)
+
+
+@pytest.mark.parametrize("text", ["null", "5", "true", '["a"]', '{"a": "b"}'])
+def test_what_is_no_text_is_not_made_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"text1": {text}, "text2": "b", "score": 1}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="line 1: text1 must be a text, got"):
+        read_judged_pairs(str(path))
 
 
 def test_columns_are_three(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import gzip
 import io
 from typing import Any
 
@@ -77,9 +78,41 @@ def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None
     assert full.value == "y" * 10
 
 
-def test_another_encoding_is_told() -> None:
-    with pytest.raises(InputError, match="save it as UTF-8"):
-        read("a\n".encode("utf-16"), "text")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\n".encode("utf-16"), "begins with the mark of UTF-16; save it as UTF-8"),
+        ("a\n".encode("utf-16-le"), "bytes of zero in its first line, as UTF-16 has; save it as"),
+        (gzip.compress(b"a\n"), "is compressed by gzip; unpack it"),
+        (b"PK\x03\x04sheet", "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_told(content: bytes, message: str) -> None:
+    for kind in ("text", "csv", "jsonl"):
+        with pytest.raises(InputError, match=message):
+            read(content, kind)
+
+
+def test_carriage_returns_alone_are_told() -> None:
+    (bad,) = read(b"x,y\ra,b\r", "csv")
+    assert "a carriage return stands outside quotation marks; end lines with" in str(bad.error)
+
+
+def test_columns_of_one_name_are_told() -> None:
+    with pytest.raises(InputError, match="two of its columns are named 'x'; keep one, or rename"):
+        read(b"x,y,x\na,b,c\n", "csv")
+    # Columns without names are left over by spreadsheets.
+    assert values(b"x,,\na,b,c\n", "csv") == [{"x": "a", "": "c"}]
+
+
+def test_parquet_has_columns_of_one_name() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    written = io.BytesIO()
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"]), pyarrow.array(["b"])], ["x", "x"])
+    parquet.write_table(table, written)
+    with pytest.raises(InputError, match="two of its columns are named 'x'"):
+        read(written.getvalue(), "parquet")
 
 
 def test_parquet() -> None:

@@ -26,10 +26,14 @@ def test_numbers_as_people_write_them(text: str, number: float) -> None:
 @pytest.mark.parametrize(
     "value",
     # Python's own reading takes the first four.
-    ["1_0", "٣", "３", True, "", " ", "1,5", "0x10", "1 0", "1e", "--1", ".", None, [], Decimal(1)],
+    ["1_0", "٣", "３", True, "", " ", "1,5", "0x10", "1 0", "1e", "--1", ".", None, [], 1j],
 )
 def test_all_else_is_none(value: Any) -> None:
     assert to_number(value) is None
+
+
+def test_decimals_of_tables_are_numbers() -> None:
+    assert to_number(Decimal("2.5")) == 2.5
 
 
 def test_what_is_too_large_is_infinite() -> None:
