@@ -73,20 +73,77 @@ SMALL: dict[str, Any] = {
     "pad_token_id": 1,
     "is_decoder": True,
 }
+_SLIDING, _FULL, _LINEAR = "sliding_attention", "full_attention", "linear_attention"
+_HYBRIDS = [_LINEAR, _LINEAR, "hybrid", _LINEAR, _LINEAR, "hybrid"]
+_ROTARY = {"rope_type": "default", "rope_theta": 10000.0}
+_ZAMBA: dict[str, Any] = {
+    "num_hidden_layers": 6,
+    "layers_block_type": _HYBRIDS,
+    "attention_hidden_size": 64,
+    "attention_head_dim": 16,
+    "use_mamba_kernels": False,
+}
+_NOTE: dict[str, Any] = {"num_key_value_heads": 4, "head_dim": 16, "per_layer_config": {}}
+_QWEN_4: dict[str, Any] = {
+    "hc_lowrank": 8,
+    "ngram_vocab_size_base": 128,
+    "split_ngram_parts": 1,
+    "ple_embed_dim": 32,
+    "indexer_n_heads": 4,
+    "indexer_kv_heads": 1,
+    "indexer_head_dim": 8,
+    "indexer_budget": 64,
+    "indexer_compress_ratio": 2,
+}
 # What one architecture wants beside: sizes that must fit each other.
 WANTED: dict[str, dict[str, Any]] = {
-    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
-    "mamba2": {"num_heads": 8},
-    "zaya": {"num_experts_per_tok": 1},
+    "blt": {"encoder_hash_byte_group_vocab": 128, "hidden_size_global": 32},
+    "cohere_compass_text": {
+        "layer_types": [_SLIDING, _FULL],
+        "rope_parameters": {_SLIDING: _ROTARY, _FULL: _ROTARY},
+    },
+    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0}},
+    "dots1": {"n_shared_experts": 1, "n_routed_experts": 4, "num_experts_per_tok": 2},
     "dots3_note": {"num_key_value_heads": 4},
-    "dots3_note_text": {"num_key_value_heads": 4},
+    "dots3_note_text": _NOTE,
+    "gemma3n_text": {
+        "num_hidden_layers": 5,
+        "num_kv_shared_layers": 0,
+        "layer_types": [*[_SLIDING] * 4, _FULL],
+        "intermediate_size": [32] * 5,
+        "activation_sparsity_pattern": [0.95, 0.95, 0.0, 0.0, 0.0],
+        "laurel_rank": 8,
+    },
+    "gemma4_assistant": {"hidden_size_per_layer_input": 0},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "lfm2_moe": {
+        "num_hidden_layers": 3,
+        "layer_types": ["conv", _FULL, "conv"],
+        "num_dense_layers": 1,
+    },
+    "mamba2": {"num_heads": 8},
+    "qwen4_exp": _QWEN_4,
+    "qwen4_exp_text": _QWEN_4,
     "reformer": {
         "axial_pos_embds_dim": [16, 16],
         "axial_pos_shape": [8, 16],
         "attn_layers": ["local", "lsh"],
     },
     "xmod": {"default_language": "en_XX"},
-    "gemma4_assistant": {"hidden_size_per_layer_input": 0},
+    "zamba": {**_ZAMBA, "mamba_dt_rank": 4},
+    "zamba2": {
+        **_ZAMBA,
+        "layer_types": _HYBRIDS,
+        "hybrid_layer_ids": [2, 5],
+        "mamba_headdim": 16,
+        "n_mamba_heads": 4,
+        "kv_channels": 8,
+        "num_key_value_heads": 4,
+        "num_query_groups": 4,
+        "adapter_rank": 4,
+        "chunk_size": 16,
+    },
+    "zaya": {"num_experts_per_tok": 1},
 }
 
 
@@ -159,14 +216,21 @@ def _auto_class() -> Any:
 def tiny_config(architecture: str, changes: dict[str, Any]) -> Any:
     """Return a configuration with all sizes made small under the names that it has for them."""
     kind = CONFIG_MAPPING[architecture]
-    small = _small(kind(), {**SMALL, **WANTED.get(architecture, {}), **changes})
+    wanted = {**WANTED.get(architecture, {}), **changes}
+    small = _small(kind(), {**SMALL, **wanted}, wanted)
     config: Any = kind(**small, **{name: changes[name] for name in changes.keys() - small})
     return config
 
 
-def _small(config: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what of the values a configuration, or one inside it, has a name for."""
-    known = {**vars(config), **dict.fromkeys(_named(config))}
+def _small(config: Any, values: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return what of the values a configuration, or one inside it, has a name for.
+
+    Parameters
+    ----------
+    wanted
+        Those that are taken as they are.
+    """
+    known = {**vars(config), **dict.fromkeys(_named(config)), "per_layer_config": None}
     found = {name: values[name] for name in values.keys() & known.keys()}
     layers = _layers_of_all_kinds(config)
     found |= dict.fromkeys(found.keys() & set(_LAYERS.split()), layers)
@@ -176,8 +240,8 @@ def _small(config: Any, values: dict[str, Any]) -> dict[str, Any]:
         )
     for name, inner in vars(config).items():
         if isinstance(inner, transformers.PreTrainedConfig):
-            found[name] = _small(inner, values)
-    return found
+            found[name] = _small(inner, values, wanted)
+    return found | {name: wanted[name] for name in wanted.keys() & known.keys()}
 
 
 def _named(config: Any) -> Iterator[str]:

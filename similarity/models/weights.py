@@ -59,20 +59,20 @@ def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
 
 
 def _check_numbers(source: str, module: Any) -> None:
-    """Refuse weights that are no numbers; warn of matrices of one number alone."""
+    """Refuse weights that are no numbers; warn of matrices of zeros alone."""
     infinite, flat, saved = set[str](), list[str](), module.state_dict().keys()
     for name, weight in (*module.named_parameters(), *module.named_buffers()):
         if name in saved and weight.is_floating_point() and weight.numel():
             low, high = _ends(weight)
             if not math.isfinite(low) or not math.isfinite(high):
                 infinite.add(name)
-            elif low == high and weight.dim() > 1 and min(weight.shape) > 1:
+            elif low == high == 0 and weight.dim() > 1 and min(weight.shape) > 1:
                 flat.append(name)
     if infinite:
         raise _wrong(source, infinite, "has values that are not finite numbers")
     if flat:
         logger.warning(
-            "weight %s of %s is one number everywhere%s, as in a copy that was cut short; if it "
+            "weight %s of %s is zero everywhere%s, as in a copy that was cut short; if it "
             "was not trained so, copy the weights again",
             flat[0], source, f", and so are {len(flat) - 1} more" if flat[1:] else "",
         )  # fmt: skip
