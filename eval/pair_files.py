@@ -10,7 +10,7 @@ from pathlib import Path
 from similarity.errors import InputError
 from similarity.prompts import checked_text
 from similarity.tabular.records import csv_fault
-from similarity.tabular.values import no_text, to_number, without_repeats
+from similarity.tabular.values import json_fault, no_text, to_number, without_repeats
 
 Row = dict[str, object]
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -156,7 +156,9 @@ def _jsonl(path: Path, lines: Sequence[str], _required: object) -> Iterator[tupl
             try:
                 row = json.loads(line, object_pairs_hook=without_repeats)
             except (ValueError, RecursionError) as error:
-                raise InputError(f"{path} line {number} is not JSON: {error}") from error
+                raise InputError(
+                    f"{path} line {number} is not JSON: {json_fault(error)}"
+                ) from error
             if not isinstance(row, dict):
                 raise InputError(f"{path} line {number} is no object of JSON: {line[:40]}")
             yield number, row

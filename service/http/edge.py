@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import problem_of, problem_response
 
+VERSIONS = ("1.0", "1.1")
 RANGE = "the header Range {}; write it as bytes=0-99, within the size of the file, or leave it out"
 ORIGIN = (
     "pages of the origin {} may not call this service; its setting cors_origins has those that may"
@@ -27,6 +28,12 @@ class Edge:
         """Pass the request on, HEAD as GET."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if scope["http_version"] not in VERSIONS:
+            told = HTTPException(400, f"use HTTP/1.1, got HTTP/{scope['http_version']}")
+            problem = replace(problem_of(told), code="invalid_http")
+            response = problem_response(problem, scope["state"]["request_id"])
+            await response(scope, receive, send)
             return
         head = scope["method"] == "HEAD"
         inner = {**scope, "method": "GET"} if head else scope

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from service.engine.exceptions import ClientGoneError
 from service.engine.limits import refuse_above
 from service.settings import Settings
+from similarity.tabular.values import json_fault, without_repeats
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -65,21 +66,18 @@ def parsed(content: bytes, max_items: int) -> Any:
     Raises
     ------
     HTTPException
-        400 if it is not JSON.
+        400 if it is not JSON, or an object says one name twice.
     RequestTooLargeError
         If a list has more than `max_items` items, or an object more than MAX_FIELDS fields.
     """
     try:
-        value = json.loads(content, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        message = f"the body is not JSON: {error.msg} at character {error.pos + 1}"
-        raise HTTPException(400, message) from error
+        value = json.loads(
+            content, parse_constant=_refuse_constant, object_pairs_hook=without_repeats
+        )
     except UnicodeDecodeError as error:
         raise HTTPException(400, "the body is not JSON: it is not UTF-8") from error
-    except RecursionError as error:
-        raise HTTPException(400, "the body is not JSON: it is nested too deeply") from error
-    except ValueError as error:
-        raise HTTPException(400, f"the body is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the body is not JSON: {json_fault(error)}") from error
     check_lists(value, max_items)
     return value
 
@@ -104,6 +102,11 @@ def check_lists(content: Any, max_items: int) -> None:
 
 
 def _check_type(request: Request) -> None:
+    packed = request.headers.get("content-encoding", "identity").strip().lower()
+    if packed not in ("", "identity"):
+        raise HTTPException(
+            415, f"the body has the Content-Encoding {packed[:40]!r}; send it unpacked, without one"
+        )
     given = request.headers.get("content-type", "")
     main, _, sub = given.partition(";")[0].strip().lower().partition("/")
     if main == "application" and (sub == "json" or sub.endswith("+json")):

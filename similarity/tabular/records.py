@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from similarity.errors import InputError
 from similarity.extras import optional_module
-from similarity.tabular.values import no_text, without_repeats
+from similarity.tabular.values import json_fault, no_text, without_repeats
 
 # A line is held in memory whole; one longer than this is a file without line ends.
 MAX_LINE_BYTES = 2**24
@@ -104,10 +104,8 @@ def _json(line: Record) -> Record:
         return Record(
             line.number, json.loads(line.value, object_pairs_hook=without_repeats), line.shown
         )
-    except json.JSONDecodeError as error:
-        why = InputError(f"the line is not JSON: {error.msg} at character {error.pos + 1}")
     except (ValueError, RecursionError) as error:
-        why = InputError(f"the line is not JSON: {error}")
+        why = InputError(f"the line is not JSON: {json_fault(error)}")
     return Record(line.number, None, line.shown, why)
 
 

@@ -1,7 +1,9 @@
 """Values in files of others: numbers as files have them, and objects that say each thing once."""
 
+import json
 import math
 import re
+import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -37,6 +39,17 @@ def no_text(begin: bytes) -> str | None:
     if found is None and b"\0" in begin.partition(b"\n")[0]:
         return "has bytes of zero in its first line, as UTF-16 has; save it as UTF-8"
     return found
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """Return why something is no JSON, in words for who wrote it."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos + 1}"
+    if "int_max_str_digits" in str(error):
+        return f"a number has more than {sys.get_int_max_str_digits()} digits"
+    return str(error)
 
 
 def without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Bad input gets a 4xx in the one shape, is never repeated, and leaves the service whole."""
 
+import gzip
 import json
 
 import pytest
@@ -97,6 +98,37 @@ def test_malformed_json_is_400(client, content):
     answer = client.post("/v1/similarity", content=content, headers=HEADERS)
     assert answer.status_code == 400
     assert code_of(answer) == "invalid_body"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br, gzip", "GZIP"])
+def test_a_packed_body_is_told_so(client, encoding):
+    content = gzip.compress(b'{"pairs": [["a", "b"]]}')
+    answer = client.post(
+        "/v1/similarity", content=content, headers={**HEADERS, "content-encoding": encoding}
+    )
+    assert answer.status_code == 415
+    assert f"Content-Encoding {encoding.lower()!r}; send it unpacked" in answer.text
+
+
+def test_a_body_that_is_said_to_be_as_it_is_is_read(client):
+    headers = {**HEADERS, "content-encoding": "identity"}
+    answer = client.post("/v1/similarity", content=b'{"pairs": [["a", "b"]]}', headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"pairs": [["a", "b"]], "pairs": [["c", "d"]]}', "the name 'pairs' stands twice"),
+        (b'{"pairs": [["a", {"image": "a", "image": "b"}]]}', "the name 'image' stands twice"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "JSON: a number has more than 4300 digits"),
+    ],
+)
+def test_what_readers_would_take_in_two_ways_is_refused(client, content, message):
+    answer = client.post("/v1/similarity", content=content, headers=HEADERS)
+    assert answer.status_code == 400
+    assert message in answer.text
+    assert "sys." not in answer.text
 
 
 def test_unknown_paths_and_methods(client):

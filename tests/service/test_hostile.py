@@ -144,6 +144,7 @@ def test_many_slow_connections_do_not_keep_others_out(url):
         b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 1_000_000 + b"\r\n\r\n",
+        b"GET /health/live HTTP/9.9\r\nHost: x\r\n\r\n",
     ],
     ids=lambda raw: repr(raw[:30]),
 )

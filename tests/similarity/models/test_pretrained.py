@@ -165,9 +165,7 @@ def test_an_index_of_weights_that_are_not_taken_asks_for_none(folder: Path) -> N
     assert load_local(str(folder)).vocab_size == 258
 
 
-def test_a_matrix_of_zeros_is_warned_of(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_matrix_of_zeros_is_warned_of(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     also("model.layers.1.mlp.up_proj.weight", torch.zeros(64, 32))(folder)
     load_local(str(folder))
     assert "weight model.layers.1.mlp.up_proj.weight of" in caplog.text
