@@ -14,7 +14,7 @@ from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
 from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
-from eval.pair_files import Columns
+from eval.pair_files import Columns, ScoredPair
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
@@ -25,6 +25,7 @@ from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration, keep_calibration
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options
+from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
 from similarity.cli.terminal import print_warnings
 from similarity.config import ComparisonConfig
@@ -141,7 +142,7 @@ def sts(
     if not (numbers or others):
         raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
     source = Source(data, _columns(columns))
-    pairs = {task: spread(load_task(task, source), limit) for task in tasks.split(",")}
+    pairs = {task: spread(_loaded(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     opened = open_model_on(cluster, choice)
     model = CachedModel(opened, out / TRAJECTORIES)
@@ -196,7 +197,7 @@ def ablate(
     _check(limit, 0)
     if task in SEVEN:
         raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
-    pairs = spread(load_task(task, Source(data)), limit)
+    pairs = spread(_loaded(task, Source(data)), limit)
     model = open_model(choice)
 
     with RunProgress() as progress:
@@ -245,6 +246,14 @@ def calibrate(
     click.echo(f"wrote {path}", err=True)
     if keep:
         click.echo(f"kept in {keep_calibration(found)}", err=True)
+
+
+def _loaded(task: str, source: Source) -> list[ScoredPair]:
+    """Return the pairs of a task, whose places are remembered for what is said of one later."""
+    pairs = load_task(task, source)
+    for number, pair in enumerate(pairs, 1):
+        note_places([pair.first, pair.second], [f"pair {number} of {task}"] * 2)
+    return pairs
 
 
 def _check(limit: int | None, resamples: int) -> None:

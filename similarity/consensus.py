@@ -129,11 +129,13 @@ def find_consensus(
     if not texts:
         raise InputError("there are no texts to agree; give at least one")
     weights = _weights(texts, log_probs)
+    distinct = list(dict.fromkeys(texts))
+    cut = distinct if truncator is None else truncator.cut(distinct)
+    # Before the thresholds, which take longer.
+    check_of(scorer.check, question)(cut)
     thresholds = scorer.thresholds(progress, question)
     threshold = thresholds.same if threshold is None else threshold
     check_number("threshold", threshold, at_least=0, at_most=1)
-    distinct = list(dict.fromkeys(texts))
-    cut = distinct if truncator is None else truncator.cut(distinct)
     degrees = scorer.degrees(_asked(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
     np.fill_diagonal(mutual, 1.0)
@@ -167,12 +169,24 @@ def find_consensus(
 def check_of(check: Check, question: str | None) -> Check:
     """Return what raises InputError if a text cannot be read after the question.
 
+    The error has the text as it was given, without the question.
+
     Parameters
     ----------
     check
         Does so of texts alone, as a scorer's does.
     """
-    return lambda texts: check(_asked(texts, question))
+
+    def checked(texts: Sequence[str]) -> object:
+        asked = _asked(texts, question)
+        try:
+            return check(asked)
+        except InputError as error:
+            if error.text in asked:
+                error.text = texts[asked.index(error.text)]
+            raise
+
+    return checked
 
 
 def entropy(probabilities: Sequence[float]) -> float:

@@ -38,6 +38,9 @@ class InputError(TrajsimError, ValueError):
 class TextTooLongError(InputError):
     """A text that, with its continuation, does not fit the model's context."""
 
+    # What helps beside a shorter text, where there is such a setting.
+    HAVE_CUT = "have it cut (truncate)"
+
 
 class ImageError(InputError):
     """An image that is none, too large, or damaged."""

@@ -165,9 +165,11 @@ def scored(
         before: TokenIds = model.encode(prefix)
         ids = model.encode_continuation(continuation)
         if len(before) + len(ids) > model.info.context_length:
+            text = max(prefix, continuation.strip(), key=len)
             raise InputError(
-                f"the text that begins {prefix[:40]!r} is too long: the model takes "
-                f"{model.info.context_length} tokens; shorten it"
+                f"the text that begins {text[:40]!r} is too long: the model takes "
+                f"{model.info.context_length} tokens; shorten it",
+                text,
             )
         requests.append(ScoreRequest(prefix=before, continuations=(ids,)))
     return [row for (row,) in model.score(requests, Law(), progress("scoring", len(requests)))]

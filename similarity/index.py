@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from similarity.extras import optional_module
 from similarity.models.base import ModelInfo
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.bundle import read_manifest, write_bundle
+from similarity.storage.files import Writer
 from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 
 faiss: Any = optional_module("faiss", "an index needs")
 
-MANIFEST, TEXTS, NEIGHBOURS = "index.json", "texts.jsonl", "neighbours.faiss"
+MANIFEST, TEXTS, IDS = "index.json", "texts.jsonl", "ids.jsonl"
+NEIGHBOURS = "neighbours.faiss"
 FORMAT = 2
 KINDS = ("auto", "exact", "graph")
 # Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
@@ -30,11 +32,15 @@ LINKS, ADDING, ASKING = 32, 200, 128
 
 @dataclass(frozen=True)
 class Hit:
-    """A text that was found: its number in the index, and its similarity to the query."""
+    """A text that was found: its number in the index, and its similarity to the query.
+
+    `id` is what the text is called, if it has a name.
+    """
 
     number: int
     text: str
     similarity: float
+    id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,7 @@ class TextIndex:
     texts: Sequence[str]
     vectors: MeaningVectors
     neighbours: Any
+    ids: Sequence[str] | None = None
 
     def query(self, text: str, top: int = 10) -> list[Hit]:
         """Return the texts whose vectors have the highest cosines with that of the text.
@@ -61,7 +68,11 @@ class TextIndex:
         cosines, numbers = self.neighbours.search(rows, min(top, len(self.texts)))
         found = zip(numbers[0].tolist(), cosines[0].tolist(), strict=True)
         # A graph may find fewer than were asked for, and then says −1.
-        return [Hit(i, self.texts[i], min(1.0, cosine)) for i, cosine in found if i >= 0]
+        return [
+            Hit(i, self.texts[i], min(1.0, cosine), None if self.ids is None else self.ids[i])
+            for i, cosine in found
+            if i >= 0
+        ]
 
 
 def build_index(
@@ -70,6 +81,7 @@ def build_index(
     texts: Sequence[str],
     encoded: Iterable[Rows],
     kind: str = "auto",
+    ids: Sequence[str] | None = None,
 ) -> None:
     """Write an index of texts to a folder, whole or not at all; what it had is replaced.
 
@@ -80,6 +92,8 @@ def build_index(
     kind
         "exact" compares with all; "graph" is quicker to ask where there are many, slower to
         make, and may miss a text; "auto" takes the one that suits the number.
+    ids
+        What the texts are called, if they have names.
 
     Raises
     ------
@@ -103,16 +117,13 @@ def build_index(
         "vectors": fingerprint(vectors)["id"],
         "model": asdict(vectors.model.info),
     }
-    lines = "".join(f"{json.dumps(text)}\n" for text in texts).encode()
-    write_bundle(
-        folder,
-        MANIFEST,
-        content,
-        {
-            TEXTS: lambda path: path.write_bytes(lines),
-            NEIGHBOURS: lambda path: faiss.write_index(neighbours, str(path)),
-        },
-    )
+    files: dict[str, Writer] = {
+        TEXTS: lambda path: _write_lines(path, texts),
+        NEIGHBOURS: lambda path: faiss.write_index(neighbours, str(path)),
+    }
+    if ids is not None:
+        files[IDS] = lambda path: _write_lines(path, ids)
+    write_bundle(folder, MANIFEST, content, files)
 
 
 def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
@@ -161,9 +172,19 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
             f"{given}; give the --model and --vectors of the index, or build it anew"
         )
     files = content["files"]
-    with (folder / files[TEXTS]).open(encoding="utf-8") as lines:
-        texts = [json.loads(line) for line in lines]
-    return TextIndex(texts, vectors, faiss.read_index(str(folder / files[NEIGHBOURS])))
+    texts = _read_lines(folder / files[TEXTS])
+    ids = _read_lines(folder / files[IDS]) if IDS in files else None
+    neighbours = faiss.read_index(str(folder / files[NEIGHBOURS]))
+    return TextIndex(texts, vectors, neighbours, ids)
+
+
+def _write_lines(path: Path, texts: Sequence[str]) -> None:
+    path.write_text("".join(f"{json.dumps(text)}\n" for text in texts))
+
+
+def _read_lines(path: Path) -> list[str]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def rerank(
@@ -178,7 +199,7 @@ def rerank(
     """
     scores = scorer.score([(text, hit.text) for hit in hits], progress)
     found = [
-        Hit(hit.number, hit.text, score.similarity) for hit, score in zip(hits, scores, strict=True)
+        replace(hit, similarity=score.similarity) for hit, score in zip(hits, scores, strict=True)
     ]
     return sorted(found, key=lambda hit: -hit.similarity)
 

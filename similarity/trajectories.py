@@ -98,7 +98,7 @@ def _remedy(content: Content, room: int, max_tokens: int) -> str:
     shorter = (
         "make the image smaller"
         if isinstance(content, Image)
-        else "shorten the text, or have it cut (truncate)"
+        else f"shorten the text, or {TextTooLongError.HAVE_CUT}"
     )
     return f"lower max_tokens to {room}, {shorter}" if 1 <= room < max_tokens else shorter
 

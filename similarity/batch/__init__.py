@@ -14,6 +14,6 @@ not.
 """
 
 from similarity.batch.files import BatchFiles, check_files
-from similarity.batch.run import CHUNK_LINES, Batch, open_batch
+from similarity.batch.run import CHUNK_LINES, Batch, Done, finished, open_batch
 
-__all__ = ["CHUNK_LINES", "Batch", "BatchFiles", "check_files", "open_batch"]
+__all__ = ["CHUNK_LINES", "Batch", "BatchFiles", "Done", "check_files", "finished", "open_batch"]

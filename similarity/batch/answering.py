@@ -1,12 +1,17 @@
 """From the records of a batch to their answers, wherever those are written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from similarity.batch.carrying import ID, Carried, repeated
 from similarity.batch.lines import Answer, Item, parse, refusal
 from similarity.errors import InputError
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.tabular.records import Record
+
+# Says an error in one line.
+Reason = Callable[[InputError], str]
 
 
 class Answering:
@@ -18,12 +23,26 @@ class Answering:
         Those that have the two texts of a pair, and maybe the id; else they are found.
     matrices
         Whether lists of texts are compared too; else they are refused, as a table has no room.
+    carried
+        The fields of a record that its answer repeats.
+    reason
+        Says why a record is refused.
     """
 
-    def __init__(self, scorer: Scorer, columns: Sequence[str], *, matrices: bool) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        columns: Sequence[str],
+        *,
+        matrices: bool,
+        carried: Carried = MappingProxyType({}),
+        reason: Reason = str,
+    ) -> None:
         self._scorer = scorer
         self._names = columns
         self._matrices = matrices
+        self._carried = carried
+        self._reason = reason
 
     def answers(self, records: Sequence[Record], progress: Progress = no_progress) -> list[Answer]:
         """Return the answer to each record, in order; the pairs are compared together."""
@@ -51,17 +70,17 @@ class Answering:
         try:
             self._check([item])
         except InputError as error:
-            return refusal(item.record, error, item.custom_id)
+            return refusal(item.record, self._reason(error), item.custom_id)
         return item
 
     def _parsed(self, record: Record) -> Item | Answer:
         try:
             item = parse(record, self._names)
         except InputError as error:
-            return refusal(record, error)
+            return refusal(record, self._reason(error))
         if item.is_pair or self._matrices:
             return item
-        why = InputError("a row of a table has no room for a matrix; write to a .jsonl file")
+        why = "a row of a table has no room for a matrix; write to a .jsonl file"
         return refusal(record, why, item.custom_id)
 
     def _check(self, items: Sequence[Item]) -> None:
@@ -85,7 +104,8 @@ class Answering:
     def _answered(self, item: Item, scores: Mapping[str, Any], warnings: Sequence[str]) -> Answer:
         made_by = self._scorer.fingerprint
         content = {
-            "custom_id": item.custom_id,
+            ID: item.custom_id,
+            **repeated(item.record, self._carried),
             **scores,
             "calibrated": made_by.calibrated,
             "scale": made_by.scale,

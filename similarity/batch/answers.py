@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 
+from similarity.batch.carrying import cell
 from similarity.batch.lines import Answer
-from similarity.tabular.writing import csv_lines
-
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
+from similarity.tabular.writing import table_lines
 
 
 def as_lines(answers: Sequence[Answer]) -> str:
@@ -14,24 +14,17 @@ def as_lines(answers: Sequence[Answer]) -> str:
     return "".join(json.dumps(answer.content, allow_nan=False) + "\n" for answer in answers)
 
 
-def as_rows(answers: Sequence[Answer], kind: str, header: bool) -> str:
-    """Return answers as rows of "csv" or "tsv", all with the columns of the first.
+def as_rows(answers: Sequence[Answer], columns: Sequence[str], kind: str, header: bool) -> str:
+    """Return answers as rows of "csv" or "tsv".
 
     Parameters
     ----------
+    columns
+        Those of the table; a row that lacks one has an empty cell there.
     header
         Whether the names of the columns go before them.
     """
     if not answers:
         return ""
-    names = list(answers[0].content)
-    rows = [[cells.get(name) for name in names] for cells in map(_cells, answers)]
-    return "".join(csv_lines([names, *rows] if header else rows, _DELIMITERS[kind]))
-
-
-def _cells(answer: Answer) -> dict[str, object]:
-    """Return what a row has: a list, as of warnings, in one cell."""
-    return {
-        name: "; ".join(value) if isinstance(value, list) else value
-        for name, value in answer.content.items()
-    }
+    rows = ([cell(answer.content.get(name)) for name in columns] for answer in answers)
+    return "".join(islice(table_lines(columns, rows, kind), int(not header), None))

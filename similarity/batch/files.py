@@ -67,12 +67,12 @@ class BatchFiles:
     @property
     def read_as(self) -> str:
         """Return the format of the input."""
-        return format_of(str(self.input), self.kind, allowed=READ, default="jsonl")
+        return format_of(str(self.input), self.kind, allowed=READ, default="jsonl", flag="--format")
 
     @property
     def written_as(self) -> str:
         """Return the format of the output, by its ending."""
-        return format_of(str(self.output), None, allowed=WRITTEN, default="jsonl")
+        return format_of(str(self.output), None, allowed=WRITTEN, default="jsonl", flag=None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,6 +105,11 @@ def check_files(files: BatchFiles) -> None:
         If the input cannot be read or is empty, or is a table without columns of texts, or the
         output or the errors file has content and there is no journal of it.
     """
+    if files.input.is_dir():
+        raise InputError(
+            f"{files.input} is a folder; give a file of pairs, as {', '.join(READ)}; texts of a "
+            "folder are compared with each other by trajsim matrix"
+        )
     check_new(files)
     first = next(files.records(), None)
     if first is None:
@@ -216,6 +221,11 @@ def open_at(path: Path, size: int, digest: str) -> Growing:
         )
     file.truncate(size)
     return growing
+
+
+def digest_of_beginning(path: Path, size: int) -> str:
+    """Return the digest that `Growing` has of so many bytes."""
+    return _digest_of_beginning(path, size).hexdigest()[:16] if size else ""
 
 
 def _digest_of_beginning(path: Path, size: int) -> "hashlib._Hash":

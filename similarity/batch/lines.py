@@ -11,7 +11,6 @@ from similarity.images.sources import image_file
 from similarity.tabular.records import Record
 from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, pair_columns
 
-KEYS = ("custom_id", "pair", "texts")
 _NO_COLUMNS = f"no columns of texts named {', '.join('/'.join(pair) for pair in PAIR_NAMES)}"
 
 
@@ -78,12 +77,12 @@ def check_columns(record: Record, columns: Sequence[str] = ()) -> None:
         )
 
 
-def refusal(record: Record, reason: InputError, custom_id: str | None = None) -> Answer:
+def refusal(record: Record, reason: str, custom_id: str | None = None) -> Answer:
     """Return what the errors file says of a record: enough to mend it and to find it again."""
     content = {
         "line": record.number,
         "custom_id": custom_id,
-        "reason": " ".join(str(reason).split()),
+        "reason": " ".join(reason.split()),
         "input": record.shown,
     }
     return Answer(content, refused=True)
@@ -111,9 +110,6 @@ def _check_keys(content: dict[str, Any], columns: Sequence[str]) -> None:
             "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
             f"names {named}; there are {', '.join(content)}: name the two of texts by --columns"
         )
-    unknown = sorted(content.keys() - {*KEYS, *ID_NAMES})
-    if unknown:
-        raise InputError(f"unknown key {unknown[0]!r}; allowed: {', '.join(KEYS)}")
 
 
 def _named(content: dict[str, Any], name: str) -> Content:

@@ -5,10 +5,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
+from typing import Any
 
-from similarity.batch.answering import Answering
+from similarity.batch.answering import Answering, Reason
 from similarity.batch.answers import as_lines, as_rows
-from similarity.batch.files import BatchFiles, check_new, digest_of, open_at
+from similarity.batch.carrying import Carried, carried_fields, table_columns
+from similarity.batch.files import (
+    BatchFiles,
+    check_new,
+    digest_of,
+    digest_of_beginning,
+    open_at,
+)
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError
 from similarity.models.base import OnProgress, ignore_progress
@@ -20,7 +28,10 @@ CHUNK_LINES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """How far a batch has come: lines answered and refused, and each file's bytes and digest."""
+    """How far a batch has come: lines answered and refused, and each file's bytes and digest.
+
+    `asked` is what `open_batch` was given.
+    """
 
     lines: int = 0
     refused: int = 0
@@ -28,6 +39,7 @@ class Done:
     output_digest: str = ""
     errors: int = 0
     errors_digest: str = ""
+    asked: str = ""
 
 
 @dataclass(kw_only=True)
@@ -40,6 +52,10 @@ class Batch:
         Records of the input.
     done
         How far it has come, in earlier runs too.
+    carried
+        The fields of the input that the output has.
+    asked, reason
+        As `open_batch` takes them.
     """
 
     scorer: Scorer
@@ -48,6 +64,9 @@ class Batch:
     total: int
     journal: Journal
     done: Done
+    carried: Carried
+    asked: str = ""
+    reason: Reason = str
 
     def run(
         self, on_progress: OnProgress = ignore_progress, progress: Progress = no_progress
@@ -72,7 +91,11 @@ class Batch:
             open_at(self.files.refused, self.done.errors, self.done.errors_digest) as errors,
         ):
             answering = Answering(
-                self.scorer, self.files.names, matrices=self.files.written_as == "jsonl"
+                self.scorer,
+                self.files.names,
+                matrices=self.files.written_as == "jsonl",
+                carried=self.carried,
+                reason=self.reason,
             )
             records = islice(self.files.records(), self.done.lines, None)
             while chunk := list(islice(records, self.chunk_lines)):
@@ -88,6 +111,7 @@ class Batch:
                     output_digest=output.digest,
                     errors=errors.size,
                     errors_digest=errors.digest,
+                    asked=self.asked,
                 )
                 self.journal.append(asdict(self.done))
                 on_progress(len(chunk))
@@ -96,14 +120,26 @@ class Batch:
         kind = self.files.written_as
         if kind == "jsonl":
             return as_lines(answers)
-        return as_rows(answers, kind, header=self.done.output == 0)
+        return as_rows(answers, table_columns(self.carried), kind, header=self.done.output == 0)
 
 
 @contextmanager
 def open_batch(
-    scorer: Scorer, files: BatchFiles, chunk_lines: int = CHUNK_LINES
+    scorer: Scorer,
+    files: BatchFiles,
+    chunk_lines: int = CHUNK_LINES,
+    *,
+    asked: str = "",
+    reason: Reason = str,
 ) -> Iterator[Batch]:
     """Begin a batch, or take up the one whose output this is.
+
+    Parameters
+    ----------
+    asked
+        What chose the scorer, if `finished` is to know a batch of the same again.
+    reason
+        Says why a record is refused, in the errors file.
 
     Raises
     ------
@@ -115,12 +151,11 @@ def open_batch(
     if chunk_lines < 1:
         raise ConfigError(f"a chunk must have at least 1 line, got {chunk_lines}")
     check_new(files)
+    carried, total = _carried(files)
     header = {
+        **_of_files(files),
         "fingerprint": scorer.fingerprint.to_dict(),
-        "SHA-256 of the input": digest_of(files.input),
-        "format of the input": files.read_as,
-        "columns": files.columns,
-        "errors file": os.path.relpath(files.refused, files.output.parent),
+        "fields of the input in the output": list(carried.values()),
         "lines of a chunk": chunk_lines,
         "truncate": scorer.truncate,
     }
@@ -132,7 +167,51 @@ def open_batch(
             scorer=scorer,
             files=files,
             chunk_lines=chunk_lines,
-            total=sum(1 for _ in files.records()),
+            total=total,
             journal=journal,
             done=done,
+            carried=carried,
+            asked=asked,
+            reason=reason,
         )
+
+
+def finished(files: BatchFiles, asked: str) -> Done | None:
+    """Return what a batch has done that is finished, without a model; None of any other.
+
+    Parameters
+    ----------
+    asked
+        What `open_batch` was given.
+    """
+    if (found := Journal.peek(files.journal)) is None or not asked:
+        return None
+    header, entry = found
+    try:
+        done = Done(**entry)
+    except TypeError:  # of another version
+        return None
+    if done.asked != asked or not header.items() >= _of_files(files).items():
+        return None
+    is_whole = done.lines == _carried(files)[1] and all(
+        path.is_file() and path.stat().st_size == size and digest_of_beginning(path, size) == digest
+        for path, size, digest in (
+            (files.output, done.output, done.output_digest),
+            (files.refused, done.errors, done.errors_digest),
+        )
+    )
+    return done if is_whole else None
+
+
+def _of_files(files: BatchFiles) -> dict[str, Any]:
+    return {
+        "SHA-256 of the input": digest_of(files.input),
+        "format of the input": files.read_as,
+        "columns": files.columns,
+        "errors file": os.path.relpath(files.refused, files.output.parent),
+    }
+
+
+def _carried(files: BatchFiles) -> tuple[Carried, int]:
+    id_column = files.names[2] if len(files.names) > 2 else None
+    return carried_fields(files.records(), id_column)

@@ -1,20 +1,24 @@
 """`trajsim batch`: a file of pairs in, a file of scores out."""
 
+import hashlib
 import json
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
-from similarity.batch import CHUNK_LINES, BatchFiles, check_files, open_batch
+from similarity.batch import CHUNK_LINES, BatchFiles, Done, check_files, finished, open_batch
 from similarity.batch.files import READ
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, scoring_options
+from similarity.cli.places import said
 from similarity.cli.progress import progress_in_parts
 from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.terminal import input_options
@@ -65,8 +69,9 @@ def batch(
     Its custom_id is repeated in the answer; without one the number of the line is. Columns of texts
     with other names are named by --columns, and after them that of the id, if there is one.
 
-    OUTPUT is JSON lines, or a table if its name ends in .csv or .tsv. A batch that was stopped,
-    however that was, goes on when the same command is given again.
+    OUTPUT has all fields of INPUT and the scores. It is JSON lines, or a table if its name ends in
+    .csv or .tsv. A batch that was stopped, however that was, goes on when the same command is given
+    again.
 
     With --ray OUTPUT is a folder of Parquet files, and INPUT any path or address that Ray Data
     knows, such as a folder or s3://bucket/pairs.jsonl.
@@ -91,27 +96,60 @@ def batch(
             input=path, output=Path(output), errors=errors, kind=kind, columns=columns
         )
         check_files(files)
+        asked = _asked(choice, scoring, chunk)
+        if (before := finished(files, asked)) is not None:
+            _check_answered(before, files)
+            click.echo(
+                f"{files.output} is finished, with answers to {before.lines - before.refused} of "
+                f"{before.lines} lines; to begin anew, delete it, {files.journal.name} and "
+                f"{files.refused.name}",
+                err=True,
+            )
+            return
         scorer = chosen_scorer(open_model(choice), scoring)
-        _score(scorer, files, chunk)
+        _score(scorer, files, chunk, asked)
 
 
-def _score(scorer: Scorer, files: BatchFiles, chunk: int) -> None:
-    with open_batch(scorer, files, chunk) as opened:
+def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
+    """Return a digest of all that was asked for, by which a finished batch is known again."""
+    content = {
+        "model": asdict(choice),
+        "preset": scoring.preset,
+        "vectors": scoring.vectors,
+        "truncate": scoring.truncate,
+        "given": scoring.given,
+        "settings": scoring.config.to_dict(),
+        "chunk": chunk,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _score(scorer: Scorer, files: BatchFiles, chunk: int, asked: str) -> None:
+    reason = partial(said, click.get_current_context())
+    with open_batch(scorer, files, chunk, asked=asked, reason=reason) as opened:
+        renamed = [name for name, there in opened.carried.items() if there != name]
+        if renamed:
+            named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)
+            click.echo(f"of the columns of the input, in the output {named}", err=True)
         if opened.done.lines:
             click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
         total, before = opened.total, opened.done.lines
         with progress_in_parts("scoring", "line", total, before) as (on_progress, progress):
             opened.run(on_progress, progress)
         done = opened.done
+    _check_answered(done, files)
+    click.echo(f"wrote {done.lines - done.refused} answers to {files.output}", err=True)
+    if done.refused:
+        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
+
+
+def _check_answered(done: Done, files: BatchFiles) -> None:
     if done.refused == done.lines:
         first = _first_refusal(files)
         raise InputError(
             f"no line could be compared: {files.refused} says why; line {first['line']}: "
             f"{first['reason']}"
         )
-    click.echo(f"wrote {done.lines - done.refused} answers to {files.output}", err=True)
-    if done.refused:
-        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
 
 
 def _first_refusal(files: BatchFiles) -> dict[str, Any]:

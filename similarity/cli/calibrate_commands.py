@@ -7,6 +7,7 @@ import click
 from similarity.calibration import JUDGEMENTS, Calibration, find_calibration, keep_calibration
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, scoring_options
+from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
 from similarity.cli.terminal import input_options
 from similarity.config import ComparisonConfig
@@ -15,6 +16,7 @@ from similarity.general import general_sentences
 from similarity.scales import scale_of_general_text, scale_of_judgements
 from similarity.scorer import Progress, Scorer
 from similarity.tabular.judged import JUDGED_FORMATS, JudgedPair, read_judged_pairs
+from similarity.tabular.texts import place
 
 # Of trajectories, which cost a thousand times what vectors do.
 SENTENCES = 60
@@ -79,7 +81,10 @@ def calibrate(
 def _judged(path: str, kind: str | None, columns: str | None) -> list[JudgedPair]:
     if Path(path).is_dir():
         raise ConfigError(f"{path} is a folder; fit a run by trajsim eval calibrate RUN --keep")
-    return read_judged_pairs(path, kind, columns)
+    pairs = read_judged_pairs(path, kind, columns)
+    for pair in pairs:
+        note_places(pair.texts, [f"{place(path)} line {pair.line}"] * 2)
+    return pairs
 
 
 def _of_judgements(

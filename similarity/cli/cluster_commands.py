@@ -11,6 +11,7 @@ from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
+from similarity.cli.reading import id_fields, labelled, texts_of
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -21,7 +22,7 @@ from similarity.cli.terminal import (
 from similarity.clustering import LINKAGES, Clustering, Duplicates, Linkage, deduplicate
 from similarity.errors import ConfigError
 from similarity.results import SimilarityMatrix
-from similarity.tabular.texts import read_texts
+from similarity.tabular.texts import PlacedTexts
 from similarity.tabular.writing import write_rows, write_text
 
 # Of a similarity: texts of one group share something, duplicates say the same.
@@ -69,32 +70,34 @@ def cluster(
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. The silhouette of a text tells how well it is placed, from -1 to 1.
+
+    FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
     written_as = chosen_format(written_as, out, GROUP_FORMATS)
     check_plot(plot)
     if threshold is not None and k is not None:
         raise ConfigError("--threshold and --k exclude each other")
-    texts = read_texts(file, kind, columns)
-    if k is not None and k > len(texts):
-        raise ConfigError(f"--k must be at most {len(texts)}, the number of texts, got {k}")
+    texts = texts_of(file, kind, columns)
+    if k is not None and k > len(texts.texts):
+        raise ConfigError(f"--k must be at most {len(texts.texts)}, the number of texts, got {k}")
     if threshold is None and k is None:
         threshold = GROUP_THRESHOLD
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
-        result = scorer.matrix(texts, None, progress)
+        result = scorer.matrix(texts.texts, None, progress)
     print_warnings(result.warnings)
     with working("grouping"):
         found = clustering.cluster(
             result.similarities, threshold=threshold, k=k, linkage_by=linkage
         )
     if written_as == TABLE:
-        print_clusters(result, found)
+        print_clusters(labelled(result, texts), found)
     elif written_as == "json":
-        write_text(json.dumps(_clusters(result, found), allow_nan=False) + "\n", out)
+        write_text(json.dumps(_clusters(result, found, texts), allow_nan=False) + "\n", out)
     else:
-        write_rows(_cluster_rows(result, found), written_as, out)
+        write_rows(_cluster_rows(result, found, texts), written_as, out)
     if plot is not None:
-        draw_groups(result, found, plot)
+        draw_groups(labelled(result, texts), found, plot)
 
 
 @click.command()
@@ -125,32 +128,38 @@ def dedupe(
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. As text, the texts that are kept are written; the other formats tell of every
     text which one stands for it.
+
+    FILE may be a folder: each .txt and .md file in it is one text, called by its path. As text,
+    the paths of the files that are kept are written.
     """
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
-    texts = read_texts(file, kind, columns)
+    texts = texts_of(file, kind, columns)
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
-        result = scorer.matrix(texts, None, progress)
+        result = scorer.matrix(texts.texts, None, progress)
     print_warnings(result.warnings)
     with working("grouping"):
         found = deduplicate(result.similarities, threshold)
     if written_as == TABLE:
-        print_duplicates(result, found)
+        print_duplicates(labelled(result, texts), found)
     elif written_as == "text":
-        kept = (" ".join(texts[group.kept].splitlines()) for group in found)
+        # A file of a folder is written by its path, as a text of many lines is none of a list.
+        names = texts.texts if texts.ids is None else texts.ids
+        kept = (" ".join(names[group.kept].splitlines()) for group in found)
         write_text("".join(f"{text}\n" for text in kept), out)
     elif written_as == "json":
-        write_text(json.dumps(_duplicates(result, found), allow_nan=False) + "\n", out)
+        write_text(json.dumps(_duplicates(result, found, texts), allow_nan=False) + "\n", out)
     else:
-        write_rows(_duplicate_rows(result, found), written_as, out)
-    click.echo(f"kept {len(found)} of {len(texts)} texts", err=True)
+        write_rows(_duplicate_rows(result, found, texts), written_as, out)
+    click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
 
 
-def _clusters(result: SimilarityMatrix, found: Clustering) -> dict[str, Any]:
+def _clusters(result: SimilarityMatrix, found: Clustering, texts: PlacedTexts) -> dict[str, Any]:
     groups = [
         {
             "representative": middle,
             "members": list(group),
+            **({} if texts.ids is None else {"ids": [texts.ids[i] for i in group]}),
             "texts": [result.rows[i] for i in group],
         }
         for group, middle in zip(found.groups, found.representatives, strict=True)
@@ -163,13 +172,16 @@ def _clusters(result: SimilarityMatrix, found: Clustering) -> dict[str, Any]:
     }
 
 
-def _cluster_rows(result: SimilarityMatrix, found: Clustering) -> list[dict[str, Any]]:
+def _cluster_rows(
+    result: SimilarityMatrix, found: Clustering, texts: PlacedTexts
+) -> list[dict[str, Any]]:
     return [
         {
             "group": label + 1,
             "number": i + 1,
             "representative": i == middle,
             "silhouette": None if found.silhouettes is None else float(found.silhouettes[i]),
+            **id_fields(texts, i),
             "text": result.rows[i],
         }
         for label, (group, middle) in enumerate(
@@ -179,14 +191,18 @@ def _cluster_rows(result: SimilarityMatrix, found: Clustering) -> list[dict[str,
     ]
 
 
-def _duplicates(result: SimilarityMatrix, found: list[Duplicates]) -> dict[str, Any]:
+def _duplicates(
+    result: SimilarityMatrix, found: list[Duplicates], texts: PlacedTexts
+) -> dict[str, Any]:
     groups = [
         {
             "kept": group.kept,
+            **id_fields(texts, group.kept),
             "text": result.rows[group.kept],
             "duplicates": [
                 {
                     "number": i,
+                    **id_fields(texts, i),
                     "text": result.rows[i],
                     "similarity": float(result.similarities[group.kept, i]),
                 }
@@ -198,7 +214,9 @@ def _duplicates(result: SimilarityMatrix, found: list[Duplicates]) -> dict[str, 
     return {"groups": groups, "fingerprint": result.fingerprint.to_dict()}
 
 
-def _duplicate_rows(result: SimilarityMatrix, found: list[Duplicates]) -> list[dict[str, Any]]:
+def _duplicate_rows(
+    result: SimilarityMatrix, found: list[Duplicates], texts: PlacedTexts
+) -> list[dict[str, Any]]:
     standing = {i: group.kept for group in found for i in (group.kept, *group.others)}
     return [
         {
@@ -206,6 +224,7 @@ def _duplicate_rows(result: SimilarityMatrix, found: list[Duplicates]) -> list[d
             "kept": standing[i] == i,
             "same_as": standing[i] + 1,
             "similarity": float(result.similarities[standing[i], i]),
+            **id_fields(texts, i),
             "text": text,
         }
         for i, text in enumerate(result.rows)

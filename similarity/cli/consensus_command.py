@@ -8,13 +8,13 @@ from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options, truncate_option
 from similarity.cli.progress import progress_bars
+from similarity.cli.reading import texts_of_file
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.consensus import Consensus, check_of, find_consensus
 from similarity.entailment.estimators import DEFAULT
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.tabular.texts import read_texts
 from similarity.truncation import Truncator
 
 
@@ -48,7 +48,7 @@ def consensus(
     The texts are answers to one question, as a model gives when it is asked several times. Their
     semantic entropy is 0 where all agree, and log N where none of N does.
     """
-    texts = read_texts(file, kind, columns)
+    texts = texts_of_file(file, kind, columns)
     model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(

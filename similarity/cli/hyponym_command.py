@@ -7,13 +7,13 @@ from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars, working
+from similarity.cli.reading import texts_of_file
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.general import general_sentences
 from similarity.hyponymy import Containment, contain
-from similarity.tabular.texts import read_texts
 
 
 @click.command()
@@ -40,7 +40,7 @@ def hyponym(
     The pattern "A dog is a kind of animal" decides. The contexts of both words in a corpus (the
     paper's Algorithm 2) and the inclusion of their profiles are printed beside it.
     """
-    texts = general_sentences() if corpus is None else tuple(read_texts(corpus))
+    texts = general_sentences() if corpus is None else tuple(texts_of_file(corpus, None, None))
     model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(model, store=store_of(model), progress=progress)

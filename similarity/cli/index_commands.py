@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
@@ -10,6 +12,7 @@ from rich.table import Table
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
+from similarity.cli.reading import texts_of
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.cli.vector_commands import vectors_option
@@ -20,9 +23,14 @@ from similarity.presets import PAPER
 from similarity.prompts import checked_text
 from similarity.scorers import open_scorer
 from similarity.tabular.formats import READ_FORMATS, STANDARD
-from similarity.tabular.texts import read_texts
 from similarity.vectors.general import open_vectors
 from similarity.vectors.stream import encoded
+
+if TYPE_CHECKING:
+    from similarity.index import Hit
+
+# Of the text of a whole file, the characters that are shown.
+_BEGINNING = 80
 
 
 @click.group()
@@ -64,20 +72,23 @@ def build(
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input.
+
+    FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
     # Late, as faiss is an extra.
     from similarity.index import build_index
 
     if str(out) == STANDARD:
         raise ConfigError("--out must be a folder, not standard output")
-    texts = read_texts(file, kind, columns)
+    read = texts_of(file, kind, columns)
+    texts = read.texts
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
         truncator = vectors.truncator(truncate)
         on_progress = progress("encoding", len(texts))
         parts = encoded(vectors, texts, None, truncator, on_progress)
-        build_index(out, vectors, texts, (rows for _, rows in parts), search)
+        build_index(out, vectors, texts, (rows for _, rows in parts), search, read.ids)
     print_warnings(truncator.warnings(texts))
     click.echo(f"indexed {len(texts)} texts in {out}", err=True)
 
@@ -130,9 +141,18 @@ def query(
             hits = rerank(scorer, text, hits[:compared], progress)
     print_warnings([*truncator.warnings([text]), *unfamiliar(model, [asked]).values()])
     if as_json:
-        print_json({"hits": [asdict(hit) for hit in hits[:top]]})
+        print_json({"hits": [_to_dict(hit) for hit in hits[:top]]})
         return
-    table = Table("similarity", "line", "text", box=None)
+    named = found.ids is not None
+    table = Table("similarity", "file" if named else "line", "text", box=None)
     for hit in hits[:top]:
-        table.add_row(f"{hit.similarity:.4f}", str(hit.number + 1), escape(hit.text))
+        # Of a whole file, its beginning.
+        shown = shorten(hit.text, _BEGINNING, placeholder=" …") if named else hit.text
+        place = str(hit.number + 1) if hit.id is None else hit.id
+        table.add_row(f"{hit.similarity:.4f}", escape(place), escape(shown))
     console().print(table)
+
+
+def _to_dict(hit: "Hit") -> dict[str, Any]:
+    content = asdict(hit)
+    return content if hit.id is not None else {k: v for k, v in content.items() if k != "id"}

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from similarity.cli.late import Late, LateGroup
+from similarity.cli.places import said
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.version import __version__
 
@@ -53,8 +54,8 @@ COMMANDS = {
 class _OneLineError(click.ClickException):
     """An error of the library's as one line; 2 where the caller can mend it, else 1."""
 
-    def __init__(self, error: TrajsimError) -> None:
-        super().__init__(" ".join(str(error).split()))
+    def __init__(self, error: TrajsimError, context: click.Context) -> None:
+        super().__init__(said(context, error))
         self._error = error
 
     @property
@@ -79,15 +80,15 @@ class _Commands(LateGroup):
         try:
             return super().invoke(ctx)
         except TrajsimError as error:
-            raise _OneLineError(error) from error
+            raise _OneLineError(error, ctx) from error
         except OSError as error:
             # A full disk, a folder without permission; click ends quietly at a closed pipe.
             if error.errno == errno.EPIPE:
                 raise
             place = f"{error.filename}: " if error.filename else ""
             remedy = FREE_SPACE if error.errno in FULL else ""
-            said = InputError(f"{place}{error.strerror or error}{remedy}")
-            raise _OneLineError(said) from error
+            told = InputError(f"{place}{error.strerror or error}{remedy}")
+            raise _OneLineError(told, ctx) from error
 
 
 @click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

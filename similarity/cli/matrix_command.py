@@ -1,6 +1,8 @@
 """`trajsim matrix`: all similarities of the texts in a file."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +18,7 @@ from similarity.cli.matrix_tables import print_matrix
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
+from similarity.cli.reading import labelled, texts_of
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -25,17 +28,21 @@ from similarity.cli.terminal import (
 )
 from similarity.errors import ConfigError
 from similarity.familiarity import unfamiliar
+from similarity.images.image import Content
 from similarity.scorer import Scorer
 from similarity.storage.parts import parts_folder
 from similarity.storage.store import Store
 from similarity.tabular.formats import STANDARD, format_of
-from similarity.tabular.texts import read_texts
+from similarity.tabular.texts import PlacedTexts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
 from similarity.tiles import TILE, Grid, Selection, stream_matrix, stream_pairs
 from similarity.truncation import cut_warnings
 
 PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")
 ARRAY = "npy"
+
+# Of the texts of a folder.
+Ids = tuple[str, ...] | None
 
 
 @click.command()
@@ -92,6 +99,8 @@ def matrix(
     standard input. A terminal gets a table, folded where it is too wide; anything else gets TSV.
     A text that is the path of an image stands for the image, in a whole matrix.
 
+    FILE may be a folder: each .txt and .md file in it is one text, called by its path.
+
     A .npy file, and the pairs of --above and --nearest, are written tile by tile, in bounded
     memory. When that was stopped, the same command goes on.
     """
@@ -103,8 +112,8 @@ def matrix(
         raise ConfigError("--plot draws a whole matrix; leave --above, --nearest and .npy out")
     if file == file2 == STANDARD:
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
-    rows = read_texts(file, kind, columns)
-    others = None if file2 is None else read_texts(file2, kind, columns)
+    rows = texts_of(file, kind, columns)
+    others = None if file2 is None else texts_of(file2, kind, columns)
     if streamed and out is not None:
         model = open_model(choice)
         with Store(parts_folder(Path(out)) / "answers.sqlite") as store:
@@ -113,15 +122,18 @@ def matrix(
                 if rerank
                 else (chosen_scorer(model, scoring, store=store), None)
             )
-            _stream(scorers, Grid(rows, others, tile), selection, streamed, Path(out))
-            texts = [*rows, *(others or ())]
+            of_columns = None if others is None else others.texts
+            grid = Grid(rows.texts, of_columns, tile)
+            named = rows.ids, (others or rows).ids
+            _stream(scorers, grid, selection, streamed, Path(out), named)
+            texts = [*grid.rows, *(of_columns or ())]
             print_warnings([*cut_warnings(scorers[0], texts), *unfamiliar(model, texts).values()])
         return
-    shown = texts_and_images(rows, choice, as_texts=as_texts)
-    beside = None if others is None else texts_and_images(others, choice, as_texts=as_texts)
+    shown = _contents(rows, choice, as_texts)
+    beside = None if others is None else _contents(others, choice, as_texts)
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
-        result = scorer.matrix(shown, beside, progress)
+        result = labelled(scorer.matrix(shown, beside, progress), rows, others)
     print_warnings(result.warnings)
     if written_as == TABLE:
         print_matrix(result)
@@ -129,6 +141,12 @@ def matrix(
         write_matrix(result, written_as, out)
     if plot is not None:
         draw_heat(result, plot)
+
+
+def _contents(texts: PlacedTexts, choice: ModelChoice, as_texts: bool) -> list[Content]:
+    """Return texts, and the images whose paths a file has; those of a folder are texts."""
+    as_texts = as_texts or texts.ids is not None
+    return texts_and_images(texts.texts, choice, as_texts=as_texts)
 
 
 def _selection(above: float | None, nearest: int | None, rerank: bool) -> Selection | None:
@@ -161,6 +179,7 @@ def _stream(
     selection: Selection | None,
     kind: str,
     path: Path,
+    named: tuple[Ids, Ids],
 ) -> None:
     scorer, judge = scorers
     with progress_in_parts("comparing", "pair", grid.cells) as (on_progress, progress):
@@ -173,10 +192,21 @@ def _stream(
                 grid,
                 selection,
                 path,
-                lambda rows, new: stream_rows(rows, kind, new),
+                lambda rows, new: stream_rows(map(partial(_with_ids, named), rows), kind, new),
                 judge=judge,
                 on_progress=on_progress,
                 progress=progress,
             )
             written = f"{count} pairs"
     click.echo(f"wrote {written} to {path}", err=True)
+
+
+def _with_ids(named: tuple[Ids, Ids], row: dict[str, Any]) -> dict[str, Any]:
+    """Return a pair, with the ids of its texts where these have some."""
+    places = {"id1": row["row"], "id2": row["column"]}
+    ids = {
+        name: of_all[place]
+        for (name, place), of_all in zip(places.items(), named, strict=True)
+        if of_all is not None
+    }
+    return row | ids

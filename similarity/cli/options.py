@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from similarity.cli.answers import cache_option
 from similarity.cli.choices import ModelChoice, ScoringChoice
+from similarity.cli.places import note_truncate
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.fields import Setting
@@ -27,6 +28,7 @@ truncate_option = click.option(
     type=click.Choice(list(TRUNCATIONS)),
     default=REFUSE,
     show_default=True,
+    callback=note_truncate,
     help="Cut texts that are too long for the model in this way: "
     + "; ".join(f"'{name}' {summary}" for name, summary in TRUNCATIONS.items())
     + ".",

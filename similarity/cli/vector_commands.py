@@ -9,6 +9,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
+from similarity.cli.reading import texts_of
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.cli.vector_tables import print_profile
 from similarity.distributed.cluster import Cluster
@@ -16,7 +17,7 @@ from similarity.distributed.work import Embedding
 from similarity.errors import ConfigError
 from similarity.prompts import Prompt
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
-from similarity.tabular.texts import read_texts, split_columns
+from similarity.tabular.texts import split_columns
 from similarity.tabular.writing import check_place
 from similarity.vectors.corpus import LONGEST, SHORTEST, read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
@@ -169,7 +170,11 @@ def embed(
     """Give the meaning vectors of the texts in FILE.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
-    standard input. With --ray FILE is any path or address that Ray Data knows, such as a folder or
+    standard input.
+
+    FILE may be a folder: each .txt and .md file in it is one text, called by its path.
+
+    With --ray FILE is any path or address that Ray Data knows, such as a folder of such files or
     s3://bucket/texts.parquet, and --out a folder of Parquet files.
     """
     out = None if out == STANDARD else out
@@ -192,9 +197,10 @@ def embed(
             rows=partition_rows,
         )
         return
-    written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN)
+    written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN, flag=None)
     check_place(written_as, out)
-    texts = read_texts(file, kind, columns)
+    read = texts_of(file, kind, columns)
+    texts, ids = read.texts, read.ids
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
@@ -202,11 +208,11 @@ def embed(
         on_progress = progress("encoding", len(texts))
         if out is None:
             for start, rows in encoded(vectors, texts, dimensions, truncator, on_progress):
-                click.echo(as_lines(texts[start : start + len(rows)], rows), nl=False)
+                click.echo(as_lines(texts, ids, start, rows), nl=False)
         else:
             place = Path(out)
             width = write_vectors(
-                vectors, texts, place, written_as, dimensions, truncator, on_progress
+                vectors, texts, place, written_as, dimensions, truncator, on_progress, ids
             )
             click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
     print_warnings(truncator.warnings(texts))

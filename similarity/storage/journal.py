@@ -59,6 +59,26 @@ class Journal:
             raise
         return journal
 
+    @classmethod
+    def peek(cls, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the header and the last entry of a journal that is whole; None of any other.
+
+        Nothing is written, and another process may be writing it.
+        """
+        try:
+            with path.open("rb", buffering=0) as file, path.open("rb") as lines:
+                header = lines.readline()
+                if not _is_entry(header):
+                    return None
+                journal = cls(path, file)
+                journal._last = _digest(header)
+                if journal._whole(lines) < os.fstat(file.fileno()).st_size:
+                    return None
+                found = list(journal.entries())[-1:]
+        except (OSError, InputError):
+            return None
+        return (json.loads(header), found[0]) if found else None
+
     def __enter__(self) -> Self:
         return self
 

@@ -27,7 +27,12 @@ READ_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
 
 
 def format_of(
-    path: str, given: str | None, *, allowed: Collection[str], default: str | None = None
+    path: str,
+    given: str | None,
+    *,
+    allowed: Collection[str],
+    default: str | None = None,
+    flag: str | None = "--format",
 ) -> str:
     """Return the format that is given, or else that of the file's ending.
 
@@ -35,6 +40,8 @@ def format_of(
     ----------
     default
         Of a file with another ending, and of "-"; None refuses those.
+    flag
+        The option that names the format, for messages; None where there is none.
 
     Raises
     ------
@@ -44,10 +51,17 @@ def format_of(
     ending = Path(path).suffix.lower()
     found = given or ENDINGS.get(ending, default)
     if found is None:
-        raise ConfigError(f"the ending of {path} tells no format; give --format {_or(allowed)}")
+        raise ConfigError(f"the ending of {path} tells no format; {_remedy(flag, allowed)}")
     if found not in allowed:
-        raise ConfigError(f"{path} cannot be {found}; allowed: {_or(allowed)}")
+        by = "" if given else ", as its ending has it"
+        raise ConfigError(f"{path} cannot be {found}{by}; {_remedy(flag, allowed)}")
     return found
+
+
+def _remedy(flag: str | None, allowed: Collection[str]) -> str:
+    if flag is not None:
+        return f"give {flag} {_or(allowed)}"
+    return f"name a file that ends in {_or([e for e, kind in ENDINGS.items() if kind in allowed])}"
 
 
 @contextmanager

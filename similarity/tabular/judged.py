@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
@@ -18,10 +18,11 @@ JUDGEMENT_NAMES = ("score", "judgement", "similarity", "label", "gold")
 
 @dataclass(frozen=True)
 class JudgedPair:
-    """Two texts, and how alike people found them, on any scale."""
+    """Two texts, how alike people found them, on any scale, and the line that has them."""
 
     texts: tuple[str, str]
     judgement: float
+    line: int = field(default=0, compare=False)
 
 
 def read_judged_pairs(
@@ -47,7 +48,7 @@ def read_judged_pairs(
     names = split_columns(columns)
     if len(names) not in (0, 3):
         raise ConfigError(f"--columns wants two texts and the judgement, got {columns!r}")
-    kind = format_of(path, kind, allowed=JUDGED_FORMATS)
+    kind = format_of(path, kind, allowed=JUDGED_FORMATS, flag="--input-format")
     try:
         with open_binary(path) as source:
             records = read_records(source, kind, header=has_header(names))
@@ -68,12 +69,13 @@ def _judged_pair(record: Record, names: Sequence[str]) -> JudgedPair:
     try:
         if record.error is not None:
             raise record.error
-        return _of_fields(record.value, names)
+        return _of_fields(record, names)
     except InputError as error:
         raise InputError(f"line {record.number}: {error}") from error
 
 
-def _of_fields(value: Any, names: Sequence[str]) -> JudgedPair:
+def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
+    value: Any = record.value
     if not isinstance(value, dict):
         raise InputError(f"want two texts and a judgement, got {str(value)[:40]}")
     texts = pair_columns(value, names[:2])
@@ -88,7 +90,7 @@ def _of_fields(value: Any, names: Sequence[str]) -> JudgedPair:
         )
         raise InputError(f"no {missing}; there are {', '.join(value)}; name yours by --columns")
     first, second = (_text(name, value[name]) for name in texts)
-    return JudgedPair((first, second), _number(judgement, value[judgement]))
+    return JudgedPair((first, second), _number(judgement, value[judgement]), record.number)
 
 
 def _text(name: str, value: object) -> str:

@@ -70,13 +70,24 @@ def _lines(source: BinaryIO) -> Iterator[Record]:
     while line := source.readline(MAX_LINE_BYTES + 1):
         number += 1
         if number == 1:
-            if why := no_text(line):
-                raise InputError(f"it {why}")
-            line = line.removeprefix(_MARK)
+            line = without_mark(line)
         rest = line
         while rest and not rest.endswith(b"\n"):
             rest = source.readline(MAX_LINE_BYTES)
         yield _line(number, line.removesuffix(b"\n").removesuffix(b"\r"))
+
+
+def without_mark(content: bytes) -> bytes:
+    """Return the beginning of a file without the byte-order mark of UTF-8.
+
+    Raises
+    ------
+    InputError
+        If it is no text in UTF-8, as UTF-16 and archives are none.
+    """
+    if why := no_text(content):
+        raise InputError(f"it {why}")
+    return content.removeprefix(_MARK)
 
 
 def _line(number: int, content: bytes) -> Record:

@@ -1,11 +1,13 @@
 """Texts and pairs of texts in records, under the names that users give their columns."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
 from similarity.prompts import checked_text
+from similarity.tabular.folders import read_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
 from similarity.tabular.records import Record, read_records
 
@@ -44,7 +46,58 @@ def has_header(columns: Sequence[str]) -> bool:
     return not columns or not all(name.isdecimal() for name in columns)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlacedTexts:
+    """Texts with what messages call the places they are from.
+
+    Attributes
+    ----------
+    ids
+        Of the texts of a folder, the paths of their files in it; None of those of a file.
+    left_out
+        What of a folder was not read, in words; "" where that is nothing.
+    """
+
+    texts: list[str]
+    places: list[str]
+    ids: tuple[str, ...] | None = None
+    left_out: str = ""
+
+
 def read_texts(path: str, kind: str | None = None, columns: str | None = None) -> list[str]:
+    """Return the texts of a file, or of standard input for "-"; raises as `read_file` does."""
+    return read_file(path, kind, columns).texts
+
+
+def read_file_or_folder(
+    path: str, kind: str | None = None, columns: str | None = None
+) -> PlacedTexts:
+    """Return the texts of a file, or those of a folder, which has one in each file.
+
+    Raises
+    ------
+    InputError
+        As `read_file` and `read_folder` do.
+    ConfigError
+        If a format or a column is given for a folder.
+    """
+    if path == STANDARD or not Path(path).is_dir():
+        return read_file(path, kind, columns)
+    if kind is not None or columns is not None:
+        raise ConfigError(
+            f"{path} is a folder, of which each file is one text; leave --input-format and "
+            "--columns out, or give a file"
+        )
+    found = read_folder(Path(path))
+    return PlacedTexts(
+        texts=list(found.texts),
+        places=[str(Path(path, name)) for name in found.ids],
+        ids=found.ids,
+        left_out=found.left_out,
+    )
+
+
+def read_file(path: str, kind: str | None = None, columns: str | None = None) -> PlacedTexts:
     """Return the texts of a file, or of standard input for "-".
 
     Parameters
@@ -65,14 +118,15 @@ def read_texts(path: str, kind: str | None = None, columns: str | None = None) -
     names = split_columns(columns)
     if len(names) > 1:
         raise ConfigError(f"--columns wants one column of texts, got {columns!r}")
-    kind = format_of(path, kind, allowed=READ_FORMATS, default="text")
+    kind = format_of(path, kind, allowed=READ_FORMATS, default="text", flag="--input-format")
+    texts, places = [], []
     with open_binary(path) as source:
-        texts = [
-            text_of(place(path), record, names) for record in _located(path, source, kind, names)
-        ]
+        for record in _located(path, source, kind, names):
+            texts.append(text_of(place(path), record, names))
+            places.append(f"{place(path)} line {record.number}")
     if not texts:
         raise InputError(f"{place(path)} has no texts; put one on each line")
-    return texts
+    return PlacedTexts(texts=texts, places=places)
 
 
 def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:

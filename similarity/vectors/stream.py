@@ -21,6 +21,8 @@ from similarity.vectors.storage import fingerprint
 
 # The place of the first text of some, and their vectors, shape "text width".
 Placed = Iterator[tuple[int, Rows]]
+# What texts are called, if they have names.
+Ids = Sequence[str] | None
 
 
 def encoded(
@@ -63,10 +65,16 @@ def write_vectors(
     dimensions: int | None,
     truncator: Truncator,
     on_progress: OnProgress,
+    ids: Ids = None,
 ) -> int:
     """Write the vectors of texts to a file of a kind in `WRITTEN`; return their width.
 
     What an earlier process did of the same is not done again.
+
+    Parameters
+    ----------
+    ids
+        What the texts are called beside them, if they have names.
 
     Raises
     ------
@@ -89,19 +97,26 @@ def write_vectors(
         for _ in encoded(vectors, texts, dimensions, truncator, on_progress, parts):
             pass
         known = encoded(vectors, texts, dimensions, truncator, ignore_progress, parts)
-        replace_file(path, lambda new: WRITTEN[kind](new, texts, known, width))
+        replace_file(path, lambda new: WRITTEN[kind](new, texts, ids, known, width))
     return width
 
 
-def as_lines(texts: Sequence[str], rows: Rows) -> str:
-    """Return texts with their vectors as JSON lines."""
+def as_lines(texts: Sequence[str], ids: Ids, start: int, rows: Rows) -> str:
+    """Return the vectors of some texts, from one on, as JSON lines."""
     return "".join(
-        json.dumps({"text": text, "vector": [round(float(x), 7) for x in row]}) + "\n"
-        for text, row in zip(texts, rows, strict=True)
+        json.dumps(
+            {
+                **({} if ids is None else {"id": ids[number]}),
+                "text": texts[number],
+                "vector": [round(float(x), 7) for x in row],
+            }
+        )
+        + "\n"
+        for number, row in enumerate(rows, start)
     )
 
 
-def _write_npy(path: Path, texts: Sequence[str], parts: Placed, width: int) -> None:
+def _write_npy(path: Path, texts: Sequence[str], _ids: Ids, parts: Placed, width: int) -> None:
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(texts), width)}
         np.lib.format.write_array_header_1_0(file, header)
@@ -109,22 +124,27 @@ def _write_npy(path: Path, texts: Sequence[str], parts: Placed, width: int) -> N
             file.write(rows.astype("<f4").tobytes())
 
 
-def _write_jsonl(path: Path, texts: Sequence[str], parts: Placed, _width: int) -> None:
+def _write_jsonl(path: Path, texts: Sequence[str], ids: Ids, parts: Placed, _width: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         for start, rows in parts:
-            file.write(as_lines(texts[start : start + len(rows)], rows))
+            file.write(as_lines(texts, ids, start, rows))
 
 
-def _write_parquet(path: Path, texts: Sequence[str], parts: Placed, width: int) -> None:
+def _write_parquet(path: Path, texts: Sequence[str], ids: Ids, parts: Placed, width: int) -> None:
     pyarrow = optional_module("pyarrow", "Parquet needs")
     parquet = optional_module("pyarrow.parquet", "Parquet needs")
     vector = pyarrow.list_(pyarrow.float32(), width)
-    schema = pyarrow.schema([("text", pyarrow.string()), ("vector", vector)])
+    named = {"text": texts} if ids is None else {"id": ids, "text": texts}
+    strings = [(name, pyarrow.string()) for name in named]
+    schema = pyarrow.schema([*strings, ("vector", vector)])
     with parquet.ParquetWriter(path, schema) as writer:
         for start, rows in parts:
             flat = pyarrow.array(rows.astype("<f4").ravel())
             columns = [
-                pyarrow.array(texts[start : start + len(rows)], pyarrow.string()),
+                *(
+                    pyarrow.array(of_all[start : start + len(rows)], pyarrow.string())
+                    for of_all in named.values()
+                ),
                 pyarrow.FixedSizeListArray.from_arrays(flat, width),
             ]
             writer.write_batch(pyarrow.record_batch(columns, schema=schema))

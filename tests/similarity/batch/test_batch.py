@@ -16,6 +16,8 @@ from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.tabular import records
+from similarity.tabular.records import read_records
+from similarity.tabular.writing import write_rows
 
 CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
 OPTIONS = ("--model", "toy", "-n", "2", "-m", "3")
@@ -54,6 +56,7 @@ def test_answers_are_those_of_the_library(chunk: int, toy_model: ToyModel, tmp_p
     expected = compare(toy_model, "a red car", "the sea", CONFIG)
     assert pair == {
         "custom_id": "pair",
+        "pair": ["a red car", "the sea"],
         "similarity": expected.similarity,
         "distance": expected.distance,
         "calibrated": False,
@@ -78,7 +81,6 @@ BAD = {
     b'{"text1": "a", "text2": 2}': 'text2 must be a text or {"image": path}, got 2',
     b'{"custom_id": "x"}': "give either 'pair', two texts, or 'texts'",
     b'{"custom_id": "x", "pair": ["a", "b"], "texts": ["a"]}': "give either 'pair'",
-    b'{"custom_id": "x", "pair": ["a", "b"], "model": "m"}': "unknown key 'model'; allowed: cust",
     b'{"custom_id": "x", "pair": ["a"]}': "pair must have two texts, got 1",
     b'{"custom_id": "x", "pair": ["a", 2]}': 'got ["a", 2]',
     b'{"custom_id": "x", "texts": []}': "texts must have at least one text",
@@ -139,7 +141,13 @@ def test_pairs_are_read_as_users_have_them(name: str, toy_model: ToyModel, tmp_p
     (tmp_path / name).write_bytes(TABLES[name])
     files = BatchFiles(input=tmp_path / name, output=tmp_path / "table.jsonl")
     assert run(toy_model, files).total == 2
-    assert files.output.read_bytes() == alone.output.read_bytes()
+    assert [scores(line) for line in read(files.output)] == list(map(scores, read(alone.output)))
+
+
+def scores(line: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without the fields of its record."""
+    own = ("custom_id", "similarity", "distance", "calibrated", "scale", "warnings", "fingerprint")
+    return {name: line[name] for name in own}
 
 
 def test_columns_are_given_by_name_or_number(toy_model: ToyModel, tmp_path: Path) -> None:
@@ -164,17 +172,18 @@ def test_answers_as_a_table(name: str, delimiter: str, toy_model: ToyModel, tmp_
         rows = list(csv.DictReader(table, delimiter=delimiter))
     pairs = [line for line in read(lines.output) if "distance" in line]
     expected = [{name: str(value) for name, value in line.items()} for line in pairs]
-    # There are no warnings, and a list is one cell.
-    assert [line | {"warnings": ""} for line in expected] == rows
+    # There are no warnings, a list is one cell, and there is a column for lists of texts.
+    cells = [{"pair": "; ".join(line["pair"]), "texts": "", "warnings": ""} for line in pairs]
+    assert [line | more for line, more in zip(expected, cells, strict=True)] == rows
     (refused,) = read(files.refused)
     assert (refused["custom_id"], refused["line"]) == ("犬", 2)
     assert "no room for a matrix" in refused["reason"]
 
 
 def test_an_output_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be parquet; allowed: jsonl, csv or tsv"):
+    with pytest.raises(ConfigError, match=r"cannot be parquet.*; name a file that ends in \.jsonl"):
         BatchFiles(input=tmp_path / "in.jsonl", output=tmp_path / "out.parquet")
-    with pytest.raises(ConfigError, match="cannot be text"):
+    with pytest.raises(ConfigError, match="cannot be text, as its ending has it; give --format"):
         BatchFiles(input=tmp_path / "in.txt", output=tmp_path / "out.jsonl")
 
 
@@ -348,3 +357,85 @@ def test_a_digit_that_was_changed_is_noticed(
 def test_the_files_must_differ(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must be different files"):
         BatchFiles(input=tmp_path / "a", output=tmp_path / "b" / ".." / "a")
+
+
+ROWS = [
+    {"text1": "a red car", "text2": "the sea", "ticket": "T-1, new", "similarity": "0.2"},
+    {"text1": "the sea", "text2": "the sea.", "ticket": 'said "no"', "similarity": "0.9"},
+]
+
+
+@pytest.mark.parametrize("output", ["out.csv", "out.tsv", "out.jsonl"])
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
+def test_a_table_comes_back_with_scores(
+    source: str, output: str, toy_model: ToyModel, tmp_path: Path
+) -> None:
+    write_rows(ROWS, source.removeprefix("in."), str(tmp_path / source))
+    files = BatchFiles(input=tmp_path / source, output=tmp_path / output)
+    run(toy_model, files, chunk=1)
+    kind = output.removeprefix("out.")
+    with files.output.open("rb") as written:
+        found = [record.value for record in read_records(written, kind)]
+    assert list(found[0]) == [
+        *("custom_id", "text1", "text2", "ticket", "input_similarity"),
+        *("similarity", "distance", "calibrated", "scale", "warnings", "fingerprint"),
+    ]
+    for row, line in zip(ROWS, found, strict=True):
+        assert {name: line[name] for name in ("text1", "text2", "ticket")} == {
+            name: row[name] for name in ("text1", "text2", "ticket")
+        }
+        assert line["input_similarity"] == row["similarity"]
+    assert float(found[1]["similarity"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_fields_of_some_lines_only_have_a_column_too(
+    kind: str, toy_model: ToyModel, tmp_path: Path
+) -> None:
+    items = [
+        {"pair": ["a", "b"], "id": 7, "more": {"x": [1, None]}, "half": "\ud800"},
+        {"custom_id": "own", "pair": ["a", "b"], "later": float("nan")},
+        {"custom_id": "all", "pair": ["a", "b"], "distance": 3, "input_distance": "taken"},
+    ]
+    files = BatchFiles(input=tmp_path / "in.jsonl", output=tmp_path / f"out.{kind}")
+    files.input.write_bytes(as_lines(items))
+    run(toy_model, files, chunk=1)
+    with files.output.open("rb") as written:
+        found = [record.value for record in read_records(written, kind)]
+    if kind == "csv":
+        assert list(found[0])[:7] == [
+            *("custom_id", "pair", "id", "more", "half", "later", "input_input_distance"),
+        ]
+        assert found[0]["more"] == '{"x": [1, null]}'
+        assert (found[0]["half"], found[0]["later"]) == ("\\ud800", "")
+    else:
+        assert found[0]["more"] == {"x": [1, None]}
+        assert "later" not in found[0]
+        assert found[1]["later"] is None
+    assert [line["custom_id"] for line in found] == ["7", "own", "all"]
+    assert str(found[2]["input_input_distance"]) == "3"
+    assert found[2]["input_distance"] == "taken"
+
+
+def test_an_id_of_another_column_leaves_custom_id_a_field(
+    toy_model: ToyModel, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("custom_id,a,b,ticket\n1,x,y,T-1\n")
+    files = BatchFiles(
+        input=tmp_path / "in.csv", output=tmp_path / "out.jsonl", columns="a,b,ticket"
+    )
+    run(toy_model, files)
+    (line,) = read(files.output)
+    assert (line["custom_id"], line["input_custom_id"], line["ticket"]) == ("T-1", "1", "T-1")
+
+
+def test_a_batch_of_an_earlier_version_is_refused(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    run(toy_model, files)
+    header, *entries = files.journal.read_bytes().splitlines(keepends=True)
+    content = json.loads(header)
+    del content["fields of the input in the output"]
+    files.journal.write_bytes(json.dumps(content, sort_keys=True).encode() + b"\n")
+    with pytest.raises(ConfigError, match="fields of the input in the output is"):
+        run(toy_model, files)
+    assert entries

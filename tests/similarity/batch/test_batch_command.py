@@ -30,7 +30,45 @@ def test_command_says_what_it_did(tmp_path: Path) -> None:
     assert f"1 lines could not be compared: {tmp_path / 'refused'}" in result.stderr
     assert read(tmp_path / "refused")[0]["line"] == 5
     again = command(tmp_path, "--errors", str(tmp_path / "refused"))
-    assert "5 of 5 lines were done before" in again.stderr
+    assert again.exit_code == 0
+    assert "out.jsonl is finished, with answers to 4 of 5 lines; to begin anew" in again.stderr
+    # Asked for in other words, it is found to be the same by what is loaded.
+    otherwise = command(tmp_path, "--errors", str(tmp_path / "refused"), "--no-cache", "-n", "2")
+    assert otherwise.exit_code == 0
+
+
+def test_a_finished_batch_loads_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = files_in(tmp_path)
+    assert command(tmp_path).exit_code == 0
+    written = files.output.read_bytes()
+    monkeypatch.setattr("similarity.cli.batch_command.open_model", lambda *_: 1 / 0)
+    assert "is finished" in command(tmp_path).stderr
+    # Any other is loaded: another setting, an output that was changed, an input that was.
+    for change in (
+        lambda: ("-n", "3"),
+        lambda: files.output.write_bytes(written + b" ") and (),
+        lambda: files.output.write_bytes(written) and files.input.write_bytes(b"{}") and (),
+    ):
+        assert isinstance(command(tmp_path, *change()).exception, ZeroDivisionError)
+
+
+def test_a_finished_batch_without_answers_fails_again(tmp_path: Path) -> None:
+    files_in(tmp_path, b"bad\n")
+    for _ in range(2):
+        assert command(tmp_path).exit_code == 2
+
+
+def test_renamed_columns_are_told(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text1,text2,similarity\na,b,1\n")
+    arguments = ["batch", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), *OPTIONS]
+    told = CliRunner().invoke(main, arguments).stderr
+    assert "of the columns of the input, in the output similarity is input_similarity" in told
+
+
+def test_a_folder_is_no_file_of_pairs(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["batch", str(tmp_path), str(tmp_path / "o.csv"), *OPTIONS])
+    assert result.exit_code == 2
+    assert "is a folder; give a file of pairs" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -57,7 +95,7 @@ def test_standard_input_goes_on_too(tmp_path: Path) -> None:
         arguments = ("batch", "-", out, "--format", "csv", *OPTIONS)
         result = CliRunner().invoke(main, arguments, input="text1,text2\na,b\n")
         assert result.exit_code == 0, result.output
-    assert "1 of 1 lines were done before" in result.stderr
+    assert "out.jsonl is finished" in result.stderr
     assert read(tmp_path / "out.jsonl")[0]["custom_id"] == "2"
 
 

@@ -35,6 +35,15 @@ COMMANDS = {
     "index build": ["index", "build", "FILE", "--out", "OUT"],
     "index query": ["index", "query", "INDEX", LONG],
 }
+# Where the text is, of commands that read files.
+PLACES = {
+    **dict.fromkeys(
+        ("consensus", "matrix", "cluster", "dedupe", "embed", "index build"), "file.txt line 2: "
+    ),
+    "consensus of a question": "file.txt line 2: ",
+    "calibrate": "judged.csv line 2: ",
+    "batch": "line 1: ",
+}
 # These take no texts but a corpus, of which long lines are left out, or words.
 OTHERS = {"fit", "hyponym", "doctor", "serve", "eval", "cache"}
 
@@ -79,7 +88,8 @@ def test_the_remedy_that_is_named_is_there(
     refused = run(arguments, places, tmp_path)
     assert refused.exit_code == 2, refused.output
     assert "tokens too long" in refused.stderr
-    assert "(truncate)" in refused.stderr
+    assert "give --truncate end" in refused.stderr
+    assert PLACES.get(name, "") in refused.stderr
     (tmp_path / "cut").mkdir()
     taken = run([*arguments, "--truncate", "end"], places, tmp_path / "cut")
     assert taken.exit_code == 0, taken.output

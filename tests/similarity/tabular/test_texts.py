@@ -67,7 +67,7 @@ def test_what_is_wrong_is_told_with_its_line(
 def test_bad_columns_and_formats_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "a.npy", "")
     for arguments, message in (
-        ((path,), "cannot be npy; allowed: text, jsonl, csv, tsv or parquet"),
+        ((path,), "cannot be npy, as its ending has it; give --input-format text, jsonl,"),
         ((path, "csv", "a,b"), "one column of texts"),
         ((path, "csv", "a,,b"), "different names between commas"),
     ):

@@ -1,0 +1,85 @@
+"""The fields of a record that its answer repeats: who gives a table gets it back, with scores."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from similarity.tabular.records import Record
+
+ID = "custom_id"
+# What an answer says itself; a field of the input that is called so is renamed.
+SCORES = ("similarity", "distance")
+MATRICES = ("similarities", "distances")
+MADE_BY = ("calibrated", "scale", "warnings", "fingerprint")
+_OWN = (ID, *SCORES, *MATRICES, *MADE_BY)
+_BEFORE = "input_"
+
+# The names of fields in the input, each with that in the output.
+Carried = Mapping[str, str]
+
+
+def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Carried, int]:
+    """Return the fields of all records in the order in which they come, and how many records.
+
+    A field whose name is one of an answer's own is called input_… in the output.
+
+    Parameters
+    ----------
+    id_column
+        The field that has the id, if that is named; else custom_id has it, and is no other field.
+    """
+    names: dict[str, None] = {}
+    count = 0
+    for record in records:
+        count += 1
+        if isinstance(record.value, dict):
+            names.update(dict.fromkeys(record.value))
+    if id_column in (None, ID):
+        names.pop(ID, None)
+    taken = {*_OWN, *names}
+    found: dict[str, str] = {}
+    for name in names:
+        found[name] = _free(name, taken) if name in _OWN else name
+        taken.add(found[name])
+    return found, count
+
+
+def repeated(record: Record, carried: Carried) -> dict[str, Any]:
+    """Return the fields of a record that its answer repeats, as JSON has them."""
+    if not isinstance(record.value, dict):
+        return {}
+    fields = record.value.items()
+    return {carried[name]: _plain(value) for name, value in fields if name in carried}
+
+
+def table_columns(carried: Carried) -> list[str]:
+    """Return the columns of a table of answers to pairs."""
+    return [ID, *carried.values(), *SCORES, *MADE_BY]
+
+
+def cell(value: Any) -> Any:
+    """Return what a table has of a value: a list of words in one cell, anything nested as JSON."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return "; ".join(value)
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
+    # JSON may have half of a character, which no file of UTF-8 can.
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"{_BEFORE}{name}"
+    return name
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of Parquet, or of JSON with NaN, as JSON has it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

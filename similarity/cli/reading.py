@@ -1,0 +1,53 @@
+"""Texts of files and folders, as commands read them."""
+
+from dataclasses import replace
+
+import click
+
+from similarity.cli.places import note_places
+from similarity.results import SimilarityMatrix
+from similarity.tabular.texts import PlacedTexts, read_file, read_file_or_folder
+
+
+def texts_of_file(path: str, kind: str | None, columns: str | None) -> list[str]:
+    """Return the texts of a file; raises as `read_file` does."""
+    return _noted(read_file(path, kind, columns)).texts
+
+
+def texts_of(path: str, kind: str | None, columns: str | None) -> PlacedTexts:
+    """Return the texts of a file or a folder, and say what of a folder was left out.
+
+    Raises as `read_file_or_folder` does.
+    """
+    found = _noted(read_file_or_folder(path, kind, columns))
+    if found.left_out:
+        click.echo(f"left out of {path}: {found.left_out}", err=True)
+    return found
+
+
+def labelled(
+    result: SimilarityMatrix, rows: PlacedTexts, columns: PlacedTexts | None = None
+) -> SimilarityMatrix:
+    """Return a matrix in which the texts of a folder are called by their files' paths.
+
+    Parameters
+    ----------
+    columns
+        None where the rows were compared among themselves.
+    """
+    columns = rows if columns is None else columns
+    return replace(
+        result,
+        rows=result.rows if rows.ids is None else rows.ids,
+        columns=result.columns if columns.ids is None else columns.ids,
+    )
+
+
+def id_fields(texts: PlacedTexts, number: int) -> dict[str, str]:
+    """Return the field that has the id of a text, where texts have ids."""
+    return {} if texts.ids is None else {"id": texts.ids[number]}
+
+
+def _noted(found: PlacedTexts) -> PlacedTexts:
+    note_places(found.texts, found.places)
+    return found

@@ -1,0 +1,129 @@
+"""Commands that take a folder of text files: a file is one text, called by its path."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from similarity.cli.main import main
+from tests.similarity.cli.test_remedies import LONG
+
+TEXTS = {"a.txt": "a red car", "below/b.md": "the sea\nand the sand", "c.txt": "a red car."}
+PRESET = ("--preset", "paper", "-n", "2", "-m", "3")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "texts"
+    for name, text in TEXTS.items():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(text)
+    return made
+
+
+def run(*arguments: str | Path) -> Any:
+    result = CliRunner().invoke(main, [*map(str, arguments), "--model", "toy"])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_matrix_is_labelled_by_paths(folder: Path, tmp_path: Path) -> None:
+    found = json.loads(run("matrix", folder, *PRESET, "--json").stdout)
+    assert found["rows"] == found["columns"] == sorted(TEXTS)
+    assert found["similarities"][0][2] == 1
+    table = run("matrix", folder, *PRESET, "--format", "table").stdout
+    assert "2 below/b.md" in table
+    (tmp_path / "other.txt").write_text("a red car\n")
+    mixed = run("matrix", folder, tmp_path / "other.txt", *PRESET)
+    assert mixed.stdout.splitlines()[0] == "\ta red car"
+    assert mixed.stdout.splitlines()[1] == "a.txt\t1.0"
+
+
+def test_pairs_have_paths_beside_texts(folder: Path, tmp_path: Path) -> None:
+    run("matrix", folder, *PRESET, "--above", "0.9", "--out", tmp_path / "pairs.jsonl")
+    (pair,) = map(json.loads, (tmp_path / "pairs.jsonl").read_text().splitlines())
+    assert (pair["id1"], pair["id2"]) == ("a.txt", "c.txt")
+    assert (pair["text1"], pair["text2"]) == ("a red car", "a red car.")
+
+
+def test_groups_and_duplicates_have_paths(folder: Path) -> None:
+    found = json.loads(run("cluster", folder, "--k", "2", *PRESET, "--json").stdout)
+    assert found["groups"][0]["ids"] == ["a.txt", "c.txt"]
+    rows = run("cluster", folder, "--k", "2", *PRESET, "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(row)["id"] for row in rows] == ["a.txt", "c.txt", "below/b.md"]
+    assert "* a.txt" in run("cluster", folder, *PRESET, "--format", "table").stdout
+    kept = run("dedupe", folder, *PRESET)
+    assert kept.stdout.splitlines() == ["a.txt", "below/b.md"]
+    assert "kept 2 of 3 texts" in kept.stderr
+    groups = json.loads(run("dedupe", folder, *PRESET, "--json").stdout)["groups"]
+    assert groups[0]["id"] == "a.txt"
+    assert groups[0]["duplicates"][0]["id"] == "c.txt"
+    rows = run("dedupe", folder, *PRESET, "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(row)["id"] for row in rows] == sorted(TEXTS)
+
+
+def test_vectors_have_paths(folder: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in run("embed", folder).stdout.splitlines()]
+    assert [line["id"] for line in lines] == sorted(TEXTS)
+    assert lines[1]["text"] == TEXTS["below/b.md"]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run("embed", folder, "--out", tmp_path / "v.parquet")
+    table = parquet.read_table(tmp_path / "v.parquet").to_pydict()
+    assert list(table) == ["id", "text", "vector"]
+    assert table["id"] == sorted(TEXTS)
+
+
+def test_an_index_finds_paths(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("faiss")
+    run("index", "build", folder, "--out", tmp_path / "index")
+    (hit,) = json.loads(
+        run("index", "query", tmp_path / "index", "the sea", "--top", "1", "--json").stdout
+    )["hits"]
+    assert hit["id"] == sorted(TEXTS)[hit["number"]]
+    told = run("index", "query", tmp_path / "index", "the sea").stdout
+    assert told.splitlines()[0].split() == ["similarity", "file", "text"]
+    assert "below/b.md" in told
+    assert "the sea and the sand" in told
+
+
+def test_what_is_left_out_is_said(folder: Path) -> None:
+    (folder / "photo.jpg").write_bytes(b"")
+    told = run("dedupe", folder, *PRESET).stderr
+    assert f"left out of {folder}: 1 with other endings (photo.jpg)" in told
+
+
+def test_a_text_that_is_the_name_of_an_image_is_a_text(folder: Path) -> None:
+    (folder / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "d.txt").write_text(str(folder / "photo.jpg"))
+    assert len(json.loads(run("matrix", folder, *PRESET, "--json").stdout)["rows"]) == 4
+
+
+@pytest.mark.parametrize("command", ["matrix", "cluster", "dedupe", "embed"])
+def test_a_file_that_is_too_long_is_named(command: str, folder: Path) -> None:
+    (folder / "below" / "long.txt").write_text(LONG)
+    result = CliRunner().invoke(main, [command, str(folder), "--model", "toy"])
+    assert result.exit_code == 2
+    assert f"Error: {folder}/below/long.txt: the text that begins" in result.stderr
+    assert "give --truncate end" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("consensus", "FOLDER"),
+        ("batch", "FOLDER", "out.csv"),
+        ("calibrate", "--pairs", "FOLDER"),
+        ("fit", "--corpus", "FOLDER", "--out", "vectors"),
+        ("hyponym", "a", "b", "--corpus", "FOLDER"),
+    ],
+)
+def test_other_commands_say_that_they_want_a_file(
+    arguments: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    given = [str(folder) if one == "FOLDER" else one for one in arguments]
+    result = CliRunner().invoke(main, [*given, "--model", "toy"])
+    assert result.exit_code == 2
+    assert "folder" in result.stderr or "directory" in result.stderr
