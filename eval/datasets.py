@@ -99,12 +99,26 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
         place = f"{BENCHMARKS[task].hub}"
         pairs = _from_hub(BENCHMARKS[task])
     else:
+        _check_folder(source.data, task)
         place = str(_file(task, source))
         pairs = read_pairs(Path(place))
     if len(pairs) != BENCHMARKS[task].pairs:
         raise InputError(f"{place} has {len(pairs)} pairs; {task} has {BENCHMARKS[task].pairs}")
     check_differ(place, pairs)
     return pairs
+
+
+def _check_folder(data: str, task: str) -> None:
+    """Refuse a file, or nothing, where the folder of the benchmarks' files should be."""
+    if Path(data).is_file():
+        raise InputError(
+            f"{data} is a file, and {task} is read from a folder; to measure on a file of your "
+            f"own, give it as the task: --tasks {data} --data ."
+        )
+    if not Path(data).is_dir():
+        raise InputError(
+            f"no folder {data}; give the one that has {task}.tsv, or {HUB!r} to fetch it"
+        )
 
 
 def is_there(task: str, source: Source) -> bool:

@@ -241,9 +241,9 @@ def _incomplete(folder: Path, names: set[str]) -> ModelError:
             f"copy the index that belongs to it ({SAFE}.index.json), or name it {SAFE}"
         )
     wanted = "config.json" if "config.json" not in names else f"weights ({SAFE} or {PICKLED})"
-    has = ", ".join(sorted(names)[:8]) or "nothing"
+    has = f", only {', '.join(sorted(names)[:8])}" if names else ", as it is empty"
     return ModelNotFoundError(
-        f"no model in {folder}: it has no {wanted}, only {has}; give the folder of a causal "
+        f"no model in {folder}: it has no {wanted}{has}; give the folder of a causal "
         "language model, as `save_pretrained` writes it"
     )
 

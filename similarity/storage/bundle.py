@@ -68,7 +68,7 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
             damaged.append(manifest)
     except OSError as error:
         raise ConfigError(
-            f"no {what} in {folder}: {error.strerror}; make them by {command}"
+            f"no {what} in {folder}: {error.strerror}; {command} makes such a folder"
         ) from error
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         damaged = [manifest]

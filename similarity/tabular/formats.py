@@ -22,6 +22,8 @@ ENDINGS = {
     ".text": "text",
     ".parquet": "parquet",
     ".npy": "npy",
+    # What is neither read nor written, and must not be taken for text.
+    **{f".{name}": name for name in ("xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip")},
 }
 READ_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
 

@@ -153,7 +153,8 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
             why = InputError(f"it {csv_fault(error)}")
         finally:
             csv.field_size_limit(limit)
-        why = why or next((line.error for line in taken if line.error), None)
+        # That a line is not UTF-8 is the reason of all else.
+        why = next((line.error for line in taken if line.error), why)
         shown = "\n".join(line.shown for line in taken)
         if shown.strip():
             yield Record(taken[0].number, None if why else fields, shown, why)

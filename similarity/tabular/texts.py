@@ -119,6 +119,11 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
     if len(names) > 1:
         raise ConfigError(f"--columns wants one column of texts, got {columns!r}")
     kind = format_of(path, kind, allowed=READ_FORMATS, default="text", flag="--input-format")
+    if names and kind == "text":
+        raise ConfigError(
+            f"{place(path)} is read as text, which has no columns; leave --columns out, or give "
+            "--input-format csv, tsv, jsonl or parquet"
+        )
     texts, places = [], []
     with open_binary(path) as source:
         for record in _located(path, source, kind, names):

@@ -89,8 +89,7 @@ def folder(tmp_path: Path, seeing: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
     There is a photo, and a folder by the name of the model that the guide to images takes.
     """
-    for sample in (DOCS / "samples").iterdir():
-        shutil.copy(sample, tmp_path)
+    shutil.copytree(DOCS / "samples", tmp_path, dirs_exist_ok=True)
     shutil.copytree(DOCS / "samples", tmp_path / "docs" / "samples")
     # A folder that a command before would have made, where it cannot run here.
     (tmp_path / "runs" / "train").mkdir(parents=True)

@@ -183,3 +183,11 @@ def test_the_seven() -> None:
 @pytest.mark.parametrize("task", BENCHMARKS)
 def test_real_files(sts_data: Path, task: str) -> None:
     assert len(load_task(task, Source(str(sts_data)))) == BENCHMARKS[task].pairs
+
+
+def test_data_that_is_no_folder_says_what_is_wanted(tmp_path: Path) -> None:
+    own = write(tmp_path / "own.csv", CSV)
+    with pytest.raises(InputError, match=r"own\.csv is a file.* --tasks .*own\.csv --data \."):
+        load_task("stsb-test", Source(str(own)))
+    with pytest.raises(InputError, match=r"no folder .*none; give the one that has stsb-test\.tsv"):
+        load_task("stsb-test", Source(str(tmp_path / "none")))

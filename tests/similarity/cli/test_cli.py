@@ -135,7 +135,8 @@ def test_what_users_get_wrong_is_told_in_their_words(tmp_path: Path) -> None:
             ("batch", str(table), output),
             "there are left, right: name the two of texts by --columns FIRST,SECOND",
         ),
-        (("dedupe", str(tmp_path)), f"{tmp_path} is a folder; give a file"),
+        (("dedupe", str(tmp_path)), "empty.txt is empty: write a text into it, or remove it"),
+        (("consensus", str(tmp_path)), f"{tmp_path} is a folder; give a file"),
         (("batch", str(tmp_path), output), f"{tmp_path} is a folder; give a file"),
         (("batch", "nofile.csv", output), "Error: cannot read nofile.csv: No such file"),
         (

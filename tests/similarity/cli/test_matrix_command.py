@@ -233,7 +233,10 @@ def test_a_picture(ending: str, tmp_path: Path) -> None:
         (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json,"),
         (("--above", "0.5"), "what is written by tiles goes to a file; name it by --out"),
         (("--format", "npy"), "what is written by tiles goes to a file; name it by --out"),
-        (("--nearest", "2", "--out", "out.npy"), "out.npy cannot be npy; allowed: jsonl, csv"),
+        (
+            ("--nearest", "2", "--out", "out.npy"),
+            "out.npy cannot be npy, as its ending has it; give --format jsonl, csv",
+        ),
         (("--nearest", "2", "--above", "0.5"), "exclude each other"),
         (("--rerank", "--out", "out.csv"), "the pairs of --above or --nearest; give one of them"),
         (("--out", "out.npy", "--plot", "heat.png"), "--plot draws a whole matrix"),

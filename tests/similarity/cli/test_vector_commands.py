@@ -167,7 +167,10 @@ def test_embed_killed_for_good_goes_on(name: str, folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("embed", "-", "--out", "out.csv"), "out.csv cannot be csv; allowed: npy, jsonl or"),
+        (
+            ("embed", "-", "--out", "out.csv"),
+            "out.csv cannot be csv, as its ending has it; name a file that ends in .jsonl",
+        ),
         (("embed", "-", "--out", "out"), "the ending of out tells no format"),
         (("embed", "none.txt"), "cannot read none.txt: No such file"),
         (("index", "build", "-", "--out", "-"), "--out must be a folder"),
@@ -207,7 +210,10 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("embed", "-", "--model", "toy", "--dimensions", "0"), "dimensions must be between 1"),
-        (("embed", "-", "--model", "toy", "--vectors", "nowhere"), "make them by trajsim fit"),
+        (
+            ("embed", "-", "--model", "toy", "--vectors", "nowhere"),
+            "trajsim fit makes such a folder",
+        ),
         (
             ("fit", "--corpus", __file__, "--out", "x", "--tokens", "1", "--model", "toy"),
             "at least 2",

@@ -126,3 +126,8 @@ def test_parquet() -> None:
     ]
     with pytest.raises(InputError, match="not Parquet"):
         read(b"text", "parquet")
+
+
+def test_bytes_that_are_no_text_are_the_reason_of_all_else() -> None:
+    (record,) = read_records(io.BytesIO(b"a\n\xff\rb\n"), "csv")
+    assert "not UTF-8 at byte 0" in str(record.error)

@@ -55,6 +55,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.jsonl", '"a"\n\n{\n', None, "line 3: the line is not JSON"),
         ("a.txt", "\n \n", None, "has no texts"),
         ("a.parquet", "no", None, "cannot read .*: it is not Parquet"),
+        ("a.csv", "text\na\rb\n", None, "line 2: it is not CSV: a carriage return stands outside"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(
@@ -69,6 +70,8 @@ def test_bad_columns_and_formats_are_refused(tmp_path: Path) -> None:
     for arguments, message in (
         ((path,), "cannot be npy, as its ending has it; give --input-format text, jsonl,"),
         ((path, "csv", "a,b"), "one column of texts"),
+        ((path, "text", "name"), "is read as text, which has no columns; leave --columns out"),
+        ((str(tmp_path / "a.xlsx"),), "cannot be xlsx, as its ending has it; give --input-format"),
         ((path, "csv", "a,,b"), "different names between commas"),
     ):
         with pytest.raises(ConfigError, match=message):

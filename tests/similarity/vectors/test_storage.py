@@ -89,7 +89,7 @@ def test_another_model_is_refused(
 
 
 def test_damage_is_told(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="make them by trajsim fit"):
+    with pytest.raises(ConfigError, match="trajsim fit makes such a folder"):
         load(tmp_path, toy_vectors.model)
     save(toy_vectors, tmp_path)
     (path,) = arrays(tmp_path)
