@@ -43,13 +43,16 @@ def report(runs: Sequence[Run], published: PublishedTable, figures: Mapping[str,
 def _settings(runs: Sequence[Run]) -> Iterator[str]:
     yield "## Settings"
     named = [run.settings for run in runs]
-    rows = [[name, *(settings[name] for settings in named)] for name in named[0]]
+    # The run with the most settings has them in the order in which they are read.
+    names = dict.fromkeys(name for one in sorted(named, key=len, reverse=True) for name in one)
+    rows = [[name, *(settings.get(name, NONE) for settings in named)] for name in names]
     rows.append(["tasks", *(", ".join(run.tasks) for run in runs)])
     rows.append(["resamples", *(str(run.content["resamples"]) for run in runs)])
     yield table(["", *(run.name for run in runs)], rows)
+    sampled = "n trajectories a text, of m tokens at most. " if "n" in names else ""
     yield (
-        "n trajectories a text, of m tokens at most. The fingerprint stands for model, revision, "
-        "settings and version: with it equal, figures can be repeated to the digit."
+        f"{sampled}The fingerprint stands for model, revision, settings and version: with it "
+        "equal, figures can be repeated to the digit."
     )
 
 

@@ -10,6 +10,7 @@ from eval.mteb_results import write_mteb_results
 from eval.report import report as as_markdown
 from eval.runs import Ablation, Run, open_folders, published
 from eval.scores import read_scores
+from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
 
 REPORT = "report.md"
@@ -56,10 +57,13 @@ def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dic
             "figures need matplotlib: pip install matplotlib, or give --no-figures"
         ) from error
     found: dict[str, Path] = {}
-    for run in runs:
-        found |= plots.draw_run(run, read_scores(run.folder), out)
-    for ablation in ablations:
-        found |= plots.draw_ablation(ablation, out)
+    with progress_bar("drawing", "folder", len(runs) + len(ablations)) as on_progress:
+        for run in runs:
+            found |= plots.draw_run(run, read_scores(run.folder), out)
+            on_progress(1)
+        for ablation in ablations:
+            found |= plots.draw_ablation(ablation, out)
+            on_progress(1)
     return found
 
 

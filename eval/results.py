@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD, OTHER_SEED
 from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
+from eval.runs import PROMPT, SAMPLING
 from similarity.arrays import FloatArray
+from similarity.config import Settings
 from similarity.errors import InputError
+from similarity.fingerprint import Fingerprint
 
 
 class Scored:
@@ -58,7 +61,7 @@ class Scored:
 def results(plan: Plan, scored: Scored) -> dict[str, Any]:
     """Return all that the run found, with all that is needed to repeat it."""
     summed = {task: _summed(plan, scored, task) for task in plan.tasks}
-    header = plan.header()
+    header = plan.header() | {"fingerprint": _applied(plan).to_dict()}
     tasks = header.pop("tasks")
     for task, content in tasks.items():
         content["methods"] = {
@@ -72,6 +75,29 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
         "averages": _averages(plan, summed),
         "seeds": _seeds(plan, summed),
     }
+
+
+def _applied(plan: Plan) -> Fingerprint[Settings]:
+    """Return the fingerprint of a run, without settings of trajectories where it samples none."""
+    found = [plan.methods.settings[name] for name in plan.methods.used]
+    if any(SAMPLING in settings for settings in found):
+        return Fingerprint(plan.fingerprint.model, plan.fingerprint.config)
+    prompt = asdict(plan.fingerprint.config.prompt)
+    prompted = any(settings.get(PROMPT) == prompt for settings in found)
+    return Fingerprint(plan.fingerprint.model, _PromptAlone(prompt if prompted else None))
+
+
+@dataclass(frozen=True)
+class _PromptAlone:
+    """What the methods of a run depend on that share no more than a prompt, if that."""
+
+    prompt: dict[str, Any] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {} if self.prompt is None else {PROMPT: self.prompt}
+
+    def describe(self) -> str:
+        return "no trajectories"
 
 
 Summed = dict[str, dict[str, dict[str, Aggregate]]]  # task, method, aggregate

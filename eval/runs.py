@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.methods.scorers import METHOD
 from similarity.errors import ConfigError, InputError
 
 RESULTS, ABLATION = "results.json", "ablation.json"
@@ -15,6 +16,10 @@ SCHEMA = 1
 
 # "value", and "low" and "high", which are None where there is no interval; all × 100.
 Figure = Mapping[str, float | None]
+
+
+# Of settings as `ComparisonConfig.to_dict` has them.
+SAMPLING, PROMPT = "sampling", "prompt"
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,24 @@ class Run:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return what the trajectories of this run depend on, in words."""
-        return _in_words(self.content["fingerprint"])
+        """Return what the scores of this run depend on, in words; what did not apply is left out.
+
+        Settings of trajectories apply where a method samples some, and the prompt where one has it.
+        """
+        fingerprint, methods = self.content["fingerprint"], self.content["methods"]
+        settings = fingerprint["settings"]
+        sampled = METHOD in methods or any(SAMPLING in one for one in methods.values())
+        prompted = sampled or any(
+            PROMPT in one and one[PROMPT] == settings.get(PROMPT) for one in methods.values()
+        )
+        return {
+            **_of_model(fingerprint),
+            **(_of_trajectories(settings) if sampled else {}),
+            **(_of_prompt(settings[PROMPT]) if prompted else {}),
+            **({"seed": str(settings[SAMPLING]["seed"])} if sampled else {}),
+            "version": fingerprint["version"],
+            "fingerprint": fingerprint["id"],
+        }
 
 
 @dataclass(frozen=True)
@@ -173,15 +194,15 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _in_words(fingerprint: Mapping[str, Any]) -> dict[str, str]:
-    model, settings = fingerprint["model"], fingerprint["settings"]
-    sampling, prompt = settings["sampling"], settings["prompt"]
+def _of_model(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    model = fingerprint["model"]
+    return {"model": model["name"], "revision": model["revision"][:12], "dtype": model["dtype"]}
+
+
+def _of_trajectories(settings: Mapping[str, Any]) -> dict[str, str]:
+    sampling = settings[SAMPLING]
     law = sampling["law"]
-    around = [f"{side} {prompt[side]!r}" for side in ("before", "after") if prompt[side]]
     return {
-        "model": model["name"],
-        "revision": model["revision"][:12],
-        "dtype": model["dtype"],
         "n": str(sampling["n_trajectories"]),
         "m": str(sampling["max_tokens"]),
         "temperature": f"{law['temperature']:g}",
@@ -189,9 +210,12 @@ def _in_words(fingerprint: Mapping[str, Any]) -> dict[str, str]:
         "top-p": f"{law['top_p']:g}",
         "scored under": settings["score_law"],
         "distance": settings["distance"],
+    }
+
+
+def _of_prompt(prompt: Mapping[str, Any]) -> dict[str, str]:
+    around = [f"{side} {prompt[side]!r}" for side in ("before", "after") if prompt[side]]
+    return {
         "full stop": "yes" if prompt["full_stop"] else "no",
         "prompt": ", ".join(around) or "none",
-        "seed": str(sampling["seed"]),
-        "version": fingerprint["version"],
-        "fingerprint": fingerprint["id"],
     }

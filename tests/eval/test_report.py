@@ -69,6 +69,14 @@ def test_settings_are_told(tmp_path: Path) -> None:
     assert row(text, "tasks") == [", ".join(SEVEN)]
 
 
+def test_a_run_without_trajectories_beside_one_with_them(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "a", methods={"word overlap": {"words": "x"}})
+    text = markdown(first, make_run(tmp_path / "b"))
+    assert row(text, "n") == ["–", "5"]
+    assert row(text, "dtype") == ["float64", "float64"]
+    assert text.index("| m |") < text.index("| distance |") < text.index("| seed |")
+
+
 def test_each_way_of_summing_up_is_labelled(tmp_path: Path) -> None:
     text = markdown(make_run(tmp_path / "mine"))
     mean, weighted = text[text.index("summed up otherwise") : text.index("## Subsets")].split(

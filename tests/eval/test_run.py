@@ -200,8 +200,26 @@ def test_the_sampled_trajectories_can_be_left_out(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("trajectories/*"))
     nothing = invoke(tmp_path / "none", *asked[:2])
     assert "--no-trajectories leaves nothing to score by" in str(nothing.exception)
+    # Of settings that did not apply nothing is said: neither in the file nor in the report.
+    assert results(tmp_path)["fingerprint"]["settings"] == {}
     report = CliRunner().invoke(evaluate, ["report", str(tmp_path), "--out", str(tmp_path / "r")])
     assert report.exit_code == 0, report.output
+    text = (tmp_path / "r" / "report.md").read_text()
+    told = text[: text.index("## Spearman")]
+    assert "| fingerprint |" in told
+    for name in ("n", "m", "temperature", "distance", "seed", "prompt", "full stop"):
+        assert f"| {name} |" not in told
+    assert "n trajectories a text" not in text
+
+
+def test_a_prompt_that_applied_is_told_without_settings_of_trajectories(tmp_path: Path) -> None:
+    asked = ("--no-trajectories", "--no-baselines", "--method", "conditional likelihood")
+    assert invoke(tmp_path, *asked).exit_code == 0
+    fingerprint = results(tmp_path)["fingerprint"]
+    assert list(fingerprint["settings"]) == ["prompt"]
+    # Other settings of trajectories change nothing, and so are the same run to its readers.
+    assert invoke(tmp_path / "more", *asked, "-n", "7").exit_code == 0
+    assert results(tmp_path / "more")["fingerprint"] == fingerprint
 
 
 def test_a_prompt_beside_none_is_a_run_with_that_prompt(tmp_path: Path) -> None:
