@@ -192,7 +192,8 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
     except ModelError as error:
         return [(name, Check("loading", "refused", error))], None
     loaded = (Check(*finding) for finding in model.findings)
-    checks = [(model.info.name, check) for check in (*loaded, *check_scores(model))]
+    scored = check_scores(model) if model.generates else ()
+    checks = [(model.info.name, check) for check in (*loaded, *scored)]
     if failed(checks):
         model.close()
         return checks, None

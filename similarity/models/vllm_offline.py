@@ -21,6 +21,7 @@ from similarity.models.model_files import check_folder
 from similarity.models.revision import revision
 from similarity.models.vllm_engine import OfflineModel
 from similarity.models.vllm_engine_images import opened
+from similarity.models.vllm_engine_pooling import OfflinePoolingModel
 
 # A JSON object of further arguments of `vllm.LLM`.
 ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
@@ -28,7 +29,7 @@ ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
 FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 
 
-def load(name: str, options: LoadOptions) -> OfflineModel:
+def load(name: str, options: LoadOptions) -> OfflineModel | OfflinePoolingModel:
     """Load the model after "vllm:", as the table of backends wants it."""
     if options.device != "auto":
         raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
@@ -50,7 +51,7 @@ def _engine_settings(text: str) -> dict[str, Any]:
 
 def load_offline(
     source: str, *, dtype: str = "auto", settings: Mapping[str, Any] | None = None
-) -> OfflineModel:
+) -> OfflineModel | OfflinePoolingModel:
     """Load a model from a folder or a hub id into vLLM's engine, and check its scores.
 
     Parameters
@@ -95,17 +96,32 @@ def load_offline(
         # The engine always samples one token more than it is asked to score.
         context_length=config.max_model_len - 1,
     )
-    model = opened(engine, vllm.SamplingParams, info)
+    model: OfflineModel | OfflinePoolingModel
+    if getattr(config, "runner_type", "generate") == "pooling":
+        model = OfflinePoolingModel(engine, vllm.PoolingParams, info)
+    else:
+        model = opened(engine, vllm.SamplingParams, info)
     model.assets = folder if folder.is_dir() else None
     try:
-        for check in check_scores(model):
-            if check.error is not None:
-                raise check.error
-        model.find_out()
+        _find_out(model)
     except TrajsimError:
         model.close()
         raise
     return model
+
+
+def _find_out(model: OfflineModel | OfflinePoolingModel) -> None:
+    """Raise what a check finds wrong; find out what else the engine can do."""
+    checks = model.checks() if isinstance(model, OfflinePoolingModel) else check_scores(model)
+    found = []
+    for check in checks:
+        if check.error is not None:
+            raise check.error
+        found.append((check.name, check.found))
+    if isinstance(model, OfflinePoolingModel):
+        model.findings = found
+    else:
+        model.find_out()
 
 
 def _imported() -> Any:

@@ -1,8 +1,12 @@
 """Real servers that pool, against the model in this process."""
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from click.testing import CliRunner
 from similarity import compare
 from similarity.cli.main import main
 from similarity.errors import BackendRefusedError, InputError, UnsupportedError
+from similarity.models.loader import EMBEDDED_PATH
 from similarity.models.local import LocalModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.identity import TOKENIZER_PROBES
@@ -22,7 +27,9 @@ from similarity.vectors.config import StatesConfig, TrigramsConfig
 from similarity.vectors.recipes import default_config
 from tests.similarity.vectors.conftest import cosines, sentences
 from tests.vllm.conftest import Start
-from tests.vllm.servers import POOLING, Server
+from tests.vllm.servers import ENVIRONMENT, POOLING, PYTHON, Server
+
+ROOT = Path(__file__).parents[2]
 
 TEXTS = (*sentences(20, seed=1), "naïve Übermut, 北京 and 🙂", "It is.")
 CONFIG = VectorConfig(groups=(StatesConfig(), TrigramsConfig(weight=0.5, width=128)))
@@ -93,3 +100,47 @@ def test_the_doctor_compares_states(pooling: tuple[Server, Server]) -> None:
     result = CliRunner().invoke(main, ["doctor", "--model", pooling[0].url])
     assert result.exit_code == 0, result.output
     assert "states differ by" in " ".join(result.output.split())
+
+
+IN_ENGINE = """
+import json, sys
+from similarity import compare
+from similarity.models.vllm_offline import load_offline
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[2])
+    settings = {"runner": "pooling", "convert": "embed", "enforce_eager": True}
+    model = load_offline(sys.argv[1], dtype="float32", settings=settings)
+    score = compare(model, *given["texts"][:2], preset="meaning")
+    print(json.dumps({
+        "ids": [list(model.encode(text)) for text in given["texts"]],
+        "states": model.next_states(list(map(tuple, given["prefixes"]))).tolist(),
+        "similarity": score.similarity,
+        "scale": score.fingerprint.scale,
+        "findings": dict(model.findings),
+    }))
+    model.close()
+"""
+
+
+def test_states_of_the_engine_without_a_server(local: LocalModel, model: PoolingModel) -> None:
+    assert PYTHON is not None
+    ids = local.encode(" ".join(sentences(80)))[:511]
+    prefixes = [*map(local.encode, TEXTS), ids[:1], ids]
+    given = {"texts": TEXTS, "prefixes": prefixes}
+    result = subprocess.run(
+        [PYTHON, "-c", IN_ENGINE, str(EMBEDDED_PATH), json.dumps(given)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | ENVIRONMENT,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["ids"] == [list(local.encode(text)) for text in TEXTS]
+    np.testing.assert_allclose(found["states"], local.next_states(prefixes), rtol=0, atol=1e-4)
+    served = compare(model, *TEXTS[:2], preset="meaning")
+    assert found["similarity"] == pytest.approx(served.similarity, abs=1e-4)
+    assert found["scale"] == served.fingerprint.scale == "none"
+    assert found["findings"]["pooled token"].startswith("the last")

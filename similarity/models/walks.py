@@ -1,0 +1,78 @@
+"""What states of the beginnings of one text tell of how they were pooled.
+
+The states that are wanted are those of the last token, as long as they are, and of that text alone.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from similarity.arrays import Rows
+from similarity.errors import ModelError
+from similarity.models.checks import STATE_TOLERANCE, Check, worst_drift
+
+# By how much lengths of states differ from 1 where they were made 1, in half precision.
+LENGTH_ROUNDING = 0.005
+# A mean over n tokens moves by a part of n with each. Where the last quarter of a text moves the
+# state by less than this part of what the first quarter does, it is such a mean.
+FADING = 0.4
+# Below this part of a state's length a token does not move it.
+STILL = 1e-3
+
+# Makes the error that says what is wrong.
+Refused = Callable[[str], ModelError]
+
+
+def check_lengths(walk: Rows, refused: Refused) -> Check:
+    """Check that states are as long as they are, which tells how far texts are from the usual.
+
+    Parameters
+    ----------
+    walk
+        The states after the beginnings of a text, the shortest first: shape "beginning width".
+    """
+    lengths = np.linalg.norm(walk, axis=1)
+    found = f"from {lengths.min():.4g} to {lengths.max():.4g}"
+    error: ModelError | None = None
+    if np.abs(lengths - 1).max() < LENGTH_ROUNDING:
+        error = refused("makes all states of length 1, and their length carries meaning")
+    return Check("lengths of states", found, error)
+
+
+def check_last(walk: Rows, refused: Refused) -> Check:
+    """Check that a state is that of the last token: each token moves it as much as any before."""
+    walk = walk.astype(np.float64)
+    moves = np.linalg.norm(np.diff(walk, axis=0), axis=1)
+    quarter = max(1, len(moves) // 4)
+    early, late = float(np.median(moves[:quarter])), float(np.median(moves[-quarter:]))
+    length = float(np.linalg.norm(walk, axis=1).mean())
+    found = f"early tokens move the state by {early / length:.2g} of its length, late ones by "
+    found += f"{late / length:.2g}"
+    what: str | None = None
+    if late < STILL * length:
+        what = "gives states that later tokens do not move"
+    elif late < FADING * early:
+        what = "gives means over all tokens"
+    if what is None:
+        return Check("pooled token", f"the last; {found}")
+    error = refused(f"{what}, and states of the last token are needed")
+    return Check("pooled token", found, error)
+
+
+def check_repeated(walk: Rows, backwards: Rows, alone: Rows, refused: Refused) -> Check:
+    """Check that states depend on nothing but their tokens.
+
+    Parameters
+    ----------
+    backwards
+        The states of the walk, asked for in the opposite order.
+    alone
+        The last of them, asked for alone.
+    """
+    name = "states again, in another order, one at a time"
+    worst = max(worst_drift(backwards[::-1], walk), worst_drift(alone, walk[-1:]))
+    found = f"they differ by {worst:.2g} of their length"
+    error = None
+    if worst > STATE_TOLERANCE:
+        error = refused(f"gives a text other states beside other texts: {found}")
+    return Check(name, found, error)
