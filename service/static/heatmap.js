@@ -3,6 +3,9 @@
 import { nameOf, thumbnail } from "/static/pictures.js";
 
 const DENSE_FROM = 13;
+// Above these a number is read better in the other colour: on white, and on black.
+const STRONG = 0.67;
+const MIDDLING = 0.58;
 
 // Merges the two groups that are most alike on average, until one is left: like texts side by side.
 function clustered(similarities) {
@@ -42,7 +45,8 @@ function cell(texts, value, i, j) {
   const share = Math.min(1, Math.max(0, value));
   element.textContent = value.toFixed(2);
   element.style.setProperty("--share", share.toFixed(3));
-  element.classList.toggle("strong", share > 0.55);
+  element.classList.toggle("strong", share > STRONG);
+  element.classList.toggle("middling", share > MIDDLING && share <= STRONG);
   element.dataset.cell = `${i},${j}`;
   element.tabIndex = -1;
   element.setAttribute("role", "gridcell");
@@ -65,6 +69,12 @@ export function draw(map, items, similarities, order) {
   }
   const first = map.querySelectorAll("td")[1];
   if (first) first.tabIndex = 0;
+}
+
+// Fades the edge behind which there are more columns.
+export function fade(scroll) {
+  const rest = scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft;
+  scroll.classList.toggle("more", rest > 1);
 }
 
 export function moveTo(map, target) {

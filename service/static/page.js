@@ -3,7 +3,7 @@
 
 import { partsOf } from "/static/explanation.js";
 import { textsOf } from "/static/files.js";
-import { asCsv, draw, moveTo, neighbour, orderOf } from "/static/heatmap.js";
+import { asCsv, draw, fade, moveTo, neighbour, orderOf } from "/static/heatmap.js";
 import { isPicture, nameOf, pictures, put, takePictures, valueOf } from "/static/pictures.js";
 import { cancel, isRunning, matrixOf, run } from "/static/requests.js";
 
@@ -74,6 +74,11 @@ async function working(doing, clear, work) {
   }
 }
 
+// What is shown is of other texts while these are compared.
+function stale(is) {
+  for (const id of ["result", "detail"]) $(id).classList.toggle("stale", is);
+}
+
 function hideResult() {
   shown = null;
   $("result").hidden = true;
@@ -88,8 +93,10 @@ async function compare() {
     return;
   }
   const asked = settings();
+  stale(true);
   const answer = await working("Comparing", hideResult, (asking, advance) =>
     matrixOf(rows.map(valueOf), asked, asking, (count) => advance(count, rows.length)));
+  if (!isRunning()) stale(false);
   if (!answer) return;
   shown = { rows, settings: asked, similarities: answer.similarities };
   $("detail").hidden = true;
@@ -100,6 +107,7 @@ function redraw() {
   shown.order = orderOf(shown.similarities, $("order").value);
   draw($("map"), shown.rows, shown.similarities, shown.order);
   $("result").hidden = false;
+  fade($("scroll"));
 }
 
 async function explain(target) {
@@ -225,6 +233,8 @@ $("map").addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+$("scroll").addEventListener("scroll", () => fade($("scroll")));
+addEventListener("resize", () => fade($("scroll")));
 $("preset").addEventListener("change", showSettings);
 $("order").addEventListener("change", redraw);
 $("file").addEventListener("change", upload);

@@ -37,6 +37,15 @@ export async function run(work) {
 
 export const isRunning = () => running !== null;
 
+// An error about a block of rows, as it is about the texts of the page, which cannot cut them.
+function inWords(error, start) {
+  error.message = error.message
+    .replace(/^(rows|columns)\[(\d+)\]/, (_, side, number) =>
+      `Text ${Number(number) + 1 + (side === "rows" ? start : 0)}`)
+    .replace(", or have it cut (truncate)", "");
+  return error;
+}
+
 // All similarities of the texts, by blocks: the new rows with all texts so far. The score of two
 // texts is the same in both orders and in any block.
 export async function matrixOf(texts, settings, asking, onBlock) {
@@ -47,7 +56,8 @@ export async function matrixOf(texts, settings, asking, onBlock) {
   for (let start = 0; start < texts.length; start += size) {
     const end = Math.min(texts.length, start + size);
     const rows = texts.slice(start, end);
-    answer = await asking({ rows, columns: texts.slice(0, end), ...settings });
+    const block = asking({ rows, columns: texts.slice(0, end), ...settings });
+    answer = await block.catch((error) => { throw inWords(error, start); });
     answer.similarities.forEach((row, k) => row.forEach((value, j) => {
       similarities[start + k][j] = value;
       similarities[j][start + k] = value;

@@ -308,3 +308,87 @@ def luminance(color: str) -> float:
     parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+# Draws a map of similarities from 0 to 1, and gives each cell's colours as "rgb(r, g, b)".
+DRAWN = """async () => {
+  const { draw } = await import("/static/heatmap.js");
+  const numbers = [...Array(12).keys()];
+  const values = numbers.map((i) => numbers.map((j) => (12 * i + j) / 143));
+  document.getElementById("result").hidden = false;
+  const map = document.getElementById("map");
+  draw(map, values.map(String), values, values.map((_, i) => i));
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const asRgb = (color) => {
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return `rgb(${[...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).join(", ")})`;
+  };
+  return [...map.querySelectorAll("td")].map((cell) => {
+    const style = getComputedStyle(cell);
+    return [asRgb(style.color), asRgb(style.backgroundColor)];
+  });
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_number_is_read_on_its_colour(browser, url, scheme):
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(url)
+    cells = page.evaluate(DRAWN)
+    page.close()
+    assert len(cells) == 144
+    for colors in cells:
+        darker, lighter = sorted(luminance(color) for color in colors)
+        assert (lighter + 0.05) / (darker + 0.05) > 3.9, colors
+
+
+@pytest.mark.slow
+def test_an_error_names_the_text_by_its_number_on_the_page(browser, url):
+    page = browser.new_page()
+    page.goto(url)
+    texts = [f"text number {i}" for i in range(20)]
+    page.fill("#texts", "\n".join([*texts, "the red car " * 350, "the sea"]))
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#status")).to_have_class("wrong", timeout=60_000)
+    told = page.locator("#status").text_content() or ""
+    assert told.startswith("Text 21: the text that begins 'the red car")
+    assert "shorten the text" in told
+    assert "truncate" not in told
+    page.close()
+
+
+@pytest.mark.slow
+def test_an_old_map_is_pale_while_another_is_made(page):
+    compare(page, ["one", "two"])
+    expect(page.locator("#result")).not_to_have_class("stale")
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/v1/similarity", hold)
+    page.fill("#texts", "three\nfour")
+    with page.expect_request("**/v1/similarity"):
+        page.press("#texts", "Control+Enter")
+    expect(page.locator("#result")).to_have_class("stale")
+    held[0].continue_()
+    expect(page.locator("#map tbody th").first).to_have_text("1. three")
+    expect(page.locator("#result")).not_to_have_class("stale")
+
+
+@pytest.mark.slow
+def test_columns_beyond_the_edge_are_hinted_at(browser, url):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(url)
+    compare(page, [f"text number {i}" for i in range(12)])
+    expect(page.locator("#scroll")).to_have_class("scroll more")
+    page.locator("[data-cell='0,11']").scroll_into_view_if_needed()
+    expect(page.locator("#scroll")).to_have_class("scroll")
+    # Who has no keyboard is not told of keys.
+    expect(page.locator(".keys")).to_be_hidden()
+    context.close()
