@@ -14,9 +14,10 @@ import scipy
 from eval.labelled import Labelled, Pair
 from eval.methods.lexical import word_overlap
 from similarity.arrays import FloatArray
+from similarity.continuations import scored
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
-from similarity.hyponymy import pattern_margins, scored
+from similarity.kinds import kind_margins
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 from similarity.vectors.trigrams import words_of
@@ -218,7 +219,7 @@ def hyponymy_figures(
     ways: dict[str, Scores] = {
         "length in letters": letter_length,
         "frequency of the word": _word_frequency(model, progress),
-        "pattern": lambda pairs: pattern_margins(model, pairs, progress),
+        "sentences": lambda pairs: kind_margins(model, pairs, progress),
         **{name: by_profiles(scorer, progress) for name, scorer in scorers.items()},
     }
     return {

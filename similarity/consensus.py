@@ -17,9 +17,14 @@ from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Thresholds
 from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
+from similarity.own_words import shared_words, unequal_numbers
 from similarity.scorer import Progress, no_progress
 from similarity.truncation import Check, Truncator
 from similarity.validation import check_number
+
+# Of what degrees may lack where texts share all their words, so much where they share none.
+# Chosen on answers to questions (docs/log.md).
+NO_WORDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +114,13 @@ def find_consensus(
     ----------
     question
         Put before each text, so that short answers say what they are about. The threshold is then
-        from unrelated sentences after the same question.
+        from unrelated sentences after the same question, and texts that share few words of their
+        own must entail each other far more; those whose numbers differ are of two meanings.
     log_probs
         log P of each text, nats, as the model that wrote them gave it. A text that repeats counts
         once then, as its probability says how often it comes. Without them each text counts alike.
     threshold
-        In [0, 1]; None is `Thresholds.same` of the model.
+        In [0, 1], of the degrees alone; None is `Thresholds.same` of the model.
     truncator
         Cuts texts that are too long, by a check that `check_of` gives; None refuses them.
 
@@ -134,10 +140,13 @@ def find_consensus(
     # Before the thresholds, which take longer.
     check_of(scorer.check, question)(cut)
     thresholds = scorer.thresholds(progress, question)
+    given = threshold is not None
     threshold = thresholds.same if threshold is None else threshold
     check_number("threshold", threshold, at_least=0, at_most=1)
     degrees = scorer.degrees(_asked(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
+    if question and not given:
+        mutual = _by_own_words(mutual, question, cut)
     np.fill_diagonal(mutual, 1.0)
     found = cluster(mutual, threshold=threshold).groups
     probabilities = [float(weights[list(group)].sum()) for group in found]
@@ -193,6 +202,14 @@ def entropy(probabilities: Sequence[float]) -> float:
     """Return −Σ p log p, nats; a probability of 0 adds nothing."""
     p = np.array([value for value in probabilities if value > 0])
     return max(0.0, float(-(p * np.log(p)).sum()))
+
+
+def _by_own_words(mutual: FloatArray, question: str, texts: Sequence[str]) -> FloatArray:
+    """Return mutual degrees whose lack of 1 is halved by the same words, and tenfold by none."""
+    share = NO_WORDS + (1 - NO_WORDS) * shared_words(question, texts)
+    found: FloatArray = np.maximum(1 - (1 - mutual) / (2 * share), 0.0)
+    found[unequal_numbers(question, texts)] = 0.0
+    return found
 
 
 def _asked(texts: Sequence[str], question: str | None) -> list[str]:

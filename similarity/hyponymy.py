@@ -1,4 +1,4 @@
-"""Which of two words contains the other: by contexts, by a pattern, and by inclusion of profiles.
+"""Which of two words contains the other: by sentences, by contexts, by inclusion of profiles.
 
 By contexts is the paper's Algorithm 2. The places where a corpus has either word are continuations
 on both sides. A word contains another if it is likelier at all of them. No two words are so at all,
@@ -12,16 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from similarity.arrays import LogProbs
+from similarity.continuations import scored
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Entailment
 from similarity.errors import InputError
-from similarity.law import Law
-from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
+from similarity.kinds import (
+    CONFIDENCE,
+    FIRST_IS,
+    NEITHER,
+    SECOND_IS,
+    KindReading,
+    KindVerdict,
+    Pair,
+    read_kinds,
+)
+from similarity.models.base import LanguageModel
 from similarity.prompts import checked_text
-from similarity.scorer import Progress, no_progress
-
-Pair = tuple[str, str]
 
 # Of a corpus, so many contexts of each word are scored.
 CONTEXTS = 40
@@ -35,8 +41,8 @@ class Containment:
 
     Parameters
     ----------
-    pattern
-        log P of "A first is a kind of second", less that of the reverse: nats, whole words.
+    sentences
+        What sentences say of both words.
     contexts
         Mean over contexts of log M of the second less that of the first, nats per token; None
         where the corpus has neither word.
@@ -47,24 +53,34 @@ class Containment:
     """
 
     words: Pair
-    pattern: float
+    sentences: KindReading
     contexts: float | None
     count: int
     profiles: Entailment | None
 
     @property
+    def verdict(self) -> KindVerdict:
+        """Return what the sentences say; words whose profiles are unrelated are "neither"."""
+        found = self.profiles
+        if found and max(found.forward, found.backward) < found.thresholds.related:
+            return NEITHER
+        return self.sentences.verdict
+
+    @property
     def hyponym(self) -> str | None:
-        """Return the word that is a kind of the other, by the pattern; None where it is even."""
-        if self.pattern == 0:
-            return None
-        return self.words[0] if self.pattern > 0 else self.words[1]
+        """Return the word that is a kind of the other; None where neither is told to be."""
+        return {FIRST_IS: self.words[0], SECOND_IS: self.words[1]}.get(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
         return {
             "words": list(self.words),
+            "verdict": self.verdict,
             "hyponym": self.hyponym,
-            "pattern": self.pattern,
+            "margin": self.sentences.margin,
+            "interval": {"confidence": CONFIDENCE, "margin": list(self.sentences.interval)},
+            "strength": self.sentences.strength,
+            "beyond_usual": list(self.sentences.beyond_usual),
             "contexts": self.contexts,
             "count": self.count,
             "profiles": None if self.profiles is None else self.profiles.to_dict(),
@@ -95,27 +111,11 @@ def contain(
     found = contexts_of((first, second), corpus)
     return Containment(
         words=(first, second),
-        pattern=pattern_margins(model, [(first, second)])[0],
+        sentences=read_kinds(model, [(first, second)])[0],
         contexts=context_margin(model, (first, second), found) if found else None,
         count=len(found),
         profiles=None if profiles is None else profiles.judge([(first, second)])[0],
     )
-
-
-def pattern_margins(
-    model: LanguageModel, pairs: Sequence[Pair], progress: Progress = no_progress
-) -> list[float]:
-    """Return log P("… is a kind of second" after first) less that of the reverse, nats.
-
-    Raises
-    ------
-    InputError
-        If a word is too long for the model.
-    """
-    ways = [way for first, second in pairs for way in ((first, second), (second, first))]
-    asked = [(f"{_with_article(a)} is a kind of", f" {b}") for a, b in ways]
-    sums = [float(row.sum()) for row in scored(model, asked, progress)]
-    return [forth - back for forth, back in zip(sums[::2], sums[1::2], strict=True)]
 
 
 def contexts_of(words: Pair, corpus: Iterable[str]) -> list[Pair]:
@@ -150,31 +150,6 @@ def context_margin(model: LanguageModel, words: Pair, contexts: Sequence[Pair]) 
     return float((means[:, 1] - means[:, 0]).mean())
 
 
-def scored(
-    model: LanguageModel, asked: Sequence[Pair], progress: Progress = no_progress
-) -> list[LogProbs]:
-    """Return log P(token | before) of the tokens of continuations after prefixes, nats.
-
-    Raises
-    ------
-    InputError
-        If prefix and continuation are too long for the model.
-    """
-    requests = []
-    for prefix, continuation in asked:
-        before: TokenIds = model.encode(prefix)
-        ids = model.encode_continuation(continuation)
-        if len(before) + len(ids) > model.info.context_length:
-            text = max(prefix, continuation.strip(), key=len)
-            raise InputError(
-                f"the text that begins {text[:40]!r} is too long: the model takes "
-                f"{model.info.context_length} tokens; shorten it",
-                text,
-            )
-        requests.append(ScoreRequest(prefix=before, continuations=(ids,)))
-    return [row for (row,) in model.score(requests, Law(), progress("scoring", len(requests)))]
-
-
 def _checked_word(word: str) -> str:
     word = checked_text(word).strip()
     if len(word) > WORD_CHARACTERS:
@@ -183,7 +158,3 @@ def _checked_word(word: str) -> str:
             f"{WORD_CHARACTERS} here, and whole texts are compared by entailment (trajsim entails)"
         )
     return word
-
-
-def _with_article(word: str) -> str:
-    return f"{'An' if word[0].lower() in 'aeiou' else 'A'} {word}"

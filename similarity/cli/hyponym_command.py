@@ -14,6 +14,7 @@ from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.general import general_sentences
 from similarity.hyponymy import Containment, contain
+from similarity.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
 
 
 @click.command()
@@ -33,12 +34,11 @@ def hyponym(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Tell which of the words FIRST and SECOND is a kind of the other.
+    """Tell which of the words FIRST and SECOND is a kind of the other, if either is.
 
-    One of them must be: unrelated words get a verdict too.
-
-    The pattern "A dog is a kind of animal" decides. The contexts of both words in a corpus (the
-    paper's Algorithm 2) and the inclusion of their profiles are printed beside it.
+    Sentences such as "A dog is a kind of animal" decide. Words of one meaning, and siblings such
+    as dog and cat, are alike. The contexts of both words in a corpus (the paper's Algorithm 2) and
+    the inclusion of their profiles are printed beside it.
     """
     texts = general_sentences() if corpus is None else tuple(texts_of_file(corpus, None, None))
     model = open_model(choice)
@@ -56,17 +56,25 @@ def hyponym(
 def _print(found: Containment) -> None:
     table = Table(show_header=False, box=None)
     first, second = found.words
-    above = second if found.hyponym == first else first
-    verdict = "neither"
-    if found.hyponym is not None:
-        verdict = f"{found.hyponym} is a kind of {above}, rather than the reverse"
+    said = found.sentences
+    verdict = {
+        FIRST_IS: f"{first} is a kind of {second}",
+        SECOND_IS: f"{second} is a kind of {first}",
+    }.get(found.verdict, found.verdict)
+    low, high = said.interval
     table.add_row("verdict", verdict)
-    table.add_row("pattern", f"{found.pattern:+.3f} nats")
+    table.add_row(
+        "sentences",
+        f"{said.margin:+.3f} nats, {100 * CONFIDENCE:g} % interval {low:+.3f} to {high:+.3f}",
+    )
+    table.add_row("strength", f"{said.strength:+.3f} nats; a verdict wants {STRENGTH:g}")
+    forth, back = said.beyond_usual
+    table.add_row("beyond usual", f"{forth:+.3f} and {back:+.3f} nats; it wants {RELATED:g}")
     contexts = "the corpus has neither word"
     if found.contexts is not None:
         contexts = f"{found.contexts:+.3f} nats per token, {found.count} contexts"
     table.add_row("contexts", contexts)
     if found.profiles is not None:
         table.add_row("profiles", f"{found.profiles.direction:+.3f} ({found.profiles.verdict})")
-    table.caption = "above 0 where the second contains the first; unrelated words get a verdict too"
+    table.caption = "above 0 where the second contains the first"
     console().print(table)

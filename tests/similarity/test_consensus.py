@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from similarity.arrays import FloatArray
 from similarity.cli.main import main
 from similarity.compat.agreement import EntailmentNLI, semantic_matrices
 from similarity.consensus import entropy, find_consensus
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
+from similarity.entailment.results import Thresholds
 from similarity.entailment.scorer import AFTER_QUESTION, RELATED
 from similarity.errors import ConfigError, InputError
 from similarity.meaning import raised
@@ -78,6 +80,31 @@ def test_answers_that_differ_are_not_joined_by_their_question() -> None:
     ):
         found = find_consensus(scorer, [one, other, one], question=question)
         assert [group.members for group in found.groups] == [(0, 2), (1,)]
+
+
+def test_own_words_part_what_a_question_makes_alike(scorer: ProfileEntailment) -> None:
+    limits = Thresholds(related=0.9, same=0.95)
+    texts = ["In 1945.", "1918", "the sea", "a sea", "red cars"]
+    # The question makes all of them alike, and years the most.
+    degrees = np.full((5, 5), 0.98)
+    degrees[0, 1] = degrees[1, 0] = degrees[2, 3] = degrees[3, 2] = 1.0
+
+    class Fixed(ProfileEntailment):
+        def thresholds(self, progress: object = None, question: str | None = None) -> Thresholds:
+            return limits
+
+        def degrees(self, texts: Sequence[str], progress: object = None) -> FloatArray:
+            return degrees
+
+    fixed = Fixed(vectors=scorer.vectors)
+    found = find_consensus(fixed, texts, question="When or what?")
+    assert [group.members for group in found.groups] == [(2, 3), (0,), (1,), (4,)]
+    assert found.threshold == limits.same
+    for one in (
+        find_consensus(fixed, texts),
+        find_consensus(fixed, texts, question="When or what?", threshold=0.95),
+    ):
+        assert [group.members for group in one.groups] == [(0, 1, 2, 3, 4)]
 
 
 def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:

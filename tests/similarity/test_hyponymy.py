@@ -1,31 +1,20 @@
 import json
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from similarity.cli.main import main
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
-from similarity.hyponymy import CONTEXTS, contain, context_margin, contexts_of, pattern_margins
-from similarity.law import Law
-from similarity.models.base import TokenIds
+from similarity.hyponymy import CONTEXTS, contain, context_margin, contexts_of
+from similarity.kinds import FIRST_IS, NEITHER, KindVerdict
 from similarity.models.toy import ToyModel
-
-
-def log_probs(toy: ToyModel, prefix: str, continuation: str) -> list[float]:
-    ids: TokenIds = toy.encode(prefix)
-    found = []
-    for token in toy.encode(continuation):
-        found.append(float(toy.step_log_probs(ids, Law())[token]))
-        ids = (*ids, token)
-    return found
-
-
-def test_the_pattern_by_its_definition(toy_model: ToyModel) -> None:
-    forth = sum(log_probs(toy_model, "A dog is a kind of", " animal"))
-    back = sum(log_probs(toy_model, "An animal is a kind of", " dog"))
-    found = pattern_margins(toy_model, [("dog", "animal"), ("animal", "dog")])
-    assert found == pytest.approx([forth - back, back - forth])
+from similarity.vectors import fit
+from tests.similarity.test_kinds import TOLD, log_probs
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 
 def test_contexts_by_their_definition(toy_model: ToyModel) -> None:
@@ -47,23 +36,34 @@ def test_contexts_are_of_whole_words() -> None:
 def test_words_that_the_corpus_lacks(toy_model: ToyModel) -> None:
     found = contain(toy_model, ("dog", "animal"), ["It rains."])
     assert (found.contexts, found.count, found.profiles) == (None, 0, None)
-    assert found.hyponym == ("dog" if found.pattern > 0 else "animal")
+    assert found.verdict == found.sentences.verdict
+
+
+def test_words_of_unrelated_profiles_are_neither(toy_model: ToyModel) -> None:
+    vectors = fit(toy_model, sentences(60), TOY_CONFIG)
+    found = contain(toy_model, ("dog", "animal"), [], ProfileEntailment(vectors=vectors))
+    assert found.profiles is not None
+    limits = replace(found.profiles.thresholds, related=0.0)
+    related = replace(found, profiles=replace(found.profiles, thresholds=limits), sentences=TOLD)
+    assert (related.verdict, related.hyponym) == (FIRST_IS, "dog")
+    unrelated = replace(related, profiles=replace(found.profiles, forward=0.1, backward=0.1))
+    assert (unrelated.verdict, unrelated.hyponym) == (NEITHER, None)
 
 
 def test_what_is_wrong_is_refused(toy_model: ToyModel) -> None:
     for words in (("dog", " "), ("dog", "Dog ")):
         with pytest.raises(InputError):
             contain(toy_model, words, [])
-    with pytest.raises(InputError, match="too long"):
-        pattern_margins(toy_model, [("d" * 5000, "animal")])
 
 
 def test_the_command() -> None:
     told = CliRunner().invoke(main, ["hyponym", "dog", "animal", "--model", "toy"])
     assert told.exit_code == 0, told.output
-    assert "rather than the reverse" in told.output
-    assert "unrelated words get a verdict too" in " ".join(told.output.split())
+    assert "a verdict wants 6.5" in " ".join(told.output.split())
     content = json.loads(
         CliRunner().invoke(main, ["hyponym", "dog", "animal", "--model", "toy", "--json"]).stdout
     )
     assert content["words"] == ["dog", "animal"]
+    assert content["verdict"] in get_args(KindVerdict)
+    low, high = content["interval"]["margin"]
+    assert low <= content["margin"] <= high

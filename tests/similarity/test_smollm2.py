@@ -5,10 +5,14 @@ import re
 import numpy as np
 import pytest
 
-from similarity import ComparisonConfig, compare, compare_pairs, load_model
+from similarity import ComparisonConfig, compare, compare_pairs, kinds, load_model
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
+from similarity.consensus import find_consensus
 from similarity.entailment.opening import open_entailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import BACKWARD, FORWARD, NEITHER
+from similarity.hyponymy import contain
+from similarity.kinds import ALIKE, FIRST_IS, SECOND_IS
 from similarity.models import wheel
 from similarity.models.base import Ability, LanguageModel
 from similarity.models.loader import SMOLLM2, SMOLLM2_ASSETS
@@ -69,6 +73,30 @@ def test_what_entails_what(smollm2: LanguageModel) -> None:
     verdicts = [found.verdict for found in scorer.judge(pairs)]
     assert verdicts == [FORWARD, NEITHER]
     assert scorer.judge([pairs[0][::-1]])[0].verdict == BACKWARD
+
+
+def test_answers_of_different_numbers_and_names_are_parted(smollm2: LanguageModel) -> None:
+    scorer = open_entailment(smollm2)
+    assert isinstance(scorer, ProfileEntailment)
+    for question, texts in (
+        ("When did the war end?", ["In 1945.", "1945", "It ended in 1918."]),
+        ("How many legs has a spider?", ["8", "It has eight legs.", "Six legs."]),
+        ("Who wrote Hamlet?", ["Shakespeare.", "William Shakespeare wrote it.", "Marlowe."]),
+    ):
+        found = find_consensus(scorer, texts, question=question)
+        assert [group.members for group in found.groups] == [(0, 1), (2,)]
+
+
+def test_what_is_a_kind_of_what(smollm2: LanguageModel) -> None:
+    scorer = open_entailment(smollm2)
+    assert isinstance(scorer, ProfileEntailment)
+    for words, verdict in (
+        (("dog", "animal"), FIRST_IS),
+        (("animal", "dog"), SECOND_IS),
+        (("car", "automobile"), ALIKE),
+        (("dog", "justice"), kinds.NEITHER),
+    ):
+        assert contain(smollm2, words, [], scorer).verdict == verdict
 
 
 def test_the_card_and_the_lock_name_the_same_files() -> None:
