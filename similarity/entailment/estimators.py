@@ -74,14 +74,24 @@ def inv_cl(first: FloatArray, second: FloatArray) -> float:
 
 def average_precision(first: FloatArray, second: FloatArray) -> float:
     """Return APinc: how early the second's features come that the first has, and how high there."""
-    ranked = [int(i) for i in np.argsort(-second, kind="stable")[:FEATURES] if second[i] > 0]
-    rank = {int(i): r for r, i in enumerate(np.argsort(-first, kind="stable")[:FEATURES], 1)}
+    ranked = [i for i in _features(second) if second[i] > 0]
+    rank = {i: r for r, i in enumerate(_features(first), 1)}
     relevance = [
         1 - rank[i] / (FEATURES + 1) if i in rank and first[i] > 0 else 0.0 for i in ranked
     ]
     found = np.cumsum([value > 0 for value in relevance])
     precision = found / np.arange(1, len(ranked) + 1)
     return _share(float(precision @ relevance), len(ranked))
+
+
+def _features(row: FloatArray) -> list[int]:
+    """Return the places of the FEATURES highest degrees, the highest first, then by place."""
+    if len(row) <= FEATURES:
+        places = np.arange(len(row))
+    else:
+        # To sort them all takes a hundred times as long.
+        places = np.flatnonzero(row >= np.partition(row, -FEATURES)[-FEATURES])
+    return [int(i) for i in places[np.argsort(-row[places], kind="stable")][:FEATURES]]
 
 
 def balanced_average_precision(first: FloatArray, second: FloatArray) -> float:

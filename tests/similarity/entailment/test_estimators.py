@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from similarity.arrays import FloatArray
 from similarity.distances import DISTANCES
-from similarity.entailment.estimators import DEFAULT, ESTIMATORS
+from similarity.entailment.estimators import DEFAULT, ESTIMATORS, FEATURES, _features
 from similarity.order import entailment_margin
 
 A = np.array([1.0, 3.0, 0.0, 0.0])
@@ -30,6 +30,13 @@ def test_by_hand(name: str, forward: float, backward: float) -> None:
     degree = ESTIMATORS[name].degree
     assert degree(A, B) == pytest.approx(forward)
     assert degree(B, A) == pytest.approx(backward)
+
+
+@pytest.mark.parametrize("count", [5, FEATURES, 3 * FEATURES])
+def test_features_are_the_highest_in_order_of_place(count: int) -> None:
+    row = np.random.default_rng(0).integers(0, 40, size=count).astype(np.float64)
+    expected = np.argsort(-row, kind="stable")[:FEATURES]
+    assert _features(row) == expected.tolist()
 
 
 def test_balanced_precision_is_the_mean_of_two() -> None:
