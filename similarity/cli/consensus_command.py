@@ -21,11 +21,12 @@ from similarity.truncation import Truncator
 @click.command()
 @click.argument("file")
 @input_options()
-@click.option("--question", help="Put this before each text.")
+@click.option("--question", help="Put this before each text, and let their own words count too.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Take texts for one meaning that entail each other to this degree.  "
+    help="Take texts for one meaning that entail each other to this degree, whatever their own "
+    "words.  "
     "[default: calibrated on general sentences]",
 )
 @click.option("--vectors", help="Read the profiles of a folder that `trajsim fit` made.")

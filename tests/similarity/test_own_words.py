@@ -40,3 +40,9 @@ def test_words_that_answers_share_beyond_the_question() -> None:
     assert found[0, 3] == 1
     assert found[4, 5] == 1
     assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_answers_without_words_of_their_own_are_parted_by_nothing() -> None:
+    assert (shared_words("Is it red?", ["It is.", "is it", "?"])[:2, :2] == 1).all()
+    assert (shared_words("Is it red?", ["it", "is"]) == 1).all()
+    assert not unequal_numbers("1 or 2?", ["1", "2"]).any()

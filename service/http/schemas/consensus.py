@@ -25,8 +25,9 @@ class ConsensusRequest(Strict):
         default=None,
         ge=0,
         le=1,
-        description="What degrees of entailment both ways must reach for one meaning; without it "
-        "one that is calibrated on general sentences.",
+        description="What degrees of entailment both ways must reach for one meaning, and nothing "
+        "else counts. Without it, one that is calibrated on general sentences, which the words of "
+        "the texts move where there is a question.",
     )
     truncate: Truncate = "refuse"
 
