@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.runs import Run, slug
-from similarity.errors import InputError
+from similarity.storage.files import cannot_write
 
 # Task to its name in MTEB and the split. MTEB's SICK-R is all 9,927 pairs rather than the test
 # set, so SICK-R's parts have names of their own.
@@ -76,4 +76,4 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error

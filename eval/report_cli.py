@@ -12,6 +12,7 @@ from eval.runs import Ablation, Run, open_folders, published
 from eval.scores import read_scores
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
+from similarity.storage.files import cannot_write
 
 REPORT = "report.md"
 
@@ -72,4 +73,4 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error

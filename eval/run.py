@@ -12,9 +12,8 @@ from eval.progress import RunProgress
 from eval.results import Scored, results
 from eval.scores import write_scores
 from eval.store import CachedModel
-from similarity.errors import InputError
 from similarity.results import Comparison
-from similarity.storage.files import replace_file
+from similarity.storage.files import cannot_write, replace_file
 from similarity.storage.journal import Journal
 
 JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
@@ -132,4 +131,4 @@ def write_json(path: Path, content: object) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.errors import InputError, MissingDependencyError
-from similarity.storage.files import replace_file
+from similarity.storage.files import cannot_write, replace_file
 
 NAME = "scores.jsonl.zst"
 
@@ -33,7 +33,7 @@ def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
     try:
         replace_file(path, write)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
     return path
 
 

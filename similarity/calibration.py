@@ -21,7 +21,7 @@ from similarity.config import Settings
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel, ModelInfo
-from similarity.storage.files import replace_file
+from similarity.storage.files import cannot_write, replace_file
 from similarity.storage.user_cache import cache_folder
 from similarity.validation import check_choice
 
@@ -115,7 +115,7 @@ def _write(path: Path, calibrations: Sequence[Calibration]) -> None:
     try:
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
 
 
 def find_calibration(model: LanguageModel, config: Settings) -> Calibration | None:
@@ -201,7 +201,9 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} has no calibrations: {error}; fit them anew") from error
+        raise InputError(
+            f"{path} has no calibrations: {error}; delete it, and fit them anew"
+        ) from error
 
 
 def _calibration(content: dict[str, Any]) -> Calibration:

@@ -13,8 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from eval.methods.base import Setting
-from similarity.errors import ConfigError, InputError
-from similarity.storage.files import replace_file
+from similarity.errors import ConfigError
+from similarity.storage.files import cannot_write, replace_file
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import load, save
 from similarity.vectors.whitening import Whitening
@@ -80,7 +80,7 @@ def _save_whitening(whitening: Whitening, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda new: _write(new, whitening))
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
 
 
 def _place(setting: Setting, fitted_to: Mapping[str, Any]) -> Path | None:

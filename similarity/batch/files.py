@@ -10,6 +10,7 @@ from typing import Self
 
 from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
+from similarity.storage.files import cannot_write
 from similarity.storage.journal import write_through
 from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
@@ -189,7 +190,7 @@ class Growing:
         try:
             write_through(self._file, written)
         except OSError as error:
-            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+            raise cannot_write(self._path, error) from error
         self._digest.update(written)
 
 
@@ -206,7 +207,7 @@ def open_at(path: Path, size: int, digest: str) -> Growing:
         found = os.fstat(file.fileno()).st_size
         growing = Growing(path, file, _digest_of_beginning(path, size))
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
     if found < size:
         file.close()
         raise InputError(

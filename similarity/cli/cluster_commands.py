@@ -145,13 +145,18 @@ def dedupe(
     elif written_as == "text":
         # A file of a folder is written by its path, as a text of many lines is none of a list.
         names = texts.texts if texts.ids is None else texts.ids
-        kept = (" ".join(names[group.kept].splitlines()) for group in found)
+        kept = (_on_one_line(names[group.kept]) for group in found)
         write_text("".join(f"{text}\n" for text in kept), out)
     elif written_as == "json":
         write_text(json.dumps(_duplicates(result, found, texts), allow_nan=False) + "\n", out)
     else:
         write_rows(_duplicate_rows(result, found, texts), written_as, out)
     click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text without ends of lines; all else of it stays, as in the file that it is from."""
+    return text.replace("\r\n", " ").replace("\n", " ")
 
 
 def _clusters(result: SimilarityMatrix, found: Clustering, texts: PlacedTexts) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def print_clusters(result: SimilarityMatrix, found: Clustering) -> None:
 
 def print_duplicates(result: SimilarityMatrix, found: Sequence[Duplicates]) -> None:
     """Print the texts that have duplicates, each with these below it."""
-    table = _table("line", "similarity")
+    table = _table("number", "similarity")
     for group in found:
         if group.others:
             table.add_row(str(group.kept + 1), "", f"* {escape(_line(result.rows[group.kept]))}")

@@ -14,7 +14,13 @@ from similarity.cli.options import comparison_options, model_options, truncate_o
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of
 from similarity.cli.tables import console
-from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
+from similarity.cli.terminal import (
+    NewFolder,
+    input_options,
+    json_option,
+    print_json,
+    print_warnings,
+)
 from similarity.cli.vector_commands import vectors_option
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
@@ -22,9 +28,10 @@ from similarity.familiarity import unfamiliar
 from similarity.presets import PAPER
 from similarity.prompts import checked_text
 from similarity.scorers import open_scorer
+from similarity.storage.files import check_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD
 from similarity.vectors.general import open_vectors
-from similarity.vectors.stream import encoded
+from similarity.vectors.stream import check_texts, encoded
 
 if TYPE_CHECKING:
     from similarity.index import Hit
@@ -43,7 +50,7 @@ def index() -> None:
 @input_options(READ_FORMATS, "--format")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NewFolder(),
     required=True,
     help="Keep the index in this folder; what it had is replaced.",
 )
@@ -80,12 +87,14 @@ def build(
 
     if str(out) == STANDARD:
         raise ConfigError("--out must be a folder, not standard output")
+    check_folder(out)
     read = texts_of(file, kind, columns)
     texts = read.texts
     model = open_model(choice)
     with progress_bars() as progress:
         vectors = open_vectors(where, model, progress)
         truncator = vectors.truncator(truncate)
+        check_texts(vectors, texts, truncator)
         on_progress = progress("encoding", len(texts))
         parts = encoded(vectors, texts, None, truncator, on_progress)
         build_index(out, vectors, texts, (rows for _, rows in parts), search, read.ids)
@@ -144,7 +153,7 @@ def query(
         print_json({"hits": [_to_dict(hit) for hit in hits[:top]]})
         return
     named = found.ids is not None
-    table = Table("similarity", "file" if named else "line", "text", box=None)
+    table = Table("similarity", "file" if named else "number", "text", box=None)
     for hit in hits[:top]:
         # Of a whole file, its beginning.
         shown = shorten(hit.text, _BEGINNING, placeholder=" …") if named else hit.text

@@ -13,11 +13,8 @@ import click
 from similarity.cli.late import Late, LateGroup
 from similarity.cli.places import said
 from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.storage.files import space_remedy
 from similarity.version import __version__
-
-# What a system says where nothing more can be written, and what helps.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FREE_SPACE = "; free some space there, and give the same command again"
 
 ENTRY_POINTS = "trajsim.commands"
 
@@ -86,8 +83,7 @@ class _Commands(LateGroup):
             if error.errno == errno.EPIPE:
                 raise
             place = f"{error.filename}: " if error.filename else ""
-            remedy = FREE_SPACE if error.errno in FULL else ""
-            told = InputError(f"{place}{error.strerror or error}{remedy}")
+            told = InputError(f"{place}{error.strerror or error}{space_remedy(error)}")
             raise _OneLineError(told, ctx) from error
 
 

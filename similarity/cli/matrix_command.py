@@ -1,5 +1,8 @@
 """`trajsim matrix`: all similarities of the texts in a file."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,12 +33,20 @@ from similarity.errors import ConfigError
 from similarity.familiarity import unfamiliar
 from similarity.images.image import Content
 from similarity.scorer import Scorer
-from similarity.storage.parts import parts_folder
+from similarity.storage.parts import is_begun, parts_folder
 from similarity.storage.store import Store
 from similarity.tabular.formats import STANDARD, format_of
 from similarity.tabular.texts import PlacedTexts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
-from similarity.tiles import TILE, Grid, Selection, stream_matrix, stream_pairs
+from similarity.tiles import (
+    JUDGED_COLUMNS,
+    PAIR_COLUMNS,
+    TILE,
+    Grid,
+    Selection,
+    stream_matrix,
+    stream_pairs,
+)
 from similarity.truncation import cut_warnings
 
 PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")
@@ -116,7 +127,7 @@ def matrix(
     others = None if file2 is None else texts_of(file2, kind, columns)
     if streamed and out is not None:
         model = open_model(choice)
-        with Store(parts_folder(Path(out)) / "answers.sqlite") as store:
+        with _answers(Path(out)) as store:
             scorers = (
                 shortlist_and_judge(model, scoring, store)
                 if rerank
@@ -147,6 +158,18 @@ def _contents(texts: PlacedTexts, choice: ModelChoice, as_texts: bool) -> list[C
     """Return texts, and the images whose paths a file has; those of a folder are texts."""
     as_texts = as_texts or texts.ids is not None
     return texts_and_images(texts.texts, choice, as_texts=as_texts)
+
+
+@contextmanager
+def _answers(path: Path) -> Iterator[Store]:
+    """Give what is kept of the model's answers while a file is made; none where it was refused."""
+    folder = parts_folder(path)
+    try:
+        with Store(folder / "answers.sqlite", remedy=f"delete {folder}") as store:
+            yield store
+    finally:
+        if not is_begun(path):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _selection(above: float | None, nearest: int | None, rerank: bool) -> Selection | None:
@@ -192,13 +215,21 @@ def _stream(
                 grid,
                 selection,
                 path,
-                lambda rows, new: stream_rows(map(partial(_with_ids, named), rows), kind, new),
+                lambda rows, new: stream_rows(
+                    map(partial(_with_ids, named), rows), kind, new, _columns(judge, named)
+                ),
                 judge=judge,
                 on_progress=on_progress,
                 progress=progress,
             )
             written = f"{count} pairs"
     click.echo(f"wrote {written} to {path}", err=True)
+
+
+def _columns(judge: Scorer | None, named: tuple[Ids, Ids]) -> dict[str, type]:
+    """Return the columns of pairs, which a file has that has no pair."""
+    ids = {name: str for name, of_all in zip(("id1", "id2"), named, strict=True) if of_all}
+    return PAIR_COLUMNS | ({} if judge is None else JUDGED_COLUMNS) | ids
 
 
 def _with_ids(named: tuple[Ids, Ids], row: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import click
 import numpy as np
 
 from similarity.clustering import Clustering
-from similarity.errors import ConfigError, InputError
+from similarity.errors import ConfigError
 from similarity.extras import optional_module
 from similarity.results import SimilarityMatrix
+from similarity.storage.files import check_place
 from similarity.tabular.writing import replace_output
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -33,7 +34,7 @@ def check_plot(path: str | None) -> None:
     ConfigError
         If the ending is of no picture.
     InputError
-        If there is no such folder.
+        If no file can be written there.
     MissingDependencyError
         If matplotlib is not installed.
     """
@@ -41,8 +42,7 @@ def check_plot(path: str | None) -> None:
         return
     if Path(path).suffix.lower() not in PICTURES:
         raise ConfigError(f"--plot wants a file that ends in {', '.join(PICTURES)}, got {path}")
-    if not Path(path).parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}")
+    check_place(Path(path))
     _figure()
 
 

@@ -10,12 +10,19 @@ from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.reading import texts_of
-from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
+from similarity.cli.terminal import (
+    NewFolder,
+    input_options,
+    json_option,
+    print_json,
+    print_warnings,
+)
 from similarity.cli.vector_tables import print_profile
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Embedding
 from similarity.errors import ConfigError
 from similarity.prompts import Prompt
+from similarity.storage.files import check_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import split_columns
 from similarity.tabular.writing import check_place
@@ -25,7 +32,7 @@ from similarity.vectors.general import GENERAL, config_for, open_vectors
 from similarity.vectors.implied import telling_words
 from similarity.vectors.recipes import changed
 from similarity.vectors.storage import save
-from similarity.vectors.stream import WRITTEN, as_lines, encoded, write_vectors
+from similarity.vectors.stream import WRITTEN, as_lines, check_texts, encoded, write_vectors
 
 
 def vectors_option(command: Command) -> Command:
@@ -51,7 +58,7 @@ def vectors_option(command: Command) -> Command:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NewFolder(),
     required=True,
     help="Keep the vectors' statistics in this folder; what it had is replaced.",
 )
@@ -93,6 +100,7 @@ def fit(
     prompt = None
     if prompt_before is not None or prompt_after is not None:
         prompt = Prompt(before=prompt_before or "", after=prompt_after or "")
+    check_folder(out)
     model = open_model(choice)
     config = changed(
         config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
@@ -207,6 +215,7 @@ def embed(
         truncator = vectors.truncator(truncate)
         on_progress = progress("encoding", len(texts))
         if out is None:
+            check_texts(vectors, texts, truncator)
             for start, rows in encoded(vectors, texts, dimensions, truncator, on_progress):
                 click.echo(as_lines(texts, ids, start, rows), nl=False)
         else:

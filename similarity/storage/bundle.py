@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from similarity.errors import ConfigError, InputError
-from similarity.storage.files import Writer, replace_file, temporary_beside
+from similarity.errors import ConfigError
+from similarity.storage.files import Writer, alone_in, cannot_write, replace_file, temporary_beside
 
 # The name of a manifest's own digest in it.
 _DIGEST = "digest"
@@ -34,16 +34,18 @@ def write_bundle(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        named = {name: _write_named(folder, name, write) for name, write in files.items()}
-        whole = {**content, "files": named}
-        text = json.dumps({**whole, _DIGEST: _digest_of(whole)}, indent=1) + "\n"
-        replace_file(folder / manifest, lambda path: path.write_text(text, encoding="utf-8"))
-        for name, current in named.items():
-            for stale in folder.glob(_named(name, "*")):
-                if stale.name != current:
-                    stale.unlink()
+        # Or what is stale to one would be the new files of another.
+        with alone_in(folder):
+            named = {name: _write_named(folder, name, write) for name, write in files.items()}
+            whole = {**content, "files": named}
+            text = json.dumps({**whole, _DIGEST: _digest_of(whole)}, indent=1) + "\n"
+            replace_file(folder / manifest, lambda path: path.write_text(text, encoding="utf-8"))
+            for name, current in named.items():
+                for stale in folder.glob(_named(name, "*")):
+                    if stale.name != current:
+                        stale.unlink()
     except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+        raise cannot_write(folder, error) from error
 
 
 def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> dict[str, Any]:

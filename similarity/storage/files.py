@@ -1,13 +1,69 @@
 """Files and folders that are written whole or not at all."""
 
+import errno
+import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from similarity.errors import InputError
 
 # Writes a file to the path that it is given.
 Writer = Callable[[Path], object]
+# What a system says where nothing more can be written, and what helps.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FREE_SPACE = "; free some space there, and give the same command again"
+
+
+def cannot_write(path: Path | str, error: OSError) -> InputError:
+    """Return the error of what could not be written, which says what helps."""
+    return InputError(f"cannot write {path}: {error.strerror or error}{space_remedy(error)}")
+
+
+def space_remedy(error: OSError) -> str:
+    """Return what to do where a disk is full, as the end of a message; else nothing."""
+    return _FREE_SPACE if error.errno in _FULL else ""
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no file can be written, before the work for it.
+
+    Raises
+    ------
+    InputError
+        If its folder is not there or cannot be written to, or something else stands there.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        # A device would be replaced by the file.
+        raise InputError(f"cannot write {path}: it is there and is no file; name a file")
+    _try(path)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a place where no folder can be made or filled, before the work for it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written to, or is a file.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"cannot write to {folder}: {there} is a file; name a folder")
+    _try(there / "any")
+
+
+def _try(path: Path) -> None:
+    try:
+        with temporary_beside(path):
+            pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def replace_file(path: Path, write: Writer) -> None:
@@ -46,9 +102,49 @@ def _to_disk(file: Path) -> None:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """Give another name beside a path's own, under which nothing is left."""
+    """Give an empty file beside a path, of which nothing is left.
+
+    What processes that were killed left there of the same path goes too.
+    """
+    _clear_left(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary.touch()
     try:
-        yield temporary
+        with temporary.open("rb") as held:
+            _lock(held.fileno())
+            yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in this; where a filesystem has no locks, nobody waits."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
+
+
+def _clear_left(path: Path) -> None:
+    """Delete the temporary files of a path that no process holds."""
+    names = re.compile(rf"\.\d+\.{re.escape(path.name)}")
+    for left in path.parent.iterdir():
+        if names.fullmatch(left.name):
+            # Gone by now, or of another user, whose it is to clear.
+            with suppress(FileNotFoundError, PermissionError), left.open("rb") as file:
+                if _lock(file.fileno()):
+                    left.unlink()
+
+
+def _lock(file: int) -> bool:
+    """Hold a file until it is closed; return False if another process does, or none can."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # Some network filesystems have no such locks: there, what was left stays.
+        return False
+    return True

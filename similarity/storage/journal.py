@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from io import FileIO
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from similarity.errors import ConfigError, InputError
+from similarity.storage.files import cannot_write
 
 # The name of an entry's checksum in its line.
 _CHECKSUM = "checksum"
@@ -49,7 +51,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab", buffering=0)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         try:
             _lock(file, path)
             journal = cls(path, file)
@@ -117,7 +119,7 @@ class Journal:
             write_through(self._file, line)
         except OSError as error:
             self._file.truncate(size)
-            raise _cannot_write(self._path, error) from error
+            raise cannot_write(self._path, error) from error
         self._last = checksum
 
     def _resume(self, header: bytes) -> None:
@@ -217,6 +219,9 @@ def _differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
         for key in sorted(got.keys() | there.keys()):
             inner = f"{name}.{key}" if name else key
             yield from _differences(got.get(key), there.get(key), inner)
+    elif isinstance(got, list) and isinstance(there, list):
+        for number, (one, other) in enumerate(zip_longest(got, there)):
+            yield from _differences(one, other, f"{name}.{number}")
     elif got != there:
         yield f"{name} is {_shown(got)}, there {_shown(there)}"
 
@@ -224,7 +229,3 @@ def _differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {path}: {error.strerror}")

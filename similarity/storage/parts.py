@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from similarity.errors import InputError
-from similarity.storage.files import Writer, replace_file
+from similarity.storage.files import Writer, cannot_write, replace_file
 from similarity.storage.journal import Journal
+
+_JOURNAL = "journal.jsonl"
 
 
 class Parts:
@@ -62,16 +63,21 @@ def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
     """
     folder = parts_folder(path)
     try:
-        with Journal.open(folder / "journal.jsonl", header) as journal:
+        with Journal.open(folder / _JOURNAL, header) as journal:
             yield Parts(folder, journal)
         shutil.rmtree(folder)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def is_begun(path: Path) -> bool:
+    """Return whether parts of a file are there, of an earlier process or of this one."""
+    return (parts_folder(path) / _JOURNAL).exists()
 
 
 def parts_folder(path: Path) -> Path:

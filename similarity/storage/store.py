@@ -29,6 +29,7 @@ _USE_SECONDS = 3600
 # What is left after entries were taken out, so that this is not done at each write.
 _KEPT_SHARE = 0.9
 _VERSION = 1
+_REMEDY = "delete the file by trajsim cache clear, or give --no-cache"
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -63,6 +64,8 @@ class Store:
         Of the file; its folder is made where needed.
     max_bytes
         Beyond this, what was used longest ago goes.
+    remedy
+        What helps where it cannot be used, beside more space on the disk.
 
     Raises
     ------
@@ -70,11 +73,12 @@ class Store:
         If the file cannot be opened, or is no store.
     """
 
-    def __init__(self, path: Path, max_bytes: int = DEFAULT_BYTES) -> None:
+    def __init__(self, path: Path, max_bytes: int = DEFAULT_BYTES, remedy: str = _REMEDY) -> None:
         if max_bytes < 1:
             raise ConfigError(f"a store must be allowed at least 1 byte, got {max_bytes}")
         self.path = path
         self.max_bytes = max_bytes
+        self._remedy = remedy
         self._lock = Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,8 +232,7 @@ class Store:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # Names of columns that are no UTF-8 any more are no error of SQLite's.
             raise InputError(
-                f"cannot use {self.path}: {error}; free space on the disk, delete the file by "
-                "trajsim cache clear, or give --no-cache"
+                f"cannot use {self.path}: {error}; free space on the disk, or {self._remedy}"
             ) from error
 
 

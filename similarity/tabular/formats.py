@@ -50,6 +50,10 @@ def format_of(
     ConfigError
         If it is none of those allowed.
     """
+    if not path:
+        raise ConfigError(
+            "the name of a file is empty; name one, or - for standard input or output"
+        )
     ending = Path(path).suffix.lower()
     found = given or ENDINGS.get(ending, default)
     if found is None:

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -32,12 +32,15 @@ class Record:
         What to show of it in a message.
     error
         Why it cannot be read, or None.
+    end
+        How the line ends: within quotation marks it is of the text.
     """
 
     number: int
     value: Any
     shown: str
     error: InputError | None = None
+    end: str = "\n"
 
 
 def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterator[Record]:
@@ -74,7 +77,8 @@ def _lines(source: BinaryIO) -> Iterator[Record]:
         rest = line
         while rest and not rest.endswith(b"\n"):
             rest = source.readline(MAX_LINE_BYTES)
-        yield _line(number, line.removesuffix(b"\n").removesuffix(b"\r"))
+        content = line.removesuffix(b"\n").removesuffix(b"\r")
+        yield replace(_line(number, content), end="\r\n" if line.endswith(b"\r\n") else "\n")
 
 
 def without_mark(content: bytes) -> bytes:
@@ -137,7 +141,7 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
     def ended() -> Iterator[str]:
         for line in lines:
             taken.append(line)
-            yield f"{line.shown}\n"
+            yield line.shown + line.end
 
     reader = csv.reader(ended(), strict=True)
     while True:

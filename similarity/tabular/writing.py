@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from similarity.errors import ConfigError, InputError
+from similarity.errors import ConfigError
 from similarity.extras import optional_module
 from similarity.results import SimilarityMatrix
-from similarity.storage.files import Writer, replace_file
+from similarity.storage import files
+from similarity.storage.files import Writer, cannot_write, replace_file
 from similarity.tabular.formats import STANDARD
 
 WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
@@ -30,13 +31,12 @@ def check_place(kind: str, path: str | None) -> None:
     ConfigError
         If it is Parquet for standard output.
     InputError
-        If there is no such folder.
+        If no file can be written there.
     """
-    if path is None or path == STANDARD:
-        if kind == "parquet":
-            raise ConfigError("Parquet goes to a file; name it by --out")
-    elif not Path(path).parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {Path(path).parent}")
+    if path is not None and path != STANDARD:
+        files.check_place(Path(path))
+    elif kind == "parquet":
+        raise ConfigError("Parquet goes to a file; name it by --out")
 
 
 def write_matrix(result: SimilarityMatrix, kind: str, path: str | None) -> None:
@@ -89,8 +89,15 @@ def write_rows(rows: Sequence[Mapping[str, Any]], kind: str, path: str | None) -
         write_lines(table_lines(names, (list(row.values()) for row in rows), kind), path)
 
 
-def stream_rows(rows: Iterator[Mapping[str, Any]], kind: str, path: Path) -> None:
+def stream_rows(
+    rows: Iterator[Mapping[str, Any]], kind: str, path: Path, columns: Mapping[str, type]
+) -> None:
     """Write rows with the same columns, however many, as "tsv", "csv", "jsonl" or "parquet".
+
+    Parameters
+    ----------
+    columns
+        What each column has, by name: int, float or str. A table without rows has them too.
 
     Raises
     ------
@@ -98,17 +105,14 @@ def stream_rows(rows: Iterator[Mapping[str, Any]], kind: str, path: Path) -> Non
         If it is Parquet, and pyarrow is not installed.
     """
     if kind == "parquet":
-        _write_tables((_columns(some) for some in _parts(rows)), path)
+        _write_tables((_columns(some) for some in _parts(rows)), path, columns)
         return
     with path.open("w", encoding="utf-8", newline="") as file:
-        begun = False
-        for some in _parts(rows):
-            if kind == "jsonl":
-                file.writelines(map(_json_line, some))
-            else:
-                lines = table_lines(list(some[0]), [list(row.values()) for row in some], kind)
-                file.writelines(islice(lines, int(begun), None))
-            begun = True
+        if kind == "jsonl":
+            file.writelines(map(_json_line, rows))
+        else:
+            fields = ([row[name] for name in columns] for row in rows)
+            file.writelines(table_lines(list(columns), fields, kind))
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
@@ -175,12 +179,22 @@ def write_lines(lines: Iterable[str], path: str | None) -> None:
     replace_output(path, write)
 
 
-def _write_tables(tables: Iterator[Mapping[str, Any]], path: Path) -> None:
-    """Write tables, each a mapping of equal columns, one after the other to a Parquet file."""
+def _write_tables(
+    tables: Iterator[Mapping[str, Any]], path: Path, columns: Mapping[str, type] | None = None
+) -> None:
+    """Write tables, each a mapping of equal columns, one after the other to a Parquet file.
+
+    Parameters
+    ----------
+    columns
+        What a file without a table has.
+    """
     pyarrow = optional_module("pyarrow", "Parquet needs")
     parquet = optional_module("pyarrow.parquet", "Parquet needs")
     parts = (pyarrow.table(dict(columns)) for columns in tables)
-    first = next(parts, pyarrow.table({}))
+    types = {int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
+    empty = {name: pyarrow.array([], types[kind]) for name, kind in (columns or {}).items()}
+    first = next(parts, pyarrow.table(empty))
     with parquet.ParquetWriter(path, first.schema) as writer:
         for part in chain([first], parts):
             writer.write_table(part)
@@ -197,7 +211,7 @@ def replace_output(path: str, write: Writer) -> None:
     try:
         replace_file(Path(path), write)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def _pairs(result: SimilarityMatrix) -> Iterator[dict[str, Any]]:

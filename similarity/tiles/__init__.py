@@ -4,6 +4,19 @@ Beside the file lies a folder, `<file>.parts`, with what is done so far; it goes
 """
 
 from similarity.tiles.grid import TILE, Grid, Selection
-from similarity.tiles.stream import stream_matrix, stream_pairs
+from similarity.tiles.stream import (
+    JUDGED_COLUMNS,
+    PAIR_COLUMNS,
+    stream_matrix,
+    stream_pairs,
+)
 
-__all__ = ["TILE", "Grid", "Selection", "stream_matrix", "stream_pairs"]
+__all__ = [
+    "JUDGED_COLUMNS",
+    "PAIR_COLUMNS",
+    "TILE",
+    "Grid",
+    "Selection",
+    "stream_matrix",
+    "stream_pairs",
+]

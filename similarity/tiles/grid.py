@@ -9,6 +9,7 @@ from typing import Any
 from similarity.arrays import FloatArray
 from similarity.errors import InputError
 from similarity.scorer import Progress, Scorer, no_progress
+from similarity.truncation import REFUSE
 from similarity.validation import check_integer, check_number
 
 # Texts on each side of a tile.
@@ -71,6 +72,19 @@ class Grid:
         """Return one tile, shape "row column"."""
         others = [self.others[j] for j in columns]
         return scorer.matrix([self.rows[i] for i in rows], others, progress).similarities
+
+    def check(self, scorer: Scorer) -> None:
+        """Refuse texts that cannot be compared, before the first tile.
+
+        Raises
+        ------
+        InputError
+            If one is too long for the model, and is not to be cut.
+        """
+        if scorer.truncate == REFUSE:
+            for texts in (self.rows, self.columns or ()):
+                for block in _blocks(len(texts), self.size):
+                    scorer.check(texts[block.start : block.stop])
 
     def header(self, scorer: Scorer) -> dict[str, Any]:
         """Return what tells this matrix from another, as plain values."""

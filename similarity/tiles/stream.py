@@ -13,11 +13,20 @@ import numpy as np
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.files import replace_file
-from similarity.storage.parts import parts_of
+from similarity.storage.parts import is_begun, parts_of
 from similarity.tiles.grid import Grid, Selection
 
 # A matrix in a file.
 Mapped = np.memmap[Any, np.dtype[np.float32]]
+# The columns of pairs, and what a judge adds to them.
+PAIR_COLUMNS: dict[str, type] = {
+    "row": int,
+    "column": int,
+    "text1": str,
+    "text2": str,
+    "similarity": float,
+}
+JUDGED_COLUMNS: dict[str, type] = {"shortlisted": float}
 # Writes rows with equal columns to a path.
 WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
 
@@ -48,6 +57,8 @@ def stream_matrix(
         If the file was begun with other texts or settings; the message says what differs.
     """
     shape = (len(grid.rows), len(grid.others))
+    if not is_begun(path):
+        grid.check(scorer)
     with parts_of(path, grid.header(scorer) | {"kind": "matrix"}) as work:
         target = work.folder / "matrix.npy"
         matrix = _opened(target, shape)
@@ -102,6 +113,9 @@ def stream_pairs(
     """
     header = grid.header(scorer) | {"kind": "pairs", "selection": selection.header()}
     header["judge"] = None if judge is None else judge.fingerprint.to_dict()
+    if not is_begun(path):
+        for each in (scorer, *(() if judge is None else (judge,))):
+            grid.check(each)
     with parts_of(path, header) as work:
         blocks = grid.row_blocks
         for number, rows in enumerate(blocks):

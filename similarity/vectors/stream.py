@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from io import BytesIO
 from itertools import count
@@ -14,8 +15,8 @@ from similarity.arrays import Rows
 from similarity.extras import optional_module
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.storage.files import replace_file
-from similarity.storage.parts import Parts, parts_of
-from similarity.truncation import Truncator
+from similarity.storage.parts import Parts, is_begun, parts_of
+from similarity.truncation import REFUSE, Truncator
 from similarity.vectors.meaning import BATCH_TEXTS, MeaningVectors
 from similarity.vectors.storage import fingerprint
 
@@ -57,6 +58,19 @@ def encoded(
         yield start, rows
 
 
+def check_texts(vectors: MeaningVectors, texts: Sequence[str], truncator: Truncator) -> None:
+    """Refuse texts that cannot be read, before the first is: what is half done would be of no use.
+
+    Raises
+    ------
+    InputError
+        If one is too long for the model, and is not to be cut.
+    """
+    if truncator.truncate == REFUSE:
+        for start in range(0, len(texts), BATCH_TEXTS):
+            vectors.tokens(texts[start : start + BATCH_TEXTS])
+
+
 def write_vectors(
     vectors: MeaningVectors,
     texts: Sequence[str],
@@ -87,11 +101,15 @@ def write_vectors(
     width = vectors.check_dimensions(dimensions)
     digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]
     header = {
+        "kind": "vectors",
+        "model": asdict(vectors.model.info),
         "vectors": fingerprint(vectors)["id"],
         "texts": {"number": len(texts), "sha256": digest},
         "dimensions": width,
         "truncate": truncator.truncate,
     }
+    if not is_begun(path):
+        check_texts(vectors, texts, truncator)
     with parts_of(path, header) as parts:
         # All parts first: only then the file is made of them.
         for _ in encoded(vectors, texts, dimensions, truncator, on_progress, parts):
@@ -108,7 +126,8 @@ def as_lines(texts: Sequence[str], ids: Ids, start: int, rows: Rows) -> str:
             {
                 **({} if ids is None else {"id": ids[number]}),
                 "text": texts[number],
-                "vector": [round(float(x), 7) for x in row],
+                # The shortest digits that are read back as the same float32.
+                "vector": [float(str(x)) for x in row],
             }
         )
         + "\n"

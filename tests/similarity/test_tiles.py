@@ -15,7 +15,7 @@ from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.storage.parts import parts_folder
 from similarity.tabular.writing import stream_rows
-from similarity.tiles import Grid, Selection, stream_matrix, stream_pairs
+from similarity.tiles import PAIR_COLUMNS, Grid, Selection, stream_matrix, stream_pairs
 
 TEXTS = [f"{word} {i}" for i in range(4) for word in ("a red car", "the sea", "it rains")]
 OTHERS = ["a red cab", "the sea", "snow", "a car", "rain"]
@@ -94,7 +94,7 @@ def pairs_of(
     scorer: Scorer, grid: Grid, selection: Selection, path: Path, judge: Scorer | None = None
 ) -> list[dict[str, Any]]:
     def write(rows: Iterator[dict[str, Any]], new: Path) -> None:
-        stream_rows(rows, "jsonl", new)
+        stream_rows(rows, "jsonl", new, PAIR_COLUMNS)
 
     count = stream_pairs(scorer, grid, selection, path, write, judge=judge)
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

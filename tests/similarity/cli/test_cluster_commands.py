@@ -100,3 +100,25 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
     refused = run(name, file, *options)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
     assert message in refused.stderr
+
+
+def test_texts_that_are_kept_are_as_they_were(tmp_path: Path) -> None:
+    """Marks that other programs end lines with are characters of a text here."""
+    texts = ["vertical\x0btab", "next\x85line", "line\u2028separator", "form\x0cfeed", "a\rb"]
+    file = tmp_path / "texts.txt"
+    file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="")
+    out = tmp_path / "kept.txt"
+    done = run("dedupe", str(file), "--model", "toy", "--threshold", "1", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("command", ["cluster", "dedupe"])
+def test_an_output_that_cannot_be_is_refused_before_a_model_is_loaded(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("similarity.cli.cluster_commands.open_model", lambda *_: 1 / 0)
+    folder = tmp_path / "out.csv"
+    folder.mkdir()
+    refused = run(command, "-", "--out", str(folder), input="a\n")
+    assert (refused.exit_code, "it is there and is no file" in refused.stderr) == (2, True)

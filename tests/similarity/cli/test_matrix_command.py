@@ -19,6 +19,7 @@ from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
 from similarity.results import SimilarityMatrix
 from similarity.scorers import open_scorer
+from similarity.tiles import PAIR_COLUMNS
 
 TOY = ("--model", "toy", "-n", "2", "-m", "3")
 TEXTS = [f"{word} number {i}" for i in range(10) for word in ("a red car", "the sea", "犬", "[b]x")]
@@ -186,12 +187,37 @@ def test_pairs_above_a_threshold(name: str, result: SimilarityMatrix, tmp_path: 
     assert rows[0]["text1"] == TEXTS[int(rows[0]["row"])]
 
 
-def test_no_pairs_are_an_empty_file(tmp_path: Path) -> None:
-    for name in ("none.jsonl", "none.csv", "none.parquet"):
+@pytest.mark.parametrize("judged", [False, True])
+def test_no_pairs_are_a_table_without_rows(judged: bool, tmp_path: Path) -> None:
+    rerank = ("--rerank", "-n", "1", "-m", "1") if judged else ()
+    names = [*PAIR_COLUMNS, *(["shortlisted"] if judged else [])]
+    for name in ("none.jsonl", "none.csv", "none.tsv", "none.parquet"):
         out = tmp_path / name
-        done = run(written(tmp_path, ["a"]), *TOY, "--nearest", "2", "--out", str(out))
+        done = run(written(tmp_path, ["a"]), *TOY, *rerank, "--nearest", "2", "--out", str(out))
         assert "wrote 0 pairs" in done.stderr, done.output
-        assert out.exists()
+    assert (tmp_path / "none.jsonl").read_text() == ""
+    assert (tmp_path / "none.csv").read_text() == ",".join(names) + "\n"
+    assert (tmp_path / "none.tsv").read_text() == "\t".join(names) + "\n"
+    table = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "none.parquet")
+    assert (table.column_names, table.num_rows) == (names, 0)
+    assert [str(field.type) for field in table.schema][:5] == ["int64"] * 2 + ["string"] * 2 + [
+        "double"
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--above", "0.1"), ("--nearest", "1", "--rerank")])
+def test_a_text_that_is_refused_leaves_nothing_that_bars_the_mended_file(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It may be the last of many: none is read before all of them can be."""
+    out = tmp_path / ("out.csv" if options else "out.npy")
+    short = ("--tile", "1", "-n", "1", "-m", "1") if "--rerank" in options else ("--tile", "1")
+    long = written(tmp_path, ["a", "b", "word " * 9000])
+    refused = run(long, *TOY, *options, *short, "--out", str(out))
+    assert (refused.exit_code, "too long" in refused.stderr) == (2, True), refused.output
+    assert [path.name for path in tmp_path.iterdir()] == ["texts"]
+    done = run(written(tmp_path, ["a", "b", "word"]), *TOY, *options, *short, "--out", str(out))
+    assert done.exit_code == 0, done.output
 
 
 def test_vectors_make_a_shortlist_and_trajectories_judge_it(tmp_path: Path) -> None:
@@ -230,6 +256,11 @@ def test_a_picture(ending: str, tmp_path: Path) -> None:
         (("--plot", "heat.txt"), "--plot wants a file that ends in .png, .svg, .pdf, got heat.txt"),
         (("--plot", "nowhere/heat.png"), "there is no folder nowhere"),
         (("--out", "nowhere/out.tsv"), "there is no folder nowhere"),
+        (("--out", ""), "the name of a file is empty"),
+        (("--out", "/proc/out.tsv"), "cannot write /proc/out.tsv"),
+        (("--out", "/proc/out.npy"), "cannot write /proc/out.npy"),
+        (("--plot", "/proc/heat.png"), "cannot write /proc/heat.png"),
+        (("--out", "folder.csv"), "cannot write folder.csv: it is there and is no file"),
         (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json,"),
         (("--above", "0.5"), "what is written by tiles goes to a file; name it by --out"),
         (("--format", "npy"), "what is written by tiles goes to a file; name it by --out"),
@@ -249,6 +280,7 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
     options: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
     monkeypatch.setattr("similarity.cli.matrix_command.open_model", lambda *_: 1 / 0)
     refused = run("-", *options, input="a\n")
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output

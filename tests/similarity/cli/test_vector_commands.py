@@ -17,6 +17,7 @@ from similarity.cli.main import main
 from similarity.cli.vector_tables import times
 from similarity.models.loader import load_model
 from similarity.prompts import PROMPTS, Prompt
+from similarity.storage.journal import Journal
 from similarity.storage.parts import parts_folder
 from similarity.vectors import ProfileConfig, load
 from similarity.vectors.meaning import BATCH_TEXTS
@@ -108,9 +109,47 @@ def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
     printed = run("embed", "-", *options(folder), input="\n".join(TEXTS))
     lines = [json.loads(line) for line in printed.stdout.splitlines()]
     assert [line["text"] for line in lines] == TEXTS
-    np.testing.assert_allclose([line["vector"] for line in lines], expected, atol=1e-6)
+    # The same numbers as in the array.
+    np.testing.assert_array_equal(np.array([line["vector"] for line in lines], "f4"), expected)
     short = run("embed", "-", "--dimensions", "4", *options(folder), input="a\n")
     assert len(json.loads(short.stdout)["vector"]) == 4
+
+
+@pytest.mark.parametrize("command", [("embed",), ("index", "build")])
+def test_a_text_that_is_refused_leaves_nothing_that_bars_the_mended_file(
+    command: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    """It may be the last of many: none is read before all of them can be."""
+    file, out = tmp_path / "texts", tmp_path / "out.npy"
+    lines = [f"text {i}" for i in range(BATCH_TEXTS)]
+    file.write_text("\n".join([*lines, "word " * 9000]))
+    before = sorted(tmp_path.iterdir())
+    refused = run(*command, str(file), *options(folder), "--out", str(out))
+    assert (refused.exit_code, "too long" in refused.stderr) == (2, True), refused.output
+    assert sorted(tmp_path.iterdir()) == before
+    printed = run("embed", str(file), *options(folder))
+    assert (printed.exit_code, printed.stdout) == (2, "")
+    file.write_text("\n".join([*lines, "word"]))
+    assert run(*command, str(file), *options(folder), "--out", str(out)).exit_code == 0
+
+
+def test_what_differs_from_what_was_begun_is_told(folder: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "texts", tmp_path / "out.npy"
+    file.write_text("a\n")
+    parts = parts_folder(out)
+    header = {"kind": "matrix", "model": {"dtype": "other"}}
+    with Journal.open(parts / "journal.jsonl", header):
+        pass
+    refused = run("embed", str(file), *options(folder), "--out", str(out))
+    assert 'kind is "vectors", there "matrix"; ' in refused.stderr
+    assert 'model.dtype is "float64", there "other"' in refused.stderr
+
+
+def test_a_folder_without_a_name_is_no_folder() -> None:
+    for command in (("index", "build", "-"), ("fit", "--corpus", __file__)):
+        refused = run(*command, "--out", "")
+        assert refused.exit_code == 2
+        assert "the name is empty; name a folder" in refused.stderr
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
@@ -126,7 +165,7 @@ def test_embed_reads_tables_and_writes_them(name: str, folder: Path, tmp_path: P
     else:
         rows = pytest.importorskip("pyarrow.parquet").read_table(out).to_pylist()
     assert [row["text"] for row in rows] == TEXTS
-    np.testing.assert_allclose([row["vector"] for row in rows], expected, atol=1e-6)
+    np.testing.assert_array_equal(np.array([row["vector"] for row in rows], "f4"), expected)
 
 
 @pytest.mark.parametrize("name", ["out.npy", "out.jsonl", "out.parquet"])
@@ -173,13 +212,20 @@ def test_embed_killed_for_good_goes_on(name: str, folder: Path, tmp_path: Path) 
         ),
         (("embed", "-", "--out", "out"), "the ending of out tells no format"),
         (("embed", "none.txt"), "cannot read none.txt: No such file"),
+        (("embed", "-", "--out", ""), "the name of a file is empty"),
+        (("embed", "-", "--out", "/proc/out.npy"), "cannot write /proc/out.npy"),
+        (("embed", "-", "--out", "folder.npy"), "it is there and is no file; name a file"),
         (("index", "build", "-", "--out", "-"), "--out must be a folder"),
+        (("index", "build", "-", "--out", "/proc/out"), "cannot write"),
+        (("fit", "--corpus", "corpus", "--out", "corpus/out"), "corpus is a file; name a folder"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_model_is_loaded(
     arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.npy").mkdir()
+    (tmp_path / "corpus").touch()
     for module in ("vector_commands", "index_commands"):
         monkeypatch.setattr(f"similarity.cli.{module}.open_model", lambda *_: 1 / 0)
     refused = run(*arguments, input="a\n")

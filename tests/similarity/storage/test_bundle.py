@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -59,7 +61,7 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write to"):
+    with pytest.raises(InputError, match="cannot write "):
         write(tmp_path / "file", "text")
 
 
@@ -73,3 +75,31 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         replace_file(tmp_path / "file", fail)
     assert (tmp_path / "file").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_two_that_write_one_folder_leave_one_whole(tmp_path: Path) -> None:
+    """What is stale to the first would be the files of the second, not yet in a manifest."""
+    begun, ended = Event(), Event()
+
+    def slowly(path: Path) -> None:
+        path.write_text("first")
+        begun.set()
+        ended.wait(timeout=1)
+
+    def first() -> None:
+        write_bundle(tmp_path, "manifest.json", {}, {"text.txt": slowly})
+
+    def second() -> None:
+        files = {"text.txt": lambda path: path.write_text("second")}
+        write_bundle(tmp_path, "manifest.json", {}, files)
+        ended.set()
+
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(first)
+        begun.wait()
+        other = pool.submit(second)
+        one.result()
+        other.result()
+    found = read_manifest(tmp_path, "manifest.json", what="things", command="make")
+    assert (tmp_path / found["files"]["text.txt"]).read_text() == "second"
+    assert len(list(tmp_path.iterdir())) == 2

@@ -173,3 +173,15 @@ def test_not_a_number_is_never_written(tmp_path: Path) -> None:
     with Journal.open(path, HEADER) as opened, pytest.raises(ValueError, match="JSON compliant"):
         opened.append({"a": float("nan")})
     assert path.read_bytes() == whole
+
+
+def test_what_differs_within_lists_is_told(tmp_path: Path) -> None:
+    """Not the beginnings of both lists, which are alike."""
+    path = tmp_path / "journal"
+    groups = [{"name": "profile", "prompt": "x" * 80}, {"name": "examples", "weight": 1}]
+    with Journal.open(path, {"groups": groups}):
+        pass
+    with pytest.raises(ConfigError, match=r'groups\.1 is null, there \{"name": "examples"'):
+        Journal.open(path, {"groups": groups[:1]})
+    with pytest.raises(ConfigError, match=r"otherwise: groups\.1\.weight is 2, there 1\. "):
+        Journal.open(path, {"groups": [groups[0], {**groups[1], "weight": 2}]})

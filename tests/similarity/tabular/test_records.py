@@ -131,3 +131,11 @@ def test_parquet() -> None:
 def test_bytes_that_are_no_text_are_the_reason_of_all_else() -> None:
     (record,) = read_records(io.BytesIO(b"a\n\xff\rb\n"), "csv")
     assert "not UTF-8 at byte 0" in str(record.error)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("cell", ["a\r\nb", "a\nb", "\r\na", "a\r\n\r\nb", "a\r", "\na\r\n"])
+def test_line_ends_within_a_cell_of_csv_are_of_the_text(cell: str, end: str) -> None:
+    content = f'text{end}"{cell}"{end}last{end}'.encode()
+    values = [record.value for record in read_records(io.BytesIO(content), "csv")]
+    assert values == [{"text": cell}, {"text": "last"}]
