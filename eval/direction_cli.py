@@ -10,9 +10,10 @@ import numpy as np
 from rich.table import Table
 
 from eval.direction import entailment_figures, hyponymy_figures
-from eval.labelled import read_labelled, read_words
+from eval.labelled import Pair, read_labelled, read_words
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options
+from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.entailment.estimators import ESTIMATORS
@@ -68,6 +69,7 @@ def entailment(
     'entailment'. All other labels are free, and pairs of like label are told from them together.
     """
     rows = read_labelled(file, _columns(columns, 3))
+    _note(file, [row.pair for row in rows])
     model = open_model(choice)
     scorers = _scorers(model)
     with progress_bars() as progress:
@@ -97,11 +99,18 @@ def hyponymy(
 ) -> None:
     """Print how well scores tell the hyponym from the hypernym in FILE."""
     words = read_words(file, _columns(columns, 2))
+    _note(file, words)
     model = open_model(choice)
     scorers = _scorers(model)
     with progress_bars() as progress:
         found = hyponymy_figures(model, scorers, words, limit, seed, progress)
     _print(found, as_json)
+
+
+def _note(file: Path, pairs: Sequence[Pair]) -> None:
+    """Remember where texts are, for what is said of one later."""
+    for number, pair in enumerate(pairs, 1):
+        note_places(pair, [f"pair {number} of {file}"] * 2)
 
 
 def _columns(given: str, count: int) -> tuple[str, ...]:

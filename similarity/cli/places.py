@@ -14,12 +14,15 @@ _PLACES, _TRUNCATES = "trajsim.places", "trajsim.truncates"
 
 
 def note_places(texts: Iterable[str], places: Iterable[str]) -> None:
-    """Remember where texts are, for what is said of one later; a text is where it is first."""
+    """Remember where texts are, for what is said of one later; a text is where it is first.
+
+    White space around it is no part of a text.
+    """
     context = click.get_current_context(silent=True)
     if context is not None:
         known = context.meta.setdefault(_PLACES, {})
         for text, place in zip(texts, places, strict=True):
-            known.setdefault(text, place)
+            known.setdefault(text.strip(), place)
 
 
 def note_truncate(context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -42,5 +45,5 @@ def said(context: click.Context, error: TrajsimError) -> str:
 def _place_of(context: click.Context, error: TrajsimError) -> str | None:
     if not isinstance(error, InputError) or error.text is None:
         return None
-    place: str | None = context.meta.get(_PLACES, {}).get(error.text)
+    place: str | None = context.meta.get(_PLACES, {}).get(error.text.strip())
     return place

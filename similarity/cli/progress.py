@@ -57,7 +57,7 @@ def _rate(task: Task) -> str:
     if not speed:
         return ""
     unit = task.fields["unit"]
-    return f"{speed:,.1f} {unit}/s" if speed >= 1 else f"{1 / speed:,.1f} s/{unit}"
+    return f"{speed:,.1f} {unit}s/s" if speed >= 1 else f"{1 / speed:,.1f} s/{unit}"
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from eval.cli import evaluate
 from eval.methods import hidden, scorers
 from eval.pair_files import read_pairs
 from eval.scores import NAME, read_scores
+from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.material import likelihood_matrix, sample
 from similarity.models.base import LanguageModel
@@ -314,3 +315,23 @@ def test_real_task(tmp_path: Path, sts_data: Path) -> None:
     averages = results(tmp_path)["averages"]
     assert averages["word overlap"]["spearman"] > averages["trajectories"]["spearman"]
     assert len(averages["trajectories"]["tasks"]) == 7
+
+
+def test_a_text_that_is_too_long_is_named_by_its_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    long = "the red car " * 350
+    Path("own.csv").write_text(f"score,sentence1,sentence2\n1,a,b\n2,c,{long}\n")
+    Path("labelled.csv").write_text(
+        f"label,sentence1,sentence2\nentailment,a car,b\nneutral,c,{long}\nentailment,d,e\n"
+    )
+    for arguments, place in (
+        (("eval", "sts", "--data", ".", "--tasks", "own.csv", "-n", "2"), "pair 2 of own.csv"),
+        (("eval", "entailment", "labelled.csv"), "pair 2 of labelled.csv"),
+    ):
+        result = CliRunner().invoke(main, [*arguments, "--model", "toy"])
+        assert result.exit_code == 2
+        assert f"Error: {place}: the text that begins 'the red car" in result.stderr
+        # What has no --truncate does not advise it.
+        assert "truncate" not in result.stderr
