@@ -26,6 +26,10 @@ T = TypeVar("T")
 HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
 NOT_FOUND = 404
+# Seconds that a server is left alone at its wish: a proxy's mistake must not end its use.
+LONGEST_PAUSE = 300.0
+# Of an answer, unpacked. The largest that are asked for have some tens of MiB.
+MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
 NOT_FINITE = "not JSON compliant"
@@ -133,7 +137,9 @@ class Replica:
         method = "GET" if body is None else "POST"
         limit = httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout)
         try:
-            return await self._client.request(method, self.url + path, json=body, timeout=limit)
+            asked = self._client.stream(method, self.url + path, json=body, timeout=limit)
+            async with asked as response:
+                return await self._whole(response)
         except httpx.TimeoutException as error:
             raise self._timed_out(error) from error
         except httpx.TransportError as error:
@@ -145,6 +151,27 @@ class Replica:
             ) from error
         except httpx.HTTPError as error:
             raise WrongAnswerError(f"{self.url} gave no HTTP ({_first_line(error)})") from error
+
+    async def _whole(self, response: httpx.Response) -> httpx.Response:
+        """Read an answer, unpacked, to its end or to MOST_BYTES."""
+        parts, size = [], 0
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MOST_BYTES:
+                raise WrongAnswerError(
+                    f"{self.url} answered more than {MOST_BYTES >> 20} MiB; is it a vLLM server? "
+                    f"If so, lower {ENVIRONMENT_PREFIX}REQUEST_TOKENS"
+                )
+        headers = httpx.Headers(response.headers)
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            headers.pop(name, None)
+        return httpx.Response(
+            response.status_code,
+            headers=headers,
+            content=b"".join(parts),
+            request=response.request,
+        )
 
     def _timed_out(self, error: httpx.TimeoutException) -> PassingError:
         timeouts = self._client.timeout
@@ -170,7 +197,7 @@ class Replica:
             )
         if status in OVERLOADED:
             what = f"{self.url} is overloaded or not ready (HTTP {status}); try again later"
-            return PassingError(BackendUnavailableError(what), _retry_after(response))
+            return PassingError(BackendUnavailableError(what), retry_after(response))
         if status >= 500 and not await self.healthy():
             # Requests fail so while the engine behind the server dies.
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
@@ -199,22 +226,27 @@ class Replica:
         return None
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of a Retry-After header, which may be a date instead."""
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of a Retry-After header, which may be a date; LONGEST_PAUSE at most."""
     value = response.headers.get("retry-after", "").strip()
-    try:
-        if not value or value.isdecimal():
-            return float(value) if value else None
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+    if not value:
         return None
+    try:
+        seconds = (
+            float(value)
+            if value.isdecimal()
+            else parsedate_to_datetime(value).timestamp() - time.time()
+        )
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(0.0, seconds), LONGEST_PAUSE)
 
 
 def _message(response: httpx.Response) -> str:
     try:
         content = json.loads(response.content)
         said = content["error"]["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = response.text
     return " ".join(str(said).split())[:300] or response.reason_phrase
 

@@ -31,6 +31,8 @@ CLAMPED = -9999.0
 # Above a log-probability of zero only by rounding.
 ROUNDING = 1e-3
 
+# No vocabulary has so many tokens.
+MOST_IDS = 2**24
 # In a dictionary of its own, so that nothing is left to a server's defaults.
 PLAIN: dict[str, Any] = {
     "temperature": 1.0,
@@ -212,7 +214,7 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
             f"gave a continuation of {len(ids)} tokens, finished by {reason!r}, where "
             f"{request.max_tokens} were asked for"
         )
-    if not all(isinstance(i, int) and i >= 0 for i in ids):
+    if not all(isinstance(i, int) and 0 <= i < MOST_IDS for i in ids):
         raise WrongAnswerError("gave something else than token ids")
     return Sample(ids, str(text), reason == "stop", log_probs)
 

@@ -56,6 +56,14 @@ def test_no_token_ids(load: Load) -> None:
     wrong(load, "return_token_ids", lambda _, a: a["choices"][0].pop("token_ids"), sample=True)
 
 
+@pytest.mark.parametrize("token", [-1, 2**40, "7", 1.5])
+def test_something_else_than_token_ids(load: Load, token: object) -> None:
+    def change(_body: Answer, answer: Answer) -> None:
+        answer["choices"][0] |= {"token_ids": [token] * 5, "finish_reason": "length"}
+
+    wrong(load, "something else than token ids", change, sample=True)
+
+
 def test_cut_short(load: Load) -> None:
     def change(_body: Answer, answer: Answer) -> None:
         answer["choices"][0] |= {"token_ids": [1, 2], "finish_reason": "length"}

@@ -1,6 +1,7 @@
 """What networks and servers do: each failure is survived, or told as what it is."""
 
 import asyncio
+import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,6 +20,7 @@ from similarity.errors import (
 )
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
+from similarity.models.vllm_server import replica
 from similarity.models.vllm_server.model import ServerModel
 from tests.similarity.models.fake_server import (
     QUICK,
@@ -110,6 +112,45 @@ def test_a_long_wish_to_be_left_alone_is_an_error_at_once(load: Load) -> None:
     with pytest.raises(BackendUnavailableError, match="HTTP 503"):
         model.score(scoring(), Law())
     assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("wish", ["99999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_an_absurd_wish_does_not_end_the_use_of_a_server(wish: str) -> None:
+    response = httpx.Response(503, headers={"retry-after": wish})
+    assert replica.retry_after(response) == replica.LONGEST_PAUSE
+
+
+def packed(content: bytes) -> Fault:
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    return lambda _: httpx.Response(200, headers=headers, content=gzip.compress(content))
+
+
+@pytest.mark.parametrize("fault", [answers(200, "x" * 3000), packed(b" " * 3000)])
+def test_an_answer_without_end_is_not_held(
+    load: Load, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    monkeypatch.setattr(replica, "MOST_BYTES", 2000)
+    server.faults.append(fault)
+    with pytest.raises(WrongAnswerError, match="answered more than .* MiB; is it a vLLM server"):
+        model.score(scoring(), Law())
+
+
+def test_a_packed_answer_is_read(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.append(packed(b"{"))
+    with pytest.raises(WrongAnswerError, match="is not JSON"):
+        model.score(scoring(), Law())
+
+
+def test_a_refusal_that_is_nested_too_deeply_is_no_crash(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.append(answers(418, "[" * 200_000))
+    with pytest.raises(BackendRefusedError, match="HTTP 418"):
+        model.score(scoring(), Law())
 
 
 def test_a_dead_server_and_its_return(load: Load) -> None:
