@@ -25,6 +25,7 @@ from similarity.cli.terminal import input_options
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Scoring
 from similarity.errors import ConfigError, InputError
+from similarity.models.revision import stamp
 from similarity.scorer import Scorer
 from similarity.tabular.formats import STANDARD
 from similarity.tabular.texts import split_columns
@@ -111,9 +112,13 @@ def batch(
 
 
 def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
-    """Return a digest of all that was asked for, by which a finished batch is known again."""
+    """Return a digest of all that was asked for, by which a finished batch is known again.
+
+    Files that were changed since then are other ones: then the fingerprint decides.
+    """
     content = {
         "model": asdict(choice),
+        "files": [stamp(Path(name)) for name in (choice.name, scoring.vectors) if name],
         "preset": scoring.preset,
         "vectors": scoring.vectors,
         "truncate": scoring.truncate,

@@ -28,9 +28,25 @@ def revision(source: Path, commit: str | None) -> str:
             )
         return commit
     digest = hashlib.sha256()
-    for path in model_files(source) if source.is_dir() else [source]:
+    for path in _files(source):
         name = os.path.relpath(path, source) if source.is_dir() else path.name
         digest.update(Path(name).as_posix().encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def stamp(source: Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time of the files that `revision` reads, none of which is read here.
+
+    Empty where there is no such folder or file.
+    """
+    try:
+        found = [(path, path.stat()) for path in _files(source)] if source.exists() else []
+    except (OSError, ModelError):
+        return []  # loading says better what is wrong
+    return [(str(path), of.st_size, of.st_mtime_ns) for path, of in found]
+
+
+def _files(source: Path) -> list[Path]:
+    return model_files(source) if source.is_dir() else [source]

@@ -1,5 +1,6 @@
 """`trajsim batch`, as a user gives it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from similarity.cli.main import main
 from tests.conftest import ROOT
 from tests.similarity.batch.test_batch import GOOD, as_lines, files_in, read
+from tests.tiny_models import save_tiny_model
 
 OPTIONS = ("--model", "toy", "--preset", "paper", "-n", "2", "-m", "3")
 
@@ -204,3 +206,22 @@ def test_an_output_that_is_no_file_is_refused_before_anything_waits_for_it(
     result = command(tmp_path)
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
     assert f"{path} is a device or a pipe" in result.stderr
+
+
+def test_a_finished_batch_of_a_model_that_was_changed_is_another(tmp_path: Path) -> None:
+    folder = save_tiny_model("llama", tmp_path / "model")
+    (tmp_path / "in.jsonl").write_text('{"text1": "a", "text2": "b"}\n')
+    paths = [str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]
+    command = ["batch", *paths, "--preset", "paper", "-n", "2", "--model", str(folder)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 0
+    assert "is finished" in again.stderr
+    # Another time of a file alone is no other model.
+    os.utime(folder / "model.safetensors", (1, 1))
+    assert CliRunner().invoke(main, command).exit_code == 0
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    changed = CliRunner().invoke(main, command)
+    assert changed.exit_code == 2
+    assert "model.revision is" in changed.stderr
