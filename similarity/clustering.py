@@ -17,6 +17,8 @@ from similarity.validation import check_choice, check_integer, check_number
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
 Linkage = Literal["average", "complete", "single"]
 LINKAGES: tuple[Linkage, ...] = get_args(Linkage)
+# Of a similarity: texts of one group share something, duplicates say the same.
+GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
 # Similarities that are equal on paper may differ by rounding.
 _ROUNDING = 1e-9
 

@@ -19,14 +19,20 @@ from similarity.cli.terminal import (
     output_options,
     print_warnings,
 )
-from similarity.clustering import LINKAGES, Clustering, Duplicates, Linkage, deduplicate
+from similarity.clustering import (
+    DUPLICATE_THRESHOLD,
+    GROUP_THRESHOLD,
+    LINKAGES,
+    Clustering,
+    Duplicates,
+    Linkage,
+    deduplicate,
+)
 from similarity.errors import ConfigError
 from similarity.results import SimilarityMatrix
 from similarity.tabular.texts import PlacedTexts
 from similarity.tabular.writing import write_rows, write_text
 
-# Of a similarity: texts of one group share something, duplicates say the same.
-GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
 GROUP_FORMATS = ("tsv", "csv", "json", "jsonl", "parquet")
 KEPT_FORMATS = ("text", *GROUP_FORMATS)
 

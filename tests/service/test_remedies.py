@@ -18,6 +18,8 @@ BODIES = [
     ("/v1/entailment", {"pairs": [["a", LONG]]}),
     ("/v1/entailment", {"pairs": [["a", LONG]], "estimator": "paper", **SMALL}),
     ("/v1/consensus", {"texts": ["a", LONG], "question": "which?"}),
+    ("/v1/cluster", {"texts": ["a", LONG]}),
+    ("/v1/dedupe", {"texts": ["a", LONG]}),
     ("/v1/trajectories", {"texts": [LONG], **SMALL}),
     ("/v1/likelihoods", {"texts": [LONG], "continuations": [" a"]}),
     ("/", {"inputs": LONG}),
