@@ -98,3 +98,20 @@ def test_what_is_refused(tmp_path: Path, arguments: tuple[str, ...], message: st
     result = run("calibrate", *OPTIONS, *given)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"[{", b"\x94", b"[7]"])
+def test_what_helps_against_a_damaged_scale_does(content: bytes, cache: Path) -> None:
+    """To fit it anew is refused too while the file is there, so the message says to delete it."""
+    fit = ("calibrate", *OPTIONS, "-n", "2", "--sentences", "7")
+    assert run(*fit).exit_code == 0
+    (path,) = (cache / "calibrations").iterdir()
+    path.write_bytes(content)
+    for command in (("compare", *TEXTS, *OPTIONS), fit):
+        refused = run(*command)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+        assert f"{path} has no calibrations" in refused.stderr
+        assert "; delete it, and fit them anew" in refused.stderr
+    path.unlink()
+    assert run(*fit).exit_code == 0
+    assert compared()["scale"] == "general text"
