@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from service.http.app import create_app
 from service.settings import Settings
-from similarity.general import general_sentences
+from similarity.texts.general import general_sentences
 
 LONG = ["word " * 60, "a " * 90]
 

@@ -42,9 +42,9 @@ NAMES = {
     ),
     "Many texts": (
         "similarity.tiles",
-        "similarity.clustering",
-        "similarity.index",
-        "similarity.consensus",
+        "similarity.groups.clustering",
+        "similarity.vectors.index",
+        "similarity.groups.consensus",
         "similarity.entailment",
         "similarity.meaning",
     ),

@@ -14,10 +14,10 @@ import scipy
 from eval.labelled import Labelled, Pair
 from eval.methods.lexical import word_overlap
 from similarity.arrays import FloatArray
-from similarity.continuations import scored
+from similarity.entailment.continuations import scored
+from similarity.entailment.kinds import kind_margins
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
-from similarity.kinds import kind_margins
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 from similarity.vectors.trigrams import words_of

@@ -7,14 +7,14 @@ does on the command line and in the service. To give a `config` is to compare by
 from collections.abc import Sequence
 
 from similarity.config import ComparisonConfig
-from similarity.familiarity import WarningScorer
 from similarity.images.image import Content
 from similarity.models.base import LanguageModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison, Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, no_progress
 from similarity.scorers import open_scorer
-from similarity.truncation import REFUSE
+from similarity.texts.familiarity import WarningScorer
+from similarity.texts.truncation import REFUSE
 from similarity.uncertainty import Tolerance
 
 

@@ -25,7 +25,7 @@ from similarity.models.checks import (
     worst_difference,
 )
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
-from similarity.state_checks import compare_states, state_figures
+from similarity.models.state_checks import compare_states, state_figures
 
 ROUND_TRIPS = 20
 # Of the measured speeds: texts, continuations of each, and tokens of a continuation.

@@ -8,8 +8,8 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.calibration import GENERAL_TEXT, JUDGEMENTS, Calibration, comparable, fit_knots
 from similarity.errors import ConfigError
-from similarity.general import general_digest, general_sentences
 from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.texts.general import general_digest, general_sentences
 from similarity.validation import check_integer
 
 

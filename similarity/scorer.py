@@ -36,7 +36,8 @@ class Scorer(ABC):
     fingerprint
         All that its scores depend on.
     truncate
-        What is done with texts that are too long: a name in `similarity.truncation.TRUNCATIONS`.
+        What is done with texts that are too long: a name in TRUNCATIONS of
+        `similarity.texts.truncation`.
     """
 
     fingerprint: Fingerprint[Settings]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
-from similarity.familiarity import WarningScorer
 from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
@@ -18,7 +17,8 @@ from similarity.pipeline import TrajectoryScorer
 from similarity.presets import BEST, PAPER, PRESETS, default_preset, preset_groups
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.store import Store
-from similarity.truncation import (
+from similarity.texts.familiarity import WarningScorer
+from similarity.texts.truncation import (
     REFUSE,
     TRUNCATIONS,
     Check,

@@ -17,10 +17,10 @@ from similarity.batch import BatchFiles, open_batch
 from similarity.cli.main import main
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.config import ComparisonConfig
-from similarity.index import Hit, rerank
 from similarity.models.toy import ToyModel
 from similarity.presets import PAPER, PRESETS
 from similarity.results import Score
+from similarity.vectors.index import Hit, rerank
 
 PAIR = ("a red car", "the old sea")
 presets = pytest.mark.parametrize("preset", [None, *PRESETS])

@@ -11,7 +11,7 @@ from similarity.likelihood import blocks_of_pairs
 from similarity.models.base import TokenIds
 from similarity.scorer import Pair
 from similarity.scorers import ScoringPlan
-from similarity.truncation import REFUSE
+from similarity.texts.truncation import REFUSE
 
 
 def check_settings(config: ComparisonConfig, settings: Settings) -> None:

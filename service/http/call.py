@@ -18,7 +18,7 @@ from similarity.errors import ConfigError
 from similarity.results import Score
 from similarity.scorer import Pair, Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
-from similarity.truncation import Check, TruncatingScorer, Truncator
+from similarity.texts.truncation import Check, TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
 

@@ -15,7 +15,7 @@ from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
 from similarity.presets import MEANING, preset_groups
 from similarity.scorers import ScoringRequest
-from similarity.truncation import Check, within_tokens
+from similarity.texts.truncation import Check, within_tokens
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60

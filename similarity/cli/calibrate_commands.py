@@ -12,11 +12,11 @@ from similarity.cli.progress import progress_bars
 from similarity.cli.terminal import input_options
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.general import general_sentences
 from similarity.scales import scale_of_general_text, scale_of_judgements
 from similarity.scorer import Progress, Scorer
 from similarity.tabular.judged import JUDGED_FORMATS, JudgedPair, read_judged_pairs
 from similarity.tabular.texts import place
+from similarity.texts.general import general_sentences
 
 # Of trajectories, which cost a thousand times what vectors do.
 SENTENCES = 60

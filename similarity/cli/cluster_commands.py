@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from similarity import clustering
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.options import model_options, scoring_options
@@ -19,7 +18,9 @@ from similarity.cli.terminal import (
     output_options,
     print_warnings,
 )
-from similarity.clustering import (
+from similarity.errors import ConfigError
+from similarity.groups import clustering
+from similarity.groups.clustering import (
     DUPLICATE_THRESHOLD,
     GROUP_THRESHOLD,
     LINKAGES,
@@ -28,7 +29,6 @@ from similarity.clustering import (
     Linkage,
     deduplicate,
 )
-from similarity.errors import ConfigError
 from similarity.results import SimilarityMatrix
 from similarity.tabular.texts import PlacedTexts
 from similarity.tabular.writing import write_rows, write_text

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.tables import console
-from similarity.clustering import Clustering, Duplicates
+from similarity.groups.clustering import Clustering, Duplicates
 from similarity.results import SimilarityMatrix
 
 

@@ -11,11 +11,11 @@ from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of_file
 from similarity.cli.tables import console
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
-from similarity.consensus import Consensus, check_of, find_consensus
 from similarity.entailment.estimators import DEFAULT
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.truncation import Truncator
+from similarity.groups.consensus import Consensus, check_of, find_consensus
+from similarity.texts.truncation import Truncator
 
 
 @click.command()

@@ -10,11 +10,11 @@ from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import texts_of_file
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
+from similarity.entailment.hyponymy import Containment, contain
+from similarity.entailment.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.general import general_sentences
-from similarity.hyponymy import Containment, contain
-from similarity.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
+from similarity.texts.general import general_sentences
 
 
 @click.command()

@@ -24,17 +24,17 @@ from similarity.cli.terminal import (
 from similarity.cli.vector_commands import vectors_option
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.familiarity import unfamiliar
 from similarity.presets import PAPER
 from similarity.prompts import checked_text
 from similarity.scorers import open_scorer
 from similarity.storage.files import check_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD
+from similarity.texts.familiarity import unfamiliar
 from similarity.vectors.general import open_vectors
 from similarity.vectors.stream import check_texts, encoded
 
 if TYPE_CHECKING:
-    from similarity.index import Hit
+    from similarity.vectors.index import Hit
 
 # Of the text of a whole file, the characters that are shown.
 _BEGINNING = 80
@@ -83,7 +83,7 @@ def build(
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
     # Late, as faiss is an extra.
-    from similarity.index import build_index
+    from similarity.vectors.index import build_index
 
     if str(out) == STANDARD:
         raise ConfigError("--out must be a folder, not standard output")
@@ -133,7 +133,7 @@ def query(
     config: ComparisonConfig,
 ) -> None:
     """Print the texts of the index in FOLDER that are most alike to TEXT."""
-    from similarity.index import check_index, open_index, rerank
+    from similarity.vectors.index import check_index, open_index, rerank
 
     checked_text(text)
     check_index(folder)

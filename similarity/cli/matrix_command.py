@@ -30,7 +30,6 @@ from similarity.cli.terminal import (
     print_warnings,
 )
 from similarity.errors import ConfigError
-from similarity.familiarity import unfamiliar
 from similarity.images.image import Content
 from similarity.scorer import Scorer
 from similarity.storage.parts import is_begun, parts_folder
@@ -38,6 +37,8 @@ from similarity.storage.store import Store
 from similarity.tabular.formats import STANDARD, format_of
 from similarity.tabular.texts import PlacedTexts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
+from similarity.texts.familiarity import unfamiliar
+from similarity.texts.truncation import cut_warnings
 from similarity.tiles import (
     JUDGED_COLUMNS,
     PAIR_COLUMNS,
@@ -47,7 +48,6 @@ from similarity.tiles import (
     stream_matrix,
     stream_pairs,
 )
-from similarity.truncation import cut_warnings
 
 PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")
 ARRAY = "npy"

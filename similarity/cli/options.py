@@ -16,7 +16,7 @@ from similarity.fields import Setting
 from similarity.models.loader import DEVICES, DTYPES, default_model
 from similarity.presets import PRESETS
 from similarity.prompts import Prompt
-from similarity.truncation import REFUSE, TRUNCATIONS
+from similarity.texts.truncation import REFUSE, TRUNCATIONS
 from similarity.uncertainty import Tolerance
 
 Command = Callable[..., Any]

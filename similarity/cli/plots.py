@@ -9,9 +9,9 @@ from typing import Any
 import click
 import numpy as np
 
-from similarity.clustering import Clustering
 from similarity.errors import ConfigError
 from similarity.extras import optional_module
+from similarity.groups.clustering import Clustering
 from similarity.results import SimilarityMatrix
 from similarity.storage.files import check_place
 from similarity.tabular.writing import replace_output

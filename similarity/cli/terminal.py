@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from similarity.cli.options import Command
-from similarity.familiarity import shown_warnings
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.writing import check_place
+from similarity.texts.familiarity import shown_warnings
 
 # A format for people.
 TABLE = "table"

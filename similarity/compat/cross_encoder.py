@@ -13,10 +13,10 @@ from similarity.arrays import FloatArray, Rows
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
-from similarity.familiarity import shown_warnings
 from similarity.models.base import LanguageModel
 from similarity.scorers import open_scorer
-from similarity.truncation import END, cut_warnings
+from similarity.texts.familiarity import shown_warnings
+from similarity.texts.truncation import END, cut_warnings
 
 # Pairs whose trajectories are held at once.
 BATCH = 64

@@ -10,7 +10,7 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.compat.cross_encoder import Evaluations, as_tensor, check_options, warn_of
-from similarity.truncation import END
+from similarity.texts.truncation import END
 from similarity.vectors.meaning import MeaningVectors
 
 

@@ -13,7 +13,7 @@ from similarity.models.base import LanguageModel
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.tabular.records import Record
 from similarity.tabular.texts import text_of
-from similarity.truncation import REFUSE
+from similarity.texts.truncation import REFUSE
 from similarity.vectors.general import open_vectors
 from similarity.vectors.scorer import VectorScorer
 
@@ -87,7 +87,8 @@ class Embedding(Work):
     dimensions
         Keep the first so many coordinates.
     truncate
-        What is done with texts that are too long: a name in `similarity.truncation.TRUNCATIONS`.
+        What is done with texts that are too long: a name in TRUNCATIONS of
+        `similarity.texts.truncation`.
     """
 
     vectors: str

@@ -1,1 +1,1 @@
-"""Which of two texts entails the other: degrees each way, their interval, and a verdict."""
+"""Which of two texts entails the other, and which of two words contains the other."""

@@ -8,7 +8,7 @@ from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 from similarity.storage.store import Store
-from similarity.truncation import REFUSE
+from similarity.texts.truncation import REFUSE
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 from similarity.vectors.general import find_vectors, open_vectors

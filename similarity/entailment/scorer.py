@@ -17,11 +17,11 @@ from similarity.entailment.estimators import DEFAULT, ESTIMATORS, Estimator
 from similarity.entailment.evidence import Evidence
 from similarity.entailment.results import Entailment, Thresholds
 from similarity.errors import ConfigError, InputError, TextTooLongError
-from similarity.general import general_sentences
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
 from similarity.scorer import Progress, TextPair, no_progress
-from similarity.truncation import REFUSE, Truncator
+from similarity.texts.general import general_sentences
+from similarity.texts.truncation import REFUSE, Truncator
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 

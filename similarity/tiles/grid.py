@@ -9,7 +9,7 @@ from typing import Any
 from similarity.arrays import FloatArray
 from similarity.errors import InputError
 from similarity.scorer import Progress, Scorer, no_progress
-from similarity.truncation import REFUSE
+from similarity.texts.truncation import REFUSE
 from similarity.validation import check_integer, check_number
 
 # Texts on each side of a tile.

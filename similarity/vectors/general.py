@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from similarity.errors import ConfigError, InputError
-from similarity.general import general_digest, general_registers, general_sentences
 from similarity.models.base import LanguageModel
 from similarity.presets import MEANING, PRESETS
 from similarity.scorer import Progress, no_progress
 from similarity.storage.user_cache import cache_folder
+from similarity.texts.general import general_digest, general_registers, general_sentences
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors

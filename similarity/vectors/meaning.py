@@ -12,7 +12,7 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
-from similarity.truncation import REFUSE, Truncator
+from similarity.texts.truncation import REFUSE, Truncator
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader
 from similarity.vectors.whitening import Whitening

@@ -16,7 +16,7 @@ from similarity.extras import optional_module
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.storage.files import replace_file
 from similarity.storage.parts import Parts, is_begun, parts_of
-from similarity.truncation import REFUSE, Truncator
+from similarity.texts.truncation import REFUSE, Truncator
 from similarity.vectors.meaning import BATCH_TEXTS, MeaningVectors
 from similarity.vectors.storage import fingerprint
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from similarity.clustering import LINKAGES, cluster, deduplicate
+from similarity.groups.clustering import LINKAGES, cluster, deduplicate
 
 TEXTS = ["a red car", "the sea", "a red car.", "😀", "the sea!", "a red car", "a red cab"]
 

@@ -6,12 +6,12 @@ import pytest
 from similarity.calibration import comparable, fit_knots
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.general import general_digest, general_sentences
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison
 from similarity.scales import scale_of_general_text, scale_of_judgements
 from similarity.scorer import Pair, Progress, no_progress
+from similarity.texts.general import general_digest, general_sentences
 
 CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=5)
 

@@ -7,12 +7,12 @@ import pytest
 
 from similarity import ComparisonConfig, compare, compare_pairs, kinds, load_model
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
-from similarity.consensus import find_consensus
+from similarity.entailment.hyponymy import contain
+from similarity.entailment.kinds import ALIKE, FIRST_IS, SECOND_IS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import BACKWARD, FORWARD, NEITHER
-from similarity.hyponymy import contain
-from similarity.kinds import ALIKE, FIRST_IS, SECOND_IS
+from similarity.groups.consensus import find_consensus
 from similarity.models import wheel
 from similarity.models.base import Ability, LanguageModel
 from similarity.models.loader import SMOLLM2, SMOLLM2_ASSETS

@@ -20,8 +20,8 @@ from service.http.schemas.cohere import (
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
-from similarity.familiarity import shown_warnings
 from similarity.results import Score
+from similarity.texts.familiarity import shown_warnings
 
 DOCUMENTS_OF_A_SEARCH = 100
 

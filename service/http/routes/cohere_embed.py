@@ -17,8 +17,8 @@ from service.http.schemas.cohere_embed import (
     Kind,
 )
 from service.http.schemas.errors import ERRORS, error_answer
-from similarity.familiarity import shown_warnings
 from similarity.scorers import ScoringRequest
+from similarity.texts.familiarity import shown_warnings
 
 _ENCODERS = {
     "float": as_numbers,

@@ -13,8 +13,8 @@ from service.http.routes.entailment import profile_scorer
 from service.http.schemas.consensus import ConsensusRequest, ConsensusResponse
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.usage import TokenUsage
-from similarity.consensus import Consensus, check_of, find_consensus
 from similarity.entailment.estimators import DEFAULT
+from similarity.groups.consensus import Consensus, check_of, find_consensus
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 

@@ -25,9 +25,9 @@ from similarity.entailment.results import Entailment
 from similarity.entailment.scorer import EntailmentScorer
 from similarity.entailment.trajectories import UNRELATED, TrajectoryEntailment
 from similarity.errors import UnsupportedError
-from similarity.general import general_sentences
 from similarity.meaning import profile_group
-from similarity.truncation import Check
+from similarity.texts.general import general_sentences
+from similarity.texts.truncation import Check
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 
 # Bytes of a judgement in an answer, about, and of each word that explains it.

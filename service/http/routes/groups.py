@@ -25,7 +25,7 @@ from service.http.schemas.groups import (
 from service.http.schemas.similarity import warnings_of
 from service.http.schemas.usage import TokenUsage
 from similarity.arrays import FloatArray
-from similarity.clustering import Clustering, cluster, deduplicate
+from similarity.groups.clustering import Clustering, cluster, deduplicate
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 

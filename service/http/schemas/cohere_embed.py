@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from service.http.schemas.cohere import ApiVersion
 from service.http.schemas.fields import IgnoredModel, Lenient, Text, example
-from similarity.truncation import END, REFUSE, START
+from similarity.texts.truncation import END, REFUSE, START
 
 _TRUNCATIONS = {"NONE": REFUSE, "END": END, "START": START}
 

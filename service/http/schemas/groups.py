@@ -16,7 +16,7 @@ from service.http.schemas.fields import (
 )
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
-from similarity.clustering import DUPLICATE_THRESHOLD, GROUP_THRESHOLD, LINKAGES, Linkage
+from similarity.groups.clustering import DUPLICATE_THRESHOLD, GROUP_THRESHOLD, LINKAGES, Linkage
 from similarity.scorers import ScoringRequest
 
 

@@ -17,7 +17,7 @@ from service.http.schemas.truncation import (
     Truncation,
     cut_if,
 )
-from similarity.truncation import REFUSE
+from similarity.texts.truncation import REFUSE
 
 TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 

@@ -22,10 +22,10 @@ from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import TokenUsage
 from similarity.config import ComparisonConfig
-from similarity.familiarity import shown_warnings
 from similarity.results import Explanation as ScoreExplanation
 from similarity.results import Score
 from similarity.scorers import ScoringPlan, ScoringRequest
+from similarity.texts.familiarity import shown_warnings
 
 
 class ComparisonSettings(SamplingSettings):

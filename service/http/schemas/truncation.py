@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from service.http.schemas.fields import Lenient
-from similarity.truncation import END, REFUSE, START
+from similarity.texts.truncation import END, REFUSE, START
 
 Truncate = Annotated[
     Literal["refuse", "end", "start"],

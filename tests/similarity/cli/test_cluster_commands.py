@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from similarity import compare_matrix
 from similarity.cli.main import main
-from similarity.clustering import cluster, deduplicate
 from similarity.config import ComparisonConfig
+from similarity.groups.clustering import cluster, deduplicate
 from similarity.models.toy import ToyModel
 
 TOY = ("--model", "toy", "-n", "2", "-m", "3")

@@ -5,8 +5,8 @@ import pytest
 
 from similarity import compare_matrix
 from similarity.cli import plots
-from similarity.clustering import cluster
 from similarity.config import ComparisonConfig
+from similarity.groups.clustering import cluster
 from similarity.models.toy import ToyModel
 from similarity.results import SimilarityMatrix
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from similarity.errors import ConfigError
-from similarity.general import general_sentences
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
+from similarity.texts.general import general_sentences
 from similarity.vectors import MeaningVectors, fit, general, save
 from similarity.vectors.general import GENERAL, find_vectors, open_vectors
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from similarity.errors import InputError
-from similarity.kinds import (
+from similarity.entailment.kinds import (
     ALIKE,
     FIRST_IS,
     NEITHER,
@@ -14,6 +13,7 @@ from similarity.kinds import (
     kind_margins,
     read_kinds,
 )
+from similarity.errors import InputError
 from similarity.law import Law
 from similarity.models.base import TokenIds
 from similarity.models.toy import ToyModel

@@ -13,10 +13,17 @@ from similarity.api import compare_many
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
-from similarity.index import Hit, TextIndex, build_index, empty_neighbours, open_index, rerank
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.vectors import MeaningVectors, fit, save
+from similarity.vectors.index import (
+    Hit,
+    TextIndex,
+    build_index,
+    empty_neighbours,
+    open_index,
+    rerank,
+)
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 TEXTS = list(dict.fromkeys(sentences(40, seed=4)))

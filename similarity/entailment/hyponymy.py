@@ -12,11 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from similarity.continuations import scored
-from similarity.entailment.profiles import ProfileEntailment
-from similarity.entailment.results import Entailment
-from similarity.errors import InputError
-from similarity.kinds import (
+from similarity.entailment.continuations import scored
+from similarity.entailment.kinds import (
     CONFIDENCE,
     FIRST_IS,
     NEITHER,
@@ -26,6 +23,9 @@ from similarity.kinds import (
     Pair,
     read_kinds,
 )
+from similarity.entailment.profiles import ProfileEntailment
+from similarity.entailment.results import Entailment
+from similarity.errors import InputError
 from similarity.models.base import LanguageModel
 from similarity.prompts import checked_text
 

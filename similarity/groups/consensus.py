@@ -1,7 +1,7 @@
 """What a set of answers agrees on: groups of one meaning, their entropy, the group to believe.
 
 Two texts are of one meaning where each entails the other to a high degree. Texts are joined to
-groups whose texts all are, in the mean, of one meaning with them (`similarity.clustering`).
+groups whose texts all are, in the mean, of one meaning with them (`similarity.groups.clustering`).
 """
 
 from collections import Counter
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import FloatArray
-from similarity.clustering import cluster
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Thresholds
 from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
-from similarity.own_words import shared_words, unequal_numbers
+from similarity.groups.clustering import cluster
+from similarity.groups.own_words import shared_words, unequal_numbers
 from similarity.scorer import Progress, no_progress
-from similarity.truncation import Check, Truncator
+from similarity.texts.truncation import Check, Truncator
 from similarity.validation import check_number
 
 # Of what degrees may lack where texts share all their words, so much where they share none.

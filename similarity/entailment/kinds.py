@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 from similarity.arrays import FloatArray
-from similarity.continuations import scored
+from similarity.entailment.continuations import scored
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
 

@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from similarity.cli.main import main
+from similarity.entailment.hyponymy import CONTEXTS, contain, context_margin, contexts_of
+from similarity.entailment.kinds import FIRST_IS, NEITHER, KindVerdict
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
-from similarity.hyponymy import CONTEXTS, contain, context_margin, contexts_of
-from similarity.kinds import FIRST_IS, NEITHER, KindVerdict
 from similarity.models.toy import ToyModel
 from similarity.vectors import fit
-from tests.similarity.test_kinds import TOLD, log_probs
+from tests.similarity.entailment.test_kinds import TOLD, log_probs
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 

@@ -1,4 +1,4 @@
-from similarity.general import general_digest, general_sentences
+from similarity.texts.general import general_digest, general_sentences
 from tests.conftest import ROOT
 
 

@@ -9,12 +9,12 @@ from click.testing import CliRunner
 import similarity
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
-from similarity.consensus import check_of, find_consensus
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError, InputError, TextTooLongError
+from similarity.groups.consensus import check_of, find_consensus
 from similarity.models.toy import ToyModel
-from similarity.truncation import TruncatingScorer, Truncator, cut_warnings
+from similarity.texts.truncation import TruncatingScorer, Truncator, cut_warnings
 from similarity.vectors import fit, save
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 

@@ -8,7 +8,13 @@ from click.testing import CliRunner
 from similarity.api import compare_matrix, compare_pairs, compare_to_tolerance
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
-from similarity.familiarity import (
+from similarity.models.base import LanguageModel, TokenIds
+from similarity.models.loader import load_model
+from similarity.models.toy import ToyModel
+from similarity.models.wrapper import WrapperModel
+from similarity.pipeline import TrajectoryScorer
+from similarity.scorers import open_scorer
+from similarity.texts.familiarity import (
     ADDED_PLACES,
     Cuts,
     WarningScorer,
@@ -18,13 +24,7 @@ from similarity.familiarity import (
     usual_cuts,
     words_of,
 )
-from similarity.general import general_sentences
-from similarity.models.base import LanguageModel, TokenIds
-from similarity.models.loader import load_model
-from similarity.models.toy import ToyModel
-from similarity.models.wrapper import WrapperModel
-from similarity.pipeline import TrajectoryScorer
-from similarity.scorers import open_scorer
+from similarity.texts.general import general_sentences
 from similarity.uncertainty import Tolerance
 from tests.similarity.exact import SmallToy
 
@@ -98,7 +98,7 @@ class LosesDigits(WrapperModel):
 
 
 def test_letters_that_have_no_tokens_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("similarity.familiarity.UNCOMMON", "A 1")
+    monkeypatch.setattr("similarity.texts.familiarity.UNCOMMON", "A 1")
     model = LosesDigits(ToyModel(prior=0.04))
     (warning,) = unfamiliar(model, ["the sea", "room 1234"]).values()
     assert warning == (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
-from similarity.general import general_sentences
+from similarity.texts.general import general_sentences
 from similarity.vectors.config import TrigramsConfig
 from similarity.vectors.trigrams import buckets, rarity_weights, words_of
 

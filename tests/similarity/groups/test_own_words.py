@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from similarity.own_words import numbers_in, shared_words, unequal_numbers
+from similarity.groups.own_words import numbers_in, shared_words, unequal_numbers
 
 
 @pytest.mark.parametrize(

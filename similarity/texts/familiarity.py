@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from similarity.errors import InputError
-from similarity.general import general_sentences
 from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.texts.general import general_sentences
 
 # A text is hardly known where so many more of the places between its letters are cut than in
 # general text. Measured in docs/log.md: 0 to 0.4 of English, names, code and typing errors, above

@@ -4,8 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity.arrays import FloatArray
-from similarity.clustering import LINKAGES, Linkage, cluster, cosines, deduplicate, silhouettes
 from similarity.errors import ConfigError, InputError
+from similarity.groups.clustering import (
+    LINKAGES,
+    Linkage,
+    cluster,
+    cosines,
+    deduplicate,
+    silhouettes,
+)
 
 # Texts 0 and 2 are alike, 1 and 4 are, and 3 is nearer to those than to these.
 ALIKE = np.array(

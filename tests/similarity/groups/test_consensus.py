@@ -9,13 +9,13 @@ from click.testing import CliRunner
 from similarity.arrays import FloatArray
 from similarity.cli.main import main
 from similarity.compat.agreement import EntailmentNLI, semantic_matrices
-from similarity.consensus import entropy, find_consensus
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Thresholds
 from similarity.entailment.scorer import AFTER_QUESTION, RELATED
 from similarity.errors import ConfigError, InputError
+from similarity.groups.consensus import entropy, find_consensus
 from similarity.meaning import raised
 from similarity.models.base import OnProgress
 from similarity.models.loader import load_model

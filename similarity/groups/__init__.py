@@ -1,0 +1,1 @@
+"""Puts texts of one meaning together: clusters, duplicates, and answers that agree."""
