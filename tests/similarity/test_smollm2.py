@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from similarity import ComparisonConfig, compare, compare_pairs, kinds, load_model
+from similarity import ComparisonConfig, compare, compare_pairs, load_model
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
+from similarity.entailment import kinds
 from similarity.entailment.hyponymy import contain
 from similarity.entailment.kinds import ALIKE, FIRST_IS, SECOND_IS
 from similarity.entailment.opening import open_entailment
