@@ -59,21 +59,23 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
 
 
 def check_columns(record: Record, columns: Sequence[str] = ()) -> None:
-    """Refuse a table that has no columns of texts, by one of its rows.
+    """Refuse a table that has no columns of texts, or not those that are named, by one of its rows.
 
     Raises
     ------
     InputError
-        If it has neither two columns of texts nor one of lists.
+        If it has neither two columns of texts nor one of lists, or lacks a named one.
     """
     content = record.value
-    if not isinstance(content, dict) or pair_columns(content, columns) is not None:
+    if not isinstance(content, dict):
         return
-    if columns or not content.keys() & {"pair", "texts"}:
-        missing = f"no columns {columns[0]} and {columns[1]}" if columns else _NO_COLUMNS
+    lacking = [name for name in columns if name not in content]
+    found = bool(columns) or pair_columns(content, ()) or content.keys() & {"pair", "texts"}
+    if lacking or not found:
+        missing = f"no column {' and '.join(map(repr, lacking))}" if lacking else _NO_COLUMNS
         raise InputError(
-            f"{missing}; there are {', '.join(content)}: name the two of texts by --columns "
-            "FIRST,SECOND"
+            f"{missing}; there are {', '.join(map(repr, content))}: name the two of texts, and "
+            "maybe that of the id, by --columns FIRST,SECOND,ID"
         )
 
 

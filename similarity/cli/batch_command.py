@@ -28,7 +28,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.models.revision import stamp
 from similarity.scorer import Scorer
 from similarity.tabular.formats import STANDARD
-from similarity.tabular.texts import split_columns
+from similarity.tabular.texts import has_header, split_columns
 
 
 @click.command()
@@ -97,6 +97,12 @@ def batch(
             input=path, output=Path(output), errors=errors, kind=kind, columns=columns
         )
         check_files(files)
+        if not has_header(files.names) and files.read_as in ("csv", "tsv"):
+            click.echo(
+                "the first line is compared as all others, as --columns gives numbers; give names "
+                "where it has names",
+                err=True,
+            )
         asked = _asked(choice, scoring, chunk)
         if (before := finished(files, asked)) is not None:
             _check_answered(before, files)
@@ -145,7 +151,8 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, asked: str) -> None:
     _check_answered(done, files)
     click.echo(f"wrote {done.lines - done.refused} answers to {files.output}", err=True)
     if done.refused:
-        click.echo(f"{done.refused} lines could not be compared: {files.refused}", err=True)
+        lines = "line" if done.refused == 1 else "lines"
+        click.echo(f"{done.refused} {lines} could not be compared: {files.refused}", err=True)
 
 
 def _check_answered(done: Done, files: BatchFiles) -> None:

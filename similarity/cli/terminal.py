@@ -47,8 +47,9 @@ def input_options(
     def add(command: Command) -> Command:
         command = click.option(
             "--columns",
-            help="Read these columns, names between commas; numbers from 1 where the first line "
-            "has no names.  [default: found by the names that are common]",
+            help="Read these columns, names between commas, in quotation marks where they "
+            "have commas; numbers from 1 where the first line has no names.  [default: found by "
+            "the names that are common]",
         )(command)
         return click.option(
             "--input-format",

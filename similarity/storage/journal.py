@@ -19,6 +19,8 @@ _CHECKSUM = "checksum"
 
 # Of the differences between two headers, those that a message tells.
 _SHOWN = 4
+# How a header names the digest of something that is not shown.
+_DIGEST_OF = "SHA-256 of "
 
 
 class Journal:
@@ -222,6 +224,9 @@ def _differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
     elif isinstance(got, list) and isinstance(there, list):
         for number, (one, other) in enumerate(zip_longest(got, there)):
             yield from _differences(one, other, f"{name}.{number}")
+    elif got != there and name.startswith(_DIGEST_OF):
+        # Digests tell a person nothing.
+        yield f"{name.removeprefix(_DIGEST_OF)} has changed since"
     elif got != there:
         yield f"{name} is {_shown(got)}, there {_shown(there)}"
 

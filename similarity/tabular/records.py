@@ -154,7 +154,7 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            why = InputError(f"it {csv_fault(error)}")
+            why = InputError(f"{_lines_of(taken)} {csv_fault(error)}")
         finally:
             csv.field_size_limit(limit)
         # That a line is not UTF-8 is the reason of all else.
@@ -162,6 +162,13 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
         shown = "\n".join(line.shown for line in taken)
         if shown.strip():
             yield Record(taken[0].number, None if why else fields, shown, why)
+
+
+def _lines_of(taken: Sequence[Record]) -> str:
+    """Name the lines that were read as one row, as they are where a quotation mark is missing."""
+    if len(taken) < 2:
+        return "it"
+    return f"what is read as one row, lines {taken[0].number} to {taken[-1].number},"
 
 
 def csv_fault(error: csv.Error) -> str:

@@ -1,5 +1,6 @@
 """Texts and pairs of texts in records, under the names that users give their columns."""
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ ID_NAMES = ("custom_id", "id")
 
 
 def split_columns(columns: str | None) -> tuple[str, ...]:
-    """Return the names in a list with commas; () for None.
+    """Return the names in a list with commas; () for None. One in quotation marks may have commas.
 
     Raises
     ------
@@ -35,7 +36,8 @@ def split_columns(columns: str | None) -> tuple[str, ...]:
     """
     if columns is None:
         return ()
-    names = tuple(name.strip() for name in columns.split(","))
+    (row,) = csv.reader([columns], skipinitialspace=True)
+    names = tuple(name.strip() for name in row)
     if not all(names) or len(set(names)) < len(names):
         raise ConfigError(f"--columns wants different names between commas, got {columns!r}")
     return names

@@ -308,7 +308,7 @@ def test_what_is_another_batch_is_refused(toy_model: ToyModel, tmp_path: Path) -
     ):
         pass
     with (
-        pytest.raises(ConfigError, match="SHA-256 of the input is"),
+        pytest.raises(ConfigError, match="the input has changed since"),
         open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2),
     ):
         pass

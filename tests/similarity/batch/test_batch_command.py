@@ -29,7 +29,7 @@ def test_command_says_what_it_did(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert f"wrote 4 answers to {tmp_path / 'out.jsonl'}" in result.stderr
-    assert f"1 lines could not be compared: {tmp_path / 'refused'}" in result.stderr
+    assert f"1 line could not be compared: {tmp_path / 'refused'}" in result.stderr
     assert read(tmp_path / "refused")[0]["line"] == 5
     again = command(tmp_path, "--errors", str(tmp_path / "refused"))
     assert again.exit_code == 0
@@ -136,7 +136,9 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
         assert (result.exit_code, message in result.stderr) == (2, True), result.output
 
 
-@pytest.mark.parametrize("wrong", [(), ("--columns", "asked,found")])
+@pytest.mark.parametrize(
+    "wrong", [(), ("--columns", "asked,found"), ("--columns", "wrote,answer,ticket #")]
+)
 def test_a_table_without_the_columns_leaves_nothing_behind(
     wrong: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -145,12 +147,23 @@ def test_a_table_without_the_columns_leaves_nothing_behind(
     arguments = ["batch", str(table), str(output), *OPTIONS]
     refused = CliRunner().invoke(main, [*arguments, *wrong])
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
-    assert f"{table} has no columns" in refused.stderr
-    assert "there are Ticket #, wrote, answer: name the two of texts by --columns" in refused.stderr
+    assert f"{table} has no column" in refused.stderr
+    assert "there are 'Ticket #', 'wrote', 'answer': name the two of texts" in refused.stderr
     assert list(tmp_path.iterdir()) == [table]
     # What the message tells to do can be done.
     done = CliRunner().invoke(main, [*arguments, "--columns", "wrote,answer"])
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(("columns", "told"), [("3,2,1", True), ("a,b", False)])
+def test_columns_by_number_say_what_becomes_of_the_first_line(
+    columns: str, told: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("id,b,a\n1,x,y\n")
+    arguments = ["batch", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), *OPTIONS]
+    done = CliRunner().invoke(main, [*arguments, "--columns", columns])
+    assert done.exit_code == 0, done.output
+    assert ("the first line is compared as all others" in done.stderr) == told
 
 
 def test_no_input_is_one_clear_line(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_bad_record_loses_no_other(content: bytes, kind: str, message: str) ->
 def test_a_quotation_mark_without_end_is_told() -> None:
     first, bad = read(b'x\na\n"b\nc\n', "csv")
     assert (first.value, bad.number, bad.shown) == ({"x": "a"}, 3, '"b\nc')
-    assert "quotation marks" in str(bad.error)
+    assert "what is read as one row, lines 3 to 4, is not CSV" in str(bad.error)
 
 
 def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.tabular.texts import pair_columns, read_texts
+from similarity.tabular.texts import pair_columns, read_texts, split_columns
 
 
 def written(folder: Path, name: str, content: str) -> str:
@@ -63,6 +63,14 @@ def test_what_is_wrong_is_told_with_its_line(
 ) -> None:
     with pytest.raises(InputError, match=message):
         read_texts(written(tmp_path, name, content), None, columns)
+
+
+def test_the_name_of_a_column_may_have_commas() -> None:
+    assert split_columns('a, "FAQ entry, as shown",Ticket #') == (
+        "a",
+        "FAQ entry, as shown",
+        "Ticket #",
+    )
 
 
 def test_bad_columns_and_formats_are_refused(tmp_path: Path) -> None:
