@@ -87,7 +87,7 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
         all of its scores are one.
     """
     if Path(task).suffix in READERS:
-        pairs = read_pairs(Path(task), source.columns)
+        pairs = read_pairs(_own_file(task, source), source.columns)
         check_differ(task, pairs)
         return pairs
     if task not in BENCHMARKS:
@@ -106,6 +106,18 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
         raise InputError(f"{place} has {len(pairs)} pairs; {task} has {BENCHMARKS[task].pairs}")
     check_differ(place, pairs)
     return pairs
+
+
+def _own_file(task: str, source: Source) -> Path:
+    """Return where a file of one's own is: as it is named, or else in the folder of the source."""
+    places = [Path(task)]
+    if source.data != HUB:
+        places.append(Path(source.data) / task)
+    for place in places:
+        if place.exists():
+            return place
+    named = " nor ".join(dict.fromkeys(map(str, places)))
+    raise InputError(f"there is no file {named}; give its path by --tasks, or its folder by --data")
 
 
 def _check_folder(data: str, task: str) -> None:

@@ -87,7 +87,7 @@ class RunProgress:
             return
         if self._before and not self._told:
             there, total = self._before.total(), self._planned.total()
-            click.echo(f"going on: {there} of {total} pairs are there", err=True)
+            click.echo(f"going on: {there} of {total} scores are there", err=True)
         self._told = True
         self._scored[chunk.method] += len(chunk.pairs)
         self._seconds[chunk.method] += time.monotonic() - self._last
@@ -97,8 +97,10 @@ class RunProgress:
         done = self._before.total() + self._scored.total()
         total = self._planned.total()
         speed = self._scored.total() / max(sum(self._seconds.values()), 1e-9)
-        rate = f", {speed:.3g} pairs/s{self._left()}" if self._scored else ""
-        self._show(f"{self._doing}: {done} of {total} pairs{rate}", done, total)
+        rate = f", {speed:.3g} scores/s{self._left()}" if self._scored else ""
+        pairs, methods = max(self._planned.values(), default=0), len(self._planned)
+        counted = f"scores ({pairs} pairs × {methods} methods)"
+        self._show(f"{self._doing}: {done} of {total} {counted}{rate}", done, total)
 
     def _left(self) -> str:
         """Return how long the rest will last, in words."""

@@ -43,7 +43,8 @@ METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 @click.option(
     "--data",
     required=True,
-    help=f"Read <task>.tsv files (subset, score, sentence1, sentence2) of this folder, or '{HUB}'.",
+    help="Read <task>.tsv files (subset, score, sentence1, sentence2) of this folder, and files of "
+    f"your own that are not where --tasks names them; or '{HUB}'.",
 )
 @click.option(
     "--tasks",

@@ -1,6 +1,7 @@
 """`trajsim hyponym`: which of two words contains the other."""
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.answers import store_of
@@ -50,10 +51,10 @@ def hyponym(
     if as_json:
         print_json(found.to_dict())
     else:
-        _print(found)
+        _print(found, "the general sentences" if corpus is None else corpus)
 
 
-def _print(found: Containment) -> None:
+def _print(found: Containment, corpus: str) -> None:
     table = Table(show_header=False, box=None)
     first, second = found.words
     said = found.sentences
@@ -70,10 +71,10 @@ def _print(found: Containment) -> None:
     table.add_row("strength", f"{said.strength:+.3f} nats; a verdict wants {STRENGTH:g}")
     forth, back = said.beyond_usual
     table.add_row("beyond usual", f"{forth:+.3f} and {back:+.3f} nats; it wants {RELATED:g}")
-    contexts = "the corpus has neither word"
+    contexts = f"neither word is in {corpus}"
     if found.contexts is not None:
-        contexts = f"{found.contexts:+.3f} nats per token, {found.count} contexts"
-    table.add_row("contexts", contexts)
+        contexts = f"{found.contexts:+.3f} nats per token, {found.count} in {corpus}"
+    table.add_row("contexts", escape(contexts))
     if found.profiles is not None:
         table.add_row("profiles", f"{found.profiles.direction:+.3f} ({found.profiles.verdict})")
     table.caption = "above 0 where the second contains the first"

@@ -20,6 +20,8 @@ PICTURES = (".png", ".svg", ".pdf")
 # More labels than this cannot be read beside a picture.
 _MOST_LABELS = 60
 _LABEL_LENGTH = 40
+# Darker is more alike, as on the page of the service.
+COLOURS = "Blues"
 
 plot_option = click.option(
     "--plot", metavar="FILE", help=f"Draw the similarities into this file: {', '.join(PICTURES)}."
@@ -113,7 +115,7 @@ def _heat(result: SimilarityMatrix) -> tuple[Any, Any]:
         result.similarities,
         vmin=0,
         vmax=1,
-        cmap="viridis",
+        cmap=COLOURS,
         aspect="auto",
         # The first text is number 1, as in the tables.
         extent=(0.5, columns + 0.5, rows + 0.5, 0.5),

@@ -22,7 +22,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -40,8 +39,6 @@ OF_PAIRS = ("comparing", "judging")
 LINE_SECONDS = (10.0, 60.0)
 # Of what has passed, the part that passes between two lines.
 _LINE_SHARE = 1 / 30
-# The speed is that of the last so many seconds: answers of a slow model are minutes apart.
-_SPEED_SECONDS = 1800.0
 
 
 class _RateColumn(ProgressColumn):
@@ -52,8 +49,32 @@ class _RateColumn(ProgressColumn):
         return Text(_rate(task))
 
 
+class _LeftColumn(ProgressColumn):
+    """How long the rest will last."""
+
+    # It would jitter else.
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """Return the time, or nothing while it cannot be told."""
+        return Text(_left(task))
+
+
+def _speed(task: Task) -> float:
+    """Return units a second: what was done here over all that has passed, as both are shown."""
+    seconds = task.finished_time or task.elapsed
+    return (task.completed - task.fields["before"]) / seconds if seconds else 0.0
+
+
+def _left(task: Task) -> str:
+    speed = _speed(task)
+    if task.total is None or not speed:
+        return ""
+    return f"{duration((task.total - task.completed) / speed)} left"
+
+
 def _rate(task: Task) -> str:
-    speed = task.finished_speed or task.speed
+    speed = _speed(task)
     if not speed:
         return ""
     unit = task.fields["unit"]
@@ -134,8 +155,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
         _RateColumn(),
         TimeElapsedColumn(),
         TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        _LeftColumn(),
     )
 
 
@@ -148,7 +168,6 @@ def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[P
         *columns,
         console=Console(file=stream),
         transient=True,
-        speed_estimate_period=_SPEED_SECONDS,
         # What a command prints is its own: it may go to a file.
         redirect_stdout=False,
         redirect_stderr=False,
@@ -225,9 +244,8 @@ def _words(task: Task) -> str:
     told = [
         f"{task.description}: {task.completed:,.0f}{of_total} {unit}s in {elapsed}",
         _rate(task),
+        _left(task),
     ]
-    if task.time_remaining is not None:
-        told.append(f"{duration(task.time_remaining)} left")
     return ", ".join(filter(None, told))
 
 
@@ -245,7 +263,7 @@ def _stages(display: Progress) -> StageProgress:
 
 
 def _task(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> TaskID:
-    return display.add_task(stage, total=total or None, completed=done, unit=unit)
+    return display.add_task(stage, total=total or None, completed=done, unit=unit, before=done)
 
 
 def _advancing(display: Progress, task: TaskID) -> OnProgress:

@@ -44,8 +44,9 @@ def _implied_table(implied: ImpliedWords) -> Table:
         "both imply",
         "only the first",
         "only the second",
-        caption="×: how many times likelier than usual a word is after the text; in the first "
-        "column, the lesser of the two texts' numbers",
+        caption="×: how many times likelier than usual, and than the average token, a word is as "
+        "the summary of the text; for both, the lesser of the two. Opposites may be among them. "
+        "What tells the texts apart most stands first.",
         caption_justify="left",
     )
     for row in zip_longest(*implied_columns(implied), fillvalue=""):

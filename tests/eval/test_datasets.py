@@ -109,6 +109,22 @@ def test_scores_that_are_all_one_have_no_correlation(tmp_path: Path) -> None:
         spread(pairs, 2)
 
 
+def test_a_file_of_ones_own_is_looked_for_in_the_data_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "data" / "lab.csv", CSV + "2,c,d\n")
+    assert [pair.score for pair in load_task("lab.csv", Source("data"))] == [1, 2]
+    # What is named as it is goes before.
+    write(tmp_path / "lab.csv", CSV + "3,c,d\n")
+    assert [pair.score for pair in load_task("lab.csv", Source("data"))] == [1, 3]
+    with pytest.raises(InputError, match=r"no file other.csv nor data/other.csv; give its path"):
+        load_task("other.csv", Source("data"))
+    with pytest.raises(InputError, match=r"no file other.csv; give its path"):
+        load_task("other.csv", Source("hub"))
+
+
 def test_files_of_ones_own(tmp_path: Path) -> None:
     expected = [ScoredPair("x", 4.5, 'He said "no"', "b, c"), ScoredPair("", 1.0, "d\ne", "f")]
     quoted = 'gold,left,right,kind\n4.5,"He said ""no""","b, c",x\n1,"d\ne",f,\n'

@@ -13,6 +13,7 @@ from similarity.fingerprint import Fingerprint
 from similarity.models.toy import ToyModel
 from tests.similarity.cli.test_progress import Log, Terminal
 
+BOTH, ONE = "scores (20 pairs × 2 methods)", "scores (20 pairs × 1 methods)"
 PAIRS = [ScoredPair("", float(i), "a", "b") for i in range(10)]
 
 
@@ -61,14 +62,14 @@ def test_lines_have_rate_and_time_left_by_each_methods_speed(
         clock[0] += 40
         told.advance(chunk("trajectories", "two"), False)
         # 20 pairs of the other seed are left, at the only speed that is known.
-        assert lines[-1] == "two, trajectories: 20 of 40 pairs, 0.25 pairs/s, 1 min left"
+        assert lines[-1] == f"two, trajectories: 20 of 40 {BOTH}, 0.25 scores/s, 1 min left"
         told.scoring(chunk("trajectories, seed 1"))
         clock[0] += 60
         told.advance(chunk("trajectories, seed 1"), False)
         # Now 10 of them at their own.
-        expected = "one, trajectories, seed 1: 30 of 40 pairs, 0.2 pairs/s, 1 min left"
+        expected = f"one, trajectories, seed 1: 30 of 40 {BOTH}, 0.2 scores/s, 1 min left"
         assert lines[-1] == expected
-    assert capsys.readouterr().err == "going on: 10 of 40 pairs are there\n"
+    assert capsys.readouterr().err == "going on: 10 of 40 scores are there\n"
 
 
 def test_lines_tell_of_a_method_that_is_prepared(plan: Plan, lines: list[str]) -> None:
@@ -78,7 +79,7 @@ def test_lines_tell_of_a_method_that_is_prepared(plan: Plan, lines: list[str]) -
         on_progress = told.stage("fitting", 100)
         for _ in range(4):
             on_progress(3)
-    assert lines[-1] == "preparing trajectories (fitting, 12 of 100 texts): 0 of 40 pairs"
+    assert lines[-1] == f"preparing trajectories (fitting, 12 of 100 texts): 0 of 40 {BOTH}"
 
 
 def test_a_method_that_is_left_out_is_not_waited_for(
@@ -88,10 +89,10 @@ def test_a_method_that_is_left_out_is_not_waited_for(
         told.begin(plan)
         told.left_out("trajectories, seed 1")
         told.scoring(chunk("trajectories"))
-        assert lines[-1] == "one, trajectories: 0 of 20 pairs"
+        assert lines[-1] == f"one, trajectories: 0 of 20 {ONE}"
         clock[0] += 50
         told.advance(chunk("trajectories"), False)
-    assert lines[-1] == "one, trajectories: 10 of 20 pairs, 0.2 pairs/s, 50 s left"
+    assert lines[-1] == f"one, trajectories: 10 of 20 {ONE}, 0.2 scores/s, 50 s left"
 
 
 def test_without_a_terminal_it_is_a_line_now_and_then(
@@ -103,7 +104,7 @@ def test_without_a_terminal_it_is_a_line_now_and_then(
     with RunProgress() as told:
         told.begin(plan)
         told.preparing("fast")
-        log.wait_for("preparing fast: 0 of 40 pairs\n")
+        log.wait_for(f"preparing fast: 0 of 40 {BOTH}\n")
 
 
 def test_a_terminal_has_a_bar(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,4 +116,4 @@ def test_a_terminal_has_a_bar(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> No
         told.begin(plan)
         told.scoring(chunk("trajectories"))
         told.advance(chunk("trajectories"), False)
-        terminal.wait_for("one, trajectories: 10 of 40 pairs")
+        terminal.wait_for(f"one, trajectories: 10 of 40 {BOTH}")

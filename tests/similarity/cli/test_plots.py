@@ -74,3 +74,11 @@ def test_groups_without_room_have_no_number(drawn: list[Any]) -> None:
     labels = [label.get_text() for label in drawn[0].axes[0].get_yticklabels()]
     large = [str(number) for number, group in enumerate(found.groups, 1) if len(group) > 1]
     assert labels == large == [labels[0]]
+
+
+def test_darker_is_more_alike(drawn: list[Any]) -> None:
+    plots.draw_heat(matrix(3), "heat.png")
+    image = drawn[0].axes[0].images[0]
+    shades = [sum(image.cmap(image.norm(value))[:3]) for value in np.linspace(0, 1, 21)]
+    assert shades == sorted(shades, reverse=True)
+    assert shades[0] > 2.5 > 1 > shades[-1]

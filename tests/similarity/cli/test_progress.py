@@ -123,6 +123,24 @@ def test_without_a_terminal_lines_have_rate_and_time_left(monkeypatch: pytest.Mo
     )
 
 
+@pytest.mark.parametrize("stream", [Log(), Terminal()])
+def test_the_rate_is_what_was_done_over_what_has_passed(
+    stream: Log, draws: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws(stream, 0)
+    monkeypatch.setattr(progress, "LINE_SECONDS", (0.01, 0.01))
+    now = [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: now[0])
+    with progress_bar("encoding", "text", total=401) as on_progress:
+        # The first answer takes long, and the others come at once.
+        now[0] = 49.9
+        on_progress(1)
+        now[0] = 50.0
+        on_progress(299)
+        stream.wait_for("6.0 texts/s")
+        stream.wait_for("17 s left")
+
+
 def test_a_line_has_the_stage_of_a_part_too(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logged(monkeypatch)
     with progress_in_parts("scoring", "line", 8) as (on_progress, start):
@@ -137,7 +155,7 @@ def test_of_a_stream_lines_count(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logged(monkeypatch)
     with progress_bars() as start:
         start("fitting", 0)(1200)
-        log.wait_for("fitting: 1,200 texts in 0 s\n")
+        log.wait_for("fitting: 1,200 texts in 0 s, ")
 
 
 def test_a_line_is_printed_though_a_backend_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
