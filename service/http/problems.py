@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from service.engine.exceptions import (
     RequestTooLargeError,
 )
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
+from service.http.mistakes import first_mistake, written
 from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
@@ -57,9 +58,6 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
     param: str | None = None
 
-
-# So many are looked at for the one to tell of: a long list may have one in each item.
-MISTAKES = 100
 
 _BAD = "invalid_request_error"
 _SERVER = "server_error"
@@ -112,7 +110,7 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
             message = f"{param}: {message}" if param and not message.startswith(param) else message
             return Problem(status, openai_type, code, message, after, param=param)
     if isinstance(error, RequestValidationError):
-        place, mistake = _first_mistake(error)
+        place, mistake = first_mistake(error)
         message = f"{place or 'the body'}: {mistake}"
         return Problem(422, _BAD, "invalid_request", message, param=place)
     if isinstance(error, HTTPException):
@@ -155,44 +153,8 @@ def place_of(text: str | None, body: Any) -> str | None:
     while open_values:
         place, value = open_values.pop()
         if value == text:
-            return _written(place)
+            return written(place)
         if isinstance(value, dict | list):
             inner = value.items() if isinstance(value, dict) else enumerate(value)
             open_values += reversed([([*place, name], one) for name, one in inner])
     return None
-
-
-def _written(place: Sequence[Any]) -> str | None:
-    """Return a way through a body as one writes it: names between dots, numbers in brackets."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return "".join(parts).removeprefix(".") or None
-
-
-def _first_mistake(error: RequestValidationError) -> tuple[str | None, str]:
-    """Return the place and the mistake; never the value, which may be a user's text.
-
-    Of a field that may be one of several things there is a mistake for each; the one that is
-    furthest inside is about what was given.
-    """
-    first_ones = error.errors()[:MISTAKES]
-    placed = [(_place(mistake, error.body), mistake) for mistake in first_ones]
-    place, first = max(placed, key=lambda one: len(one[0]))
-    return _written(place), str(first["msg"]).removeprefix("Value error, ")
-
-
-def _place(mistake: Mapping[str, Any], body: Any) -> list[Any]:
-    """Return the way to a mistake through the body, without the steps through its schema."""
-    place: list[Any] = []
-    value = body
-    source, *parts = mistake["loc"]
-    if source != "body":
-        return [source, *parts]
-    for part in parts:
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
-            value = value[part]
-        elif mistake["type"] != "missing" or part is not parts[-1]:
-            continue
-        place.append(part[:40] if isinstance(part, str) else part)
-    return place

@@ -173,6 +173,38 @@ def test_no_answer_repeats_the_text_of_a_user(client):
             "inputs.sentences[1]: a text is empty",
         ),
         ("/v1/likelihoods", {"texts": ["a"], "continuations": ["b", [-1]]}, "continuations[1][0]"),
+        (
+            "/v1/similarity",
+            {"texts": ["a", "b"]},
+            "the body: there is nothing to compare; give pairs, or source and targets, or rows",
+        ),
+        (
+            "/rerank",
+            {"query": "a", "text": ["b"]},
+            "the body: there is nothing to rank; give documents as for Cohere, Jina and vLLM, or "
+            "texts as for text-embeddings-inference",
+        ),
+        (
+            "/score",
+            {},
+            "the body: there is nothing to score; give queries and documents, or text_1",
+        ),
+        ("/tokenize", {"text": "a"}, "the body: there is no text; give inputs as for text-embedd"),
+        (
+            "/v1/embeddings",
+            {"input": []},
+            "input: the list is empty; give a string, an object or a list of at least 1 item",
+        ),
+        (
+            "/v1/embeddings",
+            {"input": 5},
+            "input: Input should be a string, a list or an object",
+        ),
+        ("/v1/embeddings", {"input": ["a", 7]}, "input[1]: Input should be a string"),
+        ("/v1/embeddings", {"input": [[1], ["a"]]}, "input[1][0]: Input should be a whole number"),
+        ("/rerank", {"query": "a", "documents": [7]}, "documents[0]: Input should be a string or"),
+        ("/embed", {"inputs": []}, "inputs: the list is empty; give a string or a list of at"),
+        ("/v1/similarity", {"rows": []}, "rows: the list is empty; give a list of at least 1 item"),
     ],
 )
 def test_a_mistake_is_named_as_the_user_wrote_it(client, path, body, message):

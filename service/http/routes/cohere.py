@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import Discriminator, Tag
+from pydantic import Tag
 
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
@@ -18,6 +18,7 @@ from service.http.schemas.cohere import (
     RerankResponse,
 )
 from service.http.schemas.errors import ERRORS
+from service.http.schemas.fields import told_apart
 from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
 from similarity.results import Score
@@ -26,13 +27,13 @@ from similarity.texts.familiarity import shown_warnings
 DOCUMENTS_OF_A_SEARCH = 100
 
 
-def _kind(content: object) -> str:
-    return "(texts)" if isinstance(content, dict) and "texts" in content else "(documents)"
-
-
 AnyRerankRequest = Annotated[
     Annotated[RerankRequest, Tag("(documents)")] | Annotated[TextsRerankRequest, Tag("(texts)")],
-    Discriminator(_kind),
+    told_apart(
+        {"(texts)": {"texts"}, "(documents)": {"documents"}},
+        "there is nothing to rank; give documents as for Cohere, Jina and vLLM, or texts as for "
+        "text-embeddings-inference",
+    ),
 ]
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])

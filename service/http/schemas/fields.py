@@ -1,6 +1,7 @@
 """What fields of requests and answers are made of."""
 
 import re
+from collections.abc import Mapping, Set
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -114,6 +115,25 @@ ScaleName = Annotated[
         "and as near as a text and itself. none: nothing that two models or settings share."
     ),
 ]
+
+
+def told_apart(forms: Mapping[str, Set[str]], advice: str) -> Discriminator:
+    """Return what tells forms of a request apart by their fields.
+
+    Parameters
+    ----------
+    forms
+        Of the tag of each form, the fields that only it has. The first of which one is given holds.
+    advice
+        What is said where none is given: there is no telling which form was meant.
+    """
+
+    def form_of(content: object) -> str | None:
+        if not isinstance(content, dict):
+            return next(iter(forms))  # whichever, as it is refused for what it is
+        return next((tag for tag, fields in forms.items() if fields & content.keys()), None)
+
+    return Discriminator(form_of, custom_error_type="no_form", custom_error_message=advice)
 
 
 class Lenient(BaseModel):

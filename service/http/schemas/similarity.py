@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, Tag
 
 from service.http.schemas.explanation import Explanation, explanation_fields
 from service.http.schemas.fields import (
@@ -17,6 +17,7 @@ from service.http.schemas.fields import (
     TextOrImage,
     Warnings,
     example,
+    told_apart,
 )
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
@@ -109,19 +110,19 @@ class MatrixRequest(ComparisonSettings):
     )
 
 
-def _form_of(content: object) -> str:
-    """Tell the three forms apart by the field that only one has."""
-    given = content if isinstance(content, dict) else {}
-    if "source" in given or "targets" in given:
-        return "(source)"
-    return "(rows)" if "rows" in given or "columns" in given else "(pairs)"
-
-
 SimilarityRequest = Annotated[
     Annotated[PairsRequest, Tag("(pairs)")]
     | Annotated[OneToManyRequest, Tag("(source)")]
     | Annotated[MatrixRequest, Tag("(rows)")],
-    Discriminator(_form_of),
+    told_apart(
+        {
+            "(source)": {"source", "targets"},
+            "(rows)": {"rows", "columns"},
+            "(pairs)": {"pairs"},
+        },
+        "there is nothing to compare; give pairs, or source and targets, or rows, with or "
+        "without columns",
+    ),
 ]
 
 

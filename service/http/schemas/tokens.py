@@ -2,9 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field, Tag
 
-from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, Text, TokenId, example
+from service.http.schemas.fields import (
+    IgnoredModel,
+    Lenient,
+    OneOrMany,
+    Text,
+    TokenId,
+    example,
+    told_apart,
+)
 
 TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 
@@ -30,13 +38,12 @@ class PromptRequest(Lenient):
     add_special_tokens: bool = True
 
 
-def _form(content: object) -> str:
-    return "(prompt)" if isinstance(content, dict) and "prompt" in content else "(inputs)"
-
-
 AnyTokenizeRequest = Annotated[
     Annotated[TokenizeRequest, Tag("(inputs)")] | Annotated[PromptRequest, Tag("(prompt)")],
-    Discriminator(_form),
+    told_apart(
+        {"(prompt)": {"prompt"}, "(inputs)": {"inputs"}},
+        "there is no text; give inputs as for text-embeddings-inference, or prompt as for vLLM",
+    ),
 ]
 
 

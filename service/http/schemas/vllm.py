@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, ConfigDict, Discriminator, Field, Tag
+from pydantic import AliasChoices, ConfigDict, Field, Tag
 
-from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany
+from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, told_apart
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
@@ -57,17 +57,15 @@ class TextsRequest(PromptTruncation):
         return zipped(self.text_1, self.text_2, ("text_1", "text_2"))
 
 
-_OF_TEXTS = {"text_1", "text_2", "data_1", "data_2"}
-
-
-def _form(content: object) -> str:
-    given = content if isinstance(content, dict) else {}
-    return "(texts)" if _OF_TEXTS & given.keys() else "(queries)"
-
-
 ScoreRequest = Annotated[
     Annotated[QueriesRequest, Tag("(queries)")] | Annotated[TextsRequest, Tag("(texts)")],
-    Discriminator(_form),
+    told_apart(
+        {
+            "(texts)": {"text_1", "text_2", "data_1", "data_2"},
+            "(queries)": {"queries", "documents", "items"},
+        },
+        "there is nothing to score; give queries and documents, or text_1 and text_2",
+    ),
 ]
 
 

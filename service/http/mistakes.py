@@ -1,0 +1,91 @@
+"""The one mistake to tell of in a request that does not validate, in the user's own words."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+
+# So many are looked at for the one to tell of: a long list may have one in each item.
+MISTAKES = 100
+
+# What JSON calls the types that pydantic asks for.
+_TYPES = {
+    "string_type": "a string",
+    "list_type": "a list",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A mistake, the way to it through the body, and the alternatives that lie on the way."""
+
+    mistake: Mapping[str, Any]
+    place: list[Any]
+    branch: tuple[Any, ...]
+
+
+def first_mistake(error: RequestValidationError) -> tuple[str | None, str]:
+    """Return the place and the mistake; never the value, which may be a user's text.
+
+    Of a field that may be one of several things there is a mistake for each. Those furthest
+    inside are about what was given. Of these, those of the alternatives that fit best.
+    """
+    placed = [_placed(mistake, error.body) for mistake in error.errors()[:MISTAKES]]
+    place = max((one.place for one in placed), key=len)
+    counts = Counter(one.branch for one in placed)
+    here = [one for one in placed if one.place == place]
+    least = min(counts[one.branch] for one in here)
+    return written(place), _told([one.mistake for one in here if counts[one.branch] == least])
+
+
+def written(place: Sequence[Any]) -> str | None:
+    """Return a way through a body as one writes it: names between dots, numbers in brackets."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return "".join(parts).removeprefix(".") or None
+
+
+def _told(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """Return what to say of mistakes in one place, each of another alternative."""
+    types = [_TYPES[one["type"]] for one in mistakes if one["type"] in _TYPES]
+    others = [one for one in mistakes if one["type"] not in _TYPES]
+    if not others:
+        return f"Input should be {_joined(types)}"
+    first = others[0]
+    if first["type"] == "too_short" and not first["ctx"]["actual_length"]:
+        least = first["ctx"]["min_length"]
+        items = f"a list of at least {least} item{'' if least == 1 else 's'}"
+        return f"the list is empty; give {_joined([*types, items])}"
+    return str(first["msg"]).removeprefix("Value error, ")
+
+
+def _joined(alternatives: Sequence[str]) -> str:
+    *before, last = dict.fromkeys(alternatives)
+    return f"{', '.join(before)} or {last}" if before else last
+
+
+def _placed(mistake: Mapping[str, Any], body: Any) -> _Placed:
+    """Tell the way through the body from the steps through its schema."""
+    place: list[Any] = []
+    branch: list[Any] = []
+    value = body
+    source, *parts = mistake["loc"]
+    if source != "body":
+        return _Placed(mistake, [source, *parts], ())
+    for part in parts:
+        if (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        ):
+            value = value[part]
+        elif mistake["type"] != "missing" or part is not parts[-1]:
+            branch.append(part)
+            continue
+        place.append(part[:40] if isinstance(part, str) else part)
+    return _Placed(mistake, place, tuple(branch))
