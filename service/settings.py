@@ -146,7 +146,9 @@ class Settings(BaseSettings):
 
     probe_seconds: Seconds = Field(1, gt=0, description="Between probes of the model.")
     stall_seconds: Seconds = Field(
-        60, gt=0, description="After which a call of the model counts as hung."
+        60,
+        gt=0,
+        description="For which a call of the model may do nothing; then it counts as hung.",
     )
     grace_seconds: Seconds = Field(
         30, ge=0, description="For requests in flight to finish after SIGTERM."

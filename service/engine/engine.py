@@ -117,15 +117,12 @@ class Engine:
                 self._account(request_model.usage)
                 self._durations.add(time.monotonic() - began)
                 return result, request_model.usage
+            self._durations.add(time.monotonic() - began)
+            raise self._late(request_model)
         finally:
             # Of a request that is answered nothing is left to give up.
             request_model.cancel(ClientGoneError("the client went away"))
             self._running.pop(request_model, None)
-        self._durations.add(time.monotonic() - began)
-        raise DeadlineError(
-            f"no answer within {self._settings.deadline_seconds:g} seconds; send fewer texts, "
-            "or a smaller n_trajectories or max_tokens"
-        )
 
     async def watch(self) -> None:
         """Probe the model for ever, so that readiness is known and a dead backend is found."""
@@ -163,10 +160,26 @@ class Engine:
         self.health.check()
         if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
             wait = self._durations.expected(self.queued + self.active)
+            # What has taken so long may take as long again.
+            wait = max(wait, self.health.seconds_of_call)
             raise BusyError(
                 f"{self.queued} requests are waiting already; send it again later",
                 retry_after=min(wait, self._settings.deadline_seconds),
             )
+
+    def _late(self, request_model: RequestModel) -> DeadlineError:
+        """Return what to say of a request that was not answered in time."""
+        limit = f"{self._settings.deadline_seconds:g} s"
+        raised = "whoever runs the service can raise TRAJSIM_DEADLINE_SECONDS"
+        if request_model.waits or request_model not in self._running:
+            return DeadlineError(
+                f"no answer within the time limit of {limit}, as the model was busy with other "
+                f"requests; send it again later; {raised}"
+            )
+        return DeadlineError(
+            f"this takes longer than the time limit of {limit}; send fewer or shorter texts, or a "
+            f"smaller n_trajectories or max_tokens; {raised}"
+        )
 
     def _account(self, usage: Usage) -> None:
         tokens = {
@@ -185,5 +198,9 @@ class Engine:
         try:
             with anyio.fail_after(self._settings.stall_seconds):
                 await start_in_thread(request_model.probe, "probe")
+        except TimeoutError:
+            # It may have come behind a long call, which tells by itself whether the model answers.
+            if not self.health.busy:
+                raise
         finally:
             request_model.cancel(BackendUnavailableError("a probe was given up"))

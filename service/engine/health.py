@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from service.engine.cache import Stage
 from service.engine.exceptions import AWAY
+from service.engine.exertion import Exertion, processor_time
 from service.engine.metrics import Metrics
 from similarity.errors import BackendUnavailableError
 
@@ -28,13 +29,15 @@ class Health:
     """Follows the calls of the model, from the scheduler's thread and from probes.
 
     A call may be made between two steps of another; how long that one takes is without it.
+    One that computes in this process may take as long as it takes: it uses the processor. One
+    that waits for a server, or hangs, does not.
 
     Parameters
     ----------
     fresh_seconds
         For which a success shows that the model answers.
     stall_seconds
-        After which a call that has not ended counts as hung.
+        For which a call may use no processor time; then it counts as hung.
     """
 
     def __init__(
@@ -53,13 +56,17 @@ class Health:
         self._succeeded: float | None = None
         # Of each call under way, the innermost last; time lent to others is not its own.
         self._began: list[float] = []
+        self._exertion: Exertion | None = None
         self._error: str | None = None
         self.draining = False
 
     def call_began(self) -> None:
         """Note that a call of the model begins."""
         with self._lock:
-            self._began.append(self._clock())
+            now = self._clock()
+            self._began.append(now)
+            # All calls are made in one thread, which is this one.
+            self._exertion = Exertion(processor_time(), now)
 
     def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
         """Note how a call has ended."""
@@ -93,6 +100,12 @@ class Health:
             return bool(self._began)
 
     @property
+    def seconds_of_call(self) -> float:
+        """Return how long the longest call under way has taken; 0 where there is none."""
+        with self._lock:
+            return self._clock() - self._began[0] if self._began else 0.0
+
+    @property
     def recent(self) -> bool:
         """Return whether the last success is fresh enough to need no probe."""
         with self._lock:
@@ -122,7 +135,10 @@ class Health:
                 )
 
     def _hung(self) -> bool:
-        return bool(self._began) and self._clock() - self._began[-1] > self._stall
+        if not self._began or self._exertion is None:
+            return False
+        now = self._clock()
+        return now - max(self._began[-1], self._exertion.last_seen(now)) > self._stall
 
     def _is_fresh(self) -> bool:
         return self._succeeded is not None and self._clock() - self._succeeded < self._fresh

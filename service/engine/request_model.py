@@ -80,6 +80,12 @@ class RequestModel(WrapperModel):
         if self._queue.error is not None:
             raise self._queue.error
 
+    @property
+    def waits(self) -> bool:
+        """Return whether the model has begun with nothing of what this waits for."""
+        submitted = self._queue.submitted
+        return bool(submitted) and all(item.began is None for item in submitted)
+
     def progress(self, _stage: str, _texts: int) -> OnProgress:
         """Return what a loop of the library calls: it raises where the request was cancelled."""
         return lambda _finished: self.check_cancelled()

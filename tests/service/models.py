@@ -24,6 +24,8 @@ class FaultyModel(ToyModel):
         self.free.set()
         self.entered = threading.Semaphore(0)
         self.dead = False
+        # While it is held it computes, and does not only wait.
+        self.computes = False
         self.alive = True
         self.sampled: list[int] = []
         self.scored: list[int] = []
@@ -46,6 +48,8 @@ class FaultyModel(ToyModel):
 
     def _meet_fate(self, requests: list[SampleRequest] | list[ScoreRequest]) -> None:
         self.entered.release()
+        while self.computes and not self.free.is_set():
+            pass
         self.free.wait()
         if self.dead:
             raise BackendUnavailableError("the backend does not answer")

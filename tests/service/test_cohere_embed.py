@@ -80,7 +80,7 @@ def test_inputs_of_one_text_each(client):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"texts": []}, "texts: List should have at least 1"),
+        ({"texts": []}, "texts: the list is empty; give a list of at least 1 item"),
         ({"texts": ["a", ""]}, "texts[1]: a text is empty"),
         ({}, "give texts, or inputs"),
         ({"texts": ["a"], "inputs": [{"content": [{"type": "text", "text": "a"}]}]}, "give texts"),

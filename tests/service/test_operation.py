@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -126,6 +127,65 @@ def test_a_call_that_hangs_is_noticed(model):
         assert httpx.get(f"{url}/health/ready").status_code == 503
         model.free.set()
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+
+
+def test_a_model_that_computes_a_long_call_is_not_taken_for_dead(model):
+    with running(model, probe_seconds=0.1, stall_seconds=1) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.computes = True
+        model.free.clear()
+        calls = len(model.sampled)
+        with ThreadPoolExecutor(2) as pool:
+
+            def ask(text):
+                return pool.submit(
+                    httpx.post, f"{url}/v1/similarity", json=body(text), timeout=PATIENCE
+                )
+
+            long = ask("long")
+            assert eventually(lambda: len(model.sampled) > calls)
+            other = ask("other")
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                assert httpx.get(f"{url}/health/ready").status_code == 200
+            assert not long.done()
+            assert not other.done()
+            model.free.set()
+            assert [long.result().status_code, other.result().status_code] == [200, 200]
+
+
+def test_what_is_late_is_told_whether_itself_or_others_took_the_time(model):
+    with running(model, deadline_seconds=1, probe_seconds=100) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        calls = len(model.sampled)
+        with ThreadPoolExecutor(2) as pool:
+            long = pool.submit(httpx.post, f"{url}/v1/similarity", json=body("long"))
+            assert eventually(lambda: len(model.sampled) > calls)
+            other = pool.submit(httpx.post, f"{url}/v1/similarity", json=body("other"))
+            errors = [one.result().json()["error"] for one in (long, other)]
+        assert [error["code"] for error in errors] == ["deadline_exceeded"] * 2
+        assert "this takes longer than the time limit of 1 s; send fewer or shorter" in str(
+            errors[0]
+        )
+        assert "the model was busy with other requests; send it again later" in str(errors[1])
+        assert all("raise TRAJSIM_DEADLINE_SECONDS" in error["message"] for error in errors)
+
+
+def test_retry_after_is_no_shorter_than_the_call_under_way_has_taken(model):
+    with running(model, max_active=1, max_queued=0, probe_seconds=100) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        calls = len(model.sampled)
+        with ThreadPoolExecutor(1) as pool:
+            kept = pool.submit(httpx.post, f"{url}/v1/similarity", json=body(), timeout=PATIENCE)
+            assert eventually(lambda: len(model.sampled) > calls)
+            time.sleep(1.2)
+            refused = httpx.post(f"{url}/v1/similarity", json=body())
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) >= 2
+            model.free.set()
+            assert kept.result().status_code == 200
 
 
 def test_an_idle_service_stays_ready_by_real_probes(model):

@@ -1,0 +1,93 @@
+"""A call that computes may take long; one that does nothing hangs. Probes wait for either."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import pytest
+
+from service.engine.engine import Engine
+from service.engine.exertion import LEAST_WORK, Exertion, processor_time
+from service.engine.health import Health
+from service.engine.metrics import Metrics
+from service.settings import Settings
+from similarity.errors import BackendUnavailableError
+from tests.service.models import FaultyModel
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_thread_is_seen_to_work_by_the_processor_time_that_it_uses():
+    used = Clock()
+    exertion = Exertion(used, 0.0)
+    assert exertion.last_seen(10.0) == 0.0
+    used.now += LEAST_WORK / 2  # as a look at a connection takes
+    assert exertion.last_seen(20.0) == 0.0
+    used.now += LEAST_WORK
+    assert exertion.last_seen(30.0) == 30.0
+    assert exertion.last_seen(40.0) == 30.0
+
+
+def test_the_processor_time_of_a_thread_is_its_own():
+    told, go_on = [], threading.Event()
+
+    def work():
+        told.append(processor_time())
+        go_on.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(work)
+        while not told:
+            pass
+        first = told[0]()
+        mine = processor_time()
+        until = mine() + 10 * LEAST_WORK
+        while mine() < until:
+            pass
+        assert told[0]() - first < LEAST_WORK
+        go_on.set()
+        waiting.result()
+
+
+def test_a_call_that_waits_hangs_after_the_stall_seconds_and_one_that_computes_does_not(
+    monkeypatch,
+):
+    clock, used = Clock(), Clock()
+    monkeypatch.setattr("service.engine.health.processor_time", lambda: used)
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=clock)
+    health.succeeded()
+    health.call_began()
+    for _ in range(100):
+        clock.now, used.now = clock.now + 9, used.now + 1
+        health.check()
+        assert health.status().ready
+    assert health.seconds_of_call == 900
+    clock.now += 11
+    assert health.status().reason == "a call of the model hangs"
+    with pytest.raises(BackendUnavailableError):
+        health.check()
+    used.now += 1
+    assert health.status().ready
+    health.call_ended("sample", 1, 1, None)
+    assert health.seconds_of_call == 0
+
+
+def test_a_probe_that_came_behind_a_long_call_finds_nobody_dead(monkeypatch):
+    model = FaultyModel()
+    model.free.clear()
+    engine = Engine(model, Settings(stall_seconds=0.3), Metrics())
+    # The call begins between the look and the probe.
+    looks = iter([False])
+    busy = property(lambda _: next(looks, True))
+    monkeypatch.setattr(Health, "busy", busy)
+    try:
+        anyio.run(engine._probe)
+    finally:
+        model.free.set()
+        engine.close()
+    assert next(looks, None) is None
