@@ -110,12 +110,14 @@ def find_consensus(
 ) -> Consensus:
     """Return what texts agree on; a text that repeats is read once.
 
+    Texts whose numbers differ are of two meanings, unless a threshold is given.
+
     Parameters
     ----------
     question
         Put before each text, so that short answers say what they are about. The threshold is then
         from unrelated sentences after the same question, and texts that share few words of their
-        own must entail each other far more; those whose numbers differ are of two meanings.
+        own must entail each other far more.
     log_probs
         log P of each text, nats, as the model that wrote them gave it. A text that repeats counts
         once then, as its probability says how often it comes. Without them each text counts alike.
@@ -145,8 +147,9 @@ def find_consensus(
     check_number("threshold", threshold, at_least=0, at_most=1)
     degrees = scorer.degrees(_asked(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
-    if question and not given:
-        mutual = _by_own_words(mutual, question, cut)
+    if not given:
+        mutual = _by_own_words(mutual, question, cut) if question else mutual
+        mutual[unequal_numbers(question or "", cut)] = 0.0
     np.fill_diagonal(mutual, 1.0)
     found = cluster(mutual, threshold=threshold).groups
     probabilities = [float(weights[list(group)].sum()) for group in found]
@@ -208,7 +211,6 @@ def _by_own_words(mutual: FloatArray, question: str, texts: Sequence[str]) -> Fl
     """Return mutual degrees whose lack of 1 is halved by the same words, and tenfold by none."""
     share = NO_WORDS + (1 - NO_WORDS) * shared_words(question, texts)
     found: FloatArray = np.maximum(1 - (1 - mutual) / (2 * share), 0.0)
-    found[unequal_numbers(question, texts)] = 0.0
     return found
 
 

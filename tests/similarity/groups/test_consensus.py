@@ -42,6 +42,21 @@ def test_texts_that_agree_are_one_group(scorer: ProfileEntailment) -> None:
     assert len(find_consensus(scorer, TEXTS, threshold=0).groups) == 1
 
 
+@pytest.mark.parametrize("question", [None, "how long?"])
+def test_texts_of_different_numbers_are_of_two_meanings(
+    scorer: ProfileEntailment, monkeypatch: pytest.MonkeyPatch, question: str | None
+) -> None:
+    # Whatever the model says.
+    monkeypatch.setattr(
+        ProfileEntailment, "degrees", lambda _self, texts, *_: np.ones((len(texts), len(texts)))
+    )
+    texts = ["two days", "within two days", "six days", "6 days"]
+    found = find_consensus(scorer, texts, question=question)
+    assert [group.members for group in found.groups] == [(0, 1), (2, 3)]
+    # But who gives a threshold gives one of degrees alone.
+    assert len(find_consensus(scorer, texts, question=question, threshold=0.5).groups) == 1
+
+
 def test_given_probabilities_decide(scorer: ProfileEntailment) -> None:
     given = [np.log(0.1), np.log(0.3), np.log(0.1), np.log(0.1)]
     found = find_consensus(scorer, TEXTS, log_probs=given, threshold=0.999)
@@ -100,11 +115,8 @@ def test_own_words_part_what_a_question_makes_alike(scorer: ProfileEntailment) -
     found = find_consensus(fixed, texts, question="When or what?")
     assert [group.members for group in found.groups] == [(2, 3), (0,), (1,), (4,)]
     assert found.threshold == limits.same
-    for one in (
-        find_consensus(fixed, texts),
-        find_consensus(fixed, texts, question="When or what?", threshold=0.95),
-    ):
-        assert [group.members for group in one.groups] == [(0, 1, 2, 3, 4)]
+    of_degrees = find_consensus(fixed, texts, question="When or what?", threshold=0.95)
+    assert [group.members for group in of_degrees.groups] == [(0, 1, 2, 3, 4)]
 
 
 def test_repeated_texts_cost_once(scorer: ProfileEntailment) -> None:
