@@ -23,7 +23,7 @@ run: $(VENV)/run.done $(WEIGHTS)  ## Serve MODEL (smollm2, or another) on PORT (
 	@exec $(BIN)/trajsim serve --port $(PORT) $(if $(MODEL),--model $(MODEL))
 
 test: check $(WEIGHTS)  ## Lint, types and all quick tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # two processes of one thread each
 
 explore: $(VENV)/dev.done  ## Property tests, on a thousand new examples each
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -m hypothesis tests/similarity tests/eval
