@@ -112,6 +112,10 @@ class Aggregate:
         low, high = np.percentile(self.resampled, [2.5, 97.5])
         return Estimate(self.value, float(low), float(high))
 
+    def __sub__(self, other: "Aggregate") -> "Aggregate":
+        """Return how far this is above another figure of the same pairs and the same resamples."""
+        return Aggregate(self.value - other.value, self.resampled - other.resampled)
+
     @classmethod
     def mean(cls, parts: "Sequence[Aggregate]") -> "Aggregate":
         """Return the mean of figures that were resampled independently and equally often."""

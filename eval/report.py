@@ -30,6 +30,7 @@ def report(runs: Sequence[Run], published: PublishedTable, figures: Mapping[str,
         "# Evaluation",
         *(_settings(runs) if runs else ()),
         *(_spearman(runs, published) if runs else ()),
+        *_behind(runs),
         *_other_aggregates(runs),
         *_seeds(runs),
         *(part for run in runs for part in _subsets(run)),
@@ -70,6 +71,24 @@ def _spearman(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
         yield "Rows with a year are published ones, without intervals: see [Sources](#sources)."
     else:
         yield "Published figures are of the test sets; there is none of them here to compare with."
+
+
+def _behind(runs: Sequence[Run]) -> Iterator[str]:
+    rows = [
+        [run.name, task, method, behind["best"], _figure(figure)]
+        for run in runs
+        for task, content in run.tasks.items()
+        # Runs of earlier releases do not have it.
+        for behind in [content.get("behind", {"all": {}})]
+        for method, figure in behind["all"].items()
+    ]
+    if rows:
+        yield "## Behind the best method of a task"
+        yield (
+            "Spearman × 100, `all`, less that of the best method, on the same resamples of the "
+            "pairs. Where the interval leaves 0 out, the pairs tell the two apart."
+        )
+        yield table(["run", "task", "method", "best", "difference"], rows)
 
 
 def _other_aggregates(runs: Sequence[Run]) -> Iterator[str]:

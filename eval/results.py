@@ -67,6 +67,7 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
         content["methods"] = {
             name: _of_method(plan, scored, summed, task, name) for name in plan.methods.used
         }
+        content["behind"] = _behind(summed[task])
     return {
         **header,
         "tasks": tasks,
@@ -109,6 +110,24 @@ def _summed(plan: Plan, scored: Scored, task: str) -> dict[str, dict[str, Aggreg
     seed = int.from_bytes(hashlib.sha256(task.encode()).digest()[:8], "little")
     drawn = judged.resamples(plan.resamples, seed)
     return {name: aggregates(judged, scored.of(name, task), drawn) for name in plan.methods.used}
+
+
+def _behind(methods: dict[str, dict[str, Aggregate]]) -> dict[str, Any]:
+    """Return the best method of a task by "all", and how far each other one is behind it.
+
+    Both figures of a difference are of the same resamples, so its interval is the narrower, the
+    more two methods agree on which pairs are alike.
+    """
+    figures = {name: of_method["all"] for name, of_method in methods.items()}
+    best = max(figures, key=lambda name: figures[name].value)
+    return {
+        "best": best,
+        "all": {
+            name: asdict((figure - figures[best]).estimate)
+            for name, figure in figures.items()
+            if name != best
+        },
+    }
 
 
 def _judged(plan: Plan, task: str) -> Judged:

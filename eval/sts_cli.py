@@ -27,6 +27,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options
 from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
+from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import print_warnings
 from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
@@ -145,6 +146,7 @@ def sts(
     source = Source(data, _columns(columns))
     pairs = {task: spread(_loaded(task, source), limit) for task in tasks.split(",")}
     texts = read_unlabelled(unlabelled, source, pairs.values())
+    note_goes_on()
     opened = open_model_on(cluster, choice)
     model = CachedModel(opened, out / TRAJECTORIES)
     with RunProgress() as progress:
@@ -199,8 +201,8 @@ def ablate(
     if task in SEVEN:
         raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
     pairs = spread(_loaded(task, Source(data)), limit)
+    note_goes_on()
     model = open_model(choice)
-
     with RunProgress() as progress:
         found = run_ablation(out, model, task, pairs, config, progress)
     click.echo(json.dumps(found["spearman"], indent=1))

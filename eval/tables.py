@@ -22,6 +22,11 @@ def print_results(results: Mapping[str, Any]) -> None:
     if page.measure(table, options=unbounded).maximum > page.width:
         table = _table(results, intervals=False)
     page.print(table)
+    if len(results["tasks"]) == 1 and results["resamples"]:
+        # Of several, the report has them.
+        ((task, content),) = results["tasks"].items()
+        if content["behind"]["all"]:
+            page.print(_behind(task, content["behind"]))
     for method, reason in results["left_out"].items():
         click.echo(f"left out: {method}: {reason}")
 
@@ -49,6 +54,23 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
             average = results["averages"][method]
             figures.append(_figure(average["spearman"], average if intervals else None))
         table.add_row(method, *figures)
+    return table
+
+
+def _behind(task: str, behind: Mapping[str, Any]) -> Table:
+    """Return how far the methods are behind the best, which tells more than their own intervals."""
+    table = Table(
+        title=f"{task}: behind {behind['best']}",
+        caption="where the interval leaves 0 out, the pairs tell the two apart",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("method")
+    table.add_column("difference", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for method, found in behind["all"].items():
+        interval = f"{found['low']:+.1f} to {found['high']:+.1f}"
+        table.add_row(method, f"{found['value']:+.1f}", interval)
     return table
 
 

@@ -21,6 +21,7 @@ from similarity.cli.options import model_options, scoring_options
 from similarity.cli.places import said
 from similarity.cli.progress import progress_in_parts
 from similarity.cli.ray_options import job_options, run_job
+from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import input_options
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Scoring
@@ -113,6 +114,7 @@ def batch(
                 err=True,
             )
             return
+        note_goes_on()
         scorer = chosen_scorer(open_model(choice), scoring)
         _score(scorer, files, chunk, asked)
 

@@ -11,6 +11,7 @@ from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import id_fields, labelled, texts_of
+from similarity.cli.tables import tell_scale
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -102,6 +103,7 @@ def cluster(
         write_text(json.dumps(_clusters(result, found, texts), allow_nan=False) + "\n", out)
     else:
         write_rows(_cluster_rows(result, found, texts), written_as, out)
+        tell_scale(result.fingerprint)
     if plot is not None:
         draw_groups(labelled(result, texts), found, plot)
 
@@ -157,6 +159,7 @@ def dedupe(
         write_text(json.dumps(_duplicates(result, found, texts), allow_nan=False) + "\n", out)
     else:
         write_rows(_duplicate_rows(result, found, texts), written_as, out)
+        tell_scale(result.fingerprint)
     click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
 
 
@@ -179,6 +182,7 @@ def _clusters(result: SimilarityMatrix, found: Clustering, texts: PlacedTexts) -
         "groups": groups,
         "silhouette": found.silhouette,
         "silhouettes": None if found.silhouettes is None else found.silhouettes.tolist(),
+        "scale": result.fingerprint.scale,
         "fingerprint": result.fingerprint.to_dict(),
     }
 
@@ -222,7 +226,8 @@ def _duplicates(
         }
         for group in found
     ]
-    return {"groups": groups, "fingerprint": result.fingerprint.to_dict()}
+    fingerprint = result.fingerprint
+    return {"groups": groups, "scale": fingerprint.scale, "fingerprint": fingerprint.to_dict()}
 
 
 def _duplicate_rows(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.cli.tables import console
+from similarity.cli.tables import console, scale_and_source
 from similarity.groups.clustering import Clustering, Duplicates
 from similarity.results import SimilarityMatrix
 
@@ -25,7 +25,7 @@ def print_clusters(result: SimilarityMatrix, found: Clustering) -> None:
     page.print(table)
     mean = "" if found.silhouette is None else f"; mean silhouette {found.silhouette:+.3f}"
     page.print(f"{len(found.groups)} groups of {len(result.rows)} texts{mean}")
-    page.print(result.fingerprint.describe(), style="italic")
+    page.print(scale_and_source(result.fingerprint), style="italic")
 
 
 def print_duplicates(result: SimilarityMatrix, found: Sequence[Duplicates]) -> None:
@@ -43,7 +43,7 @@ def print_duplicates(result: SimilarityMatrix, found: Sequence[Duplicates]) -> N
         page.print(table)
     else:
         page.print("no duplicates")
-    page.print(result.fingerprint.describe(), style="italic")
+    page.print(scale_and_source(result.fingerprint), style="italic")
 
 
 def _table(*numbers: str) -> Table:

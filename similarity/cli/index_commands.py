@@ -9,11 +9,12 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from similarity.calibration import Scale
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of
-from similarity.cli.tables import console
+from similarity.cli.tables import SCALE_WORDS, console
 from similarity.cli.terminal import (
     NewFolder,
     input_options,
@@ -145,12 +146,15 @@ def query(
         truncator = found.vectors.truncator(truncate)
         (asked,) = truncator.cut([text])
         hits = found.query(asked, max(top, compared))
+        # Of a cosine.
+        scale: Scale = "none"
         if compared:
             scorer = open_scorer(model, PAPER, config, truncate=truncate)
+            scale = scorer.fingerprint.scale
             hits = rerank(scorer, text, hits[:compared], progress)
     print_warnings([*truncator.warnings([text]), *unfamiliar(model, [asked]).values()])
     if as_json:
-        print_json({"hits": [_to_dict(hit) for hit in hits[:top]]})
+        print_json({"scale": scale, "hits": [_to_dict(hit) for hit in hits[:top]]})
         return
     named = found.ids is not None
     table = Table("similarity", "file" if named else "number", "text", box=None)
@@ -159,7 +163,9 @@ def query(
         shown = shorten(hit.text, _BEGINNING, placeholder=" …") if named else hit.text
         place = str(hit.number + 1) if hit.id is None else hit.id
         table.add_row(f"{hit.similarity:.4f}", escape(place), escape(shown))
-    console().print(table)
+    page = console()
+    page.print(table)
+    page.print(f"{SCALE_WORDS[scale]}{'' if compared else ': cosines of meaning vectors'}")
 
 
 def _to_dict(hit: "Hit") -> dict[str, Any]:

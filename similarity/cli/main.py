@@ -12,6 +12,7 @@ import click
 
 from similarity.cli.late import Late, LateGroup
 from similarity.cli.places import said
+from similarity.cli.stopping import Stopped
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.storage.files import space_remedy
 from similarity.version import __version__
@@ -76,6 +77,9 @@ class _Commands(LateGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            click.echo(err=True)  # the terminal has printed ^C
+            raise Stopped(ctx) from error
         except TrajsimError as error:
             raise _OneLineError(error, ctx) from error
         except OSError as error:

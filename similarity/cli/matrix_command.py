@@ -22,6 +22,8 @@ from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
 from similarity.cli.reading import labelled, texts_of
+from similarity.cli.stopping import note_goes_on
+from similarity.cli.tables import tell_scale
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -126,6 +128,7 @@ def matrix(
     rows = texts_of(file, kind, columns)
     others = None if file2 is None else texts_of(file2, kind, columns)
     if streamed and out is not None:
+        note_goes_on()
         model = open_model(choice)
         with _answers(Path(out)) as store:
             scorers = (
@@ -150,6 +153,8 @@ def matrix(
         print_matrix(result)
     else:
         write_matrix(result, written_as, out)
+        if written_as != "json":
+            tell_scale(result.fingerprint)
     if plot is not None:
         draw_heat(result, plot)
 
@@ -224,6 +229,7 @@ def _stream(
             )
             written = f"{count} pairs"
     click.echo(f"wrote {written} to {path}", err=True)
+    tell_scale((judge or scorer).fingerprint)
 
 
 def _columns(judge: Scorer | None, named: tuple[Ids, Ids]) -> dict[str, type]:

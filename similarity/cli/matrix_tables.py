@@ -4,7 +4,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.cli.tables import SCALE_WORDS, console
+from similarity.cli.tables import console, scale_and_source
 from similarity.results import SimilarityMatrix
 
 # Of a number, with the blanks beside it; the numbers of columns are shorter.
@@ -27,15 +27,10 @@ def print_matrix(result: SimilarityMatrix) -> None:
         return
     for start in range(0, len(result.columns), together):
         page.print(_part(result, slice(start, start + together), label))
-    page.print(_scale_and_source(result), style="italic")
+    page.print(scale_and_source(result.fingerprint), style="italic")
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
             page.print(f"column {number}: {text}", markup=False)
-
-
-def _scale_and_source(result: SimilarityMatrix) -> str:
-    fingerprint = result.fingerprint
-    return f"{SCALE_WORDS[fingerprint.scale]}; {fingerprint.describe()}"
 
 
 def _part(result: SimilarityMatrix, columns: slice, label: int) -> Table:
@@ -59,7 +54,7 @@ def _print_nearest(result: SimilarityMatrix) -> None:
         row, column = f"{i + 1} {_short(result.rows[i])}", f"{j + 1} {_short(result.columns[j])}"
         table.add_row(f"{result.similarities[i, j]:.4f}", escape(row), escape(column))
     page.print(table)
-    page.print(_scale_and_source(result), style="italic")
+    page.print(scale_and_source(result.fingerprint), style="italic")
     page.print(
         f"The {min(_NEAREST, table.row_count)} nearest pairs of {len(result.rows)} × "
         f"{len(result.columns)} texts. All numbers: --out FILE, or --format tsv; a picture: --plot "

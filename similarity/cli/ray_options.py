@@ -8,6 +8,7 @@ import click
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import Command
 from similarity.cli.progress import progress_bar, working
+from similarity.cli.stopping import note_goes_on
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.job import PARTITION_ROWS, Job, run
 from similarity.distributed.model import DistributedModel
@@ -135,6 +136,7 @@ def run_job(
         columns=split_columns(columns),
         rows=rows,
     )
+    note_goes_on()
     with progress_bar(work.name, "row", 0) as on_progress:
         done = run(job, cluster, on_progress)
     if done.before:

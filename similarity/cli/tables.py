@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from similarity.calibration import Scale
+from similarity.config import Settings
 from similarity.doctor import Finding
+from similarity.fingerprint import Fingerprint
 from similarity.results import Score, TrajectoryExplanation
 
 # Wide enough to be read, where the output is not a terminal and has no width of its own.
@@ -18,6 +21,17 @@ SCALE_WORDS: Mapping[Scale, str] = {
     "general text": "calibrated on general text",
     "none": "uncalibrated",
 }
+
+
+def scale_and_source(fingerprint: Fingerprint[Settings]) -> str:
+    """Return the scale of similarities in words, and what they depend on."""
+    return f"{SCALE_WORDS[fingerprint.scale]}; {fingerprint.describe()}"
+
+
+def tell_scale(fingerprint: Fingerprint[Settings]) -> None:
+    """Print on standard error the scale of similarities whose file has no place for it."""
+    words = SCALE_WORDS[fingerprint.scale]
+    click.echo(f"similarities are {words}; fingerprint {fingerprint.digest}", err=True)
 
 
 def print_score(result: Score, confidence: float | None = None) -> None:

@@ -10,6 +10,7 @@ from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.reading import texts_of
+from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import (
     NewFolder,
     input_options,
@@ -207,6 +208,8 @@ def embed(
         return
     written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN, flag=None)
     check_place(written_as, out)
+    if out is not None:
+        note_goes_on()
     read = texts_of(file, kind, columns)
     texts, ids = read.texts, read.ids
     model = open_model(choice)

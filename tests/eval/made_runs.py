@@ -62,7 +62,9 @@ def make_ablation(folder: Path) -> Path:
 
 def _task(j: int, pairs: int, resamples: int) -> dict[str, Any]:
     names = ("images", "news") if j % 2 else ("",)
-    return {"pairs": pairs, "sha256": f"{j:016x}", "methods": _methods(j, names, resamples)}
+    behind = {"best": METHODS[1], "all": {METHODS[0]: figure(-10.0, resamples)}}
+    methods = _methods(j, names, resamples)
+    return {"pairs": pairs, "sha256": f"{j:016x}", "methods": methods, "behind": behind}
 
 
 def _methods(j: int, names: tuple[str, ...], resamples: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
-from eval.protocol import Aggregate, Judged, aggregates, pearson, spearman
+from eval.protocol import Aggregate, Estimate, Judged, aggregates, pearson, spearman
 from similarity.errors import InputError
 
 GENERATOR = np.random.default_rng(0)
@@ -90,3 +90,23 @@ def test_the_mean_of_aggregates() -> None:
     mean = Aggregate.mean([Aggregate(1.0, np.array([0.0, 2])), Aggregate(3.0, np.array([4.0, 2]))])
     assert mean.value == 2
     assert mean.resampled.tolist() == [2, 2]
+
+
+def test_a_difference_is_told_more_closely_than_its_figures() -> None:
+    generator = np.random.Generator(np.random.Philox(5))
+    truth = generator.normal(size=60)
+    human = Judged(truth, np.full(60, ""))
+    drawn = human.resamples(500, 1)
+    near = truth + generator.normal(0, 0.8, 60)
+    far = near + generator.normal(0, 0.4, 60)
+    a, b = (aggregates(human, scores, drawn)["all"] for scores in (near, far))
+    difference = (a - b).estimate
+    assert difference.value == pytest.approx(a.value - b.value)
+
+    def width(estimate: Estimate) -> float:
+        assert estimate.low is not None
+        assert estimate.high is not None
+        return estimate.high - estimate.low
+
+    assert width(difference) < 0.6 * min(width(a.estimate), width(b.estimate))
+    assert (a - a).estimate == Estimate(0, 0, 0)

@@ -109,6 +109,16 @@ def test_what_is_left_out_and_over_seeds(tmp_path: Path) -> None:
     assert "## Left out" not in markdown(tmp_path / "other")
 
 
+def test_methods_are_held_against_the_best_of_their_task(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", ("lab.csv",))
+    text = markdown(made)
+    assert "| run | lab.csv | trajectories | word overlap | -10.0 [-12.0, -8.0] |" in text
+    content = json.loads((made / "results.json").read_text())
+    del content["tasks"]["lab.csv"]["behind"]
+    (made / "results.json").write_text(json.dumps(content))
+    assert "Behind" not in markdown(made)
+
+
 def test_tasks_of_ones_own_have_nothing_beside_them(tmp_path: Path) -> None:
     text = markdown(make_run(tmp_path / "mine", ("own.tsv",), resamples=0))
     assert row(text, "**trajectories**") == ["50.0"]

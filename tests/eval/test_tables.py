@@ -14,13 +14,18 @@ FIGURE = {"value": -11.04, "low": -14.02, "high": -7.96}
 
 def results(tasks: tuple[str, ...] = TASKS, **figure: float | None) -> dict[str, Any]:
     found = FIGURE | figure
-    of_task = {"methods": {method: {"spearman": {"all": found}} for method in METHODS}}
+    behind = {"best": METHODS[0], "all": {METHODS[1]: found}}
+    of_task = {
+        "behind": behind,
+        "methods": {method: {"spearman": {"all": found}} for method in METHODS},
+    }
     averages = {method: found | {"spearman": found["value"]} for method in METHODS}
     return {
         "fingerprint": {"id": "073455dec0bf3739"},
         "tasks": dict.fromkeys(tasks, of_task),
         "methods": dict.fromkeys(METHODS),
         "averages": averages if tasks == TASKS else {},
+        "resamples": 0 if found["low"] is None else 1000,
         "left_out": {"mean token": "no hidden states"},
     }
 
@@ -60,3 +65,12 @@ def test_no_interval_where_none_was_drawn(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "…" not in printed(monkeypatch, capsys, 200, results(low=None, high=None))
+
+
+def test_one_task_tells_how_far_methods_are_behind_the_best(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(monkeypatch, capsys, 80, results(("lab.csv",)))
+    assert "lab.csv: behind trajectories, implies" in text
+    assert "-14.0 to -8.0" in text
+    assert "behind" not in printed(monkeypatch, capsys, 80, results())

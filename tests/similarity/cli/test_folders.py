@@ -83,6 +83,7 @@ def test_an_index_finds_paths(folder: Path, tmp_path: Path) -> None:
     )["hits"]
     assert hit["id"] == sorted(TEXTS)[hit["number"]]
     told = run("index", "query", tmp_path / "index", "the sea").stdout
+    assert "uncalibrated: cosines" in told
     assert told.splitlines()[0].split() == ["similarity", "file", "text"]
     assert "below/b.md" in told
     assert "the sea and the sand" in told
@@ -127,3 +128,33 @@ def test_other_commands_say_that_they_want_a_file(
     result = CliRunner().invoke(main, [*given, "--model", "toy"])
     assert result.exit_code == 2
     assert "folder" in result.stderr or "directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "by_json"),
+    [
+        (("cluster",), True),
+        (("dedupe",), True),
+        (("matrix",), True),
+        (("matrix", "--above", "0"), False),
+    ],
+)
+def test_the_scale_is_named(
+    command: tuple[str, ...], by_json: bool, folder: Path, tmp_path: Path
+) -> None:
+    done = run(command[0], folder, *command[1:], *PRESET, "--out", tmp_path / "out.csv")
+    assert "similarities are uncalibrated; fingerprint " in done.stderr
+    if by_json:
+        found = run(command[0], folder, *PRESET, "--json")
+        assert json.loads(found.stdout)["scale"] == "none"
+        assert "similarities are" not in found.stderr
+        table = run(command[0], folder, *PRESET, "--format", "table").stdout
+        assert "uncalibrated; model toy" in table
+
+
+def test_an_index_names_the_scale(folder: Path, tmp_path: Path) -> None:
+    run("index", "build", folder, "--out", tmp_path / "index")
+    asked = ("index", "query", tmp_path / "index", "the sea")
+    assert json.loads(run(*asked, "--json").stdout)["scale"] == "none"
+    again = run(*asked, "--rerank", "2", "-n", "2", "-m", "3").stdout
+    assert again.splitlines()[-1] == "uncalibrated"

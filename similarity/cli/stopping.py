@@ -1,0 +1,29 @@
+"""What a command says when it is stopped by Ctrl-C: whether the same command goes on from there."""
+
+from typing import IO, Any
+
+import click
+
+# Of a command's context: whether it has begun what the same command goes on with.
+_GOES_ON = "trajsim.goes_on"
+
+
+class Stopped(click.ClickException):
+    """The end of a command by Ctrl-C; the exit status is that of shells, 128 and the signal."""
+
+    exit_code = 130
+
+    def __init__(self, context: click.Context) -> None:
+        goes_on = context.meta.get(_GOES_ON, False)
+        super().__init__("stopped" + "; the same command goes on from there" * goes_on)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, which is of no error."""
+        click.echo(self.message, file=file, err=file is None)
+
+
+def note_goes_on() -> None:
+    """Remember that the same command goes on where this one is stopped."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_GOES_ON] = True
