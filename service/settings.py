@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     stall_seconds: Seconds = Field(
         60,
         gt=0,
-        description="For which a call of the model may do nothing; then it counts as hung.",
+        description="After which a call of the model is hung, unless this processor computes it.",
     )
     grace_seconds: Seconds = Field(
         30, ge=0, description="For requests in flight to finish after SIGTERM."

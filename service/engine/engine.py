@@ -52,6 +52,7 @@ class Engine:
             metrics,
             fresh_seconds=FRESH_PROBES * settings.probe_seconds + 1,
             stall_seconds=settings.stall_seconds,
+            on_processor=model.on_processor,
         )
         cache = Cache(int(settings.cache_megabytes * MEBIBYTE))
         self._scheduler = Scheduler(

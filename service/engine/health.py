@@ -29,15 +29,17 @@ class Health:
     """Follows the calls of the model, from the scheduler's thread and from probes.
 
     A call may be made between two steps of another; how long that one takes is without it.
-    One that computes in this process may take as long as it takes: it uses the processor. One
-    that waits for a server, or hangs, does not.
+    One that computes in its own thread may take as long as it takes: it uses the processor. One
+    that waits for a server or a GPU, or hangs, has `stall_seconds`.
 
     Parameters
     ----------
     fresh_seconds
         For which a success shows that the model answers.
     stall_seconds
-        For which a call may use no processor time; then it counts as hung.
+        After which a call that has not ended counts as hung, if it does not compute.
+    on_processor
+        Whether the thread of a call computes: then it is seen by its processor time.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Health:
         *,
         fresh_seconds: float,
         stall_seconds: float,
+        on_processor: bool = False,
         clock: Clock = time.monotonic,
     ) -> None:
         self._metrics = metrics
@@ -56,6 +59,7 @@ class Health:
         self._succeeded: float | None = None
         # Of each call under way, the innermost last; time lent to others is not its own.
         self._began: list[float] = []
+        self._on_processor = on_processor
         self._exertion: Exertion | None = None
         self._error: str | None = None
         self.draining = False
@@ -65,8 +69,9 @@ class Health:
         with self._lock:
             now = self._clock()
             self._began.append(now)
-            # All calls are made in one thread, which is this one.
-            self._exertion = Exertion(processor_time(), now)
+            if self._on_processor:
+                # All calls are made in one thread, which is this one.
+                self._exertion = Exertion(processor_time(), now)
 
     def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
         """Note how a call has ended."""
@@ -135,10 +140,12 @@ class Health:
                 )
 
     def _hung(self) -> bool:
-        if not self._began or self._exertion is None:
+        if not self._began:
             return False
-        now = self._clock()
-        return now - max(self._began[-1], self._exertion.last_seen(now)) > self._stall
+        now, since = self._clock(), self._began[-1]
+        if self._exertion is not None:
+            since = max(since, self._exertion.last_seen(now))
+        return now - since > self._stall
 
     def _is_fresh(self) -> bool:
         return self._succeeded is not None and self._clock() - self._succeeded < self._fresh

@@ -126,6 +126,8 @@ class LanguageModel(ABC):
         What it can do beside sampling and scoring; all else raises UnsupportedError.
     generates
         Whether it samples and scores; else it gives states alone.
+    on_processor
+        Whether the thread that calls computes itself: its processor time tells that it works.
     findings
         What was found of it when it was loaded, in words: name and finding of each probe.
     """
@@ -136,6 +138,7 @@ class LanguageModel(ABC):
     assets: Path | None = None
     abilities: frozenset[Ability] = frozenset()
     generates: bool = True
+    on_processor: bool = False
     findings: Sequence[tuple[str, str]] = ()
 
     def close(self) -> None:

@@ -66,6 +66,8 @@ class LocalModel(LanguageModel):
         of_head = (Ability.NEXT_STATES, Ability.OUTPUT_HEAD) if network.head is None else ()
         self.abilities = frozenset(Ability) - {Ability.IMAGES, *of_head}
         device = network.device.type
+        # A thread that waits for a GPU turns in place: that is no sign of work.
+        self.on_processor = device == "cpu"
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
 

@@ -32,6 +32,8 @@ class ToyModel(StepwiseModel):
         e, the probability that a continuation ends at any step.
     """
 
+    on_processor = True
+
     def __init__(
         self, alphabet: bytes = ALL_BYTES, *, prior: float = 0.02, end: float = 0.0625
     ) -> None:

@@ -60,6 +60,11 @@ class WrapperModel(LanguageModel):
         return self.wrapped.generates
 
     @property
+    def on_processor(self) -> bool:  # type: ignore[override]
+        """Return whether the wrapped model computes in the thread that calls."""
+        return self.wrapped.on_processor
+
+    @property
     def abilities(self) -> frozenset[Ability]:  # type: ignore[override]
         """Return the abilities of the wrapped model."""
         return self.wrapped.abilities

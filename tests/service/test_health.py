@@ -59,7 +59,7 @@ def test_a_call_that_waits_hangs_after_the_stall_seconds_and_one_that_computes_d
 ):
     clock, used = Clock(), Clock()
     monkeypatch.setattr("service.engine.health.processor_time", lambda: used)
-    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=clock)
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, on_processor=True, clock=clock)
     health.succeeded()
     health.call_began()
     for _ in range(100):
@@ -75,6 +75,16 @@ def test_a_call_that_waits_hangs_after_the_stall_seconds_and_one_that_computes_d
     assert health.status().ready
     health.call_ended("sample", 1, 1, None)
     assert health.seconds_of_call == 0
+
+
+def test_a_call_that_waits_for_a_gpu_hangs_though_its_thread_turns_in_place(monkeypatch):
+    clock, used = Clock(), Clock()
+    monkeypatch.setattr("service.engine.health.processor_time", lambda: used)
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=clock)
+    health.succeeded()
+    health.call_began()
+    clock.now, used.now = clock.now + 11, used.now + 11
+    assert health.status().reason == "a call of the model hangs"
 
 
 def test_a_probe_that_came_behind_a_long_call_finds_nobody_dead(monkeypatch):

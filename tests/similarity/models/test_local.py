@@ -35,6 +35,10 @@ def test_agrees_with_the_reference(tiny: Loader, architecture: str) -> None:
         assert one.distance == pytest.approx(other.distance, abs=1e-4)
 
 
+def test_on_a_cpu_the_thread_that_calls_computes(tiny: Loader) -> None:
+    assert tiny("llama").on_processor
+
+
 @architectures
 def test_scores_token_by_token_as_the_reference(tiny: Loader, architecture: str) -> None:
     model = tiny(architecture)

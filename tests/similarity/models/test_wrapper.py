@@ -69,5 +69,6 @@ def test_all_members_are_walked() -> None:
         "findings",
         "generates",
         "info",
+        "on_processor",
         "vocab_size",
     ]
