@@ -133,7 +133,7 @@ def test_what_users_get_wrong_is_told_in_their_words(tmp_path: Path) -> None:
     for arguments, told in (
         (
             ("batch", str(table), output),
-            "there are left, right: name the two of texts by --columns FIRST,SECOND",
+            "there are 'left', 'right': name the two of texts, and maybe that of the id, by",
         ),
         (("dedupe", str(tmp_path)), "empty.txt is empty: write a text into it, or remove it"),
         (("consensus", str(tmp_path)), f"{tmp_path} is a folder; give a file"),
