@@ -99,7 +99,7 @@ class RunProgress:
         speed = self._scored.total() / max(sum(self._seconds.values()), 1e-9)
         rate = f", {speed:.3g} scores/s{self._left()}" if self._scored else ""
         pairs, methods = max(self._planned.values(), default=0), len(self._planned)
-        counted = f"scores ({pairs} pairs × {methods} methods)"
+        counted = f"scores ({pairs} pairs × {methods} method{'s' * (methods != 1)})"
         self._show(f"{self._doing}: {done} of {total} {counted}{rate}", done, total)
 
     def _left(self) -> str:

@@ -13,7 +13,7 @@ from similarity.fingerprint import Fingerprint
 from similarity.models.toy import ToyModel
 from tests.similarity.cli.test_progress import Log, Terminal
 
-BOTH, ONE = "scores (20 pairs × 2 methods)", "scores (20 pairs × 1 methods)"
+BOTH, ONE = "scores (20 pairs × 2 methods)", "scores (20 pairs × 1 method)"
 PAIRS = [ScoredPair("", float(i), "a", "b") for i in range(10)]
 
 
