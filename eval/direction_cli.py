@@ -22,6 +22,7 @@ from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError
 from similarity.images.image import Content
 from similarity.models.base import LanguageModel, OnProgress
+from similarity.tabular.texts import split_columns
 from similarity.vectors.meaning import Features, in_batches
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -114,8 +115,8 @@ def _note(file: Path, pairs: Sequence[Pair]) -> None:
 
 
 def _columns(given: str, count: int) -> tuple[str, ...]:
-    names = tuple(given.split(","))
-    if len(names) != count or not all(names):
+    names = split_columns(given)
+    if len(names) != count:
         raise ConfigError(f"--columns wants {count} names between commas, got {given!r}")
     return names
 

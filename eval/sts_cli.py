@@ -33,6 +33,7 @@ from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
+from similarity.tabular.texts import split_columns
 
 # Judged pairs that a scale wants: then each tenth of it rests on 20.
 ENOUGH = 200
@@ -268,7 +269,7 @@ def _check(limit: int | None, resamples: int) -> None:
 
 def _columns(names: str) -> Columns:
     try:
-        return Columns(*names.split(","))
+        return Columns(*split_columns(names))
     except TypeError as error:
         raise ConfigError(f"--columns wants four names, got {names!r}") from error
 

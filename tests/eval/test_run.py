@@ -273,6 +273,14 @@ def test_options_that_cannot_be(tmp_path: Path, wrong: tuple[str, ...]) -> None:
     assert not (tmp_path / "journal.jsonl").exists()
 
 
+def test_the_name_of_a_column_may_have_commas(tmp_path: Path) -> None:
+    task, out = tmp_path / "judged.csv", tmp_path / "run"
+    rows = "".join(f"{i},text {i} of many,another text {i % 3}\n" for i in range(6))
+    task.write_text(f'points,"note, a",note b\n{rows}')
+    done = invoke(out, "--tasks", str(task), "--columns", 'points,"note, a",note b')
+    assert done.exit_code == 0, done.output
+
+
 def test_killed_and_beside_another(tmp_path: Path) -> None:
     """A process killed with -9 in the midst of it, and two at once on one folder."""
     task = tmp_path / "long.tsv"
