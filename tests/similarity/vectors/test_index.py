@@ -143,6 +143,8 @@ def test_the_commands(vectors: MeaningVectors, tmp_path: Path) -> None:
     compared = ("--rerank", "6", "--top", "3", "-n", "2", "-m", "3")
     again = run("index", "query", folder, TEXTS[7], *compared, *options)
     assert again.exit_code == 0, again.output
-    assert again.stdout.count("\n") == 4
+    # The names of the columns, three texts, and the scale.
+    assert len(again.stdout.splitlines()) == 5
+    assert again.stdout.splitlines()[-1].strip() == "uncalibrated"
     wrong = run("index", "query", folder, "a", "--rerank", "-1", *options)
     assert wrong.exit_code == 2
