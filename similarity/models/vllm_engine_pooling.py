@@ -1,15 +1,25 @@
 """The model in vLLM's engine that pools, in this process: it gives states, and nothing else."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from similarity.arrays import Rows
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import ModelError, UnsupportedError, WrongAnswerError
-from similarity.models.base import ModelInfo, OnProgress, TokenIds, ignore_progress
+from similarity.law import Law
+from similarity.models.base import (
+    Ability,
+    Continuation,
+    LanguageModel,
+    ModelInfo,
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
 from similarity.models.checks import PARAGRAPH, Check
-from similarity.models.states_only import StatesOnly
 from similarity.models.tokenization import Tokenization
 from similarity.models.vllm_outputs import chunks_of
 from similarity.models.walks import check_last, check_lengths, check_repeated
@@ -20,11 +30,11 @@ SETTINGS = '"runner": "pooling", "convert": "embed"'
 WALK = 64
 
 
-class OfflinePoolingModel(StatesOnly):
+class OfflinePoolingModel(LanguageModel):
     """A model in vLLM's engine with the runner "pooling", made by `load_offline`."""
 
-    place = "in an engine that pools"
-    cure = "take the runner out of TRAJSIM_VLLM_ENGINE"
+    generates = False
+    abilities = frozenset({Ability.NEXT_STATES})
 
     def __init__(self, engine: Any, pooling_params: Any, info: ModelInfo) -> None:
         self.info = info
@@ -51,6 +61,22 @@ class OfflinePoolingModel(StatesOnly):
     def decode(self, token_ids: TokenIds) -> str:
         """Return the text without special tokens."""
         return self._tokenization.decode(token_ids)
+
+    def check_scoring(self, law: Law) -> None:
+        """Raise UnsupportedError: nothing is scored."""
+        self._refuse()
+
+    def sample(
+        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[Continuation]]:
+        """Raise UnsupportedError: nothing is sampled."""
+        self._refuse()
+
+    def score(
+        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
+    ) -> list[list[LogProbs]]:
+        """Raise UnsupportedError: nothing is scored."""
+        self._refuse()
 
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
@@ -107,6 +133,13 @@ class OfflinePoolingModel(StatesOnly):
         cure = '"pooler_config": {"seq_pooling_type": "LAST", "use_activation": false}'
         return WrongAnswerError(
             f"the engine with {self.info.name} {what}; put {SETTINGS}, {cure} into "
+            "TRAJSIM_VLLM_ENGINE"
+        )
+
+    def _refuse(self) -> NoReturn:
+        raise UnsupportedError(
+            f"{self.info.name} is in an engine that pools, which neither samples nor scores "
+            "continuations; use preset fast, meaning or best, or take the runner out of "
             "TRAJSIM_VLLM_ENGINE"
         )
 
