@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from similarity.errors import ConfigError
+
 PAPER, TRAJECTORIES = "paper", "trajectories"
 FAST, MEANING, BEST = "fast", "meaning", "best"
 
@@ -54,6 +56,9 @@ PRESETS = {
     ),
 }
 
+# Those whose scores are cosines of vectors.
+VECTOR_PRESETS = tuple(name for name, preset in PRESETS.items() if preset.vectors)
+
 
 def default_preset(groups: Collection[str] | None) -> str:
     """Return how texts are compared where nothing is asked for.
@@ -84,3 +89,30 @@ def possible_presets(groups: Collection[str] | None, *, generates: bool = True) 
 def preset_groups(preset: str, groups: Collection[str]) -> tuple[str, ...]:
     """Return the groups of features, of those that there are, that a preset compares by."""
     return tuple(group for group in PRESETS[preset].groups if group in groups)
+
+
+def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...]:
+    """Return the groups of features that a preset compares by.
+
+    Parameters
+    ----------
+    groups
+        That there are; None where a model has no vectors.
+
+    Raises
+    ------
+    ConfigError
+        If it compares by vectors, and none of its groups is there.
+    """
+    used = preset_groups(preset, groups or ())
+    if used or not PRESETS[preset].vectors:
+        return used
+    if groups is None:
+        raise ConfigError(
+            f"preset {preset} compares by meaning vectors, and there are none for this model; use "
+            "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
+        )
+    raise ConfigError(
+        f"preset {preset} compares by {', '.join(PRESETS[preset].groups)}, and these vectors have "
+        f"{', '.join(groups)} only; fit others to have it"
+    )

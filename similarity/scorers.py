@@ -14,7 +14,7 @@ from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
 from similarity.pipeline import TrajectoryScorer
-from similarity.presets import BEST, PAPER, PRESETS, default_preset, preset_groups
+from similarity.presets import BEST, PAPER, PRESETS, default_preset, vector_groups
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.store import Store
 from similarity.texts.familiarity import WarningScorer
@@ -197,9 +197,7 @@ def plan_scoring(
     request.check()
     preset = request.preset or (PAPER if request.given else usual)
     check_choice("preset", preset, PRESETS)
-    used = preset_groups(preset, groups or ())
-    if PRESETS[preset].vectors and not used:
-        raise _without_vectors(preset, groups)
+    used = vector_groups(preset, groups)
     chosen_silently = request.preset is None and preset != usual
     return ScoringPlan(
         preset=preset,
@@ -286,15 +284,3 @@ def check_generates(model: LanguageModel, request: ScoringRequest) -> None:
     preset = PRESETS.get(request.preset or "")
     if request.given or (preset is not None and preset.samples):
         model.check_scoring(Law())
-
-
-def _without_vectors(preset: str, groups: Collection[str] | None) -> ConfigError:
-    if groups is None:
-        return ConfigError(
-            f"preset {preset} compares by meaning vectors, and there are none for this model; use "
-            "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
-        )
-    return ConfigError(
-        f"preset {preset} compares by {', '.join(PRESETS[preset].groups)}, and these vectors have "
-        f"{', '.join(groups)} only; fit others to have it"
-    )

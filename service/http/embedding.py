@@ -13,7 +13,7 @@ from service.http.images import read_contents
 from service.http.schemas.fields import ImageInput, checked_text
 from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
-from similarity.presets import MEANING, preset_groups
+from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
 from similarity.scorers import ScoringRequest
 from similarity.texts.truncation import Check, within_tokens
 
@@ -37,6 +37,7 @@ async def embed(
     scoring: ScoringRequest = REFUSING,
     name: str = "input",
     asked: str | None = None,
+    preset: str | None = None,
 ) -> tuple[Rows, Usage]:
     """Return the vectors of texts, shape "text width", once their cost is found allowed.
 
@@ -48,6 +49,9 @@ async def embed(
         Of the field that has the inputs.
     asked
         The name of the model that the request has.
+    preset
+        A name in VECTOR_PRESETS; None is for the service's own, or for "meaning" where that has no
+        vectors.
 
     Raises
     ------
@@ -56,7 +60,7 @@ async def embed(
     InputError
         If a text is none, or is too long, or token ids are not of the model.
     """
-    groups = preset_groups(MEANING, call.engine.groups or ()) or None
+    groups = _groups(preset, call)
     vectors = call.engine.vectors
     texts = [one for one in inputs if isinstance(one, str | ImageInput)]
     contents = dict(zip(texts, await read_contents(texts, call), strict=True))
@@ -82,6 +86,15 @@ async def embed(
         return model.embed(truncator.cut(read), dimensions, groups)
 
     return await call.run(embedded)
+
+
+def _groups(preset: str | None, call: Call) -> tuple[str, ...] | None:
+    """Return the groups of features that vectors are joined of; None is for all."""
+    known = call.engine.groups
+    if preset is not None:
+        return vector_groups(preset, known)
+    served = call.settings.preset
+    return preset_groups(served if served in VECTOR_PRESETS else MEANING, known or ()) or None
 
 
 def as_base64(row: Rows) -> bytes:

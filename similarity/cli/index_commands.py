@@ -22,7 +22,7 @@ from similarity.cli.terminal import (
     print_json,
     print_warnings,
 )
-from similarity.cli.vector_commands import vectors_option
+from similarity.cli.vector_commands import vector_preset_option, vectors_option
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.presets import PAPER
@@ -64,6 +64,7 @@ def index() -> None:
     help="Search in this way: 'auto' is exact up to 200,000 texts, and a graph beyond.",
 )
 @truncate_option
+@vector_preset_option
 @vectors_option
 @model_options
 def build(
@@ -73,6 +74,7 @@ def build(
     out: Path,
     search: str,
     truncate: str,
+    preset: str | None,
     where: str,
     choice: ModelChoice,
 ) -> None:
@@ -93,12 +95,13 @@ def build(
     texts = read.texts
     model = open_model(choice)
     with progress_bars() as progress:
-        vectors = open_vectors(where, model, progress)
+        vectors = open_vectors(where, model, progress, preset=preset)
         truncator = vectors.truncator(truncate)
         check_texts(vectors, texts, truncator)
         on_progress = progress("encoding", len(texts))
         parts = encoded(vectors, texts, None, truncator, on_progress)
-        build_index(out, vectors, texts, (rows for _, rows in parts), search, read.ids)
+        rows = (rows for _, rows in parts)
+        build_index(out, vectors, texts, rows, search, ids=read.ids, preset=preset)
     print_warnings(truncator.warnings(texts))
     click.echo(f"indexed {len(texts)} texts in {out}", err=True)
 
@@ -137,12 +140,12 @@ def query(
     from similarity.vectors.index import check_index, open_index, rerank
 
     checked_text(text)
-    check_index(folder)
+    preset = check_index(folder).get("preset")
     model = open_model(choice)
     # Before general text is read for vectors that would be of no use.
     check_index(folder, model.info)
     with progress_bars() as progress:
-        found = open_index(folder, open_vectors(where, model, progress))
+        found = open_index(folder, open_vectors(where, model, progress, preset=preset))
         truncator = found.vectors.truncator(truncate)
         (asked,) = truncator.cut([text])
         hits = found.query(asked, max(top, compared))

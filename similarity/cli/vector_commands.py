@@ -22,6 +22,7 @@ from similarity.cli.vector_tables import print_profile
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Embedding
 from similarity.errors import ConfigError
+from similarity.presets import VECTOR_PRESETS
 from similarity.prompts import Prompt
 from similarity.storage.files import check_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
@@ -45,6 +46,16 @@ def vectors_option(command: Command) -> Command:
         show_default=True,
         help="Use the vectors in this folder, which `trajsim fit` made; 'general' are those fitted "
         "to general text.",
+    )(command)
+
+
+def vector_preset_option(command: Command) -> Command:
+    """Add --preset, of those that have vectors; it arrives as `preset` for `open_vectors`."""
+    return click.option(
+        "--preset",
+        type=click.Choice(list(VECTOR_PRESETS)),
+        help="Join the vectors whose cosine this preset compares by, as in `trajsim compare`.  "
+        "[default: meaning]",
     )(command)
 
 
@@ -161,6 +172,7 @@ def profile(
 )
 @click.option("--dimensions", type=int, help="Keep only the first so many coordinates.")
 @truncate_option
+@vector_preset_option
 @vectors_option
 @job_options
 @model_options
@@ -171,6 +183,7 @@ def embed(
     out: str | None,
     dimensions: int | None,
     truncate: str,
+    preset: str | None,
     where: str,
     partition_rows: int,
     cluster: Cluster | None,
@@ -194,6 +207,7 @@ def embed(
             cluster,
             Embedding(
                 vectors=where,
+                preset=preset,
                 columns=split_columns(columns),
                 dimensions=dimensions,
                 truncate=truncate,
@@ -214,7 +228,7 @@ def embed(
     texts, ids = read.texts, read.ids
     model = open_model(choice)
     with progress_bars() as progress:
-        vectors = open_vectors(where, model, progress)
+        vectors = open_vectors(where, model, progress, preset=preset)
         truncator = vectors.truncator(truncate)
         on_progress = progress("encoding", len(texts))
         if out is None:

@@ -80,8 +80,8 @@ class Embedding(Work):
 
     Parameters
     ----------
-    vectors
-        As `similarity.vectors.shipped.open_vectors` takes it.
+    vectors, preset
+        As `similarity.vectors.general.open_vectors` takes them.
     columns
         The column that has the texts, if it is named.
     dimensions
@@ -92,6 +92,7 @@ class Embedding(Work):
     """
 
     vectors: str
+    preset: str | None = None
     columns: tuple[str, ...] = ()
     dimensions: int | None = None
     truncate: str = REFUSE
@@ -106,7 +107,7 @@ class Embedding(Work):
 class _Embedder(Worker):
     def __init__(self, work: Embedding, model: LanguageModel) -> None:
         self._work = work
-        self._vectors = open_vectors(work.vectors, model)
+        self._vectors = open_vectors(work.vectors, model, preset=work.preset)
         self._width = self._vectors.check_dimensions(work.dimensions)
         fingerprint = VectorScorer(self._vectors).fingerprint
         self.fingerprint = {

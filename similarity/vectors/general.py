@@ -13,10 +13,11 @@ from pathlib import Path
 
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
-from similarity.presets import MEANING, PRESETS
+from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
 from similarity.scorer import Progress, no_progress
 from similarity.storage.user_cache import cache_folder
 from similarity.texts.general import general_digest, general_registers, general_sentences
+from similarity.validation import check_choice
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
@@ -105,17 +106,32 @@ def config_for(model: LanguageModel) -> VectorConfig:
 
 
 def open_vectors(
-    where: str | None, model: LanguageModel, progress: Progress = no_progress
+    where: str | None,
+    model: LanguageModel,
+    progress: Progress = no_progress,
+    *,
+    preset: str | None = None,
 ) -> MeaningVectors:
-    """Return the vectors that the default preset compares by, or all where it has none of them.
+    """Return the vectors whose cosine a preset compares by.
+
+    Parameters
+    ----------
+    preset
+        A name in VECTOR_PRESETS; None is for "meaning", or for all groups where there are none of
+        its own.
 
     Raises
     ------
     ConfigError
-        If the folder has no vectors, or those of another model.
+        If the folder has no vectors, or those of another model or of no group of the preset.
     """
+    if preset is not None:
+        check_choice("preset", preset, VECTOR_PRESETS)
     source = find_vectors(where, model)
-    names = [name for name in PRESETS[MEANING].groups if name in source.names]
+    if preset is None:
+        names = preset_groups(MEANING, source.names)
+    else:
+        names = vector_groups(preset, source.names)
     return source.open(*names, progress=progress)
 
 

@@ -81,7 +81,9 @@ def build_index(
     texts: Sequence[str],
     encoded: Iterable[Rows],
     kind: str = "auto",
+    *,
     ids: Sequence[str] | None = None,
+    preset: str | None = None,
 ) -> None:
     """Write an index of texts to a folder, whole or not at all; what it had is replaced.
 
@@ -94,6 +96,8 @@ def build_index(
         make, and may miss a text; "auto" takes the one that suits the number.
     ids
         What the texts are called, if they have names.
+    preset
+        That the vectors are those of, if it is not the default; for who opens the index.
 
     Raises
     ------
@@ -116,6 +120,7 @@ def build_index(
         "texts": len(texts),
         "vectors": fingerprint(vectors)["id"],
         "model": asdict(vectors.model.info),
+        "preset": preset,
     }
     files: dict[str, Writer] = {
         TEXTS: lambda path: _write_lines(path, texts),

@@ -64,6 +64,32 @@ def test_vectors_are_the_librarys(open_client, folder, vectors):
     assert answer["usage"] == {"prompt_tokens": expected, "total_tokens": expected}
 
 
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_vectors_are_of_the_preset_of_the_request_or_the_service(
+    open_client, folder, fitted, preset
+):
+    groups = {"fast": ("profile",), "best": ("profile", "trigrams")}[preset]
+    expected = fitted.only(*groups).encode(TEXTS)
+    body = {"input": TEXTS}
+    for client, asked in (
+        (open_client(vectors=folder), {**body, "preset": preset}),
+        (open_client(vectors=folder, preset=preset), body),
+    ):
+        answer = client.post("/v1/embeddings", json=asked).json()
+        rows = np.array([item["embedding"] for item in answer["data"]])
+        np.testing.assert_allclose(rows, expected, atol=1e-6)
+        pair = {"pairs": [TEXTS[:2]], "preset": preset}
+        score = client.post("/v1/similarity", json=pair).json()["results"][0]
+        assert 1 - rows[0] @ rows[1] == pytest.approx(score["distance"], abs=1e-6)
+
+
+def test_a_service_of_the_paper_embeds_by_meaning(open_client, folder, vectors):
+    client = open_client(vectors=folder, preset="paper")
+    answer = client.post("/v1/embeddings", json={"input": TEXTS}).json()
+    rows = np.array([item["embedding"] for item in answer["data"]])
+    np.testing.assert_allclose(rows, vectors.encode(TEXTS), atol=1e-6)
+
+
 def test_base64_is_of_little_endian_floats(open_client, folder, vectors):
     body = {"input": TEXTS, "encoding_format": "base64", "dimensions": 3}
     answer = open_client(vectors=folder).post("/v1/embeddings", json=body).json()
@@ -101,6 +127,8 @@ def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vector
         ({"input": [[65, 66], [32]]}, 422, "invalid_text"),
         ({"input": ["a", 65]}, 422, "invalid_request"),
         ({"input": "a", "encoding_format": "int8"}, 422, "invalid_request"),
+        ({"input": "a", "preset": "paper"}, 422, "invalid_request"),
+        ({"input": "a", "preset": "trajectories"}, 422, "invalid_setting"),
         ({"input": "a", "dimensions": 0}, 422, "invalid_request"),
         ({"input": "a", "dimensions": 65}, 422, "invalid_setting"),
         ({"input": "a" * 5000}, 422, "text_too_long"),

@@ -32,6 +32,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
         encoding,
         scoring=call.prompt_truncation(body),
         asked=body.model,
+        preset=body.preset,
     )
     encode = as_base64 if encoding == "base64" else as_numbers
     tokens = usage.scored_tokens

@@ -59,6 +59,11 @@ class EmbeddingsRequest(PromptTruncation):
     )
 
     truncation: Truncation = None
+    preset: Literal["trajectories", "fast", "meaning", "best"] | None = Field(
+        default=None,
+        description="Join the vectors whose cosine this preset compares by, as in /v1/similarity; "
+        "without it those of the service's own preset, or of meaning where that has no vectors.",
+    )
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long; OpenAI refuses them."""

@@ -115,6 +115,39 @@ def test_embed_writes_an_array_or_lines(folder: Path, tmp_path: Path) -> None:
     assert len(json.loads(short.stdout)["vector"]) == 4
 
 
+@pytest.mark.parametrize("preset", ["fast", "meaning", "best"])
+def test_the_cosine_of_embedded_texts_is_the_score_of_the_preset(
+    preset: str, folder: Path, tmp_path: Path
+) -> None:
+    out, asked = tmp_path / "vectors.npy", ("--preset", preset, *options(folder))
+    made = run("embed", "-", "--out", str(out), *asked, input="\n".join(TEXTS))
+    assert made.exit_code == 0, made.output
+    cosines = np.load(out) @ np.load(out).T
+    score = json.loads(run("compare", *asked, *TEXTS[:2], "--json").stdout)
+    assert 1 - cosines[0, 1] == pytest.approx(score["distance"], abs=1e-6)
+
+
+def test_an_index_is_asked_by_the_preset_it_was_built_with(folder: Path, tmp_path: Path) -> None:
+    built = str(tmp_path / "index")
+    asked = ("index", "build", "-", "--out", built, "--preset", "best", *options(folder))
+    assert run(*asked, input="\n".join(TEXTS)).exit_code == 0
+    found = run("index", "query", built, TEXTS[0], "--json", *options(folder))
+    assert found.exit_code == 0, found.output
+    near = json.loads(found.stdout)["hits"][1]
+    pair = run("compare", TEXTS[0], near["text"], "--preset", "best", "--json", *options(folder))
+    # Vectors in an index are of half precision.
+    assert 1 - near["similarity"] == pytest.approx(json.loads(pair.stdout)["distance"], abs=2e-3)
+
+
+def test_vectors_are_of_a_preset_that_has_some(folder: Path) -> None:
+    by_samples = run("embed", "-", "--preset", "paper", *options(folder), input="a")
+    assert by_samples.exit_code == 2
+    assert "'trajectories', 'fast', 'meaning', 'best'" in by_samples.output
+    missing = run("embed", "-", "--preset", "trajectories", *options(folder), input="a")
+    assert missing.exit_code == 2
+    assert "these vectors have profile, examples, trigrams only" in missing.output
+
+
 @pytest.mark.parametrize("command", [("embed",), ("index", "build")])
 def test_a_text_that_is_refused_leaves_nothing_that_bars_the_mended_file(
     command: tuple[str, ...], folder: Path, tmp_path: Path

@@ -161,6 +161,8 @@ def test_a_worker_makes_the_vectors_of_texts() -> None:
     assert table.column("text").to_pylist() == ["text 1", "text 2", "text 3"]
     assert table.schema.field("vector").type == pyarrow.list_(pyarrow.float32(), 8)
     assert worker.fingerprint["dimensions"] == 8
+    fast = Embedding(vectors="general", preset="fast").open(model)
+    assert fast.fingerprint["settings"] != worker.fingerprint["settings"]
     with pytest.raises(InputError, match="line 1: "):
         worker.rows([Record(1, " ", "")])
 
