@@ -89,7 +89,7 @@ def run(job: Job, cluster: Cluster, on_progress: OnProgress) -> Done:
         workers = start_workers(ray, placement, Replica, job.model, job.options, job.work)
         pool = Pool[PartitionCall](ray, workers)
         folder.begin(
-            {"job": job.work.name, "rows": job.rows, "fingerprint": pool.fingerprint, "schema": 1}
+            {"job": job.work.name, "rows": job.rows, "fingerprint": pool.fingerprint, "schema": 2}
         )
 
         def missing() -> Iterator[PartitionCall]:

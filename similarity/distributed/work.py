@@ -1,5 +1,6 @@
 """What is computed of rows: vectors of texts, or scores of pairs. Knows nothing of Ray."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ class _Embedder(Worker):
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring(Work):
-    """The scores of each pair, in the columns of `_SCORES`.
+    """The scores of each pair, in the columns of `_SCORES`, with the row of the input as JSON.
 
     Refused rows have line, custom_id, reason and input.
 
@@ -164,7 +165,11 @@ class _PairScorer(Worker):
 
     def rows(self, records: Sequence[Record]) -> Rows:
         answers = self._answering.answers(records)
-        done = [answer.content for answer in answers if not answer.refused]
+        done = [
+            {**answer.content, "input": json.dumps(record.value, ensure_ascii=False)}
+            for record, answer in zip(records, answers, strict=True)
+            if not answer.refused
+        ]
         refused = [answer.content for answer in answers if answer.refused]
         pyarrow = optional_module("pyarrow", "Parquet needs")
         table = pyarrow.Table.from_pylist
@@ -183,6 +188,7 @@ _SCORES = {
     "scale": "string",
     "warnings": "strings",
     "fingerprint": "string",
+    "input": "string",
 }
 _REFUSED = {"line": "int64", "custom_id": "string", "reason": "string", "input": "string"}
 

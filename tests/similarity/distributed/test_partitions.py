@@ -147,6 +147,7 @@ def test_a_worker_makes_scores_and_tells_what_it_refused(tmp_path: Path) -> None
     (row,) = pyarrow.parquet.read_table(tmp_path / partition.name).to_pylist()
     scorer = open_scorer(load_model("toy"), "paper")
     (answer,) = Answering(scorer, (), matrices=False).answers(records[:1])
+    assert json.loads(row.pop("input")) == lines[0]
     assert row == answer.content
     refused = pyarrow.parquet.read_table(tmp_path / "refused" / partition.name).to_pylist()
     assert [each["line"] for each in refused] == [2, 3]
