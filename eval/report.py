@@ -77,13 +77,11 @@ def _behind(runs: Sequence[Run]) -> Iterator[str]:
     rows = [
         [run.name, task, method, behind["best"], _figure(figure)]
         for run in runs
-        for task, content in run.tasks.items()
-        # Runs of earlier releases do not have it.
-        for behind in [content.get("behind", {"all": {}})]
+        for task, behind in run.behind.items()
         for method, figure in behind["all"].items()
     ]
     if rows:
-        yield "## Behind the best method of a task"
+        yield "## Behind the best method"
         yield (
             "Spearman × 100, `all`, less that of the best method, on the same resamples of the "
             "pairs. Where the interval leaves 0 out, the pairs tell the two apart."

@@ -73,7 +73,7 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
         "tasks": tasks,
         "methods": {name: plan.methods.settings[name] for name in plan.methods.used},
         "left_out": plan.methods.left_out,
-        "averages": _averages(plan, summed),
+        **_averages(plan, summed),
         "seeds": _seeds(plan, summed),
     }
 
@@ -165,15 +165,21 @@ def _or_none(correlation: Any, scores: FloatArray, judgements: FloatArray) -> fl
 
 
 def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
-    """Return the mean of the seven test sets, as the papers take it, where all seven are there."""
+    """Return the mean of the seven test sets, as the papers take it, where all seven are there.
+
+    And how far each method is behind the best one by it.
+    """
     if not set(SEVEN) <= summed.keys():
-        return {}
-    found = {}
-    for method in plan.methods.used:
-        mean = {
+        return {"averages": {}}
+    means = {
+        method: {
             name: Aggregate.mean([summed[task][method][name] for task in SEVEN])
             for name in AGGREGATES
         }
+        for method in plan.methods.used
+    }
+    found = {}
+    for method, mean in means.items():
         estimate = mean["all"].estimate
         found[method] = {
             "spearman": estimate.value,
@@ -183,7 +189,7 @@ def _averages(plan: Plan, summed: Summed) -> dict[str, Any]:
             "wmean": mean["wmean"].value,
             "tasks": list(SEVEN),
         }
-    return found
+    return {"averages": found, "average_behind": _behind(means)}
 
 
 def _seeds(plan: Plan, summed: Summed) -> dict[str, Any]:

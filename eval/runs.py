@@ -56,6 +56,16 @@ class Run:
         figure: Figure = self.tasks[task]["methods"][method]["spearman"][aggregate]
         return figure
 
+    @property
+    def behind(self) -> Mapping[str, Any]:
+        """Return the best method and how far others are behind it, by task and on average.
+
+        Runs of earlier releases have less of it.
+        """
+        found = {task: content.get("behind") for task, content in self.tasks.items()}
+        found["average"] = self.content.get("average_behind")
+        return {name: behind for name, behind in found.items() if behind is not None}
+
     def average(self, method: str, aggregate: str = "all") -> Figure | None:
         """Return the mean over the seven test sets, or None where the run has fewer."""
         average = self.content["averages"].get(method)

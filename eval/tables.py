@@ -1,7 +1,7 @@
 """Results of a run as a table for a person to read."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -22,13 +22,21 @@ def print_results(results: Mapping[str, Any]) -> None:
     if page.measure(table, options=unbounded).maximum > page.width:
         table = _table(results, intervals=False)
     page.print(table)
-    if len(results["tasks"]) == 1 and results["resamples"]:
-        # Of several, the report has them.
-        ((task, content),) = results["tasks"].items()
-        if content["behind"]["all"]:
-            page.print(_behind(task, content["behind"]))
+    if results["resamples"]:
+        for name, behind in _compared(results):
+            page.print(_behind(name, behind))
     for method, reason in results["left_out"].items():
         click.echo(f"left out: {method}: {reason}")
+
+
+def _compared(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield how far methods are behind on average, or in a task alone; the report has all tasks."""
+    if len(results["tasks"]) == 1:
+        ((task, content),) = results["tasks"].items()
+        found = {task: content["behind"]}
+    else:
+        found = {"average": results["average_behind"]} if results["averages"] else {}
+    yield from ((name, behind) for name, behind in found.items() if behind["all"])
 
 
 def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:

@@ -119,6 +119,11 @@ def test_methods_are_held_against_the_best_of_their_task(tmp_path: Path) -> None
     assert "Behind" not in markdown(made)
 
 
+def test_methods_are_held_against_the_best_on_average(tmp_path: Path) -> None:
+    text = markdown(make_run(tmp_path / "run"))
+    assert "| run | average | trajectories | word overlap | -9.0 [" in text
+
+
 def test_tasks_of_ones_own_have_nothing_beside_them(tmp_path: Path) -> None:
     text = markdown(make_run(tmp_path / "mine", ("own.tsv",), resamples=0))
     assert row(text, "**trajectories**") == ["50.0"]

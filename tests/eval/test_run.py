@@ -320,9 +320,13 @@ def test_real_task(tmp_path: Path, sts_data: Path) -> None:
     out = ["--out", str(tmp_path)]
     result = CliRunner().invoke(evaluate, ["sts", *options, *out, "--resamples", "10"])
     assert result.exit_code == 0, result.output
-    averages = results(tmp_path)["averages"]
+    averages, behind = (results(tmp_path)[name] for name in ("averages", "average_behind"))
     assert averages["word overlap"]["spearman"] > averages["trajectories"]["spearman"]
     assert len(averages["trajectories"]["tasks"]) == 7
+    for method, found in behind["all"].items():
+        difference = averages[method]["spearman"] - averages[behind["best"]]["spearman"]
+        assert found["value"] == pytest.approx(difference)
+        assert found["low"] <= found["value"] <= found["high"] <= 100
 
 
 def test_a_text_that_is_too_long_is_named_by_its_pair(

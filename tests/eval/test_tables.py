@@ -14,7 +14,8 @@ FIGURE = {"value": -11.04, "low": -14.02, "high": -7.96}
 
 def results(tasks: tuple[str, ...] = TASKS, **figure: float | None) -> dict[str, Any]:
     found = FIGURE | figure
-    behind = {"best": METHODS[0], "all": {METHODS[1]: found}}
+    difference = {"value": -3.1, "low": -5.2, "high": -1.3}
+    behind = {"best": METHODS[0], "all": {METHODS[1]: difference}}
     of_task = {
         "behind": behind,
         "methods": {method: {"spearman": {"all": found}} for method in METHODS},
@@ -25,6 +26,7 @@ def results(tasks: tuple[str, ...] = TASKS, **figure: float | None) -> dict[str,
         "tasks": dict.fromkeys(tasks, of_task),
         "methods": dict.fromkeys(METHODS),
         "averages": averages if tasks == TASKS else {},
+        "average_behind": behind,
         "resamples": 0 if found["low"] is None else 1000,
         "left_out": {"mean token": "no hidden states"},
     }
@@ -72,5 +74,13 @@ def test_one_task_tells_how_far_methods_are_behind_the_best(
 ) -> None:
     text = printed(monkeypatch, capsys, 80, results(("lab.csv",)))
     assert "lab.csv: behind trajectories, implies" in text
-    assert "-14.0 to -8.0" in text
-    assert "behind" not in printed(monkeypatch, capsys, 80, results())
+    assert "-5.2 to -1.3" in text
+    assert "behind" not in printed(monkeypatch, capsys, 80, results(("a.csv", "b.csv")))
+
+
+def test_the_average_tells_how_far_methods_are_behind_the_best(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(monkeypatch, capsys, 80, results())
+    assert text.count("behind") == 1
+    assert "average: behind trajectories, implies" in text
