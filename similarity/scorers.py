@@ -270,9 +270,9 @@ def planned_scorer(
     request.check()
     check_generates(model, request)
     found = find_vectors(vectors, model)
-    chosen = plan_scoring(request, None if found is None else found.names)
+    chosen = plan_scoring(request, found.names)
     stored = StoredModel(model, store) if store is not None and can_be_stored(model) else None
-    if found is None or not chosen.by_vectors:
+    if not chosen.by_vectors:
         return chosen.open(stored or model), chosen
     opened = found.open(*chosen.groups, progress=progress)
     read = stored_read(opened, store) if stored is not None and store is not None else None

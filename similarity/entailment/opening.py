@@ -11,6 +11,7 @@ from similarity.storage.store import Store
 from similarity.texts.truncation import REFUSE
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
+from similarity.vectors.config import ProfileConfig, VectorConfig
 from similarity.vectors.general import find_vectors, open_vectors
 from similarity.vectors.stored import stored_read
 
@@ -53,7 +54,7 @@ def open_entailment(
         If it needs profiles and the model gives none.
     """
     if estimator is None:
-        estimator = DEFAULT if find_vectors(vectors, model) else PAPER
+        estimator = usual_estimator(model, find_vectors(vectors, model).config)
     check_choice("estimator", estimator, ESTIMATORS)
     if ESTIMATORS[estimator].evidence == "trajectories":
         return TrajectoryEntailment(
@@ -70,3 +71,12 @@ def open_entailment(
     if store is not None:
         scorer.read = stored_read(scorer.vectors, store)
     return scorer
+
+
+def usual_estimator(model: LanguageModel, config: VectorConfig) -> str:
+    """Return the estimator where none is named, for a model whose vectors have these settings.
+
+    It is the default on profiles. The paper's is for a model that gives none and samples.
+    """
+    profiles = any(isinstance(group, ProfileConfig) for group in config.groups)
+    return DEFAULT if profiles or not model.generates else PAPER

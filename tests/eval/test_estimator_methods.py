@@ -7,9 +7,9 @@ from eval.methods.scorers import BANK_TEXTS, ESTIMATOR_METHODS
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, UnsupportedError
 from similarity.estimators.table import ESTIMATORS
-from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
+from tests.toy_models import SilentModel
 
 SMALL = ComparisonConfig.build(n_trajectories=2, max_tokens=4)
 PAIRS = [("a red car", "the sea"), ("the sea", "the sea")]
@@ -29,11 +29,8 @@ def test_the_more_alike_the_higher(toy_model: ToyModel, name: str) -> None:
 
 
 def test_what_cannot_be_made_is_refused(toy_model: ToyModel) -> None:
-    class Silent(ToyModel):
-        distributions = LanguageModel.distributions
-
     with pytest.raises(UnsupportedError):
-        ESTIMATOR_METHODS["step-kl"](Setting(model=Silent(), config=SMALL))
+        ESTIMATOR_METHODS["step-kl"](Setting(model=SilentModel(), config=SMALL))
     with pytest.raises(ConfigError, match="unlabelled"):
         ESTIMATOR_METHODS["whitened-cosine"](Setting(model=toy_model, config=SMALL))
-    assert ESTIMATOR_METHODS["l1"](Setting(model=Silent(), config=SMALL)).score(PAIRS)[1] == 0
+    assert ESTIMATOR_METHODS["l1"](Setting(model=SilentModel(), config=SMALL)).score(PAIRS)[1] == 0

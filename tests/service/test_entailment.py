@@ -9,6 +9,7 @@ from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.toy import ToyModel
 from similarity.vectors import fit, save
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
+from tests.toy_models import SilentModel
 
 PAIRS = [["a red car", "a car"], ["the sea", "a house"], ["a red car", "a car"]]
 SMALL = {"n_trajectories": 3, "max_tokens": 4}
@@ -27,6 +28,14 @@ def test_it_is_the_librarys(client):
         assert got["verdict"] == want.verdict
         assert got["direction"] == pytest.approx(want.inclusion)
         assert got["parts"]["evenness"] == 0
+
+
+@pytest.mark.parametrize("preset", [None, "paper"])
+def test_a_model_without_profiles_is_asked_by_trajectories(open_client, preset):
+    client = open_client(SilentModel(), preset=preset)
+    answer = client.post("/v1/entailment", json={"pairs": PAIRS[:1], **SMALL})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["estimator"] == "paper"
 
 
 def test_profiles_with_their_words(open_client, toy_model: ToyModel, tmp_path: Path):

@@ -9,20 +9,12 @@ from service.client import Client
 from similarity.api import compare
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
 from similarity.vectors import fit, save
 from tests.service.servers import running
 from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG
-
-
-class Silent(ToyModel):
-    """Gives log-probabilities of what is scored alone: no vectors can be made of it."""
-
-    abilities = frozenset()
-    distributions = LanguageModel.distributions
-
+from tests.toy_models import SilentModel
 
 TEXTS = [f"{i} texts of {i * i} letters" for i in range(60)]
 PAIRS = [["a b", "c d"], ["a b", "a b"], ["a b", "e f"]]
@@ -132,7 +124,7 @@ def test_what_contradicts_itself_is_refused(client, open_client):
         answer = ask(client, pairs=PAIRS, **body)
         assert answer.status_code == 422
         assert "is a setting of trajectories" in answer.json()["error"]["message"]
-    answer = ask(open_client(Silent()), pairs=PAIRS, preset="best")
+    answer = ask(open_client(SilentModel()), pairs=PAIRS, preset="best")
     assert answer.status_code == 422
     assert "have trajectories only" in answer.json()["error"]["message"]
     assert ask(client, pairs=PAIRS, preset="worst").status_code == 422
@@ -146,10 +138,10 @@ def test_the_service_has_a_preset_of_its_own(open_client, folder):
     )
     card = client.get("/v1/models").json()["data"][0]
     assert (card["preset"], card["presets"]) == ("paper", ["paper", "fast", "meaning", "best"])
-    card = open_client(Silent()).get("/v1/models").json()["data"][0]
+    card = open_client(SilentModel()).get("/v1/models").json()["data"][0]
     assert (card["preset"], card["presets"]) == ("paper", ["paper", "trajectories"])
     with pytest.raises(ConfigError, match="have trajectories only"):
-        open_client(Silent(), preset="best")
+        open_client(SilentModel(), preset="best")
 
 
 def test_parts_of_vectors_are_kept_apart(open_client, tiny, tmp_path):

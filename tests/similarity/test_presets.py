@@ -20,6 +20,7 @@ from similarity.vectors import fit
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.storage import save
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
+from tests.toy_models import SilentModel
 
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 PAIRS = [("a red car", "the sea"), ("the sea", "a red car"), ("the old bird", "the sea")]
@@ -42,15 +43,8 @@ def scorers(folder: Path) -> list[Scorer]:
     return [open_scorer(model, "paper", CONFIG), open_scorer(model, "best", vectors=str(folder))]
 
 
-class Silent(ToyModel):
-    """Gives log-probabilities of what is scored alone: no vectors can be made of it."""
-
-    abilities = frozenset()
-    distributions = LanguageModel.distributions
-
-
 def test_a_model_without_vectors_is_compared_by_trajectories() -> None:
-    model = Silent()
+    model = SilentModel()
     scorer = open_scorer(model)
     assert isinstance(scorer.fingerprint.config, ComparisonConfig)
     expected = TrajectoryScorer(model, CONFIG).score(PAIRS)

@@ -18,8 +18,8 @@ from service.http.schemas.entailment import (
 )
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.usage import TokenUsage
-from similarity.entailment.estimators import DEFAULT, ESTIMATORS
-from similarity.entailment.opening import PAPER
+from similarity.entailment.estimators import ESTIMATORS
+from similarity.entailment.opening import PAPER, usual_estimator
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Entailment
 from similarity.entailment.scorer import EntailmentScorer
@@ -44,7 +44,9 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     """Return for each pair of texts which entails the other, both or neither."""
     words = 3 * body.top if body.explain else 0
     check_answer(len(body.pairs) * (RESULT_BYTES + WORD_BYTES * words), call.settings)
-    estimator = body.estimator or (DEFAULT if call.engine.vectors else PAPER)
+    vectors = call.engine.vectors
+    usual = usual_estimator(call.engine.model, vectors.config) if vectors else PAPER
+    estimator = body.estimator or usual
     pairs = list(dict.fromkeys(body.pairs))
     _check_cost(estimator, pairs, body, call)
 

@@ -3,12 +3,12 @@ import pytest
 from eval.methods.base import Setting
 from eval.methods.scorers import VECTOR_METHODS
 from similarity.errors import ConfigError
-from similarity.models.base import LanguageModel
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
 from similarity.vectors import fit
 from similarity.vectors.general import config_for
 from tests.similarity.vectors.conftest import cosines, sentences
+from tests.toy_models import SilentModel
 
 PAIRS = [("the red car", "the old car"), ("a bird sings", "the sea")]
 
@@ -35,11 +35,7 @@ def test_vectors_of_the_domain_are_fitted_to_its_texts(toy_model: ToyModel) -> N
 
 
 def test_there_is_none_without_text_or_for_another_model(toy_model: ToyModel) -> None:
-    class Silent(ToyModel):
-        abilities = frozenset()
-        distributions = LanguageModel.distributions
-
     with pytest.raises(ConfigError, match="unlabelled"):
         VECTOR_METHODS["best, of the domain"](Setting(model=toy_model))
     with pytest.raises(ConfigError, match="have trajectories only"):
-        VECTOR_METHODS["best"](Setting(model=Silent()))
+        VECTOR_METHODS["best"](Setting(model=SilentModel()))

@@ -14,12 +14,13 @@ from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import BACKWARD, BOTH, FORWARD, NEITHER, Entailment
 from similarity.entailment.trajectories import TrajectoryEntailment
-from similarity.errors import ConfigError, InputError
+from similarity.errors import ConfigError, InputError, UnsupportedError
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit
 from similarity.vectors.implied import profiles
 from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
+from tests.toy_models import SilentModel
 
 SMALL = ComparisonConfig.build(n_trajectories=4, max_tokens=4)
 PROFILE_ESTIMATORS = [n for n, row in ESTIMATORS.items() if row.evidence == "profiles"]
@@ -112,6 +113,13 @@ def test_the_interval_covers_what_more_blocks_give() -> None:
         low, high = Evidence(population[:, chosen], np.arange(400) % 20).interval(estimator, 0.9)
         covered += low <= value <= high
     assert 0.84 <= covered / 200 <= 0.96
+
+
+def test_a_model_without_profiles_is_judged_by_trajectories() -> None:
+    scorer = open_entailment(SilentModel())
+    assert isinstance(scorer, TrajectoryEntailment)
+    with pytest.raises(UnsupportedError, match="no profile of next tokens"):
+        open_entailment(SilentModel(), "weeds-even")
 
 
 def test_what_is_wrong_is_refused(vectors: MeaningVectors, toy_model: ToyModel) -> None:

@@ -24,6 +24,7 @@ from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison
 from tests.similarity.exact import SmallToy, distributions, every_trajectory, probabilities
+from tests.toy_models import SilentModel
 
 SMALL = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 TEXTS = ("aab.", "abb.")
@@ -233,11 +234,8 @@ def test_centred_rows_do_not_see_what_all_texts_say_alike() -> None:
 
 
 def test_a_model_that_tells_no_distributions_is_refused() -> None:
-    class Silent(ToyModel):
-        distributions = LanguageModel.distributions
-
     with pytest.raises(UnsupportedError, match="load the model in this process"):
-        estimate_pairs(Silent(), [("a", "b")], "step-kl", SMALL)
+        estimate_pairs(SilentModel(), [("a", "b")], "step-kl", SMALL)
 
 
 def test_bad_settings_are_refused() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from similarity.errors import ConfigError
-from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
@@ -15,17 +14,10 @@ from similarity.texts.general import general_sentences
 from similarity.vectors import MeaningVectors, fit, general, save
 from similarity.vectors.general import GENERAL, find_vectors, open_vectors
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
+from tests.toy_models import SilentModel
 
 LIKE = ("A man is playing a guitar.", "Someone plays an instrument.")
 UNLIKE = ("A man is playing a guitar.", "The stock market fell on Monday.")
-
-
-class Silent(ToyModel):
-    """Gives log-probabilities of what is scored alone, as an old server."""
-
-    abilities = frozenset()
-    next_log_probs = LanguageModel.next_log_probs
-    distributions = LanguageModel.distributions
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +65,7 @@ def test_what_ships_with_a_model_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_model_that_only_scores_has_reference_trajectories() -> None:
-    assert find_vectors(None, Silent()).names == ("trajectories",)
+    assert find_vectors(None, SilentModel()).names == ("trajectories",)
 
 
 def test_a_model_of_a_short_context_leaves_out_what_it_cannot_read(
