@@ -14,6 +14,7 @@ from similarity.images.image import Content
 from similarity.likelihood import Block, blocks_of_pairs, log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, ScoreRequest, TokenIds
 from similarity.scorer import Pair, Progress
+from similarity.slices import slices
 from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
 
 # Values of next-token distributions held at once: 128 MiB in float32, or what one trajectory takes.
@@ -147,8 +148,8 @@ class SampledTexts:
         distinct = list(dict.fromkeys(readers))
         values = len(distinct) * self.config.sampling.max_tokens * (self.model.vocab_size or 1)
         size = max(1, MAX_VALUES // values)
-        for begin in range(0, len(pooled), size):
-            chunk = tuple(ids for _, ids in pooled[begin : begin + size])
+        for some in slices(pooled, size):
+            chunk = tuple(ids for _, ids in some)
             requests = [
                 ScoreRequest(prefix=self.prefixes[i].token_ids, continuations=chunk)
                 for i in distinct

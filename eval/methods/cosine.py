@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.methods.base import Method, Pair
-from eval.methods.texts import batches, distinct
+from eval.methods.texts import BATCH, distinct
 from similarity.errors import InputError, WrongAnswerError
 from similarity.models.base import OnProgress, ignore_progress
+from similarity.slices import slices
 from similarity.vectors.whitening import Whitening, WhiteningFit, cosines
 
 Vectors = NDArray[np.float64]
@@ -34,7 +35,7 @@ class Cosine(Method):
         """
         vectors = {
             text: vector
-            for batch in batches(distinct(pairs))
+            for batch in slices(distinct(pairs), BATCH)
             for text, vector in zip(batch, self._embed(batch), strict=True)
         }
         scores = [float(cosines(vectors[first], vectors[second])) for first, second in pairs]
@@ -52,7 +53,7 @@ def fit_whitening(
 ) -> Whitening:
     """Return the whitening of the vectors of texts, of which one batch at a time is held."""
     fit: WhiteningFit | None = None
-    for batch in batches(texts):
+    for batch in slices(texts, BATCH):
         rows = embed(batch)
         fit = (fit or WhiteningFit(rows.shape[1])).add(rows)
         on_progress(len(batch))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from eval.methods.base import Pair, Setting
@@ -16,11 +16,6 @@ BATCH = 512
 def distinct(pairs: Sequence[Pair]) -> list[str]:
     """Return each text of the pairs once, in order."""
     return list(dict.fromkeys(text for pair in pairs for text in pair))
-
-
-def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Cut texts into batches of at most BATCH."""
-    return (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
 
 
 def unlabelled_texts(setting: Setting, method: str) -> list[str]:

@@ -15,6 +15,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.models.base import LanguageModel
 from similarity.scorers import open_scorer
+from similarity.slices import slices
 from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import END, cut_warnings
 
@@ -79,7 +80,7 @@ class TrajectoryCrossEncoder:
         _check(prompt_name, batch_size, options)
         one = len(inputs) > 0 and isinstance(inputs[0], str)
         pairs = [_pair(pair) for pair in ([inputs] if one else inputs)]
-        blocks = (pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size))
+        blocks = slices(pairs, batch_size)
         found = [score.similarity for block in blocks for score in self._scorer.score(block)]
         warn_of(cut_warnings(self._scorer, (text for pair in pairs for text in pair)))
         scores = np.array(found, np.float64).reshape(() if one else (len(pairs),))

@@ -29,6 +29,7 @@ from similarity.models.base import (
 from similarity.models.loader import LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
 from similarity.models.top import TopTokens
+from similarity.slices import slices
 from similarity.version import __version__
 
 # Requests of one call: enough to fill a batch of a model, few enough to keep all workers busy.
@@ -224,10 +225,9 @@ class DistributedModel(LanguageModel):
         on_progress: OnProgress = ignore_progress,
     ) -> list[Any]:
         """Return the answer to each request, in order."""
-        starts = range(0, len(requests), CALL_REQUESTS)
         calls = [
-            ModelCall(method, arguments(list(requests[start : start + CALL_REQUESTS])), number)
-            for number, start in enumerate(starts)
+            ModelCall(method, arguments(list(some)), number)
+            for number, some in enumerate(slices(requests, CALL_REQUESTS))
         ]
         answers: dict[int, Sequence[Any]] = {}
         for call, answer in self._pool.run(calls):

@@ -1,6 +1,6 @@
 """What one worker does: it loads one model, and makes partitions with it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from similarity.extras import optional_module
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
-from similarity.tabular.records import Record
+from similarity.slices import slices
 
 # What errors of torch and of its allocators say where memory is out.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -103,7 +103,7 @@ def made_of(worker: Worker, partition: Partition, together: int) -> Rows:
     """
     while True:
         try:
-            return _joined([worker.rows(some) for some in _parts(partition.records, together)])
+            return _joined([worker.rows(some) for some in slices(partition.records, together)])
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -119,10 +119,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory was out: a processor's or a GPU's."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
-
-
-def _parts(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
-    return (records[start : start + size] for start in range(0, len(records), size))
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

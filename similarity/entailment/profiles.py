@@ -16,6 +16,7 @@ from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.meaning import profile_group, raised
 from similarity.scorer import Progress, TextPair, no_progress
+from similarity.slices import slices
 from similarity.vectors.implied import implied_words
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
 from similarity.vectors.profile import ProfileReader
@@ -133,8 +134,7 @@ class ProfileEntailment(EntailmentScorer):
         reader = group.reader
         assert isinstance(reader, ProfileReader)
         on_progress = progress("judging", len(pairs))
-        for start in range(0, len(pairs), TOGETHER):
-            some = pairs[start : start + TOGETHER]
+        for some in slices(pairs, TOGETHER):
             assert rows is not None
             of_some = rows[[place[text] for pair in some for text in pair]]
             found = raised(self.vectors, group, of_some)

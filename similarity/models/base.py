@@ -18,6 +18,7 @@ from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.prefix import ImageTokens, without_images
 from similarity.models.top import TopTokens, most_probable
+from similarity.slices import slices
 
 TokenIds = tuple[int, ...]
 OnProgress = Callable[[int], None]
@@ -295,4 +296,4 @@ def parts_to_hold(
     """Cut requests into parts, of one or more, that are HELD_NUMBERS of distributions at most."""
     tokens = max((sum(map(len, request.continuations)) for request in requests), default=0)
     size = max(1, HELD_NUMBERS // max(1, tokens * (vocabulary or 1)))
-    return (requests[start : start + size] for start in range(0, len(requests), size))
+    return slices(requests, size)

@@ -3,21 +3,29 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from similarity.models.base import OnProgress, TokenIds, ignore_progress
+from similarity.models.base import (
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
 from similarity.models.prefix import ImageTokens
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", SampleRequest, ScoreRequest, TokenIds)
 Answer = TypeVar("Answer")
 
 
 def by_kind(
     requests: Sequence[Request],
-    prefix: Callable[[Request], TokenIds],
     texts: Callable[[Sequence[Request]], Sequence[Answer]],
     images: Callable[[Sequence[Request]], Sequence[Answer]],
 ) -> list[Answer]:
     """Return the answer of each request, in order: of all texts together, and of all images."""
-    seen = [isinstance(prefix(request), ImageTokens) for request in requests]
+    seen = [
+        isinstance(request if isinstance(request, tuple) else request.prefix, ImageTokens)
+        for request in requests
+    ]
     of_text = iter(texts([r for r, is_image in zip(requests, seen, strict=True) if not is_image]))
     of_image = iter(images([r for r, is_image in zip(requests, seen, strict=True) if is_image]))
     return [next(of_image if is_image else of_text) for is_image in seen]

@@ -11,7 +11,6 @@ from similarity.law import Law
 from similarity.models.base import (
     Ability,
     Continuation,
-    LanguageModel,
     ModelInfo,
     OnProgress,
     SampleRequest,
@@ -23,7 +22,7 @@ from similarity.models.failures import one_line
 
 try:
     import torch
-    import transformers  # noqa: F401  # said here to be missing, before what builds on it
+    import transformers  # said here to be missing, before what builds on it
 except ImportError as error:
     raise MissingDependencyError(
         "a model in this process needs torch and transformers: pip install torch transformers"
@@ -40,7 +39,7 @@ from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
 from similarity.models.states import StateReader, chosen_log_probs
-from similarity.models.tokenization import Tokenization, end_ids
+from similarity.models.tokenization import Tokenization, Tokenized, end_ids
 from similarity.models.verification import Verified
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
@@ -49,7 +48,7 @@ MAX_ROWS = {"cpu": 512, "cuda": 4096}
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
 
 
-class LocalModel(LanguageModel):
+class LocalModel(Tokenized):
     """A transformers model and its tokenizer, loaded by `load_local`."""
 
     def __init__(
@@ -74,18 +73,6 @@ class LocalModel(LanguageModel):
     def _shorten(self, limit: int) -> None:
         """Take less text, as the network cannot read more."""
         self.info = replace(self.info, context_length=min(limit, self.info.context_length))
-
-    def encode(self, text: str) -> TokenIds:
-        """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
-        return self.tokenization.encode(text)
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return ids without beginning, end and the mark of a first word."""
-        return self.tokenization.encode_continuation(text)
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
-        return self.tokenization.decode(token_ids)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
@@ -213,7 +200,13 @@ def load_embedded(name: str, options: LoadOptions) -> LocalModel:
 
 
 def load_local(
-    source: str, *, name: str | None = None, device: str = "auto", dtype: str = "auto"
+    source: str,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    networks: Any = transformers.AutoModelForCausalLM,
+    kind: Callable[..., LocalModel] = LocalModel,
 ) -> LocalModel:
     """Load a causal language model from a folder or a hub id; remote code is never run.
 
@@ -225,6 +218,10 @@ def load_local(
         "cpu", "cuda", or "auto" for a GPU where there is one.
     dtype
         Of the arithmetic: "auto", "fastest" (see `devices.dtype_on`), or a type by name.
+    networks
+        What chooses the network's class, of transformers.
+    kind
+        Makes the model, as `local_model` takes it.
 
     Raises
     ------
@@ -234,7 +231,9 @@ def load_local(
         If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
     folder = Path(source)
-    module, tokenizer, commit = load_pretrained(source, dtype=dtype_on(device, dtype))
+    module, tokenizer, commit = load_pretrained(
+        source, dtype=dtype_on(device, dtype), networks=networks
+    )
     return local_model(
         module,
         tokenizer,
@@ -242,6 +241,7 @@ def load_local(
         revision=revision(folder, commit),
         device=device,
         assets=folder if folder.is_dir() else None,
+        kind=kind,
     )
 
 

@@ -16,31 +16,21 @@ from similarity.models.head import captured
 from similarity.models.kinds import each
 from similarity.models.local import LocalModel
 from similarity.models.stepwise import StepwiseModel
+from similarity.models.tokenization import Tokenized
 from similarity.models.torch_ops import law_log_probs
 
 
-class ReferenceModel(StepwiseModel):
+class ReferenceModel(Tokenized, StepwiseModel):
     """A local model's network and tokenizer, used in the plainest way."""
 
     def __init__(self, model: LocalModel) -> None:
         self._model = model
         self.info = model.info
+        self.tokenization = model.tokenization
         self.end_ids = model.end_ids
         self.vocab_size = model.vocab_size
         self.assets = model.assets
         self.abilities = model.abilities - {Ability.IMAGES}
-
-    def encode(self, text: str) -> TokenIds:
-        """Return what the wrapped model does."""
-        return self._model.encode(text)
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return what the wrapped model does."""
-        return self._model.encode_continuation(text)
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return what the wrapped model does."""
-        return self._model.decode(token_ids)
 
     def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:
         """Return log P(token | context) under the law, shape "token" in nats, by one reading."""

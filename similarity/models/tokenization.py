@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from similarity.errors import InputError, ModelError, WrongAnswerError
-from similarity.models.base import TokenIds
+from similarity.models.base import LanguageModel, TokenIds
 from similarity.models.checks import PARAGRAPH, Check
 
 # What a continuation is encoded behind: the first that the tokenizer keeps apart from it. Most
@@ -184,6 +184,24 @@ class Tokenization:
                 "a prefix cannot be told; give another tokenizer"
             )
         return affixes
+
+
+class Tokenized(LanguageModel):
+    """A language model that reads texts by a tokenizer in this process."""
+
+    tokenization: Tokenization
+
+    def encode(self, text: str) -> TokenIds:
+        """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
+        return self.tokenization.encode(text)
+
+    def encode_continuation(self, text: str) -> TokenIds:
+        """Return ids without beginning, end and the mark of a first word."""
+        return self.tokenization.encode_continuation(text)
+
+    def decode(self, token_ids: TokenIds) -> str:
+        """Return the text without special tokens; bytes that are not UTF-8 show as U+FFFD."""
+        return self.tokenization.decode(token_ids)
 
 
 def _unknown_id(tokenizer: Any) -> int:

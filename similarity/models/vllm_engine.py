@@ -8,15 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import (
-    ConfigError,
-    UnsupportedError,
-)
+from similarity.errors import ConfigError, UnsupportedError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
     Continuation,
-    LanguageModel,
     ModelInfo,
     OnProgress,
     SampleRequest,
@@ -26,33 +22,32 @@ from similarity.models.base import (
 )
 from similarity.models.checks import PARAGRAPH, TOLERANCE
 from similarity.models.laws import require_model_law
-from similarity.models.tokenization import Tokenization
-from similarity.models.top import TopTokens
-from similarity.models.vllm_outputs import chunks_of, continuation_of, log_probs_of, top_of
+from similarity.models.tokenization import Tokenization, Tokenized
+from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
+from similarity.slices import slices
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# Requests handed to the engine at a time, which batches them itself: enough to fill it, few
+# enough that progress is seen.
+CHUNK = 1024
 # Tokens whose log-probabilities one request may choose.
 MAX_CHOSEN = 128
 
 
-class OfflineModel(LanguageModel):
-    """A model in vLLM's engine, made by `load_offline`."""
+class EngineModel(Tokenized):
+    """What all models in vLLM's engine have in common: its tokenizer, and its end."""
 
-    # More where `find_out` sees it work.
-    abilities = frozenset({Ability.TOP_TOKENS})
-
-    def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
+    def __init__(self, engine: Any, info: ModelInfo) -> None:
         self.info = info
         self._engine = engine
-        self._sampling_params = sampling_params
         tokenizer = engine.get_tokenizer()
         self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
         self.end_ids = frozenset({tokenizer.eos_token_id} - {None})
-        self._tokenization = Tokenization(tokenizer, self.end_ids, self.vocab_size)
+        self.tokenization = Tokenization(tokenizer, self.end_ids, self.vocab_size)
 
     def close(self) -> None:
         """Stop the engine's processes: left to the end of this one, they stop in any order.
@@ -62,17 +57,16 @@ class OfflineModel(LanguageModel):
         """
         self._engine.llm_engine.engine_core.shutdown()
 
-    def encode(self, text: str) -> TokenIds:
-        """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
-        return self._tokenization.encode(text)
 
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return ids without beginning, end and the mark of a first word."""
-        return self._tokenization.encode_continuation(text)
+class OfflineModel(EngineModel):
+    """A model in vLLM's engine that generates, made by `load_offline`."""
 
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return the text without special tokens."""
-        return self._tokenization.decode(token_ids)
+    # More where `find_out` sees it work.
+    abilities = frozenset({Ability.TOP_TOKENS})
+
+    def __init__(self, engine: Any, sampling_params: Any, info: ModelInfo) -> None:
+        super().__init__(engine, info)
+        self._sampling_params = sampling_params
 
     def check_scoring(self, law: Law) -> None:
         """Take no law but the model's own: the engine scores prompts under no other."""
@@ -83,10 +77,10 @@ class OfflineModel(LanguageModel):
     ) -> list[list[Continuation]]:
         """Sample; no log-probabilities are kept, so that one path scores all trajectories."""
         results: list[list[Continuation]] = []
-        for chunk in chunks_of(requests):
+        for chunk in slices(requests, CHUNK):
             params = [self._params(request, law) for request in chunk]
             for output in self._run([(request.prefix, ()) for request in chunk], params):
-                results.append([continuation_of(choice) for choice in output.outputs])
+                results.append([_continuation(choice) for choice in output.outputs])
                 ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
                 self.end_ids |= ended
             on_progress(len(chunk))
@@ -97,7 +91,7 @@ class OfflineModel(LanguageModel):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix, equal ones once."""
         self.check_scoring(law)
-        found = self._read(requests, 0, log_probs_of)
+        found = self._read(requests, 0, _log_probs)
         on_progress(len(requests))
         return found
 
@@ -118,7 +112,7 @@ class OfflineModel(LanguageModel):
                 f"the engine lists the {most} most probable tokens, not {k}; put "
                 f'"max_logprobs": {k} into TRAJSIM_VLLM_ENGINE, or ask for fewer'
             )
-        return self._read(requests, k, partial(top_of, k=k))
+        return self._read(requests, k, partial(_top, k=k))
 
     def find_out(self) -> None:
         """Find out whether the engine tells log-probabilities of chosen tokens, rightly."""
@@ -178,7 +172,7 @@ class OfflineModel(LanguageModel):
             for owner, request in enumerate(requests)
             for ids in dict.fromkeys(request.continuations)
         ]
-        for chunk in chunks_of(wanted):
+        for chunk in slices(wanted, CHUNK):
             prompts = [(requests[owner].prefix, ids) for owner, ids in chunk]
             for (owner, ids), output in zip(chunk, self._run(prompts, params), strict=True):
                 results[owner][ids] = read(output.prompt_logprobs, ids)
@@ -204,3 +198,27 @@ class OfflineModel(LanguageModel):
 
     def _prompt(self, prefix: TokenIds, continuation: TokenIds) -> dict[str, Any]:
         return {"prompt_token_ids": [*prefix, *continuation]}
+
+
+def _continuation(choice: Any) -> Continuation:
+    return Continuation(token_ids=tuple(choice.token_ids), log_probs=None, text=choice.text)
+
+
+def _log_probs(listed: Any, ids: TokenIds) -> LogProbs:
+    """Return log P(token | before) of a continuation, nats, or raise WrongAnswerError."""
+    places = listed[-len(ids) :]
+    scores = np.array(
+        [place[token].logprob for token, place in zip(ids, places, strict=True)], dtype=np.float64
+    )
+    if not np.isfinite(scores).all():
+        raise WrongAnswerError(
+            "the engine gave log-probabilities that are not finite; load the model in another dtype"
+        )
+    return scores
+
+
+def _top(listed: Any, ids: TokenIds, k: int) -> TopTokens:
+    places = [
+        {token: found.logprob for token, found in place.items()} for place in listed[-len(ids) :]
+    ]
+    return listed_tokens(places, k)

@@ -92,7 +92,7 @@ class OfflineVisionModel(OfflineModel):
             )
         whole = f"{before}{self._image_token}{after}"
         ids = tuple(self._engine.get_tokenizer()(whole, verbose=False)["input_ids"])
-        closing = self._tokenization.closing
+        closing = self.tokenization.closing
         return (
             ids[: len(ids) - len(closing)] if closing and ids[-len(closing) :] == closing else ids
         )

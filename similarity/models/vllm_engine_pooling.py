@@ -1,28 +1,18 @@
 """The model in vLLM's engine that pools, in this process: it gives states, and nothing else."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from similarity.arrays import LogProbs, Rows
+from similarity.arrays import Rows
 from similarity.errors import ModelError, UnsupportedError, WrongAnswerError
-from similarity.law import Law
-from similarity.models.base import (
-    Ability,
-    Continuation,
-    LanguageModel,
-    ModelInfo,
-    OnProgress,
-    SampleRequest,
-    ScoreRequest,
-    TokenIds,
-    ignore_progress,
-)
+from similarity.models.base import ModelInfo, OnProgress, TokenIds, ignore_progress
 from similarity.models.checks import PARAGRAPH, Check
-from similarity.models.tokenization import Tokenization
-from similarity.models.vllm_outputs import chunks_of
-from similarity.models.walks import check_last, check_lengths, check_repeated
+from similarity.models.states_only import StatesOnly
+from similarity.models.vllm_engine import CHUNK, EngineModel
+from similarity.models.walks import check_pooled, check_repeated
+from similarity.slices import slices
 
 # How the engine must be set.
 SETTINGS = '"runner": "pooling", "convert": "embed"'
@@ -30,53 +20,16 @@ SETTINGS = '"runner": "pooling", "convert": "embed"'
 WALK = 64
 
 
-class OfflinePoolingModel(LanguageModel):
+class OfflinePoolingModel(StatesOnly, EngineModel):
     """A model in vLLM's engine with the runner "pooling", made by `load_offline`."""
 
-    generates = False
-    abilities = frozenset({Ability.NEXT_STATES})
+    place = "in an engine that pools"
+    cure = "take the runner out of TRAJSIM_VLLM_ENGINE"
 
     def __init__(self, engine: Any, pooling_params: Any, info: ModelInfo) -> None:
-        self.info = info
-        self._engine = engine
+        super().__init__(engine, info)
         # A text's states are as long as they are, whatever the engine was started with.
         self._params = pooling_params(use_activation=False)
-        tokenizer = engine.get_tokenizer()
-        self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
-        self.end_ids = frozenset({tokenizer.eos_token_id} - {None})
-        self._tokenization = Tokenization(tokenizer, self.end_ids, self.vocab_size)
-
-    def close(self) -> None:
-        """Stop the engine's processes."""
-        self._engine.llm_engine.engine_core.shutdown()
-
-    def encode(self, text: str) -> TokenIds:
-        """Return ids with the tokenizer's own beginning of text, never an end of sequence."""
-        return self._tokenization.encode(text)
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Return ids without beginning, end and the mark of a first word."""
-        return self._tokenization.encode_continuation(text)
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Return the text without special tokens."""
-        return self._tokenization.decode(token_ids)
-
-    def check_scoring(self, law: Law) -> None:
-        """Raise UnsupportedError: nothing is scored."""
-        self._refuse()
-
-    def sample(
-        self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
-    ) -> list[list[Continuation]]:
-        """Raise UnsupportedError: nothing is sampled."""
-        self._refuse()
-
-    def score(
-        self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
-    ) -> list[list[LogProbs]]:
-        """Raise UnsupportedError: nothing is scored."""
-        self._refuse()
 
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
@@ -89,7 +42,7 @@ class OfflinePoolingModel(LanguageModel):
             If a state is missing, of another width, zero or not finite.
         """
         parts = []
-        for chunk in chunks_of(prefixes):
+        for chunk in slices(prefixes, CHUNK):
             given = [{"prompt_token_ids": list(prefix)} for prefix in chunk]
             outputs = self._engine.encode(given, self._params, pooling_task="embed", use_tqdm=False)
             parts.append(_states(outputs, chunk))
@@ -119,13 +72,7 @@ class OfflinePoolingModel(LanguageModel):
                 f"the engine gives no states of {self.info.name}: {line}; put {SETTINGS} into "
                 "TRAJSIM_VLLM_ENGINE"
             ) from error
-        yield Check(
-            "offers",
-            f"it pools: presets fast, meaning and best by states of {walk.shape[1]} numbers, "
-            "without words; no samples or scores of continuations",
-        )
-        yield check_lengths(walk, self._refused)
-        yield check_last(walk, self._refused)
+        yield from check_pooled(walk, self._refused)
         backwards, alone = self.next_states(begins[::-1]), self.next_states(begins[-1:])
         yield check_repeated(walk, backwards, alone, self._refused)
 
@@ -133,13 +80,6 @@ class OfflinePoolingModel(LanguageModel):
         cure = '"pooler_config": {"seq_pooling_type": "LAST", "use_activation": false}'
         return WrongAnswerError(
             f"the engine with {self.info.name} {what}; put {SETTINGS}, {cure} into "
-            "TRAJSIM_VLLM_ENGINE"
-        )
-
-    def _refuse(self) -> NoReturn:
-        raise UnsupportedError(
-            f"{self.info.name} is in an engine that pools, which neither samples nor scores "
-            "continuations; use preset fast, meaning or best, or take the runner out of "
             "TRAJSIM_VLLM_ENGINE"
         )
 

@@ -23,14 +23,23 @@ STILL = 1e-3
 Refused = Callable[[str], ModelError]
 
 
-def check_lengths(walk: Rows, refused: Refused) -> Check:
-    """Check that states are as long as they are, which tells how far texts are from the usual.
+def check_pooled(walk: Rows, refused: Refused) -> list[Check]:
+    """Tell what states are good for, and check that they are the last token's, and their length.
 
     Parameters
     ----------
     walk
         The states after the beginnings of a text, the shortest first: shape "beginning width".
     """
+    offers = (
+        f"it pools: presets fast, meaning and best by states of {walk.shape[1]} numbers, without "
+        "words; no samples or scores of continuations"
+    )
+    return [Check("offers", offers), _check_lengths(walk, refused), _check_last(walk, refused)]
+
+
+def _check_lengths(walk: Rows, refused: Refused) -> Check:
+    """Check that states are as long as they are, which tells how far texts are from the usual."""
     lengths = np.linalg.norm(walk, axis=1)
     found = f"from {lengths.min():.4g} to {lengths.max():.4g}"
     error: ModelError | None = None
@@ -39,7 +48,7 @@ def check_lengths(walk: Rows, refused: Refused) -> Check:
     return Check("lengths of states", found, error)
 
 
-def check_last(walk: Rows, refused: Refused) -> Check:
+def _check_last(walk: Rows, refused: Refused) -> Check:
     """Check that a state is that of the last token: each token moves it as much as any before."""
     walk = walk.astype(np.float64)
     moves = np.linalg.norm(np.diff(walk, axis=0), axis=1)

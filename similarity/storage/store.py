@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from similarity.errors import ConfigError, InputError
+from similarity.slices import slices
 
 DEFAULT_BYTES = 2 * 2**30
 # Of what an entry takes beside its value: key, digest, numbers, SQLite's own.
@@ -130,7 +131,7 @@ class Store:
         asked = set(keys)
         now = int(time.time())
         with self._lock, self._told():
-            for some in _parts(keys):
+            for some in slices(keys, _TOGETHER):
                 marks = ",".join("?" * len(some))
                 question = f"SELECT key, value, digest, used FROM entries WHERE key IN ({marks})"
                 for key, value, digest, used in self._database.execute(question, some):
@@ -240,10 +241,6 @@ def files_of(path: Path) -> list[Path]:
     """Return the files that a store has on disk."""
     names = (path.name, f"{path.name}-wal", f"{path.name}-shm")
     return [file for name in names if (file := path.with_name(name)).exists()]
-
-
-def _parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    return (keys[start : start + _TOGETHER] for start in range(0, len(keys), _TOGETHER))
 
 
 def _digest(key: bytes, value: bytes) -> bytes:

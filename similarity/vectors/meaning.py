@@ -12,6 +12,7 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
+from similarity.slices import slices
 from similarity.texts.truncation import REFUSE, Truncator
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader
@@ -203,8 +204,7 @@ def in_batches(
     on_progress: OnProgress,
 ) -> Features:
     """Return what `read` gives of texts, read BATCH_TEXTS at a time."""
-    starts = range(0, len(texts), BATCH_TEXTS)
-    parts = [read(texts[start : start + BATCH_TEXTS], on_progress) for start in starts]
+    parts = [read(some, on_progress) for some in slices(texts, BATCH_TEXTS)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from similarity.images.image import Content, content_bytes
 from similarity.models.base import OnProgress
+from similarity.slices import slices
 from similarity.storage.store import Store
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
 from similarity.vectors.scorer import Read
@@ -30,8 +31,7 @@ def stored_read(vectors: MeaningVectors, store: Store) -> Read:
         found = store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]
         on_progress(len(texts) - len(missing))
-        for begin in range(0, len(missing), _TOGETHER):
-            some = missing[begin : begin + _TOGETHER]
+        for some in slices(missing, _TOGETHER):
             new = vectors.packed(in_batches(vectors.read, [texts[i] for i in some], on_progress))
             fresh = {keys[i]: row.tobytes() for i, row in zip(some, new, strict=True)}
             store.put(VECTORS, fresh)

@@ -14,6 +14,7 @@ import numpy as np
 from similarity.arrays import Rows
 from similarity.extras import optional_module
 from similarity.models.base import OnProgress, ignore_progress
+from similarity.slices import slices
 from similarity.storage.files import replace_file
 from similarity.storage.parts import Parts, is_begun, parts_of
 from similarity.texts.truncation import REFUSE, Truncator
@@ -67,8 +68,8 @@ def check_texts(vectors: MeaningVectors, texts: Sequence[str], truncator: Trunca
         If one is too long for the model, and is not to be cut.
     """
     if truncator.truncate == REFUSE:
-        for start in range(0, len(texts), BATCH_TEXTS):
-            vectors.tokens(texts[start : start + BATCH_TEXTS])
+        for some in slices(texts, BATCH_TEXTS):
+            vectors.tokens(some)
 
 
 def write_vectors(

@@ -15,13 +15,11 @@ from transformers.models.auto.modeling_auto import (
 from similarity.errors import MissingDependencyError, ModelError
 from similarity.images.sources import probe_images
 from similarity.models import local
-from similarity.models.devices import dtype_on
 from similarity.models.failures import one_line
 from similarity.models.hub import on_hub
 from similarity.models.loader import LoadOptions
 from similarity.models.model_files import settings_of
-from similarity.models.pretrained import load_pretrained, quiet
-from similarity.models.revision import revision
+from similarity.models.pretrained import quiet
 from similarity.models.vision.model import VisionModel
 
 logger = logging.getLogger(__name__)
@@ -73,19 +71,11 @@ def load_vision(source: str, processor: Any, options: LoadOptions) -> VisionMode
     ModelError
         As `load_local`, and if the network does not see images.
     """
-    folder = Path(source)
-    module, tokenizer, commit = load_pretrained(
+    model = local.load_local(
         source,
-        dtype=dtype_on(options.device, options.dtype),
-        networks=transformers.AutoModelForImageTextToText,
-    )
-    model = local.local_model(
-        module,
-        tokenizer,
-        name=folder.resolve().name if folder.is_dir() else source,
-        revision=revision(folder, commit),
         device=options.device,
-        assets=folder if folder.is_dir() else None,
+        dtype=options.dtype,
+        networks=transformers.AutoModelForImageTextToText,
         kind=partial(VisionModel, processor),
     )
     assert isinstance(model, VisionModel)

@@ -80,7 +80,6 @@ class VisionModel(LocalModel):
 
         return by_kind(
             requests,
-            lambda request: request.prefix,
             lambda texts: super(VisionModel, self).sample(texts, law, on_progress),
             each(one, on_progress),
         )
@@ -95,7 +94,6 @@ class VisionModel(LocalModel):
 
         return by_kind(
             requests,
-            lambda request: request.prefix,
             lambda texts: super(VisionModel, self).score(texts, law, on_progress),
             each(one, on_progress),
         )
@@ -104,7 +102,6 @@ class VisionModel(LocalModel):
         """Read what `score` reads, and keep what it throws away."""
         return by_kind(
             requests,
-            lambda request: request.prefix,
             lambda texts: super(VisionModel, self).distributions(texts, law),
             each(lambda request: self._images.distributions(request, law)),
         )
@@ -113,7 +110,6 @@ class VisionModel(LocalModel):
         """Read texts together, and each image alone."""
         return by_kind(
             prefixes,
-            lambda prefix: prefix,
             lambda texts: super(VisionModel, self).hidden_states(texts),
             each(self._images.hidden_states),
         )
@@ -127,7 +123,6 @@ class VisionModel(LocalModel):
         self._head()  # refuses where there is none
         rows = by_kind(
             prefixes,
-            lambda prefix: prefix,
             lambda texts: list(super(VisionModel, self).next_states(texts, on_progress)),
             each(self._images.next_state, on_progress),
         )

@@ -25,6 +25,7 @@ from similarity.models.torch_ops import law_log_probs, token_log_probs
 from similarity.models.verification import Verified
 from similarity.models.vision.network import ImageNetwork, in_rows
 from similarity.models.vision.processing import ImageProcessing
+from similarity.slices import slices
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ class ImageReader:
     def _batches(self, continuations: Sequence[TokenIds]) -> Iterator[Sequence[TokenIds]]:
         longest = max(map(len, continuations), default=1)
         size = max(1, min(self._max_rows, self._max_logits // longest))
-        return (continuations[i : i + size] for i in range(0, len(continuations), size))
+        return slices(continuations, size)
 
     def _after(self, cache: Any, first: Tensor, some: Sequence[TokenIds], make: Make) -> list[Any]:
         """Return what is made of continuations' logits, read together after one state."""

@@ -1,12 +1,9 @@
 """What goes into one request: some prompts, prefixes or tokens of many."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 from similarity.models.base import ScoreRequest, TokenIds
 from similarity.models.vllm_server.wire import Prompt
-
-T = TypeVar("T")
 
 
 def prompt_batches(
@@ -25,12 +22,6 @@ def prompt_batches(
             tokens += prompt.tokens
     if batch:
         yield batch
-
-
-def parts(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Yield parts of at most `size` items."""
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])
 
 
 def prefix_batches(

@@ -11,9 +11,10 @@ from similarity.errors import BackendRefusedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
-from similarity.models.vllm_server.batches import parts, prefix_batches
+from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool, gather
+from similarity.slices import slices
 
 # Tokens whose log-probabilities one request may choose.
 MAX_CHOSEN = 128
@@ -85,10 +86,10 @@ async def all_chosen(
     """
     columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
     rows = np.empty((len(prefixes), len(columns)), np.float32)
-    of_columns = list(parts(list(columns), MAX_CHOSEN - 1))
+    of_columns = list(slices(list(columns), MAX_CHOSEN - 1))
     unfinished = [len(of_columns)] * len(prefixes)
 
-    async def one(numbers: list[int], chosen: list[int]) -> None:
+    async def one(numbers: list[int], chosen: Sequence[int]) -> None:
         found = await tell_chosen(pool, identity, [prefixes[i] for i in numbers], chosen)
         rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
         for i in numbers:

@@ -13,11 +13,9 @@ import numpy as np
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.images.image import Image
-from similarity.law import Law
 from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.wire import Sample
-from similarity.noise import generator_seed
 
 GENERATE = "/inference/v1/generate"
 CHAT = "/v1/chat/completions"
@@ -69,19 +67,6 @@ def image_body(
         "return_token_ids": True,
         "output_mode": "text" if text else "tokens",
         "sampling_params": {**_PLAIN, "max_tokens": 1, **params},
-    }
-
-
-def sampling_params(request: SampleRequest, law: Law) -> dict[str, Any]:
-    """Return the parameters by which all continuations of one prefix are sampled."""
-    return {
-        "n": request.n,
-        "max_tokens": request.max_tokens,
-        "temperature": law.temperature,
-        "top_k": law.top_k,
-        "top_p": law.top_p,
-        # Continuation i gets this seed + i.
-        "seed": generator_seed(request.key) + request.start,
     }
 
 

@@ -14,13 +14,13 @@ from similarity.images.sources import data_url
 from similarity.law import Law
 from similarity.models.base import OnProgress, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.prefix import ImageTokens
-from similarity.models.vllm_server import image_wire
-from similarity.models.vllm_server.batches import parts
+from similarity.models.vllm_server import image_wire, wire
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.image_wire import GENERATE, ServedPrefix
 from similarity.models.vllm_server.pool import Pool, gather
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
+from similarity.slices import slices
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class ServedImages:
                 self._identity.name,
                 self._url(prefix.image),
                 prefix.sent,
-                image_wire.sampling_params(request, law),
+                wire.sampling_params(request, law),
                 text=True,
             )
             sampled = await self._pool.ask(
@@ -130,10 +130,10 @@ class ServedImages:
         """Return log P(token | prefix) of each prefix, shape "token" in nats."""
         columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
         rows = np.empty((len(prefixes), len(columns)))
-        of_columns = list(parts(list(columns), self._identity.image_chosen))
+        of_columns = list(slices(list(columns), self._identity.image_chosen))
         unfinished = [len(of_columns)] * len(prefixes)
 
-        async def one(row: int, some: list[int]) -> None:
+        async def one(row: int, some: Sequence[int]) -> None:
             prefix = await self.served(prefixes[row])
             rows[row, [columns[token] for token in some]] = await self.chosen_once(prefix, some)
             unfinished[row] -= 1

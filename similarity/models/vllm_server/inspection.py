@@ -12,7 +12,7 @@ from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
-from similarity.models.vllm_server.identity import Identity, ServedName, score_prompts
+from similarity.models.vllm_server.identity import Identity, ServedName, identify, score_prompts
 from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.wire import Prompt, Sample
@@ -29,17 +29,15 @@ _CACHING = re.compile(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"
 SAME = 1e-4
 
 
-async def inspect(
-    pool: Pool, identity: Identity, address: ServerAddress
-) -> tuple[Identity, list[Check]]:
-    """Return what a server can do, and the checks that need more than the seam of a model.
+async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Check]]:
+    """Return what a server serves and can do, and what needs more than the seam of a model.
 
     Parameters
     ----------
     pool
         Of one server.
     """
-    url = pool.replicas[0].url
+    url, identity = pool.replicas[0].url, await identify(pool, address)
     keeps_sampled, sampled = await _check_sampled(pool, identity, url)
     tells_chosen, chosen = await check_chosen(pool, identity)
     seeing, images = await check_images(pool, identity)

@@ -5,33 +5,24 @@ from similarity.models.checks import Check
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.inspection import check_model
 from similarity.models.vllm_server.pool import Pool
-from similarity.models.vllm_server.pooled_states import PooledIdentity, ask_states
-from similarity.models.walks import check_last, check_lengths, check_repeated
+from similarity.models.vllm_server.pooled_states import PooledIdentity, ask_states, identify_pooling
+from similarity.models.walks import check_pooled, check_repeated
 
 # How a server must be started.
 POOLER = """--pooler-config '{"seq_pooling_type": "LAST", "use_activation": false}'"""
 
 
-async def inspect_pooling(
-    pool: Pool, identity: PooledIdentity, address: ServerAddress
-) -> list[Check]:
-    """Return the checks of a server that pools; `pool` has that one alone."""
-    url = pool.replicas[0].url
-    width = identity.walk.shape[1]
+async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIdentity, list[Check]]:
+    """Return what a server that pools serves, and its checks; `pool` has that one alone."""
+    url, identity = pool.replicas[0].url, await identify_pooling(pool, address)
 
     def refused(what: str) -> ModelError:
         return BackendRefusedError(f"{url} {what}; start it with {POOLER}")
 
-    return [
+    return identity, [
         check_model(identity, identity.revision, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
-        Check(
-            "offers",
-            f"it pools: presets fast, meaning and best by states of {width} numbers, without "
-            "words; no samples or scores of continuations",
-        ),
-        check_lengths(identity.walk, refused),
-        check_last(identity.walk, refused),
+        *check_pooled(identity.walk, refused),
         await _check_repeated(pool, identity, url),
     ]
 

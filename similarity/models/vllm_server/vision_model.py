@@ -65,7 +65,6 @@ class ServedVisionModel(ServerModel):
 
         return by_kind(
             requests,
-            lambda request: request.prefix,
             lambda texts: super(ServedVisionModel, self).sample(texts, law, on_progress),
             after_images,
         )
@@ -77,7 +76,6 @@ class ServedVisionModel(ServerModel):
         self.check_scoring(law)
         return by_kind(
             requests,
-            lambda request: request.prefix,
             lambda texts: super(ServedVisionModel, self).score(texts, law, on_progress),
             lambda images: self._read_after(images, wire.scores_of, 0, on_progress),
         )
@@ -89,7 +87,6 @@ class ServedVisionModel(ServerModel):
         self.check_scoring(law)
         return by_kind(
             requests,
-            lambda request: request.prefix,
             lambda texts: super(ServedVisionModel, self).top_distributions(texts, law, k),
             lambda images: self._read_after(images, partial(wire.top_of, k=k), k, ignore_progress),
         )
@@ -108,7 +105,6 @@ class ServedVisionModel(ServerModel):
 
         rows = by_kind(
             prefixes,
-            lambda prefix: prefix,
             lambda texts: list(
                 super(ServedVisionModel, self).next_log_probs(texts, token_ids, on_progress)
             ),

@@ -79,6 +79,19 @@ class Sample:
     log_probs: LogProbs | None = None
 
 
+def sampling_params(request: SampleRequest, law: Law) -> dict[str, Any]:
+    """Return the parameters by which all continuations of one prefix are sampled."""
+    return {
+        "n": request.n,
+        "max_tokens": request.max_tokens,
+        "temperature": law.temperature,
+        "top_k": law.top_k,
+        "top_p": law.top_p,
+        # Continuation i gets this seed + i.
+        "seed": generator_seed(request.key) + request.start,
+    }
+
+
 def sampling_body(
     model: str, request: SampleRequest, law: Law, *, log_probs: bool = False
 ) -> dict[str, Any]:
@@ -87,13 +100,7 @@ def sampling_body(
         **PLAIN,
         "model": model,
         "prompt": list(request.prefix),
-        "n": request.n,
-        "max_tokens": request.max_tokens,
-        "temperature": law.temperature,
-        "top_k": law.top_k,
-        "top_p": law.top_p,
-        # Continuation i gets this seed + i.
-        "seed": generator_seed(request.key) + request.start,
+        **sampling_params(request, law),
         "return_token_ids": True,
         "logprobs": 0 if log_probs else None,
     }
