@@ -3,7 +3,6 @@
 The work is cut into fixed chunks, so that a chunk sees the same batch whenever it is done.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from eval.methods.base import Factory, Method, Setting
 from eval.methods.scorers import METHOD, OTHER_SEED, trajectories
 from eval.pair_files import ScoredPair
 from similarity.config import ComparisonConfig
+from similarity.digests import digest
 from similarity.errors import ConfigError, MissingDependencyError, UnsupportedError
 from similarity.fingerprint import Fingerprint
 
@@ -137,7 +137,7 @@ class Plan:
             "schema": 1,
             "fingerprint": self.fingerprint.to_dict(),
             "tasks": {
-                name: {"pairs": len(pairs), "sha256": _digest(pairs)}
+                name: {"pairs": len(pairs), "sha256": digest(repr(list(pairs)).encode())}
                 for name, pairs in self.tasks.items()
             },
             "methods": dict.fromkeys(self.methods.names, "planned"),
@@ -162,7 +162,3 @@ def _seeded(setting: Setting, seed: int) -> Method:
 def with_seed(config: ComparisonConfig, seed: int) -> ComparisonConfig:
     """Return the settings with another seed."""
     return replace(config, sampling=replace(config.sampling, seed=seed))
-
-
-def _digest(pairs: Sequence[ScoredPair]) -> str:
-    return hashlib.sha256(repr(list(pairs)).encode()).hexdigest()[:16]

@@ -1,6 +1,5 @@
 """Texts without judgements, for the methods that fit statistics."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from eval.datasets import Source, is_there, load_task
 from eval.pair_files import ScoredPair, read_text
+from similarity.digests import digest
 
 # Whose sentences are taken, without their judgements, where no file is given: those of the
 # benchmarks that nothing is reported on.
@@ -23,8 +23,8 @@ class Unlabelled:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what tells one from another, as plain values."""
-        digest = hashlib.sha256("\n".join(self.texts).encode()).hexdigest()[:16]
-        return {"origin": self.origin, "texts": len(self.texts), "sha256": digest}
+        texts = "\n".join(self.texts).encode()
+        return {"origin": self.origin, "texts": len(self.texts), "sha256": digest(texts)}
 
 
 def read_unlabelled(

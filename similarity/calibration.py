@@ -4,7 +4,6 @@ A scale is fitted to judgements of pairs, or without labels to general text (`si
 Without one, a distance's own default map holds (`similarity.distances.Distance.similarity`).
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ import scipy
 
 from similarity.arrays import FloatArray
 from similarity.config import Settings
+from similarity.digests import digest, digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel, ModelInfo
@@ -79,8 +79,7 @@ class Calibration:
     @property
     def digest(self) -> str:
         """Return the first 16 hexadecimal digits of the SHA-256 of its knots."""
-        knots = repr((self.distances, self.similarities))
-        return hashlib.sha256(knots.encode()).hexdigest()[:16]
+        return digest(repr((self.distances, self.similarities)).encode())
 
     def similarity(self, distance: float) -> float:
         """Return the similarity in [0, 1] of a distance; five times it is on the scale of STS."""
@@ -163,8 +162,7 @@ def keep_calibration(calibration: Calibration) -> Path:
 
 def _kept(revision: str, settings: Mapping[str, Any]) -> Path:
     """Return the file of the user's cache for a model and the comparable part of settings."""
-    key = json.dumps({"revision": revision, "settings": settings}, sort_keys=True)
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    name = digest_of({"revision": revision, "settings": settings})
     return cache_folder("calibrations") / f"{name}.json"
 
 

@@ -1,6 +1,5 @@
 """What a score depends on, in one value: model and revision, every setting, version."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from similarity.calibration import Calibration, Scale
 from similarity.config import Settings
+from similarity.digests import digest
 from similarity.models.base import ModelInfo
 from similarity.version import __version__
 
@@ -58,7 +58,7 @@ class Fingerprint(Generic[S_co]):
     def digest(self) -> str:
         """Return the first 16 hexadecimal digits of the SHA-256 of the content."""
         canonical = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return digest(canonical.encode())
 
     def describe(self) -> str:
         """Return the model, the settings that matter most and the digest, for a person."""

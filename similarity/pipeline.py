@@ -3,7 +3,7 @@
 The steps before the distance are in `sampled_texts.py`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from similarity.law import Law
 from similarity.models.base import Continuation, LanguageModel
 from similarity.results import Comparison, SimilarityMatrix, Trajectory, TrajectoryExplanation
 from similarity.sampled_texts import Measured, SampledTexts, sample_texts
-from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.scorer import Pair, Progress, Scorer, counted, no_progress
 from similarity.trajectories import encode_prefixes
 from similarity.uncertainty import Tolerance, check_interval
 
@@ -70,7 +70,7 @@ class TrajectoryScorer(Scorer):
         """Return the comparison of each pair; a text that repeats is sampled once."""
         if self._tolerance is None:
             texts = sample_texts(self._model, pairs, self._config, progress)
-            return [self._comparison(texts, pair) for pair in _counted(pairs, progress)]
+            return [self._comparison(texts, pair) for pair in counted("comparing", pairs, progress)]
         return [self._to_tolerance(pair, self._tolerance, progress) for pair in pairs]
 
     def matrix(
@@ -83,9 +83,8 @@ class TrajectoryScorer(Scorer):
         columns = rows if columns is None else columns
         pairs = [(row, column) for row in rows for column in columns]
         texts = sample_texts(self._model, pairs, self._config, progress)
-        distances = np.array(
-            [self._distance(texts.measured(*pair)[0]) for pair in _counted(pairs, progress)]
-        )
+        compared = counted("comparing", pairs, progress)
+        distances = np.array([self._distance(texts.measured(*pair)[0]) for pair in compared])
         to_similarity = _similarity_of(self.fingerprint)
         similarities = np.array([to_similarity(distance) for distance in distances])
         shape = (len(rows), len(columns))
@@ -152,14 +151,6 @@ class TrajectoryScorer(Scorer):
 def fingerprint_of(model: LanguageModel, config: ComparisonConfig) -> Fingerprint[ComparisonConfig]:
     """Return all that comparisons by this model with these settings depend on."""
     return Fingerprint(model.info, config, find_calibration(model, config))
-
-
-def _counted(pairs: Sequence[Pair], progress: Progress) -> Iterator[Pair]:
-    """Yield pairs, counted as they are compared; what `on_progress` raises ends the comparison."""
-    on_progress = progress("comparing", len(pairs))
-    for pair in pairs:
-        yield pair
-        on_progress(1)
 
 
 def _similarity_of(fingerprint: Fingerprint[ComparisonConfig]) -> Callable[[float], float]:

@@ -5,7 +5,8 @@ image may stand too.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
@@ -15,6 +16,7 @@ from similarity.results import Explanation, Score, SimilarityMatrix
 
 Pair = tuple[Content, Content]
 TextPair = tuple[str, str]
+AnyPair = TypeVar("AnyPair", Pair, TextPair)
 
 # Called with a stage's name and its number of texts; returns the `on_progress` of that stage.
 Progress = Callable[[str, int], OnProgress]
@@ -23,6 +25,14 @@ Progress = Callable[[str, int], OnProgress]
 def no_progress(_stage: str, _texts: int) -> OnProgress:
     """Report progress to nobody."""
     return ignore_progress
+
+
+def counted(stage: str, pairs: Sequence[AnyPair], progress: Progress) -> Iterator[AnyPair]:
+    """Yield pairs, counted as they are scored; what `on_progress` raises ends the work."""
+    on_progress = progress(stage, len(pairs))
+    for pair in pairs:
+        yield pair
+        on_progress(1)
 
 
 class Scorer(ABC):

@@ -8,8 +8,9 @@ import numpy as np
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Embed, Vectors, fit_whitening
 from eval.methods.kept import kept_whitening
-from eval.methods.texts import identity, opening_length, unlabelled_texts
+from eval.methods.texts import opening_length, unlabelled_texts
 from similarity.arrays import Rows
+from similarity.digests import digest_of_texts
 from similarity.models.base import LanguageModel
 from similarity.prompts import PROMPTS, Prompt
 from similarity.trajectories import encode_prefixes
@@ -68,7 +69,7 @@ def whitened_hidden_states(
             "prompt": asdict(prompt),
             "shrinkage": shrinkage,
             "rank": rank,
-            "fitted on": identity(texts),
+            "fitted on": digest_of_texts(texts),
         }
 
         def fitted() -> Whitening:

@@ -1,7 +1,5 @@
 """What methods fitted, kept in a run's folder: a run that goes on fits nothing again."""
 
-import hashlib
-import json
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -13,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from eval.methods.base import Setting
+from similarity.digests import digest_of
 from similarity.errors import ConfigError
 from similarity.storage.files import cannot_write, replace_file
 from similarity.vectors.meaning import MeaningVectors
@@ -87,8 +86,7 @@ def _place(setting: Setting, fitted_to: Mapping[str, Any]) -> Path | None:
     if setting.kept is None:
         return None
     content = {"model": asdict(setting.model.info), **fitted_to}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return setting.kept / digest[:16]
+    return setting.kept / digest_of(content)
 
 
 def _write(path: Path, whitening: Whitening) -> None:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from eval.methods.base import Method, Pair, Setting
-from eval.methods.texts import identity, unlabelled_texts
+from eval.methods.texts import unlabelled_texts
+from similarity.digests import digest_of_texts
 
 _WORD = re.compile(r"\w+")
 
@@ -45,7 +46,7 @@ class TfIdf(Method):
         texts = unlabelled_texts(setting, "tf-idf")
         self._number = len(texts)
         self._holding = Counter(word for text in texts for word in set(_words(text)))
-        self.settings = {"words": _WORD.pattern, "fitted on": identity(texts)}
+        self.settings = {"words": _WORD.pattern, "fitted on": digest_of_texts(texts)}
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         """Return the cosine of each pair, in [0, 1]."""

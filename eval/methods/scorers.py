@@ -7,7 +7,8 @@ from typing import Any
 
 from eval.methods.base import Factory, Method, Pair, Setting
 from eval.methods.kept import kept_vectors
-from eval.methods.texts import identity, unlabelled_texts
+from eval.methods.texts import unlabelled_texts
+from similarity.digests import digest_of_texts
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.pipeline import TrajectoryScorer
@@ -120,7 +121,7 @@ def domain_method(setting: Setting, *groups: str) -> Method:
     def fitted() -> MeaningVectors:
         return fit(setting.model, texts, config, setting.progress("fitting", len(texts)))
 
-    fitted_to = {"vectors": config.to_dict(), "texts": identity(texts)}
+    fitted_to = {"vectors": config.to_dict(), "texts": digest_of_texts(texts)}
     vectors = kept_vectors(setting, fitted_to, fitted)
     return ScorerMethod(VectorScorer(vectors), setting.progress)
 

@@ -1,9 +1,6 @@
 """The texts that methods read: each once, in batches, and those to fit on by their digest."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from eval.methods.base import Pair, Setting
 from similarity.errors import ConfigError
@@ -33,12 +30,6 @@ def unlabelled_texts(setting: Setting, method: str) -> list[str]:
             "texts that are not in the task by --unlabelled FILE"
         )
     return texts
-
-
-def identity(texts: Sequence[str]) -> dict[str, Any]:
-    """Return what tells texts fitted on from others: their number and a hash, as plain values."""
-    digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
-    return {"texts": len(texts), "sha256": digest[:16]}
 
 
 def opening_length(model: LanguageModel) -> int:

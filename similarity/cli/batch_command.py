@@ -1,6 +1,5 @@
 """`trajsim batch`: a file of pairs in, a file of scores out."""
 
-import hashlib
 import json
 import shutil
 import sys
@@ -23,6 +22,7 @@ from similarity.cli.progress import progress_in_parts
 from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import input_options
+from similarity.digests import digest_of
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Scoring
 from similarity.errors import ConfigError, InputError
@@ -134,7 +134,7 @@ def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
         "settings": scoring.config.to_dict(),
         "chunk": chunk,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return digest_of(content)
 
 
 def _score(scorer: Scorer, files: BatchFiles, chunk: int, asked: str) -> None:

@@ -1,10 +1,10 @@
 """Whether workers are alike: what each one's rows depend on, compared value by value."""
 
-import json
 import socket
 from typing import Any
 
 from similarity.errors import BackendRefusedError
+from similarity.storage.differences import differences
 
 
 def check_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -27,16 +27,3 @@ def check_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
             f"{socket.gethostname()}); give all machines the same version of trajsim and the same "
             "model"
         )
-
-
-def differences(got: Any, there: Any, name: str = "") -> list[str]:
-    """Tell each value that differs, by its name in nested objects."""
-    if isinstance(got, dict) and isinstance(there, dict):
-        return [
-            told
-            for key in sorted(got.keys() | there.keys())
-            for told in differences(
-                got.get(key), there.get(key), f"{name}.{key}" if name else str(key)
-            )
-        ]
-    return [] if got == there else [f"{name} is {json.dumps(got)}, there {json.dumps(there)}"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from similarity.distributed.fingerprints import differences
 from similarity.distributed.work import Rows, Table
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
+from similarity.storage.differences import differences
 from similarity.tabular.records import Record
 
 # In the metadata of a partition's schema: the digest of the rows that it was made of.

@@ -5,7 +5,7 @@ like the texts, so any model and setting has thresholds of its own, without labe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -195,11 +195,3 @@ def unrelated_sentences(
     room = model.info.context_length - max_tokens
     encoded = model.encode_all([prompt.apply(text) for text in texts])
     return [text for text, ids in zip(texts, encoded, strict=True) if len(ids) <= room][:count]
-
-
-def counted(pairs: Sequence[TextPair], progress: Progress) -> Iterator[TextPair]:
-    """Yield pairs, counted as they are judged; what `on_progress` raises ends the work."""
-    on_progress = progress("judging", len(pairs))
-    for pair in pairs:
-        yield pair
-        on_progress(1)

@@ -13,14 +13,13 @@ from similarity.entailment.results import Entailment
 from similarity.entailment.scorer import (
     EntailmentScorer,
     EntailmentSettings,
-    counted,
     unrelated_sentences,
 )
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
-from similarity.scorer import Progress, TextPair
+from similarity.scorer import Progress, TextPair, counted
 from similarity.trajectories import encode_prefixes
 
 # General sentences that thresholds rest on: few, as trajectories cost far more than profiles.
@@ -61,7 +60,7 @@ class TrajectoryEntailment(EntailmentScorer):
         thresholds = self.thresholds(progress)
         return [
             self._judged(pair, evidence(pair), thresholds, self.fingerprint, None)
-            for pair in counted(pairs, progress)
+            for pair in counted("judging", pairs, progress)
         ]
 
     def sentences(self) -> list[str]:

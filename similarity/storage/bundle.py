@@ -4,12 +4,12 @@ Each file is named by its content, and the manifest, which names them, is rename
 last: so what a reader finds is either the old bundle or the new.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from similarity.digests import digest_of, digest_of_file
 from similarity.errors import ConfigError
 from similarity.storage.files import Writer, alone_in, cannot_write, replace_file, temporary_beside
 
@@ -81,8 +81,7 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
 
 def _digest_of(content: Mapping[str, Any]) -> str:
     """Return the digest of a manifest's other fields, whatever their order."""
-    canonical = json.dumps({**content, _DIGEST: None}, sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return digest_of({**content, _DIGEST: None})
 
 
 def _write_named(folder: Path, name: str, write: Writer) -> str:
@@ -94,8 +93,7 @@ def _write_named(folder: Path, name: str, write: Writer) -> str:
 
 
 def _true_name(path: Path, name: str) -> str:
-    with path.open("rb") as file:
-        return _named(name, hashlib.file_digest(file, "sha256").hexdigest()[:16])
+    return _named(name, digest_of_file(path))
 
 
 def _named(name: str, digest: str) -> str:

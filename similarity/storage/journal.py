@@ -1,17 +1,17 @@
 """A file of entries that outlives the process that writes it, killed at any moment."""
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from io import FileIO
-from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from similarity.digests import digest
 from similarity.errors import ConfigError, InputError
+from similarity.storage.differences import differences
 from similarity.storage.files import cannot_write
 
 # The name of an entry's checksum in its line.
@@ -19,8 +19,6 @@ _CHECKSUM = "checksum"
 
 # Of the differences between two headers, those that a message tells.
 _SHOWN = 4
-# How a header names the digest of something that is not shown.
-_DIGEST_OF = "SHA-256 of "
 
 
 class Journal:
@@ -75,7 +73,7 @@ class Journal:
                 if not _is_entry(header):
                     return None
                 journal = cls(path, file)
-                journal._last = _digest(header)
+                journal._last = digest(header)
                 if journal._whole(lines) < os.fstat(file.fileno()).st_size:
                     return None
                 found = list(journal.entries())[-1:]
@@ -126,7 +124,7 @@ class Journal:
 
     def _resume(self, header: bytes) -> None:
         """Check what is there, cut off a torn end, and write the header where it is missing."""
-        self._last = _digest(header)
+        self._last = digest(header)
         with self._path.open("rb") as lines:
             found = lines.readline()
             if found == header:
@@ -180,12 +178,8 @@ def _line(content: Mapping[str, Any]) -> bytes:
 
 def _sealed(entry: Mapping[str, Any], before: str) -> tuple[bytes, str]:
     """Return an entry's line, and the checksum in it: of the entry and of the line before."""
-    checksum = _digest(before.encode() + _line(entry))
+    checksum = digest(before.encode() + _line(entry))
     return _line({**entry, _CHECKSUM: checksum}), checksum
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _is_entry(line: bytes) -> bool:
@@ -205,7 +199,7 @@ def _damaged(path: Path, number: int) -> InputError:
 def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigError:
     if not _is_entry(found):
         return InputError(f"{path} is there and is no journal; write to another place")
-    differing = list(_differences(json.loads(header), json.loads(found)))
+    differing = list(differences(json.loads(header), json.loads(found)))
     # What is a digest of the others tells a person nothing.
     telling = [told for told in differing if not told.startswith("fingerprint.id ")] or differing
     more = f"; and {len(telling) - _SHOWN} more" if len(telling) > _SHOWN else ""
@@ -213,24 +207,3 @@ def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigErro
         f"{path} was begun otherwise: {'; '.join(telling[:_SHOWN])}{more}. Repeat what it "
         "was begun with, write to another place, or delete it and what it has written"
     )
-
-
-def _differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
-    """Tell each value that differs, by its name in nested objects."""
-    if isinstance(got, dict) and isinstance(there, dict):
-        for key in sorted(got.keys() | there.keys()):
-            inner = f"{name}.{key}" if name else key
-            yield from _differences(got.get(key), there.get(key), inner)
-    elif isinstance(got, list) and isinstance(there, list):
-        for number, (one, other) in enumerate(zip_longest(got, there)):
-            yield from _differences(one, other, f"{name}.{number}")
-    elif got != there and name.startswith(_DIGEST_OF):
-        # Digests tell a person nothing.
-        yield f"{name.removeprefix(_DIGEST_OF)} has changed since"
-    elif got != there:
-        yield f"{name} is {_shown(got)}, there {_shown(there)}"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,12 +1,12 @@
 """The parts of a file that is made piece by piece: a killed process loses one part at most."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from similarity.digests import digest_of_file
 from similarity.storage.files import Writer, cannot_write, replace_file
 from similarity.storage.journal import Journal
 
@@ -28,7 +28,7 @@ class Parts:
     def has_file(self, number: int) -> bool:
         """Return whether a part that `write` wrote is there, as it was written."""
         path = self.path(number)
-        return number in self._digests and path.is_file() and self.has(number, _digest_of(path))
+        return number in self._digests and path.is_file() and self.has(number, digest_of_file(path))
 
     def finish(self, number: int, digest: str) -> None:
         """Count a part as done: it must be on disk, with this digest."""
@@ -38,7 +38,7 @@ class Parts:
     def write(self, number: int, write: Writer) -> None:
         """Write a part whole or not at all, and count it as done."""
         replace_file(self.path(number), write)
-        self.finish(number, _digest_of(self.path(number)))
+        self.finish(number, digest_of_file(self.path(number)))
 
     def path(self, number: int) -> Path:
         """Return where a part is."""
@@ -68,11 +68,6 @@ def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
         shutil.rmtree(folder)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def is_begun(path: Path) -> bool:

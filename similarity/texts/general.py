@@ -1,8 +1,9 @@
 """General sentences: what texts and models are measured against where nothing else is given."""
 
-import hashlib
 from functools import cache
 from importlib import resources
+
+from similarity.digests import digest
 
 
 def general_sentences() -> tuple[str, ...]:
@@ -22,7 +23,7 @@ def general_registers() -> tuple[str | None, ...]:
 @cache
 def general_digest() -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of the general sentences."""
-    return hashlib.sha256(_contents("general.txt").encode()).hexdigest()[:16]
+    return digest(_contents("general.txt").encode())
 
 
 @cache

@@ -1,12 +1,11 @@
 """What is compared by tiles, and which pairs of it are kept."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from similarity.arrays import FloatArray
+from similarity.digests import digest_of_texts
 from similarity.errors import InputError
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.truncation import REFUSE
@@ -90,8 +89,8 @@ class Grid:
         """Return what tells this matrix from another, as plain values."""
         return {
             "fingerprint": scorer.fingerprint.to_dict(),
-            "rows": _digest(self.rows),
-            "columns": None if self.columns is None else _digest(self.columns),
+            "rows": digest_of_texts(self.rows),
+            "columns": None if self.columns is None else digest_of_texts(self.columns),
             "tile": self.size,
             "truncate": scorer.truncate,
         }
@@ -123,8 +122,3 @@ class Selection:
 
 def _blocks(count: int, size: int) -> list[range]:
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def _digest(texts: Sequence[str]) -> dict[str, Any]:
-    digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
-    return {"texts": len(texts), "sha256": digest[:16]}

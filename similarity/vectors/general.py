@@ -5,12 +5,11 @@ the user. They are fitted to the general sentences of the library when they are 
 in the user's cache folder.
 """
 
-import hashlib
-import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
 from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
@@ -177,5 +176,4 @@ def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
         "config": config.to_dict(),
         "text": general_digest(),
     }
-    canonical = json.dumps(content, sort_keys=True).encode()
-    return cache_folder("vectors") / hashlib.sha256(canonical).hexdigest()[:16]
+    return cache_folder("vectors") / digest_of(content)

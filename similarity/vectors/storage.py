@@ -1,7 +1,5 @@
 """Keeps fitted vectors in a folder: arrays, and a fingerprint that says what they belong to."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from similarity.digests import digest_of
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.storage.bundle import read_manifest, write_bundle
@@ -35,8 +34,7 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
         "config": vectors.config.to_dict(),
         "corpus": asdict(vectors.corpus),
     }
-    canonical = json.dumps(content, sort_keys=True).encode()
-    return {"id": hashlib.sha256(canonical).hexdigest()[:16], **content}
+    return {"id": digest_of(content), **content}
 
 
 def save(vectors: MeaningVectors, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Vectors of many texts as a file, in bounded memory, part by part: what was stopped goes on."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from similarity.arrays import Rows
+from similarity.digests import digest_of
 from similarity.extras import optional_module
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.slices import slices
@@ -100,12 +100,11 @@ def write_vectors(
         If it was begun with other texts, vectors or settings, or `dimensions` is out of range.
     """
     width = vectors.check_dimensions(dimensions)
-    digest = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]
     header = {
         "kind": "vectors",
         "model": asdict(vectors.model.info),
         "vectors": fingerprint(vectors)["id"],
-        "texts": {"number": len(texts), "sha256": digest},
+        "texts": {"number": len(texts), "sha256": digest_of(list(texts))},
         "dimensions": width,
         "truncate": truncator.truncate,
     }

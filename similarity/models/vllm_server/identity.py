@@ -1,13 +1,12 @@
 """What a server serves: name, tokenizer, and numbers that only this model gives."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from similarity.arrays import LogProbs
+from similarity.digests import digest, digest_of
 from similarity.errors import BackendRefusedError, WrongAnswerError
 from similarity.models.base import TokenIds
 from similarity.models.checks import PARAGRAPH, TOLERANCE
@@ -50,7 +49,7 @@ class ServedName:
 
     def mark(self, number: float) -> str:
         """Return a digest that differs for another tokenizer or another number, in hundredths."""
-        return hashlib.sha256(f"{self.tokenizer} {number + 0.0:.2f}".encode()).hexdigest()[:16]
+        return digest(f"{self.tokenizer} {number + 0.0:.2f}".encode())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,7 @@ async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
     return ServedName(
         name=name,
         context_length=models[name],
-        tokenizer=hashlib.sha256(json.dumps(encoded).encode()).hexdigest()[:16],
+        tokenizer=digest_of(encoded),
         begin=begin,
         end=end,
     )

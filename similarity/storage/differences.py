@@ -1,0 +1,32 @@
+"""What differs between two sets of plain values, such as settings, named for a person."""
+
+import json
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+# How the digest of something that is not shown is named.
+DIGEST_OF = "SHA-256 of "
+# Longer values are cut.
+_LONGEST = 60
+
+
+def differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
+    """Tell each value that differs, by its name in nested objects."""
+    if isinstance(got, dict) and isinstance(there, dict):
+        for key in sorted(got.keys() | there.keys()):
+            inner = f"{name}.{key}" if name else key
+            yield from differences(got.get(key), there.get(key), inner)
+    elif isinstance(got, list) and isinstance(there, list):
+        for number, (one, other) in enumerate(zip_longest(got, there)):
+            yield from differences(one, other, f"{name}.{number}")
+    elif got != there and name.startswith(DIGEST_OF):
+        # Digests tell a person nothing.
+        yield f"{name.removeprefix(DIGEST_OF)} has changed since"
+    elif got != there:
+        yield f"{name} is {_shown(got)}, there {_shown(there)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
