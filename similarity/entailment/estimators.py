@@ -14,7 +14,6 @@ import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.distances import DISTANCES
-from similarity.order import meet
 
 Degree = Callable[[FloatArray, FloatArray], float]
 Evidence = Literal["profiles", "trajectories"]
@@ -106,7 +105,8 @@ def meet_nearness(first: FloatArray, second: FloatArray) -> float:
 
     Its difference with that of the reverse has the sign of the mean of log M_u − log M_v.
     """
-    return float(np.exp(-DISTANCES["l1"](meet(first, second), second)))
+    meet = np.minimum(first, second)
+    return float(np.exp(-DISTANCES["l1"](meet, second)))
 
 
 def _weeds(summary: str, power: int, evenness: float = 0.0) -> Estimator:

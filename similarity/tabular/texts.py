@@ -66,11 +66,6 @@ class PlacedTexts:
     left_out: str = ""
 
 
-def read_texts(path: str, kind: str | None = None, columns: str | None = None) -> list[str]:
-    """Return the texts of a file, or of standard input for "-"; raises as `read_file` does."""
-    return read_file(path, kind, columns).texts
-
-
 def read_file_or_folder(
     path: str, kind: str | None = None, columns: str | None = None
 ) -> PlacedTexts:

@@ -16,7 +16,7 @@ from similarity.slices import slices
 from similarity.texts.truncation import REFUSE, Truncator
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader
-from similarity.vectors.whitening import Whitening
+from similarity.vectors.whitening import Whitening, unit
 
 # Texts whose features are computed together; more gain nothing and hold more memory.
 BATCH_TEXTS = 256
@@ -240,10 +240,3 @@ def read_groups(
         of_all = number * len(texts)
         up_to(of_all)
     return features
-
-
-def unit(rows: FloatArray) -> FloatArray:
-    """Return the rows at length 1; a row of zeros, which has no direction, stays."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    scaled: FloatArray = rows / np.where(norms > 0, norms, 1)
-    return scaled

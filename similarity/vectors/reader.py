@@ -1,7 +1,7 @@
 """What reads the features of texts, one class for each kind of group."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,3 @@ class Reader(ABC):
     def arrays(self) -> Arrays:
         """Return what must be kept beside the settings to make the reader again."""
         return {}
-
-
-ReadRows = Mapping[str, Rows]

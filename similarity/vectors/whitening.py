@@ -150,12 +150,13 @@ class WhiteningFit:
 
 def cosines(first: AnyFloats, second: AnyFloats) -> FloatArray:
     """Return the cosine of each row with its fellow, shape "…" from "… width"; 0 for a zero row."""
-    a, b = _unit(first), _unit(second)
+    a, b = unit(first), unit(second)
     products: FloatArray = np.einsum("...i,...i->...", a, b)
     return products
 
 
-def _unit(rows: AnyFloats) -> FloatArray:
+def unit(rows: AnyFloats) -> FloatArray:
+    """Return the rows at length 1, along the last axis; a row of zeros stays."""
     rows = rows.astype(np.float64)
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     scaled: FloatArray = rows / np.where(norms == 0, 1, norms)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.tabular.texts import pair_columns, read_texts, split_columns
+from similarity.tabular.texts import pair_columns, read_file, split_columns
 
 
 def written(folder: Path, name: str, content: str) -> str:
@@ -26,14 +26,14 @@ def written(folder: Path, name: str, content: str) -> str:
     ],
 )
 def test_texts_are_found_in_any_format(name: str, content: str, tmp_path: Path) -> None:
-    assert read_texts(written(tmp_path, name, content)) == ["a red car", "the sea"]
+    assert read_file(written(tmp_path, name, content)).texts == ["a red car", "the sea"]
 
 
 def test_the_format_and_the_column_can_be_given(tmp_path: Path) -> None:
     path = written(tmp_path, "a.dat", "title,body\nx,a\ny,b\n")
-    assert read_texts(path, "csv", "title") == ["x", "y"]
-    assert read_texts(path, "csv", "2") == ["body", "a", "b"]
-    assert read_texts(path) == ["title,body", "x,a", "y,b"]
+    assert read_file(path, "csv", "title").texts == ["x", "y"]
+    assert read_file(path, "csv", "2").texts == ["body", "a", "b"]
+    assert read_file(path).texts == ["title,body", "x,a", "y,b"]
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         buffer = io.BytesIO(b"text\na\n")
 
     monkeypatch.setattr(sys, "stdin", Input)
-    assert read_texts("-", "csv") == ["a"]
+    assert read_file("-", "csv").texts == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_told_with_its_line(
     name: str, content: str, columns: Any, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
-        read_texts(written(tmp_path, name, content), None, columns)
+        read_file(written(tmp_path, name, content), None, columns)
 
 
 def test_the_name_of_a_column_may_have_commas() -> None:
@@ -83,7 +83,7 @@ def test_bad_columns_and_formats_are_refused(tmp_path: Path) -> None:
         ((path, "csv", "a,,b"), "different names between commas"),
     ):
         with pytest.raises(ConfigError, match=message):
-            read_texts(*arguments)
+            read_file(*arguments)
 
 
 def test_pairs_are_found_by_the_names_that_are_common() -> None:
