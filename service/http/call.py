@@ -1,23 +1,27 @@
 """From a route to the engine: a request's work, cancelled when its client leaves."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from service.engine.engine import Engine
 from service.engine.exceptions import ClientGoneError
 from service.engine.limits import check_cost
 from service.engine.request_model import RequestModel, Usage
+from service.http.json_stream import json_answer
 from service.http.schemas.truncation import PromptTruncation
+from service.http.schemas.usage import TokenUsage
 from service.settings import Settings
 from similarity.errors import ConfigError
+from similarity.fingerprint import Fingerprint
 from similarity.results import Score
 from similarity.scorer import Pair, Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
+from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import Check, TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
@@ -139,6 +143,41 @@ class Call:
         made = Truncator(check, truncate, self.settings.max_characters)
         self._truncators.append(made)
         return made
+
+    def answer(
+        self, content: Mapping[str, Any], usage: Usage, fingerprint: Fingerprint[Any]
+    ) -> Response:
+        """Return an answer that says of which model it is, what it took and what it depends on.
+
+        Its `warnings` are left out where there are none.
+        """
+        told = {name: value for name, value in content.items() if value or name != "warnings"}
+        return json_answer(
+            {
+                "model": self.model,
+                **told,
+                "usage": TokenUsage.of(usage).model_dump(),
+                "fingerprint": fingerprint.to_dict(),
+            }
+        )
+
+    def compared(
+        self,
+        content: Mapping[str, Any],
+        plan: ScoringPlan,
+        warnings: Iterable[str],
+        usage: Usage,
+        fingerprint: Fingerprint[Any],
+    ) -> Response:
+        """Return an answer with scores, which says how texts were compared."""
+        told = {
+            "preset": plan.preset,
+            "warnings": [*([plan.note] if plan.note else []), *shown_warnings(warnings)],
+            "calibrated": fingerprint.calibrated,
+            "scale": fingerprint.scale,
+            "repeatable": fingerprint.repeatable,
+        }
+        return self.answer({**told, **content}, usage, fingerprint)
 
     @property
     def cut_warnings(self) -> list[str]:

@@ -9,7 +9,7 @@ from pydantic import Tag
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes
-from service.http.routes.tei import rerank_texts
+from service.http.routes.tei import ranked, rerank_texts
 from service.http.schemas.cohere import (
     ApiVersion,
     BilledUnits,
@@ -80,11 +80,6 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
             "meta": meta.model_dump(exclude_none=True),
         }
     )
-
-
-def ranked(scores: Sequence[Score]) -> list[int]:
-    """Return the numbers of the documents, the most similar first."""
-    return sorted(range(len(scores)), key=lambda i: scores[i].distance)
 
 
 def _items(

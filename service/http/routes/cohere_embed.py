@@ -16,7 +16,7 @@ from service.http.schemas.cohere_embed import (
     InputTokens,
     Kind,
 )
-from service.http.schemas.errors import ERRORS, error_answer
+from service.http.schemas.errors import ERRORS, NO_VECTORS
 from similarity.scorers import ScoringRequest
 from similarity.texts.familiarity import shown_warnings
 
@@ -29,7 +29,7 @@ _ENCODERS = {
 
 router = APIRouter(
     route_class=JsonRoute,
-    responses=ERRORS | {501: error_answer("The model is served without meaning vectors.")},
+    responses=ERRORS | NO_VECTORS,
     tags=["compat"],
 )
 

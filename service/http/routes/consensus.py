@@ -8,11 +8,9 @@ from service.engine.limits import check_cells, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
-from service.http.json_stream import json_answer
 from service.http.routes.entailment import profile_scorer
 from service.http.schemas.consensus import ConsensusRequest, ConsensusResponse
 from service.http.schemas.errors import ERRORS
-from service.http.schemas.usage import TokenUsage
 from similarity.entailment.estimators import DEFAULT
 from similarity.groups.consensus import Consensus, check_of, find_consensus
 
@@ -31,18 +29,14 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     check_texts(asked, call.settings, truncate=body.truncate)
     found, usage = await call.run(lambda model: _found(body, call, model))
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
-    return json_answer(
-        {
-            "model": call.model,
-            **({"warnings": call.cut_warnings} if call.cut_warnings else {}),
-            "answer": found.answer,
-            "entropy": found.entropy,
-            "groups": groups,
-            "threshold": found.threshold,
-            "usage": TokenUsage.of(usage).model_dump(),
-            "fingerprint": found.fingerprint.to_dict(),
-        }
-    )
+    content = {
+        "warnings": call.cut_warnings,
+        "answer": found.answer,
+        "entropy": found.entropy,
+        "groups": groups,
+        "threshold": found.threshold,
+    }
+    return call.answer(content, usage, found.fingerprint)
 
 
 def _found(body: ConsensusRequest, call: Call, model: RequestModel) -> Consensus:

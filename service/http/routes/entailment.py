@@ -10,14 +10,13 @@ from service.engine.limits import check_answer, check_pairs, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_answer, json_bytes
+from service.http.json_stream import JsonArray, json_bytes
 from service.http.schemas.entailment import (
     EntailmentRequest,
     EntailmentResponse,
     EntailmentResult,
 )
 from service.http.schemas.errors import ERRORS
-from service.http.schemas.usage import TokenUsage
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import PAPER, usual_estimator
 from similarity.entailment.profiles import ProfileEntailment
@@ -57,17 +56,13 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
 
     (cells, first), usage = await call.run(work)
     of_pair = dict(zip(pairs, cells, strict=True))
-    return json_answer(
-        {
-            "model": call.model,
-            "estimator": estimator,
-            **({"warnings": call.cut_warnings} if call.cut_warnings else {}),
-            "thresholds": asdict(first.thresholds),
-            "results": JsonArray(of_pair[pair] for pair in body.pairs),
-            "usage": TokenUsage.of(usage).model_dump(),
-            "fingerprint": first.fingerprint.to_dict(),
-        }
-    )
+    content = {
+        "estimator": estimator,
+        "warnings": call.cut_warnings,
+        "thresholds": asdict(first.thresholds),
+        "results": JsonArray(of_pair[pair] for pair in body.pairs),
+    }
+    return call.answer(content, usage, first.fingerprint)
 
 
 def _scorer_of(

@@ -1,5 +1,7 @@
 """The routes /v1/cluster and /v1/dedupe."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -9,23 +11,16 @@ from fastapi import APIRouter, Response
 from service.engine.limits import check_cells
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
-from service.http.json_stream import json_answer
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.groups import (
-    ClusterFields,
     ClusterRequest,
     ClusterResponse,
     DedupeRequest,
     DedupeResponse,
-    DuplicateFields,
     GroupingRequest,
-    GroupingResponse,
-    KeptFields,
 )
-from service.http.schemas.similarity import warnings_of
-from service.http.schemas.usage import TokenUsage
 from similarity.arrays import FloatArray
-from similarity.groups.clustering import Clustering, cluster, deduplicate
+from similarity.groups.clustering import cluster, deduplicate
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
@@ -33,20 +28,7 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 @router.post("/cluster", summary="Group texts by meaning", response_model=ClusterResponse)
 async def cluster_texts(body: ClusterRequest, call: CallOf) -> Response:
     """Return groups of like texts, each with the text that is its middle."""
-    similarities, common = await _compared(body, call)
-
-    def grouped() -> Clustering:
-        return cluster(similarities, threshold=body.least(), k=body.k, linkage_by=body.linkage)
-
-    found = await run_sync(grouped)
-    groups = [
-        ClusterFields(members=list(members), representative=middle)
-        for members, middle in zip(found.groups, found.representatives, strict=True)
-    ]
-    each = None if found.silhouettes is None else found.silhouettes.tolist()
-    return _answer(
-        ClusterResponse(groups=groups, silhouette=found.silhouette, silhouettes=each, **common)
-    )
+    return await _grouped(body, call, partial(_clusters, body=body))
 
 
 @router.post(
@@ -54,23 +36,13 @@ async def cluster_texts(body: ClusterRequest, call: CallOf) -> Response:
 )
 async def dedupe_texts(body: DedupeRequest, call: CallOf) -> Response:
     """Return the texts to keep, each with those that it stands for."""
-    similarities, common = await _compared(body, call)
-    found = await run_sync(deduplicate, similarities, body.threshold)
-    groups = [
-        KeptFields(
-            kept=group.kept,
-            duplicates=[
-                DuplicateFields(number=i, similarity=float(similarities[group.kept, i]))
-                for i in group.others
-            ],
-        )
-        for group in found
-    ]
-    return _answer(DedupeResponse(groups=groups, **common))
+    return await _grouped(body, call, partial(_kept, threshold=body.threshold))
 
 
-async def _compared(body: GroupingRequest, call: Call) -> tuple[FloatArray, dict[str, Any]]:
-    """Return the similarities of the texts, "text text", and the fields of every answer."""
+async def _grouped(
+    body: GroupingRequest, call: Call, group: Callable[[FloatArray], dict[str, Any]]
+) -> Response:
+    """Answer what is made of the similarities of the texts, "text text"."""
     check_cells(len(body.texts) ** 2, call.settings)
     texts = list(dict.fromkeys(body.texts))
     plan = await call.plan(list(product(texts, texts)), body.scoring())
@@ -79,21 +51,32 @@ async def _compared(body: GroupingRequest, call: Call) -> tuple[FloatArray, dict
     )
     place = {text: i for i, text in enumerate(texts)}
     chosen = [place[text] for text in body.texts]
-    fingerprint = result.fingerprint
-    return result.similarities[chosen][:, chosen], {
-        "model": call.model,
-        "preset": plan.preset,
-        "warnings": warnings_of(plan, result.warnings),
-        "calibrated": fingerprint.calibrated,
-        "scale": fingerprint.scale,
-        "repeatable": fingerprint.repeatable,
-        "usage": TokenUsage.of(usage),
-        "fingerprint": fingerprint.to_dict(),
+    content = await run_sync(group, result.similarities[chosen][:, chosen])
+    return call.compared(content, plan, result.warnings, usage, result.fingerprint)
+
+
+def _clusters(similarities: FloatArray, body: ClusterRequest) -> dict[str, Any]:
+    found = cluster(similarities, threshold=body.least(), k=body.k, linkage_by=body.linkage)
+    return {
+        "groups": [
+            {"members": list(members), "representative": middle}
+            for members, middle in zip(found.groups, found.representatives, strict=True)
+        ],
+        "silhouette": found.silhouette,
+        "silhouettes": None if found.silhouettes is None else found.silhouettes.tolist(),
     }
 
 
-def _answer(found: GroupingResponse) -> Response:
-    content = found.model_dump(mode="json")
-    if found.warnings is None:
-        del content["warnings"]
-    return json_answer(content)
+def _kept(similarities: FloatArray, threshold: float) -> dict[str, Any]:
+    return {
+        "groups": [
+            {
+                "kept": group.kept,
+                "duplicates": [
+                    {"number": i, "similarity": float(similarities[group.kept, i])}
+                    for i in group.others
+                ],
+            }
+            for group in deduplicate(similarities, threshold)
+        ]
+    }

@@ -6,7 +6,7 @@ from service.http.call import CallOf
 from service.http.embedding import as_base64, as_numbers, embed
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer
-from service.http.schemas.errors import ERRORS_OF_IMAGES, error_answer
+from service.http.schemas.errors import ERRORS_OF_IMAGES, NO_VECTORS
 from service.http.schemas.openai import (
     EmbeddingsRequest,
     EmbeddingsResponse,
@@ -20,7 +20,7 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS_OF_IMAGES, tags=["com
     "/v1/embeddings",
     summary="As OpenAI",
     response_model=EmbeddingsResponse,
-    responses={501: error_answer("The model is served without meaning vectors.")},
+    responses=NO_VECTORS,
 )
 async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order; their cosines are similarities."""

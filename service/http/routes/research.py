@@ -12,10 +12,10 @@ from service.engine.limits import (
     check_scoring,
     check_settings,
 )
-from service.engine.request_model import RequestModel, Usage
+from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
+from service.http.json_stream import JsonArray, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.research import (
     LikelihoodsRequest,
@@ -24,7 +24,6 @@ from service.http.schemas.research import (
     TrajectoriesResponse,
     TrajectoryItem,
 )
-from service.http.schemas.usage import TokenUsage
 from similarity import material
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
@@ -55,7 +54,9 @@ async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
         return _sampled(model, texts, config)
 
     rows, usage = await call.run(sampled)
-    return _answer(call, {"trajectories": JsonArray(rows)}, usage, config)
+    return call.answer(
+        {"trajectories": JsonArray(rows)}, usage, Fingerprint(call.engine.model.info, config)
+    )
 
 
 @router.post(
@@ -77,7 +78,9 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
         return material.likelihood_matrix(model, texts, given, config)
 
     matrix, usage = await call.run(scored)
-    return _answer(call, {"log_likelihoods": number_rows(matrix)}, usage, config)
+    return call.answer(
+        {"log_likelihoods": number_rows(matrix)}, usage, Fingerprint(call.engine.model.info, config)
+    )
 
 
 def _cut(
@@ -102,17 +105,3 @@ def _sampled(model: RequestModel, texts: Sequence[str], config: ComparisonConfig
         items = [TrajectoryItem(**{**asdict(t), "token_ids": list(t.token_ids)}) for t in row]
         rows.append(json_bytes([item.model_dump() for item in items]))
     return rows
-
-
-def _answer(
-    call: CallOf, arrays: dict[str, JsonArray], usage: Usage, config: ComparisonConfig
-) -> Response:
-    fingerprint = Fingerprint(call.engine.model.info, config).to_dict()
-    return json_answer(
-        {
-            "model": call.model,
-            **arrays,
-            "usage": TokenUsage.of(usage).model_dump(),
-            "fingerprint": fingerprint,
-        }
-    )

@@ -1,18 +1,17 @@
 """The route /v1/similarity."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Response
 
 from service.engine.limits import check_answer, check_cells
-from service.engine.request_model import RequestModel, Usage
+from service.engine.request_model import RequestModel
 from service.http.call import CallOf
 from service.http.images import read_contents, read_pairs
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_answer, json_bytes, number_rows
+from service.http.json_stream import JsonArray, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS_OF_IMAGES
 from service.http.schemas.similarity import (
     ComparisonSettings,
@@ -21,9 +20,7 @@ from service.http.schemas.similarity import (
     PairResult,
     SimilarityRequest,
     SimilarityResponse,
-    warnings_of,
 )
-from service.http.schemas.usage import TokenUsage
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
 from similarity.images.image import Content
@@ -78,7 +75,7 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
         }
     else:
         arrays = {"results": JsonArray(_object(of_pair[pair]) for pair in pairs)}
-    return _answer(call, plan, fingerprint, found, usage, arrays)
+    return call.compared(arrays, plan, found, usage, fingerprint)
 
 
 _MATRIX_FIELDS = {
@@ -105,7 +102,7 @@ async def _matrix(
         "similarities": number_rows(result.similarities[places[t], chosen] for t in given),
         "distances": number_rows(result.distances[places[t], chosen] for t in given),
     }
-    return _answer(call, plan, result.fingerprint, result.warnings, usage, arrays)
+    return call.compared(arrays, plan, result.warnings, usage, result.fingerprint)
 
 
 def _cells(
@@ -154,26 +151,3 @@ def _result_bytes(body: ComparisonSettings) -> int:
     parts = min(body.top, 2 * body.n_trajectories) * (PART_BYTES + TOKEN_BYTES * body.max_tokens)
     explanation = EXPLANATION_BYTES + parts if body.explain else 0
     return SCORE_BYTES + explanation + (INTERVAL_BYTES if body.interval else 0)
-
-
-def _answer(
-    call: CallOf,
-    plan: ScoringPlan,
-    fingerprint: Fingerprinted,
-    found: Iterable[str],
-    usage: Usage,
-    arrays: dict[str, JsonArray],
-) -> Response:
-    warnings = warnings_of(plan, found)
-    content: dict[str, Any] = {
-        "model": call.model,
-        "preset": plan.preset,
-        **({"warnings": warnings} if warnings else {}),
-        "calibrated": fingerprint.calibrated,
-        "scale": fingerprint.scale,
-        "repeatable": fingerprint.repeatable,
-        **arrays,
-        "usage": TokenUsage.of(usage).model_dump(),
-        "fingerprint": fingerprint.to_dict(),
-    }
-    return json_answer(content)

@@ -10,7 +10,8 @@ from service.http.call import Call, CallOf
 from service.http.embedding import as_numbers, embed
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_bytes, json_list, number_rows
-from service.http.schemas.errors import ERRORS, error_answer
+from service.http.schemas.errors import ERRORS, NO_VECTORS, error_answer
+from service.http.schemas.fields import listed
 from service.http.schemas.tei import (
     EmbedAllRequest,
     EmbeddingType,
@@ -22,11 +23,11 @@ from service.http.schemas.tei import (
     TaskRequest,
     TextsRerankRequest,
 )
-from service.http.schemas.truncation import cut_if
 from similarity.arrays import Rows
 from similarity.errors import UnsupportedError
 from similarity.models.base import TokenIds
 from similarity.prompts import Prompt
+from similarity.results import Score
 from similarity.scorers import ScoringRequest
 from similarity.trajectories import encode_prefixes
 from similarity.version import __version__
@@ -41,7 +42,7 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
     "/",
     summary="As text-embeddings-inference, by the inputs",
     response_model=list[list[float]] | list[float],
-    responses={501: error_answer("The model is served without meaning vectors.")},
+    responses=NO_VECTORS,
 )
 async def task(body: TaskRequest, call: CallOf) -> Response | list[float]:
     """Return vectors of texts, or the similarities of sentences to a source sentence."""
@@ -62,14 +63,13 @@ async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> 
     "/embed",
     summary="As text-embeddings-inference",
     response_model=list[list[float]],
-    responses={501: error_answer("The model is served without meaning vectors.")},
+    responses=NO_VECTORS,
 )
 async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order."""
-    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    truncate = cut_if(body.truncate, body.truncation_direction)
+    scoring = ScoringRequest(truncate=body.truncated())
     rows, _ = await embed(
-        texts, call, body.dimensions, scoring=ScoringRequest(truncate=truncate), name="inputs"
+        listed(body.inputs), call, body.dimensions, scoring=scoring, name="inputs"
     )
     return json_list(JsonArray(as_numbers(row) for row in rows))
 
@@ -85,8 +85,7 @@ async def token_states(body: EmbedAllRequest, call: CallOf) -> Response:
 
     These are no meaning vectors, and their cosines no similarities.
     """
-    texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-    truncate = cut_if(body.truncate, body.truncation_direction)
+    texts, truncate = listed(body.inputs), body.truncated()
     check_texts(texts, call.settings, truncate=truncate)
     states, _ = await call.run(lambda model: _states(model, texts, call, truncate))
     return json_list(JsonArray(b"".join(number_rows(rows).parts()) for rows in states))
@@ -141,9 +140,9 @@ def _states(model: RequestModel, texts: Sequence[str], call: Call, truncate: str
 
 async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
     """Return the texts by their similarity to the query, the most similar first."""
-    truncate = cut_if(body.truncate, body.truncation_direction)
-    scores, _ = await call.score(body.text_pairs(), ScoringRequest(truncate=truncate))
-    order = sorted(range(len(scores)), key=lambda i: scores[i].distance)
+    scoring = ScoringRequest(truncate=body.truncated())
+    scores, _ = await call.score(body.text_pairs(), scoring)
+    order = ranked(scores)
 
     def items() -> Iterator[bytes]:
         for i in order:
@@ -151,3 +150,8 @@ async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
             yield json_bytes({"index": i, "score": scores[i].similarity, **text})
 
     return json_list(JsonArray(items()))
+
+
+def ranked(scores: Sequence[Score]) -> list[int]:
+    """Return the numbers of the documents, the most similar first."""
+    return sorted(range(len(scores)), key=lambda i: scores[i].distance)

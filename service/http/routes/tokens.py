@@ -9,6 +9,7 @@ from service.engine.request_model import RequestModel
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
+from service.http.schemas.fields import listed
 from service.http.schemas.tokens import (
     AnyTokenizeRequest,
     DecodeRequest,
@@ -27,10 +28,7 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 @router.post("/tokenize", summary="As text-embeddings-inference, or with prompt as vLLM")
 async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> list[list[Token]] | TokenizedPrompt:
     """Return the tokens that the model reads of each text alone, without a prompt."""
-    if isinstance(body, PromptRequest):
-        texts = [body.prompt]
-    else:
-        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    texts = listed(body.prompt if isinstance(body, PromptRequest) else body.inputs)
     check_texts(texts, call.settings, call.settings.max_inputs)
     rows, _ = await call.run(lambda model: _tokens(model, texts, body.add_special_tokens))
     if isinstance(body, PromptRequest):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import IgnoredModel, Lenient, Text, checked_text
+from service.http.schemas.fields import IgnoredModel, Lenient, Text, checked_text, example
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
@@ -13,16 +13,10 @@ from similarity.errors import InputError
 class RerankRequest(PromptTruncation):
     """Cohere's and Jina's rerank request."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "query": "What is the capital of France?",
-                    "documents": ["The capital of Brazil is Brasilia.", "It is Paris."],
-                    "top_n": 1,
-                }
-            ]
-        }
+    model_config = example(
+        query="What is the capital of France?",
+        documents=["The capital of Brazil is Brasilia.", "It is Paris."],
+        top_n=1,
     )
 
     model: IgnoredModel = None

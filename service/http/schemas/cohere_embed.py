@@ -39,7 +39,7 @@ class EmbedInput(Lenient):
 class EmbedRequest(Lenient):
     """Cohere's request for vectors."""
 
-    model_config = Lenient.model_config | example(
+    model_config = example(
         model="embed-v4.0",
         input_type="search_document",
         texts=["hello", "goodbye"],

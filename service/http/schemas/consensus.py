@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from service.http.schemas.fields import FingerprintFields, Strict, Text, Warnings, example
+from service.http.schemas.fields import Strict, Text, Warnings, example
 from service.http.schemas.truncation import Truncate
-from service.http.schemas.usage import TokenUsage
+from service.http.schemas.usage import Answer
 
 
 class ConsensusRequest(Strict):
@@ -40,14 +40,11 @@ class AgreedGroupFields(Strict):
     probability: float = Field(ge=0, le=1 + 1e-9, description="Of the group.")
 
 
-class ConsensusResponse(Strict):
+class ConsensusResponse(Answer):
     """What texts agree on."""
 
-    model: str = Field(description="The model's name.")
     warnings: Warnings = None
     answer: str = Field(description="What stands for the most probable group.")
     entropy: float = Field(ge=0, description="Semantic entropy over groups, nats.")
     groups: list[AgreedGroupFields] = Field(description="The most probable first.")
     threshold: float
-    usage: TokenUsage
-    fingerprint: FingerprintFields

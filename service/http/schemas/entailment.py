@@ -2,25 +2,18 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from service.http.schemas.explanation import ImpliedWordsFields
-from service.http.schemas.fields import FingerprintFields, Strict, Text, Warnings, example
+from service.http.schemas.fields import Strict, Text, Warnings, example, known
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
-from service.http.schemas.usage import TokenUsage
+from service.http.schemas.usage import Answer
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS
 from similarity.entailment.results import Entailment
 
-
-def _known(name: str) -> str:
-    if name not in ESTIMATORS:
-        raise ValueError(f"unknown estimator {name!r}; allowed: {', '.join(ESTIMATORS)}")
-    return name
-
-
 EstimatorName = Annotated[
-    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(ESTIMATORS)})
+    str, known("estimator", ESTIMATORS), Field(json_schema_extra={"enum": list(ESTIMATORS)})
 ]
 
 
@@ -83,13 +76,10 @@ class EntailmentResult(Strict):
         return cls.model_validate(kept, strict=False)
 
 
-class EntailmentResponse(Strict):
+class EntailmentResponse(Answer):
     """The judgements of all pairs, in order, and what they depend on."""
 
-    model: str = Field(description="The model's name.")
     estimator: str
     warnings: Warnings = None
     thresholds: ThresholdFields
     results: list[EntailmentResult]
-    usage: TokenUsage
-    fingerprint: FingerprintFields

@@ -53,7 +53,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     ),
     504: error_answer("No answer within the deadline."),
 }
-
+# Of routes that give meaning vectors.
+NO_VECTORS: dict[int | str, dict[str, Any]] = {
+    501: error_answer("The model is served without meaning vectors.")
+}
 # Of routes that take images.
 ERRORS_OF_IMAGES: dict[int | str, dict[str, Any]] = ERRORS | {
     403: error_answer("An image is on a host that the service does not fetch from."),

@@ -1,7 +1,7 @@
 """What fields of requests and answers are made of."""
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -73,19 +73,22 @@ TextOrImage = Annotated[
     Annotated[Text, Tag("(text)")] | Annotated[ImageInput, Tag("(image)")],
     Discriminator(_kind_of),
 ]
-TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+TokenIdList = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
 
 
-def _known_distance(name: str) -> str:
-    if name not in ESTIMATORS:
-        raise ValueError(f"unknown distance {name!r}; allowed: {', '.join(ESTIMATORS)}")
-    return name
+def known(what: str, names: Collection[str]) -> AfterValidator:
+    """Return what refuses a name that is none of these, and says which there are."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"unknown {what} {name!r}; allowed: {', '.join(names)}")
+        return name
+
+    return AfterValidator(check)
 
 
 DistanceName = Annotated[
-    str,
-    AfterValidator(_known_distance),
-    Field(json_schema_extra={"enum": list(ESTIMATORS)}),
+    str, known("distance", ESTIMATORS), Field(json_schema_extra={"enum": list(ESTIMATORS)})
 ]
 FingerprintFields = Annotated[
     dict[str, Any],
@@ -148,6 +151,13 @@ def example(**content: Any) -> ConfigDict:
 
 
 OneOrMany = Text | Annotated[list[Text], Field(min_length=1)]
+
+
+def listed(given: str | list[str]) -> list[str]:
+    """Return one or many texts as many."""
+    return [given] if isinstance(given, str) else given
+
+
 # Requests of other servers name a model, which is not read.
 IgnoredModel = Annotated[
     str | None, Field(description="Taken and left alone: one model is served.")

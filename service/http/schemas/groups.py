@@ -4,18 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from service.http.schemas.fields import (
-    Calibrated,
-    FingerprintFields,
-    Repeatable,
-    ScaleName,
-    Strict,
-    Text,
-    Warnings,
-    example,
-)
+from service.http.schemas.fields import Strict, Text, example
+from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
-from service.http.schemas.usage import TokenUsage
 from similarity.groups.clustering import DUPLICATE_THRESHOLD, GROUP_THRESHOLD, LINKAGES, Linkage
 from similarity.scorers import ScoringRequest
 
@@ -101,20 +92,7 @@ class KeptFields(Strict):
     duplicates: list[DuplicateFields]
 
 
-class GroupingResponse(Strict):
-    """What groups depend on."""
-
-    model: str = Field(description="The model's name.")
-    preset: str = Field(description="How the texts were compared.")
-    warnings: Warnings = None
-    calibrated: Calibrated
-    scale: ScaleName
-    repeatable: Repeatable
-    usage: TokenUsage
-    fingerprint: FingerprintFields
-
-
-class ClusterResponse(GroupingResponse):
+class ClusterResponse(Compared):
     """Groups of like texts."""
 
     groups: list[ClusterFields] = Field(description="The largest first.")
@@ -125,7 +103,7 @@ class ClusterResponse(GroupingResponse):
     )
 
 
-class DedupeResponse(GroupingResponse):
+class DedupeResponse(Compared):
     """The texts to keep, in order."""
 
     groups: list[KeptFields]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from service.http.schemas.fields import (
     IgnoredModel,
@@ -10,31 +10,20 @@ from service.http.schemas.fields import (
     Lenient,
     OneOrMany,
     TextOrImage,
-    TokenId,
+    TokenIdList,
+    example,
 )
-from service.http.schemas.truncation import (
-    PromptTruncation,
-    Truncation,
-    cut_if,
-)
+from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from similarity.texts.truncation import REFUSE
-
-TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 
 
 class EmbeddingsRequest(PromptTruncation):
     """OpenAI's embeddings request."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "input": "The food was delicious and the waiter...",
-                    "model": "text-embedding-3-small",
-                    "encoding_format": "float",
-                }
-            ]
-        }
+    model_config = example(
+        input="The food was delicious and the waiter...",
+        model="text-embedding-3-small",
+        encoding_format="float",
     )
 
     input: (

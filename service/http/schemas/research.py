@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.http.schemas.fields import FingerprintFields, Strict, Text, TokenId, example
+from service.http.schemas.fields import Strict, Text, TokenIdList, example
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
-from service.http.schemas.usage import TokenUsage
+from service.http.schemas.usage import Answer
 
 
 class TrajectoriesRequest(SamplingSettings):
@@ -28,13 +28,10 @@ class TrajectoryItem(Strict):
     ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
 
 
-class TrajectoriesResponse(Strict):
+class TrajectoriesResponse(Answer):
     """The continuations of each text, in order."""
 
-    model: str
     trajectories: list[list[TrajectoryItem]] = Field(description='Shape "text trajectory".')
-    usage: TokenUsage
-    fingerprint: FingerprintFields
 
 
 class LikelihoodsRequest(SamplingSettings):
@@ -43,9 +40,7 @@ class LikelihoodsRequest(SamplingSettings):
     model_config = example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
 
     texts: list[Text] = Field(min_length=1)
-    continuations: list[
-        Annotated[str, Field(min_length=1)] | Annotated[list[TokenId], Field(min_length=1)]
-    ] = Field(
+    continuations: list[Annotated[str, Field(min_length=1)] | TokenIdList] = Field(
         min_length=1,
         description="As text, which is put right behind each text (begin it with a space), or "
         "as token ids.",
@@ -53,12 +48,9 @@ class LikelihoodsRequest(SamplingSettings):
     truncate: Truncate = "refuse"
 
 
-class LikelihoodsResponse(Strict):
+class LikelihoodsResponse(Answer):
     """The log-likelihood matrix."""
 
-    model: str
     log_likelihoods: list[list[float]] = Field(
         description='Shape "text continuation": mean nats per token.'
     )
-    usage: TokenUsage
-    fingerprint: FingerprintFields

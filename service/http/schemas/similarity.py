@@ -1,6 +1,5 @@
 """Requests and answers of /v1/similarity, as they stand in openapi.yaml."""
 
-from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, Tag
@@ -9,7 +8,6 @@ from service.http.schemas.explanation import Explanation, explanation_fields
 from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
-    FingerprintFields,
     ImageInput,
     Repeatable,
     ScaleName,
@@ -21,12 +19,11 @@ from service.http.schemas.fields import (
 )
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
-from service.http.schemas.usage import TokenUsage
+from service.http.schemas.usage import Answer
 from similarity.config import ComparisonConfig
 from similarity.results import Explanation as ScoreExplanation
 from similarity.results import Score
-from similarity.scorers import ScoringPlan, ScoringRequest
-from similarity.texts.familiarity import shown_warnings
+from similarity.scorers import ScoringRequest
 
 
 class ComparisonSettings(SamplingSettings):
@@ -164,34 +161,25 @@ class PairResult(Strict):
         )
 
 
-def warnings_of(plan: ScoringPlan, found: Iterable[str]) -> list[str] | None:
-    """Return what the user should know of how the texts were compared, and of the texts."""
-    return [*([plan.note] if plan.note else []), *shown_warnings(found)] or None
+class Compared(Answer):
+    """What every answer with scores has."""
+
+    preset: str = Field(description="How the texts were compared.")
+    warnings: Warnings = None
+    calibrated: Calibrated
+    scale: ScaleName
+    repeatable: Repeatable
 
 
-class SimilarityResponse(Strict):
+class SimilarityResponse(Compared):
     """The scores of all pairs, in order, and what they depend on."""
 
-    model: str = Field(description="The model's name.")
-    preset: str = Field(description="How the texts were compared.")
-    warnings: Warnings = None
-    calibrated: Calibrated
-    scale: ScaleName
-    repeatable: Repeatable
     results: list[PairResult]
-    usage: TokenUsage
-    fingerprint: FingerprintFields
 
 
-class MatrixResponse(Strict):
+class MatrixResponse(Compared):
     """The scores of all cells, "row column", and what they depend on."""
 
-    model: str = Field(description="The model's name.")
-    preset: str = Field(description="How the texts were compared.")
-    warnings: Warnings = None
-    calibrated: Calibrated
-    scale: ScaleName
-    repeatable: Repeatable
     similarities: list[list[float]]
     distances: list[list[float]]
     explanations: list[list[Explanation]] | None = Field(
@@ -200,5 +188,3 @@ class MatrixResponse(Strict):
     intervals: list[list[IntervalFields]] | None = Field(
         default=None, description="Where they were requested."
     )
-    usage: TokenUsage
-    fingerprint: FingerprintFields

@@ -2,34 +2,39 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-from service.http.schemas.fields import Lenient, OneOrMany, Text
+from service.http.schemas.fields import Lenient, OneOrMany, Text, example
 from service.http.schemas.truncation import Direction, Truncation, cut_if
 
 
-class EmbedRequest(Lenient):
+class Truncating(Lenient):
+    """What its requests say of texts that are too long."""
+
+    truncate: Truncation = None
+    truncation_direction: Direction = None
+
+    def truncated(self) -> str:
+        """Return what is done with texts that are too long."""
+        return cut_if(self.truncate, self.truncation_direction)
+
+
+class EmbedRequest(Truncating):
     """Text-embeddings-inference's request for vectors."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"inputs": ["What is Deep Learning?"]}]}
-    )
+    model_config = example(inputs=["What is Deep Learning?"])
 
     inputs: OneOrMany
     normalize: bool | None = Field(
         default=None, description="Taken and left alone: vectors have length 1."
     )
-    truncate: Truncation = None
-    truncation_direction: Direction = None
     dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
 
 
-class EmbedAllRequest(Lenient):
+class EmbedAllRequest(Truncating):
     """Text-embeddings-inference's request for a vector of each token."""
 
     inputs: OneOrMany
-    truncate: Truncation = None
-    truncation_direction: Direction = None
 
 
 class PredictRequest(Lenient):
@@ -71,33 +76,18 @@ class SentencesInput(Lenient):
     sentences: list[Text] = Field(min_length=1)
 
 
-class SimilarityParameters(Lenient):
-    """What may be said of how sentences are read."""
-
-    truncate: Truncation = None
-    truncation_direction: Direction = None
-
-
-class SentenceSimilarityRequest(Lenient):
+class SentenceSimilarityRequest(Truncating):
     """Text-embeddings-inference's request."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "inputs": {
-                        "source_sentence": "What is Deep Learning?",
-                        "sentences": ["What is Machine Learning?"],
-                    }
-                }
-            ]
+    model_config = example(
+        inputs={
+            "source_sentence": "What is Deep Learning?",
+            "sentences": ["What is Machine Learning?"],
         }
     )
 
     inputs: SentencesInput
-    parameters: SimilarityParameters | None = None
-    truncate: Truncation = None
-    truncation_direction: Direction = None
+    parameters: Truncating | None = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long, said in parameters or beside them."""
@@ -125,7 +115,7 @@ TaskRequest = Annotated[
 ]
 
 
-class TextsRerankRequest(Lenient):
+class TextsRerankRequest(Truncating):
     """Text-embeddings-inference's rerank request."""
 
     query: Text
@@ -134,8 +124,6 @@ class TextsRerankRequest(Lenient):
         False, description="Taken and left alone: scores are similarities either way."
     )
     return_text: bool = Field(False, description="Whether results repeat their text.")
-    truncate: Truncation = None
-    truncation_direction: Direction = None
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the query with each text."""

@@ -9,18 +9,16 @@ from service.http.schemas.fields import (
     Lenient,
     OneOrMany,
     Text,
-    TokenId,
+    TokenIdList,
     example,
     told_apart,
 )
-
-TokenIdList = Annotated[list[TokenId], Field(min_length=1)]
 
 
 class TokenizeRequest(Lenient):
     """Text-embeddings-inference's request for tokens."""
 
-    model_config = Lenient.model_config | example(inputs=["What is Deep Learning?"])
+    model_config = example(inputs=["What is Deep Learning?"])
 
     inputs: OneOrMany
     add_special_tokens: bool = Field(
@@ -31,7 +29,7 @@ class TokenizeRequest(Lenient):
 class PromptRequest(Lenient):
     """vLLM's request for tokens."""
 
-    model_config = Lenient.model_config | example(prompt="What is Deep Learning?")
+    model_config = example(prompt="What is Deep Learning?")
 
     model: IgnoredModel = None
     prompt: Text
@@ -68,7 +66,7 @@ class TokenizedPrompt(Lenient):
 class DecodeRequest(Lenient):
     """Text-embeddings-inference's request for the text of tokens."""
 
-    model_config = Lenient.model_config | example(ids=[[1, 2]])
+    model_config = example(ids=[[1, 2]])
 
     ids: TokenIdList | Annotated[list[TokenIdList], Field(min_length=1)]
 
@@ -82,7 +80,7 @@ class DecodeRequest(Lenient):
 class DetokenizeRequest(Lenient):
     """vLLM's request for the text of tokens."""
 
-    model_config = Lenient.model_config | example(tokens=[1, 2])
+    model_config = example(tokens=[1, 2])
 
     model: IgnoredModel = None
     tokens: TokenIdList

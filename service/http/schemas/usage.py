@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from service.engine.request_model import Usage
-from service.http.schemas.fields import Lenient, Strict
+from service.http.schemas.fields import FingerprintFields, Lenient, Strict
 
 
 class TokenUsage(Strict):
@@ -25,6 +25,14 @@ class TokenUsage(Strict):
             scored_tokens=usage.scored_tokens,
             cached_tokens=usage.cached_tokens,
         )
+
+
+class Answer(Strict):
+    """What every answer of this service's own has."""
+
+    model: str = Field(description="The model's name.")
+    usage: TokenUsage
+    fingerprint: FingerprintFields
 
 
 class OpenAIUsage(Lenient):

@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, Tag
+from pydantic import AliasChoices, Field, Tag
 
-from service.http.schemas.fields import IgnoredModel, Lenient, OneOrMany, told_apart
+from service.http.schemas.fields import (
+    IgnoredModel,
+    Lenient,
+    OneOrMany,
+    example,
+    listed,
+    told_apart,
+)
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
@@ -13,15 +20,9 @@ from similarity.errors import InputError
 class QueriesRequest(PromptTruncation):
     """vLLM's score request, as it is today."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "queries": "What is the capital of France?",
-                    "documents": ["The capital of France is Paris.", "Cows are animals."],
-                }
-            ]
-        }
+    model_config = example(
+        queries="What is the capital of France?",
+        documents=["The capital of France is Paris.", "Cows are animals."],
     )
 
     model: IgnoredModel = None
@@ -98,8 +99,7 @@ def zipped(
     InputError
         If the first has several texts, but not as many as the second.
     """
-    left = [first] if isinstance(first, str) else first
-    right = [second] if isinstance(second, str) else second
+    left, right = listed(first), listed(second)
     if len(left) == 1:
         left = left * len(right)
     if len(left) != len(right):
