@@ -1,6 +1,5 @@
 """Fits the map from distance to similarity on a run's scores."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ import numpy as np
 
 from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD
-from eval.run import RESULTS
+from eval.runs import read_results
 from eval.scores import read_scores
 from similarity.calibration import Calibration, comparable, fit_knots
-from similarity.errors import ConfigError, InputError
+from similarity.errors import ConfigError
 from similarity.scales import unit_judgements
 
 # Judgements from "on different topics" to "means the same", of all STS tasks.
@@ -38,7 +37,7 @@ def calibrate(
     InputError
         If the run cannot be read.
     """
-    results = _results(folder)
+    results = read_results(folder)
     tested = sorted(set(SEVEN) & results["tasks"].keys())
     if tested:
         raise ConfigError(
@@ -68,14 +67,3 @@ def _settings(methods: Mapping[str, Any], method: str) -> Mapping[str, Any]:
         )
     settings: Mapping[str, Any] = methods[method]
     return settings
-
-
-def _results(folder: Path) -> dict[str, Any]:
-    path = folder / RESULTS
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; finish the run first") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    return content

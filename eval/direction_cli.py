@@ -1,6 +1,5 @@
 """`trajsim eval entailment` and `trajsim eval hyponymy`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from similarity.cli.options import model_options
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
+from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
@@ -31,9 +31,6 @@ _limit = click.option(
 )
 _seed = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Shuffle by this."
-)
-_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print the figures as one JSON object."
 )
 
 
@@ -53,7 +50,7 @@ _json = click.option(
 )
 @_limit
 @_seed
-@_json
+@json_option
 @model_options
 def entailment(
     file: Path,
@@ -88,7 +85,7 @@ def entailment(
 )
 @_limit
 @_seed
-@_json
+@json_option
 @model_options
 def hyponymy(
     file: Path,
@@ -147,7 +144,7 @@ def _scorers(model: LanguageModel) -> dict[str, ProfileEntailment]:
 
 def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(found, allow_nan=False))
+        print_json(found)
         return
     for name, figures in found.items():
         if isinstance(figures, dict) and name != "published":

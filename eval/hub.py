@@ -1,10 +1,10 @@
 """Fetches benchmarks from the hub of datasets, at pinned revisions."""
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
-from similarity.errors import InputError, MissingDependencyError
+from similarity.errors import InputError
+from similarity.extras import optional_module
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,7 @@ def hub_rows(source: HubSource) -> list[dict[str, object]]:
     InputError
         If the hub cannot be reached and its cache has no such revision.
     """
-    try:
-        datasets: Any = import_module("datasets")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "benchmarks from the hub need the datasets package: pip install datasets"
-        ) from error
+    datasets: Any = optional_module("datasets", "benchmarks from the hub need")
     try:
         rows = datasets.load_dataset(source.dataset, revision=source.revision, split=source.split)
     except Exception as error:  # of whichever HTTP library the package is built on

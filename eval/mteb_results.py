@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.runs import Run, slug
-from similarity.storage.files import cannot_write
+from similarity.storage.files import write_text
 
 # Task to its name in MTEB and the split. MTEB's SICK-R is all 9,927 pairs rather than the test
 # set, so SICK-R's parts have names of their own.
@@ -40,7 +40,7 @@ def write_mteb_results(run: Run, folder: Path) -> list[Path]:
         for task in run.tasks:
             content = task_result(run, method, task)
             path = folder / slug(method) / f"{slug(task)}.json"
-            _write(path, content)
+            write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
             written.append(path)
     return written
 
@@ -69,11 +69,3 @@ def task_result(run: Run, method: str, task: str) -> dict[str, Any]:
         "scores": {split: [scores]},
         "evaluation_time": None,
     }
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise cannot_write(path, error) from error

@@ -12,7 +12,7 @@ from eval.runs import Ablation, Run, open_folders, published
 from eval.scores import read_scores
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
-from similarity.storage.files import cannot_write
+from similarity.storage.files import write_text
 
 REPORT = "report.md"
 
@@ -46,7 +46,7 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
     pictures = _drawn(runs, ablations, out) if figures else {}
     for run in runs:
         write_mteb_results(run, out / "mteb" / run.slug)
-    _write(out / REPORT, as_markdown(runs, published(), pictures))
+    write_text(out / REPORT, as_markdown(runs, published(), pictures))
     click.echo(f"wrote {out / REPORT}", err=True)
 
 
@@ -66,11 +66,3 @@ def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dic
             found |= plots.draw_ablation(ablation, out)
             on_progress(1)
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise cannot_write(path, error) from error

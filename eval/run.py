@@ -10,13 +10,14 @@ from eval.methods.scorers import ScorerMethod, negated
 from eval.plan import Chunk, Plan
 from eval.progress import RunProgress
 from eval.results import Scored, results
+from eval.runs import RESULTS
 from eval.scores import write_scores
 from eval.store import CachedModel
 from similarity.results import Comparison
-from similarity.storage.files import cannot_write, replace_file
+from similarity.storage.files import write_text
 from similarity.storage.journal import Journal
 
-JOURNAL, TRAJECTORIES, RESULTS = "journal.jsonl", "trajectories", "results.json"
+JOURNAL, TRAJECTORIES = "journal.jsonl", "trajectories"
 # Where what methods fit is kept.
 FITTED = "fitted"
 
@@ -126,9 +127,4 @@ def write_json(path: Path, content: object) -> None:
     InputError
         If it cannot be written there.
     """
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

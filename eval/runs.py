@@ -23,11 +23,8 @@ SAMPLING, PROMPT = "sampling", "prompt"
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run: its folder, and what `results.json` says.
-
-    `name` tells it from the other runs of a report.
-    """
+class Read:
+    """What a folder has; `name` tells it from the others of a report."""
 
     name: str
     folder: Path
@@ -37,6 +34,10 @@ class Run:
     def slug(self) -> str:
         """Return the name as a part of the name of a file."""
         return slug(self.name)
+
+
+class Run(Read):
+    """A finished run, as `results.json` has it."""
 
     @property
     def tasks(self) -> Mapping[str, Any]:
@@ -102,18 +103,8 @@ class Run:
         }
 
 
-@dataclass(frozen=True)
-class Ablation:
+class Ablation(Read):
     """One benchmark with one setting changed at a time; figures by panel and value."""
-
-    name: str
-    folder: Path
-    content: Mapping[str, Any]
-
-    @property
-    def slug(self) -> str:
-        """Return the name as a part of the name of a file."""
-        return slug(self.name)
 
     @property
     def panels(self) -> Mapping[str, Mapping[str, Figure]]:
@@ -175,11 +166,19 @@ def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:
         if (folder / ABLATION).exists():
             ablations.append(Ablation(name, folder, _read(folder / ABLATION)))
         else:
-            runs.append(Run(name, folder, _read_results(folder / RESULTS)))
+            runs.append(Run(name, folder, read_results(folder)))
     return runs, ablations
 
 
-def _read_results(path: Path) -> dict[str, Any]:
+def read_results(folder: Path) -> dict[str, Any]:
+    """Return the results of a run.
+
+    Raises
+    ------
+    InputError
+        If it is not finished, or they cannot be read.
+    """
+    path = folder / RESULTS
     content = _read(path)
     if content.get("schema") != SCHEMA:
         raise InputError(

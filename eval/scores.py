@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from similarity.errors import InputError, MissingDependencyError
-from similarity.storage.files import cannot_write, replace_file
+from similarity.errors import InputError
+from similarity.extras import optional_module
+from similarity.storage.files import replace_file, writing
 
 NAME = "scores.jsonl.zst"
+_PURPOSE = "the compressed scores of an evaluation need"
 
 
 def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
@@ -22,7 +23,7 @@ def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
     MissingDependencyError
         If zstandard is not installed.
     """
-    zstandard = _zstandard()
+    zstandard: Any = optional_module("zstandard", _PURPOSE)
     path = folder / NAME
 
     def write(new: Path) -> None:
@@ -30,10 +31,8 @@ def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
             for line in lines:
                 out.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
-    try:
+    with writing(path):
         replace_file(path, write)
-    except OSError as error:
-        raise cannot_write(path, error) from error
     return path
 
 
@@ -47,7 +46,7 @@ def read_scores(folder: Path) -> Iterator[dict[str, Any]]:
     MissingDependencyError
         If zstandard is not installed.
     """
-    zstandard = _zstandard()
+    zstandard: Any = optional_module("zstandard", _PURPOSE)
     path = folder / NAME
     try:
         with zstandard.open(path, "rt", encoding="utf-8") as lines:
@@ -55,12 +54,3 @@ def read_scores(folder: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
     except (OSError, ValueError, RecursionError, zstandard.ZstdError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-
-
-def _zstandard() -> Any:
-    try:
-        return import_module("zstandard")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "an evaluation keeps its scores compressed: pip install zstandard"
-        ) from error

@@ -28,7 +28,7 @@ from similarity.cli.options import comparison_options, model_options
 from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
 from similarity.cli.stopping import note_goes_on
-from similarity.cli.terminal import print_warnings
+from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
@@ -115,7 +115,7 @@ METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
     show_default=True,
     help="Resample so often for the bootstrap intervals.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
+@json_option
 @cluster_options
 @model_options
 @comparison_options
@@ -169,7 +169,7 @@ def sts(
         results = run(out, plan, model, progress)
     click.echo(f"wrote {out}", err=True)
     if as_json:
-        click.echo(json.dumps(results, allow_nan=False))
+        print_json(results)
     else:
         print_results(results)
 

@@ -43,16 +43,13 @@ def read_unlabelled(
         If a file cannot be read.
     """
     if path is not None:
-        origin, texts = path.name, _lines(path)
+        origin = path.name
+        texts = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     else:
         origin, texts = _of_tasks(default, source)
     evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}
     kept = [text for text in dict.fromkeys(texts) if text not in evaluated]
     return Unlabelled(origin, kept)
-
-
-def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _of_tasks(tasks: Sequence[str], source: Source) -> tuple[str, list[str]]:

@@ -21,7 +21,7 @@ from similarity.digests import digest, digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel, ModelInfo
-from similarity.storage.files import cannot_write, replace_file
+from similarity.storage.files import replace_file, writing
 from similarity.storage.user_cache import cache_folder
 from similarity.validation import check_choice
 
@@ -111,10 +111,8 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
 
 def _write(path: Path, calibrations: Sequence[Calibration]) -> None:
     text = json.dumps([asdict(one) for one in calibrations], indent=1) + "\n"
-    try:
+    with writing(path):
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def find_calibration(model: LanguageModel, config: Settings) -> Calibration | None:

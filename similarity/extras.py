@@ -6,7 +6,11 @@ from types import ModuleType
 from similarity.errors import MissingDependencyError
 
 # What a package is installed as, where that is not its name.
-_INSTALLED_AS = {"faiss": "faiss-cpu", "PIL": "pillow"}
+_INSTALLED_AS = {
+    "faiss": "faiss-cpu",
+    "PIL": "pillow",
+    "sentence_transformers": "sentence-transformers",
+}
 
 
 def optional_module(name: str, purpose: str) -> ModuleType:

@@ -13,7 +13,7 @@ import numpy as np
 from eval.methods.base import Setting
 from similarity.digests import digest_of
 from similarity.errors import ConfigError
-from similarity.storage.files import cannot_write, replace_file
+from similarity.storage.files import replace_file, writing
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import load, save
 from similarity.vectors.whitening import Whitening
@@ -75,11 +75,9 @@ def _read_whitening(path: Path) -> Whitening:
 
 
 def _save_whitening(whitening: Whitening, path: Path) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, lambda new: _write(new, whitening))
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def _place(setting: Setting, fitted_to: Mapping[str, Any]) -> Path | None:

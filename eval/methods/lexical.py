@@ -53,10 +53,10 @@ class TfIdf(Method):
         return [self._cosine(*map(self._weights, pair)) for pair in pairs]
 
     def _weights(self, text: str) -> dict[str, float]:
-        return {word: count * self._idf(word) for word, count in Counter(_words(text)).items()}
-
-    def _idf(self, word: str) -> float:
-        return math.log((1 + self._number) / (1 + self._holding[word])) + 1
+        return {
+            word: count * (math.log((1 + self._number) / (1 + self._holding[word])) + 1)
+            for word, count in Counter(_words(text)).items()
+        }
 
     @staticmethod
     def _cosine(first: dict[str, float], second: dict[str, float]) -> float:

@@ -1,7 +1,6 @@
 """Encoders trained for the purpose, by the library sentence-transformers: what is aspired to."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import numpy as np
 
 from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Vectors
-from similarity.errors import ConfigError, MissingDependencyError
+from similarity.errors import ConfigError
+from similarity.extras import optional_module
 from similarity.models.hub import on_hub
 from similarity.models.revision import revision
 
@@ -36,12 +36,7 @@ def sentence_transformer(name: str) -> Factory:
 
 
 def _loaded(name: str) -> Any:
-    try:
-        library = import_module("sentence_transformers")
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"the encoder {name!r} needs sentence-transformers: pip install sentence-transformers"
-        ) from error
+    library: Any = optional_module("sentence_transformers", f"the encoder {name!r} needs")
     try:
         return library.SentenceTransformer(name, device="cpu", trust_remote_code=False)
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from typing import Self
 
 from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
-from similarity.storage.files import cannot_write
+from similarity.storage.files import writing
 from similarity.storage.journal import write_through
 from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
@@ -187,10 +187,8 @@ class Growing:
             If it cannot be written.
         """
         written = content.encode()
-        try:
+        with writing(self._path):
             write_through(self._file, written)
-        except OSError as error:
-            raise cannot_write(self._path, error) from error
         self._digest.update(written)
 
 
@@ -202,12 +200,10 @@ def open_at(path: Path, size: int, digest: str) -> Growing:
     InputError
         If it is shorter than that, has another digest, or cannot be written.
     """
-    try:
+    with writing(path):
         file = FileIO(path, "ab")
         found = os.fstat(file.fileno()).st_size
         growing = Growing(path, file, _digest_of_beginning(path, size))
-    except OSError as error:
-        raise cannot_write(path, error) from error
     if found < size:
         file.close()
         raise InputError(

@@ -23,6 +23,15 @@ def cannot_write(path: Path | str, error: OSError) -> InputError:
     return InputError(f"cannot write {path}: {error.strerror or error}{space_remedy(error)}")
 
 
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Raise InputError, which says what helps, for what cannot be written in this."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def space_remedy(error: OSError) -> str:
     """Return what to do where a disk is full, as the end of a message; else nothing."""
     return _FREE_SPACE if error.errno in _FULL else ""
@@ -59,11 +68,8 @@ def check_folder(folder: Path) -> None:
 
 
 def _try(path: Path) -> None:
-    try:
-        with temporary_beside(path):
-            pass
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    with writing(path), temporary_beside(path):
+        pass
 
 
 def replace_file(path: Path, write: Writer) -> None:
@@ -71,6 +77,19 @@ def replace_file(path: Path, write: Writer) -> None:
     with temporary_beside(path) as temporary:
         write(temporary)
         temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all, making its folder where needed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
 
 
 def make_folder(path: Path, write: Writer) -> None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self
 from similarity.digests import digest
 from similarity.errors import ConfigError, InputError
 from similarity.storage.differences import differences
-from similarity.storage.files import cannot_write
+from similarity.storage.files import cannot_write, writing
 
 # The name of an entry's checksum in its line.
 _CHECKSUM = "checksum"
@@ -46,11 +46,9 @@ class Journal:
         ConfigError
             If it was begun with another header; the message says what differs.
         """
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab", buffering=0)
-        except OSError as error:
-            raise cannot_write(path, error) from error
         try:
             _lock(file, path)
             journal = cls(path, file)

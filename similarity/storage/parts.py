@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.digests import digest_of_file
-from similarity.storage.files import Writer, cannot_write, replace_file
+from similarity.storage.files import Writer, replace_file, writing
 from similarity.storage.journal import Journal
 
 _JOURNAL = "journal.jsonl"
@@ -62,12 +62,10 @@ def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
         If the file was begun with another header; the message says what differs.
     """
     folder = parts_folder(path)
-    try:
+    with writing(path):
         with Journal.open(folder / _JOURNAL, header) as journal:
             yield Parts(folder, journal)
         shutil.rmtree(folder)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def is_begun(path: Path) -> bool:

@@ -15,7 +15,7 @@ from similarity.errors import ConfigError
 from similarity.extras import optional_module
 from similarity.results import SimilarityMatrix
 from similarity.storage import files
-from similarity.storage.files import Writer, cannot_write, replace_file
+from similarity.storage.files import Writer, replace_file, writing
 from similarity.tabular.formats import STANDARD
 
 WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
@@ -208,10 +208,8 @@ def replace_output(path: str, write: Writer) -> None:
     InputError
         If it cannot be written.
     """
-    try:
+    with writing(path):
         replace_file(Path(path), write)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def _pairs(result: SimilarityMatrix) -> Iterator[dict[str, Any]]:

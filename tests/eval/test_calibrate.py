@@ -84,7 +84,7 @@ def test_other_trajectories_of_a_run(
 def test_what_cannot_be_fitted(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="the judgements are from 0 to 5, and the scale from 0"):
         calibrate(run, (0, 4))
-    with pytest.raises(InputError, match="finish the run first"):
+    with pytest.raises(InputError, match="not finished; give the command of the run again"):
         calibrate(tmp_path)
     monkeypatch.setattr("eval.calibrate.SEVEN", (str(FIXTURE),))
     with pytest.raises(ConfigError, match="fit on pairs that nothing is tested on"):
