@@ -42,10 +42,8 @@ def test_a_method_is_forwarded(name: str) -> None:
     recorder = Recorder(name)
     parameters = list(inspect.signature(getattr(LanguageModel, name)).parameters)[1:]
     given = [getattr(sentinel, parameter) for parameter in parameters]
-    returned = getattr(wrapping(recorder), name)(*given)
+    assert getattr(wrapping(recorder), name)(*given) is sentinel.answer
     assert recorder.calls == [tuple(given)]
-    annotation = inspect.signature(getattr(LanguageModel, name)).return_annotation
-    assert returned is (None if annotation is None else sentinel.answer)
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
