@@ -29,6 +29,11 @@ class ImageTokens(tuple[int, ...]):
         made.parts = tuple(parts)
         return made
 
+    @classmethod
+    def between(cls, before: str, image: Image, after: str, token_ids: Iterable[int]) -> Self:
+        """Make the ids of an image between two texts, either of them ""."""
+        return cls(token_ids, [part for part in (before, image, after) if part != ""])
+
     def __getnewargs__(self) -> tuple[tuple[int, ...], tuple[str | Image, ...]]:
         return tuple(self), self.parts
 

@@ -89,6 +89,11 @@ class Tokenization:
             )
         return str(text)
 
+    def without_closing(self, ids: TokenIds) -> TokenIds:
+        """Return the ids of a whole text without what the tokenizer puts behind it."""
+        count = len(self.closing)
+        return ids[:-count] if count and ids[-count:] == self.closing else ids
+
     def checks(self) -> list[Check]:
         """Return what was found, in words."""
         before, behind = (self._names(ids) for ids in (self.opening, self.closing))

@@ -5,8 +5,8 @@ and tells what it read, which is held against what was meant.
 """
 
 import logging
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -43,8 +43,8 @@ class OfflineVisionModel(OfflineModel):
         super().__init__(engine, sampling_params, info)
         self.abilities = self.abilities | {Ability.IMAGES}
         self._image_token = image_token
-        self._sent: OrderedDict[ImageTokens, TokenIds] = OrderedDict()
-        self._known: dict[tuple[Image, str, str], ImageTokens] = {}
+        self._encoded = lru_cache(_KEPT)(self._encode)
+        self._ids_around = lru_cache(_KEPT)(self._tokenized)
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Return the ids that the engine reads, without an end of sequence.
@@ -54,20 +54,13 @@ class OfflineVisionModel(OfflineModel):
         InputError
             If a text spells the token of an image.
         """
-        key = image, before, after
-        if key in self._known:
-            return self._known[key]
-        sent = self._ids_around(before, after)
-        given = {"prompt_token_ids": list(sent), "multi_modal_data": {"image": _picture(image)}}
+        return self._encoded(image, before, after)
+
+    def _encode(self, image: Image, before: str, after: str) -> ImageTokens:
+        given = _given(self._ids_around(before, after), image)
         params = self._sampling_params(max_tokens=1, detokenize=False)
         (output,) = self._engine.generate([given], params, use_tqdm=False)
-        parts = [part for part in (before, image, after) if part != ""]
-        prefix = ImageTokens(output.prompt_token_ids, parts)
-        self._known[key], self._sent[prefix] = prefix, sent
-        while len(self._sent) > _KEPT:
-            forgotten, _ = self._sent.popitem(last=False)
-            self._known = {k: one for k, one in self._known.items() if one != forgotten}
-        return prefix
+        return ImageTokens.between(before, image, after, output.prompt_token_ids)
 
     def check_images(self, first: Image, second: Image) -> None:
         """Try two images.
@@ -85,26 +78,19 @@ class OfflineVisionModel(OfflineModel):
         (whole, alone), (turned,) = self.score(asked, Law())
         check_after_images(whole, alone, turned)
 
-    def _ids_around(self, before: str, after: str) -> TokenIds:
+    def _tokenized(self, before: str, after: str) -> TokenIds:
         if self._image_token in before + after:
             raise InputError(
                 f"a prompt has {self._image_token!r}, which stands for an image; leave it out"
             )
         whole = f"{before}{self._image_token}{after}"
         ids = tuple(self._engine.get_tokenizer()(whole, verbose=False)["input_ids"])
-        closing = self.tokenization.closing
-        return (
-            ids[: len(ids) - len(closing)] if closing and ids[-len(closing) :] == closing else ids
-        )
+        return self.tokenization.without_closing(ids)
 
     def _prompt(self, prefix: TokenIds, continuation: TokenIds) -> dict[str, Any]:
         if not isinstance(prefix, ImageTokens):
             return super()._prompt(prefix, continuation)
-        sent = self._sent.get(prefix) or self._ids_around(*prefix.around)
-        return {
-            "prompt_token_ids": [*sent, *continuation],
-            "multi_modal_data": {"image": _picture(prefix.images[0])},
-        }
+        return _given((*self._ids_around(*prefix.around), *continuation), prefix.images[0])
 
     def _run(self, prompts: Sequence[tuple[TokenIds, TokenIds]], params: Any) -> Any:
         outputs = super()._run(prompts, params)
@@ -130,5 +116,8 @@ def opened(engine: Any, sampling_params: Any, info: ModelInfo) -> OfflineModel:
     return OfflineModel(engine, sampling_params, info)
 
 
-def _picture(image: Image) -> Any:
-    return optional_module("PIL.Image", "images need").fromarray(image.pixels())
+def _given(ids: TokenIds, image: Image) -> dict[str, Any]:
+    """Return a prompt with one token for an image."""
+    pictures = optional_module("PIL.Image", "images need")
+    picture = pictures.fromarray(image.pixels())
+    return {"prompt_token_ids": list(ids), "multi_modal_data": {"image": picture}}

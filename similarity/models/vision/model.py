@@ -46,7 +46,7 @@ class VisionModel(LocalModel):
         assets: Path | None = None,
     ) -> None:
         super().__init__(network, tokenizer, info, assets)
-        processing = ImageProcessing(processor, self.tokenization.closing, network.rows)
+        processing = ImageProcessing(processor, self.tokenization, network.rows)
         self._images = ImageReader(
             network,
             processing,

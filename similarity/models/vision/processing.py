@@ -1,8 +1,8 @@
 """From an image between two texts to what a network reads, by the model's own processor."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from similarity.errors import InputError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.models.base import TokenIds
 from similarity.models.prefix import ImageTokens
+from similarity.models.tokenization import Tokenization
 
 IDS = "input_ids"
 # What processors give beside the ids that no forward pass for reading takes.
@@ -29,8 +30,8 @@ class ImageProcessing:
     ----------
     processor
         Of transformers' `AutoProcessor`.
-    closing
-        What the tokenizer puts behind every text.
+    tokenization
+        Of the processor's texts.
     rows
         Token ids are below this.
 
@@ -45,12 +46,12 @@ class ImageProcessing:
         If it does not say how a text has an image.
     """
 
-    def __init__(self, processor: Any, closing: TokenIds, rows: int) -> None:
+    def __init__(self, processor: Any, tokenization: Tokenization, rows: int) -> None:
         self._processor = processor
-        self._closing = closing
+        self._tokenization = tokenization
         self._rows = rows
         self.kinds: frozenset[str] | None = None
-        self._known: OrderedDict[tuple[Image, str, str], ImageTokens] = OrderedDict()
+        self._encoded = lru_cache(_KEPT)(self._encode)
         # Processors of transformers are not made for two threads at once.
         self._one_at_a_time = threading.Lock()
         self.token: str = getattr(processor, "image_token", None) or ""
@@ -68,15 +69,8 @@ class ImageProcessing:
         InputError
             If a text spells the token of an image, or the processor cannot take the image.
         """
-        key = image, before, after
         with self._one_at_a_time:
-            if key not in self._known:
-                parts = [part for part in (before, image, after) if part != ""]
-                self._known[key] = ImageTokens(self._read(parts)[0], parts)
-            self._known.move_to_end(key)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-            return self._known[key]
+            return self._encoded(image, before, after)
 
     def tensors(self, prefix: ImageTokens) -> dict[str, Tensor]:
         """Return what a network takes beside the ids: pixels, sizes, kinds of tokens."""
@@ -85,6 +79,10 @@ class ImageProcessing:
         if ids != tuple(prefix):
             raise WrongAnswerError("the processor reads one image in other tokens each time")
         return tensors
+
+    def _encode(self, image: Image, before: str, after: str) -> ImageTokens:
+        ids, _ = self._read([before, image, after])
+        return ImageTokens.between(before, image, after, ids)
 
     def _read(self, parts: Sequence[str | Image]) -> tuple[TokenIds, dict[str, Tensor]]:
         texts = [part for part in parts if isinstance(part, str)]
@@ -103,7 +101,7 @@ class ImageProcessing:
                 f"the processor gives token {max(ids)}, and the network has {self._rows}; give the "
                 "processor's files that belong to the weights"
             )
-        kept = len(ids) - self._behind(ids)
+        kept = len(self._tokenization.without_closing(ids))
         tensors = {
             name: value[:, :kept] if name in self.kinds else value
             for name, value in found.items()
@@ -125,11 +123,6 @@ class ImageProcessing:
             raise InputError(
                 f"the model's processor cannot take image {named} of {size} pixels: {line}"
             ) from error
-
-    def _behind(self, ids: TokenIds) -> int:
-        """Return how many ids at the end are the tokenizer's closing."""
-        count = len(self._closing)
-        return count if count and ids[-count:] == self._closing else 0
 
 
 def _growing(found: Any, longer: Any) -> frozenset[str]:

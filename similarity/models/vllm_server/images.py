@@ -52,7 +52,7 @@ class ServedImages:
             If the server changes more than the place of the image.
         """
         prefix = await self._encoded(image, before, after)
-        return ImageTokens(prefix.read, [part for part in (before, image, after) if part != ""])
+        return ImageTokens.between(before, image, after, prefix.read)
 
     async def sample(
         self, requests: Sequence[SampleRequest], law: Law, count: OnProgress

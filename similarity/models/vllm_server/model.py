@@ -104,15 +104,7 @@ class ServerModel(ServedModel):
             ),
             on_progress,
         )
-        return [
-            [
-                Continuation(
-                    token_ids=s.token_ids, log_probs=s.log_probs if keeps else None, text=s.text
-                )
-                for s in samples
-            ]
-            for samples in sampled
-        ]
+        return [[one.continuation(keep_log_probs=keeps) for one in of_one] for of_one in sampled]
 
     def score(
         self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress

@@ -58,10 +58,7 @@ class ServedVisionModel(ServerModel):
                 some, lambda count: self._images.sample(some, law, count), on_progress
             )
             self.end_ids |= {one.token_ids[-1] for each in sampled for one in each if one.ended}
-            return [
-                [Continuation(token_ids=s.token_ids, log_probs=None, text=s.text) for s in each]
-                for each in sampled
-            ]
+            return [[one.continuation() for one in each] for each in sampled]
 
         return by_kind(
             requests,

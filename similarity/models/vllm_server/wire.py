@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import SampleRequest, TokenIds
+from similarity.models.base import Continuation, SampleRequest, TokenIds
 from similarity.models.top import TopTokens, listed_tokens
 from similarity.noise import generator_seed
 
@@ -77,6 +77,11 @@ class Sample:
     text: str
     ended: bool
     log_probs: LogProbs | None = None
+
+    def continuation(self, *, keep_log_probs: bool = False) -> Continuation:
+        """Return it as the seam of a model has it."""
+        log_probs = self.log_probs if keep_log_probs else None
+        return Continuation(token_ids=self.token_ids, log_probs=log_probs, text=self.text)
 
 
 def sampling_params(request: SampleRequest, law: Law) -> dict[str, Any]:
