@@ -29,38 +29,31 @@ class Benchmark:
     hub: HubSource | None = None
 
 
-def _mteb(name: str, revision: str, split: str = "test") -> HubSource:
-    return HubSource(f"mteb/{name}", revision, split)
+def _benchmark(
+    name: str, pairs: int, on_hub: str = "", revision: str = "", split: str = "test"
+) -> Benchmark:
+    hub = HubSource(f"mteb/{on_hub}", revision, split) if on_hub else None
+    return Benchmark(name, pairs, hub)
 
 
-_STSB = "b0fddb56ed78048fa8b90373c8a3cfc37b684831"
+_STSB = "stsbenchmark-sts", "b0fddb56ed78048fa8b90373c8a3cfc37b684831"
 
 # SemEval-2012 to 2016, STS Benchmark (Cer et al. 2017) and SICK-R (Marelli et al. 2014). The hub's
 # sets are MTEB's, at the revisions that MTEB pins; its SICK-R is all 9,927 pairs, not the test set.
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
-        Benchmark("stsb-test", 1379, _mteb("stsbenchmark-sts", _STSB)),
-        Benchmark(
-            "sts12-test", 3108, _mteb("sts12-sts", "a0d554a64d88156834ff5ae9920b964011b16384")
-        ),
-        Benchmark(
-            "sts13-test", 1500, _mteb("sts13-sts", "7e90230a92c190f1bf69ae9002b8cea547a64cca")
-        ),
-        Benchmark(
-            "sts14-test", 3750, _mteb("sts14-sts", "6031580fec1f6af667f0bd2da0a551cf4f0b2375")
-        ),
-        Benchmark(
-            "sts15-test", 3000, _mteb("sts15-sts", "ae752c7c21bf194d8b67fd573edf7ae58183cbe3")
-        ),
-        Benchmark(
-            "sts16-test", 1186, _mteb("sts16-sts", "4d8694f8f0e0100860b497b999b3dbed754a0513")
-        ),
-        Benchmark("sick-r-test", 4927),
-        Benchmark("stsb-train", 5749, _mteb("stsbenchmark-sts", _STSB, "train")),
-        Benchmark("stsb-dev", 1500, _mteb("stsbenchmark-sts", _STSB, "validation")),
-        Benchmark("sick-r-train", 4500),
-        Benchmark("sick-r-dev", 500),
+        _benchmark("stsb-test", 1379, *_STSB),
+        _benchmark("sts12-test", 3108, "sts12-sts", "a0d554a64d88156834ff5ae9920b964011b16384"),
+        _benchmark("sts13-test", 1500, "sts13-sts", "7e90230a92c190f1bf69ae9002b8cea547a64cca"),
+        _benchmark("sts14-test", 3750, "sts14-sts", "6031580fec1f6af667f0bd2da0a551cf4f0b2375"),
+        _benchmark("sts15-test", 3000, "sts15-sts", "ae752c7c21bf194d8b67fd573edf7ae58183cbe3"),
+        _benchmark("sts16-test", 1186, "sts16-sts", "4d8694f8f0e0100860b497b999b3dbed754a0513"),
+        _benchmark("sick-r-test", 4927),
+        _benchmark("stsb-train", 5749, *_STSB, "train"),
+        _benchmark("stsb-dev", 1500, *_STSB, "validation"),
+        _benchmark("sick-r-train", 4500),
+        _benchmark("sick-r-dev", 500),
     )
 }
 # What the papers average over, in the order of their tables.

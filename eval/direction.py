@@ -111,10 +111,15 @@ def letter_length(pairs: Sequence[Pair]) -> list[float]:
 
 def joint_likelihood(model: LanguageModel, progress: Progress = no_progress) -> Scores:
     """Return how much less likely the first is than the second, each by itself: nats."""
+    return _rarity(model, BEFORE, "", progress)
+
+
+def _rarity(model: LanguageModel, before: str, space: str, progress: Progress) -> Scores:
+    """Return how much less likely the first is than the second, behind one text: nats."""
 
     def scores(pairs: Sequence[Pair]) -> list[float]:
         texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        rows = scored(model, [(BEFORE, text) for text in texts], progress)
+        rows = scored(model, [(before, f"{space}{text}") for text in texts], progress)
         sums = {text: float(row.sum()) for text, row in zip(texts, rows, strict=True)}
         return [sums[second] - sums[first] for first, second in pairs]
 
@@ -140,6 +145,11 @@ def conditional_mean(model: LanguageModel, progress: Progress = no_progress) -> 
 def by_profiles(scorer: ProfileEntailment, progress: Progress = no_progress) -> Scores:
     """Return the directions that a scorer gives, nats."""
     return lambda pairs: scorer.pair_directions(pairs, progress)
+
+
+def by_forward_degrees(scorer: ProfileEntailment, progress: Progress = no_progress) -> Scores:
+    """Return the degrees to which the first entails the second."""
+    return lambda pairs: [float(forward) for forward, _ in scorer.pair_degrees(pairs, progress)]
 
 
 def entailment_figures(
@@ -188,7 +198,7 @@ def entailment_figures(
     if likelihoods:
         degrees["conditional likelihood"] = conditional_mean(model, progress)
     for name, scorer in scorers.items():
-        degrees[name] = _forward(scorer, progress)
+        degrees[name] = by_forward_degrees(scorer, progress)
     others = {
         label: chosen([row.pair for row in rows if row.label == label], limit, seed)
         for label in sorted({row.label for row in rows} - {ENTAILMENT})
@@ -218,7 +228,7 @@ def hyponymy_figures(
         raise InputError("the file has no pairs")
     ways: dict[str, Scores] = {
         "length in letters": letter_length,
-        "frequency of the word": _word_frequency(model, progress),
+        "frequency of the word": _rarity(model, "This is a", " ", progress),
         "sentences": lambda pairs: kind_margins(model, pairs, progress),
         **{name: by_profiles(scorer, progress) for name, scorer in scorers.items()},
     }
@@ -227,19 +237,3 @@ def hyponymy_figures(
         "chance": 50.0,
         "direction": {name: asdict(direction(of, pairs, seed)) for name, of in ways.items()},
     }
-
-
-def _word_frequency(model: LanguageModel, progress: Progress) -> Scores:
-    """Return how much rarer the first word is, as the model has it behind "This is a": nats."""
-
-    def scores(pairs: Sequence[Pair]) -> list[float]:
-        words = list(dict.fromkeys(word for pair in pairs for word in pair))
-        rows = scored(model, [("This is a", f" {word}") for word in words], progress)
-        sums = {word: float(row.sum()) for word, row in zip(words, rows, strict=True)}
-        return [sums[second] - sums[first] for first, second in pairs]
-
-    return scores
-
-
-def _forward(scorer: ProfileEntailment, progress: Progress) -> Scores:
-    return lambda pairs: [float(forward) for forward, _ in scorer.pair_degrees(pairs, progress)]

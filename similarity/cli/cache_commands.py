@@ -1,5 +1,7 @@
 """`trajsim cache`: what is kept on this machine so that nothing is computed twice."""
 
+from typing import Any
+
 import click
 
 from similarity.cli.answers import answers_path
@@ -20,19 +22,21 @@ def cache() -> None:
 def info(as_json: bool) -> None:
     """Show where it is kept, and how much of it."""
     path = answers_path()
-    if not path.exists():
-        _print(as_json, {"path": str(path), "bytes": 0, "max_bytes": DEFAULT_BYTES, "kinds": {}})
+    kinds: dict[str, dict[str, int]] = {}
+    content: dict[str, Any] = {"path": str(path), "bytes": 0, "max_bytes": DEFAULT_BYTES}
+    if path.exists():
+        with Store(path) as store:
+            found = store.info()
+        content |= {"bytes": found.bytes_on_disk, "max_bytes": found.max_bytes}
+        for kind, (count, size) in found.kinds.items():
+            kinds[kind] = {"entries": count, "bytes": size}
+    if as_json:
+        print_json({**content, "kinds": kinds})
         return
-    with Store(path) as store:
-        found = store.info()
-    kinds = {kind: {"entries": count, "bytes": size} for kind, (count, size) in found.kinds.items()}
-    content = {
-        "path": str(path),
-        "bytes": found.bytes_on_disk,
-        "max_bytes": found.max_bytes,
-        "kinds": kinds,
-    }
-    _print(as_json, content)
+    size, most = (content[name] / MEBIBYTE for name in ("bytes", "max_bytes"))
+    click.echo(f"{path}: {size:.1f} MiB on disk, of {most:.0f} MiB at most")
+    for kind, of_kind in kinds.items():
+        click.echo(f"{kind}: {of_kind['entries']} entries, {of_kind['bytes'] / MEBIBYTE:.1f} MiB")
 
 
 @cache.command()
@@ -63,15 +67,3 @@ def clear() -> None:
     except OSError as error:
         raise InputError(f"cannot delete {answers_path()}: {error.strerror}") from error
     click.echo(f"deleted {size / MEBIBYTE:.1f} MiB", err=True)
-
-
-def _print(as_json: bool, content: dict[str, object]) -> None:
-    if as_json:
-        print_json(content)
-        return
-    size, most = (int(str(content[name])) / MEBIBYTE for name in ("bytes", "max_bytes"))
-    click.echo(f"{content['path']}: {size:.1f} MiB on disk, of {most:.0f} MiB at most")
-    kinds = content["kinds"]
-    assert isinstance(kinds, dict)
-    for kind, found in kinds.items():
-        click.echo(f"{kind}: {found['entries']} entries, {found['bytes'] / MEBIBYTE:.1f} MiB")

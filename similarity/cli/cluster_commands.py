@@ -89,10 +89,7 @@ def cluster(
         raise ConfigError(f"--k must be at most {len(texts.texts)}, the number of texts, got {k}")
     if threshold is None and k is None:
         threshold = GROUP_THRESHOLD
-    scorer = chosen_scorer(open_model(choice), scoring)
-    with progress_bars() as progress:
-        result = scorer.matrix(texts.texts, None, progress)
-    print_warnings(result.warnings)
+    result = _compared(texts, scoring, choice)
     with working("grouping"):
         found = clustering.cluster(
             result.similarities, threshold=threshold, k=k, linkage_by=linkage
@@ -142,10 +139,7 @@ def dedupe(
     """
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
     texts = texts_of(file, kind, columns)
-    scorer = chosen_scorer(open_model(choice), scoring)
-    with progress_bars() as progress:
-        result = scorer.matrix(texts.texts, None, progress)
-    print_warnings(result.warnings)
+    result = _compared(texts, scoring, choice)
     with working("grouping"):
         found = deduplicate(result.similarities, threshold)
     if written_as == TABLE:
@@ -161,6 +155,15 @@ def dedupe(
         write_rows(_duplicate_rows(result, found, texts), written_as, out)
         tell_scale(result.fingerprint)
     click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
+
+
+def _compared(texts: PlacedTexts, scoring: ScoringChoice, choice: ModelChoice) -> SimilarityMatrix:
+    """Return the similarities of texts among themselves, once what to know of them is told."""
+    scorer = chosen_scorer(open_model(choice), scoring)
+    with progress_bars() as progress:
+        result = scorer.matrix(texts.texts, None, progress)
+    print_warnings(result.warnings)
+    return result
 
 
 def _on_one_line(text: str) -> str:

@@ -19,34 +19,29 @@ from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
 
-_HERE = "similarity.cli"
-COMMANDS = {
-    "batch": Late(f"{_HERE}.batch_command", "Score the pairs and lists of texts in a file."),
-    "cache": Late(
-        f"{_HERE}.cache_commands", "Show or delete what is kept so that nothing is computed twice."
-    ),
-    "calibrate": Late(f"{_HERE}.calibrate_commands", "Fit a scale for a model's similarities."),
-    "cluster": Late(f"{_HERE}.cluster_commands", "Group the texts in a file by meaning."),
-    "compare": Late(f"{_HERE}.compare_commands", "Print how alike two texts are."),
-    "consensus": Late(
-        f"{_HERE}.consensus_command", "Group answers by meaning, and tell which group to trust."
-    ),
-    "dedupe": Late(f"{_HERE}.cluster_commands", "Keep one of the texts that say the same."),
-    "doctor": Late(
-        f"{_HERE}.compare_commands",
+# By name: the module here that has it, and what help says of it.
+_LATE = {
+    "batch": ("batch_command", "Score the pairs and lists of texts in a file."),
+    "cache": ("cache_commands", "Show or delete what is kept so that nothing is computed twice."),
+    "calibrate": ("calibrate_commands", "Fit a scale for a model's similarities."),
+    "cluster": ("cluster_commands", "Group the texts in a file by meaning."),
+    "compare": ("compare_commands", "Print how alike two texts are."),
+    "consensus": ("consensus_command", "Group answers by meaning, and tell which group to trust."),
+    "dedupe": ("cluster_commands", "Keep one of the texts that say the same."),
+    "doctor": (
+        "compare_commands",
         "Check that a model is fit to score with, and measure its speed.",
     ),
-    "embed": Late(f"{_HERE}.vector_commands", "Give the meaning vectors of the texts in a file."),
-    "entails": Late(f"{_HERE}.entailment_commands", "Tell which of two texts entails the other."),
-    "explain": Late(f"{_HERE}.compare_commands", "Explain the score of two texts."),
-    "fit": Late(f"{_HERE}.vector_commands", "Fit meaning vectors to text of your own."),
-    "hyponym": Late(f"{_HERE}.hyponym_command", "Tell which of two words is a kind of the other."),
-    "index": Late(
-        f"{_HERE}.index_commands", "Find the texts of like meaning among up to a million."
-    ),
-    "matrix": Late(f"{_HERE}.matrix_command", "Print all similarities of the texts in a file."),
-    "profile": Late(f"{_HERE}.vector_commands", "Show the words that a text implies."),
+    "embed": ("vector_commands", "Give the meaning vectors of the texts in a file."),
+    "entails": ("entailment_commands", "Tell which of two texts entails the other."),
+    "explain": ("compare_commands", "Explain the score of two texts."),
+    "fit": ("vector_commands", "Fit meaning vectors to text of your own."),
+    "hyponym": ("hyponym_command", "Tell which of two words is a kind of the other."),
+    "index": ("index_commands", "Find the texts of like meaning among up to a million."),
+    "matrix": ("matrix_command", "Print all similarities of the texts in a file."),
+    "profile": ("vector_commands", "Show the words that a text implies."),
 }
+COMMANDS = {name: Late(f"similarity.cli.{module}", told) for name, (module, told) in _LATE.items()}
 
 
 class _OneLineError(click.ClickException):

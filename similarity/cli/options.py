@@ -159,7 +159,7 @@ def model_options(command: Command) -> Command:
     def with_choice(*args: Any, model_name: str, device: str, dtype: str, **rest: Any) -> Any:
         return command(*args, choice=ModelChoice(model_name, device, dtype), **rest)
 
-    return _decorated(with_choice, _MODEL_OPTIONS)
+    return decorated(with_choice, _MODEL_OPTIONS)
 
 
 def comparison_options(command: Command) -> Command:
@@ -170,7 +170,7 @@ def comparison_options(command: Command) -> Command:
         config = _config(**{name: given.pop(name) for name in _SETTINGS})
         return command(*args, config=config, **given)
 
-    return _decorated(with_config, _COMPARISON_OPTIONS)
+    return decorated(with_config, _COMPARISON_OPTIONS)
 
 
 def scoring_options(command: Command) -> Command:
@@ -191,12 +191,12 @@ def scoring_options(command: Command) -> Command:
         )
         return command(*args, scoring=scoring, **rest)
 
-    return _decorated(comparison_options(with_scoring), _PRESET_OPTIONS)
+    return decorated(comparison_options(with_scoring), _PRESET_OPTIONS)
 
 
 def interval_options(command: Command) -> Command:
     """Add --interval (as `confidence`), --tolerance and --max-trajectories."""
-    return _decorated(command, _INTERVAL_OPTIONS)
+    return decorated(command, _INTERVAL_OPTIONS)
 
 
 def _config(
@@ -226,7 +226,8 @@ def _trajectory_options_given() -> list[str]:
     ]
 
 
-def _decorated(command: Command, options: Sequence[Decorator]) -> Command:
+def decorated(command: Command, options: Sequence[Decorator]) -> Command:
+    """Return a command with options, the first of which help shows first."""
     for option in reversed(options):
         command = option(command)
     return command

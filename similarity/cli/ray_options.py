@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import Command
+from similarity.cli.options import Command, decorated
 from similarity.cli.progress import progress_bar, working
 from similarity.cli.stopping import note_goes_on
 from similarity.distributed.cluster import Cluster
@@ -71,10 +71,7 @@ def cluster_options(command: Command) -> Command:
         cluster = _cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
         return command(*args, cluster=cluster, **rest)
 
-    decorated: Command = with_cluster
-    for option in reversed(_CLUSTER_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+    return decorated(with_cluster, _CLUSTER_OPTIONS)
 
 
 def job_options(command: Command) -> Command:

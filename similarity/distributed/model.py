@@ -5,6 +5,7 @@ Requests are cut into parts of a fixed size, so that answers do not depend on th
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,14 @@ class ModelReplica:
 
     def __init__(self, name: str, options: LoadOptions) -> None:
         self._name, self._options = name, options
-        self._model: LanguageModel | None = None
 
     def fingerprint(self) -> dict[str, Any]:
         """Return all that this worker's numbers depend on."""
-        return {"version": __version__, "model": asdict(self._loaded().info)}
+        return {"version": __version__, "model": asdict(self._model.info)}
 
     def describe(self) -> Described:
         """Return what the model tells of itself."""
-        model = self._loaded()
+        model = self._model
         return Described(model.info, model.end_ids, model.vocab_size, model.assets, model.abilities)
 
     def call(self, method: str, arguments: Sequence[Any], expected: dict[str, Any]) -> Any:
@@ -74,13 +74,12 @@ class ModelReplica:
             If this worker has another version or model than that.
         """
         check_same(self.fingerprint(), expected)
-        return getattr(self._loaded(), method)(*arguments)
+        return getattr(self._model, method)(*arguments)
 
-    def _loaded(self) -> LanguageModel:
-        if self._model is None:
-            keep_large_buffers()
-            self._model = load_model(self._name, self._options)
-        return self._model
+    @cached_property
+    def _model(self) -> LanguageModel:
+        keep_large_buffers()
+        return load_model(self._name, self._options)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from similarity.distributed.fingerprints import check_same
@@ -10,7 +11,6 @@ from similarity.distributed.pool import Call
 from similarity.distributed.work import Rows, Work, Worker
 from similarity.errors import ModelError
 from similarity.extras import optional_module
-from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
 from similarity.slices import slices
@@ -24,11 +24,10 @@ class Replica:
 
     def __init__(self, model: str, options: LoadOptions, work: Work) -> None:
         self._name, self._options, self._work = model, options, work
-        self._worker: Worker | None = None
 
     def fingerprint(self) -> dict[str, Any]:
         """Return all that this worker's rows depend on."""
-        return self._opened().fingerprint
+        return self._worker.fingerprint
 
     def make(
         self, partition: Partition, folder: Folder, together: int, expected: dict[str, Any]
@@ -49,20 +48,15 @@ class Replica:
         ModelError
             If memory is out even for one row.
         """
-        worker = self._opened()
-        check_same(worker.fingerprint, expected)
-        rows = made_of(worker, partition, together)
+        check_same(self._worker.fingerprint, expected)
+        rows = made_of(self._worker, partition, together)
         folder.write(partition, rows)
         return 0 if rows.refused is None else len(rows.refused)
 
-    def _opened(self) -> Worker:
-        if self._worker is None:
-            keep_large_buffers()
-            self._worker = self._work.open(self._load())
-        return self._worker
-
-    def _load(self) -> LanguageModel:
-        return load_model(self._name, self._options)
+    @cached_property
+    def _worker(self) -> Worker:
+        keep_large_buffers()
+        return self._work.open(load_model(self._name, self._options))
 
 
 @dataclass(frozen=True)

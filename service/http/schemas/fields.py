@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Set
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -118,6 +118,9 @@ ScaleName = Annotated[
         "and as near as a text and itself. none: nothing that two models or settings share."
     ),
 ]
+
+
+PresetName = Literal["paper", "trajectories", "fast", "meaning", "best"]
 
 
 def told_apart(forms: Mapping[str, Set[str]], advice: str) -> Discriminator:

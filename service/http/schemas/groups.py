@@ -1,10 +1,10 @@
 """Requests and answers of /v1/cluster and /v1/dedupe, as they stand in openapi.yaml."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from service.http.schemas.fields import Strict, Text, example
+from service.http.schemas.fields import PresetName, Strict, Text, example
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
 from similarity.groups.clustering import DUPLICATE_THRESHOLD, GROUP_THRESHOLD, LINKAGES, Linkage
@@ -15,7 +15,7 @@ class GroupingRequest(Strict):
     """Texts, and how they are compared."""
 
     texts: list[Text] = Field(min_length=1, description="A text that repeats is read once.")
-    preset: Literal["paper", "trajectories", "fast", "meaning", "best"] | None = Field(
+    preset: PresetName | None = Field(
         default=None,
         description="As in /v1/similarity; without it the service's own preset holds.",
     )

@@ -1,6 +1,6 @@
 """Requests and answers of /v1/similarity, as they stand in openapi.yaml."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, Tag
 
@@ -9,6 +9,7 @@ from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
     ImageInput,
+    PresetName,
     Repeatable,
     ScaleName,
     Strict,
@@ -39,7 +40,7 @@ class ComparisonSettings(SamplingSettings):
         description="Add confidence intervals over trajectories, as of 0.95.",
     )
     truncate: Truncate = "refuse"
-    preset: Literal["paper", "trajectories", "fast", "meaning", "best"] | None = Field(
+    preset: PresetName | None = Field(
         default=None,
         description="paper compares by trajectories sampled from both texts; trajectories, fast, "
         "meaning and best by vectors: see /v1/models for those that there are. A request with a "
