@@ -6,8 +6,18 @@ from typing import Any, Concatenate, ParamSpec, Self
 import httpx
 from httpx_retries import RetryTransport
 
-from service.client import calls
-from service.client.calls import Call, Result
+from service.client.calls import (
+    Call,
+    Result,
+    http_options,
+    likelihoods,
+    matrix,
+    one_to_many,
+    rerank,
+    result_of,
+    similarity,
+    trajectories,
+)
 from service.client.errors import NotReachedError
 from service.client.methods import described
 from service.client.retries import service_retry
@@ -41,7 +51,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         retrying = RetryTransport(transport or httpx.AsyncHTTPTransport(), service_retry(retries))
-        options = calls.http_options(url, api_key, timeout)
+        options = http_options(url, api_key, timeout)
         self._http = httpx.AsyncClient(**options, transport=retrying)
         self._attempts = retries + 1
 
@@ -55,12 +65,12 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    similarity = _method(calls.similarity)
-    one_to_many = _method(calls.one_to_many)
-    matrix = _method(calls.matrix)
-    rerank = _method(calls.rerank)
-    trajectories = _method(calls.trajectories)
-    likelihoods = _method(calls.likelihoods)
+    similarity = _method(similarity)
+    one_to_many = _method(one_to_many)
+    matrix = _method(matrix)
+    rerank = _method(rerank)
+    trajectories = _method(trajectories)
+    likelihoods = _method(likelihoods)
 
     async def ask(self, call: Call[Result]) -> Result:
         """Send a call, again where that helps, and return the value of its answer."""
@@ -68,4 +78,4 @@ class AsyncClient:
             response = await self._http.post(call.path, json=call.body)
         except httpx.TransportError as error:
             raise NotReachedError(self._attempts, error) from error
-        return calls.result_of(call, response)
+        return result_of(call, response)

@@ -6,8 +6,18 @@ from typing import Concatenate, ParamSpec, Self
 import httpx
 from httpx_retries import RetryTransport
 
-from service.client import calls
-from service.client.calls import Call, Result
+from service.client.calls import (
+    Call,
+    Result,
+    http_options,
+    likelihoods,
+    matrix,
+    one_to_many,
+    rerank,
+    result_of,
+    similarity,
+    trajectories,
+)
 from service.client.errors import NotReachedError
 from service.client.methods import described
 from service.client.retries import service_retry
@@ -55,7 +65,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         retrying = RetryTransport(transport or httpx.HTTPTransport(), service_retry(retries))
-        self._http = httpx.Client(**calls.http_options(url, api_key, timeout), transport=retrying)
+        self._http = httpx.Client(**http_options(url, api_key, timeout), transport=retrying)
         self._attempts = retries + 1
 
     def __enter__(self) -> Self:
@@ -68,12 +78,12 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    similarity = _method(calls.similarity)
-    one_to_many = _method(calls.one_to_many)
-    matrix = _method(calls.matrix)
-    rerank = _method(calls.rerank)
-    trajectories = _method(calls.trajectories)
-    likelihoods = _method(calls.likelihoods)
+    similarity = _method(similarity)
+    one_to_many = _method(one_to_many)
+    matrix = _method(matrix)
+    rerank = _method(rerank)
+    trajectories = _method(trajectories)
+    likelihoods = _method(likelihoods)
 
     def ask(self, call: Call[Result]) -> Result:
         """Send a call, again where that helps, and return the value of its answer."""
@@ -81,4 +91,4 @@ class Client:
             response = self._http.post(call.path, json=call.body)
         except httpx.TransportError as error:
             raise NotReachedError(self._attempts, error) from error
-        return calls.result_of(call, response)
+        return result_of(call, response)
