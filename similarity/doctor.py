@@ -2,11 +2,11 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from similarity.errors import MissingDependencyError, WrongAnswerError
+from similarity.errors import MissingDependencyError, UnsupportedError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import (
     Continuation,
@@ -18,18 +18,21 @@ from similarity.models.base import (
 from similarity.models.checks import (
     ENDINGS,
     PARAGRAPH,
+    STATE_TOLERANCE,
     TOLERANCE,
     Check,
     check_use,
     probe_requests,
     worst_difference,
+    worst_drift,
 )
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
-from similarity.models.state_checks import compare_states, state_figures
 
 ROUND_TRIPS = 20
 # Of the measured speeds: texts, continuations of each, and tokens of a continuation.
 TEXTS, SAMPLES, LENGTH = 8, 20, 20
+# Texts whose states are timed.
+STATES = 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def diagnose(
         if check := _reference_check(name, model, reference):
             findings.append(Finding(model.info.name, check))
         if not any(finding.failed for finding in findings):
-            figures = _figures(model) if model.generates else state_figures(model)
+            figures = _figures(model) if model.generates else _state_figures(model)
             findings += [Finding(model.info.name, figure) for figure in figures]
     finally:
         model.close()
@@ -113,28 +116,41 @@ def check_reference(model: LanguageModel, reference: LanguageModel) -> Check:
             error = WrongAnswerError(f"{wrong}; serve the same model, or leave out --reference")
             return Check(title, "other token ids", error)
     if not model.generates:
-        return compare_states(title, model, reference)
+        return _compare_states(title, model, reference)
     requests = probe_requests(model)
     scores = (scorer.score(requests, Law()) for scorer in (model, reference))
     worst = worst_difference(*scores)
     found = f"scores differ by {worst:.2g} nats per token"
     if worst <= TOLERANCE:
         return Check(title, found)
-    return Check(
-        title,
-        found,
-        WrongAnswerError(
-            f"{model.info.name} is not {reference.info.name}: {found}; serve the same model, or "
-            "leave out --reference"
-        ),
+    return Check(title, found, _another(f"{model.info.name} is not {reference.info.name}", found))
+
+
+def _compare_states(title: str, model: LanguageModel, reference: LanguageModel) -> Check:
+    """Check that two models that read texts in the same tokens have the same states."""
+    room = model.info.context_length
+    prefixes = [model.encode(text)[:room] for text in (PARAGRAPH, *ENDINGS)]
+    try:
+        expected = reference.next_states(prefixes)
+    except UnsupportedError as error:
+        return Check(title, f"the same token ids; states not compared: {error}")
+    worst = worst_drift(model.next_states(prefixes), expected)
+    found = f"the same token ids; states differ by {worst:.2g} of their length"
+    if worst <= STATE_TOLERANCE:
+        return Check(title, f"{found} (in float32 below 0.001)")
+    wrong = (
+        f"{model.info.name} is not {reference.info.name}, or pools otherwise than the last token"
     )
+    return Check(title, found, _another(wrong, found))
+
+
+def _another(wrong: str, found: str) -> WrongAnswerError:
+    return WrongAnswerError(f"{wrong}: {found}; serve the same model, or leave out --reference")
 
 
 def _figures(model: LanguageModel) -> Iterator[Check]:
     """Measure a round trip, the speeds of sampling and scoring, and the tokens of a pair."""
-    trips = [_seconds(lambda: model.encode("A text.")) for _ in range(ROUND_TRIPS)]
-    yield Check("round trip", f"{1000 * statistics.median(trips):.1f} ms, median of {ROUND_TRIPS}")
-
+    yield _round_trip(lambda: model.encode("A text."))
     law = Law()
     length = max(1, min(LENGTH, model.info.context_length // 4))
     texts = (f"Text number {i}, {ENDINGS[i % 4]}" for i in range(TEXTS))
@@ -155,6 +171,20 @@ def _figures(model: LanguageModel) -> Iterator[Check]:
     ]
     yield _speed("scoring", tokens, _seconds(lambda: model.score(requests, law)))
     yield _tokens_of_a_pair(model, prefixes[:2], sampled[:2])
+
+
+def _state_figures(model: LanguageModel) -> Iterator[Check]:
+    """Measure a round trip, and the speed of states."""
+    yield _round_trip(lambda: model.next_states(model.encode_all(["A text."])))
+    texts = [f"Text number {i}, {ENDINGS[i % 4]}" for i in range(STATES)]
+    speed = STATES / _seconds(lambda: model.next_states(model.encode_all(texts)))
+    yield Check("states", f"{speed:,.0f} texts/s ({STATES} texts, each about 15 tokens)")
+
+
+def _round_trip(work: Callable[[], object]) -> Check:
+    trips = [_seconds(work) for _ in range(ROUND_TRIPS)]
+    found = f"{1000 * statistics.median(trips):.1f} ms, median of {ROUND_TRIPS}"
+    return Check("round trip", found)
 
 
 def _tokens_of_a_pair(
@@ -182,7 +212,7 @@ def _speed(name: str, tokens: int, seconds: float) -> Check:
     return Check(name, f"{tokens / seconds:,.0f} tokens/s of continuation ({work})")
 
 
-def _seconds(work: Any) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

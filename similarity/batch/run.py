@@ -1,5 +1,6 @@
 """Answers the lines of a batch, chunk by chunk."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,7 @@ from itertools import islice
 from typing import Any
 
 from similarity.batch.answering import Answering, Reason
-from similarity.batch.answers import as_lines, as_rows
-from similarity.batch.carrying import Carried, carried_fields, table_columns
+from similarity.batch.carrying import Carried, carried_fields, cell, table_columns
 from similarity.batch.files import (
     BatchFiles,
     check_new,
@@ -22,6 +22,7 @@ from similarity.errors import ConfigError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
+from similarity.tabular.writing import table_lines
 
 CHUNK_LINES = 64
 
@@ -103,7 +104,7 @@ class Batch:
                 scored = [answer for answer in answers if not answer.refused]
                 refused = [answer for answer in answers if answer.refused]
                 output.append(self._written(scored))
-                errors.append(as_lines(refused))
+                errors.append(_as_lines(refused))
                 self.done = Done(
                     lines=self.done.lines + len(chunk),
                     refused=self.done.refused + len(refused),
@@ -119,8 +120,17 @@ class Batch:
     def _written(self, answers: Sequence[Answer]) -> str:
         kind = self.files.written_as
         if kind == "jsonl":
-            return as_lines(answers)
-        return as_rows(answers, table_columns(self.carried), kind, header=self.done.output == 0)
+            return _as_lines(answers)
+        if not answers:
+            return ""
+        columns = table_columns(self.carried)
+        rows = ([cell(answer.content.get(name)) for name in columns] for answer in answers)
+        # The header goes before the first of them.
+        return "".join(islice(table_lines(columns, rows, kind), int(self.done.output > 0), None))
+
+
+def _as_lines(answers: Sequence[Answer]) -> str:
+    return "".join(json.dumps(answer.content, allow_nan=False) + "\n" for answer in answers)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from similarity.groups.clustering import (
     deduplicate,
 )
 from similarity.results import SimilarityMatrix
-from similarity.tabular.texts import PlacedTexts
+from similarity.tabular.records import PlacedTexts
 from similarity.tabular.writing import write_rows, write_text
 
 GROUP_FORMATS = ("tsv", "csv", "json", "jsonl", "parquet")

@@ -37,7 +37,7 @@ from similarity.scorer import Scorer
 from similarity.storage.parts import is_begun, parts_folder
 from similarity.storage.store import Store
 from similarity.tabular.formats import STANDARD, format_of
-from similarity.tabular.texts import PlacedTexts
+from similarity.tabular.records import PlacedTexts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
 from similarity.texts.familiarity import unfamiliar
 from similarity.texts.truncation import cut_warnings

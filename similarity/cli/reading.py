@@ -6,7 +6,8 @@ import click
 
 from similarity.cli.places import note_places
 from similarity.results import SimilarityMatrix
-from similarity.tabular.texts import PlacedTexts, read_file, read_file_or_folder
+from similarity.tabular.records import PlacedTexts
+from similarity.tabular.texts import read_file, read_file_or_folder
 
 
 def texts_of_file(path: str, kind: str | None, columns: str | None) -> list[str]:

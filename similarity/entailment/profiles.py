@@ -18,7 +18,7 @@ from similarity.meaning import profile_group, raised
 from similarity.scorer import Progress, TextPair, no_progress
 from similarity.slices import slices
 from similarity.vectors.implied import implied_words
-from similarity.vectors.meaning import Features, MeaningVectors, in_batches
+from similarity.vectors.meaning import Group, MeaningVectors, in_batches
 from similarity.vectors.profile import ProfileReader
 from similarity.vectors.scorer import Read, settings_of
 
@@ -49,6 +49,16 @@ class ProfileEntailment(EntailmentScorer):
             raise ConfigError(f"estimator {self.estimator} reads trajectories, not profiles")
         self.vectors = self.vectors.only(profile_group(self.vectors).config.name)
 
+    @property
+    def _group(self) -> Group:
+        return profile_group(self.vectors)
+
+    @property
+    def _reader(self) -> ProfileReader:
+        reader = self._group.reader
+        assert isinstance(reader, ProfileReader)
+        return reader
+
     @cached_property
     def fingerprint(self) -> Fingerprint[EntailmentSettings]:
         """Return what judgements depend on."""
@@ -62,7 +72,7 @@ class ProfileEntailment(EntailmentScorer):
     def _judge(self, pairs: Sequence[TextPair], progress: Progress) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is read once."""
         thresholds = self.thresholds(progress)
-        (name,) = self.vectors.names
+        name = self._group.config.name
         found = []
         for pair, rows, evidence in self._of_each(pairs, progress):
             words = partial(implied_words, self.vectors, name, {name: rows})
@@ -71,15 +81,12 @@ class ProfileEntailment(EntailmentScorer):
 
     def sentences(self) -> list[str]:
         """Return the general sentences that thresholds rest on."""
-        reader = profile_group(self.vectors).reader
-        assert isinstance(reader, ProfileReader)
-        return unrelated_sentences(self.vectors.model, UNRELATED, reader.config.prompt, 1)
+        prompt = self._reader.config.prompt
+        return unrelated_sentences(self.vectors.model, UNRELATED, prompt, 1)
 
     def unrelated(self, texts: Sequence[str], progress: Progress) -> Callable[[int, int], Evidence]:
         """Return the evidence of any two of these texts."""
-        (name,) = self.vectors.names
-        rows = self._features(texts, progress)[name]
-        found = raised(self.vectors, profile_group(self.vectors), rows)
+        found = raised(self.vectors, self._group, self._rows(texts, progress))
         blocks = blocks_of(found.shape[1])
         return lambda i, j: Evidence(found[[i, j]], blocks)
 
@@ -116,9 +123,7 @@ class ProfileEntailment(EntailmentScorer):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
-        (name,) = self.vectors.names
-        rows = self._features(texts, progress)[name]
-        found = raised(self.vectors, profile_group(self.vectors), rows)
+        found = raised(self.vectors, self._group, self._rows(texts, progress))
         on_progress = progress("comparing with all", len(texts))
         return degree_matrix(self._estimator, found, on_progress)
 
@@ -127,29 +132,28 @@ class ProfileEntailment(EntailmentScorer):
     ) -> Iterator[tuple[TextPair, Rows, Evidence]]:
         """Give each pair with its features, shape "text=2 feature", and its evidence."""
         texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
-        (name,) = self.vectors.names
-        rows = self._features(texts, progress)[name] if texts else None
+        rows = self._rows(texts, progress) if texts else None
         place = {text: i for i, text in enumerate(texts)}
-        group = profile_group(self.vectors)
-        reader = group.reader
-        assert isinstance(reader, ProfileReader)
         on_progress = progress("judging", len(pairs))
         for some in slices(pairs, TOGETHER):
             assert rows is not None
             of_some = rows[[place[text] for pair in some for text in pair]]
-            found = raised(self.vectors, group, of_some)
+            found = raised(self.vectors, self._group, of_some)
             blocks = blocks_of(found.shape[1])
-            log_probs = (
-                reader.log_probs(self.vectors.model, of_some) if self._estimator.evenness else None
-            )
+            log_probs = None
+            if self._estimator.evenness:
+                log_probs = self._reader.log_probs(self.vectors.model, of_some)
             for number, pair in enumerate(some):
                 both = slice(2 * number, 2 * number + 2)
                 known = None if log_probs is None else log_probs[both]
                 yield pair, of_some[both], Evidence(found[both], blocks, known)
                 on_progress(1)
 
-    def _features(self, texts: Sequence[str], progress: Progress) -> Features:
+    def _rows(self, texts: Sequence[str], progress: Progress) -> Rows:
+        """Return the features of texts, shape "text feature"."""
         on_progress = progress("reading", len(texts))
         if self.read is not None:
-            return self.read(texts, on_progress)
-        return in_batches(self.vectors.read, texts, on_progress)
+            found = self.read(texts, on_progress)
+        else:
+            found = in_batches(self.vectors.read, texts, on_progress)
+        return found[self._group.config.name]

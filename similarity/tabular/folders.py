@@ -3,36 +3,18 @@
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from similarity.errors import InputError
-from similarity.tabular.records import MAX_LINE_BYTES, without_mark
+from similarity.tabular.records import MAX_LINE_BYTES, PlacedTexts, without_mark
 
 TEXT_ENDINGS = (".txt", ".md")
 # Of the files that a message names.
 _SHOWN = 5
 
 
-@dataclass(frozen=True, kw_only=True)
-class FolderTexts:
-    """The texts of a folder's files, in the order of their paths.
-
-    Attributes
-    ----------
-    ids
-        The path of each file within the folder, with "/" between its parts.
-    left_out
-        What was not read, in words; "" where that is nothing.
-    """
-
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    left_out: str
-
-
-def read_folder(folder: Path) -> FolderTexts:
-    """Return the texts of all .txt and .md files in a folder and those below it.
+def read_folder(folder: Path) -> PlacedTexts:
+    """Return the texts of all .txt and .md files in a folder and those below it, by their paths.
 
     Hidden files, linked folders and files with other endings are left out.
 
@@ -64,7 +46,12 @@ def read_folder(folder: Path) -> FolderTexts:
             f"{folder} is a folder without {' or '.join(TEXT_ENDINGS)} files{there}; give one with "
             "a text in each file, or a file with a text in each line"
         )
-    return FolderTexts(ids=tuple(found), texts=tuple(found.values()), left_out=told)
+    return PlacedTexts(
+        texts=list(found.values()),
+        places=[str(folder / name) for name in found],
+        ids=tuple(found),
+        left_out=told,
+    )
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:

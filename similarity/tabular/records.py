@@ -43,6 +43,24 @@ class Record:
     end: str = "\n"
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlacedTexts:
+    """Texts with what messages call the places they are from.
+
+    Attributes
+    ----------
+    ids
+        Of the texts of a folder, the paths of their files in it; None of those of a file.
+    left_out
+        What of a folder was not read, in words; "" where that is nothing.
+    """
+
+    texts: list[str]
+    places: list[str]
+    ids: tuple[str, ...] | None = None
+    left_out: str = ""
+
+
 def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterator[Record]:
     """Yield the records of a file; blank lines are left out.
 
@@ -63,8 +81,8 @@ def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterato
     lines = _lines(source)
     if kind in ("csv", "tsv"):
         return _rows(_csv(lines) if kind == "csv" else _tsv(lines), header)
-    parse = _json if kind == "jsonl" else _text
-    return (parse(line) for line in lines if line.shown.strip())
+    told = (line for line in lines if line.shown.strip())
+    return map(_json, told) if kind == "jsonl" else told
 
 
 def _lines(source: BinaryIO) -> Iterator[Record]:
@@ -106,10 +124,6 @@ def _line(number: int, content: bytes) -> Record:
         why = InputError(f"the line is not UTF-8 at byte {error.start}; convert it to UTF-8")
         return Record(number, None, content.decode(errors="backslashreplace"), why)
     return Record(number, text, text)
-
-
-def _text(line: Record) -> Record:
-    return line
 
 
 def _json(line: Record) -> Record:

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.prompts import checked_text
 from similarity.tabular.folders import read_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
-from similarity.tabular.records import Record, read_records
+from similarity.tabular.records import PlacedTexts, Record, read_records
 
 TEXT_NAMES = ("text", "sentence", "content", "document", "body", "input")
 PAIR_NAMES = (
@@ -48,24 +47,6 @@ def has_header(columns: Sequence[str]) -> bool:
     return not columns or not all(name.isdecimal() for name in columns)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlacedTexts:
-    """Texts with what messages call the places they are from.
-
-    Attributes
-    ----------
-    ids
-        Of the texts of a folder, the paths of their files in it; None of those of a file.
-    left_out
-        What of a folder was not read, in words; "" where that is nothing.
-    """
-
-    texts: list[str]
-    places: list[str]
-    ids: tuple[str, ...] | None = None
-    left_out: str = ""
-
-
 def read_file_or_folder(
     path: str, kind: str | None = None, columns: str | None = None
 ) -> PlacedTexts:
@@ -85,13 +66,7 @@ def read_file_or_folder(
             f"{path} is a folder, of which each file is one text; leave --input-format and "
             "--columns out, or give a file"
         )
-    found = read_folder(Path(path))
-    return PlacedTexts(
-        texts=list(found.texts),
-        places=[str(Path(path, name)) for name in found.ids],
-        ids=found.ids,
-        left_out=found.left_out,
-    )
+    return read_folder(Path(path))
 
 
 def read_file(path: str, kind: str | None = None, columns: str | None = None) -> PlacedTexts:

@@ -15,8 +15,16 @@ from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, ServedName, identify, score_prompts
 from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.pooled_states import (
+    PooledIdentity,
+    ask_states,
+    identify_pooling,
+)
 from similarity.models.vllm_server.wire import Prompt, Sample
+from similarity.models.walks import check_pooled, check_repeated
 
+# How a server that pools must be started.
+POOLER = """--pooler-config '{"seq_pooling_type": "LAST", "use_activation": false}'"""
 # The most probable tokens looked at; a server lists 20 at most by default.
 TOP = 5
 # By how much the probabilities of some tokens may sum to more than one.
@@ -129,3 +137,29 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool
             "it with --generation-config vllm and without --logprobs-mode"
         )
     return same, Check("sampling", found, error)
+
+
+async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIdentity, list[Check]]:
+    """Return what a server that pools serves, and its checks; `pool` has that one alone."""
+    url, identity = pool.replicas[0].url, await identify_pooling(pool, address)
+
+    def refused(what: str) -> ModelError:
+        return BackendRefusedError(f"{url} {what}; start it with {POOLER}")
+
+    return identity, [
+        check_model(identity, identity.revision, address, url),
+        Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
+        *check_pooled(identity.walk, refused),
+        await _check_repeated(pool, identity, url),
+    ]
+
+
+async def _check_repeated(pool: Pool, identity: PooledIdentity, url: str) -> Check:
+    backwards = await ask_states(pool, identity.name, identity.beginnings[::-1])
+    alone = await ask_states(pool, identity.name, identity.beginnings[-1:])
+
+    def refused(what: str) -> ModelError:
+        cure = "start it with --no-enable-prefix-caching, or use another dtype"
+        return WrongAnswerError(f"{url} {what}; {cure}")
+
+    return check_repeated(identity.walk, backwards, alone, refused)

@@ -10,11 +10,10 @@ from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, ServedName, same_model
-from similarity.models.vllm_server.inspection import inspect
+from similarity.models.vllm_server.inspection import inspect, inspect_pooling
 from similarity.models.vllm_server.model import ServerModel
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.pooled_states import EMBEDDINGS, PooledIdentity, same_states
-from similarity.models.vllm_server.pooling_checks import inspect_pooling
 from similarity.models.vllm_server.pooling_model import PoolingModel
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.vision_model import ServedVisionModel

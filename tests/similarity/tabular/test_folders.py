@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_each_file_is_a_text_with_its_path(folder: Path) -> None:
     found = read_folder(folder)
     assert found.ids == ("a.MD", "b.txt", "below/c.txt")
-    assert found.texts == ("a red car", "the sea,\r\nand the sand", "a bird")
+    assert found.texts == ["a red car", "the sea,\r\nand the sand", "a bird"]
     assert found.left_out == ""
     placed = read_file_or_folder(str(folder))
     assert (placed.texts, placed.ids) == (list(found.texts), found.ids)
