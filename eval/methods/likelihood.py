@@ -17,7 +17,6 @@ from similarity.errors import TextTooLongError
 from similarity.law import Law
 from similarity.likelihood import mean_log_probs
 from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
-from similarity.prompts import Prompt
 from similarity.trajectories import encode_prefixes
 
 # What is given, and the tokens whose probability after it is asked for.
@@ -50,7 +49,9 @@ class _Likelihood(Method):
         prefixes = encode_prefixes(self._model, texts, self._prompt, max_tokens=0)
         firsts = {text: prefix.token_ids for text, prefix in zip(texts, prefixes, strict=True)}
         full_stop = replace(self._prompt, before="", after="")
-        seconds = {text: _continuation(self._model, full_stop, text) for text in texts}
+        seconds = {
+            text: self._model.encode_continuation(f" {full_stop.apply(text)}") for text in texts
+        }
         asked = [
             (self._question(firsts[u], seconds[v]), self._question(firsts[v], seconds[u]))
             for u, v in pairs
@@ -85,10 +86,6 @@ class JointLikelihood(_Likelihood):
 
     def _given(self, _first: TokenIds) -> int:
         return max(1, self._opening)
-
-
-def _continuation(model: LanguageModel, full_stop: Prompt, text: str) -> TokenIds:
-    return model.encode_continuation(f" {full_stop.apply(text)}")
 
 
 def _answers(model: LanguageModel, questions: Iterable[Question]) -> dict[Question, float]:

@@ -5,9 +5,9 @@ Requests are cut into parts of a fixed size, so that answers do not depend on th
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from similarity.models.memory import keep_large_buffers
 from similarity.models.top import TopTokens
 from similarity.slices import slices
 from similarity.version import __version__
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Requests of one call: enough to fill a batch of a model, few enough to keep all workers busy.
 CALL_REQUESTS = 64
@@ -104,6 +106,15 @@ class ModelCall(Call):
         return f"part {self.number} of {self.method}"
 
 
+def _asked(method: Method) -> Method:
+    """Return a method that has one worker do what its model's own of that name does."""
+
+    def ask(model: "DistributedModel", *arguments: Any) -> Any:
+        return model.ask(method.__name__, *arguments)
+
+    return cast(Method, wraps(method, updated=())(ask))
+
+
 class DistributedModel(LanguageModel):
     """A model on all workers of a cluster.
 
@@ -134,29 +145,16 @@ class DistributedModel(LanguageModel):
         """Leave the cluster."""
         self._ray.shutdown()
 
-    def encode(self, text: str) -> TokenIds:
-        """Ask one worker."""
-        ids: TokenIds = self._one("encode", text)
-        return ids
+    encode = _asked(LanguageModel.encode)
+    encode_continuation = _asked(LanguageModel.encode_continuation)
+    decode = _asked(LanguageModel.decode)
+    check_scoring = _asked(LanguageModel.check_scoring)
+    output_head = _asked(LanguageModel.output_head)
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Ask one worker for all: tokenizing is quick."""
-        ids: list[TokenIds] = self._one("encode_all", list(texts)) if texts else []
+        ids: list[TokenIds] = self.ask("encode_all", list(texts)) if texts else []
         return ids
-
-    def encode_continuation(self, text: str) -> TokenIds:
-        """Ask one worker."""
-        ids: TokenIds = self._one("encode_continuation", text)
-        return ids
-
-    def decode(self, token_ids: TokenIds) -> str:
-        """Ask one worker."""
-        text: str = self._one("decode", token_ids)
-        return text
-
-    def check_scoring(self, law: Law) -> None:
-        """Ask one worker."""
-        self._one("check_scoring", law)
 
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
@@ -189,14 +187,9 @@ class DistributedModel(LanguageModel):
     ) -> Rows:
         """Read on all workers."""
         if not prefixes:
-            nothing: Rows = self._one("next_states", [])
+            nothing: Rows = self.ask("next_states", [])
             return nothing
         return np.stack(self._all("next_states", prefixes, lambda part: (part,), on_progress))
-
-    def output_head(self) -> tuple[Rows, Rows | None]:
-        """Ask one worker."""
-        head: tuple[Rows, Rows | None] = self._one("output_head")
-        return head
 
     def next_log_probs(
         self,
@@ -206,13 +199,14 @@ class DistributedModel(LanguageModel):
     ) -> Rows:
         """Read on all workers, where the columns are chosen."""
         if not prefixes:
-            nothing: Rows = self._one("next_log_probs", [], token_ids)
+            nothing: Rows = self.ask("next_log_probs", [], token_ids)
             return nothing
         return np.stack(
             self._all("next_log_probs", prefixes, lambda part: (part, token_ids), on_progress)
         )
 
-    def _one(self, method: str, *arguments: Any) -> Any:
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Return what the model of one worker does."""
         ((_, answer),) = self._pool.run([ModelCall(method, arguments)])
         return answer
 

@@ -1,7 +1,7 @@
 """What must hold of any model before its scores can be believed; every backend is checked alike."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from similarity.arrays import FloatArray, LogProbs, Rows
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
+from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
 
 # Nats per token by which the scores of one continuation may differ from each other. Half
 # precision in batches of other sizes differs by less; stale or misplaced numbers by far more.
@@ -68,8 +68,11 @@ def check_scores(model: LanguageModel, advice: str = IN_PROCESS) -> Iterator[Che
     reordered = [row[::-1] for row in backwards[::-1]]
     yield _check_equal("scores in another order", first, reordered, advice)
     alone = [
-        [model.score([_only(request, ids)], Law())[0][0] for ids in request.continuations]
-        for request in requests
+        [
+            model.score([replace(one, continuations=(ids,))], Law())[0][0]
+            for ids in one.continuations
+        ]
+        for one in requests
     ]
     yield _check_equal("scores one at a time", first, alone, advice)
     yield _check_later(model, requests, first)
@@ -119,13 +122,9 @@ def worst_drift(states: Rows, others: Rows) -> float:
 
 def _reversed(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:
     return [
-        ScoreRequest(prefix=request.prefix, continuations=request.continuations[::-1])
+        replace(request, continuations=request.continuations[::-1])
         for request in reversed(requests)
     ]
-
-
-def _only(request: ScoreRequest, ids: TokenIds) -> ScoreRequest:
-    return ScoreRequest(prefix=request.prefix, continuations=(ids,))
 
 
 def _check_range(scores: Sequence[Sequence[LogProbs]]) -> Check:
@@ -155,10 +154,7 @@ def _check_later(
 ) -> Check:
     """Check that what comes after a continuation does not move its score."""
     longer = [
-        ScoreRequest(
-            prefix=request.prefix,
-            continuations=tuple(ids + ids[::-1] for ids in request.continuations),
-        )
+        replace(request, continuations=tuple(ids + ids[::-1] for ids in request.continuations))
         for request in requests
     ]
     begun = [

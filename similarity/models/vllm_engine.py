@@ -80,7 +80,12 @@ class OfflineModel(EngineModel):
         for chunk in slices(requests, CHUNK):
             params = [self._params(request, law) for request in chunk]
             for output in self._run([(request.prefix, ()) for request in chunk], params):
-                results.append([_continuation(choice) for choice in output.outputs])
+                results.append(
+                    [
+                        Continuation(token_ids=tuple(one.token_ids), log_probs=None, text=one.text)
+                        for one in output.outputs
+                    ]
+                )
                 ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
                 self.end_ids |= ended
             on_progress(len(chunk))
@@ -198,10 +203,6 @@ class OfflineModel(EngineModel):
 
     def _prompt(self, prefix: TokenIds, continuation: TokenIds) -> dict[str, Any]:
         return {"prompt_token_ids": [*prefix, *continuation]}
-
-
-def _continuation(choice: Any) -> Continuation:
-    return Continuation(token_ids=tuple(choice.token_ids), log_probs=None, text=choice.text)
 
 
 def _log_probs(listed: Any, ids: TokenIds) -> LogProbs:

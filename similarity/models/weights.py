@@ -50,7 +50,10 @@ def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
     if told.get("error_msgs") or told.get("conversion_errors"):
         errors = told.get("error_msgs") or told.get("conversion_errors")
         raise WrongAnswerError(f"cannot load {source}: {line_of(errors)}")
-    if _is_quantised(module.config) and getattr(module, "hf_quantizer", None) is None:
+    if (
+        getattr(module.config, "quantization_config", None)
+        and getattr(module, "hf_quantizer", None) is None
+    ):
         raise ModelError(
             f"{source} is quantised in a way that this transformers does not know; give the "
             "weights before quantisation"
@@ -97,7 +100,3 @@ def _ends(weight: torch.Tensor) -> tuple[float, float]:
 def _name(key: Any) -> str:
     """Return the name of a weight, which comes with its shapes where those do not match."""
     return str(key[0] if isinstance(key, tuple) else key)
-
-
-def _is_quantised(config: Any) -> bool:
-    return bool(getattr(config, "quantization_config", None))

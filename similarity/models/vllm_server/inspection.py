@@ -49,10 +49,11 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     keeps_sampled, sampled = await _check_sampled(pool, identity, url)
     tells_chosen, chosen = await check_chosen(pool, identity)
     seeing, images = await check_images(pool, identity)
+    presets = "every preset" if tells_chosen else "presets paper and trajectories"
     checks = [
-        check_model(identity, identity.revision, address, url),
+        _check_model(identity, identity.revision, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
-        _offers(tells_chosen=tells_chosen),
+        Check("offers", f"it generates: {presets}, samples and scores of continuations"),
         _check_caching(await pool.metrics(), url),
         await _check_mass(pool, identity, url),
         sampled,
@@ -62,12 +63,7 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     return replace(seeing, tells_chosen=tells_chosen, keeps_sampled=keeps_sampled), checks
 
 
-def _offers(*, tells_chosen: bool) -> Check:
-    presets = "every preset" if tells_chosen else "presets paper and trajectories"
-    return Check("offers", f"it generates: {presets}, samples and scores of continuations")
-
-
-def check_model(served: ServedName, revision: str, address: ServerAddress, url: str) -> Check:
+def _check_model(served: ServedName, revision: str, address: ServerAddress, url: str) -> Check:
     """Check that a server has the revision of its model that the address names, if it does."""
     found = f"{served.name}, {served.context_length} tokens, {revision}"
     error: ModelError | None = None
@@ -147,7 +143,7 @@ async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIde
         return BackendRefusedError(f"{url} {what}; start it with {POOLER}")
 
     return identity, [
-        check_model(identity, identity.revision, address, url),
+        _check_model(identity, identity.revision, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
         *check_pooled(identity.walk, refused),
         await _check_repeated(pool, identity, url),
