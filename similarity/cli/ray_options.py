@@ -46,6 +46,7 @@ _CLUSTER_OPTIONS = (
         help="Give each worker of --ray so many CPUs, and as many threads.",
     ),
 )
+_OF_CLUSTER = ("ray_address", "workers", "gpus_per_worker", "cpus_per_worker")
 _partition_option = click.option(
     "--partition-rows",
     type=int,
@@ -60,16 +61,9 @@ def cluster_options(command: Command) -> Command:
     """Add --ray and what belongs to it; they arrive as `cluster`, which is None without --ray."""
 
     @wraps(command)
-    def with_cluster(
-        *args: Any,
-        ray_address: str | None,
-        workers: int | None,
-        gpus_per_worker: float | None,
-        cpus_per_worker: int,
-        **rest: Any,
-    ) -> Any:
-        cluster = _cluster(ray_address, workers, gpus_per_worker, cpus_per_worker)
-        return command(*args, cluster=cluster, **rest)
+    def with_cluster(*args: Any, **given: Any) -> Any:
+        cluster = _cluster(**{name: given.pop(name) for name in _OF_CLUSTER})
+        return command(*args, cluster=cluster, **given)
 
     return decorated(with_cluster, _CLUSTER_OPTIONS)
 
