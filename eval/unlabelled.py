@@ -31,7 +31,6 @@ def read_unlabelled(
     path: Path | None,
     source: Source,
     tasks: Iterable[Sequence[ScoredPair]],
-    default: Sequence[str] = DEFAULT_TASKS,
 ) -> Unlabelled:
     """Return the lines of a file, or the sentences of the default tasks that are there.
 
@@ -46,7 +45,7 @@ def read_unlabelled(
         origin = path.name
         texts = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     else:
-        origin, texts = _of_tasks(default, source)
+        origin, texts = _of_tasks(DEFAULT_TASKS, source)
     evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}
     kept = [text for text in dict.fromkeys(texts) if text not in evaluated]
     return Unlabelled(origin, kept)

@@ -9,7 +9,6 @@ from similarity.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter
 
 Attributes = dict[str, str | int | float]
 
@@ -41,13 +40,8 @@ class Tracing:
         self._provider.shutdown()
 
 
-def open_tracing(endpoint: str | None, exporter: "SpanExporter | None" = None) -> Tracing | None:
+def open_tracing(endpoint: str | None) -> Tracing | None:
     """Return tracing to a collector's address, or None where there is none.
-
-    Parameters
-    ----------
-    exporter
-        Takes the spans in place of OTLP over HTTP, for tests.
 
     Raises
     ------
@@ -67,6 +61,6 @@ def open_tracing(endpoint: str | None, exporter: "SpanExporter | None" = None) -
             "opentelemetry-exporter-otlp-proto-http"
         ) from error
     provider = TracerProvider(resource=Resource.create({"service.name": "trajsim"}))
-    sink = exporter or OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
+    sink = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(sink))
     return Tracing(provider)

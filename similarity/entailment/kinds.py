@@ -98,9 +98,7 @@ class KindReading:
         return found
 
 
-def read_kinds(
-    model: LanguageModel, pairs: Sequence[Pair], progress: Progress = no_progress
-) -> list[KindReading]:
+def read_kinds(model: LanguageModel, pairs: Sequence[Pair]) -> list[KindReading]:
     """Return what sentences say of each pair of words.
 
     Raises
@@ -108,7 +106,7 @@ def read_kinds(
     InputError
         If a word is too long for the model.
     """
-    of_pattern = [_sums(model, pairs, pattern, progress) for pattern in (*KINDS, ANY, ANOTHER)]
+    of_pattern = [_sums(model, pairs, pattern, no_progress) for pattern in (*KINDS, ANY, ANOTHER)]
     found = np.array(of_pattern).reshape(len(KINDS) + 2, len(pairs), 2)
     return [
         KindReading(kind=one[: len(KINDS)].T, usual=one[-2], another=one[-1])

@@ -142,11 +142,11 @@ def table_lines(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str)
         yield "\t".join(cells) + "\n"
 
 
-def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> Iterator[str]:
+def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """Yield rows as CSV, each with its end, which is a line feed."""
     written = io.StringIO()
     # Of the marks that end a line, Python quotes in a cell only those that it ends lines with.
-    writer = csv.writer(written, delimiter=delimiter, lineterminator="\r\n")
+    writer = csv.writer(written, lineterminator="\r\n")
     for row in rows:
         writer.writerow(row)
         yield written.getvalue().removesuffix("\r\n") + "\n"
