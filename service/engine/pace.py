@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -37,6 +38,7 @@ class Pace:
         self._most = most_tokens
         # Of each call: tokens, steps and seconds.
         self._calls: dict[Stage, deque[tuple[float, float, float]]] = {}
+        self._costs: dict[Stage, Costs] = {}
         self._lock = threading.Lock()
 
     def note(self, stage: Stage, steps: int, tokens: int, seconds: float) -> None:
@@ -44,25 +46,42 @@ class Pace:
         with self._lock:
             calls = self._calls.setdefault(stage, deque(maxlen=WINDOW))
             calls.append((tokens, steps, max(seconds, 1e-6)))
+            self._costs.pop(stage, None)
 
     def tokens(self, stage: Stage) -> int:
         """Return how many tokens the next call of a stage may have."""
-        with self._lock:
-            calls = np.array(self._calls.get(stage, ()), dtype=float)
-        if not len(calls):
+        costs = self._known(stage)
+        if costs is None:
             return min(4 * LEAST_TOKENS, self._most)
-        cost = seconds_of_token(calls)
-        fitting = self.seconds / cost if cost > 0 else self._most
+        fitting = self.seconds / costs.token if costs.token > 0 else self._most
         # Where chance hides what tokens cost, the next call must not be the largest at once.
-        known = GROWTH * calls[:, 0].max()
+        known = GROWTH * costs.most_tokens
         return int(min(self._most, max(LEAST_TOKENS, min(fitting, known))))
+
+    def expected(self, stage: Stage, steps: int, tokens: int) -> float:
+        """Return the seconds that a call is expected to take; 0 where nothing is known yet."""
+        costs = self._known(stage)
+        return 0.0 if costs is None else costs.seconds(steps, tokens)
+
+    def _known(self, stage: Stage) -> "Costs | None":
+        with self._lock:
+            if stage in self._calls and stage not in self._costs:
+                self._costs[stage] = fitted_costs(np.array(self._calls[stage], dtype=float))
+            return self._costs.get(stage)
 
 
 class Turn:
-    """How long a call of the model has taken, without what it lent to others between its steps."""
+    """How long a call of the model has taken, without what it lent to others between its steps.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    expected
+        Seconds that it is expected to take.
+    """
+
+    def __init__(self, expected: float) -> None:
         self._began = self._since = time.monotonic()
+        self._expected = expected
         self._lent = 0.0
 
     @property
@@ -75,6 +94,12 @@ class Turn:
         """Return the seconds since its beginning, without what it lent."""
         return time.monotonic() - self._began - self._lent
 
+    @property
+    def left(self) -> float:
+        """Return the seconds that it may go on; what has taken too long may take as long again."""
+        total = self.total
+        return self._expected - total if total < self._expected else total
+
     def lend(self, work: Callable[[], None]) -> None:
         """Do work for others."""
         began = time.monotonic()
@@ -85,8 +110,25 @@ class Turn:
             self._lent += self._since - began
 
 
-def seconds_of_token(calls: FloatArray) -> float:
-    """Return b of seconds = a + b · tokens + c · steps, all at least 0, fitted to calls.
+@dataclass(frozen=True)
+class Costs:
+    """What calls of a stage take: seconds of each token and step, and of a call besides.
+
+    `most_tokens` is of the largest call that they are known from.
+    """
+
+    token: float
+    step: float
+    call: float
+    most_tokens: float
+
+    def seconds(self, steps: int, tokens: int) -> float:
+        """Return what a call takes."""
+        return self.call + self.step * steps + self.token * tokens
+
+
+def fitted_costs(calls: FloatArray) -> Costs:
+    """Return the costs, all at least 0, that fit calls best.
 
     Parameters
     ----------
@@ -100,7 +142,8 @@ def seconds_of_token(calls: FloatArray) -> float:
     tokens, steps, seconds = calls.T
     terms = np.column_stack([tokens, steps, np.ones_like(tokens)]) / seconds[:, None]
     scale = terms.max(axis=0)
-    return float(nonnegative_fit(terms / scale)[0] / scale[0])
+    token, step, call = nonnegative_fit(terms / scale) / scale
+    return Costs(float(token), float(step), float(call), float(tokens.max()))
 
 
 def nonnegative_fit(terms: FloatArray) -> FloatArray:

@@ -8,7 +8,6 @@ done; what a running call still finds for it goes to the cache alone.
 import logging
 import math
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
@@ -17,12 +16,9 @@ from typing import Protocol
 from service.engine.answering import Answering
 from service.engine.cache import Answer, Cache, Stage
 from service.engine.exceptions import AWAY
+from service.engine.line import Line
 from service.engine.pace import Pace, Turn
-from service.engine.work import (
-    Batch,
-    RequestQueue,
-    WorkItem,
-)
+from service.engine.work import Batch, RequestQueue, WorkItem
 from service.logs import places
 from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel
@@ -72,14 +68,11 @@ class Scheduler:
         self._pace = pace
         self._cache = cache
         self._observer = observer
-        self._queues: dict[RequestQueue, None] = {}
+        self._line = Line(pace)
         # Those that are served, each between two steps of the one before.
         self._batches: list[Batch] = []
         self._changed = threading.Condition()
         self._end: Exception | None = None
-        # What the least served queue had at the last call. New queues begin there, so that they
-        # wait neither longer nor shorter than the old ones.
-        self._clock = 0.0
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
@@ -89,17 +82,16 @@ class Scheduler:
             if (error := queue.error or self._end) is not None:
                 _fail(items, error)
                 return
-            queue.served = max(queue.served, self._clock)
             queue.submitted = items
             queue.waiting.extend(items)
-            self._queues[queue] = None
+            self._line.add(queue)
             self._changed.notify()
 
     def cancel(self, queue: RequestQueue, error: Exception) -> None:
         """Empty a queue; whoever waits for its items gets the error."""
         with self._changed:
             queue.error = queue.error or error
-            self._queues.pop(queue, None)
+            self._line.remove(queue)
             queue.waiting.clear()
             _fail(queue.submitted, error)
 
@@ -107,13 +99,13 @@ class Scheduler:
         """Cancel every queue that has items waiting or in the call being made."""
         with self._changed:
             served = [queue for batch in self._batches for queue, _ in batch]
-            for queue in dict.fromkeys([*self._queues, *served]):
+            for queue in dict.fromkeys([*self._line.queues, *served]):
                 self.cancel(queue, error)
 
     def waiting(self) -> int:
         """Return the number of items in all queues."""
         with self._changed:
-            return sum(len(queue.waiting) for queue in self._queues)
+            return sum(len(queue.waiting) for queue in self._line.queues)
 
     def close(self, patience: float) -> None:
         """End the thread after the call it is in, or give up on it after `patience` seconds."""
@@ -125,68 +117,38 @@ class Scheduler:
 
     def _run(self) -> None:
         while self._wait():
-            self._serve_next(below=math.inf)
+            self._serve_next()
 
     def _wait(self) -> bool:
         """Wait for work; return whether there is some, and this is not the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._end or self._queues)
+            self._changed.wait_for(lambda: self._end or self._line)
             return self._end is None
 
-    def _serve_next(self, below: float) -> None:
-        """Serve the next batch of requests that were served less than so many tokens, if any."""
-        batch = self._take(below)
-        if not batch:
-            return
+    def _serve_next(self, below: float = math.inf, within: float = math.inf) -> None:
+        """Serve the next batch, if any.
+
+        Parameters
+        ----------
+        below
+            Of requests that were served fewer seconds.
+        within
+            Of parts that are expected to take so many seconds, at most.
+        """
+        with self._changed:
+            batch = self._line.take(below, within)
+            if not batch:
+                return
+            self._batches.append(batch)
         try:
             self._serve(batch)
         except Exception as error:  # whatever happens, nobody may wait for ever
             facts = {"error": type(error).__name__, "at": places(error)}
             logger.error("a batch failed in the scheduler itself", extra=facts)
-            _fail((item for _, item in batch), error)
+            _fail(batch.items, error)
         finally:
             with self._changed:
                 self._batches.pop()
-
-    def _take(self, below: float) -> Batch:
-        """Return the items of the next call."""
-        with self._changed:
-            batch = Batch()
-            tokens = most = 0
-            while (queue := self._next_queue(batch, below)) is not None:
-                item = queue.waiting[0]
-                if not batch:
-                    most = self._pace.tokens(item.stage)
-                elif tokens + item.tokens > most:
-                    break
-                batch.append((queue, queue.waiting.popleft()))
-                tokens += item.tokens
-                queue.served += item.tokens
-                item.began = time.monotonic()
-                if not queue.waiting:
-                    del self._queues[queue]
-            if batch:
-                self._batches.append(batch)
-            return batch
-
-    def _next_queue(self, batch: Batch, below: float) -> RequestQueue | None:
-        """Return the least served queue, of less than so much, whose next item can join."""
-        first = batch[0][1] if batch else None
-        fitting = [
-            queue
-            for queue in self._queues
-            if (queue.urgent or queue.served < below)
-            and (
-                first is None
-                or (queue.waiting[0].stage, queue.waiting[0].law) == (first.stage, first.law)
-            )
-        ]
-        if not fitting:
-            return None
-        queue = min(fitting, key=lambda queue: (not queue.urgent, queue.served))
-        if first is None and not queue.urgent:
-            self._clock = max(self._clock, queue.served)
-        return queue
 
     def _serve(self, batch: Batch) -> None:
         """Answer a batch with one call; where it fails, each queue's part with one of its own.
@@ -194,7 +156,7 @@ class Scheduler:
         So one request cannot fail another, and a dead backend is called only once.
         """
         try:
-            self._call([item for _, item in batch])
+            self._call(batch)
         except AbandonedError:
             return
         except Exception as error:
@@ -203,10 +165,11 @@ class Scheduler:
                 if len(queues) == 1 or isinstance(error, AWAY):
                     self.cancel(queue, error)
                 else:
-                    self._serve(Batch(part for part in batch if part[0] is queue))
+                    self._serve(batch.of(queue))
 
-    def _call(self, items: Sequence[WorkItem]) -> None:
+    def _call(self, batch: Batch) -> None:
         """Ask the model once, for what the cache has not got since, and hand it out."""
+        items = batch.items
         needed: dict[object, WorkItem] = {}
         for item in items:
             known = self._cache.get(item.stage, item.keys)
@@ -216,7 +179,7 @@ class Scheduler:
                 needed.setdefault(item.keys or item, item)
         if not needed:
             return
-        found = self._ask(list(needed.values()), for_items=items)
+        found = self._ask(list(needed.values()), batch)
         answers = dict(zip(needed, found, strict=True))
         for name, answer in answers.items():
             self._cache.put(needed[name].stage, needed[name].keys, answer)
@@ -224,42 +187,47 @@ class Scheduler:
             if (item.keys or item) in answers:
                 _fulfil(item, answers[item.keys or item])
 
-    def _ask(self, items: Sequence[WorkItem], for_items: Sequence[WorkItem]) -> Sequence[Answer]:
-        """Make one call; end it when none of `for_items` is waited for any more."""
+    def _ask(self, items: Sequence[WorkItem], batch: Batch) -> Sequence[Answer]:
+        """Make one call; end it when nobody waits for anything of the batch any more."""
         first = items[0]
-        tokens = sum(item.tokens for item in items)
+        tokens, steps = sum(item.tokens for item in items), max(item.steps for item in items)
         problem: Exception | None = None
-
-        turn = Turn()
+        turn = Turn(self._pace.expected(first.stage, steps, tokens))
 
         def between_steps(_finished: int) -> None:
-            if all(item.future.done() for item in for_items):
+            if all(item.future.done() for _, item in batch):
                 raise AbandonedError
             if turn.seconds > self._pace.seconds:
-                turn.lend(self._serve_less_served)
+                batch.charge(turn.total)
+                turn.lend(lambda: self._serve_others(batch, turn.left))
 
         self._observer.call_began()
         try:
             requests = [item.request for item in items]
             answers = self._answering.answers(requests, first.law, between_steps)
-            steps = max(item.steps for item in items)
             self._pace.note(first.stage, steps, tokens, turn.total)
             return answers
         except Exception as error:
             problem = error
             raise
         finally:
+            batch.charge(turn.total)
             self._observer.call_ended(first.stage, len(items), tokens, problem)
 
-    def _serve_less_served(self) -> None:
-        """Serve requests that were served less than those of the call under way, between its steps.
+    def _serve_others(self, batch: Batch, left: float) -> None:
+        """Serve requests that were served less, between two steps of the call of a batch.
 
-        Sampling takes its time for each step, however few its tokens are: that alone would have
-        the others wait for seconds.
+        That call waits until theirs has ended. So theirs must be the shorter one: else a request
+        that needs little would wait for one that needs much, and was let in for the least.
+
+        Parameters
+        ----------
+        left
+            Seconds that the call is expected to take yet.
         """
         if threading.current_thread() is not self._thread or len(self._batches) > MOST_NESTED:
             return
-        self._serve_next(below=min(queue.served for queue, _ in self._batches[-1]))
+        self._serve_next(below=batch.served, within=left)
 
 
 def _fail(items: Iterable[WorkItem], error: Exception) -> None:

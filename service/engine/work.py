@@ -18,7 +18,7 @@ class RequestQueue:
     Parameters
     ----------
     served
-        Tokens that the model has worked for it, counted from the least of the other queues when
+        Seconds that the model has worked for it, counted from the least of the other queues when
         it was made: the least served queue is next.
     urgent
         Goes before all others: a probe.
@@ -91,5 +91,63 @@ _STAGES: dict[type, Stage] = {
 }
 
 
+# Items are joined in one call where none has so many times the steps of another: each of them is
+# answered at the end of the call.
+MOST_STEPS = 2
+
+
 class Batch(list[tuple[RequestQueue, WorkItem]]):
-    """Items of one call, of one stage and law, each with its queue."""
+    """Items of one call, of one stage and law and about as many steps, each with its queue.
+
+    Attributes
+    ----------
+    tokens, steps
+        Of the call: all tokens, and the steps one after the other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = self.steps = self._fewest_steps = 0
+        self._charged = 0.0
+
+    @property
+    def items(self) -> list[WorkItem]:
+        """Return the items alone."""
+        return [item for _, item in self]
+
+    @property
+    def served(self) -> float:
+        """Return the seconds that the least served of its queues has had."""
+        return min(queue.served for queue, _ in self)
+
+    def can_take(self, item: WorkItem) -> bool:
+        """Tell whether an item is of the stage and law of the others, and about as long."""
+        if not self:
+            return True
+        _, first = self[0]
+        steps = sorted([self._fewest_steps, self.steps, item.steps])
+        alike = (item.stage, item.law) == (first.stage, first.law)
+        return alike and steps[-1] <= MOST_STEPS * steps[0]
+
+    def add(self, queue: RequestQueue, item: WorkItem) -> None:
+        """Take one more item."""
+        self.append((queue, item))
+        self.tokens += item.tokens
+        self._fewest_steps = min(self._fewest_steps or item.steps, item.steps)
+        self.steps = max(self.steps, item.steps)
+
+    def of(self, queue: RequestQueue) -> "Batch":
+        """Return the part of one queue, as a call of its own."""
+        part = Batch()
+        for owner, item in self:
+            if owner is queue:
+                part.add(owner, item)
+        return part
+
+    def charge(self, seconds: float) -> None:
+        """Share the time that the call has taken until now among its queues, by their tokens."""
+        # Some items have no tokens at all.
+        due = (seconds - self._charged) / (self.tokens + len(self))
+        for queue, item in self:
+            queue.served += due * (item.tokens + 1)
+        self._charged = seconds

@@ -7,10 +7,11 @@ import pytest
 
 from service.engine.cache import Cache
 from service.engine.health import Health
+from service.engine.line import Line
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
 from service.engine.scheduler import Scheduler
-from service.engine.work import RequestQueue, WorkItem
+from service.engine.work import Batch, RequestQueue, WorkItem
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.law import Law
 from similarity.models.base import SampleRequest
@@ -18,8 +19,8 @@ from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
 
 
-def item(text, cost=1, law=None, key=None):
-    request = SampleRequest(prefix=tuple(text.encode()), n=1, max_tokens=1, key=0)
+def item(text, cost=1, law=None, key=None, steps=1):
+    request = SampleRequest(prefix=tuple(text.encode()), n=1, max_tokens=steps, key=0)
     return WorkItem(request, law or Law(), (key,) if key else (), cost)
 
 
@@ -114,6 +115,42 @@ def test_different_laws_are_not_joined(shared):
     for one in items:
         one.future.result(5)
     assert sorted(model.sampled) == [1, 2]
+
+
+def test_an_item_of_few_steps_does_not_wait_for_the_steps_of_another(shared):
+    model = FaultyModel()
+    scheduler = shared(model).scheduler
+    hold(model, scheduler)
+    items = [item("a", steps=10), item("b", steps=20), item("c", steps=21), item("d", steps=128)]
+    for one in items:
+        scheduler.submit(RequestQueue(), [one])
+    model.free.set()
+    for one in items:
+        one.future.result(5)
+    assert model.sampled == [2, 1, 1]
+
+
+def test_who_took_the_time_has_to_wait_whatever_the_tokens_were():
+    line = Line(Pace(0.125, 10_000))
+    slow, quick = RequestQueue(), RequestQueue()
+    for queue, tokens, seconds in ((slow, 10, 4.0), (quick, 1_000, 1.0)):
+        queue.waiting.append(item("first", tokens))
+        line.add(queue)
+        line.take().charge(seconds)
+        queue.waiting.append(item("second", tokens))
+    for queue in (slow, quick):
+        line.add(queue)
+    assert next(queue for queue, _ in line.take()) is quick
+
+
+def test_the_time_of_a_call_is_shared_by_tokens_as_it_goes_on():
+    batch, few, many = Batch(), RequestQueue(), RequestQueue()
+    batch.add(few, item("few", 9))
+    batch.add(many, item("many", 29))
+    batch.charge(1.0)
+    batch.charge(2.0)
+    assert (few.served, many.served) == pytest.approx((0.5, 1.5))
+    assert batch.served == few.served
 
 
 def test_a_failing_request_does_not_fail_its_neighbours(shared):
@@ -296,12 +333,18 @@ class SteppingModel(ToyModel):
 
 
 @pytest.fixture
-def stepping():
+def pace():
+    """Return a pace at which there is a turn after each step."""
+    return Pace(1e-9, 10_000)
+
+
+@pytest.fixture
+def stepping(pace):
     """Return a model of long calls, its scheduler, which lends at each step, and its health."""
     model = SteppingModel()
     health = Health(Metrics(), fresh_seconds=10, stall_seconds=10)
     cache = Cache(0)
-    scheduler = Scheduler(model, pace=Pace(1e-9, 10_000), cache=cache, observer=health)
+    scheduler = Scheduler(model, pace=pace, cache=cache, observer=health)
     yield model, scheduler, health
     model.go_on.set()
     scheduler.close(patience=5)
@@ -332,6 +375,23 @@ def test_between_its_steps_nobody_gets_more_than_a_long_call_has_had(stepping):
     assert model.log == ["long begins"]
     model.go_on.set()
     assert len(later.future.result(5)) == 1
+
+
+def test_a_call_is_not_held_up_between_its_steps_by_a_longer_one(stepping, pace):
+    for tokens in (1, 100, 10_000):
+        pace.note("sample", 1, tokens, tokens * 1.0)
+    model, scheduler, _ = stepping
+    outer, longer, shorter = item("long", 100), item("longer", 1_000), item("short", 10)
+    scheduler.submit(RequestQueue(), [outer])
+    assert model.began.wait(5)
+    scheduler.submit(RequestQueue(), [longer])
+    scheduler.submit(RequestQueue(), [shorter])
+    assert len(shorter.future.result(5)) == 1
+    model.go_on.set()
+    assert len(longer.future.result(5)) == 1
+    begun = [entry for entry in model.log if entry.endswith("begins")]
+    assert begun == ["long begins", "short begins", "longer begins"]
+    assert model.log.index("long ends") < model.log.index("longer begins")
 
 
 def test_what_fails_between_two_steps_leaves_the_long_call_alone(stepping):
