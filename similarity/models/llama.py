@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DynamicCache
 
+from similarity.models.branches import Branches, attention
 from similarity.models.cache import full_cache
 
 # Cosines and sines of each position, "row 1 position feature".
 Rotation = tuple[Tensor, Tensor]
+# Rows and positions, each of shape "target".
+Targets = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,6 @@ class Attention(nn.Module):
         self._layer = layer
         self._width = int(config.head_dim)
         wide, narrow = config.num_attention_heads, config.num_key_value_heads
-        self._shared = wide != narrow
         self.q_proj = _linear(config.hidden_size, wide * self._width)
         self.k_proj = _linear(config.hidden_size, narrow * self._width)
         self.v_proj = _linear(config.hidden_size, narrow * self._width)
@@ -44,22 +46,20 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None, rotation: Rotation, cache: DynamicCache | None
     ) -> Tensor:
-        """Return what the tokens of x, "row position width", gather from those they see."""
+        """Return what the tokens of x, "row position width", gather from those they see.
+
+        It is to be given to `o_proj`.
+        """
         queries = rotated(self._heads(self.q_proj(x)), rotation)
         keys = rotated(self._heads(self.k_proj(x)), rotation)
         values = self._heads(self.v_proj(x))
-        if cache is not None:
-            keys, values = cache.update(keys, values, self._layer)
-        found = functional.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=mask,
-            is_causal=mask is None and x.shape[1] > 1,
-            enable_gqa=self._shared,
-        )
-        gathered: Tensor = self.o_proj(found.transpose(1, 2).flatten(2))
-        return gathered
+        if isinstance(cache, Branches):
+            found = cache.attend(self._layer, queries, keys, values, mask)
+        else:
+            if cache is not None:
+                keys, values = cache.update(keys, values, self._layer)
+            found = attention(queries, keys, values, mask)
+        return found.transpose(1, 2).flatten(2)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], -1, self._width).transpose(1, 2)
@@ -92,10 +92,21 @@ class Layer(nn.Module):
         self.post_attention_layernorm = _norm(config)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, rotation: Rotation, cache: DynamicCache | None
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rotation: Rotation,
+        cache: DynamicCache | None,
+        targets: Targets | None = None,
     ) -> Tensor:
-        """Return the states after this layer, "row position width"."""
-        x = x + self.self_attn(self.input_layernorm(x), mask, rotation, cache)
+        """Return the states after this layer, "row position width".
+
+        With targets it returns theirs alone, "target width".
+        """
+        gathered: Tensor = self.self_attn(self.input_layernorm(x), mask, rotation, cache)
+        if targets is not None:
+            x, gathered = x[targets], gathered[targets]
+        x = x + self.self_attn.o_proj(gathered)
         later: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return later
 
@@ -120,17 +131,28 @@ class Body(nn.Module):
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: DynamicCache | None = None,
+        targets: Targets | None = None,
         **_options: object,
     ) -> tuple[Tensor]:
-        """Return the states, "row position width", as transformers' base models do."""
+        """Return the states, "row position width", as transformers' base models do.
+
+        Parameters
+        ----------
+        targets
+            Where states are wanted; they are returned alone, as "target width".
+        """
         count = input_ids.shape[1]
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         places = torch.arange(past, past + count, device=input_ids.device)
         x: Tensor = self.embed_tokens(input_ids)
-        mask = visible_mask(attention_mask, places, x.dtype)
+        # Rows that go on from trunks need none: theirs is known.
+        begins = past == 0 or not isinstance(past_key_values, Branches)
+        mask = visible_mask(attention_mask, places, x.dtype) if begins else None
         rotation = self._rotation(places[None] if position_ids is None else position_ids, x.dtype)
         for layer in self.layers:
-            x = layer(x, mask, rotation, past_key_values)
+            # After the last layer nothing reads the other states.
+            wanted = targets if layer is self.layers[-1] else None
+            x = layer(x, mask, rotation, past_key_values, wanted)
         return (self.norm(x),)
 
     def _rotation(self, positions: Tensor, dtype: torch.dtype) -> Rotation:
@@ -181,7 +203,11 @@ class LlamaNetwork(nn.Module):
 
     def new_cache(self) -> DynamicCache:
         """Return the empty state before all reading."""
-        return full_cache(self.config.num_hidden_layers)
+        layers = self.config.num_hidden_layers
+        weight = self.lm_head.weight
+        # On other devices, and in half precision, torch's own attention is as good or better.
+        here = weight.device.type == "cpu" and weight.dtype == torch.float32
+        return Branches(layers) if here else full_cache(layers)
 
     @property
     def base_model(self) -> Body:

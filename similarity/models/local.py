@@ -35,6 +35,7 @@ from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.network import Network
 from similarity.models.packaged import load_llama
+from similarity.models.padding import prefix_batches
 from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
@@ -116,7 +117,7 @@ class LocalModel(Tokenized):
         states: dict[int, Rows] = {}
         # Where padding moves numbers each is read alone.
         size = self._max_batch_tokens if self.network.pads else 1
-        for batch in packing.prefix_batches(prefixes, size):
+        for batch in prefix_batches(prefixes, size):
             with self._verified.reading(max(len(prefixes[i]) for i in batch)):
                 found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
             states |= zip(batch, found, strict=True)
@@ -178,6 +179,8 @@ class LocalModel(Tokenized):
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
         if not self.network.packs or longest > self.network.pack_window:
             return 0
+        if self.network.branches:
+            return self._max_batch_tokens
         return min(packing.pack_tokens(len(request.prefix)), self.network.pack_window)
 
 

@@ -5,17 +5,22 @@ not by a list of architectures.
 """
 
 import inspect
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from similarity.models.branches import Branches
 from similarity.models.cache import new_cache
 from similarity.models.head import captured, find_head
 
 # How far, in nats, two ways of computing one log-probability may differ by rounding alone.
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.3}
+# Logits made at a time, unless that is fewer rows than fill a processor.
+_LOGITS = {"cpu": 1 << 20, "cuda": 1 << 28}
+_LEAST_ROWS = 128
 # Logits that are closer to each other, on average, are as good as all one.
 _LEAST_SPREAD = 0.01
 
@@ -38,6 +43,8 @@ class Network:
         Whether its state after a prefix can be copied and continued.
     pads_state
         Whether that holds for prefixes that are padded to the left.
+    branches
+        Whether its state is one that many rows go on from without copies.
     packs
         Whether it obeys a block mask and position ids: attention over tokens alone.
     pack_window
@@ -58,11 +65,17 @@ class Network:
         self._takes_logits_to_keep = "logits_to_keep" in parameters
         config: Any = module.config
         self._config = config.get_text_config()
-        self._new_cache = getattr(module, "new_cache", lambda: new_cache(self._config))
+        self.new_cache: Callable[[], DynamicCache] = getattr(
+            module, "new_cache", lambda: new_cache(self._config)
+        )
         self.vocab_size = int(self._config.vocab_size)
         self.pack_window = int(getattr(self._config, "sliding_window", None) or 1 << 30)
         self.step_window = 1 << 30
         self.head = find_head(module, self._read_probe, self.agree)
+        body = None if self.head is None else self.head.body
+        takes = {} if body is None else inspect.signature(body.forward).parameters
+        self._takes_targets = "targets" in takes
+        self.branches = body is not None and isinstance(self.new_cache(), Branches)
         self.pads = self.caches = self.pads_state = self.packs = False
         self.tables: list[int] = []
 
@@ -112,25 +125,46 @@ class Network:
         states: Tensor = found.hidden_states[-1]
         return states
 
-    def read_at(
+    def states_at(
         self,
         ids: Tensor,
         mask: Tensor | None,
         positions: Tensor | None,
         rows: Tensor,
         places: Tensor,
-    ) -> Tensor:
-        """Return the logits, shape "target token", after some positions of some rows.
+        cache: DynamicCache | None = None,
+    ) -> Tensor | None:
+        """Return what the head makes logits of, "target width", at some positions of some rows.
+
+        None where logits are made in another way.
 
         Parameters
         ----------
         rows, places
             Shape "target".
+        cache
+            The state that ids are read after, if there is one.
         """
-        if self.head is None or self.head.body is None:
-            return self.read(ids, mask, positions)[rows, places]
-        found = self._forward(ids, mask, positions, module=self.head.body, use_cache=False)[0]
-        return self.head.logits(found[rows, places])
+        body = None if self.head is None else self.head.body
+        if body is None:
+            return None
+        state: dict[str, Any] = {"use_cache": cache is not None}
+        if cache is not None:
+            state[self._cache_argument] = cache
+        if self._takes_targets:
+            found: Tensor = self._forward(
+                ids, mask, positions, module=body, targets=(rows, places), **state
+            )[0]
+            return found
+        found = self._forward(ids, mask, positions, module=body, **state)[0]
+        return found[rows, places]
+
+    def logits_in_parts(self, states: Tensor) -> Iterator[Tensor]:
+        """Yield the logits of states, some rows at a time: as few as stay near the processor."""
+        if self.head is None:
+            raise ValueError("this network has no head that is known")
+        rows = max(_LEAST_ROWS, _LOGITS[self.device.type] // self.vocab_size)
+        yield from (self.head.logits(part) for part in torch.split(states, rows))
 
     def next_states(
         self,
@@ -147,19 +181,17 @@ class Network:
         """
         if self.head is None:
             raise ValueError("this network has no head that is known")
+        rows = torch.arange(len(ids), device=ids.device)
+        found = self.states_at(ids, mask, positions, rows, last, cache)
+        if found is not None:
+            return found
         state: dict[str, Any] = {"use_cache": cache is not None}
         if cache is not None:
             state[self._cache_argument] = cache
-        states: Tensor
-        if self.head.body is not None:
-            states = self._forward(ids, mask, positions, module=self.head.body, **state)[0]
-        else:
-            states, _ = captured(
-                self.module,
-                self.head.linear,
-                lambda _: self._forward(ids, mask, positions, **state),
-            )
-        return states[torch.arange(len(ids), device=ids.device), last]
+        states, _ = captured(
+            self.module, self.head.linear, lambda _: self._forward(ids, mask, positions, **state)
+        )
+        return states[rows, last]
 
     def start(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor
@@ -169,20 +201,21 @@ class Network:
         Here and in `step` the mask is for padding alone: None where there is none, as
         recurrent networks take a mask of what is read now, not of what was.
         """
-        cache = self._new_cache()
+        cache = self.new_cache()
         return self.step(ids, mask, positions, cache), cache
 
     def step(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor, cache: DynamicCache
     ) -> Tensor:
         """Read ids, shape "row position", after the state; return the last logits "row token"."""
+        rows = torch.arange(len(ids), device=ids.device)
+        last = torch.full_like(rows, ids.shape[1] - 1)
+        states = self.states_at(ids, mask, positions, rows, last, cache)
+        if states is not None and self.head is not None:
+            return self.head.logits(states)
         state: dict[str, Any] = {self._cache_argument: cache}
-        if self.head is None or self.head.body is None:
-            logits: Tensor = self._forward(ids, mask, positions, use_cache=True, **state).logits
-            return logits[:, -1]
-        body = self.head.body
-        found = self._forward(ids, mask, positions, module=body, use_cache=True, **state)
-        return self.head.logits(found[0][:, -1])
+        logits: Tensor = self._forward(ids, mask, positions, use_cache=True, **state).logits
+        return logits[:, -1]
 
     @staticmethod
     def select(cache: DynamicCache, rows: Tensor) -> None:
@@ -191,7 +224,9 @@ class Network:
 
     def copies(self, cache: DynamicCache, count: int) -> DynamicCache:
         """Return the state of one row as that of so many; the given one stays as it is."""
-        copied: DynamicCache = self._new_cache()
+        if isinstance(cache, Branches):
+            return cache.branched(torch.zeros(count, dtype=torch.long, device=self.device))
+        copied = self.new_cache()
         layers: list[Any] = cache.layers
         for place, layer in enumerate(layers):
             keys, values = (kept.expand(count, -1, -1, -1) for kept in (layer.keys, layer.values))

@@ -18,7 +18,9 @@ from torch import Tensor
 from similarity.arrays import LogProbs, Rows
 from similarity.law import Law
 from similarity.models.base import ScoreRequest, TokenIds
+from similarity.models.continuing import states_after
 from similarity.models.network import Network
+from similarity.models.padding import filled, right_padded
 from similarity.models.torch_ops import law_log_probs, token_log_probs
 
 Number = TypeVar("Number", np.float32, np.float64)
@@ -154,9 +156,11 @@ def score_packs(
 ) -> Iterator[tuple[int, int, LogProbs]]:
     """Yield owner, number and log-probabilities (shape "token", nats) of each continuation."""
     tokens = [token for pack in packs for _, _, ids in pack.targets for token in ids]
-    logits = _predicting(network, packs)
-    flat = token_log_probs(logits, torch.tensor(tokens, device=network.device), law)
-    yield from _by_continuation(packs, flat.double().cpu().numpy())
+    wanted, parts = torch.tensor(tokens, device=network.device), []
+    for logits in _predicting(network, packs):
+        some, wanted = wanted[: len(logits)], wanted[len(logits) :]
+        parts.append(token_log_probs(logits, some, law))
+    yield from _by_continuation(packs, torch.cat(parts).double().cpu().numpy())
 
 
 @torch.inference_mode()
@@ -164,20 +168,8 @@ def distributions_of_packs(
     network: Network, packs: Sequence[Pack], law: Law
 ) -> Iterator[tuple[int, int, Rows]]:
     """Yield owner, number and log-probabilities of all tokens, shape "token vocabulary"."""
-    flat = law_log_probs(_predicting(network, packs), law)
-    yield from _by_continuation(packs, flat.cpu().numpy())
-
-
-def prefix_batches(prefixes: Sequence[TokenIds], max_tokens: int) -> Iterator[list[int]]:
-    """Group numbers of prefixes of like length, at most `max_tokens` with padding."""
-    batch: list[int] = []
-    for number in sorted(range(len(prefixes)), key=lambda i: len(prefixes[i])):
-        if batch and len(prefixes[number]) * (len(batch) + 1) > max_tokens:
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch
+    parts = [law_log_probs(logits, law) for logits in _predicting(network, packs)]
+    yield from _by_continuation(packs, torch.cat(parts).cpu().numpy())
 
 
 @torch.inference_mode()
@@ -188,20 +180,31 @@ def hidden_states(network: Network, prefixes: Sequence[TokenIds]) -> list[Rows]:
     return [rows[: len(prefix)] for rows, prefix in zip(states, prefixes, strict=True)]
 
 
-def _predicting(network: Network, packs: Sequence[Pack]) -> Tensor:
-    """Return the logits, shape "token vocabulary", that predict each target token in turn."""
+def _predicting(network: Network, packs: Sequence[Pack]) -> Iterator[Tensor]:
+    """Yield logits, shape "token vocabulary", that predict the target tokens, some at a time."""
+    if network.branches and not packs[0].plain:
+        prefixes = [tuple(pack.ids[: pack.segments.count(0)]) for pack in packs]
+        found = [[ids for _, _, ids in pack.targets] for pack in packs]
+        yield from network.logits_in_parts(states_after(network, prefixes, found))
+        return
     rows = [row for row, pack in enumerate(packs) for _, at, _ in pack.targets for _ in at]
     places = [place for pack in packs for _, at, _ in pack.targets for place in at]
     device = network.device
     at = torch.tensor(rows, device=device), torch.tensor(places, device=device)
-    ids = _right_padded([pack.ids for pack in packs], 0, device)
-    segments = _right_padded([pack.segments for pack in packs], -1, device)
+    ids = filled([pack.ids for pack in packs], 0, device)
+    segments = filled([pack.segments for pack in packs], -1, device)
     if packs[0].plain:
         # Without a mask where there is no padding: what a plain reading is.
         padded = len({len(pack.ids) for pack in packs}) > 1
-        return network.read_at(ids, (segments >= 0).long() if padded else None, None, *at)
-    positions = _right_padded([pack.positions for pack in packs], 0, device)
-    return network.read_at(ids, network.block_mask(visible(segments)), positions, *at)
+        mask, positions = (segments >= 0).long() if padded else None, None
+    else:
+        mask = network.block_mask(visible(segments))
+        positions = filled([pack.positions for pack in packs], 0, device)
+    states = network.states_at(ids, mask, positions, *at)
+    if states is None:
+        yield network.read(ids, mask, positions)[at]
+    else:
+        yield from network.logits_in_parts(states)
 
 
 def _by_continuation(
@@ -224,14 +227,3 @@ def visible(segments: Tensor) -> Tensor:
     causal = torch.ones(width, width, dtype=torch.bool, device=segments.device).tril()
     itself = torch.eye(width, dtype=torch.bool, device=segments.device)
     return (((key == 0) | (key == query)) & (key >= 0) & causal) | itself
-
-
-def right_padded(prefixes: Sequence[TokenIds], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids and mask, shape "prefix position", the tokens at the left end."""
-    mask = [[1] * len(prefix) for prefix in prefixes]
-    return _right_padded(prefixes, 0, device), _right_padded(mask, 0, device)
-
-
-def _right_padded(rows: Sequence[Sequence[int]], fill: int, device: torch.device) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([[*row, *[fill] * (width - len(row))] for row in rows], device=device)

@@ -91,7 +91,11 @@ def prepack(network: Network) -> Check:
 def _read_all(network: Network, ids: Tensor) -> Tensor:
     """Return the logits after every position, made by the head where it is known."""
     rows, places = (torch.arange(count, device=ids.device) for count in ids.shape)
-    return network.read_at(ids, None, None, *torch.meshgrid(rows, places, indexing="ij"))
+    rows, places = (part.flatten() for part in torch.meshgrid(rows, places, indexing="ij"))
+    states = network.states_at(ids, None, None, rows, places)
+    if states is None or network.head is None:
+        return network.read(ids)
+    return network.head.logits(states).view(*ids.shape, -1)
 
 
 def probe_ids(network: Network) -> Tensor:

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest
 from similarity.models.network import Network
+from similarity.models.padding import left_padded
 from similarity.models.torch_ops import draw
 from similarity.noise import step_key
 
@@ -128,7 +129,7 @@ class _State:
 def _start(network: Network, rows: list[Row]) -> tuple[_State, Tensor]:
     prefixes = {row.owner: row.request.prefix for row in rows}
     place = {owner: i for i, owner in enumerate(prefixes)}
-    ids, mask = _left_padded(list(prefixes.values()), network.device)
+    ids, mask = left_padded(list(prefixes.values()), network.device)
     padding = None if mask.all() else mask
     positions = (mask.cumsum(-1) - 1).clamp_min(0)
     logits, cache = network.start(ids, padding, positions)
@@ -178,14 +179,6 @@ def sample_by_rereading(
         logits = network.read(torch.tensor(ids, device=network.device))[:, -1]
         _take_step(network, alive, logits, law, end_ids)
         alive = [row for row in alive if not row.finished(end_ids)]
-
-
-def _left_padded(prefixes: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids and mask, shape "row position", the tokens at the right end."""
-    width = max(map(len, prefixes))
-    ids = [[0] * (width - len(prefix)) + list(prefix) for prefix in prefixes]
-    mask = [[0] * (width - len(prefix)) + [1] * len(prefix) for prefix in prefixes]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
 def longest(rows: Sequence[Row]) -> int:

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from similarity.models import packing
 from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.head import Head
 from similarity.models.network import Network
+from similarity.models.padding import prefix_batches, right_padded
 from similarity.models.verification import Verified
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class StateReader:
         size = MAX_TOKENS[weight.device.type] if self._network.pads else 1
         beginning = self._beginning(prefixes)
         cut = [prefix[beginning.length :] for prefix in prefixes] if beginning else prefixes
-        for batch in packing.prefix_batches(cut, size):
+        for batch in prefix_batches(cut, size):
             states[batch] = self._batch([prefixes[i] for i in batch], beginning)
             on_progress(len(batch))
         return states
@@ -141,7 +141,7 @@ def shared_length(prefixes: Sequence[TokenIds]) -> int:
 
 def read_whole(network: Network, prefixes: Sequence[TokenIds]) -> Tensor:
     """Return the state after each prefix, shape "prefix width", by one reading of all."""
-    ids, mask = packing.right_padded(prefixes, network.device)
+    ids, mask = right_padded(prefixes, network.device)
     return network.next_states(ids, None if mask.all() else mask, mask.sum(-1) - 1)
 
 
@@ -164,7 +164,7 @@ def read_after(network: Network, beginning: Beginning, prefixes: Sequence[TokenI
     """Return what `read_whole` does, of prefixes that all begin with what was read."""
     device, length = network.device, beginning.length
     cache = network.copies(beginning.cache, len(prefixes))
-    ids, mask = packing.right_padded([prefix[length:] for prefix in prefixes], device)
+    ids, mask = right_padded([prefix[length:] for prefix in prefixes], device)
     whole = torch.cat([torch.ones_like(mask[:, :1]).expand(-1, length), mask], dim=-1)
     positions = (length + torch.arange(ids.shape[1], device=device)).expand(len(ids), -1)
     return network.next_states(ids, whole, mask.sum(-1) - 1, positions, cache)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
+from similarity.law import Law
 from similarity.models import torch_ops
 from similarity.noise import exponential, step_key, text_key
 
@@ -56,14 +57,28 @@ def test_seed_text_trajectory_and_step_all_count() -> None:
 def test_race_draws_from_the_probabilities() -> None:
     probs = np.array([0.5, 0.3, 0.15, 0.05])
     log_probs = torch.from_numpy(np.log(probs)).float().expand(20_000, 4)
-    tokens, _ = torch_ops.race(log_probs, [step_key(5, i, 0) for i in range(20_000)])
-    counts = np.bincount(tokens.numpy(), minlength=4)
+    keys = [step_key(5, i, 0) for i in range(20_000)]
+    tokens, drawn_log_probs, _ = torch_ops.draw(log_probs, Law(), keys)
+    counts = np.bincount(tokens, minlength=4)
+    np.testing.assert_allclose(drawn_log_probs, np.log(probs)[tokens], rtol=0, atol=1e-6)
     assert chisquare(counts, probs * 20_000).pvalue > 0.001
+
+
+def test_draws_are_the_definition_s() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(100, 5000, generator=generator) * 4
+    keys = [step_key(9, i, 3) for i in range(100)]
+    tokens, _, leads = torch_ops.draw(logits, Law(temperature=0.7), keys)
+    scores = logits.double().numpy() / 0.7
+    arrivals = scores - np.log([exponential(key, 5000).astype(np.float64) for key in keys])
+    assert tokens == arrivals.argmax(axis=1).tolist()
+    ranked = np.sort(arrivals, axis=1)
+    np.testing.assert_allclose(leads, ranked[:, -1] - ranked[:, -2], rtol=0, atol=1e-4)
 
 
 def test_race_tells_by_how_much_it_was_won() -> None:
     log_probs = torch.tensor([[-0.1, -3.0, -4.0]])
-    (token,), (lead,) = torch_ops.race(log_probs, [(1, 2)])
+    (token,), _, (lead,) = torch_ops.draw(log_probs, Law(), [(1, 2)])
     scores = log_probs[0].numpy() - np.log(exponential((1, 2), 3))
-    assert int(token) == scores.argmax()
-    np.testing.assert_allclose(float(lead), np.diff(np.sort(scores))[-1], rtol=1e-5)
+    assert token == scores.argmax()
+    np.testing.assert_allclose(lead, np.diff(np.sort(scores))[-1], rtol=1e-5)
