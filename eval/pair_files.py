@@ -9,11 +9,11 @@ from pathlib import Path
 
 from similarity.errors import InputError
 from similarity.prompts import checked_text
-from similarity.tabular.records import csv_fault
+from similarity.tabular.records import csv_fault, delimiter_of
 from similarity.tabular.values import json_fault, no_text, to_number, without_repeats
+from similarity.tabular.writing import BYTE_ORDER_MARK
 
 Row = dict[str, object]
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,21 @@ def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file.
+    """Return the text of a UTF-8 file, without a byte-order mark.
 
     Raises
     ------
     InputError
-        If it cannot be read, is not UTF-8, or begins with a byte-order mark.
+        If it cannot be read, or is not UTF-8.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if content.startswith(_BYTE_ORDER_MARK):
-        raise InputError(f"{path} line 1 begins with a byte-order mark; save it as UTF-8 without")
     if why := no_text(content):
         raise InputError(f"{path} line 1 {why}")
     try:
-        return content.decode()
+        return content.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path} line {line} is not UTF-8 at byte {error.start}") from error
@@ -127,7 +125,8 @@ def _tsv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[
 
 
 def _csv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    reader = csv.reader(_with_ends(lines), strict=True)
+    delimiter = delimiter_of(next((line for line in lines if line.strip()), ""))
+    reader = csv.reader(_with_ends(lines), strict=True, delimiter=delimiter)
     header: list[str] = []
     begin = 1
     try:
@@ -181,5 +180,5 @@ def _check_width(path: Path, number: int, row: Sequence[str], header: Sequence[s
     if len(row) > len(header):
         raise InputError(
             f"{path} line {number} has {len(row)} fields and the header {len(header)}; quote a "
-            "field that has a comma, or use .jsonl"
+            "field that has what parts fields, or use .jsonl"
         )

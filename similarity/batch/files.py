@@ -13,7 +13,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.storage.files import writing
 from similarity.storage.journal import write_through
 from similarity.tabular.formats import format_of, open_binary
-from similarity.tabular.records import Record, read_records
+from similarity.tabular.records import CsvDialect, Record, csv_dialect, read_records
 from similarity.tabular.texts import has_header, split_columns
 
 _BLOCK_BYTES = 2**20
@@ -74,6 +74,14 @@ class BatchFiles:
     def written_as(self) -> str:
         """Return the format of the output, by its ending."""
         return format_of(str(self.output), None, allowed=WRITTEN, default="jsonl", flag=None)
+
+    @property
+    def dialect(self) -> CsvDialect:
+        """Return how the output is written as CSV: as the input is, if that is CSV."""
+        if self.read_as != "csv":
+            return CsvDialect()
+        with open_binary(str(self.input)) as source:
+            return csv_dialect(source, header=has_header(self.names))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from similarity.errors import ConfigError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
+from similarity.tabular.records import CsvDialect
 from similarity.tabular.writing import table_lines
 
 CHUNK_LINES = 64
@@ -55,6 +56,8 @@ class Batch:
         How far it has come, in earlier runs too.
     carried
         The fields of the input that the output has.
+    dialect
+        Of the output, if it is CSV.
     asked, reason
         As `open_batch` takes them.
     """
@@ -66,6 +69,7 @@ class Batch:
     journal: Journal
     done: Done
     carried: Carried
+    dialect: CsvDialect
     asked: str = ""
     reason: Reason = str
 
@@ -126,7 +130,8 @@ class Batch:
         columns = table_columns(self.carried)
         rows = ([cell(answer.content.get(name)) for name in columns] for answer in answers)
         # The header goes before the first of them.
-        return "".join(islice(table_lines(columns, rows, kind), int(self.done.output > 0), None))
+        lines = table_lines(columns, rows, kind, self.dialect)
+        return "".join(islice(lines, int(self.done.output > 0), None))
 
 
 def _as_lines(answers: Sequence[Answer]) -> str:
@@ -181,6 +186,7 @@ def open_batch(
             journal=journal,
             done=done,
             carried=carried,
+            dialect=files.dialect,
             asked=asked,
             reason=reason,
         )

@@ -141,7 +141,7 @@ def dedupe(
     texts = texts_of(file, kind, columns)
     result = _compared(texts, scoring, choice)
     with working("grouping"):
-        found = deduplicate(result.similarities, threshold)
+        found = deduplicate(result.similarities, threshold, texts.texts)
     if written_as == TABLE:
         print_duplicates(labelled(result, texts), found)
     elif written_as == "text":

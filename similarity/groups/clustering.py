@@ -4,6 +4,7 @@ All functions take similarities in [0, 1], shape "text text", symmetric: those o
 `SimilarityMatrix`, or the `cosines` of vectors. What parts two texts is one minus their similarity.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,6 +13,7 @@ import scipy
 
 from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
+from similarity.groups.own_words import same_wording, unequal_numbers
 from similarity.validation import check_choice, check_integer, check_number
 
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
@@ -138,12 +140,17 @@ def silhouettes(distances: FloatArray, groups: tuple[tuple[int, ...], ...]) -> F
     return np.where(members @ sizes > 1, found, 0.0)
 
 
-def deduplicate(similarities: FloatArray, threshold: float) -> list[Duplicates]:
+def deduplicate(
+    similarities: FloatArray, threshold: float, texts: Sequence[str] | None = None
+) -> list[Duplicates]:
     """Return the texts to keep, in order, each with those that it stands for.
 
     A text is dropped where it is at least that similar to one that is kept before it; it goes to
     the most similar of these. So no two that are kept are that similar, and each that is dropped
     is that similar to the one that stands for it.
+
+    Where the texts are given, their wording goes before a similarity. Texts of which neither has
+    all numbers of the other are not the same, and those that differ in case or white space are.
 
     Parameters
     ----------
@@ -151,6 +158,8 @@ def deduplicate(similarities: FloatArray, threshold: float) -> list[Duplicates]:
         Shape "text text".
     threshold
         In [0, 1].
+    texts
+        That the similarities are of.
 
     Raises
     ------
@@ -161,8 +170,12 @@ def deduplicate(similarities: FloatArray, threshold: float) -> list[Duplicates]:
     """
     check_number("threshold", threshold, at_least=0, at_most=1)
     _distances(similarities)
+    alike = similarities
+    if texts is not None:
+        alike = np.where(unequal_numbers("", texts), -1.0, similarities)
+        alike[same_wording(texts)] = 1.0
     dropped: dict[int, list[int]] = {}
-    for i, row in enumerate(similarities):
+    for i, row in enumerate(alike):
         kept = list(dropped)
         like = row[kept]
         if kept and like.max() >= threshold - _ROUNDING:

@@ -5,11 +5,13 @@ tells "Paris" from "London", and above all 1945 from 1918, are the words themsel
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
@@ -38,12 +40,13 @@ def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
     beyond = [" ".join(w for w in words_of(text) if w not in known) for text in answers]
     rows = _membership([set(buckets(text)) for text in beyond])
     present = sorted({bucket for text in beyond for bucket in buckets(text)})
-    weighed = rows * _weights()[present]
+    weighed = rows.multiply(_weights()[present]).tocsr()
     own = weighed.sum(axis=1)
     least = np.minimum.outer(own, own)
-    found = np.divide(weighed @ rows.T, least, out=np.ones_like(least), where=least > 0)
+    shared = (weighed @ rows.T).toarray()
+    found = np.divide(shared, least, out=np.ones_like(least), where=least > 0)
     numbers = _membership(_own_numbers(question, answers))
-    found[(numbers @ numbers.T) > 0] = 1.0
+    found[(numbers @ numbers.T).toarray() > 0] = 1.0
     capped: FloatArray = np.minimum(found, 1.0)
     return capped
 
@@ -55,7 +58,15 @@ def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
     """
     rows = _membership(_own_numbers(question, answers))
     counts = rows.sum(axis=1)
-    found: NDArray[np.bool_] = rows @ rows.T < np.minimum.outer(counts, counts)
+    found: NDArray[np.bool_] = (rows @ rows.T).toarray() < np.minimum.outer(counts, counts)
+    return found
+
+
+def same_wording(texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether texts differ in case, white space or width of letters alone: "text text"."""
+    normal = [" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts]
+    _, labels = np.unique(normal, return_inverse=True)
+    found: NDArray[np.bool_] = np.equal.outer(labels, labels)
     return found
 
 
@@ -81,13 +92,13 @@ def _own_numbers(question: str, answers: Sequence[str]) -> list[set[float]]:
     return [numbers_in(text) - asked for text in answers]
 
 
-def _membership(sets: Sequence[set[Any]]) -> FloatArray:
-    """Return which of all members, in rising order, each set has: shape "set member"."""
+def _membership(sets: Sequence[set[Any]]) -> Any:
+    """Return which of all members, in rising order, each set has: a sparse array "set member"."""
     place = {member: i for i, member in enumerate(sorted(set().union(*sets)))}
-    rows = np.zeros((len(sets), len(place)))
-    for row, members in zip(rows, sets, strict=True):
-        row[[place[member] for member in members]] = 1.0
-    return rows
+    columns = [place[member] for members in sets for member in members]
+    starts = np.cumsum([0, *map(len, sets)])
+    ones = np.ones(len(columns))
+    return scipy.sparse.csr_array((ones, columns, starts), shape=(len(sets), len(place)))
 
 
 @cache

@@ -4,7 +4,9 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
+from itertools import chain
 from typing import Any, BinaryIO
 
 from similarity.errors import InputError
@@ -16,6 +18,7 @@ MAX_LINE_BYTES = 2**24
 # Of a line that is longer, what is shown.
 SHOWN_BYTES = 1000
 _MARK = b"\xef\xbb\xbf"
+COMMA = ","
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterato
         return _parquet(source)
     lines = _lines(source)
     if kind in ("csv", "tsv"):
-        return _rows(_csv(lines) if kind == "csv" else _tsv(lines), header)
+        return _rows(_csv(lines, header) if kind == "csv" else _tsv(lines), header)
     told = (line for line in lines if line.shown.strip())
     return map(_json, told) if kind == "jsonl" else told
 
@@ -147,8 +150,56 @@ def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
             yield Record(line.number, line.value.split("\t"), line.shown)
 
 
-def _csv(lines: Iterator[Record]) -> Iterator[Record]:
+@dataclass(frozen=True)
+class CsvDialect:
+    """How a file of CSV is written, besides its fields.
+
+    Parameters
+    ----------
+    delimiter
+        What parts fields.
+    mark
+        Whether the file begins with the byte-order mark of UTF-8, by which spreadsheets know it.
+    """
+
+    delimiter: str = COMMA
+    mark: bool = False
+
+
+def csv_dialect(source: BinaryIO, *, header: bool) -> CsvDialect:
+    """Return the dialect of a file, by its first line that is not blank.
+
+    Parameters
+    ----------
+    header
+        Whether that line names the columns; else fields are parted by commas.
+    """
+    lines = iter(partial(source.readline, MAX_LINE_BYTES), b"")
+    begin = next(lines, b"")
+    text = begin.removeprefix(_MARK)
+    while not text.strip() and (line := next(lines, b"")):
+        text = line
+    delimiter = delimiter_of(text.decode(errors="replace")) if header else COMMA
+    return CsvDialect(delimiter, mark=begin.startswith(_MARK))
+
+
+def delimiter_of(header: str) -> str:
+    """Return what parts the fields of CSV, by the line that names its columns.
+
+    It is the comma, unless the line has none outside quotation marks and has semicolons or tabs
+    there. Spreadsheets write semicolons where numbers have a decimal comma.
+    """
+    outside = "".join(header.split('"')[::2])
+    return next((mark for mark in (COMMA, ";", "\t") if mark in outside), COMMA)
+
+
+def _csv(lines: Iterator[Record], header: bool) -> Iterator[Record]:
     """Yield rows of fields; a quoted field may go over several lines."""
+    first = next((line for line in lines if line.shown.strip()), None)
+    if first is None:
+        return
+    lines = chain([first], lines)
+    delimiter = delimiter_of(first.shown) if header else COMMA
     # The limit is the process's; at each row it is as it was before.
     taken: list[Record] = []
 
@@ -157,7 +208,7 @@ def _csv(lines: Iterator[Record]) -> Iterator[Record]:
             taken.append(line)
             yield line.shown + line.end
 
-    reader = csv.reader(ended(), strict=True)
+    reader = csv.reader(ended(), strict=True, delimiter=delimiter)
     while True:
         taken.clear()
         fields: list[str] | None = None
@@ -218,7 +269,7 @@ def _row(row: Record, names: Sequence[str]) -> Record:
     if len(row.value) > len(names):
         why = InputError(
             f"it has {len(row.value)} fields and the first line {len(names)}; quote a field that "
-            "has a comma, or write JSON lines"
+            "has what parts fields, or write JSON lines"
         )
         return Record(row.number, None, row.shown, why)
     return Record(row.number, dict(zip(names, row.value, strict=False)), row.shown)

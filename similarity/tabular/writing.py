@@ -17,9 +17,12 @@ from similarity.results import SimilarityMatrix
 from similarity.storage import files
 from similarity.storage.files import Writer, replace_file, writing
 from similarity.tabular.formats import STANDARD
+from similarity.tabular.records import CsvDialect
 
 WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
 _ROWS_TOGETHER = 16_384
+BYTE_ORDER_MARK = "\ufeff"
+_COMMAS = CsvDialect()
 _BREAKS = str.maketrans("\t\n\r", "   ")
 
 
@@ -128,13 +131,25 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def table_lines(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str) -> Iterator[str]:
+def table_lines(
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    kind: str,
+    dialect: CsvDialect = _COMMAS,
+) -> Iterator[str]:
     """Yield the lines of a table as "csv" or "tsv", the header first.
 
     TSV has no quotation marks, so that a tab or a line break in a text becomes a space there.
+
+    Parameters
+    ----------
+    dialect
+        Of CSV.
     """
     if kind == "csv":
-        yield from csv_lines(chain([header], rows))
+        first, *_ = csv_lines([header], dialect.delimiter)
+        yield f"{BYTE_ORDER_MARK}{first}" if dialect.mark else first
+        yield from csv_lines(rows, dialect.delimiter)
         return
     for row in chain([header], rows):
         # Nothing is an empty field, as in CSV.
@@ -142,11 +157,11 @@ def table_lines(header: Sequence[str], rows: Iterable[Sequence[Any]], kind: str)
         yield "\t".join(cells) + "\n"
 
 
-def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> Iterator[str]:
     """Yield rows as CSV, each with its end, which is a line feed."""
     written = io.StringIO()
     # Of the marks that end a line, Python quotes in a cell only those that it ends lines with.
-    writer = csv.writer(written, lineterminator="\r\n")
+    writer = csv.writer(written, lineterminator="\r\n", delimiter=delimiter)
     for row in rows:
         writer.writerow(row)
         yield written.getvalue().removesuffix("\r\n") + "\n"

@@ -42,13 +42,26 @@ def test_rows(tmp_path: Path) -> None:
         (HEADER + "x\t1\ta\tb\nx\t1\t \tb\n", "line 3: a text is empty or only white space"),
         (HEADER + "x\t1\ta\tb\tc\n", "line 2 has 5 fields and the header 4"),
         (HEADER.replace("subset", "score") + "1\t2\ta\tb\n", "line 1 has the column score more"),
-        ("\ufeff" + HEADER + "x\t1\ta\tb\n", "line 1 begins with a byte-order mark"),
         (f"{HEADER}x\t1\ta\tb\n".encode("utf-16"), "line 1 begins with the mark of UTF-16"),
     ],
 )
 def test_malformed_files(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_pairs(write(tmp_path / "a.tsv", content))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "\ufeffscore\tsentence1\tsentence2\n1\ta, b\tc; d\n"),
+        ("a.csv", '\ufeffscore,sentence1,sentence2\n1,"a, b",c; d\n'),
+        ("a.csv", '\ufeffscore;sentence1;sentence2\n1;a, b;"c; d"\n'),
+        ("a.csv", "score\tsentence1\tsentence2\n1\ta, b\tc; d\n"),
+    ],
+)
+def test_files_as_spreadsheets_write_them(tmp_path: Path, name: str, content: str) -> None:
+    (pair,) = read_pairs(write(tmp_path / name, content))
+    assert (pair.score, pair.first, pair.second) == (1, "a, b", "c; d")
 
 
 CSV = "score,sentence1,sentence2\n1,a,b\n"

@@ -1,6 +1,6 @@
 """The routes /v1/cluster and /v1/dedupe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -36,7 +36,7 @@ async def cluster_texts(body: ClusterRequest, call: CallOf) -> Response:
 )
 async def dedupe_texts(body: DedupeRequest, call: CallOf) -> Response:
     """Return the texts to keep, each with those that it stands for."""
-    return await _grouped(body, call, partial(_kept, threshold=body.threshold))
+    return await _grouped(body, call, partial(_kept, threshold=body.threshold, texts=body.texts))
 
 
 async def _grouped(
@@ -67,7 +67,7 @@ def _clusters(similarities: FloatArray, body: ClusterRequest) -> dict[str, Any]:
     }
 
 
-def _kept(similarities: FloatArray, threshold: float) -> dict[str, Any]:
+def _kept(similarities: FloatArray, threshold: float, texts: Sequence[str]) -> dict[str, Any]:
     return {
         "groups": [
             {
@@ -77,6 +77,6 @@ def _kept(similarities: FloatArray, threshold: float) -> dict[str, Any]:
                     for i in group.others
                 ],
             }
-            for group in deduplicate(similarities, threshold)
+            for group in deduplicate(similarities, threshold, texts)
         ]
     }

@@ -180,6 +180,39 @@ def test_answers_as_a_table(name: str, delimiter: str, toy_model: ToyModel, tmp_
     assert "no room for a matrix" in refused["reason"]
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_comes_back_as_the_spreadsheet_wrote_it(
+    delimiter: str, mark: str, toy_model: ToyModel, tmp_path: Path
+) -> None:
+    pairs = [("a red car", "the sea"), ('a "red", old; car', "the\tsea")]
+    header = f'"Text, first; or so"{delimiter}text2'
+    rows = [
+        delimiter.join(f'"{text.replace(chr(34), 2 * chr(34))}"' for text in pair) for pair in pairs
+    ]
+    content = f"{mark}\n{header}\n{rows[0]}\n{rows[1]}\n"
+    (tmp_path / "in.csv").write_text(content, encoding="utf-8")
+    columns = '"Text, first; or so",text2'
+    files = BatchFiles(input=tmp_path / "in.csv", output=tmp_path / "out.csv", columns=columns)
+    run(toy_model, files, chunk=1)
+    written = files.output.read_text(encoding="utf-8")
+    assert written.startswith("\ufeff") == bool(mark)
+    with files.output.open(encoding="utf-8-sig", newline="") as table:
+        found = list(csv.DictReader(table, delimiter=delimiter))
+    assert [(row["Text, first; or so"], row["text2"]) for row in found] == pairs
+    scored = TrajectoryScorer(toy_model, CONFIG).score(pairs)
+    assert [float(row["distance"]) for row in found] == [score.distance for score in scored]
+
+
+def test_without_names_fields_are_parted_by_commas(toy_model: ToyModel, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("a; b,c\n", encoding="utf-8")
+    files = BatchFiles(input=tmp_path / "in.csv", output=tmp_path / "out.csv", columns="1,2")
+    run(toy_model, files)
+    with files.output.open(encoding="utf-8", newline="") as table:
+        (row,) = csv.DictReader(table)
+    assert (row["1"], row["2"]) == ("a; b", "c")
+
+
 def test_an_output_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be parquet.*; name a file that ends in \.jsonl"):
         BatchFiles(input=tmp_path / "in.jsonl", output=tmp_path / "out.parquet")

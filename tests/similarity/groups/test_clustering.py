@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,6 +121,38 @@ def test_duplicates_do_not_chain() -> None:
     chain = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.9], [0.1, 0.9, 1.0]])
     found = deduplicate(chain, 0.8)
     assert [(group.kept, group.others) for group in found] == [(0, (1,)), (2, ())]
+
+
+def test_wording_goes_before_similarity() -> None:
+    texts = [
+        "Refund order 4711.",
+        "refund  ORDER 4711.",
+        "Refund order 4712.",
+        "Refund the order.",
+        "Give notice within 30 days.",
+        "Give notice within sixty days.",
+        "Give notice within thirty days.",
+    ]
+    alike = np.ones((len(texts), len(texts)))
+    found = deduplicate(alike, 0.8, texts)
+    assert [(group.kept, group.others) for group in found] == [
+        (0, (1, 3)),
+        (2, ()),
+        (4, (6,)),
+        (5, ()),
+    ]
+    unlike = np.eye(len(texts))
+    found = deduplicate(unlike, 0.8, texts)
+    assert [group.others for group in found if group.others] == [(1,)]
+
+
+def test_many_numbers_take_no_memory_of_their_product() -> None:
+    texts = [f"order {number}" for number in range(2_000)]
+    tracemalloc.start()
+    assert len(deduplicate(np.ones((2_000, 2_000)), 0.8, texts)) == 2_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 12 * 8 * 2_000**2
 
 
 def test_cosines_of_vectors() -> None:
