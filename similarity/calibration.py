@@ -1,6 +1,7 @@
 """From a distance to a similarity on a known scale: fitted for one model and setting.
 
-A scale is fitted to judgements of pairs, or without labels to general text (`similarity.scales`).
+A scale is fitted to judgements of pairs, or without labels to general text or to texts of the
+user's own (`similarity.scales`).
 Without one, a distance's own default map holds (`similarity.distances.Distance.similarity`).
 """
 
@@ -31,10 +32,12 @@ NAME = "calibration.json"
 VARIABLE = "TRAJSIM_CALIBRATION"
 
 # What a similarity of 0 and of 1 means: what people said of pairs; or the distance of unrelated
-# general sentences, and of a sentence to itself; or nothing that is the same for two settings.
-Scale = Literal["judgements", "general text", "none"]
+# general sentences, or of the user's own texts, and of a text to itself; or nothing that is the
+# same for two settings.
+Scale = Literal["judgements", "general text", "own texts", "none"]
 JUDGEMENTS: Literal["judgements"] = "judgements"
 GENERAL_TEXT: Literal["general text"] = "general text"
+OWN_TEXTS: Literal["own texts"] = "own texts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +65,10 @@ class Calibration:
     fitted_on: Mapping[str, Any]
     distances: tuple[float, ...]
     similarities: tuple[float, ...]
-    scale: Literal["judgements", "general text"] = JUDGEMENTS
+    scale: Literal["judgements", "general text", "own texts"] = JUDGEMENTS
 
     def __post_init__(self) -> None:
-        check_choice("scale", self.scale, (JUDGEMENTS, GENERAL_TEXT))
+        check_choice("scale", self.scale, (JUDGEMENTS, GENERAL_TEXT, OWN_TEXTS))
         x, y = np.array(self.distances), np.array(self.similarities)
         if not (x.shape == y.shape and x.size > 1 and (np.diff(x) > 0).all()):
             raise ConfigError("a calibration wants two knots or more, distances rising")

@@ -33,7 +33,7 @@ class Fingerprint(Generic[S_co]):
 
     @property
     def scale(self) -> Scale:
-        """Return what similarities of 0 and 1 mean: judgements, general text, or none."""
+        """Return what similarities of 0 and 1 mean, by a name of `similarity.calibration`."""
         return "none" if self.calibration is None else self.calibration.scale
 
     @property

@@ -1,12 +1,20 @@
 """Fits scales: from the distances that a scorer gives to a calibration of its similarities."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from similarity.arrays import FloatArray
-from similarity.calibration import GENERAL_TEXT, JUDGEMENTS, Calibration, comparable, fit_knots
+from similarity.calibration import (
+    GENERAL_TEXT,
+    JUDGEMENTS,
+    OWN_TEXTS,
+    Calibration,
+    comparable,
+    fit_knots,
+)
+from similarity.digests import digest_of_texts
 from similarity.errors import ConfigError
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
@@ -16,7 +24,7 @@ from similarity.validation import check_integer
 def scale_of_general_text(
     scorer: Scorer, sentences: int, progress: Progress = no_progress
 ) -> Calibration:
-    """Return a scale that needs no labels: 1 for the same text, 0 for unrelated ones.
+    """Return a scale that needs no labels: 1 for the same text, 0 for unrelated sentences.
 
     Measures so many general sentences, each with itself and with another one. The median distance
     to itself is similarity 1, the median distance of two sentences is 0, and between the two
@@ -38,8 +46,56 @@ def scale_of_general_text(
     """
     shipped = general_sentences()
     check_integer("sentences", sentences, at_least=2, at_most=len(shipped))
-    chosen = shipped[:sentences]
-    pairs = [*zip(chosen, chosen, strict=True), *zip(chosen, chosen[1:] + chosen[:1], strict=True)]
+    record = {"general sentences": general_digest()}
+    return _without_labels(scorer, shipped[:sentences], GENERAL_TEXT, record, progress)
+
+
+def scale_of_own_texts(
+    scorer: Scorer, texts: Sequence[str], sentences: int, progress: Progress = no_progress
+) -> Calibration:
+    """Return a scale that needs no labels: 1 for the same text, 0 for unrelated texts of one's own.
+
+    It is that of `scale_of_general_text`, with these texts in the place of general sentences.
+
+    Parameters
+    ----------
+    texts
+        In any order, which does not matter: pairs are drawn at random, always the same ones.
+        A text that repeats counts once.
+    sentences
+        How many of them are measured: at least 2, at most as many as differ. They are drawn.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two different texts or not so many, or to this scorer a text is as
+        far from itself as from others.
+    InputError
+        If a text is empty, or too long for the model with these settings.
+    """
+    different = sorted(set(texts))
+    if len(different) < 2:
+        raise ConfigError(
+            "a scale of your own texts wants two different texts or more, and there "
+            f"{'is one' if different else 'are none'}; give more texts"
+        )
+    check_integer("sentences", sentences, at_least=2, at_most=len(different))
+    drawn = np.random.default_rng(0).permutation(len(different))[:sentences]
+    chosen = [different[number] for number in drawn]
+    record = {"own texts": digest_of_texts(different)}
+    return _without_labels(scorer, chosen, OWN_TEXTS, record, progress)
+
+
+def _without_labels(
+    scorer: Scorer,
+    texts: Sequence[str],
+    scale: Literal["general text", "own texts"],
+    record: Mapping[str, Any],
+    progress: Progress,
+) -> Calibration:
+    """Return a scale of texts in random order, each measured with itself and with the next."""
+    others = [*texts[1:], texts[0]]
+    pairs = [*zip(texts, texts, strict=True), *zip(texts, others, strict=True)]
     distances = _distances(scorer, pairs, progress)
     same, unrelated = (float(np.median(part)) for part in np.split(distances, 2))
     if not same < unrelated:
@@ -49,13 +105,12 @@ def scale_of_general_text(
         )
     at_zero = ((0.0, 1.0),) if same > 0 else ()
     knots = (*at_zero, (same, 1.0), (unrelated, 0.0))
-    measured = {"same": same, "unrelated": unrelated}
     return Calibration(
         **_identity(scorer),
-        fitted_on={"general sentences": general_digest(), "pairs": sentences, **measured},
+        fitted_on={**record, "pairs": len(texts), "same": same, "unrelated": unrelated},
         distances=tuple(distance for distance, _ in knots),
         similarities=tuple(similarity for _, similarity in knots),
-        scale=GENERAL_TEXT,
+        scale=scale,
     )
 
 

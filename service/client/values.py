@@ -50,7 +50,7 @@ class Score:
     Parameters
     ----------
     scale
-        What similarities of 0 and 1 mean: "judgements", "general text", or "none".
+        What similarities of 0 and 1 mean: "judgements", "general text", "own texts", or "none".
     warnings
         Of the whole answer.
     """

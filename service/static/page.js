@@ -30,10 +30,11 @@ function settings() {
   };
 }
 
-// What is said of similarities, by their scale.
+// What is said of similarities, by their scale, in the words of the command line.
 const scales = {
-  judgements: "0 to 1 as people judge likeness",
-  "general text": "0 is as unrelated sentences are, 1 is the same",
+  judgements: "calibrated: as people judge pairs",
+  "general text": "calibrated on general text: 0 is as unrelated sentences are",
+  "own texts": "calibrated on own texts: 0 is as unrelated texts of your own are",
   none: "uncalibrated: use it to rank, not as a degree",
 };
 

@@ -4,17 +4,24 @@ from pathlib import Path
 
 import click
 
-from similarity.calibration import JUDGEMENTS, Calibration, find_calibration, keep_calibration
+from similarity.calibration import (
+    JUDGEMENTS,
+    OWN_TEXTS,
+    Calibration,
+    find_calibration,
+    keep_calibration,
+)
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
+from similarity.cli.reading import texts_of
 from similarity.cli.terminal import input_options
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.scales import scale_of_general_text, scale_of_judgements
+from similarity.scales import scale_of_general_text, scale_of_judgements, scale_of_own_texts
 from similarity.scorer import Progress, Scorer
-from similarity.tabular.judged import JUDGED_FORMATS, JudgedPair, read_judged_pairs
+from similarity.tabular.judged import JudgedPair, read_judged_pairs
 from similarity.tabular.texts import place
 from similarity.texts.general import general_sentences
 
@@ -29,7 +36,13 @@ SENTENCES = 60
     help="Fit to these judged pairs: two texts and a number each.  [default: no labels, general "
     "sentences that ship]",
 )
-@input_options(JUDGED_FORMATS)
+@click.option(
+    "--texts",
+    metavar="FILE",
+    help="Fit to these texts of your own, one a line or one a file of a folder, without labels: "
+    "0 is then where two unrelated ones are.",
+)
+@input_options()
 @click.option(
     "--scale",
     "ends",
@@ -41,12 +54,14 @@ SENTENCES = 60
 @click.option(
     "--sentences",
     type=click.IntRange(2),
-    help="Measure so many general sentences.  [default: 60 by trajectories, all by vectors]",
+    help="Measure so many general sentences, or so many of your own texts.  [default: 60 by "
+    "trajectories, 401 by vectors, and of fewer texts all]",
 )
 @model_options
 @scoring_options
 def calibrate(
     pairs: str | None,
+    texts: str | None,
     kind: str | None,
     columns: str | None,
     ends: tuple[float, float],
@@ -57,25 +72,36 @@ def calibrate(
     """Fit a scale for the similarities of a model, kept for this user.
 
     Without labels, similarity becomes 0 where unrelated general sentences are, and 1 where a text
-    and itself are. With --pairs it becomes what people would say of a pair, on average. It is
-    found by itself wherever the same model compares in the same way. A run of `trajsim eval sts`
-    is fitted by `trajsim eval calibrate RUN --keep`.
+    and itself are. With --texts, unrelated texts of your own take their place. With --pairs,
+    similarity becomes what people would say of a pair, on average. A scale is found by itself
+    wherever the same model compares in the same way. A run of `trajsim eval sts` is fitted by
+    `trajsim eval calibrate RUN --keep`.
     """
-    if pairs is not None and sentences is not None:
-        raise ConfigError("--sentences is of scales without labels; leave it or --pairs out")
+    _check_together(pairs, texts, sentences)
     judged = None if pairs is None else _judged(pairs, kind, columns)
+    own = None if texts is None else texts_of(texts, kind, columns).texts
     model = open_model(choice)
     scorer = chosen_scorer(model, scoring)
     with progress_bars() as progress:
-        if judged is None:
-            found = scale_of_general_text(scorer, sentences or _enough(scorer), progress)
-        else:
+        if judged is not None:
             found = _of_judgements(scorer, judged, ends, str(pairs), progress)
+        elif own is not None:
+            count = sentences or min(_enough(scorer), len(set(own)))
+            found = scale_of_own_texts(scorer, own, count, progress)
+        else:
+            found = scale_of_general_text(scorer, sentences or _enough(scorer), progress)
     path = keep_calibration(found)
     click.echo(_told(found))
     click.echo(f"kept in {path}", err=True)
     if find_calibration(model, scorer.fingerprint.config) != found:
         click.echo("not used while there is another fitted to judgements, which there is", err=True)
+
+
+def _check_together(pairs: str | None, texts: str | None, sentences: int | None) -> None:
+    if pairs is not None and texts is not None:
+        raise ConfigError("--texts and --pairs give two scales; leave one of them out")
+    if pairs is not None and sentences is not None:
+        raise ConfigError("--sentences is of scales without labels; leave it or --pairs out")
 
 
 def _judged(path: str, kind: str | None, columns: str | None) -> list[JudgedPair]:
@@ -113,7 +139,8 @@ def _told(found: Calibration) -> str:
     if found.scale == JUDGEMENTS:
         return f"fitted to {found.fitted_on['pairs']} judged pairs"
     distances = found.fitted_on
+    of = "random pairs of your texts" if found.scale == OWN_TEXTS else "unrelated pairs"
     return (
         f"similarity 1 at distance {distances['same']:.4g} (a text and itself), 0 at "
-        f"{distances['unrelated']:.4g} (the median of {distances['pairs']} unrelated pairs)"
+        f"{distances['unrelated']:.4g} (the median of {distances['pairs']} {of})"
     )

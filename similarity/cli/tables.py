@@ -19,6 +19,7 @@ PIPE_WIDTH = 120
 SCALE_WORDS: Mapping[Scale, str] = {
     "judgements": "calibrated",
     "general text": "calibrated on general text",
+    "own texts": "calibrated on own texts",
     "none": "uncalibrated",
 }
 

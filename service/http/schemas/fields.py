@@ -115,7 +115,8 @@ ScaleName = Annotated[
     Field(
         description="What similarities of 0 and 1 mean. judgements: as people judge pairs, and "
         "five times it is on the scale of STS. general text: as far apart as unrelated sentences, "
-        "and as near as a text and itself. none: nothing that two models or settings share."
+        "and as near as a text and itself. own texts: the same, with texts of whoever runs the "
+        "service in their place. none: nothing that two models or settings share."
     ),
 ]
 

@@ -65,6 +65,31 @@ def test_a_scale_of_judgements(cache: Path, tmp_path: Path) -> None:
     assert compared()["scale"] == "general text"
 
 
+def test_a_scale_of_own_texts(cache: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("the sea\na red car\nmy boat\nmy boat\n", encoding="utf-8")
+    result = run("calibrate", *OPTIONS, "-n", "2", "--texts", str(mine))
+    assert result.exit_code == 0, result.output
+    assert "(the median of 3 random pairs of your texts)" in result.stdout
+    (path,) = (cache / "calibrations").iterdir()
+    (kept,) = json.loads(path.read_text(encoding="utf-8"))
+    assert kept["fitted_on"]["own texts"]["texts"] == 3
+    assert len(kept["fitted_on"]["own texts"]["sha256"]) == 16
+    assert (compared()["calibrated"], compared()["scale"]) == (True, "own texts")
+    assert "(calibrated on own texts)" in run("compare", *TEXTS, *OPTIONS).stdout
+    # A column of a table, or a folder, are the same texts in another order.
+    table = tmp_path / "mine.csv"
+    table.write_text("id,said\n1,my boat\n2,a red car\n3,the sea\n", encoding="utf-8")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, text in enumerate(("my boat", "the sea", "a red car")):
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    for given in ((str(table), "--columns", "said"), (str(folder),)):
+        again = run("calibrate", *OPTIONS, "-n", "2", "--texts", *given)
+        assert again.stdout == result.stdout, again.output
+        assert json.loads(path.read_text(encoding="utf-8")) == [kept]
+
+
 def test_what_ships_goes_before_what_has_no_labels(cache: Path) -> None:
     result = run("calibrate", "--model", "embedded", "--preset", "paper", "--sentences", "3")
     assert result.exit_code == 0, result.output
@@ -90,11 +115,16 @@ def test_matrices_and_batches_name_the_scale(tmp_path: Path) -> None:
         (("--pairs", "FOLDER"), "trajsim eval calibrate RUN --keep"),
         (("--pairs", "none.csv"), "cannot read none.csv"),
         (("--pairs", "none.csv", "--sentences", "5"), "leave it or --pairs out"),
+        (("--pairs", "none.csv", "--texts", "none.txt"), "leave one of them out"),
+        (("--texts", "none.txt"), "cannot read none.txt"),
+        (("--texts", "ONE"), "two different texts or more, and there is one; give more texts"),
         (("--sentences", "1000"), "sentences must be between 2 and 401, got 1000"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
-    given = [str(tmp_path) if name == "FOLDER" else name for name in arguments]
+    (tmp_path / "one.txt").write_text("a\na\n", encoding="utf-8")
+    named = {"FOLDER": str(tmp_path), "ONE": str(tmp_path / "one.txt")}
+    given = [named.get(name, name) for name in arguments]
     result = run("calibrate", *OPTIONS, *given)
     assert result.exit_code == 2
     assert message in result.stderr
