@@ -31,7 +31,7 @@ from similarity.validation import check_choice
 from similarity.vectors.general import find_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import Read, VectorScorer
-from similarity.vectors.stored import stored_read
+from similarity.vectors.stored import stored
 
 # What a scorer needs of a model beyond sampling and scoring.
 DISTRIBUTIONS, VECTORS = "distributions", "vectors"
@@ -271,12 +271,12 @@ def planned_scorer(
     check_generates(model, request)
     found = find_vectors(vectors, model)
     chosen = plan_scoring(request, found.names)
-    stored = StoredModel(model, store) if store is not None and can_be_stored(model) else None
-    if not chosen.by_vectors:
-        return chosen.open(stored or model), chosen
-    opened = found.open(*chosen.groups, progress=progress)
-    read = stored_read(opened, store) if stored is not None and store is not None else None
-    return chosen.open(model, opened, read), chosen
+    if chosen.by_vectors:
+        opened = stored(found.open(*chosen.groups, progress=progress), store)
+        return chosen.open(model, opened), chosen
+    if store is not None and can_be_stored(model):
+        model = StoredModel(model, store)
+    return chosen.open(model), chosen
 
 
 def check_generates(model: LanguageModel, request: ScoringRequest) -> None:

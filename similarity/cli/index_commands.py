@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.calibration import Scale
+from similarity.cli.answers import cache_option, store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
@@ -32,6 +33,7 @@ from similarity.storage.files import check_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD
 from similarity.texts.familiarity import unfamiliar
 from similarity.vectors.general import open_vectors
+from similarity.vectors.stored import stored
 from similarity.vectors.stream import check_texts, encoded
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def index() -> None:
 @truncate_option
 @vector_preset_option
 @vectors_option
+@cache_option
 @model_options
 def build(
     file: str,
@@ -95,7 +98,7 @@ def build(
     texts = read.texts
     model = open_model(choice)
     with progress_bars() as progress:
-        vectors = open_vectors(where, model, progress, preset=preset)
+        vectors = stored(open_vectors(where, model, progress, preset=preset), store_of(model))
         truncator = vectors.truncator(truncate)
         check_texts(vectors, texts, truncator)
         on_progress = progress("encoding", len(texts))
@@ -123,6 +126,7 @@ def build(
 @json_option
 @truncate_option
 @vectors_option
+@cache_option
 @model_options
 @comparison_options
 def query(
@@ -145,7 +149,8 @@ def query(
     # Before general text is read for vectors that would be of no use.
     check_index(folder, model.info)
     with progress_bars() as progress:
-        found = open_index(folder, open_vectors(where, model, progress, preset=preset))
+        vectors = stored(open_vectors(where, model, progress, preset=preset), store_of(model))
+        found = open_index(folder, vectors)
         truncator = found.vectors.truncator(truncate)
         (asked,) = truncator.cut([text])
         hits = found.query(asked, max(top, compared))

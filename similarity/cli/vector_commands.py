@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from similarity.cli.answers import cache_option, store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
@@ -34,6 +35,7 @@ from similarity.vectors.general import GENERAL, config_for, open_vectors
 from similarity.vectors.implied import telling_words
 from similarity.vectors.recipes import changed
 from similarity.vectors.storage import save
+from similarity.vectors.stored import stored
 from similarity.vectors.stream import WRITTEN, as_lines, check_texts, encoded, write_vectors
 
 
@@ -174,6 +176,7 @@ def profile(
 @truncate_option
 @vector_preset_option
 @vectors_option
+@cache_option
 @job_options
 @model_options
 def embed(
@@ -228,7 +231,7 @@ def embed(
     texts, ids = read.texts, read.ids
     model = open_model(choice)
     with progress_bars() as progress:
-        vectors = open_vectors(where, model, progress, preset=preset)
+        vectors = stored(open_vectors(where, model, progress, preset=preset), store_of(model))
         truncator = vectors.truncator(truncate)
         on_progress = progress("encoding", len(texts))
         if out is None:

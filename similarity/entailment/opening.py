@@ -13,7 +13,7 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 from similarity.vectors.config import ProfileConfig, VectorConfig
 from similarity.vectors.general import find_vectors, open_vectors
-from similarity.vectors.stored import stored_read
+from similarity.vectors.stored import stored
 
 PAPER = "paper"
 
@@ -64,13 +64,10 @@ def open_entailment(
             confidence=confidence,
             truncate=truncate,
         )
-    found = open_vectors(vectors, model, progress)
-    scorer = ProfileEntailment(
+    found = stored(open_vectors(vectors, model, progress), store)
+    return ProfileEntailment(
         vectors=found, estimator=estimator, confidence=confidence, truncate=truncate
     )
-    if store is not None:
-        scorer.read = stored_read(scorer.vectors, store)
-    return scorer
 
 
 def usual_estimator(model: LanguageModel, config: VectorConfig) -> str:

@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from similarity.images.image import Content, content_bytes
-from similarity.models.base import OnProgress
+from similarity.models.base import OnProgress, ignore_progress
+from similarity.models.stored import can_be_stored
 from similarity.slices import slices
 from similarity.storage.store import Store
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
-from similarity.vectors.scorer import Read
 from similarity.vectors.storage import fingerprint
 
 VECTORS = "vectors"
@@ -18,24 +19,37 @@ VECTORS = "vectors"
 _TOGETHER = 512
 
 
-def stored_read(vectors: MeaningVectors, store: Store) -> Read:
-    """Return what gives the features of texts, from the store where it has them."""
-    start = str(fingerprint(vectors)["id"]).encode()
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredVectors(MeaningVectors):
+    """Meaning vectors that take the features of texts from a store where it has them."""
 
-    def read(texts: Sequence[Content], on_progress: OnProgress) -> Features:
+    store: Store
+
+    def read(self, texts: Sequence[Content], on_progress: OnProgress = ignore_progress) -> Features:
+        """Return the features of texts, by group; raises InputError as `encode` does."""
         # Also of those that are known: a text is refused whether or not it was read before.
-        vectors.tokens(texts)
+        self.tokens(texts)
+        start = str(fingerprint(self)["id"]).encode()
         keys = [
             hashlib.blake2b(start + content_bytes(text), digest_size=16).digest() for text in texts
         ]
-        found = store.get(keys)
+        found = self.store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]
         on_progress(len(texts) - len(missing))
         for some in slices(missing, _TOGETHER):
-            new = vectors.packed(in_batches(vectors.read, [texts[i] for i in some], on_progress))
+            new = self.packed(in_batches(super().read, [texts[i] for i in some], on_progress))
             fresh = {keys[i]: row.tobytes() for i, row in zip(some, new, strict=True)}
-            store.put(VECTORS, fresh)
+            self.store.put(VECTORS, fresh)
             found = {**found, **fresh}
-        return vectors.unpacked(np.stack([np.frombuffer(found[key], np.float32) for key in keys]))
+        return self.unpacked(np.stack([np.frombuffer(found[key], np.float32) for key in keys]))
 
-    return read
+
+def stored(vectors: MeaningVectors, store: Store | None) -> MeaningVectors:
+    """Return the same vectors, which read no text twice.
+
+    They are those that are given without a store, and where nobody knows which model they are of.
+    """
+    if store is None or not can_be_stored(vectors.model):
+        return vectors
+    same = {field.name: getattr(vectors, field.name) for field in fields(MeaningVectors)}
+    return StoredVectors(**same, store=store)

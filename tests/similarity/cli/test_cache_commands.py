@@ -52,6 +52,32 @@ def test_nothing_is_computed_twice(calls: list[int], folder: Path) -> None:
     assert "trajectories: 2 entries" in run("cache", "info").stdout
 
 
+def test_no_text_is_read_twice_for_its_vector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("faiss")
+    texts, model = tmp_path / "texts.txt", ("--model", "embedded")
+    texts.write_text("a red car\nthe sea\n", encoding="utf-8")
+    read: list[int] = []
+    next_states = LocalModel.next_states
+
+    def counted(self: LocalModel, prefixes: Sequence[Any], *more: Any) -> Any:
+        read.append(len(prefixes))
+        return next_states(self, prefixes, *more)
+
+    monkeypatch.setattr(LocalModel, "next_states", counted)
+    first = run("embed", str(texts), *model).stdout
+    assert sum(read) > 0
+    read.clear()
+    assert run("embed", str(texts), *model).stdout == first
+    run("index", "build", str(texts), "--out", str(tmp_path / "index"), *model)
+    run("index", "query", str(tmp_path / "index"), "the sea", *model)
+    run("matrix", str(texts), *model)
+    assert read == []
+    run("embed", str(texts), *model, "--no-cache")
+    assert sum(read) > 0
+
+
 def test_it_is_deleted_in_part_or_whole(folder: Path) -> None:
     assert "0.0 MiB on disk" in run("cache", "info").stdout
     assert "deleted 0 entries" in run("cache", "prune").stderr

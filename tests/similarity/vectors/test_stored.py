@@ -10,7 +10,7 @@ from similarity.models.base import OnProgress, ignore_progress
 from similarity.storage.store import Store
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import VectorScorer
-from similarity.vectors.stored import stored_read
+from similarity.vectors.stored import stored
 from tests.similarity.vectors.conftest import sentences
 
 TEXTS = sentences(6, seed=5)
@@ -36,9 +36,9 @@ def test_vectors_are_made_once(
     monkeypatch.setattr(MeaningVectors, "read", counted)
     told: list[int] = []
     packed = toy_vectors.packed
-    first = packed(stored_read(toy_vectors, store)(TEXTS[:4], told.append))
+    first = packed(stored(toy_vectors, store).read(TEXTS[:4], told.append))
     assert (made, sum(told)) == (TEXTS[:4], 4)
-    again = packed(stored_read(toy_vectors, store)(TEXTS[::-1], ignore_progress))[::-1]
+    again = packed(stored(toy_vectors, store).read(TEXTS[::-1], ignore_progress))[::-1]
     assert made == [*TEXTS[:4], TEXTS[5], TEXTS[4]]
     np.testing.assert_array_equal(first, again[:4])
     np.testing.assert_allclose(again, expected, atol=1e-6)
@@ -47,18 +47,18 @@ def test_vectors_are_made_once(
 def test_scores_are_those_without_a_store(toy_vectors: MeaningVectors, store: Store) -> None:
     expected = VectorScorer(toy_vectors).matrix(TEXTS)
     for _ in range(2):
-        found = VectorScorer(toy_vectors, stored_read(toy_vectors, store)).matrix(TEXTS)
+        found = VectorScorer(stored(toy_vectors, store)).matrix(TEXTS)
         np.testing.assert_allclose(found.distances, expected.distances, atol=1e-6)
 
 
 def test_other_vectors_are_other_entries(toy_vectors: MeaningVectors, store: Store) -> None:
     part = toy_vectors.only("profile")
-    stored_read(toy_vectors, store)(TEXTS, ignore_progress)
-    found = part.join(stored_read(part, store)(TEXTS, ignore_progress))
+    stored(toy_vectors, store).read(TEXTS, ignore_progress)
+    found = part.join(stored(part, store).read(TEXTS, ignore_progress))
     np.testing.assert_allclose(found, part.encode(TEXTS), atol=1e-6)
 
 
 def test_a_text_is_refused_as_without(toy_vectors: MeaningVectors, store: Store) -> None:
     for bad in (" ", "a\ud800"):
         with pytest.raises(InputError):
-            stored_read(toy_vectors, store)([TEXTS[0], bad], ignore_progress)
+            stored(toy_vectors, store).read([TEXTS[0], bad], ignore_progress)
