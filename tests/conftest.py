@@ -1,8 +1,9 @@
 """Models that the tests share: the closed-form toy, and tiny random networks."""
 
 import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +40,19 @@ STS_DATA = ROOT.parent / "shared" / "data" / "sts"
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep what lies in the developer's cache, such as a calibration, out of the tests."""
     os.environ["TRAJSIM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended_applications() -> Iterator[None]:
+    """Let go of ended applications.
+
+    FastAPI keeps the last 4,096 functions that it was given, whichever application they are of, and
+    each of ours has some that hold it: 11 MB each, gigabytes in the end.
+    """
+    yield
+    for kept in vars(sys.modules.get("fastapi.dependencies.models", object)).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -81,11 +81,12 @@ class LocalModel(Tokenized):
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
         equal_length = not self.network.pads_state
-        for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
-            self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
-            for row in rows:
-                results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
-            on_progress(sum(row.last for row in rows))
+        with self.network.pauses.telling(on_progress):
+            for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
+                self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
+                for row in rows:
+                    results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
+                on_progress(sum(row.last for row in rows))
         return results
 
     def score(
@@ -93,10 +94,12 @@ class LocalModel(Tokenized):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
-        for batch in self._packed(requests):
-            for owner, number, log_probs in self._verified.read(batch, law, packing.score_packs):
-                results[owner][number] = log_probs
-                on_progress(len(results[owner]) == len(requests[owner].continuations))
+        way = packing.score_packs
+        with self.network.pauses.telling(on_progress):
+            for batch in self._packed(requests):
+                for owner, number, log_probs in self._verified.read(batch, law, way):
+                    results[owner][number] = log_probs
+                    on_progress(len(results[owner]) == len(requests[owner].continuations))
         return [[scored[i] for i in range(len(scored))] for scored in results]
 
     def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
@@ -127,7 +130,8 @@ class LocalModel(Tokenized):
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
         """Read prefixes of like length together, what all begin with once, and no head."""
-        found: Rows = self._states().read(prefixes, on_progress).float().cpu().numpy()
+        with self.network.pauses.telling(on_progress):
+            found: Rows = self._states().read(prefixes, on_progress).float().cpu().numpy()
         return found
 
     def output_head(self) -> tuple[Rows, Rows | None]:
@@ -148,7 +152,8 @@ class LocalModel(Tokenized):
         """Make logits of some states at a time, and keep the chosen columns."""
         if self.network.head is None:
             return super().next_log_probs(prefixes, token_ids, on_progress)
-        states = self._states().read(prefixes, on_progress)
+        with self.network.pauses.telling(on_progress):
+            states = self._states().read(prefixes, on_progress)
         most = self._max_batch_tokens
         rows: Rows = chosen_log_probs(states, self.network.head, token_ids, most).cpu().numpy()
         return rows

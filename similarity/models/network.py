@@ -15,6 +15,7 @@ from transformers import DynamicCache
 from similarity.models.branches import Branches
 from similarity.models.cache import new_cache
 from similarity.models.head import captured, find_head
+from similarity.models.pauses import Pauses
 
 # How far, in nats, two ways of computing one log-probability may differ by rounding alone.
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.3}
@@ -55,10 +56,13 @@ class Network:
         The positions that each table has which is looked up by position.
     head
         What makes logits of states; None if that is no affine map.
+    pauses
+        Let something else be done in the middle of its long readings.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module.eval()
+        self.pauses = Pauses(module)
         parameters = inspect.signature(module.forward).parameters
         self._cache_argument = "cache_params" if "cache_params" in parameters else "past_key_values"
         self._takes_positions = "position_ids" in parameters
@@ -244,7 +248,8 @@ class Network:
     ) -> Any:
         if positions is not None and self._takes_positions:
             state["position_ids"] = positions
-        return (module or self.module)(input_ids=ids, attention_mask=mask, **state)
+        with self.pauses.within(ids.numel()):
+            return (module or self.module)(input_ids=ids, attention_mask=mask, **state)
 
     def _read_probe(self, module: nn.Module) -> Any:
         return self._forward(self._probe_ids(6), None, None, module=module, use_cache=False)

@@ -5,6 +5,7 @@ done slowly. What shows at greater lengths only is found in use (`verification`)
 """
 
 import copy
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 # Tokens of the prefix and of each of the two continuations that are tried after it.
 PREFIX, CONTINUATION = 6, 3
 SHORT, SHORTER = 5, 4
+# In a reading, so many others are tried, between parts all over the network.
+TRIED_PAUSES = 4
 # Networks in half precision of at most so many weights are tried in single precision.
 COPIED = 20_000_000
 # Logits that spread by less tell nothing. Those of random weights spread by 0.1 and more.
@@ -31,7 +34,7 @@ FLAT = 1e-4
 
 @torch.inference_mode()
 def try_network(network: Network) -> Iterator[Check]:
-    """Try what a network can do, and set its `pads`, `caches`, `pads_state` and `packs`.
+    """Try what a network can do, and set its `pads`, `caches`, `pads_state`, `packs`, `pauses`.
 
     Yields
     ------
@@ -55,10 +58,15 @@ def try_network(network: Network) -> Iterator[Check]:
     tried.packs = tried.caches and _works("packing", lambda: _packs(tried, ids, plain))
     network.pads, network.pads_state = tried.pads, tried.pads_state
     network.caches, network.packs = tried.caches, tried.packs
+    network.pauses.work = network.device.type == "cpu" and _works(
+        "pauses", lambda: _pauses(tried, ids, plain)
+    )
     if not tried.caches:  # else a prefix has been read alone
         yield _check_alone(tried, ids, plain)
     yield Check("padding", "harmless" if tried.pads else "moves numbers: texts are read alone")
     yield Check("copied state", "continued" if tried.caches else "not continued: read again, slow")
+    paused = "others are read in between" if network.pauses.work else "none"
+    yield Check("pauses of long readings", paused)
     yield Check("packing", "by a block mask" if tried.packs else "none: one continuation at a time")
 
 
@@ -216,4 +224,23 @@ def _packs(network: Network, ids: Tensor, plain: Tensor) -> bool:
     logits = network.read(row, network.block_mask(hidden[None]), positions)[0]
     return network.agree(logits[:second], plain[0]) and network.agree(
         logits[second:], plain[1, PREFIX:]
+    )
+
+
+def _pauses(network: Network, ids: Tensor, plain: Tensor) -> bool:
+    """Try whether a reading in the middle of another gives what each gives alone."""
+    if network.head is None or network.head.body is None:
+        return False  # The states before such a head are caught on their way.
+    found: list[Tensor] = []
+    calls, apart = itertools.count(1), max(1, network.pauses.count // TRIED_PAUSES)
+
+    def read_another() -> None:
+        if next(calls) % apart == 0:
+            found.append(network.read(ids[:, :SHORT]))
+
+    with network.pauses.tried(), network.pauses.calling(read_another):
+        around = network.read(ids)
+    return bool(found) and all(
+        network.agree(logits, expected)
+        for logits, expected in [(around, plain), *((logits, plain[:, :SHORT]) for logits in found)]
     )

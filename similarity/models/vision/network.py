@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from similarity.models.base import TokenIds
 from similarity.models.network import Network
+from similarity.models.pauses import Pauses
 from similarity.models.prefix import ImageTokens
 
 # Of the kinds of tokens that processors tell; images have others.
@@ -30,6 +31,8 @@ class ImageNetwork(Network):
         self.packs = self.pads = False
         self.caches = True
         self.pads_state = False
+        # The image that a reading begins with is one at a time.
+        self.pauses = Pauses(self.module)
         self._tensors: dict[str, Tensor] = {}
         self._kinds: list[str] = []
         self._length = 0

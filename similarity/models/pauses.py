@@ -1,0 +1,117 @@
+"""Lets something else be done in the middle of a long reading of a network.
+
+A text of some thousand tokens takes a processor many seconds in one forward call. Between two parts
+of the network, a layer's product and its attention, say, the caller gets a turn: it may have the
+network read something else, or end the reading. The numbers of the reading are the same bits as
+without, since nothing is cut: what a forward call has computed so far is its own.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from torch import nn
+
+from similarity.models.base import OnProgress, ignore_progress
+
+# A reading of fewer tokens, of all rows together, is not worth a pause.
+LEAST_TOKENS = 256
+
+Pause = Callable[[], None]
+
+
+class _EndedError(BaseException):
+    """Carries what a pause raised, past all that takes an exception for a network's refusal."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Pauses:
+    """Calls a function between the parts of a network, in the thread that asked for it.
+
+    Attributes
+    ----------
+    work
+        Whether the network may read something else at a pause; False until that was tried.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self.work = False
+        self._least = LEAST_TOKENS
+        # Of each thread: `pause` is called in its readings, and `at_part` in the one under way.
+        self._asked = threading.local()
+
+    @property
+    def count(self) -> int:
+        """Return the number of parts."""
+        return sum(1 for _ in self._parts())
+
+    @contextmanager
+    def calling(self, pause: Pause) -> Iterator[None]:
+        """Have long readings call a function, which may ask for other readings.
+
+        What it raises ends the reading, and is raised here.
+        """
+        before = getattr(self._asked, "pause", None)
+        self._asked.pause = pause
+        try:
+            yield
+        except _EndedError as ended:
+            raise ended.error from None
+        finally:
+            self._asked.pause = before
+
+    def telling(self, on_progress: OnProgress) -> AbstractContextManager[None]:
+        """Have long readings tell of progress between their parts too: that nothing is finished."""
+        if on_progress is ignore_progress:
+            return nullcontext()
+        return self.calling(lambda: on_progress(0))
+
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """Have pauses in short readings too, to see whether they work."""
+        self.work, self._least = True, 0
+        try:
+            yield
+        finally:
+            self.work, self._least = False, LEAST_TOKENS
+
+    @contextmanager
+    def within(self, tokens: int) -> Iterator[None]:
+        """Call what was asked for between the parts of a reading of so many tokens, if it is long.
+
+        A reading that is made at a pause has pauses of its own, or none.
+        """
+        pause: Pause | None = getattr(self._asked, "pause", None)
+        # Of the reading around this one, whose parts are the same modules.
+        around = getattr(self._asked, "at_part", None)
+        self._asked.at_part = None
+        hooks = []
+        if pause is not None and self.work and tokens >= self._least:
+            self._asked.at_part = pause
+            hooks = [part.register_forward_pre_hook(self._at_part) for part in self._parts()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self._asked.at_part = around
+
+    def _parts(self) -> Iterator[nn.Module]:
+        return (part for part in self._module.modules() if not any(True for _ in part.children()))
+
+    def _at_part(self, _part: nn.Module, _given: object) -> None:
+        pause: Pause | None = getattr(self._asked, "at_part", None)
+        if pause is None:
+            return
+        asked = self._asked.pause
+        self._asked.pause = self._asked.at_part = None
+        try:
+            pause()
+        except Exception as error:
+            raise _EndedError(error) from error
+        finally:
+            self._asked.pause, self._asked.at_part = asked, pause

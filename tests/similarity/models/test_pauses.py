@@ -1,0 +1,165 @@
+"""In the middle of a long reading something else is read, and both are what they are alone."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from similarity.errors import BackendUnavailableError
+from similarity.law import Law
+from similarity.models import local
+from similarity.models.base import (
+    OnProgress,
+    SampleRequest,
+    ScoreRequest,
+    TokenIds,
+    ignore_progress,
+)
+from similarity.models.local import LocalModel, load_local
+from similarity.models.pauses import LEAST_TOKENS
+from tests.tiny_models import ARCHITECTURES, save_tiny_model
+
+Loader = Callable[[str], LocalModel]
+LONG: TokenIds = tuple(range(3, 83))
+OTHER: TokenIds = (7, 5, 9, 11)
+CONTINUATIONS = ((4, 5, 6), (8,), (9, 9))
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def model(
+    tiny: Loader, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> LocalModel:
+    """Return a tiny model that makes pauses in readings of any length."""
+    loaded = tiny(request.param)
+    monkeypatch.setattr(loaded.network.pauses, "_least", 0)
+    return loaded
+
+
+def everything(
+    model: LocalModel, prefix: TokenIds, on_progress: OnProgress = ignore_progress
+) -> list[Any]:
+    """Return what a model tells after a prefix, as it is."""
+    sampled = model.sample(
+        [SampleRequest(prefix=prefix, n=3, max_tokens=4, key=7)], Law(), on_progress
+    )
+    scored = model.score(
+        [ScoreRequest(prefix=prefix, continuations=CONTINUATIONS)], Law(), on_progress
+    )
+    return [
+        *(continuation.token_ids for continuation in sampled[0]),
+        *(row.tobytes() for row in scored[0]),
+        model.next_states([prefix], on_progress).tobytes(),
+        model.next_log_probs([prefix], [3, 9], on_progress).tobytes(),
+    ]
+
+
+def test_readings_one_inside_the_other_are_what_they_are_alone(model: LocalModel) -> None:
+    for prefix in (LONG, OTHER):
+        everything(model, prefix)
+    alone, other = everything(model, LONG), everything(model, OTHER)
+    assert model.network.pauses.work
+    calls, between = 0, list[list[Any]]()
+
+    def read_another(_finished: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % 17 == 1:
+            between.append(everything(model, OTHER, ignore_progress))
+
+    assert everything(model, LONG, read_another) == alone
+    assert len(between) > 3
+    assert all(found == other for found in between)
+
+
+def test_a_reading_at_a_pause_has_pauses_of_its_own(model: LocalModel) -> None:
+    everything(model, LONG)
+    alone = everything(model, LONG)
+    inner: list[int] = []
+    outer: list[int] = []
+
+    def read_another(finished: int) -> None:
+        outer.append(finished)
+        if len(outer) == 5:
+            model.next_states([OTHER], inner.append)
+
+    assert everything(model, LONG, read_another) == alone
+    assert len(inner) > 3
+
+
+def test_what_a_pause_raises_ends_the_reading_and_nothing_else(model: LocalModel) -> None:
+    everything(model, LONG)
+    alone, network = everything(model, LONG), model.network
+    can = (network.packs, network.caches, network.pads, network.pads_state)
+    calls = 0
+
+    def end(_finished: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise BackendUnavailableError("enough")
+
+    with pytest.raises(BackendUnavailableError, match="enough"):
+        model.score([ScoreRequest(prefix=LONG, continuations=CONTINUATIONS)], Law(), end)
+    assert calls == 7
+    assert can == (network.packs, network.caches, network.pads, network.pads_state)
+    assert everything(model, LONG) == alone
+
+
+def test_short_readings_have_none(tiny: Loader) -> None:
+    told: list[int] = []
+    tiny("llama").next_states([LONG], told.append)
+    assert len(LONG) < LEAST_TOKENS
+    assert told == [1]
+
+
+def test_readings_of_other_threads_are_not_paused(
+    tiny: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny("llama")
+    monkeypatch.setattr(model.network.pauses, "_least", 0)
+    alone = model.next_states([OTHER])
+    threads: set[int] = set()
+    found: list[Any] = []
+
+    def read_in_a_thread(_finished: int) -> None:
+        threads.add(threading.get_ident())
+        if not found:
+            thread = threading.Thread(target=lambda: found.append(model.next_states([OTHER])))
+            thread.start()
+            thread.join()
+
+    model.next_states([LONG], read_in_a_thread)
+    assert threads == {threading.get_ident()}
+    np.testing.assert_array_equal(found[0], alone)
+
+
+def test_a_network_that_keeps_what_it_reads_is_not_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of whose layers adds, at its end, what another left in the network itself."""
+    load = local.load_pretrained
+
+    def load_keeping(source: str, **options: Any) -> Any:
+        module, *rest = load(source, **options)
+        first, second = module.model.layers
+        plain_first, plain_second = first.forward, second.forward
+
+        def keep(*given: Any, **named: Any) -> Any:
+            module.kept = plain_first(*given, **named)
+            return module.kept
+
+        first.forward = keep
+        second.forward = lambda *given, **named: plain_second(*given, **named) + module.kept
+        return module, *rest
+
+    monkeypatch.setattr(local, "load_pretrained", load_keeping)
+    model = load_local(str(save_tiny_model("llama", tmp_path / "llama")))
+    assert not model.network.pauses.work
+    assert dict(model.findings)["pauses of long readings"] == "none"
+    monkeypatch.setattr(model.network.pauses, "_least", 0)
+    told: list[int] = []
+    model.next_states([LONG], told.append)
+    assert told == [1]
