@@ -1,11 +1,15 @@
 """The one mistake to tell of in a request that does not validate, in the user's own words."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from service.http.schemas.fields import Strict
 
 # So many are looked at for the one to tell of: a long list may have one in each item.
 MISTAKES = 100
@@ -59,11 +63,28 @@ def _told(mistakes: Sequence[Mapping[str, Any]]) -> str:
     if not others:
         return f"Input should be {_joined(types)}"
     first = others[0]
+    if first["type"] == "missing":
+        return "it is missing"
+    if first["type"] == "extra_forbidden":
+        return f"there is no such field here{_meant(str(first['loc'][-1]))}"
     if first["type"] == "too_short" and not first["ctx"]["actual_length"]:
         least = first["ctx"]["min_length"]
         items = f"a list of at least {least} item{'' if least == 1 else 's'}"
         return f"the list is empty; give {_joined([*types, items])}"
     return str(first["msg"]).removeprefix("Value error, ")
+
+
+def _meant(name: str) -> str:
+    """Return a question after the field of some request whose name is the most alike, if any is."""
+    known = {field for schema in _all_of(Strict) for field in schema.model_fields}
+    near = get_close_matches(name[:40], sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else "; leave it out"
+
+
+def _all_of(schema: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for below in schema.__subclasses__():
+        yield below
+        yield from _all_of(below)
 
 
 def _joined(alternatives: Sequence[str]) -> str:
