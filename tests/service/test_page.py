@@ -227,6 +227,9 @@ def test_on_a_phone_all_columns_are_reached(browser, url):
     assert name["x"] + name["width"] <= box["x"]
     assert box["x"] + box["width"] <= 390
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # The settings of trajectories have long choices.
+    page.select_option("#preset", "paper")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
 
