@@ -2,7 +2,8 @@
 
 Counted are products with weights: of each token that must be read with the network's body, and of
 each place whose next token is asked for with the head. Attention between tokens is left out, which
-at these lengths is some per cent.
+at these lengths is some per cent. The last layer is counted for every token, though what it does
+after attention is needed at places that are asked for alone: for profiles, a part of the ceiling.
 """
 
 import statistics

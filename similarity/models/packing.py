@@ -2,7 +2,8 @@
 
 A pack is the prefix once, then continuations side by side; a block mask hides them from each other
 and position ids let each begin where the prefix ends. A network that cannot be masked so gets
-packs of one continuation, which are plain readings.
+packs of one continuation, which are plain readings. One that has branches reads the prefix, and
+then its continuations as rows that go on from it (`continuing`).
 """
 
 import math
