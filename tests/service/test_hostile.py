@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.http.connection import READ_BYTES
 from similarity.models.toy import ToyModel
 from tests.service.servers import eventually, running, serving
 
@@ -200,3 +202,26 @@ def test_answers_are_not_held_back_for_an_acknowledgement():
         delays = [s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for s in sockets]
     assert delays
     assert all(delays)
+
+
+def test_a_body_of_tiny_chunks_is_read_a_little_at_a_time(monkeypatch):
+    """So that it does not hold up all other connections for as long as it takes to read."""
+    read = []
+    plain = H11Protocol.data_received
+
+    def count(self, data):
+        read.append(len(data))
+        plain(self, data)
+
+    monkeypatch.setattr(H11Protocol, "data_received", count)
+    body = b'{"pairs": [["a", "b"]]}' + b" " * 30_000
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    head = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with running(ToyModel(), preset="paper") as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), 30) as connection:
+            connection.sendall(head + chunks)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert sum(read) == len(head + chunks)
+    assert max(read) <= READ_BYTES
