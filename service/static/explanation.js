@@ -1,10 +1,10 @@
 // Why a pair has its score, by the method that made it.
 
 const GROUPS = {
-  profile: "the words that may follow after one prompt",
-  examples: "the same after a prompt with worked examples",
-  trigrams: "the texts' own words",
-  trajectories: "the likelihoods of general continuations",
+  profile: "profile (the words that may follow after one prompt)",
+  examples: "examples (the same after a prompt with worked examples)",
+  trigrams: "trigrams (the texts' own words)",
+  trajectories: "trajectories (the likelihoods of general continuations)",
 };
 
 function element(name, className, ...content) {
@@ -28,8 +28,17 @@ function bar(side, value, longest, told) {
   );
 }
 
+// How many times likelier, of a difference in nats, as the command line writes it.
+function times(nats) {
+  const ratio = Math.exp(Math.min(nats, 700));
+  if (ratio < 10) return `×${ratio.toFixed(1)}`;
+  if (ratio < 1e6) return `×${Number(ratio.toPrecision(2)).toLocaleString("en")}`;
+  const short = (value) => Number(value.toPrecision(2)).toString();
+  return ratio < 1e9 ? `×${short(ratio / 1e6)} million` : `×${short(ratio / 1e9)} billion`;
+}
+
 function word({ word: text, beyond_usual: beyond }, longest) {
-  const bars = beyond.map((value, k) => bar("ab"[k], value, longest, signed(value)));
+  const bars = beyond.map((value, k) => bar("ab"[k], value, longest, times(value)));
   return element("li", "", element("span", "words", text), ...bars);
 }
 
@@ -43,13 +52,14 @@ function impliedWords(implied) {
   const all = Object.values(implied).flat().flatMap((one) => one.beyond_usual);
   const longest = Math.max(...all, 0);
   return [
-    element("p", "hint", "Words that may come next, and how much likelier than usual each text " +
-      "makes them: the bars are in nats, so +2.3 is ten times as likely."),
+    element("p", "hint", "Words of the part profile alone; the share of each is tiny. ×: how many " +
+      "times likelier than usual, and than the average token, a word is as the summary of A and " +
+      "of B. A bar is its logarithm."),
     element(
       "div", "columns",
-      column("Rather after A", implied.first, longest),
-      column("After both", implied.both, longest),
-      column("Rather after B", implied.second, longest),
+      column("Only A", implied.first, longest),
+      column("Both imply", implied.both, longest),
+      column("Only B", implied.second, longest),
     ),
   ];
 }
@@ -65,7 +75,7 @@ function overlap(words) {
   if (!words.length) return [];
   const items = words.map(({ word: text, share }) =>
     element("li", "", element("span", "words", text), ` ${signed(share, 3)}`));
-  return [element("h3", "", "Words of the texts, with their part of the cosine"),
+  return [element("h3", "", "Own words of the texts, with their share of the cosine"),
     element("ul", "chips", ...items)];
 }
 

@@ -57,7 +57,10 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
     """Print a pair's most decisive trajectories and their log-likelihoods, nats per token."""
     result = explanation.score
     print_score(result)
-    table = Table(caption="log-likelihoods in nats per token, the higher the likelier")
+    caption = "log-likelihoods in nats per token, the higher the likelier"
+    if any(result.trajectories[i].ended for i in explanation.numbers):
+        caption += "; ⏹: the model ended the text there"
+    table = Table(caption=caption)
     table.add_column("continuation", overflow="fold")
     table.add_column("of")
     for name in ("first", "second", "difference"):

@@ -44,9 +44,10 @@ def _implied_table(implied: ImpliedWords) -> Table:
         "both imply",
         "only the first",
         "only the second",
-        caption="×: how many times likelier than usual, and than the average token, a word is as "
-        "the summary of the text; for both, the lesser of the two. Opposites may be among them. "
-        "What tells the texts apart most stands first.",
+        caption="Words of the part profile alone; the share of each is tiny. ×: how many times "
+        "likelier than usual, and than the average token, a word is as the summary of the text; "
+        "for both, the lesser of the two. Opposites may be among them. What tells the texts apart "
+        "most stands first.",
         caption_justify="left",
     )
     for row in zip_longest(*implied_columns(implied), fillvalue=""):
@@ -78,7 +79,15 @@ def times(nats: float) -> str:
 
 
 def _overlap_table(words: Sequence[WordShare]) -> Table:
-    table = Table("own word", "share", "first", "second", caption="how often either text has it")
+    table = Table(
+        "own word",
+        "share of the cosine",
+        "in the first",
+        "in the second",
+        caption="Words of the texts, compared by pieces of three letters, and how often either "
+        "text has them. A word of one text has a share where the other has such pieces.",
+        caption_justify="left",
+    )
     for word in words:
         table.add_row(escape(word.word), f"{word.share:+.4f}", *map(str, word.counts))
     return table

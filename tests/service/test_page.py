@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from service.http.page import FILES, STATIC
 from similarity.api import compare as compare_texts
 from similarity.api import compare_matrix
+from similarity.cli.tables import SCALE_WORDS
+from similarity.cli.vector_tables import times
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
@@ -91,6 +93,18 @@ def test_heat_map_and_explanation(page):
     expect(page.locator("#parts li").first.locator(".bar")).to_have_count(2)
 
 
+@pytest.mark.slow
+def test_presets_and_scales_have_the_names_of_the_command_line(page):
+    options = page.locator("#preset option")
+    named = [text.partition(":")[0] for text in options.all_text_contents()]
+    assert named == [option.get_attribute("value") for option in options.all()]
+    compare(page, ["a b c", "x y z"])
+    expect(page.locator("#status")).to_contain_text(f"; {SCALE_WORDS['none']}: ")
+    script = (STATIC / "page.js").read_text(encoding="utf-8")
+    for name, words in SCALE_WORDS.items():
+        assert re.search(rf'"?{name}"?: "{words}: ', script), name
+
+
 @pytest.fixture(scope="module")
 def vectors_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Serve the toy model with vectors; give the address and their folder."""
@@ -116,6 +130,14 @@ def test_a_cell_is_explained_by_what_scored_it(browser, vectors_url):
     cell.click()
     said = f"similarity {score.similarity:.3f}, distance {score.distance:.3f}"
     expect(page.locator("#numbers")).to_contain_text(f"By profiles and vectors: {said}")
+    (explanation,) = open_scorer(ToyModel(), "best", vectors=folder).explain(
+        [("a b c", "x y z")], top=8
+    )
+    implied = explanation.implied  # type: ignore[attr-defined]
+    shown = [word for words in (implied.first, implied.both, implied.second) for word in words]
+    told = [times(value) for word in shown for value in word.beyond_usual]
+    assert told
+    assert page.locator(".column .value").all_text_contents() == told
     page.select_option("#preset", "paper")
     expect(page.locator("#sampling")).to_be_visible()
     compare(page, ["a b c", "x y z"])

@@ -54,7 +54,16 @@ def test_tables_for_people() -> None:
     assert "similarity  1.0000" in run("compare", *TOY, "a", "a.").stdout
     explained = run("explain", *TOY, "--top", "2", "[bold]a", "b").stdout
     assert "difference" in explained
-    assert explained.count("…") + explained.count("⏹") == 2
+    assert explained.count(" …") + explained.count(" ⏹") - explained.count("; ⏹:") == 2
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 4, 5, 6])
+def test_the_sign_of_an_end_is_explained_where_it_is(top: int) -> None:
+    command = ("explain", *TOY, "-n", "3", "--top", str(top), "a red car", "the sea")
+    ended = [row["ended"] for row in printed_json(*command)["trajectories"]]
+    table = run(*command).stdout
+    assert table.count(" ⏹ ") == sum(ended)
+    assert ("⏹: the model ended the text there" in table) == any(ended)
 
 
 def test_explain_orders_by_what_tells_most() -> None:
