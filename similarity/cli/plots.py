@@ -24,7 +24,9 @@ _LABEL_LENGTH = 40
 COLOURS = "Blues"
 
 plot_option = click.option(
-    "--plot", metavar="FILE", help=f"Draw the similarities into this file: {', '.join(PICTURES)}."
+    "--plot",
+    metavar="FILE",
+    help=f"Draw the similarities into this file, {', '.join(PICTURES)}, beside the output.",
 )
 
 

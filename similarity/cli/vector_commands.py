@@ -133,7 +133,12 @@ def fit(
                 err=True,
             )
     save(vectors, out)
-    click.echo(f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates, in {out}")
+    parts = ", ".join(
+        f"{name} {group.whitening.matrix.shape[1]}" for name, group in vectors.groups.items()
+    )
+    click.echo(
+        f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates ({parts}), in {out}"
+    )
 
 
 @click.command()

@@ -42,7 +42,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
     assert result.exit_code == 0, result.output
     # Those of the tokens, and those of the trigrams.
-    assert "fitted to 60 texts: 1152 coordinates" in result.stdout
+    assert "fitted to 60 texts: 1152 coordinates (profile 64, examples 64, trigrams 1024), in" in (
+        result.stdout
+    )
     return tmp_path
 
 
