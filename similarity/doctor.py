@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from similarity.errors import MissingDependencyError, UnsupportedError, WrongAnswerError
+from similarity.estimators.table import ESTIMATORS
 from similarity.law import Law
 from similarity.models.base import (
     Continuation,
@@ -27,6 +28,8 @@ from similarity.models.checks import (
     worst_drift,
 )
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
+from similarity.presets import PAPER, PRESETS
+from similarity.scorer_table import SCORERS, possible_scorers
 
 ROUND_TRIPS = 20
 # Of the measured speeds: texts, continuations of each, and tokens of a continuation.
@@ -89,6 +92,7 @@ def diagnose(
         if check := _reference_check(name, model, reference):
             findings.append(Finding(model.info.name, check))
         if not any(finding.failed for finding in findings):
+            findings.append(Finding(model.info.name, _scorers(model)))
             figures = _figures(model) if model.generates else _state_figures(model)
             findings += [Finding(model.info.name, figure) for figure in figures]
     finally:
@@ -146,6 +150,18 @@ def _compare_states(title: str, model: LanguageModel, reference: LanguageModel) 
 
 def _another(wrong: str, found: str) -> WrongAnswerError:
     return WrongAnswerError(f"{wrong}: {found}; serve the same model, or leave out --reference")
+
+
+def _scorers(model: LanguageModel) -> Check:
+    """Tell which presets and distances the model can compare by, and which it cannot."""
+    possible = possible_scorers(model)
+    distances = [name for name in possible if name in ESTIMATORS]
+    presets = [*([PAPER] if distances else []), *(name for name in possible if name in PRESETS)]
+    found = f"presets {', '.join(presets)}"
+    if distances:
+        found += f"; distances {', '.join(distances)}"
+    missing = [name for name in SCORERS if name not in possible]
+    return Check("compares by", f"{found}; not {', '.join(missing)}" if missing else found)
 
 
 def _figures(model: LanguageModel) -> Iterator[Check]:

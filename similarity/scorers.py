@@ -1,15 +1,14 @@
-"""All scorers in one table, and the choice of one: from what was asked for to what compares.
+"""The choice of a scorer: from what was asked for to what compares.
 
 Every door goes through `plan_scoring` and `ScoringPlan.open`: the library's functions, the command
 line, the service, batches, evaluations, the index and the adapters.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.estimators.table import ESTIMATORS
 from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
@@ -32,34 +31,6 @@ from similarity.vectors.general import find_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import Read, VectorScorer
 from similarity.vectors.stored import stored
-
-# What a scorer needs of a model beyond sampling and scoring.
-DISTRIBUTIONS, VECTORS = "distributions", "vectors"
-
-
-@dataclass(frozen=True)
-class ScorerKind:
-    """A row of the table: what a scorer does, and what it needs of a model."""
-
-    summary: str
-    needs: frozenset[str] = frozenset()
-
-
-# The trajectory scorer for every estimator, by the estimator's name; then the vector scorers.
-SCORERS: Mapping[str, ScorerKind] = {
-    **{
-        name: ScorerKind(
-            estimator.distance.summary,
-            frozenset({DISTRIBUTIONS} if estimator.reads_distributions else ()),
-        )
-        for name, estimator in ESTIMATORS.items()
-    },
-    **{
-        name: ScorerKind(preset.summary, frozenset({VECTORS}))
-        for name, preset in PRESETS.items()
-        if preset.vectors
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +88,7 @@ class ScoringPlan:
     preset
         Its name.
     scorer
-        A name in `SCORERS`.
+        A name in `similarity.scorer_table.SCORERS`.
     groups
         Of the vectors, those that the preset compares by.
     note
