@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from service.http.call import Call, CallOf
-from service.http.schemas.errors import ERRORS
+from service.http.schemas.errors import ERRORS, error_answer
 from service.http.schemas.models import ModelCard, ModelList
 from similarity.presets import default_preset, possible_presets
 
@@ -31,7 +31,11 @@ async def models(call: CallOf) -> ModelList:
     return ModelList(data=[_card(call)])
 
 
-@router.get("/models/{name:path}", summary="The model of this name")
+@router.get(
+    "/models/{name:path}",
+    summary="The model of this name",
+    responses={404: error_answer("Another model is served.")},
+)
 async def model(name: str, call: CallOf) -> ModelCard:
     """Return what /v1/models says of the model, if it is the one that is served."""
     if name != call.model:
