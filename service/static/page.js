@@ -146,7 +146,8 @@ function asPython() {
   const named = Object.entries(settings())
     .map(([name, value]) => `        ${name}=${JSON.stringify(value)},\n`).join("");
   const list = items().map((item) => `    ${JSON.stringify(valueOf(item))},\n`).join("");
-  return `import os\n\nfrom service.client import Client\n\ntexts = [\n${list}]\n` +
+  return `# Needs: pip install "PATH_OR_GIT_URL[client]", of trajsim\n` +
+    `import os\n\nfrom service.client import Client\n\ntexts = [\n${list}]\n` +
     `with Client(${JSON.stringify(location.origin)}, api_key=os.environ.get("TRAJSIM_API_KEY")) as client:\n` +
     `    matrix = client.matrix(\n        texts,\n${named}    )\nprint(matrix.similarities)\n`;
 }
