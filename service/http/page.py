@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 STATIC = Path(__file__).parents[1] / "static"
 
@@ -17,12 +17,20 @@ FILES = {"/": "index.html"} | {
     f"/static/{path.name}": path.name for path in sorted(STATIC.iterdir()) if path.suffix != ".html"
 }
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 
 def _serve(path: str, name: str) -> None:
-    @router.get(path)
+    # What belongs to the page is no part of the interface.
+    @router.get(
+        path,
+        include_in_schema=path == "/",
+        summary="The page",
+        response_class=HTMLResponse,
+        tags=["operation"],
+    )
     async def file() -> FileResponse:
+        """Return the page, for a browser."""
         return FileResponse(STATIC / name, headers={"Content-Security-Policy": POLICY})
 
 

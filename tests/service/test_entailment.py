@@ -60,6 +60,8 @@ def test_what_is_refused(open_client):
         ({"pairs": []}, 422),
         ({"pairs": [["a", "b"]], "estimator": "nonsense"}, 422),
         ({"pairs": [["a", "b"]], "confidence": 1}, 422),
+        # Also where they change nothing, as the interface says how much is allowed.
+        ({"pairs": [["a", "b"]], "max_tokens": 129, "estimator": "weeds-even"}, 422),
         ({"pairs": [["a", " "]]}, 422),
         ({"pairs": [["a", "b" * 51]], **SMALL}, 413),
     ):

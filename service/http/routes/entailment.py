@@ -6,7 +6,7 @@ from itertools import combinations
 
 from fastapi import APIRouter, Response
 
-from service.engine.limits import check_answer, check_pairs, check_texts
+from service.engine.limits import check_answer, check_pairs, check_settings, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
@@ -115,6 +115,7 @@ def _check_cost(
     estimator: str, pairs: Sequence[tuple[str, str]], body: EntailmentRequest, call: Call
 ) -> None:
     """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
+    check_settings(body.config(), call.settings)
     if ESTIMATORS[estimator].evidence == "trajectories":
         sentences = general_sentences()[:UNRELATED]
         check_pairs(
