@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from similarity.arrays import FloatArray
-from similarity.calibration import similarity_map
+from similarity.calibration import Scale, similarity_map
 from similarity.config import ComparisonConfig, Settings
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
@@ -50,6 +50,11 @@ class Score:
     fingerprint: Fingerprint[Settings]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def scale(self) -> Scale:
+        """Return the name of the scale that the similarity is on."""
+        return self.fingerprint.scale
+
     def numbers(self) -> dict[str, float]:
         """Return the scores by name."""
         return {"similarity": self.similarity, "distance": self.distance}
@@ -78,7 +83,7 @@ class Score:
         return {
             **self.numbers(),
             "calibrated": self.fingerprint.calibrated,
-            "scale": self.fingerprint.scale,
+            "scale": self.scale,
             "warnings": list(self.warnings),
             **({} if confidence is None else {"interval": self.interval(confidence).to_dict()}),
             "texts": list(self.texts),

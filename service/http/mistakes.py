@@ -18,6 +18,7 @@ MISTAKES = 100
 _TYPES = {
     "string_type": "a string",
     "list_type": "a list",
+    "tuple_type": "a list",
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",

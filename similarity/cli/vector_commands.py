@@ -38,6 +38,9 @@ from similarity.vectors.storage import save
 from similarity.vectors.stored import stored
 from similarity.vectors.stream import WRITTEN, as_lines, check_texts, encoded, write_vectors
 
+# Texts that a fit wants, as the guide to a domain says.
+ENOUGH = 100
+
 
 def vectors_option(command: Command) -> Command:
     """Add --vectors, which arrives as `where` for `open_vectors`."""
@@ -136,6 +139,11 @@ def fit(
     parts = ", ".join(
         f"{name} {group.whitening.matrix.shape[1]}" for name, group in vectors.groups.items()
     )
+    if vectors.corpus.texts < ENOUGH:
+        click.echo(
+            f"{vectors.corpus.texts} texts hardly show what is usual among yours; give {ENOUGH}",
+            err=True,
+        )
     click.echo(
         f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates ({parts}), in {out}"
     )

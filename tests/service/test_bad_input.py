@@ -159,6 +159,7 @@ def test_no_answer_repeats_the_text_of_a_user(client):
         ("/v1/similarity", {"source": "a", "targets": ["b", 7]}, "targets[1]: Input should be"),
         ("/v1/similarity", {"rows": ["a", ""]}, "rows[1]: a text is empty"),
         ("/v1/similarity", {"source": "a"}, "targets: it is missing"),
+        ("/v1/similarity", {"pairs": ["a", "b"]}, "pairs[0]: Input should be a list"),
         (
             "/v1/similarity",
             {"pairs": [["a", "b"]], "xyzzy": 1},

@@ -247,6 +247,7 @@ def test_a_comparison_says_whether_it_is_calibrated(
     model = load_model("toy")
     result = compare(model, "a red car", "a blue boat", CONFIG)
     assert (result.to_dict()["calibrated"], result.to_dict()["scale"]) == (True, "judgements")
+    assert result.scale == "judgements"
     assert result.distance == plain.distance
     assert result.similarity == GOOD.similarity(result.distance)
     assert result.fingerprint.digest != plain.fingerprint.digest

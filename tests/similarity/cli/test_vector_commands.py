@@ -42,6 +42,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
     assert result.exit_code == 0, result.output
     # Those of the tokens, and those of the trigrams.
+    assert "60 texts hardly show what is usual among yours; give 100" in result.stderr
     assert "fitted to 60 texts: 1152 coordinates (profile 64, examples 64, trigrams 1024), in" in (
         result.stdout
     )
