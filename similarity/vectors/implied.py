@@ -161,15 +161,21 @@ def implied_words(vectors: MeaningVectors, name: str, features: Features, top: i
     likely = found.log_probs > LIKELY
     least = RAISED * float(np.where(likely, found.beyond_usual, 0).max())
 
-    def chosen(raised: FloatArray, shown: NDArray[np.bool_]) -> tuple[ImpliedWord, ...]:
+    def chosen(raised: FloatArray, shown: NDArray[np.bool_], count: int) -> dict[str, ImpliedWord]:
         scores = np.where(shown & (raised >= least), raised, -np.inf)
-        return _chosen(vectors.model, found, shares, scores, top)
+        words = _chosen(vectors.model, found, shares, scores, count)
+        return {word.word: word for word in words}
 
-    return ImpliedWords(
-        both=chosen(np.minimum(a, b), likely[0] & likely[1]),
-        first=chosen(_alone(a, b), likely[0]),
-        second=chosen(_alone(b, a), likely[1]),
-    )
+    both = chosen(np.minimum(a, b), likely[0] & likely[1], top)
+    first = chosen(_alone(a, b), likely[0], 2 * top)
+    second = chosen(_alone(b, a), likely[1], 2 * top)
+    # The variants of a word may be raised otherwise than it: it stands in one column or in none.
+    elsewhere = both.keys() | (first.keys() & second.keys())
+
+    def alone(words: dict[str, ImpliedWord]) -> tuple[ImpliedWord, ...]:
+        return tuple(word for name, word in words.items() if name not in elsewhere)[:top]
+
+    return ImpliedWords(both=tuple(both.values()), first=alone(first), second=alone(second))
 
 
 def _alone(here: FloatArray, there: FloatArray) -> FloatArray:

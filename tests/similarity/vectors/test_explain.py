@@ -1,9 +1,13 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
+from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
 from similarity.vectors.explain import VectorExplanation
+from similarity.vectors.general import GENERAL, open_vectors
 from similarity.vectors.implied import profiles, telling_words
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.trigrams import TrigramReader
@@ -103,3 +107,22 @@ def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
     usual = -share * (mean @ (white[0] + white[1])) / 2 / lengths.prod()
     words = sum(word.share for word in result.overlap)
     assert words + usual == pytest.approx(result.shares["trigrams"], abs=1e-6)
+
+
+@pytest.mark.parametrize("top", [3, 12])
+def test_a_word_stands_in_one_column(top: int) -> None:
+    """Variants of a word in case and leading space are raised otherwise by these texts."""
+    vectors = open_vectors(GENERAL, load_model("embedded"), preset="fast")
+    texts = [
+        "Can I check out later than 11 am?",
+        "Is a late check-out possible?",
+        "A dog runs.",
+        "The bank raised rates.",
+        "I want my money back.",
+    ]
+    for first, second in combinations(texts, 2):
+        implied = explain(vectors, first, second, top).implied
+        assert implied is not None
+        columns = (implied.both, implied.first, implied.second)
+        words = [word.word for column in columns for word in column]
+        assert len(words) == len(set(words))
