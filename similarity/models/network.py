@@ -69,9 +69,8 @@ class Network:
         self._takes_logits_to_keep = "logits_to_keep" in parameters
         config: Any = module.config
         self._config = config.get_text_config()
-        self.new_cache: Callable[[], DynamicCache] = getattr(
-            module, "new_cache", lambda: new_cache(self._config)
-        )
+        own: Callable[[], DynamicCache] | None = getattr(module, "new_cache", None)
+        self.new_cache = own or (lambda: new_cache(self._config))
         self.vocab_size = int(self._config.vocab_size)
         self.pack_window = int(getattr(self._config, "sliding_window", None) or 1 << 30)
         self.step_window = 1 << 30
@@ -79,7 +78,7 @@ class Network:
         body = None if self.head is None else self.head.body
         takes = {} if body is None else inspect.signature(body.forward).parameters
         self._takes_targets = "targets" in takes
-        self.branches = body is not None and isinstance(self.new_cache(), Branches)
+        self.branches = body is not None and own is not None and isinstance(own(), Branches)
         self.pads = self.caches = self.pads_state = self.packs = False
         self.tables: list[int] = []
 

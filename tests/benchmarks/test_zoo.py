@@ -18,6 +18,11 @@ def test_an_architecture_agrees_with_plain_readings(architecture: str) -> None:
     assert architecture in row.line()
 
 
+def test_an_architecture_that_does_not_say_how_many_layers_it_has() -> None:
+    row = examine("blt", dtypes=("float32",))
+    assert (row.reason, row.failed) == ("", False)
+
+
 def test_what_sees_later_tokens_is_refused_with_a_true_reason() -> None:
     row = examine("xlnet", dtypes=("float32",))
     assert not row.failed
