@@ -35,7 +35,11 @@ async def cluster_texts(body: ClusterRequest, call: CallOf) -> Response:
     "/dedupe", summary="Keep one of the texts that say the same", response_model=DedupeResponse
 )
 async def dedupe_texts(body: DedupeRequest, call: CallOf) -> Response:
-    """Return the texts to keep, each with those that it stands for."""
+    """Return the texts to keep, each with those that it stands for.
+
+    Texts that differ in case or white space alone are the same, and texts with other numbers are
+    not. For all others the similarity decides.
+    """
     return await _grouped(body, call, partial(_kept, threshold=body.threshold, texts=body.texts))
 
 
