@@ -5,6 +5,8 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse
 
+from service.http.schemas.errors import ERRORS
+
 STATIC = Path(__file__).parents[1] / "static"
 
 # Nothing from elsewhere, nothing inline, in no frame.
@@ -28,6 +30,7 @@ def _serve(path: str, name: str) -> None:
         summary="The page",
         response_class=HTMLResponse,
         tags=["operation"],
+        responses={401: ERRORS[401]},
     )
     async def file() -> FileResponse:
         """Return the page, for a browser."""

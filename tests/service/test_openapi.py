@@ -11,6 +11,7 @@ from service.http.app import create_app
 from service.http.description import render
 from service.http.schemas.fields import DistanceName
 from service.http.schemas.research import SamplingSettings
+from service.http.security import PROBES
 from service.settings import Settings
 from similarity.estimators.table import ESTIMATORS
 from similarity.prompts import PROMPTS
@@ -30,6 +31,7 @@ def test_every_operation_has_a_summary_examples_and_errors():
         for method, operation in operations.items():
             assert operation["summary"], path
             assert operation["description"], path
+            assert path in PROBES or "401" in operation["responses"], path
             if method == "post":
                 assert {"413", "422", "429", "503", "504"} <= set(operation["responses"])
 
