@@ -62,6 +62,12 @@ def log_likelihoods(
         # Where sampling gave numbers as good as scoring's, a text's own need no second pass.
         own = {i: _sampled_log_probs(trajectories[i]) for i, j in ordered if i == j}
         known = {(i, i): mean_log_probs(rows) for i, rows in own.items() if rows is not None}
+        # After the same tokens they are as likely: rounding is not to tell such texts apart.
+        known |= {
+            (i, j): known[j, j]
+            for i, j in ordered
+            if (j, j) in known and prefixes[i].token_ids == prefixes[j].token_ids
+        }
 
     wanted: dict[int, list[int]] = defaultdict(list)
     for i, j in ordered:
