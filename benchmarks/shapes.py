@@ -36,10 +36,11 @@ SHAPES: dict[str, dict[str, Any]] = {
 VOCABULARY = 128_256
 
 
-def random_model(shape: str) -> LocalModel:
-    """Return a Llama of random weights with the embedded model's tokenizer.
+def random_model(shape: str) -> tuple[LocalModel, Any]:
+    """Return a Llama of random weights, and its network in transformers' own class.
 
-    In bfloat16 on a GPU, where there is one, else in float32.
+    It has the embedded model's tokenizer, and is in bfloat16 on a GPU, where there is one, else in
+    float32.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -52,7 +53,7 @@ def random_model(shape: str) -> LocalModel:
     with device:
         make: Any = transformers.AutoModelForCausalLM.from_config
         module = make(config, dtype=dtype)
-    return local_model(
+    model = local_model(
         module,
         _tokenizer(),
         name=f"random {shape}",
@@ -60,6 +61,7 @@ def random_model(shape: str) -> LocalModel:
         device=device.type,
         assets=None,
     )
+    return model, module
 
 
 def _tokenizer() -> Any:

@@ -16,17 +16,21 @@ from similarity.models.pretrained import load_pretrained
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, and the folder of its weights as they were published; random ones have none."""
+    """A model, and the folder of its weights as they were published.
+
+    Random ones have no folder; they have their network in transformers' own class.
+    """
 
     name: str
     model: LocalModel
     folder: Path | None
+    module: Any = None
 
     def as_published(self) -> Any:
         """Return its network in transformers' own class: what a script would load."""
         network = self.model.network
         if self.folder is None:
-            return network.module
+            return self.module
         dtype = str(network.dtype).removeprefix("torch.")
         module, *_ = load_pretrained(str(self.folder), dtype=dtype)
         return module.eval().to(network.device)
@@ -41,7 +45,8 @@ def find_subjects(names: Sequence[str], shapes: Sequence[str], dtype: str) -> It
             raise click.UsageError(f"{name} is not in this process; the bench is of those")
         yield Subject(name, model, _folder(name))
     for shape in shapes:
-        yield Subject(shape, random_model(shape), None)
+        model, module = random_model(shape)
+        yield Subject(shape, model, None, module)
 
 
 def _folder(name: str) -> Path:

@@ -49,13 +49,6 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         return self.keys, self.values
 
 
-def full_cache(layers: int) -> DynamicCache:
-    """Return an empty state for so many layers, which all keep all they read."""
-    cache = DynamicCache()
-    cache.layers = [RoomyLayer() for _ in range(layers)]
-    return cache
-
-
 def new_cache(config: Any) -> DynamicCache:
     """Return an empty state for a network; layers that keep all they read have room to grow."""
     cache = DynamicCache(config=config)

@@ -14,7 +14,6 @@ from torch.nn import functional
 from transformers import DynamicCache
 
 from similarity.models.branches import Branches, attention
-from similarity.models.cache import full_cache
 
 # Cosines and sines of each position, "row 1 position feature".
 Rotation = tuple[Tensor, Tensor]
@@ -112,7 +111,17 @@ class Layer(nn.Module):
 
 
 class Body(nn.Module):
-    """All layers: from ids to the states before the head."""
+    """All layers: from ids to the states before the head.
+
+    Attributes
+    ----------
+    frequencies
+        The angles by which one position turns pairs of features; None are those of the base.
+    rotation_scale
+        A factor of all cosines and sines.
+    """
+
+    frequencies: Tensor | None
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -124,6 +133,8 @@ class Body(nn.Module):
             Layer(config, number) for number in range(config.num_hidden_layers)
         )
         self.norm = _norm(config)
+        self.register_buffer("frequencies", None, persistent=False)
+        self.rotation_scale = 1.0
 
     def forward(
         self,
@@ -156,12 +167,16 @@ class Body(nn.Module):
         return (self.norm(x),)
 
     def _rotation(self, positions: Tensor, dtype: torch.dtype) -> Rotation:
-        width = self._config.head_dim
-        steps = torch.arange(0, width, 2, device=positions.device) / width
-        base: float = self._config.rope_parameters["rope_theta"]
-        angles = positions[:, None, :, None].float() * base**-steps
+        frequencies = self.frequencies
+        if frequencies is None:
+            width = self._config.head_dim
+            steps = torch.arange(0, width, 2, device=positions.device) / width
+            base: float = self._config.rope_parameters["rope_theta"]
+            frequencies = base**-steps
+        angles = positions[:, None, :, None].float() * frequencies
         both = torch.cat((angles, angles), dim=-1)
-        return both.cos().to(dtype), both.sin().to(dtype)
+        scale = self.rotation_scale
+        return (both.cos() * scale).to(dtype), (both.sin() * scale).to(dtype)
 
 
 class LlamaNetwork(nn.Module):
@@ -203,11 +218,7 @@ class LlamaNetwork(nn.Module):
 
     def new_cache(self) -> DynamicCache:
         """Return the empty state before all reading."""
-        layers = self.config.num_hidden_layers
-        weight = self.lm_head.weight
-        # On other devices, and in half precision, torch's own attention is as good or better.
-        here = weight.device.type == "cpu" and weight.dtype == torch.float32
-        return Branches(layers) if here else full_cache(layers)
+        return Branches(self.config.num_hidden_layers)
 
     @property
     def base_model(self) -> Body:

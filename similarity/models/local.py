@@ -33,6 +33,7 @@ from similarity.models.context import context_length
 from similarity.models.devices import dtype_on, find_device
 from similarity.models.head import Head
 from similarity.models.loader import EMBEDDED_PATH, LoadOptions
+from similarity.models.native import native
 from similarity.models.network import Network
 from similarity.models.packaged import load_llama
 from similarity.models.padding import prefix_batches
@@ -47,6 +48,8 @@ from similarity.models.verification import Verified
 MAX_ROWS = {"cpu": 512, "cuda": 4096}
 # Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
+# Tokens read at once where logits are made of some states at a time, unless logits allow for more.
+MAX_TOKENS = {"cpu": 0, "cuda": 16384}
 
 
 class LocalModel(Tokenized):
@@ -70,6 +73,8 @@ class LocalModel(Tokenized):
         self.on_processor = device == "cpu"
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
+        narrow = network.head is not None and network.head.body is not None
+        self._max_read_tokens = max(self._max_batch_tokens, MAX_TOKENS[device] if narrow else 0)
 
     def _shorten(self, limit: int) -> None:
         """Take less text, as the network cannot read more."""
@@ -85,7 +90,7 @@ class LocalModel(Tokenized):
             for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
                 self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
                 for row in rows:
-                    results[row.owner].append(row.continuation(keep_log_probs=self.network.exact))
+                    results[row.owner].append(row.continuation(keep_log_probs=True))
                 on_progress(sum(row.last for row in rows))
         return results
 
@@ -96,7 +101,7 @@ class LocalModel(Tokenized):
         results = [dict[int, LogProbs]() for _ in requests]
         way = packing.score_packs
         with self.network.pauses.telling(on_progress):
-            for batch in self._packed(requests):
+            for batch in self._packed(requests, self._max_read_tokens):
                 for owner, number, log_probs in self._verified.read(batch, law, way):
                     results[owner][number] = log_probs
                     on_progress(len(results[owner]) == len(requests[owner].continuations))
@@ -104,13 +109,17 @@ class LocalModel(Tokenized):
 
     def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
         """Count the tokens of packs: a prefix once for each."""
-        return sum(len(pack.ids) for batch in self._packed(requests) for pack in batch)
+        return sum(
+            len(pack.ids)
+            for batch in self._packed(requests, self._max_read_tokens)
+            for pack in batch
+        )
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read the packs that `score` reads, and keep what it throws away."""
         results = [dict[int, Rows]() for _ in requests]
         way = packing.distributions_of_packs
-        for batch in self._packed(requests):
+        for batch in self._packed(requests, self._max_batch_tokens):
             for owner, number, rows in self._verified.read(batch, law, way):
                 results[owner][number] = rows
         return [[found[i] for i in range(len(found))] for found in results]
@@ -171,21 +180,23 @@ class LocalModel(Tokenized):
             )
         return self.network.head
 
-    def _packed(self, requests: Sequence[ScoreRequest]) -> Iterator[list[packing.Pack]]:
+    def _packed(
+        self, requests: Sequence[ScoreRequest], max_tokens: int
+    ) -> Iterator[list[packing.Pack]]:
         packs = [
             pack
             for owner, request in enumerate(requests)
-            for pack in packing.make_packs(owner, request, self._pack_tokens(request))
+            for pack in packing.make_packs(owner, request, self._pack_tokens(request, max_tokens))
         ]
-        return self._verified.batches(packs, self._max_batch_tokens)
+        return self._verified.batches(packs, max_tokens)
 
-    def _pack_tokens(self, request: ScoreRequest) -> int:
+    def _pack_tokens(self, request: ScoreRequest, max_tokens: int) -> int:
         """Return the read tokens of a pack; 0 makes packs of one continuation."""
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
         if not self.network.packs or longest > self.network.pack_window:
             return 0
         if self.network.branches:
-            return self._max_batch_tokens
+            return max_tokens
         return min(packing.pack_tokens(len(request.prefix)), self.network.pack_window)
 
 
@@ -276,7 +287,8 @@ def local_model(
         If the network cannot be read, or its numbers cannot be right.
     """
     with one_line(name), torch.inference_mode():
-        network = Network(module.to(find_device(device)))
+        module = module.to(find_device(device))
+        network = Network(native(module))
         checks = []
         for check in try_network(network):
             if check.error is not None:

@@ -55,7 +55,9 @@ def try_network(network: Network) -> Iterator[Check]:
     tried.caches = tried.pads_state or _works(
         "a copied state", lambda: _continues(tried, ids, plain, PREFIX)
     )
-    tried.packs = tried.caches and _works("packing", lambda: _packs(tried, ids, plain))
+    tried.packs = tried.caches and (
+        tried.branches or _works("packing", lambda: _packs(tried, ids, plain))
+    )
     network.pads, network.pads_state = tried.pads, tried.pads_state
     network.caches, network.packs = tried.caches, tried.packs
     network.pauses.work = network.device.type == "cpu" and _works(

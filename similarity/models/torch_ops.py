@@ -8,6 +8,7 @@ from torch import Tensor
 
 from similarity.law import Law
 from similarity.models.base import LOG_ZERO
+from similarity.models.fused import weights_and_rates
 from similarity.noise import MIX_MULTIPLIERS, MIX_SHIFTS
 
 # Logits that are worked on at once: few enough to stay in a core's cache, or to fit a GPU.
@@ -64,9 +65,15 @@ def _race(scores: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tens
     exponential of each score makes both the weights and the sum that log-probabilities need.
     """
     top = scores.amax(-1, keepdim=True)
-    weights = (scores - top).exp_()
-    totals = weights.sum(-1, keepdim=True)
-    rates = weights.div_(exponential(keys, scores))
+    low, high = _halves(keys, scores.device)
+    found = weights_and_rates(scores, top, low, high)
+    if found is None:
+        weights = (scores - top).exp_()
+        totals = weights.sum(-1, keepdim=True)
+        rates = weights.div_(_exponential(low, high, scores))
+    else:
+        weights, rates = found
+        totals = weights.sum(-1, keepdim=True)
     token = _argmax(rates)[:, None]
     best = rates.gather(-1, token)
     second = rates.scatter_(-1, token, 0.0).amax(-1, keepdim=True)
@@ -83,8 +90,17 @@ def _argmax(values: Tensor) -> Tensor:
 
 def exponential(keys: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
     """Return unit exponentials of the shape "row token" of `like`, one key for each row."""
+    return _exponential(*_halves(keys, like.device), like)
+
+
+def _halves(keys: Sequence[tuple[int, int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the lower and the upper halves of keys, each int32 of shape "row 1"."""
     halves = np.array(keys, dtype=np.uint32).view(np.int32)
-    low, high = torch.from_numpy(halves).to(like.device).unsqueeze(1).unbind(-1)
+    low, high = torch.from_numpy(halves).to(device).unsqueeze(1).unbind(-1)
+    return low, high
+
+
+def _exponential(low: Tensor, high: Tensor, like: Tensor) -> Tensor:
     tokens = torch.arange(like.shape[-1], dtype=torch.int32, device=like.device)
     bits = _mix32_(_mix32_(tokens + low).bitwise_xor_(high))
     # 23 bits under the exponent of one are a number from 1 to 2: less one, and half a step more.

@@ -21,7 +21,8 @@ def test_a_random_shape_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
         "parameters": 1,
     }
     monkeypatch.setitem(shapes.SHAPES, "tiny", tiny)
-    model = shapes.random_model("tiny")
+    model, module = shapes.random_model("tiny")
+    assert type(module).__name__ == "LlamaForCausalLM"
     assert model.vocab_size == shapes.VOCABULARY
     text = "A dog runs."
     assert model.decode(model.encode(text)) == text

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import DynamicCache
 
 from similarity.models import branches
 from similarity.models.branches import Branches
-from similarity.models.cache import full_cache
 from similarity.models.local import LocalModel
 from similarity.models.network import Network
 from similarity.models.packaged import load_llama
@@ -61,7 +61,7 @@ def test_rows_go_on_as_with_copies(
     assert network.branches
     assert isinstance(network.new_cache(), Branches)
     found = read(network, chosen, padding, more)
-    monkeypatch.setattr(network, "new_cache", lambda: full_cache(2))
+    monkeypatch.setattr(network, "new_cache", DynamicCache)
     for one, other in zip(found, read(network, chosen, padding, more), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
 
@@ -90,8 +90,3 @@ def test_states_at_some_places_are_those_of_a_whole_reading(network: Network) ->
 @pytest.mark.parametrize("architecture", ["gpt2", "mamba"])
 def test_other_networks_have_none(tiny: Callable[[str], LocalModel], architecture: str) -> None:
     assert not tiny(architecture).network.branches
-
-
-def test_half_precision_has_none(tmp_path: Path) -> None:
-    module, _ = load_llama(save_tiny_model("llama", tmp_path), "bfloat16")
-    assert not Network(module).branches

@@ -133,11 +133,17 @@ def test_a_close_race_is_decided_by_the_row_alone(
     assert len(called) == sum(len(c.token_ids) for c in again)
 
 
-def test_half_precision_scores_own_and_cross_alike(tiny: Loader, tmp_path: Path) -> None:
+def test_half_precision_keeps_what_sampling_said(tiny: Loader, tmp_path: Path) -> None:
     model = load_local(str(save_tiny_model("llama", tmp_path)), dtype="bfloat16")
     request = SampleRequest(prefix=model.encode("ab"), n=2, max_tokens=3, key=0)
     (sampled,) = model.sample([request], Law())
-    assert all(continuation.log_probs is None for continuation in sampled)
+    continuations = tuple(one.token_ids for one in sampled)
+    (scored,) = model.score(
+        [ScoreRequest(prefix=request.prefix, continuations=continuations)], Law()
+    )
+    for one, log_probs in zip(sampled, scored, strict=True):
+        np.testing.assert_allclose(one.log_probs, log_probs, atol=0.1)
+    # Texts of which the prompt makes the same.
     assert compare(model, "a", "a.", CONFIG).distance == 0
     assert np.isfinite(compare(model, "a", "b", CONFIG).distance)
     assert model.info.dtype == "bfloat16"
