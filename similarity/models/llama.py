@@ -111,16 +111,9 @@ class Layer(nn.Module):
 
 
 class Body(nn.Module):
-    """All layers: from ids to the states before the head.
+    """All layers: from ids to the states before the head."""
 
-    Attributes
-    ----------
-    frequencies
-        The angles by which one position turns pairs of features; None are those of the base.
-    rotation_scale
-        A factor of all cosines and sines.
-    """
-
+    # By what angles a position turns each pair of features; None stands for those of the base.
     frequencies: Tensor | None
 
     def __init__(self, config: Any) -> None:

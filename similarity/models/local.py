@@ -73,8 +73,7 @@ class LocalModel(Tokenized):
         self.on_processor = device == "cpu"
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
-        narrow = network.head is not None and network.head.body is not None
-        self._max_read_tokens = max(self._max_batch_tokens, MAX_TOKENS[device] if narrow else 0)
+        self._max_read_tokens = max(self._max_batch_tokens, MAX_TOKENS[device] * network.narrow)
 
     def _shorten(self, limit: int) -> None:
         """Take less text, as the network cannot read more."""
@@ -90,7 +89,7 @@ class LocalModel(Tokenized):
             for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
                 self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
                 for row in rows:
-                    results[row.owner].append(row.continuation(keep_log_probs=True))
+                    results[row.owner].append(row.continuation())
                 on_progress(sum(row.last for row in rows))
         return results
 
@@ -99,21 +98,17 @@ class LocalModel(Tokenized):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
-        way = packing.score_packs
         with self.network.pauses.telling(on_progress):
             for batch in self._packed(requests, self._max_read_tokens):
-                for owner, number, log_probs in self._verified.read(batch, law, way):
-                    results[owner][number] = log_probs
+                for owner, number, found in self._verified.read(batch, law, packing.score_packs):
+                    results[owner][number] = found
                     on_progress(len(results[owner]) == len(requests[owner].continuations))
         return [[scored[i] for i in range(len(scored))] for scored in results]
 
     def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
         """Count the tokens of packs: a prefix once for each."""
-        return sum(
-            len(pack.ids)
-            for batch in self._packed(requests, self._max_read_tokens)
-            for pack in batch
-        )
+        batches = self._packed(requests, self._max_read_tokens)
+        return sum(len(pack.ids) for batch in batches for pack in batch)
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read the packs that `score` reads, and keep what it throws away."""
@@ -180,23 +175,21 @@ class LocalModel(Tokenized):
             )
         return self.network.head
 
-    def _packed(
-        self, requests: Sequence[ScoreRequest], max_tokens: int
-    ) -> Iterator[list[packing.Pack]]:
+    def _packed(self, requests: Sequence[ScoreRequest], most: int) -> Iterator[list[packing.Pack]]:
         packs = [
             pack
             for owner, request in enumerate(requests)
-            for pack in packing.make_packs(owner, request, self._pack_tokens(request, max_tokens))
+            for pack in packing.make_packs(owner, request, self._pack_tokens(request, most))
         ]
-        return self._verified.batches(packs, max_tokens)
+        return self._verified.batches(packs, most)
 
-    def _pack_tokens(self, request: ScoreRequest, max_tokens: int) -> int:
+    def _pack_tokens(self, request: ScoreRequest, most: int) -> int:
         """Return the read tokens of a pack; 0 makes packs of one continuation."""
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
         if not self.network.packs or longest > self.network.pack_window:
             return 0
         if self.network.branches:
-            return max_tokens
+            return most
         return min(packing.pack_tokens(len(request.prefix)), self.network.pack_window)
 
 

@@ -90,6 +90,11 @@ class Network:
         return self.vocab_size if weight is None else min(self.vocab_size, weight.shape[0])
 
     @property
+    def narrow(self) -> bool:
+        """Return whether it makes logits at some positions alone."""
+        return self.head is not None and self.head.body is not None
+
+    @property
     def device(self) -> torch.device:
         """Return the device that the network runs on."""
         return next(self.module.parameters()).device

@@ -50,12 +50,9 @@ class Row:
         """Return whether it has ended, or is as long as requested."""
         return self.tokens[-1] in end_ids or len(self.tokens) == self.request.max_tokens
 
-    def continuation(self, *, keep_log_probs: bool) -> Continuation:
+    def continuation(self) -> Continuation:
         """Return what was sampled."""
-        return Continuation(
-            token_ids=tuple(self.tokens),
-            log_probs=np.array(self.log_probs) if keep_log_probs else None,
-        )
+        return Continuation(token_ids=tuple(self.tokens), log_probs=np.array(self.log_probs))
 
 
 def batches(

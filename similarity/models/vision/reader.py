@@ -102,8 +102,7 @@ class ImageReader:
                 numbers = request.numbers[start : start + self._max_rows]
                 rows = [Row(0, number, request) for number in numbers]
                 self._verified.sample(rows, law, end_ids)
-                keep = self._network.exact
-                found += [row.continuation(keep_log_probs=keep) for row in rows]
+                found += [row.continuation() for row in rows]
         return found
 
     def score(self, request: ScoreRequest, law: Law) -> list[LogProbs]:
