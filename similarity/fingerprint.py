@@ -16,6 +16,8 @@ S_co = TypeVar("S_co", bound=Settings, covariant=True)
 
 # In which rounding moves a distance by less than 1e-5 (measured in docs/log.md).
 WHOLE_PRECISION = ("float32", "float64")
+# In which it is moved by what is read in the same call.
+HALF_PRECISION = ("float16", "bfloat16")
 
 
 @dataclass(frozen=True, repr=False)

@@ -17,7 +17,7 @@ from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import TokenUsage
 from service.settings import Settings
 from similarity.errors import ConfigError
-from similarity.fingerprint import Fingerprint
+from similarity.fingerprint import HALF_PRECISION, Fingerprint
 from similarity.results import Score
 from similarity.scorer import Pair, Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
@@ -175,9 +175,15 @@ class Call:
             "warnings": [*([plan.note] if plan.note else []), *shown_warnings(warnings)],
             "calibrated": fingerprint.calibrated,
             "scale": fingerprint.scale,
-            "repeatable": fingerprint.repeatable,
+            "repeatable": fingerprint.repeatable or self._reads_alone(fingerprint),
         }
         return self.answer({**told, **content}, usage, fingerprint)
+
+    def _reads_alone(self, fingerprint: Fingerprint[Any]) -> bool:
+        """Tell whether a model of this process reads each text by itself, each time anew."""
+        settings = self.settings
+        alone = settings.batch_tokens == 1 and settings.cache_megabytes == 0
+        return alone and fingerprint.model.dtype in HALF_PRECISION
 
     @property
     def cut_warnings(self) -> list[str]:

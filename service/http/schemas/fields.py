@@ -104,7 +104,7 @@ Repeatable = Annotated[
     bool,
     Field(
         description="Whether the same request gets the same distances within 1e-5, whoever else "
-        "asks. It is false in half precision; see the guide."
+        "asks. In half precision that needs batch_tokens 1 and cache_megabytes 0; see the guide."
     ),
 ]
 Warnings = Annotated[
