@@ -18,25 +18,26 @@ from eval.pair_files import Columns, ScoredPair
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
+from eval.runs import read_results
 from eval.store import CachedModel
 from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
 from similarity.calibration import NAME as CALIBRATION
-from similarity.calibration import add_calibration, keep_calibration
+from similarity.calibration import add_calibration
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options
 from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
+from similarity.cli.scale_commands import keep_and_tell
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
+from similarity.scales import few_judgements
 from similarity.tabular.texts import split_columns
 
-# Judged pairs that a scale wants: then each tenth of it rests on 20.
-ENOUGH = 200
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
 METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 
@@ -244,12 +245,12 @@ def calibrate(
     """
     path = out or run / CALIBRATION
     found = fit_calibration(run, scale, method)
-    if (count := found.fitted_on["pairs"]) < ENOUGH:
-        print_warnings([f"{count} pairs make a rough scale; judge {ENOUGH} or more"])
+    print_warnings(few_judgements(found.fitted_on["pairs"]))
     add_calibration(path, found)
     click.echo(f"wrote {path}", err=True)
     if keep:
-        click.echo(f"kept in {keep_calibration(found)}", err=True)
+        name = read_results(run)["fingerprint"]["model"]["name"]
+        keep_and_tell(found, name, f"method {method}")
 
 
 def _loaded(task: str, source: Source) -> list[ScoredPair]:

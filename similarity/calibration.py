@@ -6,10 +6,8 @@ Without one, a distance's own default map holds (`similarity.distances.Distance.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,18 +16,15 @@ import scipy
 
 from similarity.arrays import FloatArray
 from similarity.config import Settings
-from similarity.digests import digest, digest_of
+from similarity.digests import digest
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
-from similarity.models.base import LanguageModel, ModelInfo
+from similarity.models.base import ModelInfo
 from similarity.storage.files import replace_file, writing
-from similarity.storage.user_cache import cache_folder
 from similarity.validation import check_choice
 
 # Among a model's assets.
 NAME = "calibration.json"
-# A file that `trajsim eval calibrate` wrote, for a model without assets of its own.
-VARIABLE = "TRAJSIM_CALIBRATION"
 
 # What a similarity of 0 and of 1 means: what people said of pairs; or the distance of unrelated
 # general sentences, or of the user's own texts, and of a text to itself; or nothing that is the
@@ -58,6 +53,8 @@ class Calibration:
         Their similarities, shape "knot", never rising, from 1.
     scale
         What it was fitted to.
+    kept
+        Of one that a user keeps, what a person knows it by: "model", "compares" and "date".
     """
 
     revision: str
@@ -66,6 +63,7 @@ class Calibration:
     distances: tuple[float, ...]
     similarities: tuple[float, ...]
     scale: Literal["judgements", "general text", "own texts"] = JUDGEMENTS
+    kept: Mapping[str, str] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_choice("scale", self.scale, (JUDGEMENTS, GENERAL_TEXT, OWN_TEXTS))
@@ -109,74 +107,20 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
         for other in (load_calibrations(path) if path.exists() else ())
         if other.revision == calibration.revision and other.settings != calibration.settings
     ]
-    _write(path, [*kept, calibration])
+    write_calibrations(path, [*kept, calibration])
 
 
-def _write(path: Path, calibrations: Sequence[Calibration]) -> None:
+def write_calibrations(path: Path, calibrations: Sequence[Calibration]) -> None:
+    """Write a file anew, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
     text = json.dumps([asdict(one) for one in calibrations], indent=1) + "\n"
     with writing(path):
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
-
-
-def find_calibration(model: LanguageModel, config: Settings) -> Calibration | None:
-    """Return what was fitted for this model and these settings, if it is known.
-
-    The file that TRAJSIM_CALIBRATION names goes before the user's cache, and that before the
-    model's assets; of these two, what was fitted to judgements goes before all else.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read or is no calibration.
-    """
-
-    def those_in(path: Path) -> list[Calibration]:
-        known = _read_once(path, _stamp(path))
-        return [one for one in known if one.applies(model.info, config)]
-
-    if (given := os.environ.get(VARIABLE)) and (named := those_in(Path(given))):
-        return named[0]
-    places = [_kept(model.info.revision, comparable(config.to_dict()))]
-    places += [model.assets / NAME] if model.assets else []
-    found = [one for path in places if _stamp(path) for one in those_in(path)]
-    return next((one for one in found if one.scale == JUDGEMENTS), found[0] if found else None)
-
-
-def keep_calibration(calibration: Calibration) -> Path:
-    """Write it into the user's cache, whole or not at all, where it is found; return its file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written there.
-    """
-    path = _kept(calibration.revision, comparable(calibration.settings))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {path.parent}: {error.strerror}; name another folder by TRAJSIM_CACHE"
-        ) from error
-    _write(path, [calibration])
-    return path
-
-
-def _kept(revision: str, settings: Mapping[str, Any]) -> Path:
-    """Return the file of the user's cache for a model and the comparable part of settings."""
-    name = digest_of({"revision": revision, "settings": settings})
-    return cache_folder("calibrations") / f"{name}.json"
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file does; None if this user cannot see one there.
-
-    A process without a home of its own, as in a container, may not even look into the cache.
-    """
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 def similarity_map(
@@ -239,11 +183,6 @@ def fit_knots(
             knots_x.append(centre)
             knots_y.append(min(level, knots_y[-1]))
     return tuple(knots_x), tuple(knots_y)
-
-
-@lru_cache(maxsize=64)
-def _read_once(path: Path, _stamp: tuple[int, int] | None) -> tuple[Calibration, ...]:
-    return load_calibrations(path)
 
 
 def comparable(settings: Mapping[str, Any]) -> dict[str, Any]:

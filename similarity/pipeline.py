@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from similarity.calibration import find_calibration, similarity_map
+from similarity.calibration import similarity_map
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
 from similarity.images.image import Content, name_of
+from similarity.known_scales import KnownScales
 from similarity.law import Law
 from similarity.models.base import Continuation, LanguageModel
 from similarity.results import Comparison, SimilarityMatrix, Trajectory, TrajectoryExplanation
@@ -29,6 +30,8 @@ class TrajectoryScorer(Scorer):
         All settings; its distance names the estimator.
     tolerance
         Where it is given, each pair of `score` is sampled on until its interval is that tight.
+    scales
+        Those that may be in force; None for those that there are now.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class TrajectoryScorer(Scorer):
         model: LanguageModel,
         config: ComparisonConfig | None = None,
         tolerance: Tolerance | None = None,
+        scales: KnownScales | None = None,
     ) -> None:
         self._model = model
         self._config = config or ComparisonConfig()
@@ -57,7 +61,8 @@ class TrajectoryScorer(Scorer):
         if tolerance is not None:
             n = self._config.sampling.n_trajectories
             check_interval(estimator.distance, n, tolerance.confidence)
-        self.fingerprint = fingerprint_of(model, self._config)
+        self._scales = scales or KnownScales(model)
+        self.fingerprint = self._fingerprint_of(self._config)
 
     def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
@@ -113,7 +118,7 @@ class TrajectoryScorer(Scorer):
         fingerprint = self.fingerprint
         if texts.config != self._config:
             # Of more trajectories, which may be another scale.
-            fingerprint = fingerprint_of(self._model, texts.config)
+            fingerprint = self._fingerprint_of(texts.config)
         return Comparison(
             texts=(name_of(pair[0]), name_of(pair[1])),
             distance=distance,
@@ -123,6 +128,10 @@ class TrajectoryScorer(Scorer):
             describe=lambda: tuple(self._describe(source, c) for source, c in sampled),
             fingerprint=fingerprint,
         )
+
+    def _fingerprint_of(self, config: ComparisonConfig) -> Fingerprint[ComparisonConfig]:
+        """Return all that comparisons with these settings depend on."""
+        return Fingerprint(self._model.info, config, self._scales.find(config))
 
     def _describe(self, source: int, sampled: Continuation) -> Trajectory:
         return Trajectory(
@@ -146,11 +155,6 @@ class TrajectoryScorer(Scorer):
             texts = texts.grown(n, progress)
             result = self._comparison(texts, pair)
         return result
-
-
-def fingerprint_of(model: LanguageModel, config: ComparisonConfig) -> Fingerprint[ComparisonConfig]:
-    """Return all that comparisons by this model with these settings depend on."""
-    return Fingerprint(model.info, config, find_calibration(model, config))
 
 
 def _similarity_of(fingerprint: Fingerprint[ComparisonConfig]) -> Callable[[float], float]:

@@ -1,6 +1,6 @@
 """Fits scales: from the distances that a scorer gives to a calibration of its similarities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,15 @@ from similarity.errors import ConfigError
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
 from similarity.validation import check_integer
+
+# Judged pairs of which a scale is worth something.
+ENOUGH_JUDGED = 100
+
+
+def few_judgements(count: int) -> Iterator[str]:
+    """Warn of a scale that is fitted to so few judged pairs that others would give another."""
+    if count < ENOUGH_JUDGED:
+        yield f"{count} judged pairs make a rough scale; judge {ENOUGH_JUDGED} or more"
 
 
 def scale_of_general_text(

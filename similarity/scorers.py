@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
+from similarity.known_scales import KnownScales
 from similarity.law import Law
 from similarity.models.base import LanguageModel
 from similarity.models.stored import StoredModel, can_be_stored
@@ -115,6 +116,7 @@ class ScoringPlan:
         vectors: MeaningVectors | None = None,
         read: Read | None = None,
         max_characters: int | None = None,
+        scales: KnownScales | None = None,
     ) -> Scorer:
         """Return the scorer; it warns of texts that the model hardly knows, or that it cut.
 
@@ -126,8 +128,10 @@ class ScoringPlan:
             Gives features in another way than the vectors do, as from a cache.
         max_characters
             Of a text that is cut, at most.
+        scales
+            Those that may be in force; None for those that there are now.
         """
-        scorer = WarningScorer(self._open(model, vectors, read), model)
+        scorer = WarningScorer(self._open(model, vectors, read, scales), model)
         if self.truncate == REFUSE:
             return scorer
         check: Check = scorer.check
@@ -136,12 +140,16 @@ class ScoringPlan:
         return TruncatingScorer(scorer, Truncator(check, self.truncate, max_characters))
 
     def _open(
-        self, model: LanguageModel, vectors: MeaningVectors | None, read: Read | None
+        self,
+        model: LanguageModel,
+        vectors: MeaningVectors | None,
+        read: Read | None,
+        scales: KnownScales | None,
     ) -> Scorer:
         if not self.by_vectors:
-            return TrajectoryScorer(model, self.config, self.tolerance)
+            return TrajectoryScorer(model, self.config, self.tolerance, scales)
         assert vectors is not None, "a plan by vectors is made only where there are any"
-        return VectorScorer(vectors.only(*self.groups), read)
+        return VectorScorer(vectors.only(*self.groups), read, scales)
 
 
 def plan_scoring(

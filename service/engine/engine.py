@@ -22,6 +22,7 @@ from service.engine.scheduler import Scheduler
 from service.engine.workers import fail, start_in_thread
 from service.settings import MEBIBYTE, Settings
 from similarity.errors import BackendUnavailableError
+from similarity.known_scales import KnownScales
 from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import MeaningVectors
 
@@ -47,6 +48,8 @@ class Engine:
         self.loaded_at = int(time.time())
         self.metrics = metrics
         self.vectors = vectors
+        # Those of now: a scale that is fitted later must not change answers in silence.
+        self.scales = KnownScales(model)
         self._settings = settings
         self.health = Health(
             metrics,

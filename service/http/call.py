@@ -117,6 +117,7 @@ class Call:
             vectors,
             lambda texts, _: model.features(texts, plan.groups),
             self.settings.max_characters,
+            self.engine.scales,
         )
         if isinstance(scorer, TruncatingScorer):
             self._truncators.append(scorer.truncator)

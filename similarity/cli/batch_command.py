@@ -26,6 +26,7 @@ from similarity.digests import digest_of
 from similarity.distributed.cluster import Cluster
 from similarity.distributed.work import Scoring
 from similarity.errors import ConfigError, InputError
+from similarity.known_scales import scale_files
 from similarity.models.revision import stamp
 from similarity.scorer import Scorer
 from similarity.tabular.formats import STANDARD
@@ -124,9 +125,10 @@ def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
 
     Files that were changed since then are other ones: then the fingerprint decides.
     """
+    named = [Path(name) for name in (choice.name, scoring.vectors) if name]
     content = {
         "model": asdict(choice),
-        "files": [stamp(Path(name)) for name in (choice.name, scoring.vectors) if name],
+        "files": [stamp(path) for path in (*named, *scale_files())],
         "preset": scoring.preset,
         "vectors": scoring.vectors,
         "truncate": scoring.truncate,

@@ -58,7 +58,7 @@ def prune(max_mib: int) -> None:
 
 @cache.command()
 def clear() -> None:
-    """Delete all of it."""
+    """Delete all of it. Models, and scales that you fitted, stay."""
     files = files_of(answers_path())
     size = sum(file.stat().st_size for file in files)
     try:

@@ -1,32 +1,40 @@
 """`trajsim calibrate`: a scale for one model and one way of comparing, kept for this user."""
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
 import click
 
-from similarity.calibration import (
-    JUDGEMENTS,
-    OWN_TEXTS,
-    Calibration,
-    find_calibration,
-    keep_calibration,
-)
-from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
+from similarity.calibration import JUDGEMENTS, OWN_TEXTS, Calibration, comparable
+from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_plan, open_model
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of
-from similarity.cli.terminal import input_options
+from similarity.cli.scale_commands import keep_and_tell
+from similarity.cli.terminal import input_options, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.scales import scale_of_general_text, scale_of_judgements, scale_of_own_texts
+from similarity.known_scales import KnownScales
+from similarity.scales import (
+    few_judgements,
+    scale_of_general_text,
+    scale_of_judgements,
+    scale_of_own_texts,
+)
 from similarity.scorer import Progress, Scorer
+from similarity.scorers import ScoringPlan
 from similarity.tabular.judged import JudgedPair, read_judged_pairs
 from similarity.tabular.texts import place
 from similarity.texts.general import general_sentences
 
 # Of trajectories, which cost a thousand times what vectors do.
 SENTENCES = 60
+# Characters of a setting that a person is shown.
+_LONGEST = 60
 
 
 @click.command()
@@ -73,15 +81,18 @@ def calibrate(
 
     Without labels, similarity becomes 0 where unrelated general sentences are, and 1 where a text
     and itself are. With --texts, unrelated texts of your own take their place. With --pairs,
-    similarity becomes what people would say of a pair, on average. A scale is found by itself
-    wherever the same model compares in the same way. A run of `trajsim eval sts` is fitted by
-    `trajsim eval calibrate RUN --keep`.
+    similarity becomes what people would say of a pair, on average.
+
+    Of the same model, vectors, preset and settings, the scale that you fitted last is used,
+    wherever they compare. Without one, it is the scale that ships with the model, if one does.
+    `trajsim scales` lists yours, and forgets one. A service that runs keeps the scale that it
+    started with. A run of `trajsim eval sts` is fitted by `trajsim eval calibrate RUN --keep`.
     """
     _check_together(pairs, texts, sentences)
     judged = None if pairs is None else _judged(pairs, kind, columns)
     own = None if texts is None else texts_of(texts, kind, columns).texts
     model = open_model(choice)
-    scorer = chosen_scorer(model, scoring)
+    scorer, plan = chosen_plan(model, scoring)
     with progress_bars() as progress:
         if judged is not None:
             found = _of_judgements(scorer, judged, ends, str(pairs), progress)
@@ -90,11 +101,17 @@ def calibrate(
             found = scale_of_own_texts(scorer, own, count, progress)
         else:
             found = scale_of_general_text(scorer, sentences or _enough(scorer), progress)
-    path = keep_calibration(found)
     click.echo(_told(found))
-    click.echo(f"kept in {path}", err=True)
-    if find_calibration(model, scorer.fingerprint.config) != found:
-        click.echo("not used while there is another fitted to judgements, which there is", err=True)
+    if judged is not None:
+        print_warnings(few_judgements(len(judged)))
+    known, config = KnownScales(model), scorer.fingerprint.config
+    keep_and_tell(
+        found,
+        model.info.name,
+        _compares(plan, scoring),
+        named=known.named(config),
+        shipped=known.shipped(config),
+    )
 
 
 def _check_together(pairs: str | None, texts: str | None, sentences: int | None) -> None:
@@ -133,6 +150,31 @@ def _of_judgements(
 def _enough(scorer: Scorer) -> int:
     by_trajectories = isinstance(scorer.fingerprint.config, ComparisonConfig)
     return SENTENCES if by_trajectories else len(general_sentences())
+
+
+def _compares(plan: ScoringPlan, scoring: ScoringChoice) -> str:
+    """Return the way of comparing: preset, vectors, and settings that are not the usual ones."""
+    folder = [] if scoring.vectors is None else [f"vectors {Path(scoring.vectors).absolute()}"]
+    changed = [] if plan.by_vectors else _changed(plan.config)
+    return ", ".join([f"preset {plan.preset}", *folder, *changed])
+
+
+def _changed(config: ComparisonConfig) -> list[str]:
+    """Return each setting of trajectories that a scale depends on and that is not the usual."""
+    usual = dict(_flat(comparable(ComparisonConfig().to_dict())))
+    return [
+        shorten(f"{name} {json.dumps(value)}", _LONGEST, placeholder=" …")
+        for name, value in _flat(comparable(config.to_dict()))
+        if usual.get(name) != value
+    ]
+
+
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def _told(found: Calibration) -> str:

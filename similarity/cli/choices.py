@@ -13,7 +13,7 @@ from similarity.models.loader import LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
 from similarity.presets import PAPER
 from similarity.scorer import Scorer
-from similarity.scorers import ScoringRequest, planned_scorer
+from similarity.scorers import ScoringPlan, ScoringRequest, planned_scorer
 from similarity.storage.store import Store
 from similarity.uncertainty import Tolerance
 
@@ -83,7 +83,17 @@ def chosen_scorer(
     tolerance: Tolerance | None = None,
     store: Store | None = None,
 ) -> Scorer:
-    """Return the scorer that was chosen.
+    """Return the scorer that was chosen; raises as `chosen_plan` does."""
+    return chosen_plan(model, scoring, tolerance, store)[0]
+
+
+def chosen_plan(
+    model: LanguageModel,
+    scoring: ScoringChoice,
+    tolerance: Tolerance | None = None,
+    store: Store | None = None,
+) -> tuple[Scorer, ScoringPlan]:
+    """Return the scorer that was chosen, and the plan that chose it.
 
     To give a setting of trajectories is to ask for `paper`; a line on standard error says so.
 
@@ -104,7 +114,7 @@ def chosen_scorer(
         )
     if chosen.note:
         click.echo(chosen.note, err=True)
-    return scorer
+    return scorer, chosen
 
 
 def shortlist_and_judge(

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import FloatArray
-from similarity.calibration import find_calibration, similarity_map
+from similarity.calibration import similarity_map
 from similarity.fingerprint import Fingerprint
 from similarity.images.image import Content, name_of, order_of
+from similarity.known_scales import KnownScales
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, no_progress
@@ -54,17 +55,24 @@ class VectorScorer(Scorer):
         Those of one model.
     read
         Gives features in another way than `vectors.read`, as from a cache.
+    scales
+        Those that may be in force; None for those that there are now.
     """
 
     fingerprint: Fingerprint[VectorSettings]
 
-    def __init__(self, vectors: MeaningVectors, read: Read | None = None) -> None:
+    def __init__(
+        self,
+        vectors: MeaningVectors,
+        read: Read | None = None,
+        scales: KnownScales | None = None,
+    ) -> None:
         self._vectors = vectors
         self._read = read or (
             lambda texts, on_progress: in_batches(vectors.read, texts, on_progress)
         )
         settings = settings_of(vectors)
-        calibration = find_calibration(vectors.model, settings)
+        calibration = (scales or KnownScales(vectors.model)).find(settings)
         self.fingerprint = Fingerprint(vectors.model.info, settings, calibration)
         self._similarity = similarity_map(_cosine, calibration)
 

@@ -42,6 +42,7 @@ ELSEWHERE = {
     r"--ray\b": "needs a cluster; tests/ray has one",
     r"--model (http|vllm:)": "needs a vLLM server or engine; tests/vllm has them",
     r"eval calibrate runs/train": "needs the run of the line before",
+    r"scales forget NAME": "needs the name of a scale, a digest that no page can foretell",
     r"--data FOLDER": "needs the benchmarks, which are not redistributed",
     r"--model openai-community": "needs the models of a hub",
 }

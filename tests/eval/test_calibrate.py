@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from eval.calibrate import calibrate
 from eval.cli import evaluate
 from eval.scores import read_scores
-from similarity.calibration import find_calibration, load_calibrations
+from similarity.calibration import load_calibrations
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
+from similarity.known_scales import find_calibration
 from similarity.models.toy import ToyModel
 
 FIXTURE = Path(__file__).parent / "fixture.tsv"
@@ -33,7 +34,7 @@ def scored(folder: Path, task: Path, *more: str) -> Path:
 def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
     result = CliRunner().invoke(evaluate, ["calibrate", str(run)])
     assert result.exit_code == 0, result.output
-    assert "warning: 6 pairs make a rough scale; judge 200 or more" in result.stderr
+    assert "warning: 6 judged pairs make a rough scale; judge 100 or more" in result.stderr
     (found,) = load_calibrations(run / "calibration.json")
     assert found.applies(ToyModel().info, CONFIG)
     assert found.fitted_on == {"tasks": [str(FIXTURE)], "pairs": 6}
@@ -59,6 +60,9 @@ def test_kept_for_the_user(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     (found,) = load_calibrations(run / "calibration.json")
     assert found.scale == "judgements"
     assert find_calibration(ToyModel(), CONFIG) == found
+    assert "in force now for toy, method trajectories: your scale of judgements\n" in result.stderr
+    again = CliRunner().invoke(evaluate, ["calibrate", str(run), "--keep"])
+    assert "replaces your scale of judgements, fitted " in again.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,16 @@ from similarity.calibration import (
     Calibration,
     add_calibration,
     comparable,
-    find_calibration,
     fit_knots,
-    keep_calibration,
     load_calibrations,
 )
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
+from similarity.known_scales import find_calibration
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
-from similarity.storage.user_cache import cache_folder
 from similarity.uncertainty import Tolerance
 from tests.similarity.exact import SmallToy
 
@@ -127,46 +125,6 @@ def test_a_file_of_earlier_names_the_number_too(tmp_path: Path) -> None:
     path = tmp_path / NAME
     add_calibration(path, replace(GOOD, settings=CONFIG.to_dict()))
     assert load_calibrations(path) == (GOOD,)
-
-
-def test_the_users_own_is_found_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
-    assert find_calibration(ToyModel(), CONFIG) is None
-    general = replace(GOOD, scale="general text")
-    path = keep_calibration(general)
-    assert path.parent == cache_folder("calibrations")
-    assert find_calibration(ToyModel(), CONFIG) == general
-    better = replace(GOOD, similarities=(1.0, 0.6, 0.2))
-    assert keep_calibration(better) == path
-    assert list(path.parent.iterdir()) == [path]
-    # What is written anew is read anew.
-    assert find_calibration(ToyModel(), CONFIG) == better
-    other = ComparisonConfig.build(n_trajectories=3, distance="l2")
-    assert find_calibration(ToyModel(), other) is None
-    path.write_text("[")
-    with pytest.raises(InputError, match="has no calibrations"):
-        find_calibration(ToyModel(), CONFIG)
-
-
-def test_a_cache_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "file"))
-    assert find_calibration(ToyModel(), CONFIG) is None
-    with pytest.raises(InputError, match="name another folder by TRAJSIM_CACHE"):
-        keep_calibration(GOOD)
-
-
-def test_judgements_go_before_general_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
-    model = ToyModel()
-    model.assets = tmp_path
-    keep_calibration(replace(GOOD, scale="general text"))
-    add_calibration(tmp_path / NAME, GOOD)
-    assert find_calibration(model, CONFIG) == GOOD
-    named = replace(GOOD, scale="general text", similarities=(1.0, 0.9, 0.8))
-    add_calibration(tmp_path / "named.json", named)
-    monkeypatch.setenv("TRAJSIM_CALIBRATION", str(tmp_path / "named.json"))
-    assert find_calibration(model, CONFIG) == named
 
 
 def test_saved_and_read(tmp_path: Path) -> None:

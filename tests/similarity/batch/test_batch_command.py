@@ -238,3 +238,19 @@ def test_a_finished_batch_of_a_model_that_was_changed_is_another(tmp_path: Path)
     changed = CliRunner().invoke(main, command)
     assert changed.exit_code == 2
     assert "model.revision is" in changed.stderr
+
+
+def test_a_finished_batch_on_another_scale_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    files_in(tmp_path)
+    assert command(tmp_path).exit_code == 0
+    fit = ["calibrate", *OPTIONS, "--sentences", "3"]
+    # A scale of other settings changes nothing.
+    assert CliRunner().invoke(main, [*fit, "--distance", "l2"]).exit_code == 0
+    assert command(tmp_path).exit_code == 0
+    assert CliRunner().invoke(main, fit).exit_code == 0
+    changed = command(tmp_path)
+    assert changed.exit_code == 2
+    assert "calibration is" in changed.stderr

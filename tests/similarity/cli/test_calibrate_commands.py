@@ -1,13 +1,14 @@
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from similarity.calibration import find_calibration
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
+from similarity.known_scales import find_calibration
 from similarity.models.toy import ToyModel
 
 OPTIONS = ("--model", "toy", "-m", "4")
@@ -40,7 +41,10 @@ def test_a_scale_without_labels(cache: Path) -> None:
     assert "similarity 1 at distance 0 (a text and itself), 0 at" in result.stdout
     assert "(the median of 7 unrelated pairs)" in result.stdout
     (path,) = (cache / "calibrations").iterdir()
-    assert f"kept in {path}" in result.stderr
+    assert result.stderr.splitlines()[-2:] == [
+        "in force now for toy, preset paper, max_tokens 4: your scale of general text",
+        f"kept in {path}; to forget it: trajsim scales forget {path.stem}",
+    ]
     found = find_calibration(ToyModel(), ComparisonConfig.build(max_tokens=4))
     assert found is not None
     # Of another number of trajectories and another seed, too.
@@ -60,9 +64,21 @@ def test_a_scale_of_judgements(cache: Path, tmp_path: Path) -> None:
     assert result.stdout == "fitted to 3 judged pairs\n"
     assert compared()["scale"] == "judgements"
     assert compared()["similarity"] == pytest.approx(0.2)
-    # One without labels would take its file's place; another that ships would not.
-    assert run("calibrate", *OPTIONS, "--sentences", "3").exit_code == 0
+    assert "warning: 3 judged pairs make a rough scale; judge 100 or more" in result.stderr
+    # The one that was fitted last is used, whatever it was fitted to.
+    again = run("calibrate", *OPTIONS, "--sentences", "3")
+    assert f"replaces your scale of judgements, fitted {date.today().isoformat()}" in again.stderr
     assert compared()["scale"] == "general text"
+
+
+def test_a_hundred_judged_pairs_are_no_few(cache: Path, tmp_path: Path) -> None:
+    rows = [f"{letter}{number},b{number},{number % 6}" for number in range(50) for letter in "ac"]
+    for count in (99, 100):
+        pairs = tmp_path / f"{count}.csv"
+        pairs.write_text("\n".join(["text1,text2,score", *rows[:count]]), encoding="utf-8")
+        result = run("calibrate", *OPTIONS, "-n", "1", "--pairs", str(pairs))
+        assert result.exit_code == 0, result.output
+        assert ("make a rough scale" in result.stderr) == (count < 100)
 
 
 def test_a_scale_of_own_texts(cache: Path, tmp_path: Path) -> None:
@@ -90,10 +106,34 @@ def test_a_scale_of_own_texts(cache: Path, tmp_path: Path) -> None:
         assert json.loads(path.read_text(encoding="utf-8")) == [kept]
 
 
-def test_what_ships_goes_before_what_has_no_labels(cache: Path) -> None:
-    result = run("calibrate", "--model", "embedded", "--preset", "paper", "--sentences", "3")
+def test_ones_own_goes_before_what_ships_until_it_is_forgotten(cache: Path) -> None:
+    embedded = ("--model", "embedded", "--preset", "paper")
+    pair = ("compare", *TEXTS, *embedded)
+    assert "(calibrated)" in run(*pair).stdout
+    result = run("calibrate", *embedded, "--sentences", "3")
     assert result.exit_code == 0, result.output
-    assert "not used while there is another fitted to judgements" in result.stderr
+    (path,) = (cache / "calibrations").iterdir()
+    assert "your scale of general text\n" in result.stderr
+    assert "goes before the scale of judgements that ships\n" in result.stderr
+    assert "(calibrated on general text)" in run(*pair).stdout
+    assert run("scales", "forget", path.stem).exit_code == 0
+    assert "(calibrated)" in run(*pair).stdout
+
+
+def test_a_file_that_is_named_goes_before_all(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("calibrate", *OPTIONS, "-n", "2", "--sentences", "3").exit_code == 0
+    (path,) = (cache / "calibrations").iterdir()
+    monkeypatch.setenv("TRAJSIM_CALIBRATION", str(path.rename(tmp_path / "named.json")))
+    pairs = tmp_path / "mine.csv"
+    pairs.write_text(PAIRS, encoding="utf-8")
+    result = run("calibrate", *OPTIONS, "-n", "2", "--pairs", str(pairs))
+    assert "the scale of general text in the file that TRAJSIM_CALIBRATION names" in result.stderr
+    assert "unset it to use yours" in result.stderr
+    assert compared()["scale"] == "general text"
+    monkeypatch.delenv("TRAJSIM_CALIBRATION")
+    assert compared()["scale"] == "judgements"
 
 
 def test_matrices_and_batches_name_the_scale(tmp_path: Path) -> None:

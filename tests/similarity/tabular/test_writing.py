@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity.config import ComparisonConfig
+from similarity.fingerprint import Fingerprint
 from similarity.models.toy import ToyModel
-from similarity.pipeline import fingerprint_of
 from similarity.results import SimilarityMatrix
 from similarity.tabular import writing
 from similarity.tabular.writing import table_lines, write_matrix
@@ -25,7 +25,7 @@ def matrix(rows: int, columns: int) -> SimilarityMatrix:
         columns=tuple(f"column {i}" for i in range(columns)),
         distances=numbers,
         similarities=1 / (1 + numbers),
-        fingerprint=fingerprint_of(ToyModel(), ComparisonConfig()),
+        fingerprint=Fingerprint(ToyModel().info, ComparisonConfig()),
     )
 
 

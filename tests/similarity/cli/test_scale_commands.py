@@ -1,0 +1,110 @@
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from similarity.cli.main import main
+
+OPTIONS = ("--model", "toy", "-n", "2", "-m", "4", "--sentences", "3")
+TODAY = date.today().isoformat()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "calibrations"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def names(cache: Path) -> list[str]:
+    return sorted(path.stem for path in cache.iterdir())
+
+
+def test_without_a_scale() -> None:
+    result = run("scales", "list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "you keep no scale: trajsim calibrate fits one\n"
+    assert json.loads(run("scales", "list", "--json").stdout) == {"scales": []}
+    assert run("scales", "forget").exit_code == 2
+
+
+def test_they_are_listed_by_what_a_person_knows_them_by(cache: Path) -> None:
+    assert run("calibrate", *OPTIONS).exit_code == 0
+    (name,) = names(cache)
+    (listed,) = json.loads(run("scales", "list", "--json").stdout)["scales"]
+    assert listed == {
+        "name": name,
+        "path": str(cache / f"{name}.json"),
+        "model": "toy",
+        "compares": "preset paper, max_tokens 4",
+        "date": TODAY,
+        "scale": "general text",
+        "fitted_to": "3 texts",
+    }
+    header, row = run("scales", "list").stdout.splitlines()
+    assert header.split() == ["name", "model", "compares", "by", "scale", "fitted", "to", "on"]
+    for value in (name, "toy", "preset paper, max_tokens 4", "general text", "3 texts", TODAY):
+        assert value in row
+
+
+def test_vectors_of_ones_own_are_named_by_their_folder(tmp_path: Path, cache: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    lines = [f"the {one} {other} is here" for one in ("red", "old", "far") for other in "abcd"]
+    texts.write_text("\n".join(lines), encoding="utf-8")
+    folder = str(tmp_path / "mine")
+    assert run("fit", "--corpus", str(texts), "--out", folder, "--model", "toy").exit_code == 0
+    judged = tmp_path / "judged.csv"
+    judged.write_text("text1,text2,score\na b,a b,5\na b,c d,1\n", encoding="utf-8")
+    given = ("calibrate", "--model", "toy", "--vectors", folder, "--pairs", str(judged))
+    result = run(*given, "--preset", "fast")
+    assert result.exit_code == 0, result.output
+    assert f"in force now for toy, preset fast, vectors {folder}: your scale of" in result.stderr
+    (listed,) = json.loads(run("scales", "list", "--json").stdout)["scales"]
+    assert listed["compares"] == f"preset fast, vectors {folder}"
+    assert listed["fitted_to"] == "2 judged pairs of judged.csv"
+    # A scale is of one preset.
+    assert run(*given, "--preset", "meaning").exit_code == 0
+    assert len(names(cache)) == 2
+
+
+def test_one_is_forgotten_by_its_name(cache: Path) -> None:
+    assert run("calibrate", *OPTIONS).exit_code == 0
+    assert run("calibrate", *OPTIONS, "--distance", "l2").exit_code == 0
+    first, second = names(cache)
+    result = run("scales", "forget", first)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"forgot your scale of general text, fitted {TODAY}\n"
+    assert names(cache) == [second]
+    gone = run("scales", "forget", first)
+    assert gone.exit_code == 2
+    assert f"there is no scale {first}; there are {second}" in gone.stderr
+
+
+def test_a_damaged_one_and_one_of_earlier_are_listed_and_forgotten(cache: Path) -> None:
+    assert run("calibrate", *OPTIONS).exit_code == 0
+    assert run("calibrate", *OPTIONS, "--distance", "l2").exit_code == 0
+    damaged, earlier = (cache / f"{name}.json" for name in names(cache))
+    damaged.write_text("[")
+    content = json.loads(earlier.read_text(encoding="utf-8"))
+    del content[0]["kept"]
+    earlier.write_text(json.dumps(content), encoding="utf-8")
+    listed = json.loads(run("scales", "list", "--json").stdout)["scales"]
+    assert [(one["name"], one["scale"], one["model"]) for one in listed] == [
+        (damaged.stem, None, None),
+        (earlier.stem, "general text", None),
+    ]
+    _, first, second = run("scales", "list").stdout.splitlines()
+    assert "damaged" in first
+    assert "not known" in second
+    result = run("scales", "forget", damaged.stem, earlier.stem, earlier.stem)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        f"forgot the damaged {damaged}",
+        "forgot your scale of general text",
+    ]
+    assert names(cache) == []
