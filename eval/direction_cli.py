@@ -19,10 +19,9 @@ from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.errors import ConfigError
 from similarity.images.image import Content
 from similarity.models.base import LanguageModel, OnProgress
-from similarity.tabular.texts import split_columns
+from similarity.tabular.texts import split_columns, unfit_columns
 from similarity.vectors.meaning import Features, in_batches
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -114,7 +113,7 @@ def _note(file: Path, pairs: Sequence[Pair]) -> None:
 def _columns(given: str, count: int) -> tuple[str, ...]:
     names = split_columns(given)
     if len(names) != count:
-        raise ConfigError(f"--columns wants {count} names between commas, got {given!r}")
+        raise unfit_columns(f"{count} names between commas", given)
     return names
 
 

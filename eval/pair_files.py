@@ -9,7 +9,7 @@ from pathlib import Path
 
 from similarity.errors import InputError
 from similarity.prompts import checked_text
-from similarity.tabular.records import csv_fault, delimiter_of
+from similarity.tabular.dialects import csv_fault, delimiter_of
 from similarity.tabular.values import json_fault, no_text, to_number, without_repeats
 from similarity.tabular.writing import BYTE_ORDER_MARK
 
@@ -125,7 +125,7 @@ def _tsv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[
 
 
 def _csv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    delimiter = delimiter_of(next((line for line in lines if line.strip()), ""))
+    delimiter = delimiter_of(_with_ends(lines), required)
     reader = csv.reader(_with_ends(lines), strict=True, delimiter=delimiter)
     header: list[str] = []
     begin = 1

@@ -36,7 +36,7 @@ from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.scales import few_judgements
-from similarity.tabular.texts import split_columns
+from similarity.tabular.texts import split_columns, unfit_columns
 
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
 METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
@@ -272,7 +272,7 @@ def _columns(names: str) -> Columns:
     try:
         return Columns(*split_columns(names))
     except TypeError as error:
-        raise ConfigError(f"--columns wants four names, got {names!r}") from error
+        raise unfit_columns("four names", names) from error
 
 
 def _seeds(given: str | None, default: int) -> list[int]:

@@ -22,7 +22,8 @@ Carried = Mapping[str, str]
 def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Carried, int]:
     """Return the fields of all records in the order in which they come, and how many records.
 
-    A field whose name is one of an answer's own is called input_… in the output.
+    A field whose name is one of an answer's own, in any case, is called input_… in the output:
+    spreadsheets and databases tell no case apart.
 
     Parameters
     ----------
@@ -37,11 +38,11 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
             names.update(dict.fromkeys(record.value))
     if id_column in (None, ID):
         names.pop(ID, None)
-    taken = {*_OWN, *names}
+    taken = {name.casefold() for name in (*_OWN, *names)}
     found: dict[str, str] = {}
     for name in names:
-        found[name] = _free(name, taken) if name in _OWN else name
-        taken.add(found[name])
+        found[name] = _free(name, taken) if name.casefold() in _OWN else name
+        taken.add(found[name].casefold())
     return found, count
 
 
@@ -69,7 +70,7 @@ def cell(value: Any) -> Any:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
+    while name.casefold() in taken:
         name = f"{_BEFORE}{name}"
     return name
 

@@ -12,9 +12,10 @@ from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import writing
 from similarity.storage.journal import write_through
+from similarity.tabular.dialects import CsvDialect
 from similarity.tabular.formats import format_of, open_binary
-from similarity.tabular.records import CsvDialect, Record, csv_dialect, read_records
-from similarity.tabular.texts import has_header, split_columns
+from similarity.tabular.records import Record, csv_dialect, read_records
+from similarity.tabular.texts import has_header, split_columns, unfit_columns
 
 _BLOCK_BYTES = 2**20
 READ, WRITTEN = ("jsonl", "csv", "tsv", "parquet"), ("jsonl", "csv", "tsv")
@@ -52,7 +53,7 @@ class BatchFiles:
         if len(set(map(os.path.realpath, files))) < len(files):
             raise ConfigError("input, output and errors must be different files")
         if len(self.names) not in (0, 2, 3):
-            raise ConfigError(f"--columns wants two texts and maybe an id, got {self.columns!r}")
+            raise unfit_columns("two texts and maybe an id", self.columns)
         _ = self.read_as, self.written_as
 
     @property
@@ -81,7 +82,7 @@ class BatchFiles:
         if self.read_as != "csv":
             return CsvDialect()
         with open_binary(str(self.input)) as source:
-            return csv_dialect(source, header=has_header(self.names))
+            return csv_dialect(source, header=has_header(self.names), names=self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +99,9 @@ class BatchFiles:
         """
         try:
             with open_binary(str(self.input)) as source:
-                yield from read_records(source, self.read_as, header=has_header(self.names))
+                yield from read_records(
+                    source, self.read_as, header=has_header(self.names), names=self.names
+                )
         except InputError as error:
             told = str(error)
             place = "" if str(self.input) in told else f"{self.input}: "
@@ -124,9 +127,9 @@ def check_files(files: BatchFiles) -> None:
     if first is None:
         raise InputError(f"{files.input} has no lines; give one for each pair")
     # Here, as a journal of such a batch would refuse the same output with the right columns.
-    if files.read_as != "jsonl" and first.error is None:
+    if first.columns:
         try:
-            check_columns(first, files.names)
+            check_columns(first.columns, files.names)
         except InputError as error:
             raise InputError(f"{files.input} has {error}") from error
 

@@ -9,7 +9,7 @@ from similarity.errors import InputError
 from similarity.images.image import Content
 from similarity.images.sources import image_file
 from similarity.tabular.records import Record
-from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, pair_columns
+from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, comma_hint, pair_columns
 
 _NO_COLUMNS = f"no columns of texts named {', '.join('/'.join(pair) for pair in PAIR_NAMES)}"
 
@@ -58,24 +58,21 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
     return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
 
 
-def check_columns(record: Record, columns: Sequence[str] = ()) -> None:
-    """Refuse a table that has no columns of texts, or not those that are named, by one of its rows.
+def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
+    """Refuse a table that has no columns of texts, or not those that are named.
 
     Raises
     ------
     InputError
         If it has neither two columns of texts nor one of lists, or lacks a named one.
     """
-    content = record.value
-    if not isinstance(content, dict):
-        return
-    lacking = [name for name in columns if name not in content]
-    found = bool(columns) or pair_columns(content, ()) or content.keys() & {"pair", "texts"}
+    lacking = [name for name in columns if name not in there]
+    found = bool(columns) or pair_columns(there, ()) or {"pair", "texts"} & set(there)
     if lacking or not found:
         missing = f"no column {' and '.join(map(repr, lacking))}" if lacking else _NO_COLUMNS
         raise InputError(
-            f"{missing}; there are {', '.join(map(repr, content))}: name the two of texts, and "
-            "maybe that of the id, by --columns FIRST,SECOND,ID"
+            f"{missing}; there are {', '.join(map(repr, there))}: name the two of texts, and "
+            f"maybe that of the id, by --columns FIRST,SECOND,ID{comma_hint(there)}"
         )
 
 

@@ -22,7 +22,7 @@ from similarity.errors import ConfigError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
-from similarity.tabular.records import CsvDialect
+from similarity.tabular.dialects import CsvDialect
 from similarity.tabular.writing import table_lines
 
 CHUNK_LINES = 64

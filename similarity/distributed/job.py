@@ -158,7 +158,9 @@ class _Splitter:
     columns: Sequence[str]
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        header = has_header(self.columns)
+        found = read_records(
+            BytesIO(row["bytes"]), self.kind, header=has_header(self.columns), names=self.columns
+        )
         return [
             {
                 "number": record.number,
@@ -166,7 +168,7 @@ class _Splitter:
                 "shown": record.shown,
                 "error": None if record.error is None else str(record.error),
             }
-            for record in read_records(BytesIO(row["bytes"]), self.kind, header=header)
+            for record in found
         ]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from similarity.errors import InputError
-from similarity.tabular.records import MAX_LINE_BYTES, PlacedTexts, without_mark
+from similarity.tabular.formats import MAX_LINE_BYTES
+from similarity.tabular.records import PlacedTexts, without_mark
 
 TEXT_ENDINGS = (".txt", ".md")
 # Of the files that a message names.

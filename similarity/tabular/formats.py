@@ -25,6 +25,8 @@ ENDINGS = {
     # What is neither read nor written, and must not be taken for text.
     **{f".{name}": name for name in ("xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip")},
 }
+# A line is held in memory whole; one longer than this is a file without line ends.
+MAX_LINE_BYTES = 2**24
 READ_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
 
 

@@ -5,11 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from similarity.errors import ConfigError, InputError
+from similarity.errors import InputError
 from similarity.prompts import checked_text
 from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
-from similarity.tabular.texts import PAIR_NAMES, has_header, pair_columns, place, split_columns
+from similarity.tabular.texts import (
+    PAIR_NAMES,
+    comma_hint,
+    has_header,
+    pair_columns,
+    place,
+    split_columns,
+    unfit_columns,
+)
 from similarity.tabular.values import to_number
 
 JUDGED_FORMATS = ("jsonl", "csv", "tsv", "parquet")
@@ -47,11 +55,11 @@ def read_judged_pairs(
     """
     names = split_columns(columns)
     if len(names) not in (0, 3):
-        raise ConfigError(f"--columns wants two texts and the judgement, got {columns!r}")
+        raise unfit_columns("two texts and the judgement", columns)
     kind = format_of(path, kind, allowed=JUDGED_FORMATS, flag="--input-format")
     try:
         with open_binary(path) as source:
-            records = read_records(source, kind, header=has_header(names))
+            records = read_records(source, kind, header=has_header(names), names=names)
             pairs = [_judged_pair(record, names) for record in records]
     except InputError as error:
         told = str(error)
@@ -90,7 +98,8 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
             if texts is None
             else f"column of judgements named {' or '.join(wanted)}"
         )
-        raise InputError(f"no {missing}; there are {', '.join(value)}; name yours by --columns")
+        there = f"there are {', '.join(value)}"
+        raise InputError(f"no {missing}; {there}; name yours by --columns{comma_hint(value)}")
     first, second = (_text(name, value[name]) for name in texts)
     return JudgedPair((first, second), _number(judgement, value[judgement]), record.number)
 

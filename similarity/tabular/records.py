@@ -6,19 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from itertools import chain
+from itertools import chain, tee
 from typing import Any, BinaryIO
 
 from similarity.errors import InputError
 from similarity.extras import optional_module
+from similarity.tabular.dialects import SIGNS, CsvDialect, csv_fault, delimiter_of, long_fields
+from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.values import json_fault, no_text, without_repeats
 
-# A line is held in memory whole; one longer than this is a file without line ends.
-MAX_LINE_BYTES = 2**24
 # Of a line that is longer, what is shown.
 SHOWN_BYTES = 1000
 _MARK = b"\xef\xbb\xbf"
-COMMA = ","
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,8 @@ class Record:
         Why it cannot be read, or None.
     end
         How the line ends: within quotation marks it is of the text.
+    columns
+        Of a row of a table, the names of its columns, also where the row cannot be read.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Record:
     shown: str
     error: InputError | None = None
     end: str = "\n"
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,9 @@ class PlacedTexts:
     left_out: str = ""
 
 
-def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterator[Record]:
+def read_records(
+    source: BinaryIO, kind: str, *, header: bool = True, names: Sequence[str] = ()
+) -> Iterator[Record]:
     """Yield the records of a file; blank lines are left out.
 
     Parameters
@@ -73,6 +77,8 @@ def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterato
         One of `similarity.tabular.formats.READ_FORMATS`.
     header
         Whether the first row of CSV and TSV names the columns; else they are "1", "2", ….
+    names
+        The columns that are asked for; what parts the fields of CSV shall be such that it has them.
 
     Raises
     ------
@@ -82,8 +88,13 @@ def read_records(source: BinaryIO, kind: str, *, header: bool = True) -> Iterato
     if kind == "parquet":
         return _parquet(source)
     lines = _lines(source)
-    if kind in ("csv", "tsv"):
-        return _rows(_csv(lines, header) if kind == "csv" else _tsv(lines), header)
+    if kind == "csv":
+        lines, ahead = tee(lines)
+        delimiter = delimiter_of((line.shown + line.end for line in ahead), names, header=header)
+        del ahead  # it would hold all lines
+        return _rows(_csv(lines, delimiter), header, delimiter)
+    if kind == "tsv":
+        return _rows(_tsv(lines), header, "\t")
     told = (line for line in lines if line.shown.strip())
     return map(_json, told) if kind == "jsonl" else told
 
@@ -150,57 +161,23 @@ def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
             yield Record(line.number, line.value.split("\t"), line.shown)
 
 
-@dataclass(frozen=True)
-class CsvDialect:
-    """How a file of CSV is written, besides its fields.
+def csv_dialect(source: BinaryIO, *, header: bool = True, names: Sequence[str] = ()) -> CsvDialect:
+    """Return the dialect of a file, by its first lines.
 
     Parameters
     ----------
-    delimiter
-        What parts fields.
-    mark
-        Whether the file begins with the byte-order mark of UTF-8, by which spreadsheets know it.
+    header, names
+        As `read_records` takes them.
     """
-
-    delimiter: str = COMMA
-    mark: bool = False
-
-
-def csv_dialect(source: BinaryIO, *, header: bool) -> CsvDialect:
-    """Return the dialect of a file, by its first line that is not blank.
-
-    Parameters
-    ----------
-    header
-        Whether that line names the columns; else fields are parted by commas.
-    """
-    lines = iter(partial(source.readline, MAX_LINE_BYTES), b"")
-    begin = next(lines, b"")
-    text = begin.removeprefix(_MARK)
-    while not text.strip() and (line := next(lines, b"")):
-        text = line
-    delimiter = delimiter_of(text.decode(errors="replace")) if header else COMMA
+    begin = source.readline(MAX_LINE_BYTES + 1)
+    lines = chain([begin.removeprefix(_MARK)], iter(partial(source.readline, MAX_LINE_BYTES), b""))
+    texts = (line.decode(errors="replace") for line in lines)
+    delimiter = delimiter_of(texts, names, header=header)
     return CsvDialect(delimiter, mark=begin.startswith(_MARK))
 
 
-def delimiter_of(header: str) -> str:
-    """Return what parts the fields of CSV, by the line that names its columns.
-
-    It is the comma, unless the line has none outside quotation marks and has semicolons or tabs
-    there. Spreadsheets write semicolons where numbers have a decimal comma.
-    """
-    outside = "".join(header.split('"')[::2])
-    return next((mark for mark in (COMMA, ";", "\t") if mark in outside), COMMA)
-
-
-def _csv(lines: Iterator[Record], header: bool) -> Iterator[Record]:
+def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
     """Yield rows of fields; a quoted field may go over several lines."""
-    first = next((line for line in lines if line.shown.strip()), None)
-    if first is None:
-        return
-    lines = chain([first], lines)
-    delimiter = delimiter_of(first.shown) if header else COMMA
-    # The limit is the process's; at each row it is as it was before.
     taken: list[Record] = []
 
     def ended() -> Iterator[str]:
@@ -213,15 +190,13 @@ def _csv(lines: Iterator[Record], header: bool) -> Iterator[Record]:
         taken.clear()
         fields: list[str] | None = None
         why: InputError | None = None
-        limit = csv.field_size_limit(MAX_LINE_BYTES)
         try:
-            fields = next(reader)
+            with long_fields():
+                fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             why = InputError(f"{_lines_of(taken)} {csv_fault(error)}")
-        finally:
-            csv.field_size_limit(limit)
         # That a line is not UTF-8 is the reason of all else.
         why = next((line.error for line in taken if line.error), why)
         shown = "\n".join(line.shown for line in taken)
@@ -236,28 +211,20 @@ def _lines_of(taken: Sequence[Record]) -> str:
     return f"what is read as one row, lines {taken[0].number} to {taken[-1].number},"
 
 
-def csv_fault(error: csv.Error) -> str:
-    """Return what is wrong with a row of CSV, and what to do."""
-    if "new-line character" in str(error):
-        what = "a carriage return stands outside quotation marks"
-        return f"is not CSV: {what}; end lines with line feeds"
-    return f"is not CSV: {error}; check its quotation marks and its length"
-
-
-def _rows(rows: Iterator[Record], header: bool) -> Iterator[Record]:
+def _rows(rows: Iterator[Record], header: bool, delimiter: str) -> Iterator[Record]:
     """Give the fields of each row by the names of the columns."""
-    names: Sequence[str] | None = None
+    names: tuple[str, ...] = ()
     for row in rows:
         if row.error is not None:
-            yield row
-        elif header and names is None:
-            names = _unlike([name.strip() for name in row.value])
+            yield replace(row, columns=names)
+        elif header and not names:
+            names = _unlike(tuple(name.strip() for name in row.value))
         else:
-            columns = names or [str(number) for number in range(1, len(row.value) + 1)]
-            yield _row(row, columns)
+            columns = names or tuple(str(number) for number in range(1, len(row.value) + 1))
+            yield _row(row, columns, delimiter)
 
 
-def _unlike(names: Sequence[str]) -> Sequence[str]:
+def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of columns, of which no two are alike: either could be meant."""
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
@@ -265,14 +232,14 @@ def _unlike(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _row(row: Record, names: Sequence[str]) -> Record:
-    if len(row.value) > len(names):
+def _row(row: Record, columns: tuple[str, ...], delimiter: str) -> Record:
+    if len(row.value) > len(columns):
         why = InputError(
-            f"it has {len(row.value)} fields and the first line {len(names)}; quote a field that "
-            "has what parts fields, or write JSON lines"
+            f"it has {len(row.value)} fields and the first line {len(columns)}, parted by "
+            f"{SIGNS[delimiter]}; quote a field that has what parts fields, or write JSON lines"
         )
-        return Record(row.number, None, row.shown, why)
-    return Record(row.number, dict(zip(names, row.value, strict=False)), row.shown)
+        return replace(row, value=None, error=why, columns=columns)
+    return replace(row, value=dict(zip(columns, row.value, strict=False)), columns=columns)
 
 
 def _parquet(source: BinaryIO) -> Iterator[Record]:
@@ -283,11 +250,11 @@ def _parquet(source: BinaryIO) -> Iterator[Record]:
     source = source if source.seekable() else BytesIO(source.read())
     try:
         file = parquet.ParquetFile(source)
-        _unlike(file.schema_arrow.names)
+        columns = _unlike(tuple(file.schema_arrow.names))
         for batch in file.iter_batches(batch_size=1024):
             for value in batch.to_pylist():
                 number += 1
                 shown = json.dumps(value, default=str, ensure_ascii=False)
-                yield Record(number, value, shown[:SHOWN_BYTES])
+                yield Record(number, value, shown[:SHOWN_BYTES], columns=columns)
     except pyarrow.ArrowException as error:
         raise InputError(f"it is not Parquet: {error}") from error

@@ -1,7 +1,7 @@
 """Texts and pairs of texts in records, under the names that users give their columns."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ PAIR_NAMES = (
     ("premise", "hypothesis"),
 )
 ID_NAMES = ("custom_id", "id")
+_QUOTED = "a name that has a comma stands in quotation marks"
 
 
 def split_columns(columns: str | None) -> tuple[str, ...]:
@@ -38,8 +39,23 @@ def split_columns(columns: str | None) -> tuple[str, ...]:
     (row,) = csv.reader([columns], skipinitialspace=True)
     names = tuple(name.strip() for name in row)
     if not all(names) or len(set(names)) < len(names):
-        raise ConfigError(f"--columns wants different names between commas, got {columns!r}")
+        raise unfit_columns("different names between commas", columns)
     return names
+
+
+def unfit_columns(wanted: str, columns: str | None) -> ConfigError:
+    """Return the error of an option --columns that is not what is wanted."""
+    hint = f"; {_QUOTED}" if "," in (columns or "") else ""
+    return ConfigError(f"--columns wants {wanted}, got {columns!r}{hint}")
+
+
+def comma_hint(there: Iterable[str]) -> str:
+    """Return how --columns takes a name that has a comma, if one of a table's columns has such."""
+    name = next((name for name in there if "," in name), None)
+    if name is None:
+        return ""
+    doubled = name.replace('"', '""')
+    return f'; {_QUOTED}: "{doubled}"'
 
 
 def has_header(columns: Sequence[str]) -> bool:
@@ -89,7 +105,7 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
     """
     names = split_columns(columns)
     if len(names) > 1:
-        raise ConfigError(f"--columns wants one column of texts, got {columns!r}")
+        raise unfit_columns("one column of texts", columns)
     kind = format_of(path, kind, allowed=READ_FORMATS, default="text", flag="--input-format")
     if names and kind == "text":
         raise ConfigError(
@@ -108,7 +124,7 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
 
 def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:
     try:
-        yield from read_records(source, kind, header=has_header(names))
+        yield from read_records(source, kind, header=has_header(names), names=names)
     except InputError as error:
         raise InputError(f"cannot read {place(path)}: {error}") from error
 
@@ -153,15 +169,16 @@ def _found_text(value: Any, names: Sequence[str]) -> str:
 def _no_column(wanted: str, value: dict[str, Any]) -> str:
     return (
         f"no column {wanted}; there are {', '.join(value) or 'none'}; name yours by --columns, or "
-        "give its number, from 1, where the first line has no names"
+        f"give its number, from 1, where the first line has no names{comma_hint(value)}"
     )
 
 
-def pair_columns(value: dict[str, Any], names: Sequence[str]) -> tuple[str, str] | None:
-    """Return the columns of a row that have its two texts, or None if it has no such columns."""
+def pair_columns(there: Iterable[str], names: Sequence[str]) -> tuple[str, str] | None:
+    """Return which of the columns there have the two texts of a pair, or None if none do."""
+    found = set(there)
     if names:
-        return (names[0], names[1]) if {names[0], names[1]} <= value.keys() else None
-    return next((pair for pair in PAIR_NAMES if set(pair) <= value.keys()), None)
+        return (names[0], names[1]) if {names[0], names[1]} <= found else None
+    return next((pair for pair in PAIR_NAMES if set(pair) <= found), None)
 
 
 def place(path: str) -> str:

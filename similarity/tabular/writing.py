@@ -16,8 +16,8 @@ from similarity.extras import optional_module
 from similarity.results import SimilarityMatrix
 from similarity.storage import files
 from similarity.storage.files import Writer, replace_file, writing
+from similarity.tabular.dialects import CsvDialect
 from similarity.tabular.formats import STANDARD
-from similarity.tabular.records import CsvDialect
 
 WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
 _ROWS_TOGETHER = 16_384

@@ -421,6 +421,18 @@ def test_a_table_comes_back_with_scores(
     assert float(found[1]["similarity"]) == 1
 
 
+def test_no_two_columns_differ_in_case_alone(toy_model: ToyModel, tmp_path: Path) -> None:
+    rows = [{"text1": "a", "text2": "b", "Similarity": "0.5", "input_similarity": "1", "Id": "x"}]
+    write_rows(rows, "csv", str(tmp_path / "in.csv"))
+    files = BatchFiles(input=tmp_path / "in.csv", output=tmp_path / "out.csv")
+    run(toy_model, files)
+    with files.output.open(newline="") as written:
+        (row,) = csv.DictReader(written)
+    assert len({name.casefold() for name in row}) == len(row)
+    assert row["input_input_Similarity"] == "0.5"
+    assert row["input_similarity"] == "1"
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_fields_of_some_lines_only_have_a_column_too(
     kind: str, toy_model: ToyModel, tmp_path: Path

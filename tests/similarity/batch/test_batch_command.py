@@ -150,9 +150,51 @@ def test_a_table_without_the_columns_leaves_nothing_behind(
     assert f"{table} has no column" in refused.stderr
     assert "there are 'Ticket #', 'wrote', 'answer': name the two of texts" in refused.stderr
     assert list(tmp_path.iterdir()) == [table]
+    assert "quotation marks" not in refused.stderr
     # What the message tells to do can be done.
     done = CliRunner().invoke(main, [*arguments, "--columns", "wrote,answer"])
     assert done.exit_code == 0, done.output
+
+
+SPREADSHEET = """Ticket #;What they wrote, verbatim;Answer;Similarity
+T-1;"Hello, where; is it?";Here, there;0,5
+T-2;I want it, now;Later;0,25
+"""
+
+
+def test_a_spreadsheet_of_semicolons_with_commas_in_its_names(tmp_path: Path) -> None:
+    table, output = tmp_path / "rows.csv", tmp_path / "out.csv"
+    table.write_text(SPREADSHEET)
+    arguments = ["batch", str(table), str(output), *OPTIONS]
+    for wrong, message in (
+        ((), "has no columns of texts named text1/text2"),
+        (("--columns", "Answer,Question"), f"{table} has no column 'Question'; there are"),
+        # Of three names that are there, two are joined by a comma that is not quoted.
+        (
+            ("--columns", "What they wrote, verbatim,Answer,Ticket #"),
+            "two texts and maybe an id, got 'What they wrote, verbatim,Answer,Ticket #'",
+        ),
+    ):
+        refused = CliRunner().invoke(main, [*arguments, *wrong])
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+        assert message in refused.stderr
+        assert "a name that has a comma stands in quotation marks" in refused.stderr
+    assert list(tmp_path.iterdir()) == [table]
+    columns = '"What they wrote, verbatim",Answer,Ticket #'
+    done = CliRunner().invoke(main, [*arguments, "--columns", columns])
+    assert done.exit_code == 0, done.output
+    header, first, _ = output.read_text().splitlines()
+    assert header.startswith("custom_id;Ticket #;What they wrote, verbatim;Answer;input_Similarity")
+    assert first.startswith('T-1;T-1;"Hello, where; is it?";Here, there;0,5;')
+
+
+def test_columns_are_missed_although_the_first_row_is_bad(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("a,b\n1,2,3\n1,2\n")
+    refused = CliRunner().invoke(main, ["batch", str(table), str(tmp_path / "out.csv"), *OPTIONS])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert "has no columns of texts" in refused.stderr
+    assert list(tmp_path.iterdir()) == [table]
 
 
 @pytest.mark.parametrize(("columns", "told"), [("3,2,1", True), ("a,b", False)])
