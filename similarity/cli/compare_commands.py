@@ -96,7 +96,7 @@ def explain(
     elif isinstance(explanation, TrajectoryExplanation):
         print_trajectories(explanation)
     elif isinstance(explanation, VectorExplanation):
-        print_vector_explanation(explanation)
+        print_vector_explanation(explanation, top)
 
 
 @click.command()

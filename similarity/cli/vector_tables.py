@@ -1,7 +1,7 @@
 """Explanations of meaning vectors as tables for a person to read."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from rich.markup import escape
@@ -11,21 +11,27 @@ from similarity.cli.tables import console, print_score
 from similarity.vectors.explain import ContinuationShare, VectorExplanation, WordShare
 from similarity.vectors.implied import ImpliedWord, ImpliedWords
 
+# What a part of a vector compares, by the name of its group.
+PART_WORDS: Mapping[str, str] = {
+    "profile": "words that may follow as its summary",
+    "examples": "the same, after worked examples",
+    "trigrams": "the texts' own words",
+    "trajectories": "likelihoods of general continuations",
+}
+# The words that texts imply: both of them, and either far more than the other.
+IMPLIED_COLUMNS = ("both imply", "more after the first", "more after the second")
 
-def print_vector_explanation(result: VectorExplanation) -> None:
-    """Print what a cosine is made of, and the parts of most share."""
+
+def print_vector_explanation(result: VectorExplanation, top: int) -> None:
+    """Print what a cosine is made of, and at most `top` parts of each kind."""
     print_score(result.score)
-    shares = Table("part", "share of the cosine", box=None)
-    for group, share in result.shares.items():
-        shares.add_row(group, f"{share:+.4f}")
-    shares.add_row("all", f"{result.cosine:.4f}")
-    console().print(shares)
+    console().print(_shares_table(result))
     if result.implied is not None:
-        console().print(_implied_table(result.implied))
+        console().print(_implied_table(result.implied, top))
     if result.note is not None:
         console().print(escape(result.note))
     if result.overlap:
-        console().print(_overlap_table(result.overlap))
+        console().print(_overlap_table(result.overlap, top))
     if result.continuations:
         console().print(_continuations_table(result.continuations))
 
@@ -39,15 +45,25 @@ def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
     console().print(table)
 
 
-def _implied_table(implied: ImpliedWords) -> Table:
+def _shares_table(result: VectorExplanation) -> Table:
+    table = Table("part", "compares", "weight", "× cosine", "= share", box=None)
+    for name, share in result.shares.items():
+        weight = result.weights[name]
+        own = share / weight if weight else 0.0
+        words = PART_WORDS.get(name, "")
+        table.add_row(name, words, f"{weight:.4f}", f"{own:.4f}", f"{share:+.4f}")
+    table.add_row("all", "", "", "", f"{result.cosine:+.4f}")
+    return table
+
+
+def _implied_table(implied: ImpliedWords, top: int) -> Table:
     table = Table(
-        "both imply",
-        "only the first",
-        "only the second",
-        caption="Words of the part profile alone; the share of each is tiny. ×: how many times "
-        "likelier than usual, and than the average token, a word is as the summary of the text; "
-        "for both, the lesser of the two. Opposites may be among them. What tells the texts apart "
-        "most stands first.",
+        *IMPLIED_COLUMNS,
+        caption="Words that may follow a text as its summary, of the part profile alone. The share "
+        "of each is tiny. ×: how many times likelier than usual a word is there, and than the "
+        "average token; for both, the lesser of the two. Opposites may be among them. A column has "
+        f"{top} words at most. Where both imply them, the greatest number stands first; else the "
+        "word in which the texts differ most.",
         caption_justify="left",
     )
     for row in zip_longest(*implied_columns(implied), fillvalue=""):
@@ -56,7 +72,7 @@ def _implied_table(implied: ImpliedWords) -> Table:
 
 
 def implied_columns(implied: ImpliedWords) -> tuple[list[str], list[str], list[str]]:
-    """Return the words that both texts imply, the first alone, and the second, with ratios."""
+    """Return the words of each of `IMPLIED_COLUMNS`, with ratios."""
 
     def told(word: ImpliedWord, beyond: float) -> str:
         return f"{escape(word.word)} {times(beyond)}"
@@ -78,14 +94,15 @@ def times(nats: float) -> str:
     return f"×{ratio / 1e6:.2g} million" if ratio < 1e9 else f"×{ratio / 1e9:.2g} billion"
 
 
-def _overlap_table(words: Sequence[WordShare]) -> Table:
+def _overlap_table(words: Sequence[WordShare], top: int) -> Table:
     table = Table(
         "own word",
         "share of the cosine",
         "in the first",
         "in the second",
         caption="Words of the texts, compared by pieces of three letters, and how often either "
-        "text has them. A word of one text has a share where the other has such pieces.",
+        "text has them. A word of one text has a share where the other has such pieces. The "
+        f"largest share stands first, above 0 or below; {top} words at most.",
         caption_justify="left",
     )
     for word in words:

@@ -50,9 +50,11 @@ class VectorExplanation(Explanation):
     cosine
         Of the vectors.
     shares
-        What each group adds to it.
+        What each group adds to it: its weight times the cosine of its own part.
+    weights
+        The weight of each group for these two texts.
     implied
-        Of the groups of profiles: the words that the texts imply.
+        Of the first group of profiles: the words that the texts imply.
     overlap
         Of the trigrams: the texts' own words, by the size of their share. What they lack to the
         group's share is what all texts have in common.
@@ -65,6 +67,7 @@ class VectorExplanation(Explanation):
     method: ClassVar[str] = "vectors"
     cosine: float
     shares: dict[str, float]
+    weights: dict[str, float]
     implied: ImpliedWords | None
     overlap: tuple[WordShare, ...]
     continuations: tuple[ContinuationShare, ...]
@@ -77,6 +80,7 @@ class VectorExplanation(Explanation):
             "method": self.method,
             "cosine": self.cosine,
             "shares": self.shares,
+            "weights": self.weights,
             "implied": None if self.implied is None else asdict(self.implied),
             "overlap": [asdict(word) for word in self.overlap],
             "continuations": [asdict(one) for one in self.continuations],
@@ -99,6 +103,7 @@ def explain(
         How many words of each kind to give.
     """
     parts = vectors.parts(features)
+    weights = vectors.weights(features)
     shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
     implied = [
         implied_words(vectors, name, features, top)
@@ -109,6 +114,7 @@ def explain(
         score=score,
         cosine=sum(shares.values()),
         shares=shares,
+        weights=weights,
         # Where there are several prompts, that of the first group is shown.
         implied=implied[0] if implied else None,
         overlap=tuple(

@@ -44,7 +44,8 @@ class ImpliedWord:
     share
         What its tokens add; negative where one text implies it and the other does not.
     beyond_usual
-        How much likelier than usual the word is after either text, nats.
+        How much likelier than usual the word is after either text, and than the average token: a
+        natural logarithm (nats).
     """
 
     word: str
@@ -234,5 +235,4 @@ def _begins_a_word(model: LanguageModel, text: str) -> bool:
 def cosine_scale(vectors: MeaningVectors, name: str, features: Features) -> float:
     """Return what the product of two texts' whitened rows is multiplied by in the cosine."""
     lengths = np.linalg.norm(vectors.groups[name].whitening.apply(features[name]), axis=1)
-    share = np.sqrt(vectors.shares(features)[name].prod())
-    return float(share / np.where(lengths > 0, lengths, 1).prod())
+    return float(vectors.weights(features)[name] / np.where(lengths > 0, lengths, 1).prod())

@@ -170,6 +170,10 @@ class MeaningVectors:
         total = np.sum(list(weights.values()), axis=0)
         return {name: weight / total for name, weight in weights.items()}
 
+    def weights(self, features: Features) -> dict[str, float]:
+        """Return what each group's cosine is multiplied by in that of two texts."""
+        return {name: float(np.sqrt(of.prod())) for name, of in self.shares(features).items()}
+
     def check_dimensions(self, dimensions: int | None) -> int:
         """Return how many coordinates to keep; None is for all.
 

@@ -1,9 +1,11 @@
 """The guides of the service name all routes, error codes and metrics that there are."""
 
+import json
 import re
 
 from service.http.app import create_app
 from service.http.problems import HTTP_CODES, PROBLEMS
+from service.http.schemas.explanation import ImpliedWordFields, VectorExplanationFields
 from service.settings import Settings
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT
@@ -28,3 +30,20 @@ def test_every_metric_is_named(client):
     shown = re.findall(r"# TYPE trajsim_(\w+) ", client.get("/metrics").text)
     for name in (name for name in shown if not name.endswith("_created")):
         assert f"`{name}`" in GUIDE, name
+
+
+def _fields(model):
+    return {name for name in model.model_fields if name != "method"}
+
+
+def test_an_explanation_is_shown_and_described_as_it_is_answered():
+    page = (GUIDES / "explain.md").read_text("utf-8")
+    (shown,) = re.findall(r"```json\n(.*?)```", page, re.S)
+    explanation = VectorExplanationFields.model_validate_json(
+        json.dumps(json.loads(shown)["explanation"])
+    )
+    assert explanation.implied is not None
+    assert len(explanation.implied.both) == 1
+    assert explanation.cosine == round(sum(explanation.shares.values()), 4)
+    for name in _fields(VectorExplanationFields) | _fields(ImpliedWordFields) - {"word"}:
+        assert f"| `{name}`" in page, name

@@ -1,5 +1,7 @@
 """openapi.yaml is what the application says of itself."""
 
+import json
+import re
 import subprocess
 import sys
 from typing import get_args
@@ -49,3 +51,38 @@ def test_limits_and_keys_are_described_as_they_are_set():
     assert properties["n_trajectories"]["maximum"] == 7
     assert description["paths"]["/v1/similarity"]["post"]["security"] == [{"key": []}]
     assert "security" not in description["paths"]["/health/ready"]["get"]
+
+
+def _schemas(part, schemas):
+    """Return the names of the objects that a part of the description refers to, at any depth."""
+    found = set()
+    waiting = [part]
+    while waiting:
+        names = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(waiting.pop())))
+        waiting += [schemas[name] for name in names - found]
+        found |= names
+    return found
+
+
+def _is_number(field):
+    if field.get("type") == "array":
+        return _is_number(field.get("items", {}))
+    return field.get("type") in ("number", "integer")
+
+
+def test_every_number_of_its_own_routes_is_described():
+    description = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
+    schemas = description["components"]["schemas"]
+    own = [
+        operation
+        for operations in description["paths"].values()
+        for operation in operations.values()
+        if "trajsim" in operation["tags"]
+    ]
+    bare = [
+        f"{name}.{field}"
+        for name in sorted(_schemas(own, schemas))
+        for field, content in schemas[name].get("properties", {}).items()
+        if _is_number(content) and not content.get("description")
+    ]
+    assert bare == []

@@ -110,6 +110,7 @@ def test_a_score_is_explained_by_what_made_it(client, folder):
     assert explanation["method"] == "vectors"
     assert explanation["cosine"] == pytest.approx(1 - result["distance"], abs=1e-4)
     assert explanation["shares"] == pytest.approx(expected.shares, abs=1e-6)
+    assert explanation["weights"] == pytest.approx(expected.weights, abs=1e-6)
     assert len(explanation["overlap"]) == 2
     implied = expected.to_dict()["implied"]
     for kind in ("both", "first", "second"):

@@ -47,4 +47,4 @@ class ConsensusResponse(Answer):
     answer: str = Field(description="What stands for the most probable group.")
     entropy: float = Field(ge=0, description="Semantic entropy over groups, nats.")
     groups: list[AgreedGroupFields] = Field(description="The most probable first.")
-    threshold: float
+    threshold: float = Field(description="What degrees both ways had to reach for one meaning.")

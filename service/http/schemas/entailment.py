@@ -46,7 +46,7 @@ class DirectionParts(Strict):
 class DirectionInterval(Strict):
     """Where the direction is, over blocks of tokens or over trajectories."""
 
-    confidence: float
+    confidence: float = Field(description="Of the interval, as the request named it.")
     direction: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
 
 

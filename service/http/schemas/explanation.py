@@ -15,7 +15,7 @@ class ExplainedContinuation(Strict):
 
     text: str
     source: Literal[0, 1] = Field(description="Which text it was sampled from.")
-    tokens: int = Field(ge=1)
+    tokens: int = Field(ge=1, description="How many it has.")
     ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
     log_likelihoods: list[float] = Field(
         min_length=2, max_length=2, description="After either text: mean nats per token."
@@ -43,38 +43,54 @@ class TrajectoryExplanationFields(Strict):
 
 
 class ImpliedWordFields(Strict):
-    """A word that may come next after the texts, and what it adds to the cosine."""
+    """A word that may follow the texts as their summary, and what it adds to the cosine."""
 
-    word: str
-    share: float = Field(description="Negative where one text implies it and the other does not.")
+    word: str = Field(description="Without case and space; some are pieces of words.")
+    share: float = Field(
+        description="What it adds to the cosine. Negative where one text implies it and the other "
+        "does not."
+    )
     beyond_usual: list[float] = Field(
         min_length=2,
         max_length=2,
-        description="How much likelier than usual after either: nats; exp of it is how many times.",
+        description="How much likelier than usual it is after either text, and than the average "
+        "token: a natural logarithm (nats). Its exponential is how many times.",
     )
 
 
 class ImpliedWordsFields(Strict):
-    """The words that both texts imply beyond the usual, and those that only one does."""
+    """The words that both texts imply beyond the usual, and those that one implies far more."""
 
-    both: list[ImpliedWordFields]
-    first: list[ImpliedWordFields]
-    second: list[ImpliedWordFields]
+    both: list[ImpliedWordFields] = Field(
+        description="The largest first, by the lesser of the two in beyond_usual."
+    )
+    first: list[ImpliedWordFields] = Field(
+        description="More after the first text: the largest difference in beyond_usual first. What "
+        "is below 0 in the other text counts as 0."
+    )
+    second: list[ImpliedWordFields] = Field(
+        description="More after the second text, in the same order."
+    )
 
 
 class OverlapWord(Strict):
     """A word of the texts, and what its trigrams add to the cosine."""
 
-    word: str
-    share: float
-    counts: list[int] = Field(min_length=2, max_length=2, description="How often either has it.")
+    word: str = Field(description="Without its case.")
+    share: float = Field(
+        description="What its pieces of three letters add to the cosine. A word of one text has a "
+        "share too where the other text has such pieces; below 0 they count against it."
+    )
+    counts: list[int] = Field(
+        min_length=2, max_length=2, description="How often the first text has it, and the second."
+    )
 
 
 class ReferenceContinuation(Strict):
     """A reference trajectory, and what it adds to the cosine."""
 
     text: str
-    share: float
+    share: float = Field(description="What it adds to the cosine.")
     log_likelihoods: list[float] = Field(
         min_length=2, max_length=2, description="After either text: mean nats per token."
     )
@@ -85,16 +101,23 @@ class VectorExplanationFields(Strict):
     """Why a score by meaning vectors is what it is."""
 
     method: Literal["vectors"] = "vectors"
-    cosine: float = Field(description="Of the two vectors.")
-    shares: dict[str, float] = Field(description="What each group of features adds to it.")
+    cosine: float = Field(description="Of the two vectors: the sum of the shares.")
+    shares: dict[str, float] = Field(
+        description="What each part adds to the cosine: its weight times the cosine of its own."
+    )
+    weights: dict[str, float] = Field(description="The weight of each part for these two texts.")
     implied: ImpliedWordsFields | None = Field(
-        default=None, description="Where profiles are compared."
+        default=None,
+        description="Words of the part profile; null where no profiles are compared. At most top "
+        "in each list.",
     )
     overlap: list[OverlapWord] = Field(
-        description="The texts' own words, the largest share first; none without trigrams."
+        description="The texts' own words, by the size of their share, the largest first, whether "
+        "above 0 or below. Empty without the part trigrams, which preset best has."
     )
     continuations: list[ReferenceContinuation] = Field(
-        description="The largest share first; none but with preset trajectories."
+        description="By the size of their share, the largest first, whether above 0 or below. "
+        "Empty but with preset trajectories."
     )
     note: str | None = Field(
         default=None, description="Why no words are implied, where the model's server gives none."

@@ -16,7 +16,7 @@ class ModelCard(Strict):
     owned_by: Literal["trajsim"] = "trajsim"
     revision: str
     dtype: str
-    context_length: int
+    context_length: int = Field(description="How many tokens the model reads at most.")
     preset: str = Field(description="How requests are compared that do not say.")
     presets: list[str] = Field(description="What they may say.")
     limits: dict[str, int] = Field(description="What one request may ask for.")

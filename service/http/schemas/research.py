@@ -23,7 +23,7 @@ class TrajectoryItem(Strict):
     """A sampled continuation."""
 
     text: str
-    token_ids: list[int]
+    token_ids: list[int] = Field(description="Of the model's own tokens.")
     log_likelihood: float = Field(description="After its own text: mean nats per token.")
     ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
 

@@ -181,8 +181,8 @@ class SimilarityResponse(Compared):
 class MatrixResponse(Compared):
     """The scores of all cells, "row column", and what they depend on."""
 
-    similarities: list[list[float]]
-    distances: list[list[float]]
+    similarities: list[list[float]] = Field(description="From 0 to 1; a list for each row.")
+    distances: list[list[float]] = Field(description="A list for each row, from 0 up.")
     explanations: list[list[Explanation]] | None = Field(
         default=None, description="Where they were requested."
     )

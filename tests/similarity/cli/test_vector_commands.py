@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
-from similarity.cli.vector_tables import times
+from similarity.cli.vector_tables import IMPLIED_COLUMNS, PART_WORDS, times
 from similarity.models.loader import load_model
 from similarity.prompts import PROMPTS, Prompt
 from similarity.storage.journal import Journal
@@ -277,8 +277,12 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
     assert content["fingerprint"] == compared["fingerprint"]
     assert set(content["shares"]) == {"profile", "examples"}
     table = run(*command).stdout
-    assert "share of the cosine" in table
-    assert "only the first" in table
+    own = content["shares"]["profile"] / content["weights"]["profile"]
+    line = next(line for line in table.splitlines() if line.startswith(" profile"))
+    words = f"{PART_WORDS['profile']} 0.5000 {own:.4f} {content['shares']['profile']:+.4f}"
+    assert " ".join(line.split()) == f"profile {words}"
+    assert all(name in table for name in IMPLIED_COLUMNS)
+    assert "2 words at most" in " ".join(table.split())
     told = content["implied"]["first"][0]
     assert f"{told['word']} {times(told['beyond_usual'][0])}" in table
     best = json.loads(run(*command, "--preset", "best", "--json").stdout)

@@ -35,6 +35,9 @@ def test_shares_add_up_to_the_score(vectors: MeaningVectors, second: str) -> Non
     assert result.score == VectorScorer(vectors).score([(FIRST, second)])[0]
     assert list(result.shares) == list(vectors.names)
     assert sum(result.shares.values()) == pytest.approx(result.cosine)
+    for name, share in result.shares.items():
+        (own,) = cosines(vectors.only(name), [(FIRST, second)])
+        assert share == pytest.approx(result.weights[name] * own, abs=1e-5)
 
 
 def test_the_tokens_shares_add_up_to_the_profiles(vectors: MeaningVectors) -> None:
@@ -126,3 +129,20 @@ def test_a_word_stands_in_one_column(top: int) -> None:
         columns = (implied.both, implied.first, implied.second)
         words = [word.word for column in columns for word in column]
         assert len(words) == len(set(words))
+
+
+def test_words_are_in_the_order_that_is_described(vectors: MeaningVectors) -> None:
+    result = explain(vectors, FIRST, SECOND, top=9)
+    assert result.implied is not None
+    both, first, second = (
+        [word.beyond_usual for word in words]
+        for words in (result.implied.both, result.implied.first, result.implied.second)
+    )
+    sizes = [
+        [min(pair) for pair in both],
+        [a - max(b, 0) for a, b in first],
+        [b - max(a, 0) for a, b in second],
+        [abs(word.share) for word in result.overlap],
+    ]
+    assert max(map(len, sizes[:3])) > 1
+    assert sizes == [sorted(of, reverse=True) for of in sizes]
