@@ -120,10 +120,12 @@ def check_texts(
     RequestTooLargeError
         Saying what is too much, and how much is allowed.
     """
-    lengths = [len(text) if isinstance(text, str) else 0 for text in texts]
-    refuse_above(len(lengths), settings.max_texts if most is None else most, "different texts")
+    texts = tuple(texts)
+    refuse_above(len(texts), settings.max_texts if most is None else most, "different texts")
     if truncate == REFUSE:
-        refuse_above(max(lengths, default=0), settings.max_characters, "characters in one text")
+        longest = max((text for text in texts if isinstance(text, str)), key=len, default="")
+        where = f"characters in the text that begins {longest[:40]!r}"
+        refuse_above(len(longest), settings.max_characters, where)
 
 
 def check_tokens(tokens: int, settings: Settings) -> None:

@@ -1,60 +1,85 @@
-// Texts of a file that the user has: one a line, or a column of CSV, TSV or JSON lines.
+// Files as users have them, read as the command line reads them: lines of text, or a table of
+// columns. CSV, TSV and JSON lines are known by the ending of the file's name.
 
-const NAMES = ["text", "sentence", "content", "texts", "sentences"];
+import { csvRows } from "/static/csv.js";
 
-// RFC 4180: quotes around a field, doubled inside.
-function fields(content, separator) {
-  const rows = [[]];
-  let field = "";
-  let inside = false;
-  for (let at = 0; at < content.length; at += 1) {
-    const letter = content[at];
-    if (inside && letter === '"' && content[at + 1] === '"') {
-      field += '"';
-      at += 1;
-    } else if (letter === '"' && (inside || field === "")) {
-      inside = !inside;
-    } else if (!inside && letter === separator) {
-      rows.at(-1).push(field);
-      field = "";
-    } else if (!inside && letter === "\n") {
-      rows.at(-1).push(field);
-      field = "";
-      rows.push([]);
-    } else {
-      field += letter;
+const KINDS = {
+  csv: "csv", tsv: "tsv", tab: "tsv", jsonl: "jsonl", ndjson: "jsonl", txt: "text", text: "text",
+};
+// What must not be taken for text.
+const OTHERS = ["json", "parquet", "npy", "xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip"];
+
+function kindOf(name) {
+  const ending = name.includes(".") ? name.split(".").at(-1).toLowerCase() : "";
+  if (OTHERS.includes(ending)) {
+    throw new Error(`.${ending} is not read here; save it as .txt, .csv, .tsv or .jsonl.`);
+  }
+  return KINDS[ending] ?? "text";
+}
+
+async function contentOf(file) {
+  const bytes = await file.arrayBuffer();
+  let content = null;
+  try {
+    content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    // Told below.
+  }
+  // UTF-16 has bytes of zero, and so have archives.
+  if (content === null || content.includes("\0")) {
+    throw new Error("it is no text in UTF-8; save it as UTF-8.");
+  }
+  return content.replaceAll("\r\n", "\n");
+}
+
+// The lines that are not blank, with their numbers from 1.
+const linesOf = (content) => content.split("\n").map((text, i) => ({ text, line: i + 1 }))
+  .filter(({ text }) => text.trim());
+
+// A quotation mark is a character of the text, as on the command line.
+const tsvRows = (content) => linesOf(content).map(({ text, line }) =>
+  ({ line, fields: text.split("\t"), fault: null }));
+
+function tableOf(rows) {
+  const names = (rows[0]?.fields ?? []).map((name) => name?.trim());
+  for (const { line, fields, fault } of rows) {
+    if (fault) throw new Error(`line ${line}: ${fault}.`);
+    if (fields.length > names.length) {
+      throw new Error(`line ${line} has ${fields.length} fields and the first line ` +
+        `${names.length}; quote a field that has what parts fields, or give JSON lines.`);
     }
   }
-  rows.at(-1).push(field);
-  return rows;
+  return { names, rows, header: true };
 }
 
-function columnOf(rows) {
-  const names = rows[0].map((name) => name.trim().toLowerCase());
-  const at = NAMES.map((name) => names.indexOf(name)).find((place) => place >= 0);
-  return at === undefined ? rows.map((row) => row[0]) : rows.slice(1).map((row) => row[at]);
-}
-
-function ofJson(line, number) {
-  let value;
+function jsonOf({ text, line }) {
   try {
-    value = JSON.parse(line);
+    return { line, value: JSON.parse(text) };
   } catch {
-    throw new Error(`Line ${number} is not JSON.`);
+    throw new Error(`line ${line} is not JSON.`);
   }
-  const text = typeof value === "string" ? value : NAMES.map((name) => value?.[name]).find(Boolean);
-  if (typeof text !== "string") throw new Error(`Line ${number} has no field "text".`);
-  return text;
 }
 
-export async function textsOf(file) {
-  const content = (await file.text()).replace(/^\uFEFF/, "").replaceAll("\r\n", "\n");
-  const kind = file.name.split(".").at(-1).toLowerCase();
-  const lines = content.split("\n");
-  let found = lines;
-  if (kind === "csv" || kind === "tsv") found = columnOf(fields(content, kind === "csv" ? "," : "\t"));
-  if (kind === "jsonl" || kind === "ndjson") {
-    found = lines.flatMap((line, i) => (line.trim() ? [ofJson(line, i + 1)] : []));
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+// Texts, or objects whose fields are columns.
+function ofJsonLines(content) {
+  const values = linesOf(content).map(jsonOf);
+  if (values.length && values.every(({ value }) => isObject(value))) {
+    const names = [...new Set(values.flatMap(({ value }) => Object.keys(value)))];
+    const rows = values.map(({ line, value }) => ({ line, fields: names.map((name) => value[name]) }));
+    return { names, rows, header: false };
   }
-  return found.map((text) => (text ?? "").replace(/\s+/g, " ").trim()).filter(Boolean);
+  const other = values.find(({ value }) => typeof value !== "string");
+  if (other) throw new Error(`line ${other.line}: want a text on each line, or an object on each.`);
+  return { texts: values.map(({ value }) => value) };
+}
+
+// Gives { texts }, or a table: { names, rows }, and whether the first row is the `header`.
+export async function read(file) {
+  const kind = kindOf(file.name);
+  const content = await contentOf(file);
+  if (kind === "csv") return tableOf(csvRows(content));
+  if (kind === "tsv") return tableOf(tsvRows(content));
+  return kind === "jsonl" ? ofJsonLines(content) : { texts: content.split("\n") };
 }

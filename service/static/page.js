@@ -2,10 +2,10 @@
 // Text is only ever put in by textContent and append: nothing that is typed can become markup.
 
 import { partsOf } from "/static/explanation.js";
-import { textsOf } from "/static/files.js";
 import { asCsv, draw, fade, moveTo, neighbour, orderOf } from "/static/heatmap.js";
 import { isPicture, nameOf, pictures, put, takePictures, valueOf } from "/static/pictures.js";
 import { cancel, isRunning, matrixOf, run } from "/static/requests.js";
+import { choose, forget, takeTexts } from "/static/taking.js";
 
 const MOST_TEXTS = 50;
 const MOST_PARTS = 8;
@@ -75,8 +75,15 @@ async function working(doing, clear, work) {
   }
 }
 
-// What is shown is of other texts while these are compared.
-function stale(is) {
+// Whether what is shown is of other texts than those that are given now.
+function isOld() {
+  const now = items();
+  return shown !== null &&
+    (now.length !== shown.rows.length || now.some((item, i) => item !== shown.rows[i]));
+}
+
+// What is shown is pale where it is old.
+function stale(is = isOld()) {
   for (const id of ["result", "detail"]) $(id).classList.toggle("stale", is);
 }
 
@@ -102,6 +109,7 @@ async function compare() {
   shown = { rows, settings: asked, similarities: answer.similarities };
   $("detail").hidden = true;
   redraw();
+  stale();
 }
 
 function redraw() {
@@ -119,16 +127,16 @@ async function explain(target) {
   const body = { pairs: [pair.map(valueOf)], explain: true, top: MOST_PARTS, ...shown.settings };
   const hide = () => { $("detail").hidden = true; };
   const answer = await working("Explaining", hide, (asking) => asking(body));
-  if (answer) show(pair, answer.results[0]);
+  if (answer) show(pair, answer);
 }
 
-function show([a, b], { similarity, distance, explanation }) {
+function show([a, b], { scale, results: [{ similarity, distance, explanation }] }) {
   put($("text-a"), a);
   put($("text-b"), b);
-  const how = explanation.method === "trajectories" ? "continuations" : "profiles and vectors";
   $("numbers").textContent =
-    `By ${how}: similarity ${similarity.toFixed(3)}, distance ${distance.toFixed(3)}.`;
-  $("parts").replaceChildren(...partsOf(explanation));
+    `By the preset ${shown.settings.preset}: similarity ${similarity.toFixed(4)} ` +
+    `(${scales[scale]}), distance ${distance.toFixed(4)}.`;
+  $("parts").replaceChildren(...partsOf(explanation, MOST_PARTS));
   $("detail").hidden = false;
   $("detail").scrollIntoView({ block: "nearest" });
 }
@@ -165,23 +173,27 @@ async function copy(text) {
 // Pictures are added to those there are; a file of texts takes the place of the lines.
 async function take(files) {
   const shots = files.filter(isPicture);
-  const [file] = files.filter((one) => !isPicture(one));
+  const [file, another] = files.filter((one) => !isPicture(one));
   try {
+    if (another) throw new Error("give one file of texts at a time.");
     if (shots.length) {
       await takePictures(shots, $("pictures"));
       say(`${pictures().length} pictures.`);
     }
     if (!file) return;
-    const found = await textsOf(file);
-    $("texts").value = found.slice(0, MOST_TEXTS).join("\n");
-    const left = found.length - MOST_TEXTS;
-    say(left > 0
-      ? `${file.name} has ${found.length} texts; the first ${MOST_TEXTS} are here. ` +
-        "For more, use trajsim matrix."
-      : `${found.length} texts of ${file.name}.`, left > 0);
+    const { message, wrong } = await takeTexts(file, MOST_TEXTS);
+    say(message, wrong);
   } catch (error) {
     say(file ? `${file.name}: ${error.message}` : error.message, true);
+  } finally {
+    stale();
   }
+}
+
+function chooseColumn() {
+  const told = choose();
+  if (told) say(told.message, told.wrong);
+  stale();
 }
 
 async function upload() {
@@ -240,6 +252,12 @@ addEventListener("resize", () => fade($("scroll")));
 $("preset").addEventListener("change", showSettings);
 $("order").addEventListener("change", redraw);
 $("file").addEventListener("change", upload);
+$("table").addEventListener("change", chooseColumn);
+// Texts that were changed by hand are not replaced by another column.
+$("texts").addEventListener("input", () => {
+  forget();
+  stale();
+});
 $("form").addEventListener("dragover", (event) => {
   if (event.dataTransfer.types.includes("Files")) event.preventDefault();
 });

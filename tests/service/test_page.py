@@ -8,17 +8,19 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from service.http.page import FILES, STATIC
 from similarity.api import compare as compare_texts
 from similarity.api import compare_matrix
 from similarity.cli.tables import SCALE_WORDS
-from similarity.cli.vector_tables import times
+from similarity.cli.vector_tables import IMPLIED_COLUMNS as HEADINGS
+from similarity.cli.vector_tables import PART_WORDS, times
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
 from similarity.vectors import fit, save
+from similarity.vectors.explain import VectorExplanation
 from tests.service.servers import running
 from tests.similarity.vectors.conftest import TOY_CONFIG
 
@@ -128,16 +130,41 @@ def test_a_cell_is_explained_by_what_scored_it(browser, vectors_url):
     cell = page.locator("[data-cell='0,1']")
     expect(cell).to_have_text(f"{score.similarity:.2f}")
     cell.click()
-    said = f"similarity {score.similarity:.3f}, distance {score.distance:.3f}"
-    expect(page.locator("#numbers")).to_contain_text(f"By profiles and vectors: {said}")
+    scale = "uncalibrated: use it to rank, not as a degree"
+    expect(page.locator("#numbers")).to_have_text(
+        f"By the preset best: similarity {score.similarity:.4f} ({scale}), "
+        f"distance {score.distance:.4f}."
+    )
     (explanation,) = open_scorer(ToyModel(), "best", vectors=folder).explain(
         [("a b c", "x y z")], top=8
     )
-    implied = explanation.implied  # type: ignore[attr-defined]
+    assert isinstance(explanation, VectorExplanation)
+    rows = [[part.text_content() for part in row.locator("td").all()] for row in parts_of(page)]
+    shares, weights = explanation.shares, explanation.weights
+    assert rows == [
+        *(
+            [name, PART_WORDS[name], *numbers(weights[name], share / weights[name], share)]
+            for name, share in shares.items()
+        ),
+        ["all", "", "", "", numbers(explanation.cosine)[-1]],
+    ]
+    headings = [name.replace("the first", "A").replace("the second", "B") for name in HEADINGS]
+    assert sorted(page.locator(".column h3").all_text_contents(), key=str.lower) == sorted(
+        name[0].upper() + name[1:] for name in headings
+    )
+    assert explanation.implied is not None
+    implied = explanation.implied
     shown = [word for words in (implied.first, implied.both, implied.second) for word in words]
     told = [times(value) for word in shown for value in word.beyond_usual]
     assert told
     assert page.locator(".column .value").all_text_contents() == told
+    own = [
+        f"{word.word} {numbers(word.share)[0]} {'A' * (word.counts[0] > 0)}"
+        f"{'B' * (word.counts[1] > 0)}"
+        for word in explanation.overlap
+    ]
+    assert own
+    assert page.locator(".chips li").all_text_contents() == own
     page.select_option("#preset", "paper")
     expect(page.locator("#sampling")).to_be_visible()
     compare(page, ["a b c", "x y z"])
@@ -146,9 +173,19 @@ def test_a_cell_is_explained_by_what_scored_it(browser, vectors_url):
     expect(cell).to_have_text(f"{paper.similarity:.2f}")
     cell.click()
     expect(page.locator("#numbers")).to_contain_text(
-        f"By continuations: similarity {paper.similarity:.3f}"
+        f"By the preset paper: similarity {paper.similarity:.4f}"
     )
     page.close()
+
+
+def parts_of(page: Page) -> list[Locator]:
+    return page.locator("table.parts tbody tr").all()
+
+
+def numbers(*values: float) -> list[str]:
+    """Return numbers as the page writes them: the last, a share, has its sign."""
+    *others, share = values
+    return [*(f"{value:.4f}" for value in others), f"{share:+.4f}".replace("-", "−")]
 
 
 @pytest.mark.slow
@@ -183,32 +220,6 @@ def test_like_texts_are_put_together(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "content", "texts"),
-    [
-        ("a.txt", "\ufeffone\r\n\r\ntwo\r\n", ["one", "two"]),
-        ("a.csv", 'id,text\n1,"one, ""two"""\n2,"a\nb"\n', ['one, "two"', "a b"]),
-        ("a.tsv", "one\tx\ntwo\ty\n", ["one", "two"]),
-        ("a.jsonl", '{"text": "one"}\n"two"\n', ["one", "two"]),
-    ],
-)
-def test_a_file_is_taken(page, name, content, texts):
-    page.set_input_files(
-        "#file", {"name": name, "mimeType": "text/plain", "buffer": content.encode()}
-    )
-    expect(page.locator("#texts")).to_have_value("\n".join(texts))
-
-
-@pytest.mark.slow
-def test_a_file_that_is_too_long_or_damaged_is_told(page):
-    many = "\n".join(f"text {i}" for i in range(60)).encode()
-    page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": many})
-    expect(page.locator("#status")).to_contain_text("60 texts; the first 50")
-    page.set_input_files("#file", {"name": "a.jsonl", "mimeType": "text/plain", "buffer": b"{"})
-    expect(page.locator("#status")).to_have_text("a.jsonl: Line 1 is not JSON.")
-
-
-@pytest.mark.slow
 def test_the_map_is_downloaded_with_all_digits(page):
     page.select_option("#preset", "paper")
     compare(page, ['a "b", c', "x y z"])
@@ -230,7 +241,9 @@ def test_an_error_takes_the_old_result_away(browser, url):
     page.press("#texts", "Control+Enter")
     expect(page.locator("#status")).to_have_class("wrong")
     expect(page.locator("#result")).to_be_hidden()
-    expect(page.locator("#status")).to_contain_text("20000")
+    expect(page.locator("#status")).to_contain_text(
+        f"30000 characters in the text that begins '{'x' * 40}'; at most 20000"
+    )
     page.close()
 
 
@@ -251,6 +264,20 @@ def test_on_a_phone_all_columns_are_reached(browser, url):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     # The settings of trajectories have long choices.
     page.select_option("#preset", "paper")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+@pytest.mark.slow
+def test_on_a_phone_an_explanation_is_no_wider_than_the_page(browser, vectors_url):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(vectors_url[0])
+    expect(page.locator("#model")).to_have_text("Model: toy.")
+    page.select_option("#preset", "best")
+    compare(page, ["a b c", "x y z"])
+    page.click("[data-cell='0,1']")
+    expect(page.locator("table.parts")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 

@@ -1,0 +1,53 @@
+// The column of a table that has the texts: by its name, the only one, or the user's choice.
+
+const NAMES = ["text", "sentence", "content", "document", "body", "input"];
+const PAIRS = [
+  ["text1", "text2"], ["sentence1", "sentence2"], ["text_1", "text_2"],
+  ["sentence_1", "sentence_2"], ["first", "second"], ["s1", "s2"], ["question1", "question2"],
+  ["premise", "hypothesis"],
+];
+
+// The place of the one column of texts, or null where the user has to choose.
+export function columnOf({ names }) {
+  if (names.length === 1) return 0;
+  const plain = names.map((name) => name.toLowerCase());
+  const place = NAMES.map((name) => plain.indexOf(name)).find((at) => at >= 0);
+  return place === undefined || plain.lastIndexOf(plain[place]) > place ? null : place;
+}
+
+const named = (name, at) => (name ? `“${name}”` : `number ${at + 1}, which has no name`);
+
+// What a user is told of a table whose column of texts is not known.
+export function question({ names }) {
+  const all = names.map(named);
+  const list = `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+  const plain = names.map((name) => name.toLowerCase());
+  const hasPairs = PAIRS.some((pair) => pair.every((name) => plain.includes(name)));
+  return `has the columns ${list}. Choose the one to take.` +
+    (hasPairs ? " To score its pairs row by row, use trajsim batch." : "");
+}
+
+// What the texts of a column are said to be from.
+export function sourceOf({ names, header }, at, hasNames) {
+  const isNamed = !header || hasNames;
+  if (names.length === 1) return `its only column${isNamed ? `, ${named(names[0], 0)}` : ""}`;
+  return `the column ${isNamed ? named(names[at], at) : at + 1}`;
+}
+
+// Fills the list of columns to choose from; `at` is null where none is chosen yet.
+export function offer(select, { names }, at, hasNames) {
+  const label = (name, i) => (hasNames && name ? name : `${i + 1}${name ? `: ${name}` : ""}`);
+  select.replaceChildren(...names.map((name, i) => new Option(label(name, i), i)));
+  if (at === null) select.prepend(new Option("choose a column", ""));
+  select.value = at ?? "";
+}
+
+// The texts of a column, and how many rows have none.
+export function textsIn({ names, rows, header }, at, hasNames) {
+  const below = header && hasNames ? rows.slice(1) : rows;
+  const values = below.map(({ line, fields }) => ({ line, value: fields[at] ?? "" }));
+  const other = values.find(({ value }) => typeof value !== "string");
+  if (other) throw new Error(`line ${other.line}: ${names[at]} is no text.`);
+  const texts = values.map(({ value }) => value).filter((text) => text.trim());
+  return { texts, blank: values.length - texts.length };
+}

@@ -1,0 +1,67 @@
+// CSV as spreadsheets write it (RFC 4180), read as strictly as the command line reads it.
+
+// What may part fields. Spreadsheets write semicolons where numbers have a decimal comma.
+const SIGNS = [",", ";", "\t"];
+const QUOTED = /"([^"]*(?:""[^"]*)*)"/y;
+const BARE = new Map(SIGNS.map((sign) => [sign, new RegExp(`[^${sign}\\n]*`, "y")]));
+const CARRIAGE = "a carriage return stands outside quotation marks; end lines with line feeds";
+
+// The field at a place: its value, where it ends, and what is wrong with it.
+function fieldAt(content, at, sign) {
+  const isQuoted = content[at] === '"';
+  const pattern = isQuoted ? QUOTED : BARE.get(sign);
+  pattern.lastIndex = at;
+  const match = pattern.exec(content);
+  if (!match) return { end: content.length, fault: "a quotation mark is not closed" };
+  const end = at + match[0].length;
+  if (!isQuoted) {
+    return { value: match[0], end, fault: match[0].includes("\r") ? CARRIAGE : null };
+  }
+  const isEnd = end === content.length || content[end] === sign || content[end] === "\n";
+  const fault = "more follows the quotation mark that ends a field; double one that is of the text";
+  return { value: match[1].replaceAll('""', '"'), end, fault: isEnd ? null : fault };
+}
+
+function endOfLine(content, at) {
+  const end = content.indexOf("\n", at);
+  return end < 0 ? content.length : end;
+}
+
+// Rows with the number of their first line; one that is no CSV has a fault.
+function rowsBy(sign, content) {
+  const rows = [];
+  let line = 1;
+  for (let at = 0; at < content.length; at += 1) {
+    const begin = at;
+    const row = { line, fields: [], fault: null };
+    for (let more = true; more;) {
+      const { value, end, fault } = fieldAt(content, at, sign);
+      row.fields.push(value);
+      row.fault = fault;
+      more = !fault && content[end] === sign;
+      at = more ? end + 1 : end;
+    }
+    if (row.fault) at = endOfLine(content, at);
+    const told = content.slice(begin, at);
+    if (told.trim()) rows.push(row);
+    line += told.split("\n").length;
+  }
+  return rows;
+}
+
+// Of the rows below the first, the mean share of its columns that a row has.
+function evenness([first, ...others]) {
+  const width = first.fields.length;
+  const share = ({ fault, fields }) => (fault || fields.length > width ? 0 : fields.length / width);
+  return others.length ? others.map(share).reduce((a, b) => a + b) / others.length : 1;
+}
+
+// The rows as the sign parts them that gives the header and the rows below it equally many fields,
+// and of several such signs the most. Of equals it is the last, as names have commas in them.
+export function csvRows(content) {
+  const all = SIGNS.map((sign) => rowsBy(sign, content)).filter((rows) => rows.length);
+  const several = all.filter(([first]) => !first.fault && first.fields.length > 1);
+  const before = (a, b) => evenness(a) - evenness(b) || a[0].fields.length - b[0].fields.length;
+  return several.reduce((best, rows) => (best && before(rows, best) < 0 ? best : rows), null) ??
+    all.find(([first]) => !first.fault) ?? all[0] ?? [];
+}

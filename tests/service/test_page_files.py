@@ -1,0 +1,264 @@
+"""The page takes a file of texts, in a browser, as the command line reads it."""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from service.http.page import STATIC
+from similarity.tabular.formats import ENDINGS
+from similarity.tabular.records import read_records
+from similarity.tabular.texts import PAIR_NAMES, TEXT_NAMES
+from tests.service.test_page import browser, url  # noqa: F401
+
+PAIRS = "text1,text2\nA dog runs.,A puppy is running.\nIt rains.,It pours.\n"
+READ = """async ([name, bytes]) => {
+  const { read } = await import("/static/files.js");
+  try {
+    return await read(new File([new Uint8Array(bytes)], name));
+  } catch (error) {
+    return { error: error.message };
+  }
+}"""
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:  # noqa: F811
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(url)
+    yield page
+    page.close()
+    assert problems == []
+
+
+def take(page: Page, name: str, content: str | bytes) -> None:
+    data = content if isinstance(content, bytes) else content.encode()
+    page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": data})
+
+
+def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = page.evaluate(READ, [name, list(content)])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content", "texts", "told"),
+    [
+        ("a.txt", "\ufeffone\r\n\r\ntwo\r\n", ["one", "two"], "2 texts of a.txt."),
+        (
+            "a.csv",
+            'id,text\n1,"one, ""two"""\n2,"a\nb"\n3,\n',
+            ['one, "two"', "a b"],
+            "2 texts of a.csv, from the column “text”. 1 row without one left out.",
+        ),
+        (
+            "a.csv",
+            "\ufeffNr;Text\r\n1;one, two\r\n2;three\r\n",
+            ["one, two", "three"],
+            "2 texts of a.csv, from the column “Text”.",
+        ),
+        ("a.csv", "id\ttext\n1\tone\n", ["one"], "1 text of a.csv, from the column “text”."),
+        (
+            "a.tsv",
+            'id\ttext\n1\t"one\n',
+            ['"one'],
+            "1 text of a.tsv, from the column “text”.",
+        ),
+        (
+            "a.csv",
+            "Question\nHow?\nWhy?\n",
+            ["How?", "Why?"],
+            "2 texts of a.csv, from its only column, “Question”.",
+        ),
+        ("a.jsonl", '"one"\n"two"\n', ["one", "two"], "2 texts of a.jsonl."),
+        (
+            "a.jsonl",
+            '{"id": 1, "text": "one"}\n\n{"id": 2, "text": "two"}\n',
+            ["one", "two"],
+            "2 texts of a.jsonl, from the column “text”.",
+        ),
+    ],
+)
+def test_a_file_is_taken(page, name, content, texts, told):
+    take(page, name, content)
+    expect(page.locator("#status")).to_have_text(told)
+    expect(page.locator("#texts")).to_have_value("\n".join(texts))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pairs.csv", PAIRS),
+        ("pairs.csv", PAIRS.replace(",", ";")),
+        ("pairs.tsv", PAIRS.replace(",", "\t")),
+        (
+            "pairs.jsonl",
+            '{"text1": "A dog runs.", "text2": "A puppy is running."}\n'
+            '{"text1": "It rains.", "text2": "It pours."}\n',
+        ),
+    ],
+)
+def test_of_pairs_a_column_is_asked_for(page, name, content):
+    before = page.locator("#texts").input_value()
+    take(page, name, content)
+    expect(page.locator("#status")).to_have_text(
+        f"{name} has the columns “text1” and “text2”. Choose the one to take. "
+        "To score its pairs row by row, use trajsim batch."
+    )
+    expect(page.locator("#texts")).to_have_value(before)
+    page.select_option("#column", label="text2")
+    expect(page.locator("#texts")).to_have_value("A puppy is running.\nIt pours.")
+    expect(page.locator("#status")).to_have_text(f"2 texts of {name}, from the column “text2”.")
+    page.select_option("#column", label="text1")
+    expect(page.locator("#texts")).to_have_value("A dog runs.\nIt rains.")
+    # What was typed is not lost to another choice.
+    page.press("#texts", "End")
+    expect(page.locator("#table")).to_be_visible()
+    page.type("#texts", " ")
+    expect(page.locator("#table")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_a_first_line_is_a_text_where_the_user_says_so(page):
+    take(page, "a.csv", "one,x\ntwo,y\n")
+    expect(page.locator("#status")).to_contain_text("the columns “one” and “x”")
+    page.uncheck("#named")
+    page.select_option("#column", label="1: one")
+    expect(page.locator("#texts")).to_have_value("one\ntwo")
+    expect(page.locator("#status")).to_have_text("2 texts of a.csv, from the column 1.")
+    take(page, "b.csv", "one\ntwo\nthree\n")
+    expect(page.locator("#texts")).to_have_value("two\nthree")
+    page.uncheck("#named")
+    expect(page.locator("#texts")).to_have_value("one\ntwo\nthree")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", "{", "line 1 is not JSON."),
+        ("a.jsonl", '"one"\n3\n', "line 2: want a text on each line"),
+        ("a.jsonl", '{"text": 3}\n', "line 1: text is no text."),
+        ("a.csv", 'x,text\n1,"two\n', "line 2: a quotation mark is not closed"),
+        ("a.csv", "x,text\n1,2,3\n", "line 2 has 3 fields and the first line 2"),
+        ("a.csv", "", "it has no texts."),
+        ("a.csv", "text\n", "it has no texts."),
+        ("a.xlsx", b"PK\x03\x04\0", ".xlsx is not read here; save it as .txt, .csv"),
+        ("a.txt", "one".encode("utf-16"), "it is no text in UTF-8"),
+        ("a.csv", b"text\nz\xfcrich\n", "it is no text in UTF-8"),
+    ],
+)
+def test_a_damaged_file_is_told(page, name, content, message):
+    before = page.locator("#texts").input_value()
+    take(page, name, content)
+    expect(page.locator("#status")).to_contain_text(f"{name}: {message}")
+    expect(page.locator("#status")).to_have_class("wrong")
+    expect(page.locator("#texts")).to_have_value(before)
+
+
+@pytest.mark.slow
+def test_of_many_texts_the_first_are_taken(page):
+    take(page, "a.txt", "\n".join(f"text {i}" for i in range(60)))
+    expect(page.locator("#status")).to_have_text(
+        "The first 50 of 60 texts of a.txt. For more, use trajsim matrix."
+    )
+    assert page.locator("#texts").input_value().count("\n") == 49
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n1,2\n",
+        "\ufeffa;b\r\n1;2,5\r\n",
+        "a\tb\n1\t2\n",
+        'a,"b, c"\n"1\n2",3\n\n \n"""4""",\n',
+        '"a;b",c\n1,2\n',
+        "a\n1\n",
+        "a,b,c\n1\n,2\n",
+        'a,b\n1 "2" 3,4\n',
+        'a,b\r\n"1\r\n2",3\r\n',
+        '\n\na;b\n"1;2";3',
+        'a,b\n"1"x,2\n',
+        'a,b\n1,"2\n3,4\n',
+        "a,b\n1,2,3\n",
+        "a,b\n1,2\r3,4\n",
+        "",
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_tables_are_read_as_on_the_command_line(page, kind, content):
+    data = content.encode()
+    found = read(page, f"a.{kind}", data)
+    expected = list(read_records(io.BytesIO(data), kind))
+    wrong = next((record for record in expected if record.error), None)
+    if wrong is not None:
+        line = re.match(r"line (\d+)", found["error"])
+        assert line is not None
+        assert int(line[1]) == wrong.number
+        return
+    names, rows = found["names"], found["rows"][1:]
+    assert [row["line"] for row in rows] == [record.number for record in expected]
+    texts = [dict(zip(names, row["fields"], strict=False)) for row in rows]
+    assert texts == [
+        {name: text.replace("\r\n", "\n") for name, text in record.value.items()}
+        for record in expected
+    ]
+
+
+@pytest.mark.slow
+def test_a_name_with_a_comma_does_not_part_semicolons(page):
+    found = read(page, "a.csv", b"Ticket;Said, verbatim;Entry\n1;one;two\n")
+    assert found["names"] == ["Ticket", "Said, verbatim", "Entry"]
+
+
+def test_names_and_endings_are_those_of_the_command_line():
+    columns = (STATIC / "columns.js").read_text("utf-8")
+    listed = re.search(r"const NAMES = \[(.*?)\]", columns, re.S)
+    assert listed is not None
+    assert tuple(re.findall(r'"(\w+)"', listed[1])) == TEXT_NAMES
+    pairs = re.search(r"const PAIRS = \[(.*?)\n\];", columns, re.S)
+    assert pairs is not None
+    assert tuple(re.findall(r'\["(\w+)", "(\w+)"\]', pairs[1])) == PAIR_NAMES
+    files = (STATIC / "files.js").read_text("utf-8")
+    kinds = re.search(r"const KINDS = \{(.*?)\}", files, re.S)
+    others = re.search(r"const OTHERS = \[(.*?)\]", files, re.S)
+    assert kinds is not None
+    assert others is not None
+    taken = dict(re.findall(r'(\w+): "(\w+)"', kinds[1]))
+    refused = set(re.findall(r'"(\w+)"', others[1]))
+    assert taken.items() <= {ending[1:]: kind for ending, kind in ENDINGS.items()}.items()
+    assert taken.keys() | refused == {ending[1:] for ending in ENDINGS}
+
+
+@pytest.mark.slow
+def test_of_several_files_of_texts_none_is_left_out_in_silence(page):
+    files = [
+        {"name": name, "mimeType": "text/plain", "buffer": b"one\n"} for name in ("a.txt", "b.txt")
+    ]
+    page.set_input_files("#file", files)
+    expect(page.locator("#status")).to_have_text("a.txt: give one file of texts at a time.")
+
+
+@pytest.mark.slow
+def test_a_map_of_other_texts_is_pale(page):
+    page.fill("#texts", "one\ntwo")
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#map td")).to_have_count(4)
+    expect(page.locator("#result")).not_to_have_class("stale")
+    take(page, "a.txt", "one\nthree\n")
+    expect(page.locator("#result")).to_have_class("stale")
+    take(page, "a.txt", "one\ntwo\n")
+    expect(page.locator("#result")).not_to_have_class("stale")
+    page.type("#texts", "s")
+    expect(page.locator("#result")).to_have_class("stale")
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#map tbody th").first).to_contain_text("1.")
+    expect(page.locator("#result")).not_to_have_class("stale")
