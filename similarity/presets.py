@@ -112,7 +112,13 @@ def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...
             f"preset {preset} compares by meaning vectors, and there are none for this model; use "
             "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
         )
+    others = " or ".join(name for name in VECTOR_PRESETS if preset_groups(name, groups))
+    elsewhere = (
+        ", or the vectors that ship with the model: trajsim fit reads no trajectories"
+        if preset == TRAJECTORIES
+        else ""
+    )
     raise ConfigError(
         f"preset {preset} compares by {', '.join(PRESETS[preset].groups)}, and these vectors have "
-        f"{', '.join(groups)} only; fit others to have it"
+        f"{', '.join(groups)} only; use preset {others}{elsewhere}"
     )

@@ -35,7 +35,7 @@ def list_scales(as_json: bool) -> None:
     if not kept:
         click.echo("you keep no scale: trajsim calibrate fits one", err=True)
         return
-    table = Table("name", "model", "compares by", "scale", "fitted to", "on", box=None)
+    table = Table("name", "model", "compares by", "scale", "fitted to", "date", box=None)
     for scale in kept:
         content = _to_dict(scale)
         names = ("model", "compares", "scale", "fitted_to", "date")
@@ -52,7 +52,10 @@ def forget(names: tuple[str, ...]) -> None:
     A service that runs keeps the scale that it started with.
     """
     for name in dict.fromkeys(names):
-        click.echo(f"forgot {_told(forget_scale(name))}", err=True)
+        gone = forget_scale(name)
+        content = _to_dict(gone)
+        of = ", ".join(content[key] for key in ("model", "compares") if content[key])
+        click.echo(f"forgot {_told(gone)}" + (f", of {of}" if of else ""), err=True)
 
 
 def keep_and_tell(

@@ -47,7 +47,7 @@ def test_they_are_listed_by_what_a_person_knows_them_by(cache: Path) -> None:
         "fitted_to": "3 texts",
     }
     header, row = run("scales", "list").stdout.splitlines()
-    assert header.split() == ["name", "model", "compares", "by", "scale", "fitted", "to", "on"]
+    assert header.split() == ["name", "model", "compares", "by", "scale", "fitted", "to", "date"]
     for value in (name, "toy", "preset paper, max_tokens 4", "general text", "3 texts", TODAY):
         assert value in row
 
@@ -78,7 +78,8 @@ def test_one_is_forgotten_by_its_name(cache: Path) -> None:
     first, second = names(cache)
     result = run("scales", "forget", first)
     assert result.exit_code == 0, result.output
-    assert result.stderr == f"forgot your scale of general text, fitted {TODAY}\n"
+    told = f"forgot your scale of general text, fitted {TODAY}, of toy, preset paper, max_tokens 4"
+    assert result.stderr.startswith(told)
     assert names(cache) == [second]
     gone = run("scales", "forget", first)
     assert gone.exit_code == 2

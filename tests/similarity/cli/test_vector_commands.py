@@ -149,6 +149,12 @@ def test_vectors_are_of_a_preset_that_has_some(folder: Path) -> None:
     missing = run("embed", "-", "--preset", "trajectories", *options(folder), input="a")
     assert missing.exit_code == 2
     assert "these vectors have profile, examples, trigrams only" in missing.output
+    # What it says to do can be done.
+    assert "use preset fast or meaning or best, or the vectors that ship with the" in missing.output
+    assert "trajsim fit reads no trajectories" in missing.output
+    for preset in ("fast", "meaning", "best"):
+        given = ("--preset", preset, *options(folder))
+        assert run("embed", "-", *given, input="a").exit_code == 0
 
 
 @pytest.mark.parametrize("command", [("embed",), ("index", "build")])
