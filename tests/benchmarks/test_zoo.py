@@ -6,7 +6,7 @@ from benchmarks.zoo import examine
 from benchmarks.zoo_models import architectures
 from similarity.errors import WrongAnswerError
 
-AGREE = ("gpt2", "gemma3_text", "gpt_neo", "bloom", "mamba2", "deepseek_v3", "qwen3_next")
+AGREE = ("gpt2", "llama", "gemma3_text", "gpt_neo", "bloom", "mamba2", "deepseek_v3", "qwen3_next")
 
 
 @pytest.mark.parametrize("architecture", AGREE)
