@@ -15,7 +15,10 @@ export function columnOf({ names }) {
   return place === undefined || plain.lastIndexOf(plain[place]) > place ? null : place;
 }
 
-const named = (name, at) => (name ? `“${name}”` : `number ${at + 1}, which has no name`);
+// What stands for a name may be a text, where a file has no line of names.
+const MOST_LETTERS = 40;
+const short = (name) => (name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name);
+const named = (name, at) => (name ? `“${short(name)}”` : `number ${at + 1}, which has no name`);
 
 // What a user is told of a table whose column of texts is not known.
 export function question({ names }) {
@@ -36,7 +39,7 @@ export function sourceOf({ names, header }, at, hasNames) {
 
 // Fills the list of columns to choose from; `at` is null where none is chosen yet.
 export function offer(select, { names }, at, hasNames) {
-  const label = (name, i) => (hasNames && name ? name : `${i + 1}${name ? `: ${name}` : ""}`);
+  const label = (name, i) => (hasNames && name ? short(name) : `${i + 1}${name ? `: ${short(name)}` : ""}`);
   select.replaceChildren(...names.map((name, i) => new Option(label(name, i), i)));
   if (at === null) select.prepend(new Option("choose a column", ""));
   select.value = at ?? "";

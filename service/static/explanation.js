@@ -123,8 +123,9 @@ function references(continuations, most) {
 function sampled({ text, source, ended, log_likelihoods: found }, longest) {
   const bars = found.map((value, k) =>
     bar("ab"[k], Math.exp(value), longest, `${signed(value, 2)} nats`));
-  const words = element("span", "words", `…${onOneLine(text)}${ended ? " ⏹" : " …"}`);
-  const from = element("span", "from", `  sampled after ${source === 0 ? "A" : "B"}`);
+  const words = element("span", "words", `…${onOneLine(text)}${ended ? "" : " …"}`);
+  const end = ended ? ", ended by the model" : "";
+  const from = element("span", "from", `  sampled after ${source === 0 ? "A" : "B"}${end}`);
   return element("li", "", words, from, ...bars);
 }
 
@@ -134,7 +135,7 @@ function trajectories(continuations, most) {
   return [
     element("p", "hint", "Continuations whose likelihoods differ most, the largest difference " +
       `first; ${most} at most. A bar is the likelihood per token after A or after B; the number is ` +
-      "its logarithm in nats. One ends in … where it was cut, and in ⏹ where the model ended it."),
+      "its logarithm in nats. One ends in … where it was cut."),
     element("ul", "", ...continuations.map((one) => sampled(one, longest))),
   ];
 }

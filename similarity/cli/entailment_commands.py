@@ -9,7 +9,7 @@ from similarity.cli.options import comparison_options, model_options, truncate_o
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json, print_warnings
-from similarity.cli.vector_tables import implied_columns
+from similarity.cli.vector_tables import IMPLIED_COLUMNS, implied_columns
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
@@ -101,8 +101,7 @@ def _print(found: Entailment, top: int) -> None:
     related = found.thresholds.related
     table.add_row("unrelated texts", f"degrees up to {related:.3f}, at one in a hundred pairs")
     if found.explain is not None:
-        names = ("both imply", "the first alone", "the second alone")
-        for name, words in zip(names, implied_columns(found.explain(top)), strict=True):
+        for name, words in zip(IMPLIED_COLUMNS, implied_columns(found.explain(top)), strict=True):
             table.add_row(name, ", ".join(words))
         table.caption = "×: how many times likelier than usual a word is after the text"
     table.add_row("from", found.fingerprint.describe())

@@ -262,6 +262,11 @@ def test_on_a_phone_all_columns_are_reached(browser, url):
     assert name["x"] + name["width"] <= box["x"]
     assert box["x"] + box["width"] <= 390
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # A message names a text, which may have no space to break at.
+    page.fill("#texts", "one\n" + "x" * 30_000)
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#status")).to_have_class("wrong")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     # The settings of trajectories have long choices.
     page.select_option("#preset", "paper")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
