@@ -11,11 +11,13 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from similarity.errors import ConfigError
+from similarity.extras import extra_needed
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -32,6 +34,10 @@ KEY = """
   -H "authorization: Bearer $KEY" \\"""
 
 
+def _extra() -> AbstractContextManager[None]:
+    return extra_needed("service", "the service needs")
+
+
 class _Serve(click.Command):
     """A command with an option for each setting; they are read when they are asked for."""
 
@@ -43,7 +49,8 @@ class _Serve(click.Command):
 
 def setting_options() -> list[click.Parameter]:
     """Return an option for each setting, so that --help shows them all."""
-    from service.settings import Settings
+    with _extra():
+        from service.settings import Settings
 
     options: list[click.Parameter] = []
     for name, field in Settings.model_fields.items():
@@ -63,9 +70,10 @@ def serve(**options: str | None) -> None:
 
     Every setting is read from the environment too; an option wins.
     """
-    from service.http.app import create_app, served_vectors
-    from service.http.server import Server
-    from service.logs import configure_logs
+    with _extra():
+        from service.http.app import create_app, served_vectors
+        from service.http.server import Server
+        from service.logs import configure_logs
     from similarity.cli.choices import ModelChoice, open_model
     from similarity.cli.progress import progress_bars
 

@@ -1,6 +1,7 @@
 """Encoders trained for the purpose, by the library sentence-transformers: what is aspired to."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from eval.methods.base import Factory, Method, Setting
 from eval.methods.cosine import Cosine, Vectors
 from similarity.errors import ConfigError
 from similarity.extras import optional_module
-from similarity.models.hub import on_hub
 from similarity.models.revision import revision
 
 
@@ -49,4 +49,8 @@ def _loaded(name: str) -> Any:
 
 def _revision(name: str) -> str:
     folder = Path(name)
-    return revision(folder, None if folder.exists() else on_hub(name).get("revision", "unknown"))
+    if folder.exists():
+        return revision(folder, None)
+    # The hub's package is not there where models are on servers alone.
+    hub: Any = import_module("similarity.models.hub")
+    return revision(folder, hub.on_hub(name).get("revision", "unknown"))

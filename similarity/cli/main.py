@@ -14,6 +14,7 @@ from similarity.cli.late import Late, LateGroup
 from similarity.cli.places import said
 from similarity.cli.stopping import Stopped
 from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.extras import extra_needed
 from similarity.storage.files import space_remedy
 from similarity.version import __version__
 
@@ -72,7 +73,8 @@ class _Commands(LateGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with extra_needed(None, "this command needs"):
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             click.echo(err=True)  # the terminal has printed ^C
             raise Stopped(ctx) from error

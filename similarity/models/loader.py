@@ -17,6 +17,7 @@ from similarity.errors import (
     ModelError,
     ModelNotFoundError,
 )
+from similarity.extras import extra_needed
 from similarity.images.image import Image
 from similarity.models import wheel
 from similarity.models.base import LanguageModel
@@ -76,6 +77,8 @@ class Backend:
         The name of the one that returns `Examined`; None loads, and checks the scores.
     sees
         Whether a model may read images, as far as its name and files tell before it is loaded.
+    extra
+        What of this package's extras brings the packages that it needs.
     """
 
     matches: Callable[[str], bool]
@@ -83,11 +86,18 @@ class Backend:
     load: str = "load"
     examine: str | None = None
     sees: Callable[[str], bool] = lambda _name: False
+    extra: str = "local"
 
-    def function(self, name: str) -> Callable[[str, LoadOptions], Any]:
-        """Return a function of the backend's module."""
-        found: Callable[[str, LoadOptions], Any] = getattr(import_module(self.module), name)
-        return found
+    def call(self, function: str, name: str, options: LoadOptions) -> Any:
+        """Call a function of the backend's module for a model.
+
+        Raises
+        ------
+        MissingDependencyError
+            If a package is missing; the message says what to install.
+        """
+        with extra_needed(self.extra, f"the model {name!r} needs"):
+            return getattr(import_module(self.module), function)(name, options)
 
 
 def is_address(name: str) -> bool:
@@ -124,9 +134,18 @@ BACKENDS = (
     Backend(matches=EMBEDDED.__eq__, module="similarity.models.local", load="load_embedded"),
     Backend(matches=SMOLLM2.__eq__, module="similarity.models.converted"),
     Backend(matches="toy".__eq__, module="similarity.models.toy"),
-    Backend(matches=is_address, module="similarity.models.vllm_server.loader", examine="examine"),
-    Backend(matches=lambda name: name.startswith(OFFLINE), module="similarity.models.vllm_offline"),
-    Backend(matches=is_gguf, module="similarity.models.gguf"),
+    Backend(
+        matches=is_address,
+        module="similarity.models.vllm_server.loader",
+        examine="examine",
+        extra="remote",
+    ),
+    Backend(
+        matches=lambda name: name.startswith(OFFLINE),
+        module="similarity.models.vllm_offline",
+        extra="vllm",
+    ),
+    Backend(matches=is_gguf, module="similarity.models.gguf", extra="gguf"),
     # The folder of a model, or its id on a hub.
     Backend(matches=lambda _name: True, module="similarity.models.vision.loader", sees=may_see),
 )
@@ -167,7 +186,7 @@ def load_model(name: str | None = None, options: LoadOptions | None = None) -> L
     """
     name = default_model() if name is None else name
     backend = _backend(name)
-    model: LanguageModel = backend.function(backend.load)(name, options or LoadOptions())
+    model: LanguageModel = backend.call(backend.load, name, options or LoadOptions())
     return model
 
 
@@ -183,7 +202,7 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
     """
     backend, options = _backend(name), options or LoadOptions()
     if backend.examine is not None:
-        examined: Examined = backend.function(backend.examine)(name, options)
+        examined: Examined = backend.call(backend.examine, name, options)
         return examined
     try:
         model = load_model(name, options)

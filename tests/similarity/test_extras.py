@@ -1,10 +1,11 @@
 import re
 import sys
+from importlib import import_module
 
 import pytest
 
 from similarity.errors import MissingDependencyError
-from similarity.extras import optional_module
+from similarity.extras import extra_needed, optional_module
 from tests.conftest import ROOT
 
 
@@ -22,6 +23,36 @@ def test_a_missing_package_is_named_as_it_is_installed(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=f"^this needs .*: {command}$"):
         optional_module(module, "this needs")
+
+
+def test_what_an_extra_lacks_is_named_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    required = [
+        "click>=8.1",
+        "numpy>=2; extra == 'service'",
+        "no-such-web>=1.0; extra == 'service'",
+        'no_such_web2[fast]>=2; extra == "service"',
+        "no-such-plot; extra == 'plot'",
+    ]
+    monkeypatch.setattr("similarity.extras.metadata.requires", lambda _name: required)
+    message = "^the service needs the extra 'service': pip install no-such-web no_such_web2$"
+    with (
+        pytest.raises(MissingDependencyError, match=message),
+        extra_needed("service", "the service needs"),
+    ):
+        import_module("no_such_web.parts")
+    with (
+        pytest.raises(MissingDependencyError, match="^it needs no_such: pip install no_such$"),
+        extra_needed(None, "it needs"),
+    ):
+        import_module("no_such")
+
+
+def test_a_fault_within_a_package_that_is_there_is_no_missing_one() -> None:
+    with (
+        pytest.raises(ModuleNotFoundError, match=r"json\.nothing"),
+        extra_needed("service", "the service needs"),
+    ):
+        import_module("json.nothing")
 
 
 def test_no_message_names_a_package_that_is_on_no_index() -> None:
