@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse, Response
 
 from service.http.schemas.errors import ERRORS
 
@@ -28,9 +28,12 @@ def _serve(path: str, name: str) -> None:
         path,
         include_in_schema=path == "/",
         summary="The page",
-        response_class=HTMLResponse,
+        response_class=Response,
         tags=["operation"],
-        responses={401: ERRORS[401]},
+        responses={
+            200: {"content": {"text/html": {"schema": {"type": "string"}}}},
+            401: ERRORS[401],
+        },
     )
     async def file() -> FileResponse:
         """Return the page, for a browser."""
