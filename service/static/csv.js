@@ -49,19 +49,31 @@ function rowsBy(sign, content) {
   return rows;
 }
 
-// Of the rows below the first, the mean share of its columns that a row has.
-function evenness([first, ...others]) {
+// The mean number of fields of the rows below the first. One with more than that counts as 0, and
+// so does one that is no CSV.
+function meanFields([first, ...others]) {
   const width = first.fields.length;
-  const share = ({ fault, fields }) => (fault || fields.length > width ? 0 : fields.length / width);
-  return others.length ? others.map(share).reduce((a, b) => a + b) / others.length : 1;
+  const count = ({ fault, fields }) => (fault || fields.length > width ? 0 : fields.length);
+  return others.length ? others.map(count).reduce((a, b) => a + b) / others.length : width;
 }
 
-// The rows as the sign parts them that gives the header and the rows below it equally many fields,
-// and of several such signs the most. Of equals it is the last, as names have commas in them.
+// How well a sign parts rows: first whether the header and all others have equally many fields.
+function fit(rows) {
+  const fields = meanFields(rows);
+  return [Number(fields === rows[0].fields.length), fields];
+}
+
+function isWorse([even, fields], [otherEven, otherFields]) {
+  return even === otherEven ? fields < otherFields : even < otherEven;
+}
+
+// The rows as the sign parts them that fits best. Of equals it is the last, as the name of a column
+// has a comma more often than a semicolon.
 export function csvRows(content) {
   const all = SIGNS.map((sign) => rowsBy(sign, content)).filter((rows) => rows.length);
-  const several = all.filter(([first]) => !first.fault && first.fields.length > 1);
-  const before = (a, b) => evenness(a) - evenness(b) || a[0].fields.length - b[0].fields.length;
-  return several.reduce((best, rows) => (best && before(rows, best) < 0 ? best : rows), null) ??
-    all.find(([first]) => !first.fault) ?? all[0] ?? [];
+  const parted = all.filter(([first]) => !first.fault);
+  const several = parted.filter(([first]) => first.fields.length > 1);
+  const [start, ...others] = several.map((rows) => ({ rows, fit: fit(rows) }));
+  const best = others.reduce((best, one) => (isWorse(one.fit, best.fit) ? best : one), start);
+  return best?.rows ?? parted[0] ?? all[0] ?? [];
 }

@@ -29,7 +29,7 @@ async function contentOf(file) {
   if (content === null || content.includes("\0")) {
     throw new Error("it is no text in UTF-8; save it as UTF-8.");
   }
-  return content.replaceAll("\r\n", "\n");
+  return content.replaceAll(/\r+\n|\r+$/g, "\n");
 }
 
 // The lines that are not blank, with their numbers from 1.

@@ -36,6 +36,7 @@ function chosen() {
 export function forget() {
   held = null;
   $("table").hidden = true;
+  $("column").required = false;
 }
 
 // Takes a file of texts, `most` at most; gives the message to show and whether something is wrong.
@@ -51,7 +52,11 @@ export async function takeTexts(file, most) {
   offer($("column"), table, at, true);
   $("column").parentElement.hidden = table.names.length === 1;
   $("table").hidden = table.names.length === 1 && !table.header;
-  return at === null ? { message: `${file.name} ${question(table)}` } : chosen();
+  if (at !== null) return chosen();
+  // Nothing is compared until a column is chosen, or the texts are changed by hand.
+  $("column").required = true;
+  $("column").focus();
+  return { message: `${file.name} ${question(table)}` };
 }
 
 // Takes another column, or the first line too; gives what to say, or null where none is chosen.
