@@ -59,6 +59,9 @@ CLOSE_SECONDS = 6.0
 
 # Images that are fetched at once, over all requests.
 FETCHES = 16
+# Long bodies that are parsed at once: each keeps the interpreter to itself for a while, and of
+# many that wait for it the event loop would be but one.
+PARSERS = 1
 
 # In the order of the documentation.
 ROUTES = (
@@ -140,6 +143,7 @@ def create_app(
     app.state.settings = settings
     app.state.drain = drain
     app.state.fetches = anyio.CapacityLimiter(FETCHES)
+    app.state.parsers = anyio.CapacityLimiter(PARSERS)
     for kind in (TrajsimError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
     for module in ROUTES:

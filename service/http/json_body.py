@@ -1,6 +1,7 @@
 """A request's JSON body: parsed before its fields are checked, its lists bounded in length."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -21,6 +22,10 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 PARSED_AT_ONCE = 2**16
 # No object that means something here has as many; each that is unknown is a mistake to be told of.
 MAX_FIELDS = 1_000
+# Lists and objects of a body for each item that a list may have: a pair of images takes three.
+CONTAINERS_OF_ITEM = 8
+# A string of JSON, to its end or to that of the body.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class JsonRequest(Request):
@@ -53,7 +58,9 @@ class JsonRoute(APIRoute):
             if len(content) <= PARSED_AT_ONCE:
                 read.content = parsed(content, settings.max_items)
             else:
-                read.content = await run_sync(parsed, content, settings.max_items)
+                read.content = await run_sync(
+                    parsed, content, settings.max_items, limiter=request.app.state.parsers
+                )
             request.state.content = read.content
             return await handle(read)
 
@@ -68,8 +75,14 @@ def parsed(content: bytes, max_items: int) -> Any:
     HTTPException
         400 if it is not JSON, or an object says one name twice.
     RequestTooLargeError
-        If a list has more than `max_items` items, or an object more than MAX_FIELDS fields.
+        If a list has more than `max_items` items, or an object more than MAX_FIELDS fields, or
+        there are too many of both.
     """
+    refuse_above(
+        _containers(content, CONTAINERS_OF_ITEM * max_items),
+        CONTAINERS_OF_ITEM * max_items,
+        "lists and objects",
+    )
     try:
         value = json.loads(
             content, parse_constant=_refuse_constant, object_pairs_hook=without_repeats
@@ -80,6 +93,21 @@ def parsed(content: bytes, max_items: int) -> Any:
         raise HTTPException(400, f"the body is not JSON: {json_fault(error)}") from error
     check_lists(value, max_items)
     return value
+
+
+def _containers(content: bytes, allowed: int) -> int:
+    """Return how many lists and objects a body has, or a bound of it that is allowed.
+
+    Millions of them take seconds to make, in which nothing else is done.
+    """
+    found = _brackets(content)
+    if found > allowed:
+        found -= sum(_brackets(string.group()) for string in _STRING.finditer(content))
+    return found
+
+
+def _brackets(content: bytes) -> int:
+    return content.count(b"[") + content.count(b"{")
 
 
 def check_lists(content: Any, max_items: int) -> None:

@@ -149,12 +149,20 @@ def place_of(text: str | None, body: Any) -> str | None:
     """Return where in a body a text is first, as `input[2]`; None where it is not."""
     if text is None:
         return None
+    containers = (dict, list)
     open_values: list[tuple[list[Any], Any]] = [([], body)]
     while open_values:
         place, value = open_values.pop()
         if value == text:
             return written(place)
-        if isinstance(value, dict | list):
+        if isinstance(value, containers):
             inner = value.items() if isinstance(value, dict) else enumerate(value)
-            open_values += reversed([([*place, name], one) for name, one in inner])
+            open_values += reversed(
+                [
+                    ([*place, name], one)
+                    for name, one in inner
+                    # Of the millions of numbers that a body may have, none is looked at again.
+                    if isinstance(one, containers) or one == text
+                ]
+            )
     return None

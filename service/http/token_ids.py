@@ -1,5 +1,6 @@
 """Token ids as the input of a request: the model's own, or those that OpenAI's clients make."""
 
+import sys
 from collections.abc import Sequence
 
 from service.engine.request_model import RequestModel
@@ -63,15 +64,19 @@ def text_of_ids(ids: Sequence[int], name: str, asked: str | None, model: Request
 
 def _own(ids: TokenIds, model: RequestModel) -> str | None:
     """Return the ids' text where the model gives these ids of it, but for the edges."""
-    if model.vocab_size is not None and max(ids) >= model.vocab_size:
+    if max(ids) >= (sys.maxunicode if model.vocab_size is None else model.vocab_size):
         return None
     text = model.decode(ids)
     if not text.strip():
         return text
     again = model.encode(text)
     within = ids[EDGE:-EDGE] if len(ids) > 3 * EDGE else ids
-    kept = [again[start : start + len(within)] for start in range(len(again) - len(within) + 1)]
-    return text if within in kept or ids in (again, again[-len(ids) :]) else None
+    return text if _spelled(within) in _spelled(again) else None
+
+
+def _spelled(ids: TokenIds) -> str:
+    """Return ids as characters: among these Python finds a part in time that grows with both."""
+    return "".join(map(chr, ids))
 
 
 def _of_openai(ids: Sequence[int], asked: str | None) -> str:

@@ -1,13 +1,15 @@
 """The routes of text-embeddings-inference and vLLM for the model's tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from pydantic import TypeAdapter
 
-from service.engine.limits import check_texts
+from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
+from service.http.json_stream import JsonArray, json_list
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.fields import listed
 from service.http.schemas.tokens import (
@@ -20,24 +22,33 @@ from service.http.schemas.tokens import (
     TokenizedPrompt,
 )
 from service.http.token_ids import check_token_ids
+from service.settings import Settings
 from similarity.models.base import TokenIds
+
+# Bytes of a token in an answer, about.
+TOKEN_BYTES = 65
+
+_TOKENS = TypeAdapter(list[Token])
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
 
-@router.post("/tokenize", summary="As text-embeddings-inference, or with prompt as vLLM")
-async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> list[list[Token]] | TokenizedPrompt:
+@router.post(
+    "/tokenize",
+    summary="As text-embeddings-inference, or with prompt as vLLM",
+    response_model=list[list[Token]] | TokenizedPrompt,
+)
+async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | TokenizedPrompt:
     """Return the tokens that the model reads of each text alone, without a prompt."""
     texts = listed(body.prompt if isinstance(body, PromptRequest) else body.inputs)
     check_texts(texts, call.settings, call.settings.max_inputs)
-    rows, _ = await call.run(lambda model: _tokens(model, texts, body.add_special_tokens))
+    special = body.add_special_tokens
     if isinstance(body, PromptRequest):
-        (row,) = rows
+        ids, _ = await call.run(lambda model: _ids(model, texts[0], special))
         context = call.engine.model.info.context_length
-        return TokenizedPrompt(
-            count=len(row), max_model_len=context, tokens=[token.id for token in row]
-        )
-    return rows
+        return TokenizedPrompt(count=len(ids), max_model_len=context, tokens=ids)
+    rows, _ = await call.run(lambda model: list(_tokens(model, texts, special, call.settings)))
+    return json_list(JsonArray(rows))
 
 
 @router.post("/decode", summary="As text-embeddings-inference")
@@ -61,13 +72,25 @@ def _decoded(model: RequestModel, rows: Sequence[Sequence[int]], name: str) -> l
     return [model.decode(tuple(row)) for row in rows]
 
 
-def _tokens(model: RequestModel, texts: Sequence[str], special: bool) -> list[list[Token]]:
-    opening = len(model.encode("a")) - len(model.encode_continuation("a"))
+def _ids(model: RequestModel, text: str, special: bool) -> list[int]:
+    return list(model.encode(text)[0 if special else _opening(model) :])
+
+
+def _opening(model: RequestModel) -> int:
+    """Return how many tokens the model wants at the beginning of a text."""
+    return len(model.encode("a")) - len(model.encode_continuation("a"))
+
+
+def _tokens(
+    model: RequestModel, texts: Sequence[str], special: bool, settings: Settings
+) -> Iterator[bytes]:
+    """Give the tokens of each text as JSON: as values they take many times as much memory."""
     encoded = model.encode_all(texts)
+    check_answer(TOKEN_BYTES * sum(map(len, encoded)), settings)
+    opening = _opening(model)
     spelled = {
         token: model.decode((token,)) for token in dict.fromkeys(i for ids in encoded for i in ids)
     }
-    found = []
     for text, ids in zip(texts, encoded, strict=True):
         model.check_cancelled()
         begin = [
@@ -75,8 +98,7 @@ def _tokens(model: RequestModel, texts: Sequence[str], special: bool) -> list[li
             for token in ids[:opening]
         ]
         own = _placed(text, ids[opening:], spelled)
-        found.append([*begin, *own] if special else own)
-    return found
+        yield _TOKENS.dump_json([*begin, *own] if special else own)
 
 
 def _placed(text: str, ids: TokenIds, spelled: dict[int, str]) -> list[Token]:

@@ -73,7 +73,11 @@ TextOrImage = Annotated[
     Annotated[Text, Tag("(text)")] | Annotated[ImageInput, Tag("(image)")],
     Discriminator(_kind_of),
 ]
-TokenIdList = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+# The first mistake is told alone: of a list of lists there could be millions.
+TokenIdList = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, fail_fast=True)
+]
+TokenIdLists = Annotated[list[TokenIdList], Field(min_length=1, fail_fast=True)]
 
 
 def known(what: str, names: Collection[str]) -> AfterValidator:

@@ -11,6 +11,7 @@ from service.http.schemas.fields import (
     OneOrMany,
     TextOrImage,
     TokenIdList,
+    TokenIdLists,
     example,
 )
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
@@ -29,7 +30,7 @@ class EmbeddingsRequest(PromptTruncation):
     input: (
         OneOrMany
         | TokenIdList
-        | Annotated[list[TokenIdList], Field(min_length=1)]
+        | TokenIdLists
         | ImageInput
         | Annotated[list[TextOrImage], Field(min_length=1)]
     ) = Field(

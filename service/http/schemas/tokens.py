@@ -10,6 +10,7 @@ from service.http.schemas.fields import (
     OneOrMany,
     Text,
     TokenIdList,
+    TokenIdLists,
     example,
     told_apart,
 )
@@ -68,7 +69,7 @@ class DecodeRequest(Lenient):
 
     model_config = example(ids=[[1, 2]])
 
-    ids: TokenIdList | Annotated[list[TokenIdList], Field(min_length=1)]
+    ids: TokenIdList | TokenIdLists
 
     def rows(self) -> list[list[int]]:
         """Return the ids of each text."""

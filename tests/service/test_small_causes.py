@@ -1,0 +1,110 @@
+"""Bodies of a few megabytes that would take seconds or gigabytes: refused, or read with little."""
+
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pydantic import ValidationError
+
+import similarity
+from service.http import json_body
+from service.http.problems import place_of
+from service.http.schemas.openai import EmbeddingsRequest
+from service.http.schemas.tokens import DecodeRequest
+from service.http.token_ids import text_of_ids
+
+HEADERS = {"content-type": "application/json"}
+MANY = 10_000
+ROWS = b"[" + b",".join([b"[]"] * MANY) + b"]"
+MANY_LISTS = b'{"texts": ["a", "b"], "more": [' + b",".join([ROWS] * 14) + b"]}"
+
+
+def peak_of(function):
+    """Return what a function returns, and the bytes that it took at most."""
+    tracemalloc.start()
+    try:
+        return function(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_lists_than_any_request_has_are_refused_unparsed(client, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(json_body.json, "loads", lambda *_, **__: pytest.fail("it was parsed"))
+        answer = client.post("/v1/dedupe", content=MANY_LISTS, headers=HEADERS)
+    assert answer.status_code == 413
+    assert "lists and objects" in answer.json()["error"]["message"]
+
+
+def test_brackets_within_texts_are_no_lists():
+    text = '[{\\"a\\": [' * MANY
+    content = b'{"texts": ["' + text.encode() * 7 + b'"], "more": [{}]}'
+    assert content.count(b"[") + content.count(b"{") > json_body.CONTAINERS_OF_ITEM * 16_384
+    assert json_body.parsed(content, 16_384)["texts"][0].startswith('[{"a": [')
+
+
+def test_a_string_without_end_is_looked_through_once():
+    content = b'["' + b'\\"[' * 2**20
+    with pytest.raises(json_body.HTTPException, match="the body is not JSON"):
+        json_body.parsed(content, 16_384)
+
+
+def test_long_bodies_are_parsed_one_after_the_other(client, monkeypatch):
+    free, read = threading.Semaphore(1), json_body.json.loads
+
+    def loads(*given, **options):
+        assert free.acquire(blocking=False), "two bodies were parsed at once"
+        try:
+            threading.Event().wait(0.05)
+            return read(*given, **options)
+        finally:
+            free.release()
+
+    monkeypatch.setattr(json_body.json, "loads", loads)
+    content = b'{"texts": ["a", "b"], "more": "' + b"x" * json_body.PARSED_AT_ONCE + b'"}'
+
+    def status(_number):
+        return client.post("/v1/dedupe", content=content, headers=HEADERS).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(status, range(8))) == {422}
+
+
+@pytest.mark.parametrize(
+    ("schema", "field"), [(DecodeRequest, "ids"), (EmbeddingsRequest, "input")]
+)
+@pytest.mark.parametrize("wrong", ["", -1, 2**31])
+def test_of_a_list_of_lists_of_mistakes_a_few_are_found(schema, field, wrong):
+    with pytest.raises(ValidationError) as error:
+        schema.model_validate({field: [[wrong] * 100] * 30})
+    assert error.value.error_count() < 100
+
+
+def test_the_place_of_a_text_is_found_without_copies_of_all_others():
+    body = {"more": [[0, "b"] * MANY] * 3, "inputs": ["c", "a"]}
+    place, peak = peak_of(lambda: place_of("a", body))
+    assert place == "inputs[1]"
+    assert peak < 2**16
+
+
+def test_ids_that_make_other_ids_are_compared_in_little_memory():
+    model = similarity.load_model("embedded")
+    (part,) = model.encode("\U00010348")[-1:]
+    ids = [part] * 3_000
+    assert len(model.encode(model.decode(tuple(ids)))) > 2 * len(ids)
+
+    def refused():
+        with pytest.raises(similarity.errors.InputError, match="another tokenizer"):
+            text_of_ids(ids, "input", None, model)
+
+    _, peak = peak_of(refused)
+    assert peak < 2**24
+
+
+def test_tokens_that_would_make_too_large_an_answer_are_refused(open_client):
+    client = open_client(max_answer_bytes=100_000)
+    answer = client.post("/tokenize", json={"inputs": ["a b c d e"] * 400})
+    assert answer.status_code == 413
+    assert "bytes of answer" in answer.json()["error"]["message"]
+    assert client.post("/tokenize", json={"inputs": ["a b c d e"] * 40}).status_code == 200
