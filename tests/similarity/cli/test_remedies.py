@@ -44,8 +44,8 @@ PLACES = {
     "calibrate": "judged.csv line 2: ",
     "batch": "line 1: ",
 }
-# These take no texts but a corpus, of which long lines are left out, or words.
-OTHERS = {"fit", "hyponym", "doctor", "serve", "eval", "cache"}
+# These take no texts but a corpus, of which long lines are left out, or words, or none at all.
+OTHERS = {"fit", "hyponym", "doctor", "serve", "eval", "cache", "scales"}
 
 
 @pytest.fixture(scope="module")
