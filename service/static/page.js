@@ -130,12 +130,16 @@ async function explain(target) {
   if (answer) show(pair, answer);
 }
 
+// Distances that are differences of mean log-likelihoods; all others have no unit.
+const IN_NATS = ["l1", "l2", "linf"];
+
 function show([a, b], { scale, results: [{ similarity, distance, explanation }] }) {
   put($("text-a"), a);
   put($("text-b"), b);
   $("numbers").textContent =
     `By the preset ${shown.settings.preset}: similarity ${similarity.toFixed(4)} ` +
-    `(${scales[scale]}), distance ${distance.toFixed(4)}.`;
+    `(${scales[scale]}), distance ${distance.toFixed(4)}` +
+    `${IN_NATS.includes(shown.settings.distance) ? " nats per token" : ""}.`;
   $("parts").replaceChildren(...partsOf(explanation, MOST_PARTS));
   $("detail").hidden = false;
   $("detail").scrollIntoView({ block: "nearest" });

@@ -175,6 +175,11 @@ def test_a_cell_is_explained_by_what_scored_it(browser, vectors_url):
     expect(page.locator("#numbers")).to_contain_text(
         f"By the preset paper: similarity {paper.similarity:.4f}"
     )
+    expect(page.locator("#numbers")).to_contain_text(f"{paper.distance:.4f} nats per token.")
+    page.select_option("#distance", "cosine")
+    compare(page, ["a b c", "x y z"])
+    cell.click()
+    expect(page.locator("#numbers")).to_have_text(re.compile(r"distance \d\.\d{4}\.$"))
     page.close()
 
 
