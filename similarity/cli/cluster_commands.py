@@ -77,6 +77,7 @@ def cluster(
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. The silhouette of a text tells how well it is placed, from -1 to 1.
+    Tables count texts from 1, and JSON from 0.
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
@@ -135,7 +136,8 @@ def dedupe(
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. As text, the texts that are kept are written; the other formats tell of every
-    text which one stands for it.
+    text which one stands for it, and by which of these rules. Tables count texts from 1, and JSON
+    from 0.
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path. As text,
     the paths of the files that are kept are written.
@@ -226,8 +228,9 @@ def _duplicates(
                     **id_fields(texts, i),
                     "text": result.rows[i],
                     "similarity": float(result.similarities[group.kept, i]),
+                    "reason": reason,
                 }
-                for i in group.others
+                for i, reason in zip(group.others, group.reasons, strict=True)
             ],
         }
         for group in found
@@ -240,12 +243,16 @@ def _duplicate_rows(
     result: SimilarityMatrix, found: list[Duplicates], texts: PlacedTexts
 ) -> list[dict[str, Any]]:
     standing = {i: group.kept for group in found for i in (group.kept, *group.others)}
+    reasons = {
+        i: why for group in found for i, why in zip(group.others, group.reasons, strict=True)
+    }
     return [
         {
             "number": i + 1,
             "kept": standing[i] == i,
             "same_as": standing[i] + 1,
             "similarity": float(result.similarities[standing[i], i]),
+            "reason": reasons.get(i),
             **id_fields(texts, i),
             "text": text,
         }

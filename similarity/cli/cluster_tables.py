@@ -30,13 +30,14 @@ def print_clusters(result: SimilarityMatrix, found: Clustering) -> None:
 
 def print_duplicates(result: SimilarityMatrix, found: Sequence[Duplicates]) -> None:
     """Print the texts that have duplicates, each with these below it."""
-    table = _table("number", "similarity")
+    table = _table("number", "similarity", "reason")
     for group in found:
         if group.others:
-            table.add_row(str(group.kept + 1), "", f"* {escape(_line(result.rows[group.kept]))}")
-            for i in group.others:
+            kept = f"* {escape(_line(result.rows[group.kept]))}"
+            table.add_row(str(group.kept + 1), "", "", kept)
+            for i, reason in zip(group.others, group.reasons, strict=True):
                 alike = f"{result.similarities[group.kept, i]:.4f}"
-                table.add_row(str(i + 1), alike, f"  {escape(_line(result.rows[i]))}")
+                table.add_row(str(i + 1), alike, reason, f"  {escape(_line(result.rows[i]))}")
             table.add_section()
     page = console()
     if table.row_count:

@@ -7,7 +7,7 @@ from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
-from similarity.cli.tables import console
+from similarity.cli.tables import console, digits_to_tell
 from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.cli.vector_tables import IMPLIED_COLUMNS, implied_columns
 from similarity.config import ComparisonConfig
@@ -87,19 +87,25 @@ def entails(
 def _print(found: Entailment, top: int) -> None:
     table = Table(show_header=False, box=None)
     low, high = found.interval
+    related, same = found.thresholds.related, found.thresholds.same
+    digits = digits_to_tell((found.forward, found.backward), (related, same))
+    fine = digits_to_tell(found.interval, (0.0,))
     table.add_row("verdict", found.verdict)
-    table.add_row("first entails second", f"{found.forward:.3f}")
-    table.add_row("second entails first", f"{found.backward:.3f}")
+    table.add_row("first entails second", f"{found.forward:.{digits}f}")
+    table.add_row("second entails first", f"{found.backward:.{digits}f}")
     table.add_row(
         "direction",
-        f"{found.direction:+.3f}, {100 * found.confidence:g} % interval {low:+.3f} to {high:+.3f}",
+        f"{found.direction:+.3f}, {100 * found.confidence:g} % interval {low:+.{fine}f} to "
+        f"{high:+.{fine}f}",
     )
     if found.evenness:
         table.add_row(
             "of which", f"inclusion {found.inclusion:+.3f}, evenness {found.evenness:+.3f}"
         )
-    related = found.thresholds.related
-    table.add_row("unrelated texts", f"degrees up to {related:.3f}, at one in a hundred pairs")
+    table.add_row(
+        "unrelated texts", f"degrees up to {related:.{digits}f}, at one in a hundred pairs"
+    )
+    table.add_row("both wants", f"degrees of {same:.{digits}f} each, and 0 within the interval")
     if found.explain is not None:
         for name, words in zip(IMPLIED_COLUMNS, implied_columns(found.explain(top)), strict=True):
             table.add_row(name, ", ".join(words))

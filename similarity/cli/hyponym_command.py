@@ -9,7 +9,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import texts_of_file
-from similarity.cli.tables import console
+from similarity.cli.tables import console, digits_to_tell
 from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.hyponymy import Containment, contain
 from similarity.entailment.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
@@ -64,13 +64,19 @@ def _print(found: Containment, corpus: str) -> None:
     }.get(found.verdict, found.verdict)
     low, high = said.interval
     table.add_row("verdict", verdict)
+    fine = digits_to_tell(said.interval, (0.0,))
     table.add_row(
         "sentences",
-        f"{said.margin:+.3f} nats, {100 * CONFIDENCE:g} % interval {low:+.3f} to {high:+.3f}",
+        f"{said.margin:+.3f} nats, {100 * CONFIDENCE:g} % interval {low:+.{fine}f} to "
+        f"{high:+.{fine}f}",
     )
-    table.add_row("strength", f"{said.strength:+.3f} nats; a verdict wants {STRENGTH:g}")
+    fine = digits_to_tell((said.strength,), (STRENGTH,))
+    table.add_row("strength", f"{said.strength:+.{fine}f} nats; a verdict wants {STRENGTH:g}")
     forth, back = said.beyond_usual
-    table.add_row("beyond usual", f"{forth:+.3f} and {back:+.3f} nats; it wants {RELATED:g}")
+    fine = digits_to_tell(said.beyond_usual, (RELATED,))
+    table.add_row(
+        "beyond usual", f"{forth:+.{fine}f} and {back:+.{fine}f} nats; it wants {RELATED:g}"
+    )
     contexts = f"neither word is in {corpus}"
     if found.contexts is not None:
         contexts = f"{found.contexts:+.3f} nats per token, {found.count} in {corpus}"

@@ -140,7 +140,10 @@ def query(
     choice: ModelChoice,
     config: ComparisonConfig,
 ) -> None:
-    """Print the texts of the index in FOLDER that are most alike to TEXT."""
+    """Print the texts of the index in FOLDER that are most alike to TEXT.
+
+    A table counts the texts of the file from 1, and JSON from 0.
+    """
     from similarity.vectors.index import check_index, open_index, rerank
 
     checked_text(text)

@@ -85,7 +85,7 @@ Ids = tuple[str, ...] | None
     type=click.IntRange(min=1),
     default=TILE,
     show_default=True,
-    help="Compare so many texts with so many at once, where the output is written by tiles.",
+    help="Compare so many texts with so many at once, for a .npy file, --above and --nearest.",
 )
 @text_option
 @model_options
@@ -114,8 +114,9 @@ def matrix(
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
 
-    A .npy file, and the pairs of --above and --nearest, are written tile by tile, in bounded
-    memory. When that was stopped, the same command goes on.
+    A .npy file, and the pairs of --above and --nearest, are written bit by bit, in bounded
+    memory. When that was stopped, the same command goes on. Columns row and column count texts
+    from 1.
     """
     selection = _selection(above, nearest, rerank)
     streamed = _streamed_format(written_as, out, selection)
@@ -192,7 +193,8 @@ def _streamed_format(given: str | None, out: str | None, selection: Selection | 
     by_tiles = PAIR_FORMATS if selection is not None else (ARRAY,)
     if out is None or out == STANDARD:
         if selection is not None or given == ARRAY:
-            raise ConfigError("what is written by tiles goes to a file; name it by --out")
+            what = "npy is" if selection is None else "pairs of --above and --nearest are"
+            raise ConfigError(f"{what} written to a file; name it by --out")
         return None
     if selection is None and format_of(out, given, allowed=(*WRITE_FORMATS, ARRAY)) != ARRAY:
         return None
@@ -221,7 +223,7 @@ def _stream(
                 selection,
                 path,
                 lambda rows, new: stream_rows(
-                    map(partial(_with_ids, named), rows), kind, new, _columns(judge, named)
+                    map(partial(_as_written, named), rows), kind, new, _columns(judge, named)
                 ),
                 judge=judge,
                 on_progress=on_progress,
@@ -238,12 +240,12 @@ def _columns(judge: Scorer | None, named: tuple[Ids, Ids]) -> dict[str, type]:
     return PAIR_COLUMNS | ({} if judge is None else JUDGED_COLUMNS) | ids
 
 
-def _with_ids(named: tuple[Ids, Ids], row: dict[str, Any]) -> dict[str, Any]:
-    """Return a pair, with the ids of its texts where these have some."""
+def _as_written(named: tuple[Ids, Ids], row: dict[str, Any]) -> dict[str, Any]:
+    """Return a pair with its texts counted from 1, and with their ids where they have some."""
     places = {"id1": row["row"], "id2": row["column"]}
     ids = {
         name: of_all[place]
         for (name, place), of_all in zip(places.items(), named, strict=True)
         if of_all is not None
     }
-    return row | ids
+    return row | {"row": row["row"] + 1, "column": row["column"] + 1} | ids

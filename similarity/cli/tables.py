@@ -100,3 +100,17 @@ def console() -> Console:
     """Return the terminal, or a page of fixed width where there is none."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def digits_to_tell(values: Sequence[float], borders: Sequence[float]) -> int:
+    """Return how many digits show on which side of each border each value is: 3 to 9."""
+
+    def is_shown(digits: int) -> bool:
+        return all(
+            (round(value, digits) < round(border, digits)) == (value < border)
+            and (round(value, digits) > round(border, digits)) == (value > border)
+            for value in values
+            for border in borders
+        )
+
+    return next((digits for digits in range(3, 9) if is_shown(digits)), 9)

@@ -19,6 +19,8 @@ from similarity.validation import check_choice, check_integer, check_number
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
 Linkage = Literal["average", "complete", "single"]
 LINKAGES: tuple[Linkage, ...] = get_args(Linkage)
+# Why a text is the same as one that is kept.
+Reason = Literal["wording", "similarity"]
 # Of a similarity: texts of one group share something, duplicates say the same.
 GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
 # Similarities that are equal on paper may differ by rounding.
@@ -61,10 +63,18 @@ class Clustering:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """A text that is kept, and those like it that are not; by their numbers from 0."""
+    """A text that is kept, and those like it that are not; by their numbers from 0.
+
+    Attributes
+    ----------
+    reasons
+        Of each of the others, why it is not kept: "wording" where it differs in case, white space
+        or width of letters alone, else "similarity".
+    """
 
     kept: int
     others: tuple[int, ...]
+    reasons: tuple[Reason, ...]
 
 
 def cluster(
@@ -170,10 +180,11 @@ def deduplicate(
     """
     check_number("threshold", threshold, at_least=0, at_most=1)
     _distances(similarities)
-    alike = similarities
+    alike, same = similarities, np.eye(len(similarities), dtype=bool)
     if texts is not None:
         alike = np.where(unequal_numbers("", texts), -1.0, similarities)
-        alike[same_wording(texts)] = 1.0
+        same = same_wording(texts)
+        alike[same] = 1.0
     dropped: dict[int, list[int]] = {}
     for i, row in enumerate(alike):
         kept = list(dropped)
@@ -182,7 +193,14 @@ def deduplicate(
             dropped[kept[int(like.argmax())]].append(i)
         else:
             dropped[i] = []
-    return [Duplicates(kept, tuple(others)) for kept, others in dropped.items()]
+    return [
+        Duplicates(
+            kept,
+            tuple(others),
+            tuple("wording" if same[kept, i] else "similarity" for i in others),
+        )
+        for kept, others in dropped.items()
+    ]
 
 
 def cosines(vectors: FloatArray) -> FloatArray:

@@ -46,8 +46,8 @@ def write_matrix(result: SimilarityMatrix, kind: str, path: str | None) -> None:
     """Write all numbers of a matrix.
 
     "tsv" and "csv" are a table of similarities, with the texts as its first row and column;
-    "parquet" has a row for each pair; "json" is one object. The numbers are whole but in a table
-    for people.
+    "parquet" has a row for each pair, with its texts counted from 1; "json" is one object. The
+    numbers are whole but in a table for people.
 
     Parameters
     ----------
@@ -234,8 +234,8 @@ def _pairs(result: SimilarityMatrix) -> Iterator[dict[str, Any]]:
     for start in range(0, len(result.rows), step):
         texts = result.rows[start : start + step]
         yield {
-            "row": np.arange(start, start + len(texts)).repeat(count),
-            "column": np.tile(np.arange(count), len(texts)),
+            "row": np.arange(start + 1, start + len(texts) + 1).repeat(count),
+            "column": np.tile(np.arange(1, count + 1), len(texts)),
             "text1": [text for text in texts for _ in range(count)],
             "text2": [*result.columns] * len(texts),
             "similarity": result.similarities[start : start + step].ravel(),

@@ -18,7 +18,7 @@ from similarity.tiles.grid import Grid, Selection
 
 # A matrix in a file.
 Mapped = np.memmap[Any, np.dtype[np.float32]]
-# The columns of pairs, and what a judge adds to them.
+# The columns of pairs, of texts counted from 0, and what a judge adds to them.
 PAIR_COLUMNS: dict[str, type] = {
     "row": int,
     "column": int,

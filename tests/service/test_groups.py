@@ -54,6 +54,12 @@ def test_duplicates_are_those_of_the_library(threshold, client, similarities):
             assert one["similarity"] == similarities[group["kept"], one["number"]]
 
 
+def test_a_text_says_why_it_is_not_kept(client):
+    texts = ["the hill", "The  HILL", "the lake"]
+    (group,) = client.post("/v1/dedupe", json={"texts": texts, "threshold": 0}).json()["groups"]
+    assert [one["reason"] for one in group["duplicates"]] == ["wording", "similarity"]
+
+
 def test_a_text_that_repeats_is_read_once(client):
     one = client.post("/v1/dedupe", json={"texts": ["the hill"] * 5}).json()
     assert [group["kept"] for group in one["groups"]] == [0]

@@ -77,8 +77,12 @@ def _kept(similarities: FloatArray, threshold: float, texts: Sequence[str]) -> d
             {
                 "kept": group.kept,
                 "duplicates": [
-                    {"number": i, "similarity": float(similarities[group.kept, i])}
-                    for i in group.others
+                    {
+                        "number": i,
+                        "similarity": float(similarities[group.kept, i]),
+                        "reason": reason,
+                    }
+                    for i, reason in zip(group.others, group.reasons, strict=True)
                 ],
             }
             for group in deduplicate(similarities, threshold, texts)

@@ -7,7 +7,13 @@ from pydantic import Field, model_validator
 from service.http.schemas.fields import PresetName, Strict, Text, example
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
-from similarity.groups.clustering import DUPLICATE_THRESHOLD, GROUP_THRESHOLD, LINKAGES, Linkage
+from similarity.groups.clustering import (
+    DUPLICATE_THRESHOLD,
+    GROUP_THRESHOLD,
+    LINKAGES,
+    Linkage,
+    Reason,
+)
 from similarity.scorers import ScoringRequest
 
 
@@ -83,6 +89,10 @@ class DuplicateFields(Strict):
 
     number: int = Field(ge=0, description="Of the text, from 0.")
     similarity: float = Field(ge=0, le=1, description="To the one that is kept.")
+    reason: Reason = Field(
+        description="Why it is not kept: it differs in case or white space alone (wording), or is "
+        "at least as similar as the threshold (similarity)."
+    )
 
 
 class KeptFields(Strict):

@@ -78,9 +78,31 @@ def test_duplicates_are_left_out(file: str) -> None:
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert [row["text"] for row in rows] == TEXTS
     assert [row["same_as"] for row in rows][2] == "1"
+    told = {
+        i: why for group in expected for i, why in zip(group.others, group.reasons, strict=True)
+    }
+    assert [row["reason"] for row in rows] == [told.get(i, "") for i in range(6)]
     page = run("dedupe", file, "--threshold", "0.99", "--format", "table", *TOY).stdout
     assert "a red car." in page
     assert "[b]x[/b]" not in page
+
+
+def test_a_text_dropped_for_its_wording_says_so(tmp_path: Path) -> None:
+    texts = ["Where is it?", "where  IS it?", "Where is it now?", "Something else."]
+    file = tmp_path / "texts.txt"
+    file.write_text("".join(f"{text}\n" for text in texts))
+    arguments = ("dedupe", str(file), "--threshold", "0", *TOY)
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").stdout)))
+    assert [row["reason"] for row in rows] == ["", "wording", "similarity", "similarity"]
+    (group,) = json.loads(run(*arguments, "--json").stdout)["groups"]
+    reasons = [(one["number"], one["reason"]) for one in group["duplicates"]]
+    assert reasons == [(1, "wording"), (2, "similarity"), (3, "similarity")]
+    page = run(*arguments, "--format", "table").stdout
+    assert [line.split()[2] for line in page.splitlines()[2:5]] == [
+        "wording",
+        "similarity",
+        "similarity",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_files_by_their_ending(name: str, result: SimilarityMatrix, tmp_path: Pa
         table = pytest.importorskip("pyarrow.parquet").read_table(out).to_pydict()
         assert table["text1"][41] == TEXTS[1]
         assert table["text2"][41] == TEXTS[1]
-        assert (table["row"][41], table["column"][41]) == (1, 1)
+        assert (table["row"][41], table["column"][41]) == (2, 2)
         np.testing.assert_array_equal(table["similarity"], result.similarities.ravel())
         np.testing.assert_array_equal(table["distance"], result.distances.ravel())
     else:
@@ -168,7 +168,7 @@ def test_pairs_above_a_threshold(name: str, result: SimilarityMatrix, tmp_path: 
     done = run(written(tmp_path, TEXTS), *options)
     assert done.exit_code == 0, done.output
     expected = {
-        (i, j): value
+        (i + 1, j + 1): value
         for (i, j), value in np.ndenumerate(result.similarities)
         if i < j and value >= threshold
     }
@@ -184,7 +184,7 @@ def test_pairs_above_a_threshold(name: str, result: SimilarityMatrix, tmp_path: 
         )
     found = {(int(row["row"]), int(row["column"])): float(row["similarity"]) for row in rows}
     assert found == expected
-    assert rows[0]["text1"] == TEXTS[int(rows[0]["row"])]
+    assert rows[0]["text1"] == TEXTS[int(rows[0]["row"]) - 1]
 
 
 @pytest.mark.parametrize("judged", [False, True])
@@ -231,10 +231,10 @@ def test_vectors_make_a_shortlist_and_trajectories_judge_it(tmp_path: Path) -> N
     by_trajectories = compare_matrix(load_model("embedded"), texts, config=config).similarities
     by_vectors = open_scorer(load_model("embedded")).matrix(texts).similarities
     for line in lines:
-        place = line["row"], line["column"]
+        place = line["row"] - 1, line["column"] - 1
         assert line["similarity"] == pytest.approx(by_trajectories[place], abs=1e-6)
         assert line["shortlisted"] == pytest.approx(by_vectors[place], abs=1e-6)
-    assert [line["row"] for line in lines] == [0, 1, 2, 3]
+    assert [line["row"] for line in lines] == [1, 2, 3, 4]
     refused = run(written(tmp_path, texts), *model, "--preset", "paper", *options)
     assert refused.exit_code == 2
     assert "--rerank takes its shortlist by meaning vectors" in refused.stderr
@@ -262,8 +262,11 @@ def test_a_picture(ending: str, tmp_path: Path) -> None:
         (("--plot", "/proc/heat.png"), "cannot write /proc/heat.png"),
         (("--out", "folder.csv"), "cannot write folder.csv: it is there and is no file"),
         (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json,"),
-        (("--above", "0.5"), "what is written by tiles goes to a file; name it by --out"),
-        (("--format", "npy"), "what is written by tiles goes to a file; name it by --out"),
+        (
+            ("--above", "0.5"),
+            "pairs of --above and --nearest are written to a file; name it by --out",
+        ),
+        (("--format", "npy"), "npy is written to a file; name it by --out"),
         (
             ("--nearest", "2", "--out", "out.npy"),
             "out.npy cannot be npy, as its ending has it; give --format jsonl, csv",

@@ -141,6 +141,10 @@ def test_wording_goes_before_similarity() -> None:
         (4, (6,)),
         (5, ()),
     ]
+    assert [group.reasons for group in found if group.others] == [
+        ("wording", "similarity"),
+        ("similarity",),
+    ]
     unlike = np.eye(len(texts))
     found = deduplicate(unlike, 0.8, texts)
     assert [group.others for group in found if group.others] == [(1,)]

@@ -39,8 +39,8 @@ def test_every_pair_of_a_matrix_is_a_row_of_parquet(
     table = pyarrow.parquet.read_table(tmp_path / "m.parquet")
     expected = [
         {
-            "row": i,
-            "column": j,
+            "row": i + 1,
+            "column": j + 1,
             "text1": result.rows[i],
             "text2": result.columns[j],
             "similarity": result.similarities[i, j],
