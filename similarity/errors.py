@@ -50,7 +50,17 @@ class ImageError(InputError):
 
 
 class ConfigError(TrajsimError, ValueError):
-    """A setting that is unknown or out of range; the message lists what is allowed."""
+    """A setting that is unknown or out of range; the message lists what is allowed.
+
+    Attributes
+    ----------
+    setting
+        Its name, so that a caller of many can tell which it is; None where it is not just one.
+    """
+
+    def __init__(self, message: str, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class ModelError(TrajsimError):

@@ -110,7 +110,8 @@ def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...
     if groups is None:
         raise ConfigError(
             f"preset {preset} compares by meaning vectors, and there are none for this model; use "
-            "preset paper, or fit vectors by trajsim fit and give --vectors and their folder"
+            "preset paper, or fit vectors by trajsim fit and give --vectors and their folder",
+            "preset",
         )
     others = " or ".join(name for name in VECTOR_PRESETS if preset_groups(name, groups))
     elsewhere = (
@@ -120,5 +121,6 @@ def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...
     )
     raise ConfigError(
         f"preset {preset} compares by {', '.join(PRESETS[preset].groups)}, and these vectors have "
-        f"{', '.join(groups)} only; use preset {others}{elsewhere}"
+        f"{', '.join(groups)} only; use preset {others}{elsewhere}",
+        "preset",
     )

@@ -70,7 +70,9 @@ class ScoringRequest:
         if self.preset is not None:
             check_choice("preset", self.preset, PRESETS)
         if self.vectors and self.preset is not None and not PRESETS[self.preset].vectors:
-            raise ConfigError(f"preset {self.preset} compares without vectors; leave vectors out")
+            raise ConfigError(
+                f"preset {self.preset} compares without vectors; leave vectors out", "preset"
+            )
         by_vectors = self.vectors or (self.preset is not None and PRESETS[self.preset].vectors)
         if self.given and by_vectors:
             how = f"preset {self.preset} compares" if self.preset else "you compare"

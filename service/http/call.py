@@ -135,7 +135,8 @@ class Call:
         if most is not None and most > limit:
             raise ConfigError(
                 f"truncate_prompt_tokens is {most}, and the model takes {limit} tokens; give at "
-                "most that, or -1 for as many as it takes"
+                "most that, or -1 for as many as it takes",
+                "truncate_prompt_tokens",
             )
         return ScoringRequest(truncate=body.truncated(), max_text_tokens=most)
 

@@ -105,7 +105,7 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
     for kind, status, openai_type, code, retry_after in PROBLEMS:
         if isinstance(error, kind):
             after = getattr(error, "retry_after", retry_after)
-            param = place_of(getattr(error, "text", None), body)
+            param = place_of(getattr(error, "text", None), body) or _setting(error, body)
             message = " ".join(str(error).split())
             message = f"{param}: {message}" if param and not message.startswith(param) else message
             return Problem(status, openai_type, code, message, after, param=param)
@@ -143,6 +143,12 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _setting(error: Exception, body: Any) -> str | None:
+    """Return the field of a body that has the setting that is wrong; None where it has none."""
+    name = error.setting if isinstance(error, ConfigError) else None
+    return name if isinstance(body, dict) and name in body else None
 
 
 def place_of(text: str | None, body: Any) -> str | None:

@@ -187,3 +187,10 @@ def test_the_client_asks_for_them(folder):
         # It alone was not asked for by name.
         assert "so this is preset paper" in told.warnings[0]
         assert replace(told, warnings=()) == paper
+
+
+def test_the_field_that_is_wrong_is_named(client):
+    answer = ask(client, pairs=PAIRS, preset="trajectories")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (422, "preset"), error
+    assert error["message"].startswith("preset trajectories compares by")
