@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.hub import HubSource, hub_rows
-from eval.pair_files import READERS, Columns, ScoredPair, check_differ, read_pairs, scored_pair
+from eval.pair_files import KINDS, Columns, ScoredPair, check_differ, read_pairs, scored_pair
 from similarity.errors import ConfigError, InputError
 
 # From this `--data`, benchmarks are fetched through the `datasets` package.
@@ -74,19 +74,19 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
     Raises
     ------
     ConfigError
-        If the task is neither a benchmark's name nor ends in .tsv, .csv or .jsonl.
+        If the task is neither a benchmark's name nor ends in .tsv, .csv, .jsonl or .parquet.
     InputError
         If its file is missing, malformed, has another number of pairs than the official, or
         all of its scores are one.
     """
-    if Path(task).suffix in READERS:
+    if Path(task).suffix in KINDS:
         pairs = read_pairs(_own_file(task, source), source.columns)
         check_differ(task, pairs)
         return pairs
     if task not in BENCHMARKS:
         raise ConfigError(
             f"unknown task {task!r}; allowed: {', '.join(BENCHMARKS)}, or a file of your own that "
-            f"ends in {', '.join(READERS)}"
+            f"ends in {', '.join(KINDS)}"
         )
     if source.data == HUB:
         place = f"{BENCHMARKS[task].hub}"

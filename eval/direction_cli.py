@@ -62,7 +62,7 @@ def entailment(
 ) -> None:
     """Print how well scores tell premise from consequence in FILE, and entailment from the rest.
 
-    FILE is a .tsv, .csv or .jsonl file. Pairs whose first text entails the second have the label
+    FILE is a .tsv, .csv, .jsonl or .parquet file. Pairs whose first text entails the second have the label
     'entailment'. All other labels are free, and pairs of like label are told from them together.
     """
     rows = read_labelled(file, _columns(columns, 3))

@@ -1,10 +1,10 @@
 """Reads files of labelled pairs and of words, and refuses what cannot be used, with its line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.pair_files import READERS, read_text
+from eval.pair_files import rows
 from similarity.errors import InputError
 from similarity.prompts import checked_text
 
@@ -20,7 +20,7 @@ class Labelled:
 
 
 def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
-    """Return the rows of a .tsv, .csv or .jsonl file of labelled pairs.
+    """Return the rows of a .tsv, .csv, .jsonl or .parquet file of labelled pairs.
 
     Parameters
     ----------
@@ -51,8 +51,7 @@ def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
 
 def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield the place and the columns of each row, all of which have to be texts."""
-    for number, row in _rows(path, columns):
-        place = f"{path} line {number}"
+    for place, row in rows(path, columns):
         found = [value for name in columns if isinstance(value := row.get(name), str)]
         if len(found) < len(columns):
             raise InputError(f"{place}: want texts as {', '.join(columns)}")
@@ -64,9 +63,3 @@ def _pair(place: str, first: str, second: str) -> Pair:
         return checked_text(first), checked_text(second)
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
-
-
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
-    if path.suffix not in READERS:
-        raise InputError(f"{path} must end in one of {', '.join(READERS)}")
-    return READERS[path.suffix](path, read_text(path).split("\n"), columns)

@@ -1,19 +1,20 @@
 """Reads files of pairs with human scores, and refuses what cannot be evaluated, with its line."""
 
-import csv
-import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from similarity.errors import InputError
 from similarity.prompts import checked_text
-from similarity.tabular.dialects import csv_fault, delimiter_of
-from similarity.tabular.values import json_fault, no_text, to_number, without_repeats
+from similarity.tabular.records import Record, read_records
+from similarity.tabular.values import no_text, to_number
 from similarity.tabular.writing import BYTE_ORDER_MARK
 
 Row = dict[str, object]
+
+# The formats of such files, by their endings.
+KINDS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Columns:
 
 
 def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
-    """Return the rows of a UTF-8 file: .tsv (never quoted), .csv or .jsonl.
+    """Return the rows of a UTF-8 file: .tsv (never quoted), .csv, .jsonl or .parquet.
 
     Raises
     ------
@@ -50,12 +51,7 @@ def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
         If it cannot be read, has no rows, or a row is malformed; it names the line.
     """
     columns = columns or Columns()
-    lines = read_text(path).split("\n")
-    rows = READERS[path.suffix](path, lines, columns.required)
-    pairs = [scored_pair(f"{path} line {number}", row, columns) for number, row in rows]
-    if not pairs:
-        raise InputError(f"{path} has no pairs after line 1; give at least two")
-    return pairs
+    return [scored_pair(place, row, columns) for place, row in rows(path, columns.required)]
 
 
 def read_text(path: Path) -> str:
@@ -114,71 +110,37 @@ def check_differ(place: str, pairs: Sequence[ScoredPair]) -> None:
         )
 
 
-def _tsv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    # Not by the csv module: a quotation mark in these files is a character of the text.
-    header, *rows = (line.removesuffix("\r").split("\t") for line in lines)
-    _check_header(path, header, required)
-    for number, row in enumerate(rows, 2):
-        if row != [""]:
-            _check_width(path, number, row, header)
-            yield number, dict(zip(header, row, strict=False))
+def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    """Yield the place and the fields of each row of a file, by column.
+
+    Raises
+    ------
+    InputError
+        If it ends in none of KINDS, cannot be read, or lacks a required column; it names the line.
+    """
+    if path.suffix not in KINDS:
+        raise InputError(f"{path} must end in one of {', '.join(KINDS)}")
+    wanted = f"{path} must begin with a line of columns that has {', '.join(required)}"
+    empty = True
+    for record in _records(path, required):
+        place, empty = f"{path} line {record.number}", False
+        if record.columns and not set(required) <= set(record.columns):
+            got = ", ".join(record.columns)
+            raise InputError(f"{wanted}; got {got}; --columns names others in a file of your own")
+        if record.error is not None:
+            raise InputError(f"{place}: {record.error}")
+        if not isinstance(record.value, dict):
+            raise InputError(f"{place} is no object of JSON: {record.shown[:40]}")
+        yield place, record.value
+    if empty:
+        raise InputError(f"{wanted}, and rows below it; it has none")
 
 
-def _csv(path: Path, lines: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    delimiter = delimiter_of(_with_ends(lines), required)
-    reader = csv.reader(_with_ends(lines), strict=True, delimiter=delimiter)
-    header: list[str] = []
-    begin = 1
+def _records(path: Path, required: Sequence[str]) -> Iterator[Record]:
     try:
-        for row in reader:
-            if not header:
-                header = row
-                _check_header(path, header, required)
-            elif row:
-                _check_width(path, begin, row, header)
-                yield begin, dict(zip(header, row, strict=False))
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{path} line {begin} {csv_fault(error)}") from error
-    if not header:
-        _check_header(path, header, required)
-
-
-def _with_ends(lines: Sequence[str]) -> Iterable[str]:
-    """Return lines as a file gives them: the last has an end only where it is not empty."""
-    return (f"{line}\n" for line in (lines if lines[-1] else lines[:-1]))
-
-
-def _jsonl(path: Path, lines: Sequence[str], _required: object) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                row = json.loads(line, object_pairs_hook=without_repeats)
-            except (ValueError, RecursionError) as error:
-                raise InputError(
-                    f"{path} line {number} is not JSON: {json_fault(error)}"
-                ) from error
-            if not isinstance(row, dict):
-                raise InputError(f"{path} line {number} is no object of JSON: {line[:40]}")
-            yield number, row
-
-
-READERS = {".tsv": _tsv, ".csv": _csv, ".jsonl": _jsonl}
-
-
-def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
-    if not set(required) <= set(header):
-        raise InputError(
-            f"{path} must begin with a line of columns that has {', '.join(required)}; "
-            f"got {', '.join(header)}; --columns names others in a file of your own"
-        )
-    if twice := [name for name in required if header.count(name) > 1]:
-        raise InputError(f"{path} line 1 has the column {twice[0]} more than once; keep one")
-
-
-def _check_width(path: Path, number: int, row: Sequence[str], header: Sequence[str]) -> None:
-    if len(row) > len(header):
-        raise InputError(
-            f"{path} line {number} has {len(row)} fields and the header {len(header)}; quote a "
-            "field that has what parts fields, or use .jsonl"
-        )
+        with path.open("rb") as source:
+            yield from read_records(source, KINDS[path.suffix], names=required)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

@@ -31,18 +31,18 @@ def test_rows(tmp_path: Path) -> None:
     [
         (HEADER + "x\tmany\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: want a number and two texts"),
-        ("a\tb\n", "has score, sentence1, sentence2; got a, b; --columns names others"),
+        ("a\tb\nc\td\te\n", "has score, sentence1, sentence2; got a, b; --columns names others"),
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
-        (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2 is not UTF-8"),
-        (HEADER, "has no pairs after line 1"),
+        (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2: the line is not UTF-8"),
+        (HEADER, "and rows below it; it has none"),
         (HEADER + "x\t1_0\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t٣\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t1\ta\tb\nx\tnan\ta\tb\n", "line 3: score must be a finite number, got nan"),
         (HEADER + "x\t1\ta\tb\nx\t-inf\ta\tb\n", "line 3: score must be a finite number"),
         (HEADER + "x\t1\ta\tb\nx\t1\t \tb\n", "line 3: a text is empty or only white space"),
-        (HEADER + "x\t1\ta\tb\tc\n", "line 2 has 5 fields and the header 4"),
-        (HEADER.replace("subset", "score") + "1\t2\ta\tb\n", "line 1 has the column score more"),
-        (f"{HEADER}x\t1\ta\tb\n".encode("utf-16"), "line 1 begins with the mark of UTF-16"),
+        (HEADER + "x\t1\ta\tb\tc\n", "line 2: it has 5 fields and the first line 4"),
+        (HEADER.replace("subset", "score") + "1\t2\ta\tb\n", "two of its columns are named"),
+        (f"{HEADER}x\t1\ta\tb\n".encode("utf-16"), "it begins with the mark of UTF-16"),
     ],
 )
 def test_malformed_files(tmp_path: Path, content: str | bytes, message: str) -> None:
@@ -70,10 +70,9 @@ CSV = "score,sentence1,sentence2\n1,a,b\n"
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (f"2,{'x' * 140_000},b\n", "line 3 is not CSV: field larger than field limit"),
-        ('2,"a,b\n3,c,d\n', "line 3 is not CSV: unexpected end of data"),
+        ('2,"a,b\n3,c,d\n', "line 3: .* is not CSV: unexpected end of data"),
         ('2,"a\n\nb",c\n3,,d\n', "line 6: a text is empty"),
-        ("2,a,b,c\n", "line 3 has 4 fields and the header 3"),
+        ("2,a,b,c\n", "line 3: it has 4 fields and the first line 3"),
         ("2,a\n", "line 3: want a number and two texts"),
         ("1e999,a,b\n", "line 3: score must be a finite number"),
     ],
@@ -97,9 +96,13 @@ JSON = '{"score": 1, "sentence1": "a", "sentence2": "b"}\n'
         ("1", "NaN", "line 2: score must be a finite number"),
         ("1", "null", "line 2: want a number and two texts"),
         ("1", "1" * 400, "line 2: score must be a finite number"),
-        (JSON, "[" * 100_000, "line 2 is not JSON"),
+        (JSON, "[" * 100_000, "line 2: the line is not JSON"),
         (JSON, "7", "line 2 is no object of JSON: 7"),
-        (JSON, '{"score": 1, "score": 2}', "line 2 is not JSON: the name 'score' stands twice"),
+        (
+            JSON,
+            '{"score": 1, "score": 2}',
+            "line 2: the line is not JSON: the name 'score' stands twice",
+        ),
     ],
 )
 def test_malformed_json_lines(tmp_path: Path, before: str, after: str, message: str) -> None:
@@ -138,6 +141,15 @@ def test_a_file_of_ones_own_is_looked_for_in_the_data_too(
         load_task("other.csv", Source("hub"))
 
 
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"score": [4.5, 1.0], "sentence1": ["a", "b"], "sentence2": ["c", "d"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    pairs = load_task(str(tmp_path / "a.parquet"), Source("nowhere"))
+    assert pairs == [ScoredPair("", 4.5, "a", "c"), ScoredPair("", 1.0, "b", "d")]
+
+
 def test_files_of_ones_own(tmp_path: Path) -> None:
     expected = [ScoredPair("x", 4.5, 'He said "no"', "b, c"), ScoredPair("", 1.0, "d\ne", "f")]
     quoted = 'gold,left,right,kind\n4.5,"He said ""no""","b, c",x\n1,"d\ne",f,\n'
@@ -152,7 +164,7 @@ def test_files_of_ones_own(tmp_path: Path) -> None:
     assert load_task(str(path), Source("nowhere", columns)) == expected
     with pytest.raises(InputError, match=r"line 1: want a number and two texts as score"):
         read_pairs(path)
-    with pytest.raises(InputError, match="line 2 is not JSON"):
+    with pytest.raises(InputError, match="line 2: the line is not JSON"):
         read_pairs(write(tmp_path / "b.jsonl", rows.split("\n", maxsplit=1)[0] + "\n{\n"), columns)
 
 

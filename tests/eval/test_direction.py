@@ -58,7 +58,13 @@ def test_joint_likelihood_tells_the_longer(toy_model: ToyModel) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "named"),
-    [("yes,a,b\nno,a,c\n", "the labels are 'no', 'yes'"), ("", "as there are no pairs")],
+    [
+        (
+            "yes,a,b\nno,a,c\n",
+            "no pair has the label 'entailment'; the labels are 'no', 'yes'",
+        ),
+        ("", "rows below it; it has none"),
+    ],
 )
 def test_a_file_without_the_label_is_refused_by_its_labels(
     tmp_path: Path, rows: str, named: str
@@ -67,7 +73,6 @@ def test_a_file_without_the_label_is_refused_by_its_labels(
     file.write_text(f"label,sentence1,sentence2\n{rows}", encoding="utf-8")
     told = CliRunner().invoke(main, ["eval", "entailment", str(file), "--model", "toy"])
     assert told.exit_code != 0
-    assert "no pair has the label 'entailment'" in told.stderr
     assert named in told.stderr
 
 
