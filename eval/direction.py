@@ -177,7 +177,7 @@ def entailment_figures(
         labels = ", ".join(repr(label) for label in sorted({row.label for row in rows})[:SHOWN])
         raise InputError(
             f"no pair has the label {ENTAILMENT!r}, as those must have whose first text entails "
-            f"the second; the labels are {labels or 'none, as there are no pairs'}"
+            f"the second; the labels are {labels}"
         )
     pairs = chosen(entailed, limit, seed)
     like = chosen([pair for pair in entailed if alike(pair)], limit, seed)

@@ -62,8 +62,9 @@ def entailment(
 ) -> None:
     """Print how well scores tell premise from consequence in FILE, and entailment from the rest.
 
-    FILE is a .tsv, .csv, .jsonl or .parquet file. Pairs whose first text entails the second have the label
-    'entailment'. All other labels are free, and pairs of like label are told from them together.
+    FILE is a .tsv, .csv, .jsonl or .parquet file. Pairs whose first text entails the second have
+    the label 'entailment'. All other labels are free, and pairs of like label are told from them
+    together.
     """
     rows = read_labelled(file, _columns(columns, 3))
     _note(file, [row.pair for row in rows])

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.methods import sentence_transformers
 from eval.methods.base import Setting
 from eval.methods.sentence_transformers import sentence_transformer
 from similarity.errors import ConfigError, MissingDependencyError
@@ -28,7 +27,7 @@ class Encoder:
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = SimpleNamespace(SentenceTransformer=Encoder)
     monkeypatch.setitem(sys.modules, "sentence_transformers", stand_in)
-    monkeypatch.setattr(sentence_transformers, "on_hub", lambda _name: {"revision": "c0ffee"})
+    monkeypatch.setattr("similarity.models.hub.on_hub", lambda _name: {"revision": "c0ffee"})
 
 
 @pytest.mark.usefixtures("library")
