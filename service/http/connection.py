@@ -19,7 +19,9 @@ READ_BYTES = 16 * 1024
 NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
 
 
-def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.Protocol]:
+def connection_class(
+    head_seconds: float, write_seconds: float, answer_seconds: float
+) -> type[asyncio.Protocol]:
     """Return a protocol that closes connections that are too slow.
 
     Parameters
@@ -28,11 +30,14 @@ def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.
         For a request's head to arrive.
     write_seconds
         For a client to read what is buffered for it, about 64 KiB at a time.
+    answer_seconds
+        For a client to read all of an answer, once it has let it wait: until then it is kept.
     """
 
     class Connection(H11Protocol):
         _head_timer: TimerHandle | None = None
         _write_timer: TimerHandle | None = None
+        _answer_timer: TimerHandle | None = None
 
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -85,6 +90,8 @@ def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.
         def pause_writing(self) -> None:
             super().pause_writing()
             self._await_reading()
+            if self._answer_timer is None:
+                self._answer_timer = self.loop.call_later(answer_seconds, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()
@@ -92,6 +99,7 @@ def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
+            self._stop_awaiting_answer()
             # The next head may have begun to arrive while this answer was written.
             begun, _ = self.conn.trailing_data
             if begun and self.conn.their_state is h11.IDLE and self._head_timer is None:
@@ -102,6 +110,7 @@ def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_awaiting_head()
             self._stop_awaiting_reading()
+            self._stop_awaiting_answer()
             super().connection_lost(exc)
 
         def _await_head(self) -> None:
@@ -120,6 +129,11 @@ def connection_class(head_seconds: float, write_seconds: float) -> type[asyncio.
             if self._write_timer is not None:
                 self._write_timer.cancel()
                 self._write_timer = None
+
+        def _stop_awaiting_answer(self) -> None:
+            if self._answer_timer is not None:
+                self._answer_timer.cancel()
+                self._answer_timer = None
 
         def _abort_if_unread(self) -> None:
             self._write_timer = None

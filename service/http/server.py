@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.http.connection import connection_class
+from service.http.descriptors import AcceptFailures
 from service.http.middleware import Drain
 from service.settings import Settings
 
@@ -41,7 +42,9 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            http=connection_class(settings.body_seconds, settings.write_seconds),
+            http=connection_class(
+                settings.body_seconds, settings.write_seconds, settings.deadline_seconds
+            ),
             ws="none",
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=LAST_WORDS_SECONDS,
@@ -58,6 +61,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so when the address answers."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(AcceptFailures())
         await super().startup(sockets)
         if self.started:
             self._announce()

@@ -225,3 +225,19 @@ def test_a_body_of_tiny_chunks_is_read_a_little_at_a_time(monkeypatch):
     assert answer.startswith(b"HTTP/1.1 200"), answer
     assert sum(read) == len(head + chunks)
     assert max(read) <= READ_BYTES
+
+
+def test_a_client_that_reads_a_little_now_and_then_does_not_keep_an_answer_for_hours():
+    body = b'{"rows": [' + b",".join([b'"a b"', b'"c d"'] * 250) + b'], "n_trajectories": 2}'
+    with running(ToyModel(), deadline_seconds=2.0, write_seconds=60.0) as url:
+        with connect(url) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            for _ in range(40):
+                end = answer_to(connection)
+                time.sleep(0.1)
+            # What the system has taken already still comes.
+            while part := answer_to(connection):
+                end = part
+        assert not end.endswith(b"0\r\n\r\n")
+        assert httpx.get(f"{url}/health/live").status_code == 200

@@ -1,0 +1,59 @@
+"""A process whose file descriptors are used up: it says so once, and goes on."""
+
+import asyncio
+import errno
+import logging
+import resource
+import socket
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from service.http.descriptors import SILENCE_SECONDS, AcceptFailures
+from tests.service.servers import ServeProcess, eventually
+
+USED_UP = OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.fixture
+def loop():
+    with asyncio.Runner() as runner:
+        yield runner.get_loop()
+
+
+def test_thousands_of_failures_to_accept_are_one_line(loop, caplog):
+    now = 0.0
+    failures = AcceptFailures(lambda: now)
+    for _ in range(2_000):
+        failures(loop, {"exception": USED_UP, "socket": None, "message": "accept()"})
+    assert len(caplog.records) == 1
+    assert "Too many open files" in caplog.messages[0]
+    assert caplog.records[0].exc_info is None
+    now = SILENCE_SECONDS
+    failures(loop, {"exception": USED_UP, "socket": None, "message": "accept()"})
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.EPIPE, "x"), USED_UP])
+def test_all_else_is_told_as_before(loop, caplog, error):
+    with caplog.at_level(logging.ERROR, "asyncio"):
+        AcceptFailures()(loop, {"exception": error, "message": "a callback failed"})
+    assert [record.name for record in caplog.records] == ["asyncio"]
+
+
+def test_a_service_without_descriptors_waits_and_answers_later():
+    with ServeProcess("--model", "toy") as served:
+        parts = urlsplit(served.url)
+        open_now = psutil.Process(served.process.pid).num_fds()
+        resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE, (open_now + 5, 1024))
+        held = [socket.create_connection((parts.hostname, parts.port)) for _ in range(20)]
+        eventually(lambda: psutil.Process(served.process.pid).num_fds() >= open_now + 5)
+        for connection in held:
+            connection.close()
+        assert httpx.get(f"{served.url}/health/live", timeout=10).status_code == 200
+        served.process.terminate()
+        _, told = served.process.communicate(timeout=30)
+    assert told.count("new connections wait") == 1
+    assert "Traceback" not in told
