@@ -8,6 +8,7 @@ from pathlib import Path
 from similarity.errors import InputError
 from similarity.prompts import checked_text
 from similarity.tabular.records import Record, read_records
+from similarity.tabular.texts import comma_hint
 from similarity.tabular.values import no_text, to_number
 from similarity.tabular.writing import BYTE_ORDER_MARK
 
@@ -126,7 +127,10 @@ def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Row]]:
         place, empty = f"{path} line {record.number}", False
         if record.columns and not set(required) <= set(record.columns):
             got = ", ".join(record.columns)
-            raise InputError(f"{wanted}; got {got}; --columns names others in a file of your own")
+            raise InputError(
+                f"{wanted}; got {got}; --columns names others in a file of your own"
+                f"{comma_hint(record.columns)}"
+            )
         if record.error is not None:
             raise InputError(f"{place}: {record.error}")
         if not isinstance(record.value, dict):

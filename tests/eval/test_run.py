@@ -277,6 +277,14 @@ def test_the_name_of_a_column_may_have_commas(tmp_path: Path) -> None:
     task, out = tmp_path / "judged.csv", tmp_path / "run"
     rows = "".join(f"{i},text {i} of many,another text {i % 3}\n" for i in range(6))
     task.write_text(f'points,"note, a",note b\n{rows}')
+    hint = 'a name that has a comma stands in quotation marks: "note, a"'
+    refused = invoke(out, "--tasks", str(task), "--columns", "points,note,note b")
+    assert hint in str(refused.exception)
+    split = invoke(out, "--tasks", str(task), "--columns", "points,note, a,note b,part")
+    assert "wants four names" in str(split.exception)
+    assert "a name that has a comma stands in quotation marks" in str(split.exception)
+    # Semicolons are found here too.
+    task.write_text(f"points;note, a;note b\n{rows.replace(',', ';')}")
     done = invoke(out, "--tasks", str(task), "--columns", 'points,"note, a",note b')
     assert done.exit_code == 0, done.output
 
