@@ -24,6 +24,8 @@ PARSED_AT_ONCE = 2**16
 MAX_FIELDS = 1_000
 # Lists and objects of a body for each item that a list may have: a pair of images takes three.
 CONTAINERS_OF_ITEM = 8
+# Lists and objects one within the other: documents are given back, which takes the stack again.
+MAX_DEPTH = 100
 # A string of JSON, to its end or to that of the body.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
@@ -111,22 +113,29 @@ def _brackets(content: bytes) -> int:
 
 
 def check_lists(content: Any, max_items: int) -> None:
-    """Refuse lists that are too long, and objects of too many fields, wherever they are.
+    """Refuse lists that are too long, objects of too many fields, and what is nested too deeply.
 
     Raises
     ------
     RequestTooLargeError
         Saying which, and how many items or fields are allowed.
     """
-    open_values: list[tuple[str, Any]] = [("the body", content)]
+    open_values: list[tuple[str, Any, int]] = [("the body", content, 1)]
     while open_values:
-        name, value = open_values.pop()
+        name, value, depth = open_values.pop()
+        refuse_above(depth, MAX_DEPTH, f"levels of lists and objects in {name}")
         if isinstance(value, dict):
             refuse_above(len(value), MAX_FIELDS, f"fields in {name}")
-            open_values += [(str(key)[:40], inner) for key, inner in value.items()]
+            open_values += [
+                (str(key)[:40], inner, depth + 1)
+                for key, inner in value.items()
+                if isinstance(inner, (list, dict))
+            ]
         elif isinstance(value, list):
             refuse_above(len(value), max_items, f"items in {name}")
-            open_values += [(name, inner) for inner in value if isinstance(inner, (list, dict))]
+            open_values += [
+                (name, inner, depth + 1) for inner in value if isinstance(inner, (list, dict))
+            ]
 
 
 def _check_type(request: Request) -> None:

@@ -108,3 +108,21 @@ def test_tokens_that_would_make_too_large_an_answer_are_refused(open_client):
     assert answer.status_code == 413
     assert "bytes of answer" in answer.json()["error"]["message"]
     assert client.post("/tokenize", json={"inputs": ["a b c d e"] * 40}).status_code == 200
+
+
+@pytest.mark.parametrize("pad", ["", "p" * json_body.PARSED_AT_ONCE])
+@pytest.mark.parametrize("depth", [200, 945])
+def test_documents_that_are_nested_deeply_are_refused(client, pad, depth):
+    nested = "[" * depth + "]" * depth
+    content = f'{{"query": "a b", "documents": [{{"text": "c", "x": {nested}}}], "pad": "{pad}"}}'
+    answer = client.post("/rerank", content=content, headers=HEADERS)
+    assert answer.status_code == 413
+    assert "levels" in answer.json()["error"]["message"]
+    flat = content.replace(nested, "[[1]]")
+    assert client.post("/rerank", content=flat, headers=HEADERS).status_code == 200
+
+
+def test_a_long_name_is_not_repeated_whole(client):
+    answer = client.post("/v1/similarity", json={"pairs": [["a", "b"]], "distance": "x" * MANY})
+    assert answer.status_code == 422
+    assert len(answer.content) < 2_000

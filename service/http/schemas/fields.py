@@ -85,7 +85,7 @@ def known(what: str, names: Collection[str]) -> AfterValidator:
 
     def check(name: str) -> str:
         if name not in names:
-            raise ValueError(f"unknown {what} {name!r}; allowed: {', '.join(names)}")
+            raise ValueError(f"unknown {what} {name[:40]!r}; allowed: {', '.join(names)}")
         return name
 
     return AfterValidator(check)
