@@ -88,7 +88,8 @@ def keep_and_tell(
         click.echo(f"replaces {_told(before)}", err=True)
     elif shipped is not None:
         click.echo(f"goes before the scale of {shipped.scale} that ships", err=True)
-    click.echo(f"kept in {kept.path}; to forget it: trajsim scales forget {kept.name}", err=True)
+    click.echo(f"kept in {kept.path}", err=True)
+    click.echo(f"to forget it: trajsim scales forget {kept.name}", err=True)
 
 
 def _told(scale: KeptScale) -> str:

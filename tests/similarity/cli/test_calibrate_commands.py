@@ -41,9 +41,10 @@ def test_a_scale_without_labels(cache: Path) -> None:
     assert "similarity 1 at distance 0 (a text and itself), 0 at" in result.stdout
     assert "(the median of 7 unrelated pairs)" in result.stdout
     (path,) = (cache / "calibrations").iterdir()
-    assert result.stderr.splitlines()[-2:] == [
+    assert result.stderr.splitlines()[-3:] == [
         "in force now for toy, preset paper, max_tokens 4: your scale of general text",
-        f"kept in {path}; to forget it: trajsim scales forget {path.stem}",
+        f"kept in {path}",
+        f"to forget it: trajsim scales forget {path.stem}",
     ]
     found = find_calibration(ToyModel(), ComparisonConfig.build(max_tokens=4))
     assert found is not None
