@@ -23,6 +23,16 @@ class BusyError(ServiceError):
         self.retry_after = retry_after
 
 
+class NoResourcesError(ServiceError):
+    """The process has no memory or no thread left for a request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service has no memory or no threads left for this at the moment; send it again "
+            "later, or send less"
+        )
+
+
 class DeadlineError(ServiceError):
     """A request took longer than its deadline."""
 

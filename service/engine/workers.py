@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
+from service.engine.exceptions import NoResourcesError
+
 Result = TypeVar("Result")
 
 
@@ -15,6 +17,11 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
 
     A future that is cancelled or failed before leaves the thread: what it still returns or raises
     is dropped. The thread is a daemon, so that the process need not wait for it to end.
+
+    Raises
+    ------
+    NoResourcesError
+        If the system has no thread left, and from the future if there was no memory left.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
@@ -22,12 +29,17 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
     def work() -> None:
         try:
             result = function()
+        except MemoryError:
+            _tell(loop, partial(fail, future, NoResourcesError()))
         except BaseException as error:  # raised again where the result is awaited
             _tell(loop, partial(fail, future, error))
         else:
             _tell(loop, partial(_fulfil, future, result))
 
-    threading.Thread(target=work, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError as error:
+        raise NoResourcesError from error
     return future
 
 

@@ -15,6 +15,7 @@ from service.engine.exceptions import (
     ClientGoneError,
     DeadlineError,
     DrainingError,
+    NoResourcesError,
     RequestTooLargeError,
 )
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
@@ -75,6 +76,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (BusyError, 429, "rate_limit_error", "queue_full", 1.0),
     (DeadlineError, 504, _SERVER, "deadline_exceeded", None),
     (DrainingError, 503, _SERVER, "shutting_down", 1.0),
+    (NoResourcesError, 503, _SERVER, "no_resources", 1.0),
     (ClientGoneError, 499, _BAD, "client_closed_request", None),
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
     (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),

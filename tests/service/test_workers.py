@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from service.engine.exceptions import NoResourcesError
 from service.engine.workers import fail, start_in_thread
 
 
@@ -38,3 +39,30 @@ def test_a_thread_that_is_left_keeps_nobody_waiting(how):
     free.set()
     left.join(10)
     assert not left.is_alive()
+
+
+def test_a_system_without_threads_or_memory_is_told_as_such(monkeypatch):
+    def greedy():
+        raise MemoryError
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    async def main():
+        with pytest.raises(NoResourcesError):
+            await start_in_thread(greedy, "request")
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(NoResourcesError):
+            start_in_thread(greedy, "request")
+
+    asyncio.run(main())
+
+
+def test_a_request_that_there_is_no_memory_for_is_answered_503(client, monkeypatch):
+    def greedy(*_args):
+        raise MemoryError
+
+    monkeypatch.setattr("service.http.routes.tokens._decoded", greedy)
+    answer = client.post("/decode", json={"ids": [1]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_resources")
+    assert answer.headers["retry-after"] == "1"
