@@ -179,7 +179,8 @@ class Settings(BaseSettings):
         """
         keys = split(self.api_keys.get_secret_value()) if self.api_keys else []
         if self.api_keys_file is not None:
-            lines = self.api_keys_file.read_text("utf-8").splitlines()
+            # Some editors begin a file with a byte-order mark.
+            lines = self.api_keys_file.read_text("utf-8-sig").splitlines()
             keys += [key for line in lines if (key := line.partition("#")[0].strip())]
         return keys
 
@@ -195,8 +196,13 @@ class Settings(BaseSettings):
                 "TRAJSIM_API_KEYS or TRAJSIM_API_KEYS_FILE is set but has no key; give it one, or "
                 "unset it"
             )
-        if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
-            raise ValueError("an API key has a character that a header cannot carry")
+        for number, key in enumerate(keys, 1):
+            if wrong := next((c for c in key if not "!" <= c <= "~"), None):
+                # The key itself is a secret, which no log shall have.
+                raise ValueError(
+                    f"API key {number} has the character U+{ord(wrong):04X}, which a header cannot "
+                    "carry; give letters, digits and signs of ASCII without spaces"
+                )
         if not (keys or self.allow_open or is_loopback(self.host)):
             raise ValueError(
                 f"{self.host} can be reached from outside and no API key is set; set "

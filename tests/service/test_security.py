@@ -98,6 +98,18 @@ def test_keys_are_not_shown(tmp_path):
     assert "schlüssel" not in result.output
 
 
+def test_a_file_of_keys_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "keys"
+    file.write_bytes("\ufefffirst\r\nsecond\r\n".encode())
+    assert Settings(api_keys_file=file).keys() == ["first", "second"]
+
+
+@pytest.mark.parametrize(("key", "named"), [("a\u200bb", "U\\+200B"), ("a b", "U\\+0020")])
+def test_a_key_that_no_header_carries_is_named_by_number_and_character(key, named):
+    with pytest.raises(ValidationError, match=f"API key 2 has the character {named}"):
+        Settings(api_keys=f"good,{key}")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
 def test_a_public_address_needs_a_key_or_an_explicit_word(host):
     with pytest.raises(ValidationError, match="TRAJSIM_API_KEYS"):
