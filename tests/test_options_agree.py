@@ -122,8 +122,8 @@ def walk(command: click.Command, name: str = "trajsim") -> Iterator[tuple[str, c
 # Every word that a sentence of --help begins with.
 VERBS = """
     Add Answer Build Check Compare Compute Cut Describe Divide Double Draw Embed End Explain Find
-    Fit Group Give Index Join Judge Keep Load Look Map Measure Print Put Read Resample Sample Score
-    Search Serve Show Shuffle Shrink Stop Delete Take Tell Use Weigh Write
+    Fit Forget Group Give Index Join Judge Keep List Load Look Map Measure Print Put Read Resample
+    Sample Score Search Serve Show Shuffle Shrink Stop Delete Take Tell Use Weigh Write
 """
 SENTENCES = {
     f"{name} {told}": text

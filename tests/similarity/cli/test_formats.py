@@ -168,7 +168,7 @@ def scored(file: Path | str, out: Path, *kind: str, stdin: bytes | None = None) 
 
 def fitted(file: Path | str, *kind: str, stdin: bytes | None = None) -> str:
     told = run("calibrate", "--pairs", file, *kind, *SMALL, "--scale", "0", "4", stdin=stdin)
-    kept = told.stderr.split("kept in ")[1].split(";")[0]
+    kept = told.stderr.split("kept in ")[1].splitlines()[0]
     scale = json.loads(Path(kept).read_text())
     for one in scale:
         del one["fitted_on"]  # has the file's name

@@ -13,9 +13,10 @@ import torch
 
 from similarity import compare
 from similarity.arrays import Rows
-from similarity.calibration import VARIABLE, add_calibration
+from similarity.calibration import add_calibration
 from similarity.doctor import diagnose
 from similarity.errors import ModelError, UnsupportedError, WrongAnswerError
+from similarity.known_scales import VARIABLE
 from similarity.models.base import Ability
 from similarity.models.loader import EMBEDDED_PATH, load_model
 from similarity.models.local import LocalModel, load_local
