@@ -92,7 +92,8 @@ def serve(**options: str | None) -> None:
         )
 
         def announce() -> None:
-            click.echo(f"ready: http://{address} (documentation at /docs). Try:\n")
+            vectors = f", vectors of {settings.vectors}" if settings.vectors else ""
+            click.echo(f"ready: http://{address} (documentation at /docs){vectors}. Try:\n")
             click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
 
         try:

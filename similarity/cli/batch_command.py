@@ -153,7 +153,9 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, asked: str) -> None:
             opened.run(on_progress, progress)
         done = opened.done
     _check_answered(done, files)
-    click.echo(f"wrote {done.lines - done.refused} answers to {files.output}", err=True)
+    written = done.lines - done.refused
+    answers = "answer" if written == 1 else "answers"
+    click.echo(f"wrote {written} {answers} to {files.output}", err=True)
     if done.refused:
         lines = "line" if done.refused == 1 else "lines"
         click.echo(f"{done.refused} {lines} could not be compared: {files.refused}", err=True)

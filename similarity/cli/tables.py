@@ -65,11 +65,15 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
     table.add_column("of")
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right")
-    for i in explanation.numbers:
+    # The same may have been sampled more than once: it is as likely each time.
+    shown = {result.trajectories[i]: i for i in reversed(explanation.numbers)}
+    for trajectory, i in reversed(shown.items()):
         first, second = result.log_likelihoods[:, i]
-        trajectory = result.trajectories[i]
+        count = result.trajectories.count(trajectory)
         table.add_row(
-            escape(repr(trajectory.text)[1:-1]) + (" ⏹" if trajectory.ended else " …"),
+            escape(repr(trajectory.text)[1:-1])
+            + (" ⏹" if trajectory.ended else " …")
+            + (f" ({count} times)" if count > 1 else ""),
             ("first", "second")[trajectory.source],
             f"{first:.3f}",
             f"{second:.3f}",

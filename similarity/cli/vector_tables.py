@@ -21,6 +21,13 @@ PART_WORDS: Mapping[str, str] = {
 # The words that texts imply: both of them, and either far more than the other.
 IMPLIED_COLUMNS = ("both imply", "more after the first", "more after the second")
 
+_OF_CONTINUATIONS = (
+    "Mean log-likelihoods after the first text, after the second and usually, in nats per token; "
+    "the share is what a continuation adds to the cosine."
+)
+# Of probabilities.
+_LEAST_SHOWN = 0.0001
+
 
 def print_vector_explanation(result: VectorExplanation, top: int) -> None:
     """Print what a cosine is made of, and at most `top` parts of each kind."""
@@ -40,7 +47,9 @@ def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
     """Print the words that a text makes likelier than usual, and how likely they are."""
     table = Table("word", "likelier than usual", "probability of the next word")
     for word, beyond, log_prob in words:
-        table.add_row(escape(word), times(beyond), f"{math.exp(log_prob):.2%}")
+        probability = math.exp(log_prob)
+        shown = f"{probability:.2%}" if probability >= _LEAST_SHOWN else f"under {_LEAST_SHOWN:.2%}"
+        table.add_row(escape(word), times(beyond), shown)
     console().print(escape(text))
     console().print(table)
 
@@ -111,7 +120,15 @@ def _overlap_table(words: Sequence[WordShare], top: int) -> Table:
 
 
 def _continuations_table(continuations: Sequence[ContinuationShare]) -> Table:
-    table = Table("continuation", "share", "first", "second", "usual", caption="nats per token")
+    table = Table(
+        "continuation",
+        "share",
+        "first",
+        "second",
+        "usual",
+        caption=_OF_CONTINUATIONS,
+        caption_justify="left",
+    )
     for one in continuations:
         numbers = (f"{value:.2f}" for value in (*one.log_likelihoods, one.usual))
         table.add_row(escape(repr(one.text)[1:-1]), f"{one.share:+.4f}", *numbers)

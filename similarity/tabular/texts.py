@@ -157,7 +157,8 @@ def _found_text(value: Any, names: Sequence[str]) -> str:
         return value
     if not isinstance(value, dict):
         raise InputError(f"want a text or an object with one, got {str(value)[:40]}")
-    found = [name for name in names or TEXT_NAMES if value.get(name) is not None]
+    there = {name: name for name in value} if names else in_any_case(value)
+    found = [there[name] for name in names or TEXT_NAMES if value.get(there.get(name)) is not None]
     if not found:
         raise InputError(_no_column(" or ".join(names or TEXT_NAMES), value))
     text = value[found[0]]
@@ -175,10 +176,19 @@ def _no_column(wanted: str, value: dict[str, Any]) -> str:
 
 def pair_columns(there: Iterable[str], names: Sequence[str]) -> tuple[str, str] | None:
     """Return which of the columns there have the two texts of a pair, or None if none do."""
-    found = set(there)
     if names:
-        return (names[0], names[1]) if {names[0], names[1]} <= found else None
-    return next((pair for pair in PAIR_NAMES if set(pair) <= found), None)
+        return (names[0], names[1]) if {names[0], names[1]} <= set(there) else None
+    known = in_any_case(there)
+    return next(
+        ((known[one], known[other]) for one, other in PAIR_NAMES if {one, other} <= known.keys()),
+        None,
+    )
+
+
+def in_any_case(there: Iterable[str]) -> dict[str, str]:
+    """Return the columns there by their names in lower case, and by their own."""
+    names = list(there)
+    return {name.lower(): name for name in names} | {name: name for name in names}
 
 
 def place(path: str) -> str:

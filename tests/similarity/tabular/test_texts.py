@@ -65,6 +65,15 @@ def test_what_is_wrong_is_told_with_its_line(
         read_file(written(tmp_path, name, content), None, columns)
 
 
+def test_known_names_are_found_in_any_case(tmp_path: Path) -> None:
+    assert read_file(written(tmp_path, "a.csv", "ID,Text\n1,a\n")).texts == ["a"]
+    assert pair_columns(["Score", "Sentence1", "SENTENCE2"], ()) == ("Sentence1", "SENTENCE2")
+    # Of two that differ in case alone, the known one.
+    assert pair_columns(["TEXT1", "text1", "text2"], ()) == ("text1", "text2")
+    # A name that is given is that name.
+    assert pair_columns(["Text1", "text2"], ("text1", "text2")) is None
+
+
 def test_the_name_of_a_column_may_have_commas() -> None:
     assert split_columns('a, "FAQ entry, as shown",Ticket #') == (
         "a",
