@@ -47,8 +47,8 @@ class ImpliedWordFields(Strict):
 
     word: str = Field(description="Without case and space; some are pieces of words.")
     share: float = Field(
-        description="What it adds to the cosine. Negative where one text implies it and the other "
-        "does not."
+        description="What it adds to the cosine. Below 0 it counts against it, mostly where one "
+        "text raises the word and the other does not."
     )
     beyond_usual: list[float] = Field(
         min_length=2,
