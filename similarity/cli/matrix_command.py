@@ -114,7 +114,7 @@ def matrix(
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
 
-    A .npy file, and the pairs of --above and --nearest, are written bit by bit, in bounded
+    A .npy file, and the pairs of --above and --nearest, are written part by part, in bounded
     memory. When that was stopped, the same command goes on. Columns row and column count texts
     from 1.
     """

@@ -65,7 +65,7 @@ def weights_and_rates(
 
 @cache
 def _kernel() -> Kernel | None:
-    """Return the kernel, compiled by the driver's own compiler at its first call."""
+    """Return the kernel, compiled by CUDA's runtime compiler at its first call."""
     try:
         make = torch.cuda.jiterator._create_multi_output_jit_fn
         kernel: Kernel = make(_CODE, num_outputs=2)

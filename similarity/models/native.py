@@ -21,7 +21,7 @@ _FIXED = ("default", "linear", "llama3", "yarn")
 
 
 @torch.inference_mode()
-def native(module: Any) -> nn.Module:
+def native(module: nn.Module) -> nn.Module:
     """Return this package's network of the same weights, or the module where that is another.
 
     Parameters
@@ -30,17 +30,16 @@ def native(module: Any) -> nn.Module:
         A network of transformers, on its device.
     """
     if not _is_plain(module):
-        return module  # type: ignore[no-any-return]
+        return module
     try:
         own = _taken(module)
-        close = own is not None and _agree(own, module)
+        if own is not None and _agree(own, module):
+            return own
+        why = "its weights or numbers are of another"
     except Exception as error:  # what is not seen by its settings shows in its names or shapes
-        logger.info("this Llama is left to transformers: %s", error)
-        return module  # type: ignore[no-any-return]
-    if own is None or not close:
-        logger.info("this Llama is left to transformers: its weights or numbers are of another")
-        return module  # type: ignore[no-any-return]
-    return own
+        why = str(error)
+    logger.info("this Llama is left to transformers: %s", why)
+    return module
 
 
 def _is_plain(module: Any) -> bool:
