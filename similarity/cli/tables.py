@@ -57,10 +57,13 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
     """Print a pair's most decisive trajectories and their log-likelihoods, nats per token."""
     result = explanation.score
     print_score(result)
-    caption = "log-likelihoods in nats per token, the higher the likelier"
+    caption = (
+        "Log-likelihoods in nats per token, the higher the likelier. The greatest difference "
+        "stands first"
+    )
     if any(result.trajectories[i].ended for i in explanation.numbers):
-        caption += "; ⏹: the model ended the text there"
-    table = Table(caption=caption)
+        caption += ". ⏹: the model ended the text there"
+    table = Table(caption=f"{caption}.", caption_justify="left")
     table.add_column("continuation", overflow="fold")
     table.add_column("of")
     for name in ("first", "second", "difference"):
@@ -71,7 +74,7 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
         first, second = result.log_likelihoods[:, i]
         count = result.trajectories.count(trajectory)
         table.add_row(
-            escape(repr(trajectory.text)[1:-1])
+            one_line(trajectory.text)
             + (" ⏹" if trajectory.ended else " …")
             + (f" ({count} times)" if count > 1 else ""),
             ("first", "second")[trajectory.source],
@@ -80,6 +83,11 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
             f"{first - second:+.3f}",
         )
     console().print(table)
+
+
+def one_line(text: str) -> str:
+    """Return what a model wrote as one line of a table, its control characters escaped."""
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

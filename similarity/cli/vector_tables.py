@@ -7,7 +7,7 @@ from itertools import zip_longest
 from rich.markup import escape
 from rich.table import Table
 
-from similarity.cli.tables import console, print_score
+from similarity.cli.tables import console, one_line, print_score
 from similarity.vectors.explain import ContinuationShare, VectorExplanation, WordShare
 from similarity.vectors.implied import ImpliedWord, ImpliedWords
 
@@ -23,7 +23,8 @@ IMPLIED_COLUMNS = ("both imply", "more after the first", "more after the second"
 
 _OF_CONTINUATIONS = (
     "Mean log-likelihoods after the first text, after the second and usually, in nats per token; "
-    "the share is what a continuation adds to the cosine."
+    "the share is what a continuation adds to the cosine. The largest stands first, above 0 or "
+    "below."
 )
 # Of probabilities.
 _LEAST_SHOWN = 0.0001
@@ -131,5 +132,5 @@ def _continuations_table(continuations: Sequence[ContinuationShare]) -> Table:
     )
     for one in continuations:
         numbers = (f"{value:.2f}" for value in (*one.log_likelihoods, one.usual))
-        table.add_row(escape(repr(one.text)[1:-1]), f"{one.share:+.4f}", *numbers)
+        table.add_row(one_line(one.text), f"{one.share:+.4f}", *numbers)
     return table

@@ -52,7 +52,7 @@ def converted() -> Path:
     source = wheel_file()
     check_digest(source)
     _check_room(last)
-    logger.warning("converting %s into %s, once", source.name, last)
+    logger.warning("converting %s into %s, once; it takes a minute or less", source.name, last)
     try:
         make_folder(last, lambda folder: convert(source, folder))
     except OSError as error:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.cli.tables import digits_to_tell
+from similarity.cli.tables import digits_to_tell, one_line
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,18 @@ def test_what_is_printed_is_on_the_side_of_its_border(value: float, border: floa
     if abs(value - border) > 1e-8:
         assert (printed < beside) == (value < border)
         assert (printed > beside) == (value > border)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        # Both kinds of quotation marks stand as they are.
+        ('Can\'t "help"', 'Can\'t "help"'),
+        ("one\ntwo\ttabs", "one\\ntwo\\ttabs"),
+        ("\x1b[31mred [bold]", "\\x1b[31mred \\[bold]"),
+        ("\u202efiles", "\\u202efiles"),
+        ("Größe ひ", "Größe ひ"),
+    ],
+)
+def test_what_a_model_wrote_stands_on_one_line(text: str, shown: str) -> None:
+    assert one_line(text) == shown
