@@ -54,7 +54,7 @@ def test_tables_for_people() -> None:
     assert "similarity  1.0000" in run("compare", *TOY, "a", "a.").stdout
     explained = run("explain", *TOY, "--top", "2", "[bold]a", "b").stdout
     assert "difference" in explained
-    assert explained.count(" …") + explained.count(" ⏹") - explained.count("; ⏹:") == 2
+    assert explained.count(" …") + explained.count(" ⏹") - explained.count(". ⏹:") == 2
 
 
 @pytest.mark.parametrize("top", [1, 2, 3, 4, 5, 6])
