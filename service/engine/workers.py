@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from service.engine.exceptions import NoResourcesError
+from similarity.models.memory import is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -29,10 +30,9 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
     def work() -> None:
         try:
             result = function()
-        except MemoryError:
-            _tell(loop, partial(fail, future, NoResourcesError()))
         except BaseException as error:  # raised again where the result is awaited
-            _tell(loop, partial(fail, future, error))
+            told = NoResourcesError() if is_out_of_memory(error) else error
+            _tell(loop, partial(fail, future, told))
         else:
             _tell(loop, partial(_fulfil, future, result))
 

@@ -12,11 +12,8 @@ from similarity.distributed.work import Rows, Work, Worker
 from similarity.errors import ModelError
 from similarity.extras import optional_module
 from similarity.models.loader import LoadOptions, load_model
-from similarity.models.memory import keep_large_buffers
+from similarity.models.memory import is_out_of_memory, keep_large_buffers
 from similarity.slices import slices
-
-# What errors of torch and of its allocators say where memory is out.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Replica:
@@ -107,12 +104,6 @@ def made_of(worker: Worker, partition: Partition, together: int) -> Rows:
                     "workers more memory, or shorten its texts"
                 ) from error
         together = max(1, min(together, len(partition.records)) // 2)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory was out: a processor's or a GPU's."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

@@ -1,10 +1,12 @@
-"""How this process keeps memory, where a network runs on its CPU."""
+"""How this process keeps memory where a network runs on its CPU, and how it is seen to be out."""
 
 import ctypes
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _KEPT_BYTES = 1 << 30
+# What errors of torch and of its allocators say where memory is out.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def keep_large_buffers() -> bool:
@@ -25,3 +27,9 @@ def keep_large_buffers() -> bool:
         (_TOP_PAD, _KEPT_BYTES // 8),
     )
     return all(mallopt(name, value) for name, value in settings)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory was out: a processor's or a GPU's."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)

@@ -68,7 +68,7 @@ def make_packs(owner: int, request: ScoreRequest, max_tokens: int) -> Iterator[P
         if pack is None or opens:
             if pack is not None:
                 yield pack
-            pack = Pack(owner, list(request.prefix), list(range(length)), [0] * length)
+            pack = _of_prefix(owner, request.prefix)
         pack.add(number, request.continuations[number], length)
     if pack is not None:
         yield pack
@@ -130,16 +130,43 @@ def batches(packs: Sequence[Pack], max_tokens: int) -> Iterator[list[Pack]]:
 
 def alone(pack: Pack, target: int) -> Pack:
     """Return one continuation of a pack after the prefix, with nothing beside it."""
-    number, _, continuation = pack.targets[target]
-    return plain_pack(pack.owner, number, pack.ids[: pack.segments.count(0)], continuation)
+    return _of_targets(pack, pack.targets[target : target + 1])
 
 
 def plain_pack(owner: int, number: int, prefix: Sequence[int], continuation: TokenIds) -> Pack:
     """Return a continuation after its prefix, to be read as an ordinary text."""
-    length = len(prefix)
-    pack = Pack(owner, list(prefix), list(range(length)), [0] * length)
-    pack.add(number, continuation, length)
+    pack = _of_prefix(owner, prefix)
+    pack.add(number, continuation, len(prefix))
     return pack
+
+
+def halves(batch: Sequence[Pack]) -> Iterator[list[Pack]]:
+    """Yield two batches of the same continuations; a single pack is cut between them.
+
+    It is no plain one.
+    """
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        yield list(batch[:middle])
+        yield list(batch[middle:])
+        return
+    (pack,) = batch
+    middle = len(pack.targets) // 2
+    yield [_of_targets(pack, pack.targets[:middle])]
+    yield [_of_targets(pack, pack.targets[middle:])]
+
+
+def _of_targets(pack: Pack, targets: Sequence[tuple[int, list[int], TokenIds]]) -> Pack:
+    part = _of_prefix(pack.owner, pack.ids[: pack.segments.count(0)])
+    prefix_length = len(part.ids)
+    for number, _, continuation in targets:
+        part.add(number, continuation, prefix_length)
+    return part
+
+
+def _of_prefix(owner: int, prefix: Sequence[int]) -> Pack:
+    length = len(prefix)
+    return Pack(owner, list(prefix), list(range(length)), [0] * length)
 
 
 def simpler(batch: Sequence[Pack]) -> Iterator[list[Pack]]:

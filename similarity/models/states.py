@@ -20,6 +20,7 @@ from transformers import DynamicCache
 
 from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.head import Head
+from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 from similarity.models.padding import prefix_batches, right_padded
 from similarity.models.verification import Verified
@@ -96,6 +97,18 @@ class StateReader:
         return self._kept[token_ids]
 
     def _batch(self, prefixes: Sequence[TokenIds], beginning: "Beginning | None") -> Tensor:
+        """Read prefixes together; where memory is out, half of them at a time."""
+        try:
+            return self._at_once(prefixes, beginning)
+        except (MemoryError, RuntimeError) as error:
+            if len(prefixes) == 1 or not is_out_of_memory(error):
+                raise
+            logger.info("%d prefixes are read half at a time: %s", len(prefixes), error)
+        middle = len(prefixes) // 2
+        halves = prefixes[:middle], prefixes[middle:]
+        return torch.cat([self._batch(half, beginning) for half in halves])
+
+    def _at_once(self, prefixes: Sequence[TokenIds], beginning: "Beginning | None") -> Tensor:
         if beginning is None or not self._shares:
             return self._plain(prefixes)
         try:
@@ -110,7 +123,7 @@ class StateReader:
         return self._plain(prefixes)
 
     def _give_up(self, error: Exception) -> None:
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        if is_out_of_memory(error):
             raise error
         logger.info("what texts begin with is read for each of them: %s", error)
         self._shares = False

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from similarity.errors import ModelError, TextTooLongError, TrajsimError, WrongAnswerError
@@ -20,8 +19,10 @@ from similarity.law import Law
 from similarity.models import packing, sampling
 from similarity.models.base import LOG_ZERO
 from similarity.models.context import longest_readable
+from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 from similarity.models.packing import Pack
+from similarity.models.reach import Reach, telling
 from similarity.models.sampling import Row
 
 logger = logging.getLogger(__name__)
@@ -30,25 +31,6 @@ Number = TypeVar("Number", np.float32, np.float64)
 # Owner, number and log-probabilities of a continuation, and what gives them for a batch of packs.
 Scored = tuple[int, int, NDArray[Number]]
 Way = Callable[[Network, Sequence[Pack], Law], Iterable[Scored[Number]]]
-
-
-@dataclass
-class _Reach:
-    """The longest that was seen to be right, in positions: rows, sequences, padding."""
-
-    row: int = 0
-    sequence: int = 0
-    padding: int = 0
-
-    def covers(self, other: "_Reach") -> bool:
-        return self.union(other) == self
-
-    def union(self, other: "_Reach") -> "_Reach":
-        return _Reach(
-            max(self.row, other.row),
-            max(self.sequence, other.sequence),
-            max(self.padding, other.padding),
-        )
 
 
 @dataclass
@@ -65,9 +47,9 @@ class Verified:
 
     network: Network
     shorten: Callable[[int], None]
-    _packed: _Reach = field(default_factory=_Reach)
-    _padded: _Reach = field(default_factory=_Reach)
-    _stepped: _Reach = field(default_factory=_Reach)
+    _packed: Reach = field(default_factory=Reach)
+    _padded: Reach = field(default_factory=Reach)
+    _stepped: Reach = field(default_factory=Reach)
     _readable: int = 0
     _reread: int = 0
 
@@ -87,14 +69,18 @@ class Verified:
         try:
             found = list(way(self.network, batch, law))
         except Exception as error:  # each architecture refuses in a way of its own
-            logger.info("%d packs are read in a simpler way: %s", len(batch), error)
+            halved = is_out_of_memory(error)
+            how = "half at a time" if halved else "in a simpler way"
+            logger.info("%d packs are read %s: %s", len(batch), how, error)
         else:
+            halved = False
             if self._right(batch, found, law, way):
                 yield from found
                 return
-        self._give_up_on(batch)
-        for simpler in packing.simpler(batch):
-            yield from self.read(simpler, law, way)
+        if not halved:
+            self._give_up_on(batch)
+        for part in packing.halves(batch) if halved else packing.simpler(batch):
+            yield from self.read(part, law, way)
 
     def batches(self, packs: Sequence[Pack], max_tokens: int) -> Iterator[list[Pack]]:
         """Group packs as `packing.batches` does, or not at all where padding moves numbers."""
@@ -122,12 +108,11 @@ class Verified:
         """
         if not self.network.caches or sampling.longest(rows) > self.network.step_window:
             self._sample_by_rereading(rows, law, end_ids)
-        elif not self._step(rows, law, end_ids, on_step):
-            for row in rows:
+            return
+        for some in self._step(rows, law, end_ids, on_step):
+            for row in some:
                 row.clear()
-            self._give_up_stepping(rows)
-            for some in sampling.of_one_length(rows):
-                self.sample(some, law, end_ids, on_step)
+            self.sample(some, law, end_ids, on_step)
 
     @contextmanager
     def reading(self, length: int) -> Iterator[None]:
@@ -142,9 +127,11 @@ class Verified:
         """
         try:
             yield
-        except (TrajsimError, MemoryError, torch.OutOfMemoryError):
+        except TrajsimError:
             raise
         except Exception as error:  # as above
+            if is_out_of_memory(error):
+                raise
             limit = longest_readable(self.network, length, self._readable)
             if limit == length:
                 line = " ".join(str(error).split())[:200]
@@ -169,12 +156,12 @@ class Verified:
         """Tell whether what was found for the longest and the most padded packs is right."""
         if not all(np.isfinite(log_probs).all() for _, _, log_probs in found):
             return False
-        reach = _reach(batch)
+        reach = Reach.of(batch)
         seen = self._seen(batch)
         if seen.covers(reach):
             return True
         told = {(owner, number): log_probs for owner, number, log_probs in found}
-        for pack, target in _telling(batch):
+        for pack, target in telling(batch):
             owner, number, log_probs = self._plainly(packing.alone(pack, target), law, way)
             if not self._close(told[owner, number], log_probs):
                 return False
@@ -184,7 +171,7 @@ class Verified:
             self._packed = seen.union(reach)
         return True
 
-    def _seen(self, batch: Sequence[Pack]) -> _Reach:
+    def _seen(self, batch: Sequence[Pack]) -> Reach:
         return self._padded if batch[0].plain else self._packed
 
     def _give_up_on(self, batch: Sequence[Pack]) -> None:
@@ -198,8 +185,8 @@ class Verified:
 
     def _step(
         self, rows: list[Row], law: Law, end_ids: frozenset[int], on_step: Callable[[], None]
-    ) -> bool:
-        """Sample by stepping; tell whether it worked, and gave what plain readings give."""
+    ) -> list[list[Row]]:
+        """Sample by stepping; return the parts in which to begin anew, where that went wrong."""
         steps = sampling.sample_by_stepping(self.network, rows, law, end_ids)
         while True:
             try:
@@ -207,12 +194,18 @@ class Verified:
             except StopIteration:
                 break
             except Exception as error:  # as above
+                if is_out_of_memory(error):
+                    return _halves(rows, error)
                 logger.info("%d trajectories are read again at each step: %s", len(rows), error)
-                return False
+                return self._give_up_stepping(rows)
             on_step()
+        return [] if self._stepped_right(rows, law) else self._give_up_stepping(rows)
+
+    def _stepped_right(self, rows: list[Row], law: Law) -> bool:
+        """Tell whether stepping gave what plain readings give."""
         if not all(np.isfinite(row.log_probs).all() for row in rows):
             return False
-        reach = _Reach(0, max(map(sampling.length, rows)), sampling.padding(rows))
+        reach = Reach(0, max(map(sampling.length, rows)), sampling.padding(rows))
         if self._stepped.covers(reach):
             return True
         for row in (
@@ -226,7 +219,8 @@ class Verified:
         self._stepped = self._stepped.union(reach)
         return True
 
-    def _give_up_stepping(self, rows: Sequence[Row]) -> None:
+    def _give_up_stepping(self, rows: list[Row]) -> list[list[Row]]:
+        """Take back how far it is trusted; return the parts in which to begin anew."""
         network = self.network
         if sampling.padding(rows):
             network.pads_state = False
@@ -234,6 +228,7 @@ class Verified:
             network.caches = False
         else:
             network.step_window = self._stepped.sequence
+        return list(sampling.of_one_length(rows))
 
     def _sample_by_rereading(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
         for some in sampling.of_one_length(rows):
@@ -271,23 +266,11 @@ def _not_finite() -> WrongAnswerError:
     )
 
 
-def _reach(batch: Sequence[Pack]) -> _Reach:
-    lengths = [len(pack.ids) for pack in batch]
-    sequence = max(max(pack.positions) + 1 for pack in batch)
-    return _Reach(max(lengths), sequence, max(lengths) - min(lengths))
-
-
-def _telling(batch: Sequence[Pack]) -> Iterator[tuple[Pack, int]]:
-    """Yield packs and targets in them in which a fault would show first."""
-    longest = max(batch, key=lambda pack: len(pack.ids))
-    shortest = min(batch, key=lambda pack: len(pack.ids))
-    yield longest, len(longest.targets) - 1
-    if shortest is not longest:
-        yield shortest, len(shortest.targets) - 1
-    farthest = max(batch, key=lambda pack: max(pack.positions))
-    at = max(range(len(farthest.targets)), key=lambda i: len(farthest.targets[i][2]))
-    if (farthest, at) != (longest, len(longest.targets) - 1):
-        yield farthest, at
+def _halves(rows: list[Row], error: Exception) -> list[list[Row]]:
+    if len(rows) == 1:
+        raise error
+    logger.info("%d trajectories are sampled half at a time: %s", len(rows), error)
+    return [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
 
 
 def _of_row(row: Row) -> Pack:

@@ -41,9 +41,12 @@ def test_a_thread_that_is_left_keeps_nobody_waiting(how):
     assert not left.is_alive()
 
 
-def test_a_system_without_threads_or_memory_is_told_as_such(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")]
+)
+def test_a_system_without_threads_or_memory_is_told_as_such(monkeypatch, error):
     def greedy():
-        raise MemoryError
+        raise error
 
     def refuse(_thread):
         raise RuntimeError("can't start new thread")
