@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Ask the readiness probe; a proxy of the environment is not asked."""
+    """Call the readiness probe and return the exit status; no proxy is used."""
     port = int(os.environ.get("TRAJSIM_PORT", "8000"))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=4)
     try:

@@ -84,7 +84,7 @@ def ablate(
     base
         The setting that is varied.
     progress
-        Is told how far each run is.
+        Called with how far each run is.
 
     Raises
     ------

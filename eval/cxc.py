@@ -23,7 +23,7 @@ from similarity.errors import InputError
 from similarity.images.image import Content
 from similarity.images.sources import image_file
 
-# The columns of what is asked about, what is compared with it, and the task's files.
+# Columns of each task: the query, and what is compared with it.
 TASKS = {"sis": ("image1", "image2"), "sits": ("caption", "image")}
 SPLITS = ("test", "val")
 CAPTIONS = "dataset_coco.json"
@@ -149,7 +149,7 @@ def agreement(
     """Return how scores agree with people, as the authors of Crisscrossed Captions measure it.
 
     Some queries have many pairs and most have few. So each sample takes half of the queries and
-    one pair of each; what is told is the mean of the correlations, and their standard deviation.
+    one pair of each. The result is the mean of the correlations, and their standard deviation.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Direction of entailment and of words: how often a score tells which of a pair is which.
+"""Direction of entailment and of words: how often a score finds which of a pair is which.
 
 Every score is positive where it takes the first of a pair for the premise, or for the hyponym.
 """
@@ -30,7 +30,7 @@ ALIKE = 2
 RESAMPLES = 1000
 # Of the labels in an error.
 SHOWN = 10
-# Stands before a text whose own likelihood is asked for.
+# Stands before a text whose own likelihood is computed.
 BEFORE = 'This sentence : "'
 # The paper's figures: SNLI by LLaMA-13B, by prompt.
 PUBLISHED = {"snli direction, LLaMA-13B": [63.6, 65.9]}
@@ -58,7 +58,7 @@ def alike(pair: Pair) -> bool:
 
 
 def direction(scores: Scores, pairs: Sequence[Pair], seed: int) -> Figure:
-    """Return how often the first is told for the first, in an order shuffled by a seed.
+    """Return how often the score names the first text of a pair, in an order shuffled by a seed.
 
     A score of 0 is half right.
     """

@@ -60,11 +60,11 @@ def entailment(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Print how well scores tell premise from consequence in FILE, and entailment from the rest.
+    """Print how well scores find the premise of a pair in FILE, and the pairs with entailment.
 
     FILE is a .tsv, .csv, .jsonl or .parquet file. Pairs whose first text entails the second have
-    the label 'entailment'. All other labels are free, and pairs of like label are told from them
-    together.
+    the label 'entailment'. Choose all other labels freely. Each is compared with entailment, and
+    so are all of them together.
     """
     rows = read_labelled(file, _columns(columns, 3))
     _note(file, [row.pair for row in rows])
@@ -95,7 +95,7 @@ def hyponymy(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Print how well scores tell the hyponym from the hypernym in FILE."""
+    """Print how well scores find which word of a pair in FILE is the hyponym."""
     words = read_words(file, _columns(columns, 2))
     _note(file, words)
     model = open_model(choice)

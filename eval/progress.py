@@ -1,4 +1,4 @@
-"""Tells on standard error how far a run of several methods is."""
+"""Shows on standard error how far a run of several methods is."""
 
 import time
 from collections import Counter, defaultdict
@@ -27,7 +27,7 @@ class RunProgress:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._scored: Counter[str] = Counter()
         self._before: Counter[str] = Counter()
-        self._told = False
+        self._earlier_shown = False
         self._last = time.monotonic()
         self._doing = ""
 
@@ -39,17 +39,17 @@ class RunProgress:
         self._closing.close()
 
     def begin(self, plan: Plan) -> None:
-        """Take up a run; what earlier processes did of it is told by `advance`."""
+        """Begin a run; `advance` then takes in what earlier processes did of it."""
         tasks = plan.tasks.values()
         self._planned = Counter({name: sum(map(len, tasks)) for name in plan.methods.names})
         self._scored, self._before = Counter(), Counter()
         self._seconds.clear()
-        self._told, self._last = False, time.monotonic()
+        self._earlier_shown, self._last = False, time.monotonic()
 
     def preparing(self, method: str) -> None:
-        """Tell that a method's turn has come."""
+        """Show that a method is being prepared."""
         self._doing = f"preparing {method}"
-        self._tell()
+        self._update()
 
     def left_out(self, method: str) -> None:
         """Take a method out of what is left to do."""
@@ -63,31 +63,31 @@ class RunProgress:
             nonlocal done
             done += finished
             self._doing = f"{doing} ({stage}, {done}{f' of {texts}' if texts else ''} texts)"
-            self._tell()
+            self._update()
             self._doing = doing
 
         return on_progress
 
     def scoring(self, chunk: Chunk) -> None:
-        """Tell that a chunk is begun."""
+        """Show that a chunk is begun."""
         self._doing = f"{chunk.task}, {chunk.method}"
         self._last = time.monotonic()
-        self._tell()
+        self._update()
 
     def advance(self, chunk: Chunk, earlier: bool) -> None:
         """Take in a chunk that is done, in this process or in an earlier one."""
         if earlier:
             self._before[chunk.method] += len(chunk.pairs)
             return
-        if self._before and not self._told:
+        if self._before and not self._earlier_shown:
             there, total = self._before.total(), self._planned.total()
             click.echo(f"going on: {there} of {total} scores are there", err=True)
-        self._told = True
+        self._earlier_shown = True
         self._scored[chunk.method] += len(chunk.pairs)
         self._seconds[chunk.method] += time.monotonic() - self._last
-        self._tell()
+        self._update()
 
-    def _tell(self) -> None:
+    def _update(self) -> None:
         done = self._before.total() + self._scored.total()
         total = self._planned.total()
         speed = self._scored.total() / max(sum(self._seconds.values()), 1e-9)

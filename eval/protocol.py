@@ -51,7 +51,7 @@ def _check_defined(scores: Sequence[float], judgements: Sequence[float]) -> None
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its bootstrap interval, × 100; the interval is None where none was asked for."""
+    """A figure and its bootstrap interval, × 100; the interval is None where none was computed."""
 
     value: float
     low: float | None = None
@@ -86,8 +86,8 @@ class Judged:
     def resamples(self, count: int, seed: int) -> Resamples:
         """Draw pairs with replacement within each subset, shape "resample pair".
 
-        Drawn once a task, and the same for every method, so that methods can be told apart by more
-        than their own intervals.
+        They are drawn once a task, and are the same for every method. So two methods can be
+        compared on each resample, not only by their own intervals.
         """
         generator = np.random.Generator(np.random.Philox(seed))
         drawn = np.empty((count, len(self.judgements)), np.int64)
@@ -167,7 +167,7 @@ def _of_block(scores: FloatArray, judgements: FloatArray) -> FloatArray:
     first -= first.mean(1, keepdims=True)
     second -= second.mean(1, keepdims=True)
     scale = np.sqrt((first**2).sum(1) * (second**2).sum(1))
-    # What tells no two pairs apart has said nothing: 0 rather than not a number.
+    # Scores that are all equal correlate with nothing: 0 rather than not a number.
     scale[scale == 0] = np.inf
     result: FloatArray = 100 * (first * second).sum(1) / scale
     return result

@@ -84,7 +84,7 @@ def _behind(runs: Sequence[Run]) -> Iterator[str]:
         yield "## Behind the best method"
         yield (
             "Spearman × 100, `all`, less that of the best method, on the same resamples of the "
-            "pairs. Where the interval leaves 0 out, the pairs tell the two apart."
+            "pairs. Where the interval leaves 0 out, the difference is significant."
         )
         yield table(["run", "task", "method", "best", "difference"], rows)
 

@@ -24,7 +24,7 @@ SAMPLING, PROMPT = "sampling", "prompt"
 
 @dataclass(frozen=True)
 class Read:
-    """What a folder has; `name` tells it from the others of a report."""
+    """The results of a run in a folder; each run of a report has a `name` of its own."""
 
     name: str
     folder: Path

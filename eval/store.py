@@ -46,26 +46,26 @@ class _Sampled:
 
     token_ids: NDArray[np.int32]  # of all trajectories, one behind the other
     lengths: NDArray[np.int32]  # "trajectory"
-    log_probs: NDArray[np.float64]  # as the ids; empty where the model told none
+    log_probs: NDArray[np.float64]  # as the ids; empty where the model gave none
 
     @classmethod
     def of(cls, continuations: Sequence[Continuation]) -> "_Sampled":
-        told = [c.log_probs for c in continuations if c.log_probs is not None]
-        complete = len(told) == len(continuations)
+        given = [c.log_probs for c in continuations if c.log_probs is not None]
+        complete = len(given) == len(continuations)
         ids = [token for continuation in continuations for token in continuation.token_ids]
         return cls(
             np.array(ids, np.int32),
             np.array([len(c.token_ids) for c in continuations], np.int32),
-            np.concatenate(told) if complete else np.empty(0),
+            np.concatenate(given) if complete else np.empty(0),
         )
 
     def continuations(self) -> list[Continuation]:
         # By slices of a list: np.split alone takes longer than the rest.
         ids, ends = tuple(self.token_ids.tolist()), np.cumsum(self.lengths).tolist()
-        told = self.log_probs if self.log_probs.size else None
+        rows = self.log_probs if self.log_probs.size else None
         return [
             Continuation(
-                token_ids=ids[start:end], log_probs=None if told is None else told[start:end]
+                token_ids=ids[start:end], log_probs=None if rows is None else rows[start:end]
             )
             for start, end in zip([0, *ends[:-1]], ends, strict=True)
         ]
@@ -90,7 +90,7 @@ class CachedModel(WrapperModel):
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
-        """Return what the wrapped model does, without asking it again for the same batch."""
+        """Return the wrapped model's rows; it computes the same batch only once."""
         batch = sha256(repr([tuple(prefix) for prefix in prefixes]).encode()).digest()
         if (found := self._states.pop(batch, None)) is None:
             found = self.wrapped.next_states(prefixes, on_progress)
@@ -180,8 +180,8 @@ def _read(path: Path) -> dict[Key, _Sampled]:
     lengths = np.split(content["trajectories"], counts)
     tokens = np.cumsum([part.sum() for part in lengths])[:-1]
     ids = np.split(content["token_ids"], tokens)
-    told = content["log_probs"]
-    log_probs = np.split(told, tokens) if told.size else [told] * len(ids)
+    rows = content["log_probs"]
+    log_probs = np.split(rows, tokens) if rows.size else [rows] * len(ids)
     return {
         key: _Sampled(*arrays) for key, *arrays in zip(keys, ids, lengths, log_probs, strict=True)
     }

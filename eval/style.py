@@ -10,7 +10,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 DPI = 110
-# Told apart by all common kinds of colour blindness (Okabe and Ito), the darkest first.
+# Distinct with all common kinds of colour blindness (Okabe and Ito), the darkest first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 QUIET = "0.55"
 _STYLE: Any = {

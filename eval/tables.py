@@ -66,10 +66,10 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
 
 
 def _behind(task: str, behind: Mapping[str, Any]) -> Table:
-    """Return how far the methods are behind the best, which tells more than their own intervals."""
+    """Return how far the methods are behind the best, with intervals of these differences."""
     table = Table(
         title=f"{task}: behind {behind['best']}",
-        caption="where the interval leaves 0 out, the pairs tell the two apart",
+        caption="where the interval leaves 0 out, the difference is significant",
         box=SIMPLE_HEAD,
         pad_edge=False,
     )

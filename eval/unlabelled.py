@@ -22,7 +22,7 @@ class Unlabelled:
     texts: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what tells one from another, as plain values."""
+        """Return the origin, the number of texts and their digest, as plain values."""
         texts = "\n".join(self.texts).encode()
         return {"origin": self.origin, "texts": len(self.texts), "sha256": digest(texts)}
 

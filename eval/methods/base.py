@@ -28,7 +28,7 @@ class Setting:
     kept
         Folder where what was fitted is kept; None keeps nothing.
     progress
-        Is told how far fitting and scoring are.
+        Called with how far fitting and scoring are.
     """
 
     model: LanguageModel

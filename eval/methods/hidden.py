@@ -83,7 +83,7 @@ def whitened_hidden_states(
 
 
 def prompteol(setting: Setting) -> Method:
-    """Return the cosine of what the model is about to say when asked for the text in one word.
+    """Return the cosine of each text's last state, after a prompt for the text in one word.
 
     The prompt takes the place of the setting's own, whose full stop is kept. As its authors do,
     double quotes within a text become single ones, since they would end it.
@@ -100,7 +100,7 @@ def _embedder(model: LanguageModel, prompt: Prompt, pool: Pool) -> Embed:
     Raises
     ------
     UnsupportedError
-        Now rather than later, if the model does not tell hidden states.
+        If the model does not give hidden states; raised now rather than at the first text.
     """
     model.hidden_states([model.encode("a")])
     opening = opening_length(model)

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 
 from eval.methods.base import Method, Pair, Setting
 from eval.methods.texts import distinct, opening_length
@@ -19,8 +20,8 @@ from similarity.likelihood import mean_log_probs
 from similarity.models.base import LanguageModel, ScoreRequest, TokenIds
 from similarity.trajectories import encode_prefixes
 
-# What is given, and the tokens whose probability after it is asked for.
-Question = tuple[TokenIds, TokenIds]
+# The tokens that are given, and those whose probability after them is computed.
+Conditional = tuple[TokenIds, TokenIds]
 
 
 class _Likelihood(Method):
@@ -52,14 +53,14 @@ class _Likelihood(Method):
         seconds = {
             text: self._model.encode_continuation(f" {full_stop.apply(text)}") for text in texts
         }
-        asked = [
-            (self._question(firsts[u], seconds[v]), self._question(firsts[v], seconds[u]))
+        both_orders = [
+            (self._conditional(firsts[u], seconds[v]), self._conditional(firsts[v], seconds[u]))
             for u, v in pairs
         ]
-        told = _answers(self._model, (question for both in asked for question in both))
-        return [(told[one] + told[other]) / 2 for one, other in asked]
+        means = _means(self._model, chain.from_iterable(both_orders))
+        return [(means[one] + means[other]) / 2 for one, other in both_orders]
 
-    def _question(self, first: TokenIds, second: TokenIds) -> Question:
+    def _conditional(self, first: TokenIds, second: TokenIds) -> Conditional:
         whole, limit = first + second, self._model.info.context_length
         if len(whole) > limit:
             raise TextTooLongError(
@@ -81,17 +82,17 @@ class JointLikelihood(_Likelihood):
     """½ (mean log P(u v) + mean log P(v u)), each mean over all tokens of the concatenation.
 
     What the model wants at the beginning of a text is given; where it wants nothing, the first
-    token is, as networks tell no probability without a token before.
+    token is, as networks give no probability without a token before.
     """
 
     def _given(self, _first: TokenIds) -> int:
         return max(1, self._opening)
 
 
-def _answers(model: LanguageModel, questions: Iterable[Question]) -> dict[Question, float]:
-    """Return the mean log-probability, nats per token, asked for; equal questions once."""
+def _means(model: LanguageModel, conditionals: Iterable[Conditional]) -> dict[Conditional, float]:
+    """Return the mean log-probability of each, nats per token; equal ones are computed once."""
     by_prefix: dict[TokenIds, list[TokenIds]] = defaultdict(list)
-    for prefix, continuation in dict.fromkeys(questions):
+    for prefix, continuation in dict.fromkeys(conditionals):
         by_prefix[prefix].append(continuation)
     requests = [
         ScoreRequest(prefix=prefix, continuations=tuple(continuations))
