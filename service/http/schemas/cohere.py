@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import IgnoredModel, Lenient, Text, checked_text, example
+from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, checked_text, example
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
@@ -21,13 +21,11 @@ class RerankRequest(PromptTruncation):
 
     model: IgnoredModel = None
     query: Text
-    documents: list[Text | dict[str, Any]] = Field(
-        min_length=1,
+    documents: Many[Text | dict[str, Any]] = Field(
         description="Texts, or objects whose `text` is read, or the fields in `rank_fields`.",
     )
-    rank_fields: list[str] | None = Field(
+    rank_fields: Many[str] | None = Field(
         default=None,
-        min_length=1,
         description="Fields of documents that are objects; joined as lines `name: value`.",
     )
     top_n: int | None = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from service.http.schemas.cohere import ApiVersion
-from service.http.schemas.fields import IgnoredModel, Lenient, Text, example
+from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, example
 from similarity.texts.truncation import END, REFUSE, START
 
 _TRUNCATIONS = {"NONE": REFUSE, "END": END, "START": START}
@@ -33,7 +33,7 @@ class TextContent(Lenient):
 class EmbedInput(Lenient):
     """An input of one part: a text."""
 
-    content: Annotated[list[TextContent], Field(min_length=1, max_length=1)]
+    content: Many[TextContent] = Field(max_length=1)
 
 
 class EmbedRequest(Lenient):
@@ -47,14 +47,11 @@ class EmbedRequest(Lenient):
     )
 
     model: IgnoredModel = None
-    texts: list[Text] | None = Field(default=None, min_length=1)
-    inputs: list[EmbedInput] | None = Field(
-        default=None, min_length=1, description="In the place of texts."
-    )
+    texts: Many[Text] | None = None
+    inputs: Many[EmbedInput] | None = Field(default=None, description="In the place of texts.")
     input_type: str | None = Field(default=None, description="Taken and left alone.")
-    embedding_types: list[Kind] | None = Field(
+    embedding_types: Many[Kind] | None = Field(
         default=None,
-        min_length=1,
         description="Numbers, the base64 of little-endian float32, or the signs of the numbers: "
         "ubinary has eight in a byte, the first in its highest bit, and binary has those bytes "
         "less 128. On /v1 without it the answer has a plain list of vectors.",

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from service.http.schemas.fields import Strict, Text, Warnings, example
+from service.http.schemas.fields import Many, Strict, Text, Warnings, example
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
 
@@ -14,11 +14,10 @@ class ConsensusRequest(Strict):
         question="What is the capital of France?", texts=["Paris.", "It is Paris.", "Lyon."]
     )
 
-    texts: list[Text] = Field(min_length=1, description="A text that repeats costs once.")
+    texts: Many[Text] = Field(description="A text that repeats costs once.")
     question: Text | None = Field(default=None, description="Put before each text.")
-    log_probs: list[float] | None = Field(
+    log_probs: Many[float] | None = Field(
         default=None,
-        min_length=1,
         description="log P of each text in nats, to weigh them by. Without it they count alike.",
     )
     threshold: float | None = Field(

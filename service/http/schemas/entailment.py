@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from service.http.schemas.explanation import ImpliedWordsFields
-from service.http.schemas.fields import Strict, Text, Warnings, example, known
+from service.http.schemas.fields import Many, Strict, Text, Warnings, example, known
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
@@ -22,8 +22,8 @@ class EntailmentRequest(SamplingSettings):
 
     model_config = example(pairs=[["A dog runs.", "An animal moves."]])
 
-    pairs: list[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
-        min_length=1, description="Pairs of texts."
+    pairs: Many[Annotated[tuple[Text, Text], Field(strict=False)]] = Field(
+        description="Pairs of texts."
     )
     estimator: EstimatorName | None = Field(
         default=None,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Set
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -73,11 +73,11 @@ TextOrImage = Annotated[
     Annotated[Text, Tag("(text)")] | Annotated[ImageInput, Tag("(image)")],
     Discriminator(_kind_of),
 ]
-# The first mistake is told alone: of a list of lists there could be millions.
-TokenIdList = Annotated[
-    list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, fail_fast=True)
-]
-TokenIdLists = Annotated[list[TokenIdList], Field(min_length=1, fail_fast=True)]
+Item = TypeVar("Item")
+# Every list of a request. Its first mistake is told alone: of thousands each takes time and memory.
+Many = Annotated[list[Item], Field(min_length=1, fail_fast=True)]
+TokenIdList = Many[Annotated[int, Field(ge=0, lt=2**31)]]
+TokenIdLists = Many[TokenIdList]
 
 
 def known(what: str, names: Collection[str]) -> AfterValidator:
@@ -158,7 +158,7 @@ def example(**content: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [content]})
 
 
-OneOrMany = Text | Annotated[list[Text], Field(min_length=1)]
+OneOrMany = Text | Many[Text]
 
 
 def listed(given: str | list[str]) -> list[str]:

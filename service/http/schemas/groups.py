@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from service.http.schemas.fields import PresetName, Strict, Text, example
+from service.http.schemas.fields import Many, PresetName, Strict, Text, example
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
 from similarity.groups.clustering import (
@@ -20,7 +20,7 @@ from similarity.scorers import ScoringRequest
 class GroupingRequest(Strict):
     """Texts, and how they are compared."""
 
-    texts: list[Text] = Field(min_length=1, description="A text that repeats is read once.")
+    texts: Many[Text] = Field(description="A text that repeats is read once.")
     preset: PresetName | None = Field(
         default=None,
         description="As in /v1/similarity; without it the service's own preset holds.",

@@ -1,6 +1,6 @@
 """OpenAI's embeddings requests and answers."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from service.http.schemas.fields import (
     IgnoredModel,
     ImageInput,
     Lenient,
+    Many,
     OneOrMany,
     TextOrImage,
     TokenIdList,
@@ -27,13 +28,7 @@ class EmbeddingsRequest(PromptTruncation):
         encoding_format="float",
     )
 
-    input: (
-        OneOrMany
-        | TokenIdList
-        | TokenIdLists
-        | ImageInput
-        | Annotated[list[TextOrImage], Field(min_length=1)]
-    ) = Field(
+    input: OneOrMany | TokenIdList | TokenIdLists | ImageInput | Many[TextOrImage] = Field(
         description="A text, token ids or an image, or a list of texts and images, or of token "
         "ids. Ids that are not the served model's own are read as those of the model that is "
         "named, where OpenAI has it."

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.http.schemas.fields import Strict, Text, TokenIdList, example
+from service.http.schemas.fields import Many, Strict, Text, TokenIdList, example
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
@@ -15,7 +15,7 @@ class TrajectoriesRequest(SamplingSettings):
 
     model_config = example(texts=["A man is playing a guitar."], n_trajectories=3)
 
-    texts: list[Text] = Field(min_length=1)
+    texts: Many[Text]
     truncate: Truncate = "refuse"
 
 
@@ -39,9 +39,8 @@ class LikelihoodsRequest(SamplingSettings):
 
     model_config = example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
 
-    texts: list[Text] = Field(min_length=1)
-    continuations: list[Annotated[str, Field(min_length=1)] | TokenIdList] = Field(
-        min_length=1,
+    texts: Many[Text]
+    continuations: Many[Annotated[str, Field(min_length=1)] | TokenIdList] = Field(
         description="As text, which is put right behind each text (begin it with a space), or "
         "as token ids.",
     )

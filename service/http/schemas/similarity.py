@@ -9,6 +9,7 @@ from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
     ImageInput,
+    Many,
     PresetName,
     Repeatable,
     ScaleName,
@@ -73,8 +74,8 @@ class PairsRequest(ComparisonSettings):
 
     model_config = example(pairs=[["A dog runs.", "A puppy is running."]])
 
-    pairs: list[Annotated[tuple[TextOrImage, TextOrImage], Field(strict=False)]] = Field(
-        min_length=1, description="Pairs of texts or images."
+    pairs: Many[Annotated[tuple[TextOrImage, TextOrImage], Field(strict=False)]] = Field(
+        description="Pairs of texts or images."
     )
 
     def given_pairs(self) -> list[tuple[str | ImageInput, str | ImageInput]]:
@@ -88,9 +89,7 @@ class OneToManyRequest(ComparisonSettings):
     model_config = example(source="A dog runs.", targets=["A puppy is running.", "It rains."])
 
     source: TextOrImage
-    targets: list[TextOrImage] = Field(
-        min_length=1, description="Each is compared with the source."
-    )
+    targets: Many[TextOrImage] = Field(description="Each is compared with the source.")
 
     def given_pairs(self) -> list[tuple[str | ImageInput, str | ImageInput]]:
         """Return the pairs to compare, in order."""
@@ -102,9 +101,9 @@ class MatrixRequest(ComparisonSettings):
 
     model_config = example(rows=["A dog runs.", "It rains."], columns=["The sun shines."])
 
-    rows: list[TextOrImage] = Field(min_length=1)
-    columns: list[TextOrImage] | None = Field(
-        default=None, min_length=1, description="Without it the rows are compared among themselves."
+    rows: Many[TextOrImage]
+    columns: Many[TextOrImage] | None = Field(
+        default=None, description="Without it the rows are compared among themselves."
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from service.http.schemas.fields import Lenient, OneOrMany, Text, example
+from service.http.schemas.fields import Lenient, Many, OneOrMany, Text, example
 from service.http.schemas.truncation import Direction, Truncation, cut_if
 
 
@@ -73,7 +73,7 @@ class SentencesInput(Lenient):
     """A sentence and those to compare it with."""
 
     source_sentence: Text
-    sentences: list[Text] = Field(min_length=1)
+    sentences: Many[Text]
 
 
 class SentenceSimilarityRequest(Truncating):
@@ -119,7 +119,7 @@ class TextsRerankRequest(Truncating):
     """Text-embeddings-inference's rerank request."""
 
     query: Text
-    texts: list[Text] = Field(min_length=1)
+    texts: Many[Text]
     raw_scores: bool = Field(
         False, description="Taken and left alone: scores are similarities either way."
     )
