@@ -17,8 +17,9 @@ from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError,
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
-from service.engine.request_model import RequestModel, SharedModel, Usage
+from service.engine.request_model import RequestModel, SharedModel
 from service.engine.scheduler import Scheduler
+from service.engine.usage import Usage
 from service.engine.workers import fail, start_in_thread
 from service.settings import MEBIBYTE, Settings
 from similarity.errors import BackendUnavailableError

@@ -6,7 +6,8 @@ request's own that waits here while the scheduler works.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from service.engine.cache import Answer, Cache, embed_key, sample_key, score_key
 from service.engine.metrics import Metrics
 from service.engine.parts import sample_tokens, sampling_parts, scoring_parts
 from service.engine.scheduler import Scheduler
+from service.engine.usage import Usage, answered_tokens
 from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
@@ -31,26 +33,16 @@ from similarity.models.base import (
 )
 from similarity.models.prefix import ImageTokens
 from similarity.models.wrapper import WrapperModel
+from similarity.slices import slices
 from similarity.vectors.meaning import Features, MeaningVectors
 
+Given = TypeVar("Given")
 Result = TypeVar("Result")
 
-STAGES = ("queue", "sample", "score", "embed", "states")
+# Texts that are given to a tokenizer, or a server, before it is seen whether anybody waits.
+TOGETHER = 32
 
 PROBE_TEXT = "Is anybody there?"
-
-
-@dataclass
-class Usage:
-    """Tokens that an answer rests on, those of them that were known, and where time went.
-
-    `seconds` are of the stages "queue", "sample", "score", "embed" and "states".
-    """
-
-    sampled_tokens: int = 0
-    scored_tokens: int = 0
-    cached_tokens: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
 
 
 @dataclass
@@ -96,7 +88,7 @@ class RequestModel(WrapperModel):
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return the ids of each text."""
-        return self._call(lambda: self.wrapped.encode_all(texts))
+        return self._in_parts(self.wrapped.encode_all, texts)
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Return the ids of an image between two texts."""
@@ -252,7 +244,17 @@ class RequestModel(WrapperModel):
 
     def feature_tokens(self, texts: Sequence[Content], groups: Sequence[str] | None) -> list[int]:
         """Return how many tokens the features of each text take to read; raises as `embed` does."""
-        return self._call(lambda: self._vectors(groups).tokens(texts))
+        return self._in_parts(self._vectors(groups).tokens, texts)
+
+    def _in_parts(
+        self, function: Callable[[Sequence[Given]], list[Result]], given: Sequence[Given]
+    ) -> list[Result]:
+        """Call the model outside of the scheduler for some texts at a time.
+
+        Nobody waits any more for a request that was cancelled: its thread ends after these.
+        """
+        parts = [self._call(partial(function, some)) for some in slices(given, TOGETHER)]
+        return [one for part in parts for one in part]
 
     def _vectors(self, groups: Sequence[str] | None) -> MeaningVectors:
         vectors = self._shared.vectors
@@ -271,7 +273,7 @@ class RequestModel(WrapperModel):
             hits = len(items) - len(missing)
             self._shared.metrics.lookups(items[0].stage, hits, len(missing))
         self.usage.cached_tokens += sum(
-            _answered_tokens(item, answer)
+            answered_tokens(item, answer)
             for item, answer in zip(items, known, strict=True)
             if answer is not None
         )
@@ -291,9 +293,3 @@ class RequestModel(WrapperModel):
         began = min((item.began for item in items if item.began is not None), default=now)
         self.usage.seconds["queue"] += began - submitted
         self.usage.seconds[items[0].stage] += now - began
-
-
-def _answered_tokens(item: WorkItem, answer: Answer) -> int:
-    if item.stage == "embed":
-        return item.tokens
-    return sum(len(p.token_ids) if isinstance(p, Continuation) else len(p) for p in answer)

@@ -11,7 +11,8 @@ from fastapi import Depends, Request, Response
 from service.engine.engine import Engine
 from service.engine.exceptions import ClientGoneError
 from service.engine.limits import check_cost
-from service.engine.request_model import RequestModel, Usage
+from service.engine.request_model import RequestModel
+from service.engine.usage import Usage
 from service.http.json_stream import json_answer
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import TokenUsage

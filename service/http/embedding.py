@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from service.engine.limits import check_answer, check_texts
-from service.engine.request_model import RequestModel, Usage
+from service.engine.request_model import RequestModel
+from service.engine.usage import Usage
 from service.http.call import Call
 from service.http.images import read_contents
 from service.http.schemas.fields import ImageInput, checked_text

@@ -1,6 +1,7 @@
 """One request's view of the shared model."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,3 +64,34 @@ def test_a_request_that_is_cancelled_stops_between_two_pairs(shared):
     with pytest.raises(KeyError, match="went away"):
         TrajectoryScorer(model, CONFIG).matrix(["a", "b", "c"], None, progress)
     assert sum(compared) == 1
+
+
+@pytest.mark.parametrize(
+    "read_all",
+    [RequestModel.encode_all, lambda model, texts: model.feature_tokens(texts, None)],
+    ids=["encode_all", "feature_tokens"],
+)
+def test_a_request_that_is_cancelled_stops_between_texts_that_are_tokenized(shared, read_all):
+    """Else its thread, with all its texts, stays for as long as tokenizing takes."""
+    read = []
+
+    class Counting(ToyModel):
+        def encode(self, text):
+            read.append(text)
+            if len(read) == 5:
+                model.cancel(KeyError("the client went away"))
+            return super().encode(text)
+
+    toy = Counting()
+    together = replace(shared(toy), vectors=Tokens(toy))
+    model = RequestModel(together)
+    with pytest.raises(KeyError):
+        read_all(model, [f"text {i}" for i in range(500)])
+    assert len(read) < 50
+
+
+class Tokens:
+    """Stands in for meaning vectors: counts the tokens of texts."""
+
+    def __init__(self, model):
+        self.tokens = lambda texts: [len(ids) for ids in model.encode_all(texts)]

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field
 
-from service.engine.request_model import Usage
+from service.engine.usage import Usage
 from service.http.schemas.fields import FingerprintFields, Lenient, Strict
 
 
