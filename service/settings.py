@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: Count = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
+    max_bodies_bytes: Count = Field(
+        64 * MEBIBYTE,
+        ge=1,
+        description="Bytes of the bodies of all requests at once, without those of up to 64 KiB.",
+    )
     max_texts: Count = Field(512, ge=2, description="Texts of one request, at most.")
     max_items: Count = Field(
         16_384, ge=2, description="Items of any list in a request: pairs, documents, inputs."
@@ -127,6 +132,12 @@ class Settings(BaseSettings):
         20, gt=0, description="For a client to read on, before its connection is closed."
     )
 
+    max_connections: Count = Field(
+        800,
+        ge=1,
+        description="Connections at once; one more closes that which has waited longest for a "
+        "request.",
+    )
     max_active: Count = Field(64, ge=1, description="Requests worked on at once, at most.")
     max_queued: Count = Field(128, ge=0, description="Requests that wait for that, at most.")
     batch_tokens: Count = Field(

@@ -176,6 +176,7 @@ def _add_middleware(
         tracing=tracing,
         drain=drain,
         max_body_bytes=settings.max_body_bytes,
+        max_bodies_bytes=settings.max_bodies_bytes,
         body_seconds=settings.body_seconds,
     )
 

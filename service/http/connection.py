@@ -1,4 +1,4 @@
-"""A connection: uvicorn's protocol, with limits for slow heads and for clients that do not read."""
+"""Connections: uvicorn's protocol, with limits for their number and for slow heads and readers."""
 
 import asyncio
 import secrets
@@ -8,21 +8,28 @@ from dataclasses import replace
 
 import h11
 from starlette.exceptions import HTTPException
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from service.http.problems import problem_of, problem_response
+from service.http.problems import Problem, problem_of, problem_response
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
 # takes as long to read as thousands of times as much does otherwise.
 READ_BYTES = 16 * 1024
 
+TOO_MANY = Problem(
+    503,
+    "server_error",
+    "too_many_connections",
+    "the service has as many connections as it takes; send it again later",
+    retry_after=1.0,
+)
 NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
 
 
 def connection_class(
-    head_seconds: float, write_seconds: float, answer_seconds: float
+    head_seconds: float, write_seconds: float, answer_seconds: float, max_connections: int
 ) -> type[asyncio.Protocol]:
-    """Return a protocol that closes connections that are too slow.
+    """Return a protocol that closes connections that are too slow, or too many.
 
     Parameters
     ----------
@@ -32,7 +39,12 @@ def connection_class(
         For a client to read what is buffered for it, about 64 KiB at a time.
     answer_seconds
         For a client to read all of an answer, once it has let it wait: until then it is kept.
+    max_connections
+        Beyond these, that which has waited longest for the rest of a request is closed. So those
+        that are opened and left, or send slowly, keep nobody out.
     """
+    # That wait for a request, or the rest of one: the longest first.
+    waiting: dict[H11Protocol, None] = {}
 
     class Connection(H11Protocol):
         _head_timer: TimerHandle | None = None
@@ -46,6 +58,23 @@ def connection_class(
             # client's acknowledgement of the first, which comes 40 ms later.
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._await_head()
+            if len(self.connections) > max_connections:
+                self._make_room()
+            waiting[self] = None
+
+        @property
+        def _waits(self) -> bool:
+            """Return whether the rest of a request is still to come."""
+            return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+
+        def _make_room(self) -> None:
+            """Close the connection that has waited longest, or this one if all have requests."""
+            longest = next(iter(waiting), None)
+            if longest is None:
+                self._refuse(TOO_MANY)
+            else:
+                del waiting[longest]
+                longest.transport.abort()
 
         def data_received(self, data: bytes) -> None:
             begun = bool(self._unread)
@@ -69,6 +98,8 @@ def connection_class(
 
         def _read(self, data: bytes) -> None:
             super().data_received(data)
+            if not self._waits:
+                waiting.pop(self, None)
             if self.conn.their_state is not h11.IDLE:
                 self._stop_awaiting_head()
             elif self._head_timer is None:
@@ -76,11 +107,14 @@ def connection_class(
 
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP as every other mistake is answered, and close."""
-            problem = replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http")
+            self._refuse(replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http"))
+
+        def _refuse(self, problem: Problem) -> None:
             response = problem_response(problem, secrets.token_hex(8))
             headers = [*response.raw_headers, (b"connection", b"close")]
+            reason = STATUS_PHRASES[problem.status]
             for event in (
-                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Response(status_code=problem.status, headers=headers, reason=reason),
                 h11.Data(data=bytes(response.body)),
                 h11.EndOfMessage(),
             ):
@@ -100,6 +134,8 @@ def connection_class(
         def on_response_complete(self) -> None:
             super().on_response_complete()
             self._stop_awaiting_answer()
+            if self._waits:
+                waiting[self] = None
             # The next head may have begun to arrive while this answer was written.
             begun, _ = self.conn.trailing_data
             if begun and self.conn.their_state is h11.IDLE and self._head_timer is None:
@@ -108,6 +144,7 @@ def connection_class(
                 self._await_reading()
 
         def connection_lost(self, exc: Exception | None) -> None:
+            waiting.pop(self, None)
             self._stop_awaiting_head()
             self._stop_awaiting_reading()
             self._stop_awaiting_answer()

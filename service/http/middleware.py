@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.engine.engine import Engine
 from service.engine.exceptions import DrainingError
 from service.engine.metrics import Metrics
-from service.http.body import Body
+from service.http.body import Bodies, Body
 from service.http.problems import Problem, problem_of, problem_response
 from service.http.security import PROBES
 from service.http.tracing import Attributes, Tracing
@@ -49,6 +49,7 @@ class RequestMiddleware:
         tracing: Tracing | None,
         drain: "Drain",
         max_body_bytes: int,
+        max_bodies_bytes: int,
         body_seconds: float,
     ) -> None:
         self._app = app
@@ -56,6 +57,7 @@ class RequestMiddleware:
         self._tracing = tracing
         self._drain = drain
         self._max_body_bytes = max_body_bytes
+        self._bodies = Bodies(max_bodies_bytes)
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +70,7 @@ class RequestMiddleware:
             Headers(scope=scope),
             max_bytes=self._max_body_bytes,
             seconds=self._body_seconds,
+            bodies=self._bodies,
         )
         exchange = _Exchange(scope, send, body)
         exchange.ambiguous = body.ambiguous
@@ -102,6 +105,7 @@ class RequestMiddleware:
             if not exchange.status:
                 await exchange.refuse(problem_of(error))
         finally:
+            exchange.body.release()
             self._drain.in_flight -= not probe
 
     def _report(self, exchange: "_Exchange") -> None:

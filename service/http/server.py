@@ -43,7 +43,10 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             http=connection_class(
-                settings.body_seconds, settings.write_seconds, settings.deadline_seconds
+                settings.body_seconds,
+                settings.write_seconds,
+                settings.deadline_seconds,
+                settings.max_connections,
             ),
             ws="none",
             timeout_keep_alive=IDLE_SECONDS,

@@ -1,0 +1,115 @@
+"""Many connections and many bodies at once: bounded, and nobody is kept out by those that wait."""
+
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from similarity.models.toy import ToyModel
+from tests.service.models import FaultyModel
+from tests.service.servers import eventually, running, serving
+
+HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+BODY = {"pairs": [["a", "b"]], "n_trajectories": 2, "max_tokens": 2}
+# Large, as a body may have any white space.
+LARGE = json.dumps(BODY).encode() + b" " * 90_000
+SMALL = json.dumps({**BODY, "seed": 1}).encode()
+JSON = {"content-type": "application/json"}
+
+
+def connect(url):
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+def is_closed(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", HEAD[:30], HEAD + b"Content-Length: 100\r\n\r\n{", b"GET /health/live HTTP/1.1\r\n"],
+    ids=["silent", "half a head", "half a body", "no host"],
+)
+def test_one_connection_more_closes_that_which_has_waited_longest(begun):
+    with serving(ToyModel(), max_connections=5) as (url, server):
+        waiting = []
+        for number in range(5):
+            waiting.append(connect(url))
+            waiting[-1].sendall(begun)
+            open_now = server.server_state.connections
+            assert eventually(lambda n=number, known=open_now: len(known) == n + 1)
+        assert httpx.get(f"{url}/v1/models").status_code == 200
+        assert is_closed(waiting[0])
+        with connect(url) as other:
+            other.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert other.recv(65536).startswith(b"HTTP/1.1 200")
+        waiting[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            is_closed(waiting[-1])
+        for connection in waiting:
+            connection.close()
+
+
+def test_connections_whose_requests_are_answered_are_left_alone_and_one_more_is_told():
+    model = FaultyModel()
+    opened = serving(model, max_connections=2, preset="paper")
+    with opened as (url, server), ThreadPoolExecutor(2) as pool:
+        model.free.clear()
+        asked = [
+            pool.submit(httpx.post, f"{url}/v1/similarity", json={**BODY, "seed": seed})
+            for seed in range(2)
+        ]
+        assert eventually(lambda: len(server.server_state.tasks) == 2)
+        assert model.entered.acquire(timeout=20)
+        refused = httpx.get(f"{url}/v1/models")
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "too_many_connections"
+        assert refused.headers["retry-after"] == "1"
+        model.free.set()
+        assert [one.result(20).status_code for one in asked] == [200, 200]
+        assert httpx.get(f"{url}/v1/models").status_code == 200
+
+
+def in_parts(content):
+    yield content
+
+
+@pytest.mark.parametrize("sent", [bytes, in_parts], ids=["announced", "chunked"])
+def test_bodies_have_bounds_together_and_small_ones_are_let_in_beside_large_ones(sent):
+    model = FaultyModel()
+    opened = running(model, max_bodies_bytes=150_000, preset="paper")
+    with opened as url, ThreadPoolExecutor(2) as pool:
+
+        def post(content):
+            return httpx.post(f"{url}/v1/similarity", content=sent(content), headers=JSON)
+
+        model.free.clear()
+        first = pool.submit(post, LARGE)
+        assert eventually(lambda: "trajsim_active_requests 1.0" in metrics(url))
+        busy = post(LARGE)
+        assert busy.status_code == 429, busy.text
+        assert busy.headers["retry-after"] == "1"
+        assert "150000" in busy.json()["error"]["message"]
+        small = pool.submit(post, SMALL)
+        assert eventually(lambda: "trajsim_active_requests 2.0" in metrics(url))
+        model.free.set()
+        assert first.result(20).status_code == small.result(20).status_code == 200
+        # Its room is free again, and what was refused has left no trace.
+        assert [post(LARGE).status_code for _ in range(3)] == [200, 200, 200]
+
+
+def metrics(url):
+    return httpx.get(f"{url}/metrics").text
+
+
+def test_a_body_alone_may_have_more_than_all_together():
+    with running(ToyModel(), max_bodies_bytes=80_000, preset="paper") as url:
+        answer = httpx.post(f"{url}/v1/similarity", content=LARGE, headers=JSON)
+    assert answer.status_code == 200
