@@ -1,4 +1,4 @@
-"""Where something may be fetched from: a scheme, a host and a port."""
+"""Hosts as they are named: alone, or with a scheme and a port as what may be fetched from."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 
 SCHEMES = ("https://", "http://")
 PORTS = {"https": 443, "http": 80}
+# An address of IPv6, or a name, and a port.
+_NAMED = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::\d*)?")
 _HOST = re.compile(r"[a-z0-9_.:-]+")
+
+
+def host_in(netloc: str) -> str:
+    """Return the host of what a header Host has, in lower case without its port; or ""."""
+    named = _NAMED.fullmatch(netloc.lower())
+    return (named[1] or named[2]).rstrip(".") if named else ""
 
 
 @dataclass(frozen=True)

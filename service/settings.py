@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.origins import Origin
+from service.origins import Origin, host_in
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
 from similarity.models.loader import default_model
 
@@ -37,6 +37,13 @@ def _clean_endpoint(value: str | None) -> str | None:
 def _checked_hosts(value: str) -> str:
     for host in split(value):
         Origin.parse(host)
+    return value
+
+
+def _clean_names(value: str) -> str:
+    for name in split(value):
+        if name != "*" and (not host_in(name) or host_in(name) != name.lower().strip("[]")):
+            raise ValueError(f"a host is * or a name without scheme and port, not {name!r}")
     return value
 
 
@@ -78,6 +85,12 @@ class Settings(BaseSettings):
     allow_open: bool = Field(False, description="Serve a public address without a key.")
     cors_origins: Annotated[str, AfterValidator(_clean_origins)] = Field(
         "", description="Origins whose pages may call, separated by commas; * for all; off."
+    )
+
+    allowed_hosts: Annotated[str, AfterValidator(_clean_names)] = Field(
+        "",
+        description="Hosts that requests may name besides those of this machine, separated by "
+        "commas; * for all; else none on an address of this machine without a key, and all.",
     )
 
     max_body_bytes: Count = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
@@ -179,6 +192,13 @@ class Settings(BaseSettings):
     def origins(self) -> list[str]:
         """Return the origins of `cors_origins`."""
         return split(self.cors_origins)
+
+    def hosts(self) -> list[str] | None:
+        """Return the hosts that a request may name besides this machine's own; None is for all."""
+        given = split(self.allowed_hosts)
+        if not given:
+            return [] if is_loopback(self.host) and not self.keys() else None
+        return None if "*" in given else [host_in(name) for name in given]
 
     def keys(self) -> list[str]:
         """Return all bearer keys, from the setting and from the file.

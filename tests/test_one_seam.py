@@ -48,7 +48,7 @@ def test_the_command_line(preset: str | None) -> None:
 def test_http(preset: str | None) -> None:
     # A service reads reference trajectories only where its own preset compares by them.
     own = preset if preset == "trajectories" else None
-    with TestClient(create_app(Settings(model="toy", preset=own))) as client:
+    with TestClient(create_app(Settings(model="toy", preset=own)), "http://localhost") as client:
         body: dict[str, Any] = {"pairs": [PAIR]} | ({} if preset is None else {"preset": preset})
         answer = client.post("/v1/similarity", json=body).json()
         explained = client.post("/v1/similarity", json={**body, "explain": True}).json()

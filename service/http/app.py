@@ -36,7 +36,7 @@ from service.http.routes import (
     tokens,
     vllm,
 )
-from service.http.security import Authentication
+from service.http.security import Authentication, HostCheck
 from service.http.tracing import Tracing, open_tracing
 from service.http.unrouted import Unrouted
 from service.settings import Settings
@@ -169,6 +169,8 @@ def _add_middleware(
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["X-Request-Id", "X-Truncated-Texts", "Retry-After"],
         )
+    if (hosts := settings.hosts()) is not None:
+        app.add_middleware(HostCheck, hosts=hosts)
     app.add_middleware(Edge)
     app.add_middleware(
         RequestMiddleware,

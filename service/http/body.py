@@ -98,10 +98,17 @@ class Body:
         if self._arrived > self._max_bytes:
             raise self._too_large()
         if self._arrived > UNCOUNTED_BYTES:
-            more = self._arrived - self._held
-            self._bodies.hold(more, self._held)
-            self._held += more
+            self._hold(self._arrived - self._held)
         return message
+
+    def _hold(self, more: int) -> None:
+        try:
+            self._bodies.hold(more, self._held)
+        except BusyError:
+            # Now, or of many that arrive together none would have room.
+            self.release()
+            raise
+        self._held += more
 
     def release(self) -> None:
         """Let others have its room: the request is answered."""

@@ -1,14 +1,16 @@
-"""Who may call: bearer keys, compared in constant time."""
+"""Who may call: by bearer keys, compared in constant time, and by the host that is named."""
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http.problems import Problem, problem_response
+from service.origins import host_in
+from service.settings import is_loopback
 
 # Those that a balancer or an orchestrator asks, which has no key.
 PROBES = frozenset({"/health", "/health/live", "/health/ready"})
@@ -56,6 +58,40 @@ class Authentication:
         if "text/html" in headers.get("accept", ""):
             response.headers["WWW-Authenticate"] = 'Basic realm="API key as password"'
         await response(scope, receive, send)
+
+
+class HostCheck:
+    """ASGI middleware: a request names a host of this machine, or one that is allowed.
+
+    Whoever has a name on the internet can have it stand for 127.0.0.1. To a browser a page of that
+    name is then of this service, and may read its answers. Only the name tells.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 403."""
+        if scope["type"] != "http" or scope["path"] in PROBES or self._allows(scope):
+            await self._app(scope, receive, send)
+            return
+        problem = Problem(
+            403,
+            "invalid_request_error",
+            "host_not_allowed",
+            "this service may be called as 127.0.0.1 or localhost, not by the name in the header "
+            "Host; its setting allowed_hosts (TRAJSIM_ALLOWED_HOSTS) has more names, or * for all",
+        )
+        scope["state"]["code"] = problem.code
+        await problem_response(problem, scope["state"]["request_id"])(scope, receive, send)
+
+    def _allows(self, scope: Scope) -> bool:
+        given = Headers(scope=scope).get("host")
+        if not given:  # as of HTTP/1.0, which no browser sends
+            return True
+        host = host_in(given)
+        return host in self._hosts or host.endswith(".localhost") or is_loopback(host)
 
 
 def _key_of(authorization: str) -> str:

@@ -36,7 +36,7 @@ def open_client() -> Iterator[Opener]:
         if "vectors" not in settings:
             settings.setdefault("preset", "paper")
         app = create_app(Settings(**settings), lambda: model or ToyModel())
-        client = TestClient(app, raise_server_exceptions=False)
+        client = TestClient(app, "http://localhost", raise_server_exceptions=False)
         client.__enter__()
         opened.append(client)
         return client

@@ -21,7 +21,7 @@ from tests.service.watching import Watched, watching
 
 SETTINGS = {"n_trajectories": 5, "max_tokens": 8}
 TEXTS = [f"text number {i} about {word}" for i, word in enumerate("abcdefghijkl")]
-HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 # Small requests whose answers would be huge, and what is no request at all.
 REFUSED = (
@@ -40,7 +40,7 @@ NONSENSE = (
     HEAD + b"Content-Length: 4\r\n\r\n{\xff\xfe}",
     HEAD + b"Content-Length: 300000\r\n\r\n" + b"[" * 300_000,
     b"GET /v1/models/x/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-    b"GET /static/%2e%2e/app.py HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ***\r\n\r\n",
+    b"GET /static/%2e%2e/app.py HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ***\r\n\r\n",
     b"GET /health/live HTTP/1.1\r\n" + b"X-Y: z\r\n" * 30_000 + b"\r\n",
     b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + b"x" * 100 + b"\r\n\r\n",
 )

@@ -109,7 +109,7 @@ def test_streams_are_the_json_that_they_stand_for():
 def test_clients_that_do_not_read_lose_their_connections():
     rows = ["A man is playing a guitar.", "It rains.", "Some call it a day."]
     content = json.dumps({"rows": rows * 170, **SMALL}).encode()
-    head = b"POST /v1/similarity HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with serving(ToyModel(), write_seconds=0.5) as (url, server):
         connections = [socket.socket() for _ in range(3)]
         try:

@@ -1,5 +1,6 @@
 """Many connections and many bodies at once: bounded, and nobody is kept out by those that wait."""
 
+import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.datastructures import Headers
 
+from service.engine.exceptions import BusyError
+from service.http.body import Bodies, Body
 from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving
@@ -113,3 +117,35 @@ def test_a_body_alone_may_have_more_than_all_together():
     with running(ToyModel(), max_bodies_bytes=80_000, preset="paper") as url:
         answer = httpx.post(f"{url}/v1/similarity", content=LARGE, headers=JSON)
     assert answer.status_code == 200
+
+
+def test_of_bodies_that_arrive_together_one_that_is_refused_makes_room_at_once():
+    """Else each is refused for the beginnings of all others, and none is let in."""
+    bodies = Bodies(200_000)
+
+    async def run():
+        first, second = (arriving(bodies) for _ in range(2))
+        for body, size in [(first, 70_000), (second, 70_000), (first, 60_000)]:
+            assert len((await body(size))["body"]) == size
+        with pytest.raises(BusyError):
+            await second(10_000)
+        assert len((await first(70_000))["body"]) == 70_000
+
+    asyncio.run(run())
+
+
+def arriving(bodies):
+    """Return what has so many bytes more of a body arrive."""
+    sizes = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * sizes[-1], "more_body": True}
+
+    headers = Headers({"transfer-encoding": "chunked"})
+    body = Body(receive, headers, max_bytes=2**20, seconds=10, bodies=bodies)
+
+    async def arrive(size):
+        sizes.append(size)
+        return await body.receive()
+
+    return arrive

@@ -12,6 +12,7 @@ from similarity.errors import ConfigError
 WRONG = ("inf", "nan", "-1", "1e400", "", "words", "9" * 400)
 # Text may be many things: what else is right or wrong of these is below.
 TEXTS = {
+    "allowed_hosts",
     "model",
     "vectors",
     "host",
@@ -50,6 +51,7 @@ def test_a_wrong_value_is_one_line(name, value, monkeypatch):
         ("api_keys_file", "", "TRAJSIM_API_KEYS_FILE cannot be read"),
         ("api_keys_file", "/no/such", "TRAJSIM_API_KEYS_FILE cannot be read"),
         ("cors_origins", "words", "TRAJSIM_CORS_ORIGINS: an origin is * or begins with http://"),
+        ("allowed_hosts", "http://a", "TRAJSIM_ALLOWED_HOSTS: a host is * or a name without"),
         ("image_hosts", "a b", "TRAJSIM_IMAGE_HOSTS: 'a b'"),
         ("otlp_endpoint", "", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),
         ("otlp_endpoint", "words", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),

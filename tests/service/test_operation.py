@@ -283,4 +283,4 @@ def test_traces_join_that_of_the_client(open_client):
 def httpx_client_of(app):
     from fastapi.testclient import TestClient  # noqa: PLC0415
 
-    return TestClient(app)
+    return TestClient(app, "http://localhost")

@@ -191,3 +191,62 @@ def test_the_page_has_the_headers_that_browsers_expect(client):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"
+
+
+OWN = ["localhost", "LOCALHOST:8000", "localhost.", "a.localhost:1", "127.0.0.1:8000", "[::1]:8000"]
+FOREIGN = ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost@evil.example"]
+NO_NAMES = ["[", "[::1", "x y", "evil.example#localhost", "0.0.0.0", "localhost/../evil"]
+
+
+@pytest.mark.parametrize("host", OWN)
+def test_a_service_of_this_machine_alone_is_called_by_its_own_names(client, host):
+    assert client.post("/v1/similarity", json=BODY, headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", [*FOREIGN, *NO_NAMES])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/similarity"), ("GET", "/metrics")])
+def test_a_foreign_name_that_was_made_to_stand_for_this_machine_is_refused(
+    client, host, method, path
+):
+    """So a page of another site, whose browser takes this for its own host, reads no answer."""
+    body = BODY if method == "POST" else None
+    answer = client.request(method, path, json=body, headers={"host": host, "origin": "http://e"})
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "host_not_allowed"
+    assert "TRAJSIM_ALLOWED_HOSTS" in answer.json()["error"]["message"]
+    assert "evil" not in str(answer.headers) + answer.text
+
+
+def test_probes_may_name_any_host(client):
+    for path in PROBES:
+        assert client.get(path, headers={"host": "10.0.0.7:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "hosts"),
+    [
+        ({}, []),
+        ({"host": "::1"}, []),
+        ({"api_keys": "key"}, None),
+        ({"host": "0.0.0.0", "allow_open": True}, None),
+        ({"allowed_hosts": "*"}, None),
+        ({"allowed_hosts": "App.Example, b"}, ["app.example", "b"]),
+        ({"host": "0.0.0.0", "allow_open": True, "allowed_hosts": "b"}, ["b"]),
+        ({"allowed_hosts": "[2001:db8::1]"}, ["2001:db8::1"]),
+    ],
+)
+def test_which_hosts_may_be_named(settings, hosts):
+    assert Settings(**settings).hosts() == hosts
+
+
+def test_a_host_that_is_allowed_may_be_named_as_well(open_client):
+    client = open_client(allowed_hosts="app.example")
+    for host, status in [("app.example:443", 200), ("localhost", 200), ("b.app.example", 403)]:
+        answer = client.post("/v1/similarity", json=BODY, headers={"host": host})
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("value", ["http://app.example", "app.example:80", "a/b", "a b", "x@y"])
+def test_allowed_hosts_are_names_alone(value):
+    with pytest.raises(ValidationError, match="without scheme and port"):
+        Settings(allowed_hosts=value)

@@ -41,11 +41,15 @@ def error_answer(description: str, **more: Any) -> dict[str, Any]:
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: error_answer("The body is not JSON."),
     401: error_answer("No valid API key, where the service has keys."),
+    403: error_answer("The header Host has a name that the service does not go by."),
     408: error_answer("The body arrived too slowly."),
     413: error_answer("The request is larger, or costs more, than is ever allowed."),
     415: error_answer("The body is not declared as JSON."),
     422: error_answer("The request is not valid."),
-    429: error_answer("Too many requests wait already.", headers=RETRY_AFTER),
+    429: error_answer(
+        "Too many requests wait already, or their bodies are too large together.",
+        headers=RETRY_AFTER,
+    ),
     500: error_answer("The service failed."),
     501: error_answer("The model, as it is served, does not tell what this needs."),
     502: error_answer("The model gave numbers that cannot be right, or refused the request."),
@@ -60,7 +64,10 @@ NO_VECTORS: dict[int | str, dict[str, Any]] = {
 }
 # Of routes that take images.
 ERRORS_OF_IMAGES: dict[int | str, dict[str, Any]] = ERRORS | {
-    403: error_answer("An image is on a host that the service does not fetch from."),
+    403: error_answer(
+        "An image is on a host that the service does not fetch from; or the header Host has a name "
+        "that the service does not go by."
+    ),
     502: error_answer(
         "The model gave numbers that cannot be right, or refused the request; or the host of an "
         "image did not give it."
