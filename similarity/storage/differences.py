@@ -12,7 +12,7 @@ _LONGEST = 60
 
 
 def differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
-    """Tell each value that differs, by its name in nested objects."""
+    """Yield a line for each value that differs, with its name in nested objects."""
     if isinstance(got, dict) and isinstance(there, dict):
         for key in sorted(got.keys() | there.keys()):
             inner = f"{name}.{key}" if name else key
@@ -21,7 +21,7 @@ def differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
         for number, (one, other) in enumerate(zip_longest(got, there)):
             yield from differences(one, other, f"{name}.{number}")
     elif got != there and name.startswith(DIGEST_OF):
-        # Digests tell a person nothing.
+        # A digest means nothing to a reader.
         yield f"{name.removeprefix(DIGEST_OF)} has changed since"
     elif got != there:
         yield f"{name} is {_shown(got)}, there {_shown(there)}"

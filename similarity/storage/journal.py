@@ -16,7 +16,7 @@ from similarity.storage.files import cannot_write, writing
 # The name of an entry's checksum in its line.
 _CHECKSUM = "checksum"
 
-# Of the differences between two headers, those that a message tells.
+# How many differences between two headers a message shows.
 _SHOWN = 4
 
 
@@ -192,10 +192,10 @@ def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigErro
     if not _is_entry(found):
         return InputError(f"{path} is there and is no journal; write to another place")
     differing = list(differences(json.loads(header), json.loads(found)))
-    # What is a digest of the others tells a person nothing.
-    telling = [told for told in differing if not told.startswith("fingerprint.id ")] or differing
-    more = f"; and {len(telling) - _SHOWN} more" if len(telling) > _SHOWN else ""
+    # The id is a digest of the other values, and means nothing to a reader.
+    useful = [line for line in differing if not line.startswith("fingerprint.id ")] or differing
+    more = f"; and {len(useful) - _SHOWN} more" if len(useful) > _SHOWN else ""
     return ConfigError(
-        f"{path} was begun otherwise: {'; '.join(telling[:_SHOWN])}{more}. Repeat what it "
+        f"{path} was begun otherwise: {'; '.join(useful[:_SHOWN])}{more}. Repeat what it "
         "was begun with, write to another place, or delete it and what it has written"
     )

@@ -14,8 +14,8 @@ class SparingStore(Store):
     ----------
     path, max_bytes
         As `Store` has them.
-    tell
-        Is called once, with why nothing is kept any more.
+    on_failure
+        Called once, with the error after which nothing is kept any more.
 
     Raises
     ------
@@ -24,10 +24,13 @@ class SparingStore(Store):
     """
 
     def __init__(
-        self, path: Path, tell: Callable[[InputError], object], max_bytes: int = DEFAULT_BYTES
+        self,
+        path: Path,
+        on_failure: Callable[[InputError], object],
+        max_bytes: int = DEFAULT_BYTES,
     ) -> None:
         super().__init__(path, max_bytes)
-        self._tell = tell
+        self._on_failure = on_failure
         self._failed = False
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -49,4 +52,4 @@ class SparingStore(Store):
 
     def _give_up(self, error: InputError) -> None:
         self._failed = True
-        self._tell(error)
+        self._on_failure(error)

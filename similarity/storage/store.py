@@ -1,7 +1,7 @@
 """A bounded store of what models have answered, in one file of SQLite.
 
-Killed at any moment it stays whole. Every entry has a digest: one that is damaged is found when it
-is read, taken out, and made again by whoever asked for it.
+It stays whole if the process is killed at any moment. Every entry has a digest. An entry that is
+damaged is found when it is read, and taken out; the caller then computes it again.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"cannot open {path}: {error}") from error
         try:
-            with self._told():
+            with self._translated():
                 (version,) = self._database.execute("PRAGMA user_version").fetchone()
                 if version not in (0, _VERSION):
                     raise ConfigError(
@@ -122,15 +122,15 @@ class Store:
         found: dict[bytes, bytes] = {}
         damaged: list[bytes] = []
         old: list[bytes] = []
-        asked = set(keys)
+        wanted = set(keys)
         now = int(time.time())
-        with self._lock, self._told():
+        with self._lock, self._translated():
             for some in slices(keys, _TOGETHER):
                 marks = ",".join("?" * len(some))
-                question = f"SELECT key, value, digest, used FROM entries WHERE key IN ({marks})"
-                for key, value, digest, used in self._database.execute(question, some):
-                    # A damaged tree of pages gives rows that were not asked for.
-                    if key not in asked:
+                query = f"SELECT key, value, digest, used FROM entries WHERE key IN ({marks})"
+                for key, value, digest, used in self._database.execute(query, some):
+                    # A damaged tree of pages gives rows of other keys.
+                    if key not in wanted:
                         continue
                     if not isinstance(value, bytes) or digest != _digest(key, value):
                         damaged.append(key)
@@ -158,7 +158,7 @@ class Store:
         """
         now = int(time.time())
         rows = [(key, kind, value, _digest(key, value), now) for key, value in values.items()]
-        with self._lock, self._told(), self._database:
+        with self._lock, self._translated(), self._database:
             self._database.executemany("INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?)", rows)
             self._bytes += sum(len(value) + ENTRY_BYTES for value in values.values())
             if self._bytes > self.max_bytes:
@@ -173,7 +173,7 @@ class Store:
         InputError
             If the file cannot be written.
         """
-        with self._lock, self._told():
+        with self._lock, self._translated():
             with self._database:
                 self._bytes = self._counted()
                 gone = self._shrink(max_bytes, 1.0)
@@ -191,7 +191,7 @@ class Store:
         InputError
             If the file cannot be read.
         """
-        with self._lock, self._told():
+        with self._lock, self._translated():
             rows = self._database.execute(
                 "SELECT kind, COUNT(*), SUM(LENGTH(value)) FROM entries GROUP BY kind ORDER BY kind"
             ).fetchall()
@@ -220,8 +220,8 @@ class Store:
         return len(gone)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Translate what SQLite raises."""
+    def _translated(self) -> Iterator[None]:
+        """Translate errors of SQLite into InputError."""
         try:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
