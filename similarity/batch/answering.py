@@ -15,7 +15,7 @@ Reason = Callable[[InputError], str]
 
 
 class Answering:
-    """Compares what records ask for; a record that cannot be compared loses no other.
+    """Compares the texts of records; a record that cannot be compared loses no other.
 
     Parameters
     ----------

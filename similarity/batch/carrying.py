@@ -23,7 +23,7 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
     """Return the fields of all records in the order in which they come, and how many records.
 
     A field whose name is one of an answer's own, in any case, is called input_… in the output:
-    spreadsheets and databases tell no case apart.
+    spreadsheets and databases ignore case.
 
     Parameters
     ----------

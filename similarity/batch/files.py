@@ -103,9 +103,9 @@ class BatchFiles:
                     source, self.read_as, header=has_header(self.names), names=self.names
                 )
         except InputError as error:
-            told = str(error)
-            place = "" if str(self.input) in told else f"{self.input}: "
-            raise InputError(f"{place}{told}") from error
+            message = str(error)
+            place = "" if str(self.input) in message else f"{self.input}: "
+            raise InputError(f"{place}{message}") from error
 
 
 def check_files(files: BatchFiles) -> None:

@@ -16,7 +16,7 @@ _NO_COLUMNS = f"no columns of texts named {', '.join('/'.join(pair) for pair in 
 
 @dataclass(frozen=True)
 class Item:
-    """What a record asks for: the comparison of a pair, or of all texts among themselves."""
+    """A comparison that a record names: of a pair, or of all its texts among themselves."""
 
     record: Record
     custom_id: str
@@ -33,7 +33,7 @@ class Answer:
 
 
 def parse(record: Record, columns: Sequence[str] = ()) -> Item:
-    """Return what a record asks for; its texts are not checked yet.
+    """Return the comparison that a record names; its texts are not checked yet.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ CHUNK_LINES = 64
 class Done:
     """How far a batch has come: lines answered and refused, and each file's bytes and digest.
 
-    `asked` is what `open_batch` was given.
+    `asked`, as journals name it, is the digest of options that `open_batch` was given.
     """
 
     lines: int = 0
@@ -58,7 +58,7 @@ class Batch:
         The fields of the input that the output has.
     dialect
         Of the output, if it is CSV.
-    asked, reason
+    options, reason
         As `open_batch` takes them.
     """
 
@@ -70,16 +70,18 @@ class Batch:
     done: Done
     carried: Carried
     dialect: CsvDialect
-    asked: str = ""
+    options: str = ""
     reason: Reason = str
 
     def run(
         self, on_progress: OnProgress = ignore_progress, progress: Progress = no_progress
     ) -> None:
-        """Answer all lines that are left; `on_progress` is told the number of each chunk's lines.
+        """Answer all lines that are left.
 
         Parameters
         ----------
+        on_progress
+            Called with the number of lines of each chunk.
         progress
             Follows the stages of each chunk.
 
@@ -116,7 +118,7 @@ class Batch:
                     output_digest=output.digest,
                     errors=errors.size,
                     errors_digest=errors.digest,
-                    asked=self.asked,
+                    asked=self.options,
                 )
                 self.journal.append(asdict(self.done))
                 on_progress(len(chunk))
@@ -144,15 +146,15 @@ def open_batch(
     files: BatchFiles,
     chunk_lines: int = CHUNK_LINES,
     *,
-    asked: str = "",
+    options: str = "",
     reason: Reason = str,
 ) -> Iterator[Batch]:
     """Begin a batch, or take up the one whose output this is.
 
     Parameters
     ----------
-    asked
-        What chose the scorer, if `finished` is to know a batch of the same again.
+    options
+        Digest of all options that chose the scorer. `finished` knows a batch of the same by it.
     reason
         Says why a record is refused, in the errors file.
 
@@ -187,27 +189,27 @@ def open_batch(
             done=done,
             carried=carried,
             dialect=files.dialect,
-            asked=asked,
+            options=options,
             reason=reason,
         )
 
 
-def finished(files: BatchFiles, asked: str) -> Done | None:
-    """Return what a batch has done that is finished, without a model; None of any other.
+def finished(files: BatchFiles, options: str) -> Done | None:
+    """Return what a finished batch has done, without a model; None of any other batch.
 
     Parameters
     ----------
-    asked
-        What `open_batch` was given.
+    options
+        The digest that `open_batch` was given.
     """
-    if (found := Journal.peek(files.journal)) is None or not asked:
+    if (found := Journal.peek(files.journal)) is None or not options:
         return None
     header, entry = found
     try:
         done = Done(**entry)
     except TypeError:  # of another version
         return None
-    if done.asked != asked or not header.items() >= _of_files(files).items():
+    if done.asked != options or not header.items() >= _of_files(files).items():
         return None
     is_whole = done.lines == _carried(files)[1] and all(
         path.is_file() and path.stat().st_size == size and digest_of_beginning(path, size) == digest

@@ -141,7 +141,7 @@ def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
 
 def _score(scorer: Scorer, files: BatchFiles, chunk: int, asked: str) -> None:
     reason = partial(said, click.get_current_context())
-    with open_batch(scorer, files, chunk, asked=asked, reason=reason) as opened:
+    with open_batch(scorer, files, chunk, options=asked, reason=reason) as opened:
         renamed = [name for name, there in opened.carried.items() if there != name]
         if renamed:
             named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)

@@ -86,7 +86,7 @@ class Grid:
                     scorer.check(texts[block.start : block.stop])
 
     def header(self, scorer: Scorer) -> dict[str, Any]:
-        """Return what tells this matrix from another, as plain values."""
+        """Return the values that identify this matrix, as a journal keeps them."""
         return {
             "fingerprint": scorer.fingerprint.to_dict(),
             "rows": digest_of_texts(self.rows),
