@@ -32,7 +32,7 @@ from similarity.tabular.writing import check_place
 from similarity.vectors.corpus import LONGEST, SHORTEST, read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.general import GENERAL, config_for, open_vectors
-from similarity.vectors.implied import telling_words
+from similarity.vectors.implied import likelier_words
 from similarity.vectors.recipes import changed
 from similarity.vectors.storage import save
 from similarity.vectors.stored import stored
@@ -167,7 +167,7 @@ def profile(
         vectors = open_vectors(where, model, progress).only("profile")
     truncator = vectors.truncator(truncate)
     features = vectors.read(truncator.cut([text]))["profile"]
-    words = telling_words(vectors, "profile", features, top)
+    words = likelier_words(vectors, "profile", features, top)
     print_warnings(truncator.warnings([text]))
     if as_json:
         names = ("word", "beyond_usual", "log_probability")

@@ -73,7 +73,7 @@ class ProfileConfig(GroupConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class StatesConfig(GroupConfig):
-    """The state of a model after a prompt, where it does not tell what words it predicts by it.
+    """The state of a model after a prompt, for models that give states and no words.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
 
 def _ignored(_text: str) -> None:
-    """Take what is left out, for a caller who does not ask for it."""
+    """Do nothing with a text that is left out: the default of `on_left_out`."""
 
 
 def read_corpus(

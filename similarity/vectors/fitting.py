@@ -44,7 +44,7 @@ def fit(
         Called with the number of texts taken in.
     registers
         The register of each text, such as "questions", None for none; or nothing of any. Profiles
-        leave out what only tells registers apart.
+        leave out what only distinguishes registers.
 
     Raises
     ------

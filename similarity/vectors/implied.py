@@ -28,7 +28,7 @@ RAISED = 0.4
 CANDIDATES = 40
 
 
-# What is said of a model that pools, where words are asked for.
+# The message where words are requested of a model that pools.
 STATES_ALONE = (
     "is on a server that gives its states and no words; to see which words texts imply, start the "
     "server to generate (without --runner pooling), or load the model in this process"
@@ -131,7 +131,7 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     )
 
 
-def telling_words(
+def likelier_words(
     vectors: MeaningVectors, name: str, rows: Rows, top: int
 ) -> list[tuple[str, float, float]]:
     """Return the words that one text makes likelier than usual, the most first.

@@ -26,8 +26,8 @@ KINDS = ("auto", "exact", "graph")
 # Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
 EXACT_TEXTS = 200_000
 # Of the graph (HNSW; Malkov and Yashunin 2016): links of a text, and texts looked at to find
-# its neighbours when it is added and when it is asked for.
-LINKS, ADDING, ASKING = 32, 200, 128
+# neighbours when a text is added and when a query is searched.
+LINKS, ADDING, SEARCHING = 32, 200, 128
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TextIndex:
         rows = self.vectors.encode([text])
         cosines, numbers = self.neighbours.search(rows, min(top, len(self.texts)))
         found = zip(numbers[0].tolist(), cosines[0].tolist(), strict=True)
-        # A graph may find fewer than were asked for, and then says −1.
+        # A graph may find fewer than `top`; the numbers of the rest are −1.
         return [
             Hit(i, self.texts[i], min(1.0, cosine), None if self.ids is None else self.ids[i])
             for i, cosine in found
@@ -92,7 +92,7 @@ def build_index(
     encoded
         The texts' vectors, shape "text width", in parts.
     kind
-        "exact" compares with all; "graph" is quicker to ask where there are many, slower to
+        "exact" compares with all; "graph" is quicker to search where there are many, slower to
         make, and may miss a text; "auto" takes the one that suits the number.
     ids
         What the texts are called, if they have names.
@@ -137,7 +137,7 @@ def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
     Parameters
     ----------
     model
-        What the index is to be asked with.
+        The model that is to read the queries.
 
     Raises
     ------
@@ -221,5 +221,5 @@ def empty_neighbours(kind: str, width: int) -> Any:
     if kind == "exact":
         return faiss.IndexScalarQuantizer(width, half, product)
     graph = faiss.IndexHNSWSQ(width, half, LINKS, product)
-    graph.hnsw.efConstruction, graph.hnsw.efSearch = ADDING, ASKING
+    graph.hnsw.efConstruction, graph.hnsw.efSearch = ADDING, SEARCHING
     return graph

@@ -226,12 +226,12 @@ def read_groups(
         Called with the number of texts since the last call, or 0: a text that one of three groups
         has is a third of a text. In the end all of them were counted.
     """
-    told, of_all, features = 0, 0, dict[str, Rows]()
+    reported, of_all, features = 0, 0, dict[str, Rows]()
 
     def up_to(finished: int) -> None:
-        nonlocal told
-        new = finished // len(readers) - told
-        told += new
+        nonlocal reported
+        new = finished // len(readers) - reported
+        reported += new
         on_progress(new)
 
     def advance(finished: int) -> None:

@@ -20,7 +20,7 @@ from similarity.vectors.config import (
     VectorConfig,
 )
 
-# Tokens of the vocabulary that are asked of a server, four requests of 128 to each text.
+# Tokens of the vocabulary that a profile from a server has: four requests of 128 for each text.
 SERVED_TOKENS = 512
 
 PROFILE = ProfileConfig(prompt=PROMPTS["essence"])

@@ -173,7 +173,7 @@ WRITTEN = {"npy": _write_npy, "jsonl": _write_jsonl, "parquet": _write_parquet}
 
 
 def _save(rows: Rows, path: Path) -> None:
-    # Not into the file itself, as NumPy does not tell why that cannot be written.
+    # Not into the file itself: NumPy gives no reason if a file cannot be written.
     content = BytesIO()
     np.save(content, rows)
     path.write_bytes(content.getbuffer())

@@ -17,7 +17,7 @@ from similarity.vectors.config import TrigramsConfig
 from similarity.vectors.reader import Arrays, Reader
 from similarity.vectors.whitening import Whitening, WhiteningFit
 
-# Trigrams are told apart by 16 bits of a hash; those of English are some ten thousand.
+# Trigrams are known by 16 bits of a hash; English has some ten thousand.
 BUCKETS = 1 << 16
 _WORD = re.compile(r"\w+")
 

@@ -1,6 +1,6 @@
 """Vectors centred and whitened, so that no few directions rule their cosines.
 
-Hidden states and likelihood features share a mean and a handful of directions that tell little of
+Hidden states and likelihood features share a mean and a handful of directions that carry little
 meaning. Knows nothing of models or texts; one pass, memory width².
 """
 

@@ -25,7 +25,7 @@ from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.pooled_states import read_states
 from similarity.scorers import open_scorer
 from similarity.vectors.general import find_vectors, open_vectors
-from similarity.vectors.implied import no_words, telling_words
+from similarity.vectors.implied import likelier_words, no_words
 from similarity.vectors.recipes import changed, default_config
 from tests.similarity.models.fake_pooling_server import FakePoolingServer, toy_states
 from tests.similarity.models.fake_server import QUICK, Answer, FakeServer, Load, answers
@@ -242,7 +242,7 @@ def test_words_are_refused_where_nothing_else_is_asked_for(load: Load) -> None:
     model = load(server=FakePoolingServer())
     vectors = open_vectors(None, model)
     with pytest.raises(UnsupportedError, match="no words.*start the server to generate"):
-        telling_words(vectors, "profile", vectors.read(["a red car"])["profile"], 3)
+        likelier_words(vectors, "profile", vectors.read(["a red car"])["profile"], 3)
     with pytest.raises(UnsupportedError, match="no words.*start the server to generate"):
         profile_group(vectors)
     # Of the texts' own words none was expected, so that nothing is said of it.

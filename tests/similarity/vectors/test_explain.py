@@ -8,7 +8,7 @@ from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
 from similarity.vectors.explain import VectorExplanation
 from similarity.vectors.general import GENERAL, open_vectors
-from similarity.vectors.implied import profiles, telling_words
+from similarity.vectors.implied import likelier_words, profiles
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.trigrams import TrigramReader
 from tests.similarity.vectors.conftest import cosines, sentences
@@ -78,7 +78,7 @@ def test_the_toys_words_are_the_letters_that_the_texts_have(toy_vectors: Meaning
     assert found == [both, first]
     assert result.implied.second[0].word == second
     assert result.implied.both[0].share > 0
-    words = telling_words(toy_vectors, "profile", toy_vectors.read([both * 9])["profile"], top=1)
+    words = likelier_words(toy_vectors, "profile", toy_vectors.read([both * 9])["profile"], top=1)
     assert words[0][0] == both
 
 
