@@ -103,7 +103,7 @@ def connect(cluster: Cluster) -> ModuleType:
     address = cluster.address
     if address not in (AUTO, LOCAL):
         _check_answer(*_host_and_port(address))
-    # Ray reports its use to its makers unless it is told not to.
+    # Ray reports its use to its makers unless this is set to 0.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")

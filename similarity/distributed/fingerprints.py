@@ -20,10 +20,10 @@ def check_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     BackendRefusedError
         If they differ; it names the machine, where that is this one, and what differs.
     """
-    told = [each for each in differences(found, expected) if not each.startswith("id is")]
-    if told:
+    differing = [each for each in differences(found, expected) if not each.startswith("id is")]
+    if differing:
         raise BackendRefusedError(
-            f"a worker is not as the first one: {'; '.join(told)} (seen on "
+            f"a worker is not as the first one: {'; '.join(differing)} (seen on "
             f"{socket.gethostname()}); give all machines the same version of trajsim and the same "
             "model"
         )

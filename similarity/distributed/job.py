@@ -71,7 +71,12 @@ class Done:
 
 
 def run(job: Job, cluster: Cluster, on_progress: OnProgress) -> Done:
-    """Do what is missing of a job; `on_progress` is told the number of each partition's rows.
+    """Do what is missing of a job.
+
+    Parameters
+    ----------
+    on_progress
+        Called with the number of rows of each partition.
 
     Raises
     ------

@@ -43,7 +43,7 @@ LOSSES = 3
 
 @dataclass(frozen=True)
 class Described:
-    """What a model tells of itself."""
+    """The attributes of the model that a worker has loaded."""
 
     info: ModelInfo
     end_ids: frozenset[int]
@@ -63,7 +63,7 @@ class ModelReplica:
         return {"version": __version__, "model": asdict(self._model.info)}
 
     def describe(self) -> Described:
-        """Return what the model tells of itself."""
+        """Return the attributes of the model."""
         model = self._model
         return Described(model.info, model.end_ids, model.vocab_size, model.assets, model.abilities)
 
@@ -94,11 +94,11 @@ class ModelCall(Call):
     losses: int = 0
 
     def send(self, worker: Any, fingerprint: dict[str, Any]) -> Any:
-        """Ask a worker."""
+        """Have a worker call the method; return Ray's reference to the answer."""
         return worker.call.remote(self.method, self.arguments, fingerprint)
 
     def after_loss(self) -> "ModelCall | None":
-        """Return the same call, some times."""
+        """Return the same call, or None if more than `LOSSES` workers were lost with it."""
         return replace(self, losses=self.losses + 1) if self.losses < LOSSES else None
 
     def describe(self) -> str:
@@ -106,13 +106,13 @@ class ModelCall(Call):
         return f"part {self.number} of {self.method}"
 
 
-def _asked(method: Method) -> Method:
-    """Return a method that has one worker do what its model's own of that name does."""
+def _on_one_worker(method: Method) -> Method:
+    """Return a method that calls the one of the same name on the model of one worker."""
 
-    def ask(model: "DistributedModel", *arguments: Any) -> Any:
-        return model.ask(method.__name__, *arguments)
+    def call(model: "DistributedModel", *arguments: Any) -> Any:
+        return model.call_one(method.__name__, *arguments)
 
-    return cast(Method, wraps(method, updated=())(ask))
+    return cast(Method, wraps(method, updated=())(call))
 
 
 class DistributedModel(LanguageModel):
@@ -134,26 +134,26 @@ class DistributedModel(LanguageModel):
             placement = place_workers(cluster, self._ray)
             workers = start_workers(self._ray, placement, ModelReplica, name, options)
             self._pool = Pool[ModelCall](self._ray, workers)
-            told: Described = self._ray.get(workers[0].describe.remote())
+            found: Described = self._ray.get(workers[0].describe.remote())
         except BaseException:
             self._ray.shutdown()
             raise
-        self.info, self.end_ids, self.vocab_size = told.info, told.end_ids, told.vocab_size
-        self.assets, self.abilities = told.assets, told.abilities
+        self.info, self.end_ids, self.vocab_size = found.info, found.end_ids, found.vocab_size
+        self.assets, self.abilities = found.assets, found.abilities
 
     def close(self) -> None:
         """Leave the cluster."""
         self._ray.shutdown()
 
-    encode = _asked(LanguageModel.encode)
-    encode_continuation = _asked(LanguageModel.encode_continuation)
-    decode = _asked(LanguageModel.decode)
-    check_scoring = _asked(LanguageModel.check_scoring)
-    output_head = _asked(LanguageModel.output_head)
+    encode = _on_one_worker(LanguageModel.encode)
+    encode_continuation = _on_one_worker(LanguageModel.encode_continuation)
+    decode = _on_one_worker(LanguageModel.decode)
+    check_scoring = _on_one_worker(LanguageModel.check_scoring)
+    output_head = _on_one_worker(LanguageModel.output_head)
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Ask one worker for all: tokenizing is quick."""
-        ids: list[TokenIds] = self.ask("encode_all", list(texts)) if texts else []
+        """Encode all texts on one worker, as tokenizing is quick."""
+        ids: list[TokenIds] = self.call_one("encode_all", list(texts)) if texts else []
         return ids
 
     def sample(
@@ -187,7 +187,7 @@ class DistributedModel(LanguageModel):
     ) -> Rows:
         """Read on all workers."""
         if not prefixes:
-            nothing: Rows = self.ask("next_states", [])
+            nothing: Rows = self.call_one("next_states", [])
             return nothing
         return np.stack(self._all("next_states", prefixes, lambda part: (part,), on_progress))
 
@@ -199,14 +199,14 @@ class DistributedModel(LanguageModel):
     ) -> Rows:
         """Read on all workers, where the columns are chosen."""
         if not prefixes:
-            nothing: Rows = self.ask("next_log_probs", [], token_ids)
+            nothing: Rows = self.call_one("next_log_probs", [], token_ids)
             return nothing
         return np.stack(
             self._all("next_log_probs", prefixes, lambda part: (part, token_ids), on_progress)
         )
 
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """Return what the model of one worker does."""
+    def call_one(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the model on one worker, and return its answer."""
         ((_, answer),) = self._pool.run([ModelCall(method, arguments)])
         return answer
 

@@ -23,11 +23,14 @@ class Call(ABC):
 
     @abstractmethod
     def send(self, worker: Any, fingerprint: dict[str, Any]) -> Any:
-        """Ask a worker, whose fingerprint must be that one; return Ray's reference."""
+        """Send the call to a worker; return Ray's reference to its answer.
+
+        A worker whose own fingerprint is another refuses it.
+        """
 
     @abstractmethod
     def after_loss(self) -> "Call | None":
-        """Return what to ask another worker after one was lost with this; None to give up."""
+        """Return the call to send next after a worker was lost with this one; None to give up."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -152,7 +155,7 @@ class Pool(Generic[C]):
 
 
 def start_workers(ray: Any, placement: Placement, actor: type, *arguments: Any) -> list[Any]:
-    """Ask a cluster for workers, each an object of a class; one that dies is started again."""
+    """Start workers on a cluster, each an object of a class; one that dies is started again."""
     options = {"num_cpus": placement.cpus, "num_gpus": placement.gpus, "max_restarts": -1}
     remote = ray.remote(**options)(actor)
     return [remote.remote(*arguments) for _ in range(placement.workers)]

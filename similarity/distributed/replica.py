@@ -66,7 +66,7 @@ class PartitionCall(Call):
     losses: int = 0
 
     def send(self, worker: Any, fingerprint: dict[str, Any]) -> Any:
-        """Ask a worker."""
+        """Have a worker make the partition; return Ray's reference to the answer."""
         return worker.make.remote(self.partition, self.folder, self.together, fingerprint)
 
     def after_loss(self) -> "PartitionCall | None":
