@@ -89,7 +89,7 @@ class ScoreRequest:
 class Continuation:
     """One sampled continuation, up to and including the end of sequence.
 
-    `text` is what `decode` gives, where the model knows it without being asked.
+    `text` is what `decode` gives, where the model has it at hand.
 
     `log_probs`, shape "token" in nats under the law sampled from, is None where the model's
     sampling and scoring do not agree to rounding (half precision): then score it as any other.
@@ -120,7 +120,7 @@ class LanguageModel(ABC):
     end_ids
         The tokens that end a sequence.
     vocab_size
-        Token ids are below this; None where the backend does not tell.
+        Token ids are below this; None where the backend does not give it.
     assets
         The folder of what ships with the model, such as its calibrations; None where there is none.
     abilities
@@ -128,7 +128,7 @@ class LanguageModel(ABC):
     generates
         Whether it samples and scores; else it gives states alone.
     on_processor
-        Whether the thread that calls computes itself: its processor time tells that it works.
+        Whether the calling thread computes itself: its processor time shows that it works.
     findings
         What was found of it when it was loaded, in words: name and finding of each probe.
     """
@@ -151,7 +151,7 @@ class LanguageModel(ABC):
         """Return the ids of a prefix, with what the model wants at the beginning of a text."""
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return what `encode` does for each text; quicker where each asks a server."""
+        """Return what `encode` does for each text; quicker where each is a request to a server."""
         return [self.encode(text) for text in texts]
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
@@ -209,21 +209,21 @@ class LanguageModel(ABC):
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Return, for each request and continuation, log P(· | before) at each of its tokens.
 
-        Shape of each "token vocabulary", nats. All is held at once: the caller asks for as
-        little at a time as fits, tokens × vocabulary × 4 bytes. Raises UnsupportedError if the
-        backend tells log-probabilities of given tokens only.
+        Shape of each "token vocabulary", nats. All is held at once, tokens × vocabulary × 4
+        bytes: callers pass no more requests at a time than fit. Raises UnsupportedError if the
+        backend gives log-probabilities of given tokens only.
         """
-        raise self._untold("whole next-token distributions")
+        raise self._unsupported("whole next-token distributions")
 
     def top_distributions(
         self, requests: Sequence[ScoreRequest], law: Law, k: int
     ) -> list[list[TopTokens]]:
-        """Return the k most probable next tokens at each place that `distributions` tells of.
+        """Return the k most probable next tokens at each place of `distributions`.
 
         Raises
         ------
         UnsupportedError
-            If the backend tells log-probabilities of given tokens only.
+            If the backend gives log-probabilities of given tokens only.
         BackendRefusedError
             If a server does not list so many.
         """
@@ -236,9 +236,9 @@ class LanguageModel(ABC):
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Return the last layer's states of each prefix, shape "token width".
 
-        Raises UnsupportedError if the backend does not tell them.
+        Raises UnsupportedError if the backend does not give them.
         """
-        raise self._untold("hidden states")
+        raise self._unsupported("hidden states")
 
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
@@ -247,9 +247,9 @@ class LanguageModel(ABC):
 
         It is the vector h, with the last norm applied, of which `output_head` makes the logits of
         the next token. `on_progress` is called as by `sample`, with the number of prefixes
-        finished. Raises UnsupportedError if the backend does not tell them.
+        finished. Raises UnsupportedError if the backend does not give them.
         """
-        raise self._untold("hidden states")
+        raise self._unsupported("hidden states")
 
     def output_head(self) -> tuple[Rows, Rows | None]:
         """Return weight W, shape "vocabulary width", and bias b, if any: logits are W h + b.
@@ -259,9 +259,9 @@ class LanguageModel(ABC):
         Raises
         ------
         UnsupportedError
-            If the backend does not tell it, or logits are no affine map of the states.
+            If the backend does not give it, or logits are no affine map of the states.
         """
-        raise self._untold("its output head")
+        raise self._unsupported("its output head")
 
     def next_log_probs(
         self,
@@ -272,7 +272,7 @@ class LanguageModel(ABC):
         """Return log P(token | prefix), shape "prefix token" in nats, under the model as it is.
 
         The tokens are the same after every prefix; `on_progress` is called as by `next_states`.
-        Raises UnsupportedError if the backend tells log-probabilities of sampled tokens only.
+        Raises UnsupportedError if the backend gives log-probabilities of sampled tokens only.
         """
         # What is predicted at the place of the first token does not depend on that token.
         requests = [ScoreRequest(prefix=prefix, continuations=((0,),)) for prefix in prefixes]
@@ -283,9 +283,9 @@ class LanguageModel(ABC):
             on_progress(len(some))
         return np.array(rows, np.float32).reshape(len(prefixes), len(chosen))
 
-    def _untold(self, what: str) -> UnsupportedError:
+    def _unsupported(self, what: str) -> UnsupportedError:
         return UnsupportedError(
-            f"{self.info.name} is reached in a way that does not tell {what}; load the model in "
+            f"{self.info.name} is reached in a way that does not give {what}; load the model in "
             "this process"
         )
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of chosen next tokens, which a vLLM server tells without listing all others."""
+"""Log-probabilities of chosen next tokens, which a vLLM server gives without listing all others."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -82,7 +82,7 @@ async def all_chosen(
     Raises
     ------
     WrongAnswerError
-        As `tell_chosen`.
+        As `chosen_once`.
     """
     columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
     rows = np.empty((len(prefixes), len(columns)), np.float32)
@@ -90,7 +90,7 @@ async def all_chosen(
     unfinished = [len(of_columns)] * len(prefixes)
 
     async def one(numbers: list[int], chosen: Sequence[int]) -> None:
-        found = await tell_chosen(pool, identity, [prefixes[i] for i in numbers], chosen)
+        found = await chosen_once(pool, identity, [prefixes[i] for i in numbers], chosen)
         rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
         for i in numbers:
             unfinished[i] -= 1
@@ -105,12 +105,12 @@ async def all_chosen(
     return rows[:, [columns[token] for token in token_ids]]
 
 
-async def tell_chosen(
+async def chosen_once(
     pool: Pool, identity: Identity, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
 ) -> LogProbs:
     """Return log P(token | prefix), shape "prefix token" in nats, by one request.
 
-    The probe's last token is asked for too, and its number believed to be the model's name.
+    The probe's last token is requested too: by its log-probability the model is known again.
 
     Parameters
     ----------
@@ -123,34 +123,34 @@ async def tell_chosen(
         If a number is missing or wrong, or the server has another model than before.
     """
     probe, (*before, last) = identity.probe, identity.probe.continuation
-    asked_after = [(*probe.prefix, *before), *prefixes]
-    asked = list(dict.fromkeys((last, *token_ids)))
-    found = await pool.ask(
+    with_probe = [(*probe.prefix, *before), *prefixes]
+    chosen = list(dict.fromkeys((last, *token_ids)))
+    found = await pool.request(
         wire.COMPLETIONS,
-        lambda answer: read_chosen(answer, len(asked_after), asked),
-        chosen_body(identity.name, asked_after, asked),
-        tokens=sum(map(len, asked_after)),
+        lambda answer: read_chosen(answer, len(with_probe), chosen),
+        chosen_body(identity.name, with_probe, chosen),
+        tokens=sum(map(len, with_probe)),
     )
     drift = float(abs(found[0, 0] - identity.expected[-1]))
     if drift > TOKEN_TOLERANCE:
         raise WrongAnswerError(
-            f"a server of {identity.name!r} tells another log-probability of a chosen token than "
+            f"a server of {identity.name!r} gives another log-probability of a chosen token than "
             f"it scores, {drift:.2g} nats away; load the model anew"
         )
-    return found[1:, [asked.index(token) for token in token_ids]]
+    return found[1:, [chosen.index(token) for token in token_ids]]
 
 
 async def check_chosen(pool: Pool, identity: Identity) -> tuple[bool, Check]:
-    """Find out whether a server tells the log-probabilities of chosen tokens, rightly."""
+    """Find out whether a server gives the log-probabilities of chosen tokens, and right ones."""
     probe = identity.probe
     prefixes = [(*probe.prefix, *probe.continuation[:i]) for i in range(len(probe.continuation))]
     tokens = list(dict.fromkeys(probe.continuation))
     try:
-        found = await tell_chosen(pool, identity, prefixes, tokens)
+        found = await chosen_once(pool, identity, prefixes, tokens)
     except (BackendRefusedError, WrongAnswerError) as error:
-        return False, Check(NAME, f"not told: {error}")
+        return False, Check(NAME, f"not given: {error}")
     own = [found[i, tokens.index(token)] for i, token in enumerate(probe.continuation)]
     drift = identity.drift(np.array(own))
     if drift > TOLERANCE:
         return False, Check(NAME, f"not used: {drift:.2g} nats from scored ones")
-    return True, Check(NAME, f"told, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones")
+    return True, Check(NAME, f"given, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones")

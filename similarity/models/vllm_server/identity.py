@@ -27,7 +27,7 @@ LONG_PROBE, SHORT_PROBE = 96, 16
 
 @dataclass(frozen=True, kw_only=True)
 class ServedName:
-    """What a server says of a model before it is asked for numbers.
+    """What a server says of a model before it computes any numbers.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class Identity(ServedName):
         Log-probabilities of the probe, shape "token" in nats.
     mean
         Of the log-probabilities of a longer probe, nats per token.
-    tells_chosen
-        Whether log-probabilities of chosen tokens are told.
+    gives_chosen
+        Whether the server gives log-probabilities of chosen tokens.
     keeps_sampled
         Whether those of sampling are as good as those of scoring.
     image_token
@@ -77,7 +77,7 @@ class Identity(ServedName):
     probe: Prompt
     expected: LogProbs
     mean: float
-    tells_chosen: bool = False
+    gives_chosen: bool = False
     keeps_sampled: bool = False
     image_token: str = ""
     image_chosen: int = 0
@@ -93,7 +93,7 @@ class Identity(ServedName):
 
 
 async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
-    """Ask a server which model it serves, and how it reads texts.
+    """Return which model a server has, and how it reads texts.
 
     Raises
     ------
@@ -102,7 +102,7 @@ async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
     WrongAnswerError
         If its answers are not a vLLM server's.
     """
-    models = await pool.ask(wire.MODELS, wire.read_models)
+    models = await pool.request(wire.MODELS, wire.read_models)
     name = _chosen(models, address.name, pool.replicas[0].url)
     begin, end = await _affixes(pool, name)
     encoded = [await tokenize(pool, name, text) for text in TOKENIZER_PROBES]
@@ -135,9 +135,9 @@ async def probe_tokens(pool: Pool, served: ServedName) -> tuple[TokenIds, int]:
 
 
 async def identify(pool: Pool, address: ServerAddress) -> Identity:
-    """Ask a server that generates what it serves; raises as `identify_name` does."""
+    """Return what a server that generates serves; raises as `identify_name` does."""
     served = await identify_name(pool, address)
-    # A server always samples one token more than it is asked to score.
+    # Where a server scores, it always samples one token more.
     served = replace(served, context_length=served.context_length - 1)
     ids, start = await probe_tokens(pool, served)
     long = Prompt(ids[:start], ids[start:])
@@ -150,7 +150,7 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
 
 
 def same_model(first: Identity, second: Identity) -> bool:
-    """Tell whether two servers hold one model."""
+    """Return whether two servers hold one model."""
     return (
         (first.name, first.tokenizer, first.begin, first.probe)
         == (second.name, second.tokenizer, second.begin, second.probe)
@@ -167,12 +167,12 @@ async def tokenize(
         "add_special_tokens": affixes,
         "return_token_strs": True,
     }
-    return await pool.ask(wire.TOKENIZE, wire.read_ids, body)
+    return await pool.request(wire.TOKENIZE, wire.read_ids, body)
 
 
 async def score_prompts(pool: Pool, name: str, prompts: Sequence[Prompt]) -> list[LogProbs]:
     """Return the log-probabilities of each continuation, by one request."""
-    return await pool.ask(
+    return await pool.request(
         wire.COMPLETIONS,
         lambda answer: wire.read_scores(answer, prompts),
         wire.scoring_body(name, prompts),

@@ -46,7 +46,7 @@ async def _image_token(pool: Pool, name: str, image: Image) -> str:
     Among the tokens that a message of text has not, it is the one that the server multiplies; or
     the only one.
     """
-    prompt, read = await pool.ask(
+    prompt, read = await pool.request(
         image_wire.CHAT, image_wire.read_message, image_wire.message_body(name, data_url(image))
     )
     sent, strings = await tokenize(pool, name, prompt, affixes=False)
@@ -55,7 +55,7 @@ async def _image_token(pool: Pool, name: str, image: Image) -> str:
     grown = {t: s for t, s in named.items() if read.count(t) > sent.count(t)} or named
     if len(grown) != 1:
         raise WrongAnswerError(
-            f"does not tell which token stands for an image: one of {', '.join(named.values())}"
+            f"does not show which token stands for an image: one of {', '.join(named.values())}"
         )
     return next(iter(grown.values()))
 
@@ -63,7 +63,7 @@ async def _image_token(pool: Pool, name: str, image: Image) -> str:
 async def _message_of_text(pool: Pool, name: str) -> TokenIds:
     message = {"role": "user", "content": [{"type": "text", "text": "."}]}
     body = {"model": name, "messages": [message], "return_token_strs": True}
-    ids, _ = await pool.ask(wire.TOKENIZE, wire.read_ids, body)
+    ids, _ = await pool.request(wire.TOKENIZE, wire.read_ids, body)
     return ids
 
 
@@ -90,9 +90,9 @@ async def _check_seen(pool: Pool, identity: Identity, first: Image, second: Imag
 async def _most_chosen(images: ServedImages, prefix: ServedPrefix, expected: float) -> int:
     """Return how many tokens a request may choose: as many as the server lists, less one."""
     for most in (MAX_CHOSEN - 1, LISTED_BY_DEFAULT - 1):
-        asked = [_AFTER[0], *(token for token in range(most) if token != _AFTER[0])][:most]
+        tokens = [_AFTER[0], *(token for token in range(most) if token != _AFTER[0])][:most]
         try:
-            found = await images.chosen_once(prefix, asked)
+            found = await images.chosen_once(prefix, tokens)
         except BackendRefusedError:
             continue
         if abs(found[0] - expected) <= TOLERANCE:

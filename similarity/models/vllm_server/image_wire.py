@@ -1,7 +1,7 @@
-"""vLLM's interface for token ids with images: what is asked, and the answers read strictly.
+"""vLLM's interface for token ids with images: requests, and answers that are read strictly.
 
 One token stands for an image in what is sent. The server puts the image's own tokens in its place
-and tells what it read, which is held against what was meant.
+and returns the ids that it read, which are compared with those meant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def image_body(
     params
         What is not as plain as can be.
     text
-        Whether the text of what is sampled is told beside its ids.
+        Whether the text of a sample is returned beside its ids.
     """
     return {
         "model": model,
@@ -71,9 +71,9 @@ def image_body(
 
 
 def chosen_params(token_ids: Sequence[int]) -> dict[str, Any]:
-    """Return the parameters by which log-probabilities of chosen next tokens are told.
+    """Return the parameters that request the log-probabilities of chosen next tokens.
 
-    One more is asked for: what is sampled is listed before them, and then the last is left out.
+    One more is requested: the sampled token is listed before them, and then the last is left out.
     """
     last = next(token for token in range(len(token_ids) + 1) if token not in token_ids)
     return {"logprobs": len(token_ids) + 1, "logprob_token_ids": [*token_ids, last]}
@@ -98,7 +98,7 @@ def read_message(answer: Any) -> tuple[str, TokenIds]:
         return str(text), tuple(map(int, ids))
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError(
-            "does not tell the prompt of a message; it must know return_prompt_text "
+            "does not return the prompt of a message; it must know return_prompt_text "
             "(vLLM 0.32 or later)"
         ) from error
 
@@ -109,7 +109,7 @@ def read_prompt(answer: Any) -> TokenIds:
         return tuple(map(int, answer["prompt_token_ids"]))
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError(
-            "does not tell which tokens it read (vLLM 0.32 or later does)"
+            "does not return the tokens that it read (vLLM 0.32 or later does)"
         ) from error
 
 

@@ -68,7 +68,7 @@ class ServedImages:
                 wire.sampling_params(request, law),
                 text=True,
             )
-            sampled = await self._pool.ask(
+            sampled = await self._pool.request(
                 GENERATE,
                 lambda answer: image_wire.read_image_samples(answer, prefix, request),
                 body,
@@ -112,7 +112,7 @@ class ServedImages:
     ) -> T:
         """Return what `read` makes of one continuation, with `top` tokens listed at each place."""
         prompt = Prompt(prefix.read, ids)
-        return await self._pool.ask(
+        return await self._pool.request(
             GENERATE,
             lambda answer: read(image_wire.checked(answer, (*prefix.read, *ids)), prompt),
             image_wire.image_body(
@@ -145,7 +145,7 @@ class ServedImages:
 
     async def chosen_once(self, prefix: ServedPrefix, token_ids: Sequence[int]) -> LogProbs:
         """Return log P(token | prefix), shape "token" in nats, by one request."""
-        return await self._pool.ask(
+        return await self._pool.request(
             GENERATE,
             lambda answer: image_wire.read_image_chosen(answer, prefix, token_ids),
             image_wire.image_body(
@@ -172,15 +172,15 @@ class ServedImages:
     async def _encoded(self, image: Image, before: str, after: str) -> ServedPrefix:
         key = image, before, after
         if key not in self._known:
-            self._known[key] = await self._ask(image, before, after)
+            self._known[key] = await self._request_ids(image, before, after)
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return self._known[key]
 
-    async def _ask(self, image: Image, before: str, after: str) -> ServedPrefix:
+    async def _request_ids(self, image: Image, before: str, after: str) -> ServedPrefix:
         sent, place = await self._texts.encode_around(before, self._identity.image_token, after)
-        read = await self._pool.ask(
+        read = await self._pool.request(
             GENERATE,
             image_wire.read_prompt,
             image_wire.image_body(self._identity.name, self._url(image), sent, {}),

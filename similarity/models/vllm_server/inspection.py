@@ -17,8 +17,8 @@ from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.pooled_states import (
     PooledIdentity,
-    ask_states,
     identify_pooling,
+    request_states,
 )
 from similarity.models.vllm_server.wire import Prompt, Sample
 from similarity.models.walks import check_pooled, check_repeated
@@ -47,9 +47,9 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     """
     url, identity = pool.replicas[0].url, await identify(pool, address)
     keeps_sampled, sampled = await _check_sampled(pool, identity, url)
-    tells_chosen, chosen = await check_chosen(pool, identity)
+    gives_chosen, chosen = await check_chosen(pool, identity)
     seeing, images = await check_images(pool, identity)
-    presets = "every preset" if tells_chosen else "presets paper and trajectories"
+    presets = "every preset" if gives_chosen else "presets paper and trajectories"
     checks = [
         _check_model(identity, identity.revision, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
@@ -60,7 +60,7 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
         chosen,
         images,
     ]
-    return replace(seeing, tells_chosen=tells_chosen, keeps_sampled=keeps_sampled), checks
+    return replace(seeing, gives_chosen=gives_chosen, keeps_sampled=keeps_sampled), checks
 
 
 def _check_model(served: ServedName, revision: str, address: ServerAddress, url: str) -> Check:
@@ -78,7 +78,7 @@ def _check_model(served: ServedName, revision: str, address: ServerAddress, url:
 def _check_caching(metrics: str, url: str) -> Check:
     caching = _CACHING.search(metrics)
     if caching is None:
-        return Check("prefix cache", "not told")
+        return Check("prefix cache", "unknown")
     if caching[1] == "False":
         return Check("prefix cache", "off")
     error = BackendRefusedError(
@@ -91,7 +91,7 @@ def _check_caching(metrics: str, url: str) -> Check:
 async def _check_mass(pool: Pool, identity: Identity, url: str) -> Check:
     """Check that the most probable tokens have no more than all the probability."""
     prompt = identity.probe
-    mass = await pool.ask(
+    mass = await pool.request(
         wire.COMPLETIONS,
         lambda answer: wire.read_top_mass(answer, prompt),
         wire.scoring_body(identity.name, [prompt], top=TOP),
@@ -109,7 +109,7 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool
     """Check that tokens are sampled from the law that they are scored under."""
     prefix = identity.probe.prefix + identity.probe.continuation[:8]
     request = SampleRequest(prefix=prefix, n=4, max_tokens=8, key=1)
-    sampled: list[Sample] = await pool.ask(
+    sampled: list[Sample] = await pool.request(
         wire.COMPLETIONS,
         lambda answer: wire.read_samples(answer, request),
         wire.sampling_body(identity.name, request, Law(), log_probs=True),
@@ -151,8 +151,8 @@ async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIde
 
 
 async def _check_repeated(pool: Pool, identity: PooledIdentity, url: str) -> Check:
-    backwards = await ask_states(pool, identity.name, identity.beginnings[::-1])
-    alone = await ask_states(pool, identity.name, identity.beginnings[-1:])
+    backwards = await request_states(pool, identity.name, identity.beginnings[::-1])
+    alone = await request_states(pool, identity.name, identity.beginnings[-1:])
 
     def refused(what: str) -> ModelError:
         cure = "start it with --no-enable-prefix-caching, or use another dtype"

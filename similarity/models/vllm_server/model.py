@@ -43,11 +43,11 @@ class ServerModel(ServedModel):
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         super().__init__(background, pool, identity, identity.revision, ServedTexts(pool, identity))
         self.identity = identity
-        chosen = {Ability.TOKEN_LOG_PROBS} if identity.tells_chosen else set()
+        chosen = {Ability.TOKEN_LOG_PROBS} if identity.gives_chosen else set()
         self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
 
     @cached_property
-    def vocab_size(self) -> int | None:  # type: ignore[override]  # asked for when it is needed
+    def vocab_size(self) -> int | None:  # type: ignore[override]  # found when it is needed
         """Return the first id that the server does not take, found by trying."""
         taken, refused = 0, 1
         while self._takes(refused):
@@ -84,11 +84,11 @@ class ServerModel(ServedModel):
         Where sampling steps and the reading of a prompt were seen to agree to rounding, their
         log-probabilities are kept. Else own and other trajectories are scored by one path.
         """
-        # Under another law a server tells those of the model all the same.
+        # Under another law a server gives those of the model all the same.
         keeps = self.identity.keeps_sampled and law == Law()
 
         async def one(request: SampleRequest, count: OnProgress) -> list[Sample]:
-            sampled = await self._pool.ask(
+            sampled = await self._pool.request(
                 wire.COMPLETIONS,
                 lambda answer: wire.read_samples(answer, request),
                 wire.sampling_body(self.identity.name, request, law, log_probs=keeps),
@@ -142,26 +142,26 @@ class ServerModel(ServedModel):
         token_ids: Sequence[int],
         on_progress: OnProgress = ignore_progress,
     ) -> Rows:
-        """Ask for some of the chosen tokens at a time, after many prefixes.
+        """Request some of the chosen tokens at a time, after many prefixes.
 
         Raises
         ------
         UnsupportedError
-            If a server did not tell them when it was asked at the start.
+            If a server did not give them when it was tried at the start.
         WrongAnswerError
             If a server no longer holds the model that it held at the beginning.
         """
         if Ability.TOKEN_LOG_PROBS not in self.abilities:
             raise UnsupportedError(
-                f"{self.info.name} is served in a way that does not tell log-probabilities of "
+                f"{self.info.name} is served in a way that does not give log-probabilities of "
                 "chosen tokens; serve it by vLLM 0.32 or later, or load it in this process"
             )
 
-        async def told(count: OnProgress) -> Rows:
+        async def chosen(count: OnProgress) -> Rows:
             await self._believed([], wire.scores_of, 0)
             return await all_chosen(self._pool, self.identity, prefixes, token_ids, count)
 
-        return self._run(told, on_progress)
+        return self._run(chosen, on_progress)
 
     def _read(
         self,
@@ -198,14 +198,14 @@ class ServerModel(ServedModel):
     async def _believed(
         self, prompts: Sequence[Prompt], read: Callable[[Any, Prompt], T], top: int
     ) -> list[T]:
-        """Have prompts read by one request, by a server that is still who it was."""
+        """Have prompts read by one request; check by the probe that the model is the same."""
         identity = self.identity
-        asked = [identity.probe, *prompts]
-        probed, found = await self._pool.ask(
+        with_probe = [identity.probe, *prompts]
+        probed, found = await self._pool.request(
             wire.COMPLETIONS,
             lambda answer: wire.read_probed(answer, identity.probe, prompts, read),
-            wire.scoring_body(identity.name, asked, top=top),
-            tokens=sum(prompt.tokens for prompt in asked),
+            wire.scoring_body(identity.name, with_probe, top=top),
+            tokens=sum(prompt.tokens for prompt in with_probe),
         )
         if (drift := identity.drift(probed)) > TOLERANCE:
             raise WrongAnswerError(

@@ -44,7 +44,7 @@ class Pool:
         """Return how many requests may be in flight at all servers."""
         return self.config.in_flight * len(self.replicas)
 
-    async def ask(
+    async def request(
         self,
         path: str,
         read: Callable[[Any], T],
@@ -59,13 +59,13 @@ class Pool:
         BackendError
             If none answers in time, or one refuses.
         WrongAnswerError
-            If an answer is not what was asked for: never asked again.
+            If an answer is not of the requested form: the request is not sent again.
         """
         attempt = 1
         while True:
             replica = await self._acquire(tokens)
             try:
-                answer = await replica.ask(path, read, body)
+                answer = await replica.request(path, read, body)
                 self._failing_since = None
                 return answer
             except PassingError as failure:
@@ -77,7 +77,7 @@ class Pool:
             finally:
                 replica.busy -= 1
                 replica.load -= tokens
-                await self._tell()
+                await self._notify()
             await anyio.sleep(self._backoff(attempt))
             attempt += 1
 
@@ -115,7 +115,7 @@ class Pool:
             raise failure.error from failure
 
     async def offers(self, path: str) -> bool:
-        """Tell whether the first server has a route of this path."""
+        """Return whether the first server has a route of this path."""
         try:
             return await self.replicas[0].offers(path)
         except PassingError as failure:
@@ -155,7 +155,7 @@ class Pool:
         raise BackendUnavailableError("; ".join(errors))
 
     async def _let_back_in(self) -> None:
-        """Ask each server whose pause is over whether it is well again."""
+        """Take each server back into service whose pause is over and whose health is good."""
         for replica in self.replicas:
             due = replica.retry_at <= time.monotonic()
             if not replica.failures or replica.probing or not due:
@@ -167,7 +167,7 @@ class Pool:
                 replica.probing = False
             if well:
                 replica.failures = 0
-                await self._tell()
+                await self._notify()
             else:
                 self._pause(replica)
 
@@ -194,7 +194,7 @@ class Pool:
             async with self._changed:
                 await self._changed.wait()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         # Even when cancelled: others wait for this.
         with anyio.CancelScope(shield=True):
             async with self._changed:

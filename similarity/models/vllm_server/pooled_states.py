@@ -1,7 +1,7 @@
 """States before the output head, which vLLM servers give that pool the last token.
 
-Token ids go to them, never strings. A server is asked to leave states as long as they are, whatever
-it was started with.
+Token ids go to them, never strings. Each request says that states keep their length, whatever the
+server was started with.
 """
 
 import base64
@@ -118,16 +118,16 @@ def read_states(answer: Any, count: int) -> Rows:
 
 
 async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity:
-    """Ask a server that pools what it serves; raises as `identify_name` does."""
+    """Return what a server that pools serves; raises as `identify_name` does."""
     served = await identify_name(pool, address)
     paragraph, start = await probe_tokens(pool, served)
-    asked = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
-    walk = await ask_states(pool, served.name, asked)
+    beginnings = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
+    walk = await request_states(pool, served.name, beginnings)
     return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk)
 
 
 def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:
-    """Tell whether two servers hold one model."""
+    """Return whether two servers hold one model."""
     return (first.name, first.tokenizer, first.begin, first.paragraph) == (
         second.name,
         second.tokenizer,
@@ -136,9 +136,9 @@ def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:
     ) and worst_drift(second.walk, first.walk) <= STATE_TOLERANCE
 
 
-async def ask_states(pool: Pool, name: str, prefixes: Sequence[TokenIds]) -> Rows:
+async def request_states(pool: Pool, name: str, prefixes: Sequence[TokenIds]) -> Rows:
     """Return the states after some prefixes, shape "prefix width", by one request."""
-    return await pool.ask(
+    return await pool.request(
         EMBEDDINGS,
         lambda answer: read_states(answer, len(prefixes)),
         states_body(name, prefixes),
@@ -164,8 +164,8 @@ async def all_states(
     states = np.empty((len(prefixes), identity.walk.shape[1]), np.float32)
 
     async def one(numbers: list[int]) -> None:
-        asked = [identity.probe, *(prefixes[i] for i in numbers)]
-        probed, *found = await ask_states(pool, identity.name, asked)
+        with_probe = [identity.probe, *(prefixes[i] for i in numbers)]
+        probed, *found = await request_states(pool, identity.name, with_probe)
         if (drift := identity.drift(probed)) > STATE_TOLERANCE:
             raise WrongAnswerError(
                 f"a server of {identity.name!r} has another model than before: its state of one "

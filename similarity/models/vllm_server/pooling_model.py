@@ -30,7 +30,7 @@ class PoolingModel(StatesOnly, ServedModel):
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
-        """Ask for the states of many prefixes at a time.
+        """Request the states of many prefixes at a time.
 
         Raises
         ------

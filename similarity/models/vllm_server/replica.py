@@ -1,4 +1,4 @@
-"""One server: requests sent to it, and every way that it can fail told apart."""
+"""One server: requests sent to it, and an error for every way that it can fail."""
 
 import json
 import time
@@ -28,7 +28,7 @@ HEALTH_TIMEOUT = 5.0
 NOT_FOUND = 404
 # Seconds that a server is left alone at its wish: a proxy's mistake must not end its use.
 LONGEST_PAUSE = 300.0
-# Of an answer, unpacked. The largest that are asked for have some tens of MiB.
+# Of an answer, unpacked. The largest that are requested have some tens of MiB.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
@@ -49,7 +49,7 @@ class PassingError(Exception):
     error
         What a user is told if it does not.
     retry_after
-        Seconds that the server asked to be left alone, or None.
+        Seconds to wait by the server's Retry-After header, or None.
     slow
         Whether it may be at work still: sending the same again would double its load.
     """
@@ -67,7 +67,7 @@ class Replica:
     """A server's address, and how it is doing; `Pool` keeps the count.
 
     `busy` are the requests under way and `load` their tokens. After `failures` in a row it is
-    out of service, and not asked again before `retry_at` (monotonic seconds).
+    out of service, and gets no request before `retry_at` (monotonic seconds).
     """
 
     def __init__(self, url: str, client: httpx.AsyncClient) -> None:
@@ -80,7 +80,7 @@ class Replica:
         self.last_error: ModelError | None = None
         self._client = client
 
-    async def ask(
+    async def request(
         self,
         path: str,
         read: Callable[[Any], T],
@@ -88,7 +88,7 @@ class Replica:
         *,
         timeout: float | None = None,
     ) -> T:
-        """Return what `read` makes of a JSON answer; a body is posted, nothing is got.
+        """Return what `read` makes of a JSON answer; a body is sent by POST, none by GET.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Replica:
         BackendRefusedError
             If it will not.
         WrongAnswerError
-            If the answer is not what was asked for.
+            If the answer is not of the requested form.
         """
         response = await self._send(path, body, timeout)
         if not response.is_success:
@@ -118,16 +118,17 @@ class Replica:
         return response.text if response.is_success else ""
 
     async def offers(self, path: str) -> bool:
-        """Tell whether it has a route of this path; where it takes posts it answers otherwise."""
+        """Return whether it has a route of this path: one that takes POST alone gives no 404."""
         return (await self._send(path, timeout=HEALTH_TIMEOUT)).status_code != NOT_FOUND
 
     async def healthy(self, name: str | None = None) -> bool:
-        """Tell whether it answers, and serves the model of this name."""
+        """Return whether it answers, and serves the model of this name."""
         try:
             response = await self._send(HEALTH, timeout=HEALTH_TIMEOUT)
             if name is None or not response.is_success:
                 return response.is_success
-            return name in await self.ask(wire.MODELS, wire.read_models, timeout=HEALTH_TIMEOUT)
+            models = await self.request(wire.MODELS, wire.read_models, timeout=HEALTH_TIMEOUT)
+            return name in models
         except (PassingError, ModelError):
             return False
 
@@ -137,8 +138,8 @@ class Replica:
         method = "GET" if body is None else "POST"
         limit = httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout)
         try:
-            asked = self._client.stream(method, self.url + path, json=body, timeout=limit)
-            async with asked as response:
+            sent = self._client.stream(method, self.url + path, json=body, timeout=limit)
+            async with sent as response:
                 return await self._whole(response)
         except httpx.TimeoutException as error:
             raise self._timed_out(error) from error
@@ -189,8 +190,8 @@ class Replica:
     async def _failure(self, response: httpx.Response) -> Exception:
         """Return the error that an answer with a failing status stands for."""
         status, said = response.status_code, _message(response)
-        if (told := self._told(said)) is not None:
-            return told
+        if (known := self._known_error(said)) is not None:
+            return known
         if status in (401, 403):
             return BackendRefusedError(
                 f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
@@ -205,8 +206,8 @@ class Replica:
         hint = "; is it a vLLM server, reached directly?" if status == NOT_FOUND else ""
         return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
 
-    def _told(self, said: str) -> Exception | None:
-        """Return the error that vLLM's own words stand for, where they are known."""
+    def _known_error(self, said: str) -> Exception | None:
+        """Return the error for a message of vLLM's own; None if the message is not known."""
         if NOT_FINITE in said:
             return WrongAnswerError(
                 f"{self.url} gave log-probabilities that are not finite; serve the model in "

@@ -1,4 +1,4 @@
-"""What all models on vLLM servers have in common: how they read texts, and how they are asked."""
+"""The base of all models on vLLM servers: how texts are read, and how calls are run."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -47,7 +47,7 @@ class ServedModel(LanguageModel):
             dtype="served",
             context_length=served.context_length,
         )
-        # A server does not tell which tokens end a text; those that did are.
+        # A server does not say which tokens end a text; those that ended one are added.
         self.end_ids = frozenset(served.end)
         self._name = name
         self._background = background
@@ -69,7 +69,7 @@ class ServedModel(LanguageModel):
         return self.encode_all([text])[0]
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return what `encode` does for each text, asking for many at a time."""
+        """Return what `encode` does for each text, by many requests at a time."""
         calls = [partial(self._texts.encode, text) for text in texts]
         return self._run(lambda _: gather(calls, self._pool.workers))
 
@@ -85,7 +85,7 @@ class ServedModel(LanguageModel):
         """Return the server's text of ids, without what ends a sequence."""
         kept = [token for token in token_ids if token not in self.end_ids]
         body = {"model": self._name, "tokens": kept}
-        return self._run(lambda _: self._pool.ask(wire.DETOKENIZE, wire.read_text, body))
+        return self._run(lambda _: self._pool.request(wire.DETOKENIZE, wire.read_text, body))
 
     def _run(self, work: Work[T], on_progress: OnProgress = ignore_progress) -> T:
         """Return the result of `work` if it has one within the time for a call."""

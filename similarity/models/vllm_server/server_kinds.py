@@ -52,7 +52,7 @@ class ServerKind(Generic[I]):
 def _joined(found: Sequence[Identity]) -> Identity:
     return replace(
         min(found, key=lambda one: one.context_length),
-        tells_chosen=all(one.tells_chosen for one in found),
+        gives_chosen=all(one.gives_chosen for one in found),
         keeps_sampled=all(one.keeps_sampled for one in found),
         image_token=found[0].image_token if len({o.image_token for o in found}) == 1 else "",
         image_chosen=min(one.image_chosen for one in found),
@@ -88,7 +88,7 @@ async def kind_of(pool: Pool) -> ServerKind[Any]:
     BackendError
         If it does not answer.
     """
-    await pool.ask(wire.MODELS, wire.read_models)
+    await pool.request(wire.MODELS, wire.read_models)
     if await pool.offers(EMBEDDINGS) and not await pool.offers(wire.COMPLETIONS):
         return POOLING
     return GENERATING

@@ -80,7 +80,7 @@ class ServedTexts:
         prefix, _ = await tokenize(self._pool, self._identity.name, "a")
         request = SampleRequest(prefix=prefix, n=1, max_tokens=1, key=0)
         body = wire.sampling_body(self._identity.name, request, Law())
-        (said,) = await self._pool.ask(
+        (said,) = await self._pool.request(
             wire.COMPLETIONS,
             lambda answer: wire.read_samples(answer, request),
             {**body, "allowed_token_ids": [token]},

@@ -36,7 +36,7 @@ class ServedVisionModel(ServerModel):
     """A vision-language model on vLLM servers, made by `load_server`.
 
     After an image each continuation is a request of its own. The probe by which a server is known
-    is asked for once a call, before them.
+    is requested once a call, before them.
     """
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
@@ -94,11 +94,11 @@ class ServedVisionModel(ServerModel):
         token_ids: Sequence[int],
         on_progress: OnProgress = ignore_progress,
     ) -> Rows:
-        """Ask for some of the chosen tokens at a time, after each image alone."""
+        """Request some of the chosen tokens at a time, after each image alone."""
         if not any(isinstance(prefix, ImageTokens) for prefix in prefixes):
             return super().next_log_probs(prefixes, token_ids, on_progress)
         if not self.identity.image_chosen:
-            raise self._untold("log-probabilities of chosen tokens after an image")
+            raise self._unsupported("log-probabilities of chosen tokens after an image")
 
         rows = by_kind(
             prefixes,

@@ -1,4 +1,4 @@
-"""vLLM's HTTP interface: what is asked, and the answers read strictly.
+"""vLLM's HTTP interface: requests, and answers that are read strictly.
 
 Token ids go both ways. Every sampling parameter is sent, because a server fills in what is left
 out from its model's generation settings.
@@ -70,7 +70,7 @@ class Prompt:
 class Sample:
     """A sampled continuation, its text, and whether the model ended it.
 
-    `log_probs` are the sampling's own, shape "token", where they were asked for.
+    `log_probs` are the sampling's own, shape "token", where they were requested.
     """
 
     token_ids: TokenIds
@@ -129,7 +129,7 @@ def read_samples(answer: Any, request: SampleRequest) -> list[Sample]:
     Raises
     ------
     WrongAnswerError
-        If their number, a length or an ending is not as asked for.
+        If their number, a length or an ending is not as requested.
     """
     choices = choices_of(answer, request.n)
     return [_sample(choice, request) for choice in choices]
@@ -194,7 +194,7 @@ def read_models(answer: Any) -> dict[str, int]:
         return {str(model["id"]): int(model["max_model_len"]) for model in answer["data"]}
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError(
-            "does not tell its models' maximum length as vLLM does; is it a vLLM server?"
+            "does not give its models' maximum length as vLLM does; is it a vLLM server?"
         ) from error
 
 
@@ -224,7 +224,7 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
     if not whole or not 1 <= len(ids) <= request.max_tokens:
         raise WrongAnswerError(
             f"gave a continuation of {len(ids)} tokens, finished by {reason!r}, where "
-            f"{request.max_tokens} were asked for"
+            f"{request.max_tokens} were requested"
         )
     if not all(isinstance(i, int) and 0 <= i < MOST_IDS for i in ids):
         raise WrongAnswerError("gave something else than token ids")

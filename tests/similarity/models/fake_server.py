@@ -38,7 +38,7 @@ class FakeServer:
         self.faults: deque[Fault] = deque()
         self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
         self.max_logprobs = 20
-        self.tells_chosen = True
+        self.gives_chosen = True
         self.down = False
         self.max_model_len = 257
         self.waits: asyncio.Event | None = None
@@ -92,7 +92,7 @@ class FakeServer:
         if (asked := body.get("prompt_logprobs") or 0) > self.max_logprobs:
             said = f"Requested prompt logprobs of {asked}, {LIMIT}: {self.max_logprobs}"
             return httpx.Response(400, json={"error": {"message": said}})
-        if "logprob_token_ids" in body and not self.tells_chosen:
+        if "logprob_token_ids" in body and not self.gives_chosen:
             said = f"Requested sample logprobs of {body['logprobs']}, {LIMIT}: {self.max_logprobs}"
             return httpx.Response(400, json={"error": {"message": said}})
         prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]

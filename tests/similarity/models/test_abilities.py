@@ -77,7 +77,7 @@ def test_of_servers(load: Load) -> None:
     assert model.abilities == {Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS}
     check_abilities(model)
     older = FakeServer()
-    older.tells_chosen = False
+    older.gives_chosen = False
     model = load(one=FakeServer(), other=older)
     assert model.abilities == {Ability.TOP_TOKENS}
     check_abilities(model)

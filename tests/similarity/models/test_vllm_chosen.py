@@ -60,7 +60,7 @@ def test_one_that_changes_in_between_is_found_out(load: Load) -> None:
             server.model = ToyModel(prior=5.0)
 
     server.edit = change
-    with pytest.raises(WrongAnswerError, match="tells another log-probability of a chosen token"):
+    with pytest.raises(WrongAnswerError, match="gives another log-probability of a chosen token"):
         model.next_log_probs(PREFIXES, [1, 2])
 
 

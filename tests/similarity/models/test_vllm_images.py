@@ -122,7 +122,7 @@ def untold(answer: Answer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [(reread, "where 10 were meant"), (untold, "does not tell which tokens")]
+    ("change", "said"), [(reread, "where 10 were meant"), (untold, "does not return the tokens")]
 )
 def test_other_tokens_than_were_meant_are_refused(
     load: Load, change: Callable[[Answer], None], said: str
@@ -182,7 +182,7 @@ def unclear(server: SeeingServer) -> None:
         (blind, "it sees none"),
         (looking_back, "depends on what is read later"),
         (closed, "start it with --enable-scale-out"),
-        (unclear, "does not tell which token stands for an image"),
+        (unclear, "does not show which token stands for an image"),
     ],
 )
 def test_a_server_whose_images_are_not_read(
