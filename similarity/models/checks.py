@@ -84,7 +84,7 @@ def check_use(model: LanguageModel) -> Iterator[Check]:
         try:
             yield check(model)
         except ModelError as error:
-            yield Check("use", "it does not do what was asked", error)
+            yield Check("use", "the model failed", error)
 
 
 def probe_requests(model: LanguageModel) -> list[ScoreRequest]:
@@ -179,13 +179,13 @@ def _check_sampled(model: LanguageModel) -> Check:
     ]
     if not known:
         return Check("what is sampled", "scored again, as its own numbers are rounded otherwise")
-    own, told = zip(*known, strict=True)
+    own, scored_again = zip(*known, strict=True)
     advice = "use another dtype"
-    return _check_equal("the scores of what is sampled", [own], [told], advice)
+    return _check_equal("the scores of what is sampled", [own], [scored_again], advice)
 
 
 def _check_joined(model: LanguageModel) -> Check:
-    """Tell whether a text and its continuation are the tokens of both together."""
+    """Count the pairs of texts whose tokens, one after the other, are those of both together."""
     joined = sum(
         model.encode(first) + model.encode_continuation(f" {second}")
         == model.encode(f"{first} {second}")
@@ -210,7 +210,7 @@ def _check_long(model: LanguageModel) -> Check:
     try:
         short, whole = (rows[0] for rows in model.score(requests, Law()))
     except TextTooLongError as error:
-        return Check(name, str(error), WrongAnswerError(f"{error} (it tells of {limit})"))
+        return Check(name, str(error), WrongAnswerError(f"{error} (its settings say {limit})"))
     advice = "give another dtype, or texts that are not so long"
     check = _check_equal("the scores of long texts", [[short]], [[whole[end:]]], advice)
     return Check(name, f"read up to {len(ids)} tokens of {limit}; {check.found}", check.error)

@@ -77,19 +77,19 @@ def _can_read(network: Network, length: int) -> bool:
 
 
 def _of_tokenizer(tokenizer: Any) -> Iterator[int]:
-    told = getattr(tokenizer, "model_max_length", None)
-    if told is None:
+    limit = getattr(tokenizer, "model_max_length", None)
+    if limit is None:
         return
-    if isinstance(told, bool) or not isinstance(told, (int, float)) or math.isnan(told):
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or math.isnan(limit):
         raise ModelError(
-            f"model_max_length of tokenizer_config.json is {told!r}; give a number of tokens"
+            f"model_max_length of tokenizer_config.json is {limit!r}; give a number of tokens"
         )
-    if told > 0:
-        yield int(min(told, UNLIMITED))
+    if limit > 0:
+        yield int(min(limit, UNLIMITED))
 
 
 def _named(config: Any) -> Iterator[int]:
-    """Yield the limits that a configuration has under any name that there is for them."""
+    """Yield the limits that a configuration has, under any of their names."""
     config = config.get_text_config()
     for name in {*vars(config), *getattr(config, "attribute_map", {})}:
         value = getattr(config, name, None) if _NAMES.fullmatch(name) else None
@@ -104,8 +104,8 @@ def _switches(config: Any, rope: Any) -> Iterator[int]:
         return
     if rope.get("rope_type", rope.get("type")) in _SWITCHING:
         names = "original_max_position_embeddings", "max_position_embeddings"
-        told = [rope.get(names[0]), *(getattr(config, name, None) for name in names)]
-        yield from [value for value in told if isinstance(value, int) and value > 0][:1]
+        values = [rope.get(names[0]), *(getattr(config, name, None) for name in names)]
+        yield from [value for value in values if isinstance(value, int) and value > 0][:1]
     for inner in rope.values():
         yield from _switches(config, inner)
 

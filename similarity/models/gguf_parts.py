@@ -14,8 +14,8 @@ from typing import Any
 from similarity.errors import MissingDependencyError, ModelError, WrongAnswerError
 from similarity.models.model_files import check_file
 
-# Settings that move numbers and that no shape tells of, and the names that transformers'
-# configurations have for them.
+# Settings that change a model's numbers and that no shape shows, and the names that
+# transformers' configurations have for them.
 _MOVING = {
     r"rope\.scaling\.": r"rope_type|factor|beta|original|mscale|theta",
     r"rope\.freq_base": r"theta",
@@ -73,18 +73,18 @@ def _tensors_left_out(reader: Any, config: Any) -> Iterator[str]:
 
 
 def _numbers_left_out(reader: Any, module: Any, config: Any) -> Iterator[str]:
-    """Count what neither a block's number nor a name tells of, as a bias of one layer."""
+    """Count numbers left out that no block's number and no name shows, as a bias of one layer."""
     saved, layers = module.state_dict().keys(), config.num_hidden_layers
     buffers = (one for name, one in module.named_buffers() if name in saved)
     taken = sum(weight.numel() for weight in (*module.parameters(), *buffers))
-    told = 0
+    stored = 0
     for tensor in reader.tensors:
         block = _BLOCK.match(tensor.name)
         tied = tensor.name == "output.weight" and config.tie_word_embeddings
         if not (tied or tensor.name.startswith("rope_f") or (block and int(block[1]) >= layers)):
-            told += int(tensor.n_elements)
-    if told > taken:
-        yield f"{told - taken} of its {told} numbers"
+            stored += int(tensor.n_elements)
+    if stored > taken:
+        yield f"{stored - taken} of its {stored} numbers"
 
 
 def _predicting(reader: Any) -> int:

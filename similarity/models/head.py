@@ -50,7 +50,7 @@ def find_head(
     read
         Runs a module, the network or its body, on some ids.
     agree
-        Tells whether two tensors of logits are the same but for rounding.
+        Returns whether two tensors of logits are the same but for rounding.
     """
     linear = module.get_output_embeddings()
     if not isinstance(linear, nn.Linear):

@@ -12,7 +12,7 @@ from similarity.models.failures import not_found
 
 logger = logging.getLogger(__name__)
 
-# Seconds to ask the hub which commit a model is at.
+# Seconds to wait until the hub answers which commit a model is at.
 HUB_TIMEOUT = 10.0
 
 
@@ -34,7 +34,7 @@ def on_hub(source: str, revision: str | None = None) -> dict[str, Any]:
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise not_found(source, error) from error
     except Exception as error:  # of whichever HTTP library the hub's client is built on
-        logger.info("the hub cannot be asked (%s): what is in its cache will do", error)
+        logger.info("the hub cannot be reached (%s): the model is taken from its cache", error)
     else:
         return {"revision": found.sha}
     # What was loaded by its commit is known by no branch.

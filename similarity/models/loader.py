@@ -76,7 +76,7 @@ class Backend:
     examine
         The name of the one that returns `Examined`; None loads, and checks the scores.
     sees
-        Whether a model may read images, as far as its name and files tell before it is loaded.
+        Whether a model may read images, as far as its name and files show before it is loaded.
     extra
         What of this package's extras brings the packages that it needs.
     """
@@ -101,7 +101,7 @@ class Backend:
 
 
 def is_address(name: str) -> bool:
-    """Tell whether a model's name is the address of servers."""
+    """Return whether a model's name is the address of servers."""
     return name.startswith(("http://", "https://"))
 
 
@@ -113,12 +113,12 @@ def gguf_files(folder: Path) -> list[Path]:
 
 
 def is_gguf(name: str) -> bool:
-    """Tell whether a model's name is a GGUF file, or a folder of such."""
+    """Return whether a model's name is a GGUF file, or a folder of such."""
     return name.endswith(".gguf") or bool(gguf_files(Path(name)))
 
 
 def may_see(name: str) -> bool:
-    """Tell whether a model may read images: of a folder its configuration says so."""
+    """Return whether a model may read images: of a folder its configuration says so."""
     folder = Path(name)
     if not folder.is_dir():
         return True
@@ -220,7 +220,7 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
 
 
 def failed(checks: Iterable[PlacedCheck]) -> bool:
-    """Tell whether one found a model unfit."""
+    """Return whether any check found its model unfit."""
     return any(check.error is not None for _, check in checks)
 
 

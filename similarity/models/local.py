@@ -85,7 +85,7 @@ class LocalModel(Tokenized):
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
         equal_length = not self.network.pads_state
-        with self.network.pauses.telling(on_progress):
+        with self.network.pauses.reporting(on_progress):
             for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
                 self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
                 for row in rows:
@@ -98,7 +98,7 @@ class LocalModel(Tokenized):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
-        with self.network.pauses.telling(on_progress):
+        with self.network.pauses.reporting(on_progress):
             for batch in self._packed(requests, self._max_read_tokens):
                 for owner, number, found in self._verified.read(batch, law, packing.score_packs):
                     results[owner][number] = found
@@ -134,7 +134,7 @@ class LocalModel(Tokenized):
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
         """Read prefixes of like length together, what all begin with once, and no head."""
-        with self.network.pauses.telling(on_progress):
+        with self.network.pauses.reporting(on_progress):
             found: Rows = self._states().read(prefixes, on_progress).float().cpu().numpy()
         return found
 
@@ -156,7 +156,7 @@ class LocalModel(Tokenized):
         """Make logits of some states at a time, and keep the chosen columns."""
         if self.network.head is None:
             return super().next_log_probs(prefixes, token_ids, on_progress)
-        with self.network.pauses.telling(on_progress):
+        with self.network.pauses.reporting(on_progress):
             states = self._states().read(prefixes, on_progress)
         most = self._max_batch_tokens
         rows: Rows = chosen_log_probs(states, self.network.head, token_ids, most).cpu().numpy()

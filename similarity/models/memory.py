@@ -10,7 +10,7 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def keep_large_buffers() -> bool:
-    """Let malloc keep up to 1 GiB that was freed; return whether it can be told so.
+    """Let malloc keep up to 1 GiB that was freed; return whether the C library allows it.
 
     glibc gives buffers of a network's size back to the system at each free, and takes page
     faults to get them again: a fifth of the time of small networks. For programs to call, as
@@ -30,6 +30,6 @@ def keep_large_buffers() -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory was out: a processor's or a GPU's."""
+    """Return whether an error says that memory was out: a processor's or a GPU's."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)

@@ -153,7 +153,7 @@ def _matters(name: str) -> bool:
 
 
 def _is_left(name: str, names: set[str], folder: Path) -> bool:
-    """Tell whether a file is of weights that are not those that transformers takes."""
+    """Return whether a file has weights that transformers does not load from this folder."""
     if not (name in WEIGHTS or name.endswith((".safetensors", ".bin"))):
         return False
     if EXPLICIT in (_read(folder / "config.json") if "config.json" in names else {}):
@@ -173,11 +173,11 @@ def _named_by(path: Path) -> set[Path]:
 
 
 def _shards(index: Path) -> set[str]:
-    """Return the names of the files that an index of weights tells of."""
-    told = _read(index).get("weight_map")
-    if not isinstance(told, dict) or not told:
+    """Return the names of the files that an index of weights lists."""
+    weight_map = _read(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"{index} is damaged: its weight_map names no weights; copy it again")
-    names = {str(name) for name in told.values()}
+    names = {str(name) for name in weight_map.values()}
     for name in sorted(names):
         _check_inside(index, name)
     return names
@@ -249,7 +249,7 @@ def _incomplete(folder: Path, names: set[str]) -> ModelError:
 
 
 def _check_safetensors(path: Path) -> None:
-    """Raise ModelError unless the header can be read and tells of the bytes that are there."""
+    """Raise ModelError unless the header can be read and names as many bytes as are there."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -266,12 +266,12 @@ def _check_safetensors(path: Path) -> None:
     whole = 8 + length + max(ends, default=0)
     if whole != size:
         raise ModelError(
-            f"{path} is damaged: it has {size} bytes and its header tells of {whole}; copy it again"
+            f"{path} is damaged: it has {size} bytes and its header names {whole}; copy it again"
         )
 
 
 def stored_tensors(path: Path) -> dict[str, Any]:
-    """Return what the header of a .safetensors file tells of each tensor, by name."""
+    """Return the header's entry of each tensor of a .safetensors file, by name."""
     with path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return {name: entry for name, entry in header.items() if name[:2] != "__"}

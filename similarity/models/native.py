@@ -1,7 +1,7 @@
 """Takes the weights of transformers' Llama into this package's own network, which is faster.
 
-What many rows begin with is read once there (`branches`), states are made where they are asked for
-alone, and on a GPU fewer passes go over them.
+Here a beginning that many rows share is read once (`branches`), states are computed only at the
+places where they are needed, and on a GPU fewer passes go over them.
 """
 
 import logging
@@ -43,7 +43,7 @@ def native(module: nn.Module) -> nn.Module:
 
 
 def _is_plain(module: Any) -> bool:
-    """Tell whether the settings are those that `LlamaNetwork` knows, and the layers plain ones."""
+    """Return whether `LlamaNetwork` knows all the settings, and the layers are plain ones."""
     if type(module).__name__ != "LlamaForCausalLM" or hasattr(module, "_hf_hook"):
         return False
     config = module.config
@@ -59,8 +59,8 @@ def _taken(module: Any) -> LlamaNetwork | None:
     """Return a network that holds the same tensors; None if they are not all of its."""
     with torch.device("meta"):
         own = LlamaNetwork(module.config)
-    told = own.take(module.state_dict(), None)
-    if any(told.values()):
+    loading_info = own.take(module.state_dict(), None)
+    if any(loading_info.values()):
         return None
     rotary = module.model.rotary_emb
     own.model.frequencies = rotary.inv_freq.float()

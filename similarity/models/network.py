@@ -127,7 +127,7 @@ class Network:
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the last layer's states, shape "row position width"; the mask is for padding."""
-        # The head is not asked for: one position's logits, not all of them.
+        # Logits are not needed: the head computes one position's, not all of them.
         narrow: dict[str, Any] = {"logits_to_keep": 1} if self._takes_logits_to_keep else {}
         found = self._forward(ids, mask, None, output_hidden_states=True, use_cache=False, **narrow)
         states: Tensor = found.hidden_states[-1]
@@ -268,7 +268,7 @@ class Network:
         return torch.tensor([ids], device=self.device)
 
     def agree(self, first: Tensor, second: Tensor) -> bool:
-        """Tell whether two ways of computing logits, shape "… token", differ by rounding alone."""
+        """Return whether two computations of logits, shape "… token", differ by rounding alone."""
         return self.difference(first, second) <= self.rounding
 
     def difference(self, first: Tensor, second: Tensor) -> float:

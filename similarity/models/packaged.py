@@ -51,17 +51,17 @@ def load_llama(folder: Path, dtype: str) -> tuple[LlamaNetwork, Any]:
         weights = load_file(folder / SAFE)
         with torch.device("meta"):
             network = LlamaNetwork(config)
-        told = network.take(weights, None if dtype == "auto" else getattr(torch, dtype))
-        check_weights(str(folder), network, told)
+        loading_info = network.take(weights, None if dtype == "auto" else getattr(torch, dtype))
+        check_weights(str(folder), network, loading_info)
         network.generation_config = Settings.read(folder / "generation_config.json")
     return network, tokenizer
 
 
 def _check_shape(folder: Path, config: Any) -> None:
     """Refuse what this network does not compute."""
-    told = vars(config)
-    rope = told.get("rope_parameters") or {}
-    plain = told.get("model_type") == "llama" and told.get("hidden_act") == "silu"
-    biased = told.get("attention_bias") or told.get("mlp_bias")
+    settings = vars(config)
+    rope = settings.get("rope_parameters") or {}
+    plain = settings.get("model_type") == "llama" and settings.get("hidden_act") == "silu"
+    biased = settings.get("attention_bias") or settings.get("mlp_bias")
     if not plain or biased or rope.get("rope_type") != "default":
         raise ModelError(f"{folder / 'config.json'} is of another network; copy the model again")

@@ -85,7 +85,7 @@ def pack_tokens(prefix: int) -> int:
 
 
 def _opening(request: ScoreRequest, max_tokens: int) -> list[bool]:
-    """Tell for each continuation whether it opens a pack."""
+    """Return, for each continuation, whether it opens a pack."""
     lengths = [len(continuation) - 1 for continuation in request.continuations]
     room = max_tokens - len(request.prefix)
     found = _filled(lengths, room)
@@ -103,7 +103,7 @@ def _opening(request: ScoreRequest, max_tokens: int) -> list[bool]:
 
 
 def _filled(lengths: Sequence[int], room: int) -> list[bool]:
-    """Tell which open a pack, if each takes as many in turn as there is room for."""
+    """Return, for each length, whether it opens a pack if packs are filled in turn."""
     opens: list[bool] = []
     used = 0
     for length in lengths:
@@ -170,7 +170,7 @@ def _of_prefix(owner: int, prefix: Sequence[int]) -> Pack:
 
 
 def simpler(batch: Sequence[Pack]) -> Iterator[list[Pack]]:
-    """Yield batches of the same continuations that ask less of a network."""
+    """Yield simpler batches of the same continuations: single packs, or packs of one each."""
     if batch[0].plain:
         yield from ([pack] for pack in batch)
     else:

@@ -29,7 +29,7 @@ class _EndedError(BaseException):
 
 
 class Pauses:
-    """Calls a function between the parts of a network, in the thread that asked for it.
+    """Calls a function between the parts of a network, in the thread that set it.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Pauses:
         self.work = False
         self._least = LEAST_TOKENS
         # Of each thread: `pause` is called in its readings, and `at_part` in the one under way.
-        self._asked = threading.local()
+        self._of_thread = threading.local()
 
     @property
     def count(self) -> int:
@@ -51,21 +51,21 @@ class Pauses:
 
     @contextmanager
     def calling(self, pause: Pause) -> Iterator[None]:
-        """Have long readings call a function, which may ask for other readings.
+        """Have long readings call a function, which may make other readings.
 
         What it raises ends the reading, and is raised here.
         """
-        before = getattr(self._asked, "pause", None)
-        self._asked.pause = pause
+        before = getattr(self._of_thread, "pause", None)
+        self._of_thread.pause = pause
         try:
             yield
         except _EndedError as ended:
             raise ended.error from None
         finally:
-            self._asked.pause = before
+            self._of_thread.pause = before
 
-    def telling(self, on_progress: OnProgress) -> AbstractContextManager[None]:
-        """Have long readings tell of progress between their parts too: that nothing is finished."""
+    def reporting(self, on_progress: OnProgress) -> AbstractContextManager[None]:
+        """Have long readings call `on_progress(0)` between their parts too."""
         if on_progress is ignore_progress:
             return nullcontext()
         return self.calling(lambda: on_progress(0))
@@ -81,37 +81,37 @@ class Pauses:
 
     @contextmanager
     def within(self, tokens: int) -> Iterator[None]:
-        """Call what was asked for between the parts of a reading of so many tokens, if it is long.
+        """Call the thread's function between the parts of a reading of so many tokens, if long.
 
         A reading that is made at a pause has pauses of its own, or none.
         """
-        pause: Pause | None = getattr(self._asked, "pause", None)
+        pause: Pause | None = getattr(self._of_thread, "pause", None)
         # Of the reading around this one, whose parts are the same modules.
-        around = getattr(self._asked, "at_part", None)
-        self._asked.at_part = None
+        around = getattr(self._of_thread, "at_part", None)
+        self._of_thread.at_part = None
         hooks = []
         if pause is not None and self.work and tokens >= self._least:
-            self._asked.at_part = pause
+            self._of_thread.at_part = pause
             hooks = [part.register_forward_pre_hook(self._at_part) for part in self._parts()]
         try:
             yield
         finally:
             for hook in hooks:
                 hook.remove()
-            self._asked.at_part = around
+            self._of_thread.at_part = around
 
     def _parts(self) -> Iterator[nn.Module]:
         return (part for part in self._module.modules() if not any(True for _ in part.children()))
 
     def _at_part(self, _part: nn.Module, _given: object) -> None:
-        pause: Pause | None = getattr(self._asked, "at_part", None)
+        pause: Pause | None = getattr(self._of_thread, "at_part", None)
         if pause is None:
             return
-        asked = self._asked.pause
-        self._asked.pause = self._asked.at_part = None
+        before = self._of_thread.pause
+        self._of_thread.pause = self._of_thread.at_part = None
         try:
             pause()
         except Exception as error:
             raise _EndedError(error) from error
         finally:
-            self._asked.pause, self._asked.at_part = asked, pause
+            self._of_thread.pause, self._of_thread.at_part = before, pause

@@ -69,7 +69,7 @@ def without_images(model: str, image: Image) -> UnsupportedError:
 
 
 def prefix_bytes(prefix: tuple[int, ...]) -> bytes:
-    """Return what tells a prefix from all others: its ids, and the digests of its images."""
+    """Return the bytes that identify a prefix: its ids, and the digests of its images."""
     ids = np.array(prefix, np.int64).tobytes()
     if not isinstance(prefix, ImageTokens):
         return ids

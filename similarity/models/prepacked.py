@@ -48,7 +48,7 @@ class PrepackedLinear(nn.Module):
 
 
 def can_prepack(module: nn.Module) -> bool:
-    """Tell whether a network is on a CPU, in an arithmetic that oneDNN multiplies in."""
+    """Return whether a network is on a CPU, with weights of a type that oneDNN multiplies."""
     weight = next(module.parameters())
     there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return there and weight.device.type == "cpu" and weight.dtype in _DTYPES

@@ -77,25 +77,25 @@ def load_pretrained(
             strange = strange_matrices(Path(source))
         else:
             where = on_hub(source)
-        module, told, tokenizer = _read(source, named, where, dtype, bars, networks)
+        module, loading_info, tokenizer = _read(source, named, where, dtype, bars, networks)
     commit = where.get("revision")
     if commit is not None:
         strange = strange_matrices(snapshot(source, commit))
     if gguf_file is not None:
         # What is loaded is quantised no more.
         del module.config.quantization_config
-    check_weights(named, module, told)
+    check_weights(named, module, loading_info)
     if gguf_file is not None:
         with one_line(named):
             check_parts(Path(named), module)
-    check_types(strange, module, told["unexpected_keys"])
+    check_types(strange, module, loading_info["unexpected_keys"])
     return Loaded(module, tokenizer, commit)
 
 
 def _read(
     source: str, named: str, where: dict[str, Any], dtype: str, bars: bool, networks: Any
 ) -> tuple[Any, dict[str, Any], Any]:
-    """Return a network, what transformers told of loading it, and the tokenizer."""
+    """Return a network, transformers' information on loading it, and the tokenizer."""
     found = Path(named).exists()
     with quiet(bars):
         if Path(named).is_dir():
@@ -107,16 +107,16 @@ def _read(
                 source, trust_remote_code=False, **where
             )
         with one_line(named, found=found):
-            module, told = networks.from_pretrained(
+            module, loading_info = networks.from_pretrained(
                 source,
                 trust_remote_code=False,
                 dtype=dtype,
                 output_loading_info=True,
-                # Told of in `mismatched_keys` then, by name.
+                # They are listed in `mismatched_keys` then, by name.
                 ignore_mismatched_sizes=True,
                 **where,
             )
-    return module, told, tokenizer
+    return module, loading_info, tokenizer
 
 
 @contextmanager

@@ -28,7 +28,7 @@ SHORT, SHORTER = 5, 4
 TRIED_PAUSES = 4
 # Networks in half precision of at most so many weights are tried in single precision.
 COPIED = 20_000_000
-# Logits that spread by less tell nothing. Those of random weights spread by 0.1 and more.
+# Logits that spread by less show nothing. Those of random weights spread by 0.1 and more.
 FLAT = 1e-4
 
 

@@ -22,7 +22,7 @@ class Reach:
         return cls(max(lengths), sequence, max(lengths) - min(lengths))
 
     def covers(self, other: "Reach") -> bool:
-        """Tell whether the other reaches no farther."""
+        """Return whether the other reaches no farther."""
         return self.union(other) == self
 
     def union(self, other: "Reach") -> "Reach":
@@ -34,8 +34,8 @@ class Reach:
         )
 
 
-def telling(batch: Sequence[Pack]) -> Iterator[tuple[Pack, int]]:
-    """Yield packs and targets in them in which a fault would show first."""
+def hardest(batch: Sequence[Pack]) -> Iterator[tuple[Pack, int]]:
+    """Yield the packs where a fault would show first, each with the number of a target in it."""
     longest = max(batch, key=lambda pack: len(pack.ids))
     shortest = min(batch, key=lambda pack: len(pack.ids))
     yield longest, len(longest.targets) - 1

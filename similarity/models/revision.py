@@ -19,12 +19,12 @@ def revision(source: Path, commit: str | None) -> str:
     Raises
     ------
     ModelError
-        If the hub told no commit: then nothing tells this model from another.
+        If the hub gave no commit: then nothing distinguishes this model from another.
     """
     if not source.exists():
         if commit is None:
             raise ModelError(
-                f"the hub does not tell which commit {source} is at; download it, give the folder"
+                f"the hub does not say which commit {source} is at; download it, give the folder"
             )
         return commit
     digest = hashlib.sha256()

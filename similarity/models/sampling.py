@@ -179,7 +179,7 @@ def sample_by_rereading(
 
 
 def longest(rows: Sequence[Row]) -> int:
-    """Return the tokens of a row that is as long as was asked for."""
+    """Return the most tokens that one of the rows may come to have, prefix included."""
     return max(len(row.request.prefix) + row.request.max_tokens for row in rows)
 
 

@@ -129,7 +129,10 @@ class StateReader:
         self._shares = False
 
     def _right(self, prefixes: Sequence[TokenIds], states: Tensor) -> bool:
-        """Tell whether the longest prefix has its plain state, where none as long was seen to."""
+        """Return whether the longest prefix has its plain state.
+
+        It is not read again if a prefix as long was right before.
+        """
         longest = max(range(len(prefixes)), key=lambda i: len(prefixes[i]))
         if len(prefixes[longest]) <= self._seen:
             return True

@@ -55,7 +55,7 @@ class StepwiseModel(LanguageModel):
         return results
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
-        """Ask what comes next at each token of each continuation."""
+        """Read the next-token distribution at each token of each continuation."""
         return [
             [self._distributions_of(request.prefix, ids, law) for ids in request.continuations]
             for request in requests

@@ -25,12 +25,16 @@ TRAJECTORIES, LIKELIHOODS = "trajectories", "likelihoods"
 # A call for more continuations is neither looked up nor kept: all pairs of many texts are of no use
 # to others, and cost more on the disk than they save.
 MOST_CONTINUATIONS = 50_000
-# The revision of a model whose weights nobody can tell from others.
+# The revision of a model whose weights cannot be distinguished from others.
 UNKNOWN = "unknown"
+# The key, in the header of a stored entry, of whether log-probabilities follow.
+_HAS_LOG_PROBS = "told"
 
 
 class StoredModel(WrapperModel):
-    """Asks the store before the wrapped model, under keys of all that an answer depends on.
+    """Takes answers from the store where it has them, else from the wrapped model.
+
+    The key of an answer is a digest of all that it depends on.
 
     A text's trajectories are one entry, and so are the log-probabilities of one continuation.
     """
@@ -67,7 +71,7 @@ class StoredModel(WrapperModel):
         known: dict[bytes, LogProbs] = {
             key: np.frombuffer(value, np.float64) for key, value in found.items()
         }
-        asked, asked_keys = [], []
+        remaining, remaining_keys = [], []
         for request, row in zip(requests, keys, strict=True):
             missing = {
                 key: continuation
@@ -75,15 +79,15 @@ class StoredModel(WrapperModel):
                 if key not in known
             }
             if missing:
-                asked_keys.append(list(missing))
-                asked.append(
+                remaining_keys.append(list(missing))
+                remaining.append(
                     ScoreRequest(prefix=request.prefix, continuations=tuple(missing.values()))
                 )
-        on_progress(len(requests) - len(asked))
-        scored = self.wrapped.score(asked, law, on_progress) if asked else []
+        on_progress(len(requests) - len(remaining))
+        scored = self.wrapped.score(remaining, law, on_progress) if remaining else []
         fresh = {
             key: np.asarray(log_probs, np.float64)
-            for row, answers in zip(asked_keys, scored, strict=True)
+            for row, answers in zip(remaining_keys, scored, strict=True)
             for key, log_probs in zip(row, answers, strict=True)
         }
         self._store.put(LIKELIHOODS, {key: row.tobytes() for key, row in fresh.items()})
@@ -95,13 +99,13 @@ class StoredModel(WrapperModel):
 
 
 def can_be_stored(model: LanguageModel) -> bool:
-    """Return whether a model's answers can be told from those of another with its name."""
+    """Return whether a model's revision distinguishes it from others of its name."""
     return model.info.revision != UNKNOWN
 
 
 def _key(start: bytes, content: Mapping[str, object]) -> bytes:
-    told = json.dumps(content, sort_keys=True).encode()
-    return hashlib.blake2b(start + told, digest_size=16).digest()
+    line = json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(start + line, digest_size=16).digest()
 
 
 def _sample_key(start: bytes, request: SampleRequest) -> bytes:
@@ -125,15 +129,15 @@ def _score_keys(start: bytes, request: ScoreRequest) -> list[bytes]:
 
 def _packed(continuations: Sequence[Continuation]) -> bytes:
     """Return continuations as a line of JSON, then their token ids and log-probabilities."""
-    told = all(one.log_probs is not None for one in continuations)
+    has_log_probs = all(one.log_probs is not None for one in continuations)
     header = {
         "lengths": [len(one.token_ids) for one in continuations],
-        "told": told,
+        _HAS_LOG_PROBS: has_log_probs,
         "texts": [one.text for one in continuations],
     }
     ids = np.array([i for one in continuations for i in one.token_ids], np.int64)
-    log_probs = [one.log_probs for one in continuations if told and one.log_probs is not None]
-    numbers = np.concatenate(log_probs) if log_probs else np.empty(0)
+    rows = [one.log_probs for one in continuations if has_log_probs and one.log_probs is not None]
+    numbers = np.concatenate(rows) if rows else np.empty(0)
     return json.dumps(header).encode() + b"\n" + ids.tobytes() + numbers.tobytes()
 
 
@@ -142,14 +146,15 @@ def _unpacked(content: bytes) -> list[Continuation]:
     header = json.loads(line)
     count = sum(header["lengths"])
     ids = np.frombuffer(numbers, np.int64, count).tolist()
-    told = np.frombuffer(numbers, np.float64, offset=8 * count) if header["told"] else None
+    has_log_probs = header[_HAS_LOG_PROBS]
+    log_probs = np.frombuffer(numbers, np.float64, offset=8 * count) if has_log_probs else None
     continuations, start = [], 0
     for length, text in zip(header["lengths"], header["texts"], strict=True):
         part = slice(start, start := start + length)
         continuations.append(
             Continuation(
                 token_ids=tuple(ids[part]),
-                log_probs=None if told is None else told[part],
+                log_probs=None if log_probs is None else log_probs[part],
                 text=text,
             )
         )

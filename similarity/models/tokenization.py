@@ -186,7 +186,7 @@ class Tokenization:
         if found or affixes is None:
             raise WrongAnswerError(
                 "the tokenizer does not put one beginning and one end around every text, so that "
-                "a prefix cannot be told; give another tokenizer"
+                "the ids of a prefix cannot be found; give another tokenizer"
             )
         return affixes
 

@@ -70,7 +70,7 @@ def listed_tokens(places: Sequence[Mapping[int, float]], k: int) -> TopTokens:
         raise WrongAnswerError("gave log-probabilities that are not finite; use another dtype")
     wrong = [len(place) for place in places if len(place) not in (k, k + 1)]
     if wrong:
-        raise WrongAnswerError(f"listed {wrong[0]} tokens of a place, and {k} were asked for")
+        raise WrongAnswerError(f"listed {wrong[0]} tokens of a place, and {k} were requested")
     best = [sorted(place, key=lambda token: (-place[token], token))[:k] for place in places]
     ids = np.array([sorted(tokens) for tokens in best], dtype=np.int64)
     rows = [

@@ -22,7 +22,7 @@ from similarity.models.context import longest_readable
 from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 from similarity.models.packing import Pack
-from similarity.models.reach import Reach, telling
+from similarity.models.reach import Reach, hardest
 from similarity.models.sampling import Row
 
 logger = logging.getLogger(__name__)
@@ -153,17 +153,17 @@ class Verified:
     def _right(
         self, batch: Sequence[Pack], found: Sequence[Scored[Number]], law: Law, way: Way[Number]
     ) -> bool:
-        """Tell whether what was found for the longest and the most padded packs is right."""
+        """Return whether the numbers of the longest and the most padded packs are right."""
         if not all(np.isfinite(log_probs).all() for _, _, log_probs in found):
             return False
         reach = Reach.of(batch)
         seen = self._seen(batch)
         if seen.covers(reach):
             return True
-        told = {(owner, number): log_probs for owner, number, log_probs in found}
-        for pack, target in telling(batch):
+        of_target = {(owner, number): log_probs for owner, number, log_probs in found}
+        for pack, target in hardest(batch):
             owner, number, log_probs = self._plainly(packing.alone(pack, target), law, way)
-            if not self._close(told[owner, number], log_probs):
+            if not self._close(of_target[owner, number], log_probs):
                 return False
         if batch[0].plain:
             self._padded = seen.union(reach)
@@ -202,7 +202,7 @@ class Verified:
         return [] if self._stepped_right(rows, law) else self._give_up_stepping(rows)
 
     def _stepped_right(self, rows: list[Row], law: Law) -> bool:
-        """Tell whether stepping gave what plain readings give."""
+        """Return whether stepping gave what plain readings give."""
         if not all(np.isfinite(row.log_probs).all() for row in rows):
             return False
         reach = Reach(0, max(map(sampling.length, rows)), sampling.padding(rows))
@@ -253,7 +253,7 @@ class Verified:
         self._reread = sampling.length(row)
 
     def _close(self, found: NDArray[Any], plain: NDArray[Any]) -> bool:
-        """Tell whether log-probabilities differ by rounding alone, each and on average."""
+        """Return whether log-probabilities differ by rounding alone, each and on average."""
         both = (found != LOG_ZERO) & (plain != LOG_ZERO)
         gaps = np.abs(found - plain)[both]
         rounding = self.network.rounding

@@ -120,17 +120,17 @@ class OfflineModel(EngineModel):
         return self._read(requests, k, partial(_top, k=k))
 
     def find_out(self) -> None:
-        """Find out whether the engine tells log-probabilities of chosen tokens, rightly."""
+        """Find out whether the engine gives log-probabilities of chosen tokens, and right ones."""
         prefix, token = self.encode(PARAGRAPH)[:16], self.encode(PARAGRAPH)[16]
         try:
-            told = float(self._chosen([prefix], [token])[0, 0])
+            chosen = float(self._chosen([prefix], [token])[0, 0])
         except Exception as error:  # each release refuses what it does not know in a way of its own
             logger.info("no log-probabilities of chosen tokens: %s", error)
             return
         (((scored,),),) = self.score(
             [ScoreRequest(prefix=prefix, continuations=((token,),))], Law()
         )
-        if abs(told - scored) <= TOLERANCE:
+        if abs(chosen - scored) <= TOLERANCE:
             self.abilities = self.abilities | {Ability.TOKEN_LOG_PROBS}
 
     def next_log_probs(
@@ -139,16 +139,16 @@ class OfflineModel(EngineModel):
         token_ids: Sequence[int],
         on_progress: OnProgress = ignore_progress,
     ) -> Rows:
-        """Ask for some of the chosen tokens at a time, after all prefixes.
+        """Read some of the chosen tokens at a time, after all prefixes.
 
         Raises
         ------
         UnsupportedError
-            If the engine did not tell them when it was loaded.
+            If the engine did not give them when it was loaded.
         """
         if Ability.TOKEN_LOG_PROBS not in self.abilities:
             raise UnsupportedError(
-                f"the engine does not tell log-probabilities of chosen tokens of {self.info.name}; "
+                f"the engine does not give log-probabilities of chosen tokens of {self.info.name}; "
                 "take vLLM 0.32 or later, or load the model without 'vllm:'"
             )
         found = self._chosen(prefixes, token_ids)

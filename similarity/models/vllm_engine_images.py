@@ -1,7 +1,7 @@
 """A vision-language model in vLLM's engine: images go beside the token ids.
 
 One token stands for an image in what is given. The engine puts the image's own tokens in its place
-and tells what it read, which is held against what was meant.
+and returns the ids that it read, which are compared with those meant.
 """
 
 import logging
@@ -71,11 +71,11 @@ class OfflineVisionModel(OfflineModel):
             If the model does not see them, or is not causal after them.
         """
         prefix, other = (self.encode_image(image, "", "") for image in (first, second))
-        asked = [
+        requests = [
             ScoreRequest(prefix=prefix, continuations=(_AFTER, _AFTER[:1])),
             ScoreRequest(prefix=other, continuations=(_AFTER,)),
         ]
-        (whole, alone), (turned,) = self.score(asked, Law())
+        (whole, alone), (turned,) = self.score(requests, Law())
         check_after_images(whole, alone, turned)
 
     def _tokenized(self, before: str, after: str) -> TokenIds:

@@ -93,7 +93,7 @@ def load_offline(
         name=folder.resolve().name if folder.is_dir() else source,
         revision=revision(folder, given.get("revision")),
         dtype=str(config.dtype).removeprefix("torch."),
-        # The engine always samples one token more than it is asked to score.
+        # Where the engine scores, it always samples one token more.
         context_length=config.max_model_len - 1,
     )
     model: OfflineModel | OfflinePoolingModel

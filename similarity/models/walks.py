@@ -1,6 +1,6 @@
-"""What states of the beginnings of one text tell of how they were pooled.
+"""Checks how states were pooled, by those of the beginnings of one text.
 
-The states that are wanted are those of the last token, as long as they are, and of that text alone.
+Wanted are states of the last token, at their own length, that depend on that text alone.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Refused = Callable[[str], ModelError]
 
 
 def check_pooled(walk: Rows, refused: Refused) -> list[Check]:
-    """Tell what states are good for, and check that they are the last token's, and their length.
+    """Check that states are the last token's, and have their own length; say what they offer.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def check_pooled(walk: Rows, refused: Refused) -> list[Check]:
 
 
 def _check_lengths(walk: Rows, refused: Refused) -> Check:
-    """Check that states are as long as they are, which tells how far texts are from the usual."""
+    """Check that states have their own length: it says how far texts are from the usual."""
     lengths = np.linalg.norm(walk, axis=1)
     found = f"from {lengths.min():.4g} to {lengths.max():.4g}"
     error: ModelError | None = None
@@ -74,9 +74,9 @@ def check_repeated(walk: Rows, backwards: Rows, alone: Rows, refused: Refused) -
     Parameters
     ----------
     backwards
-        The states of the walk, asked for in the opposite order.
+        The states of the walk, requested in the opposite order.
     alone
-        The last of them, asked for alone.
+        The last of them, requested alone.
     """
     name = "states again, in another order, one at a time"
     worst = max(worst_drift(backwards[::-1], walk), worst_drift(alone, walk[-1:]))

@@ -24,13 +24,13 @@ _FOREIGN = re.compile(
 _CONSTANT = re.compile(r"(^|[._])(inv_freq|masked_bias|position_ids)$")
 
 
-def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
+def check_weights(source: str, module: Any, loading_info: dict[str, Any]) -> None:
     """Check that every weight of a network is the checkpoint's, and the other way round.
 
     Parameters
     ----------
-    told
-        What transformers told of loading.
+    loading_info
+        What transformers returns of loading, by `output_loading_info`.
 
     Raises
     ------
@@ -42,13 +42,12 @@ def check_weights(source: str, module: Any, told: dict[str, Any]) -> None:
         ("has another shape in the checkpoint than in the network", "mismatched"),
         ("is in the checkpoint, and the network has no place for it", "unexpected"),
     ):
-        names = {_name(key) for key in told[f"{keys}_keys"]}
+        names = {_name(key) for key in loading_info[f"{keys}_keys"]}
         if keys == "unexpected":
             names = {n for n in names if not (_FOREIGN.search(n) or _CONSTANT.search(n))}
         if names:
             raise _wrong(source, names, found)
-    if told.get("error_msgs") or told.get("conversion_errors"):
-        errors = told.get("error_msgs") or told.get("conversion_errors")
+    if errors := loading_info.get("error_msgs") or loading_info.get("conversion_errors"):
         raise WrongAnswerError(f"cannot load {source}: {line_of(errors)}")
     if (
         getattr(module.config, "quantization_config", None)

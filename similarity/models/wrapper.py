@@ -10,13 +10,13 @@ from similarity.models.base import Ability, LanguageModel, ModelInfo
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _told(name: str) -> Any:
-    """Return an attribute that is read of the wrapped model at each use."""
+def _from_wrapped(name: str) -> Any:
+    """Return a property that reads an attribute of the wrapped model at each use."""
     return property(lambda model: getattr(model.wrapped, name))
 
 
 def _forwarded(method: Method) -> Method:
-    """Return a method that does what the wrapped model's own of its name does."""
+    """Return a method that calls the wrapped model's method of the same name."""
 
     # Without its attributes, of which one says that it is abstract.
     @wraps(method, updated=())
@@ -39,14 +39,14 @@ class WrapperModel(LanguageModel):
     def __init__(self, wrapped: LanguageModel) -> None:
         self.wrapped = wrapped
 
-    info: ModelInfo = _told("info")
-    end_ids: frozenset[int] = _told("end_ids")
-    vocab_size: int | None = _told("vocab_size")
-    assets: Path | None = _told("assets")
-    generates: bool = _told("generates")
-    on_processor: bool = _told("on_processor")
-    abilities: frozenset[Ability] = _told("abilities")
-    findings: Sequence[tuple[str, str]] = _told("findings")
+    info: ModelInfo = _from_wrapped("info")
+    end_ids: frozenset[int] = _from_wrapped("end_ids")
+    vocab_size: int | None = _from_wrapped("vocab_size")
+    assets: Path | None = _from_wrapped("assets")
+    generates: bool = _from_wrapped("generates")
+    on_processor: bool = _from_wrapped("on_processor")
+    abilities: frozenset[Ability] = _from_wrapped("abilities")
+    findings: Sequence[tuple[str, str]] = _from_wrapped("findings")
 
     close = _forwarded(LanguageModel.close)
     encode = _forwarded(LanguageModel.encode)

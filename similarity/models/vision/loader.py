@@ -45,7 +45,7 @@ def load(name: str, options: LoadOptions) -> local.LocalModel:
 
 
 def _reads_images(config: dict[str, Any]) -> bool:
-    """Tell by its configuration whether a model is made for images and texts."""
+    """Return whether a model is made for images and texts, by its configuration."""
     network = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES.get(config.get("model_type", ""))
     return network is not None and network in (config.get("architectures") or ())
 

@@ -18,7 +18,7 @@ from similarity.models.network import Network
 from similarity.models.pauses import Pauses
 from similarity.models.prefix import ImageTokens
 
-# Of the kinds of tokens that processors tell; images have others.
+# The kind that processors give to tokens of text; those of images have others.
 _TEXT = 0
 
 

@@ -1,7 +1,7 @@
 """Samples and scores after images: each prefix is read once, and its state copied to all rows.
 
-One prefix at a time, so that no number depends on what else is asked for. As for texts, what the
-copied state gives is held against plain readings as far as it is used.
+One prefix at a time, so that no number depends on the other requests. As for texts, what the
+copied state gives is compared with plain readings as far as it is used.
 """
 
 import logging
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _NO_POSITIONS = torch.empty(0)
 # Any tokens would do.
 _AFTER: TokenIds = (5, 3, 4)
-# From logits, shape "token vocabulary", and the tokens that they predict, to what is asked for.
+# Makes a result of logits, shape "token vocabulary", and the tokens that they predict.
 Make = Callable[[Tensor, TokenIds], Any]
 
 
@@ -185,7 +185,10 @@ class ImageReader:
     def _right(
         self, prefix: TokenIds, some: Sequence[TokenIds], found: Sequence[NDArray[Any]], make: Make
     ) -> bool:
-        """Tell whether the longest has its plain numbers, where none as long was seen to."""
+        """Return whether the longest continuation has its plain numbers.
+
+        It is not read again if one as long was right before.
+        """
         longest = max(range(len(some)), key=lambda i: len(some[i]))
         length = len(prefix) + len(some[longest])
         if length <= self._seen:

@@ -104,5 +104,5 @@ def test_a_file_counts_by_its_content(tmp_path: Path) -> None:
 
 def test_a_commit_names_a_model_of_a_hub() -> None:
     assert revision(Path("no/model"), "abc") == "abc"
-    with pytest.raises(ModelError, match="does not tell which commit"):
+    with pytest.raises(ModelError, match="does not say which commit"):
         revision(Path("no/model"), None)
