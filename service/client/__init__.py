@@ -9,7 +9,7 @@ its request.
 """
 
 from service.client.async_client import AsyncClient
-from service.client.errors import ApiError, NotReachedError
+from service.client.errors import ApiError, NotReachedError, UnexpectedAnswerError
 from service.client.images import ImageInput, image
 from service.client.sync_client import Client
 from service.client.values import (
@@ -35,5 +35,6 @@ __all__ = [
     "Score",
     "Settings",
     "Trajectory",
+    "UnexpectedAnswerError",
     "image",
 ]

@@ -20,6 +20,7 @@ from service.client.calls import (
 )
 from service.client.errors import NotReachedError
 from service.client.methods import described
+from service.client.reading import AsyncReadingTransport
 from service.client.retries import service_retry
 from service.client.sync_client import DEFAULT_URL
 
@@ -50,7 +51,8 @@ class AsyncClient:
         retries: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        retrying = RetryTransport(transport or httpx.AsyncHTTPTransport(), service_retry(retries))
+        reading = AsyncReadingTransport(transport or httpx.AsyncHTTPTransport(), timeout)
+        retrying = RetryTransport(reading, service_retry(retries))
         options = http_options(url, api_key, timeout)
         self._http = httpx.AsyncClient(**options, transport=retrying)
         self._attempts = retries + 1
@@ -76,6 +78,6 @@ class AsyncClient:
         """Send a call, again where that helps, and return the value of its answer."""
         try:
             response = await self._http.post(call.path, json=call.body)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise NotReachedError(self._attempts, error) from error
         return result_of(call, response)

@@ -1,12 +1,15 @@
 """What both clients can call: the request of each call, and how its answer is read."""
 
+import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, Unpack
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar, Unpack
 
 import httpx
 
-from service.client.errors import ApiError
+from service.client.errors import ApiError, UnexpectedAnswerError
 from service.client.images import Content
 from service.client.values import (
     ExplainedContinuation,
@@ -43,7 +46,8 @@ def similarity(
     A pair is of texts or of images that `image` makes.
     `interval` is the confidence of the interval that comes with each, as 0.95.
     """
-    return _scores({"pairs": [list(pair) for pair in pairs]}, settings, explain, interval)
+    given = [list(pair) for pair in pairs]
+    return _scores({"pairs": given}, len(given), settings, explain, interval)
 
 
 def one_to_many(
@@ -55,7 +59,8 @@ def one_to_many(
     **settings: Unpack[Settings],
 ) -> Call[list[Score]]:
     """Return the score of the source with each target."""
-    return _scores({"source": source, "targets": list(targets)}, settings, explain, interval)
+    given = list(targets)
+    return _scores({"source": source, "targets": given}, len(given), settings, explain, interval)
 
 
 def matrix(
@@ -67,7 +72,8 @@ def matrix(
     body: dict[str, Json] = {"rows": list(rows), **settings}
     if columns is not None:
         body["columns"] = list(columns)
-    return Call("/v1/similarity", body, _read_matrix)
+    shape = len(rows), len(rows if columns is None else columns)
+    return Call("/v1/similarity", body, partial(_read_matrix, shape))
 
 
 def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[list[Ranked]]:
@@ -80,7 +86,8 @@ def trajectories(
     texts: Sequence[str], **settings: Unpack[Settings]
 ) -> Call[list[list[Trajectory]]]:
     """Return the sampled continuations of each text."""
-    return Call("/v1/trajectories", {"texts": list(texts), **settings}, _read_trajectories)
+    body = {"texts": list(texts), **settings}
+    return Call("/v1/trajectories", body, partial(_read_trajectories, len(texts)))
 
 
 def likelihoods(
@@ -91,23 +98,28 @@ def likelihoods(
     """Return the log-likelihoods, "text continuation", in nats per token."""
     given = [one if isinstance(one, str) else list(one) for one in continuations]
     body = {"texts": list(texts), "continuations": given, **settings}
-    return Call("/v1/likelihoods", body, _read_likelihoods)
+    shape = len(texts), len(given)
+    return Call("/v1/likelihoods", body, partial(_read_likelihoods, shape))
 
 
 def _scores(
-    body: Mapping[str, Json], settings: Settings, explain: int, interval: float | None
+    body: Mapping[str, Json],
+    count: int,
+    settings: Settings,
+    explain: int,
+    interval: float | None,
 ) -> Call[list[Score]]:
     extras: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
     if interval is not None:
         extras["interval"] = interval
-    return Call("/v1/similarity", {**body, **settings, **extras}, _read_scores)
+    return Call("/v1/similarity", {**body, **settings, **extras}, partial(_read_scores, count))
 
 
-def _read_scores(answer: Json) -> list[Score]:
+def _read_scores(count: int, answer: Json) -> list[Score]:
     return [
         Score(
-            similarity=result["similarity"],
-            distance=result["distance"],
+            similarity=_number(result["similarity"]),
+            distance=_number(result["distance"]),
             continuations=tuple(
                 _read_continuation(one)
                 for one in result.get("explanation", {}).get("continuations", ())
@@ -116,7 +128,7 @@ def _read_scores(answer: Json) -> list[Score]:
             scale=answer["scale"],
             warnings=tuple(answer.get("warnings", ())),
         )
-        for result in answer["results"]
+        for result in _items(answer["results"], count)
     ]
 
 
@@ -139,10 +151,10 @@ def _read_interval(given: Json) -> Interval:
     )
 
 
-def _read_matrix(answer: Json) -> Matrix:
+def _read_matrix(shape: tuple[int, int], answer: Json) -> Matrix:
     return Matrix(
-        similarities=answer["similarities"],
-        distances=answer["distances"],
+        similarities=_numbers(answer["similarities"], shape),
+        distances=_numbers(answer["distances"], shape),
         scale=answer["scale"],
         warnings=tuple(answer.get("warnings", ())),
     )
@@ -150,12 +162,12 @@ def _read_matrix(answer: Json) -> Matrix:
 
 def _read_ranked(answer: Json) -> list[Ranked]:
     return [
-        Ranked(index=result["index"], relevance_score=result["relevance_score"])
+        Ranked(index=result["index"], relevance_score=_number(result["relevance_score"]))
         for result in answer["results"]
     ]
 
 
-def _read_trajectories(answer: Json) -> list[list[Trajectory]]:
+def _read_trajectories(count: int, answer: Json) -> list[list[Trajectory]]:
     return [
         [
             Trajectory(
@@ -166,13 +178,28 @@ def _read_trajectories(answer: Json) -> list[list[Trajectory]]:
             )
             for one in row
         ]
-        for row in answer["trajectories"]
+        for row in _items(answer["trajectories"], count)
     ]
 
 
-def _read_likelihoods(answer: Json) -> list[list[float]]:
-    matrix: list[list[float]] = answer["log_likelihoods"]
-    return matrix
+def _read_likelihoods(shape: tuple[int, int], answer: Json) -> list[list[float]]:
+    return _numbers(answer["log_likelihoods"], shape)
+
+
+def _numbers(rows: Json, shape: tuple[int, int]) -> list[list[float]]:
+    return [[_number(one) for one in _items(row, shape[1])] for row in _items(rows, shape[0])]
+
+
+def _items(given: Json, count: int) -> list[Json]:
+    if not isinstance(given, list) or len(given) != count:
+        raise ValueError(f"it has no list of {count} items where it should")
+    return given
+
+
+def _number(given: Json) -> float:
+    if type(given) not in (int, float) or not math.isfinite(given):
+        raise ValueError(f"{given!r} is no number")
+    return given  # type: ignore[no-any-return]
 
 
 def result_of(call: Call[Result], response: httpx.Response) -> Result:
@@ -182,9 +209,14 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
     ------
     ApiError
         If the answer is not a success.
+    UnexpectedAnswerError
+        If it is one, but not of this call.
     """
     if response.is_success:
-        return call.read(response.json())
+        try:
+            return call.read(json.loads(response.content, parse_constant=_refuse_constant))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+            raise UnexpectedAnswerError(f"{type(fault).__name__}: {fault}") from fault
     try:
         error = response.json()["error"]
         code, message = error["code"], error["message"]
@@ -192,6 +224,10 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
         # Not of the service: a proxy between answers in its own way.
         code, message = "http_error", response.reason_phrase
     raise ApiError(response.status_code, code, message, response.headers.get("x-request-id"))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:

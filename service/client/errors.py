@@ -19,6 +19,13 @@ class ApiError(Exception):
         self.request_id = request_id
 
 
+class UnexpectedAnswerError(Exception):
+    """An answer that cannot be the service's: another server, or a proxy between, has given it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this is no answer of the service: {what}; see whether its URL is right")
+
+
 class NotReachedError(Exception):
     """The service could not be reached, or the connection broke, at every attempt."""
 

@@ -6,6 +6,8 @@ import httpx
 from httpx_retries import Retry
 
 LONGEST_WAIT = 60.0
+# Of what an answer says: the service itself never says more than its deadline.
+LONGEST_RETRY_AFTER = 300.0
 JITTER = 0.25
 
 
@@ -23,7 +25,8 @@ class ServiceRetry(Retry):
         ValueError
             If it is neither a number of seconds nor a date.
         """
-        return super().parse_retry_after(retry_after) + random.uniform(0, JITTER)
+        seconds = min(super().parse_retry_after(retry_after), LONGEST_RETRY_AFTER)
+        return seconds + random.uniform(0, JITTER)
 
 
 def service_retry(retries: int) -> ServiceRetry:

@@ -20,6 +20,7 @@ from service.client.calls import (
 )
 from service.client.errors import NotReachedError
 from service.client.methods import described
+from service.client.reading import ReadingTransport
 from service.client.retries import service_retry
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -37,8 +38,8 @@ def _method(builder: Callable[P, Call[Result]]) -> Callable[Concatenate["Client"
 class Client:
     """Asks the service and waits for its answer; use it as a context, or close it.
 
-    Every method raises ApiError for an answer that is not a success, and NotReachedError if no
-    answer came.
+    Every method raises ApiError for an answer that is not a success, NotReachedError if no answer
+    came, and UnexpectedAnswerError for one that cannot be the service's.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class Client:
     api_key
         Where the service asks for one.
     timeout
-        Seconds for one attempt.
+        Seconds of one attempt: between two parts of an answer, and for all of it once it begins.
     retries
         Attempts after the first.
     transport
@@ -64,7 +65,8 @@ class Client:
         retries: int = 4,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        retrying = RetryTransport(transport or httpx.HTTPTransport(), service_retry(retries))
+        reading = ReadingTransport(transport or httpx.HTTPTransport(), timeout)
+        retrying = RetryTransport(reading, service_retry(retries))
         self._http = httpx.Client(**http_options(url, api_key, timeout), transport=retrying)
         self._attempts = retries + 1
 
@@ -89,6 +91,6 @@ class Client:
         """Send a call, again where that helps, and return the value of its answer."""
         try:
             response = self._http.post(call.path, json=call.body)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise NotReachedError(self._attempts, error) from error
         return result_of(call, response)

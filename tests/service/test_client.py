@@ -1,7 +1,10 @@
 """The Python client, in both kinds, and public clients of the dialects."""
 
 import asyncio
+import gzip
 import inspect
+import itertools
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,7 +14,14 @@ import httpx
 import pytest
 from huggingface_hub import InferenceClient
 
-from service.client import ApiError, AsyncClient, Client, NotReachedError, calls
+from service.client import (
+    ApiError,
+    AsyncClient,
+    Client,
+    NotReachedError,
+    UnexpectedAnswerError,
+    calls,
+)
 from similarity import ComparisonConfig, compare
 from similarity.models.toy import ToyModel
 from tests.service.servers import running
@@ -139,6 +149,123 @@ def test_it_does_not_try_again_what_cannot_get_better(ask, status):
     with pytest.raises(ApiError) as caught:
         ask("rerank", "a", ["b"], transport=scripted.transport)
     assert (caught.value.status, caught.value.code) == (status, "http_error")
+
+
+class Parts(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that comes in parts; an exception among them breaks it off."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def __iter__(self):
+        for part in self.parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
+    async def __aiter__(self):
+        for part in self:
+            yield part
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(ask, waits):
+    broken = httpx.Response(200, stream=Parts(b'{"resu', httpx.ReadError("broken")))
+    scripted = Scripted(broken, httpx.Response(200, json=OK))
+    assert ask("rerank", "a", ["b"], transport=scripted.transport)
+    assert len(scripted.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "said", ["1000000000", "Fri, 31 Dec 2999 23:59:59 GMT"], ids=["seconds", "date"]
+)
+def test_it_does_not_wait_for_years(ask, waits, said):
+    busy = httpx.Response(503, headers={"retry-after": said})
+    scripted = Scripted(busy, httpx.Response(200, json=OK))
+    assert ask("rerank", "a", ["b"], transport=scripted.transport)
+    assert 0 < waits[0] < 301
+
+
+SCORE = '{"similarity": 0.5, "distance": 1.0}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>",
+        b"\xff\xfe{",
+        "null",
+        "[]",
+        "[" * 100_000,
+        '{"a": 1}',
+        '{"results": [], "scale": "none"}',
+        f'{{"results": [{SCORE}, {SCORE}], "scale": "none"}}',
+        '{"results": [{"similarity": "0.5", "distance": 1}], "scale": "none"}',
+        '{"results": [{"similarity": null, "distance": 1}], "scale": "none"}',
+        '{"results": [{"similarity": true, "distance": 1}], "scale": "none"}',
+        '{"results": [{"similarity": NaN, "distance": 1}], "scale": "none"}',
+        '{"results": [{"similarity": 1e999, "distance": 1}], "scale": "none"}',
+    ],
+    ids=lambda body: repr(body[:40]),
+)
+def test_what_cannot_be_an_answer_of_the_service_is_said_to_be_none(ask, body):
+    scripted = Scripted(httpx.Response(200, content=body))
+    with pytest.raises(UnexpectedAnswerError, match="see whether its URL is right"):
+        ask("similarity", [("a", "b")], transport=scripted.transport)
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "answer"),
+    [
+        ("matrix", (["a", "b"],), {"similarities": [[1]], "distances": [[0]], "scale": "none"}),
+        ("likelihoods", (["a"], ["b", "c"]), {"log_likelihoods": [[-1.0]]}),
+        ("trajectories", (["a", "b"],), {"trajectories": [[]]}),
+    ],
+)
+def test_an_answer_to_other_texts_is_none(ask, method, args, answer):
+    scripted = Scripted(httpx.Response(200, json=answer))
+    with pytest.raises(UnexpectedAnswerError, match="list of 2 items"):
+        ask(method, *args, transport=scripted.transport)
+
+
+def test_an_answer_without_end_is_given_up(ask, monkeypatch):
+    monkeypatch.setattr("service.client.reading.MAX_BYTES", 100_000)
+    read = []
+
+    def endless():
+        while len(read) < 1000:
+            read.append(1)
+            yield b" " * 1_000
+
+    answer = httpx.Response(200, stream=Parts())
+    answer.stream.parts = endless()
+    with pytest.raises(UnexpectedAnswerError, match="more than 100000 bytes"):
+        ask("rerank", "a", ["b"], transport=Scripted(answer).transport)
+    assert len(read) == 101
+
+
+def test_a_small_packed_answer_that_unpacks_to_a_huge_one_is_given_up(ask, monkeypatch):
+    monkeypatch.setattr("service.client.reading.MAX_BYTES", 100_000)
+    packed = gzip.compress(b" " * 10_000_000)
+    answer = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Parts(packed))
+    with pytest.raises(UnexpectedAnswerError, match="more than 100000 bytes"):
+        ask("rerank", "a", ["b"], transport=Scripted(answer).transport)
+
+
+def test_a_packed_answer_is_read(ask):
+    packed = gzip.compress(json.dumps(OK).encode())
+    answer = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Parts(packed))
+    assert ask("rerank", "a", ["b"], transport=Scripted(answer).transport)
+
+
+def test_an_answer_that_trickles_in_is_late(ask, waits, monkeypatch):
+    ticks = itertools.count(0, 100)
+    monkeypatch.setattr(
+        "service.client.reading.time", SimpleNamespace(monotonic=lambda: next(ticks))
+    )
+    answers = [httpx.Response(200, stream=Parts(*[b" "] * 10)) for _ in range(3)]
+    with pytest.raises(NotReachedError, match="3 attempts: ReadTimeout.*more than 330 seconds"):
+        ask("rerank", "a", ["b"], transport=Scripted(*answers).transport)
 
 
 def test_it_sends_its_key():
