@@ -13,7 +13,7 @@ from docsite.reference import reference_pages
 
 
 def dead_links(texts: Mapping[Path, str]) -> Iterator[str]:
-    """Yield each link that leads nowhere, as page and target.
+    """Yield each link that leads nowhere, in the site or in a clone, as page and target.
 
     Parameters
     ----------
@@ -26,7 +26,9 @@ def dead_links(texts: Mapping[Path, str]) -> Iterator[str]:
                 continue
             target, _, anchor = link.partition("#")
             path = Path(os.path.normpath(page.parent / target)) if target else page
-            if path in texts:
+            if REFERENCE in path.parents and REFERENCE not in page.parents:
+                yield f"{page.relative_to(ROOT)}: {link} (`make docs` makes it: no clone has it)"
+            elif path in texts:
                 if anchor and anchor not in anchors(texts[path]):
                     yield f"{page.relative_to(ROOT)}: {link} (there is no such heading)"
             elif not path.exists():

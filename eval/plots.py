@@ -18,6 +18,7 @@ from similarity.arrays import FloatArray
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import comparable, load_calibrations, similarity_map
 from similarity.estimators.table import get_estimator
+from similarity.reliability import mean_gap, reliability
 
 COLUMNS = 4
 BINS = 10
@@ -127,22 +128,6 @@ def band(points: Points, at: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low, high
 
 
-def reliability(points: Points) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean similarity, mean judgement in [0, 1] and its 95 % half-width, shape "bin".
-
-    Bins have equally many pairs; judgements are scaled by the lowest and highest given.
-    """
-    low, high = points.judgements.min(), points.judgements.max()
-    judged = (points.judgements - low) / (high - low)
-    bins = [b for b in np.array_split(np.argsort(points.scores, kind="stable"), BINS) if len(b)]
-    halves = [1.96 * judged[b].std() / np.sqrt(len(b)) for b in bins]
-    return (
-        np.array([points.scores[b].mean() for b in bins]),
-        np.array([judged[b].mean() for b in bins]),
-        np.array(halves),
-    )
-
-
 def plot_judgement(tasks: Mapping[str, Points], path: Path) -> None:
     """Draw each task's scores against judgements, with the rank fit and its interval."""
 
@@ -162,11 +147,19 @@ def plot_calibration(tasks: Mapping[str, Points], path: Path) -> None:
     """Draw each task's mean judgement against mean similarity, both in [0, 1]."""
 
     def draw(axes: Axes, points: Points) -> None:
-        similarity, judged, half = reliability(points)
+        low, high = points.judgements.min(), points.judgements.max()
+        bins = reliability(points.scores, (points.judgements - low) / (high - low), BINS)
         axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
-        axes.errorbar(similarity, judged, yerr=half, fmt="o-", markersize=3, linewidth=1)
-        gap = float(np.mean(np.abs(similarity - judged)))
-        axes.text(0.04, 0.9, f"mean gap {gap:.2f}", transform=axes.transAxes, fontsize="small")
+        axes.errorbar(
+            [one.similarity for one in bins],
+            [one.judged for one in bins],
+            yerr=[one.half_width for one in bins],
+            fmt="o-",
+            markersize=3,
+            linewidth=1,
+        )
+        gap = f"mean gap {mean_gap(bins):.2f}"
+        axes.text(0.04, 0.9, gap, transform=axes.transAxes, fontsize="small")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
 
     _grid(tasks, draw, path, x="mean similarity", y="mean judgement, scaled")

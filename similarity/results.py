@@ -116,9 +116,26 @@ class Comparison(Score):
         return self.describe()
 
     def most_telling(self, count: int) -> list[int]:
-        """Return the numbers of the trajectories whose two likelihoods differ most."""
+        """Return the numbers of the trajectories whose two likelihoods differ most.
+
+        Of those that read the same only one is returned.
+        """
         gaps = np.abs(self.log_likelihoods[0] - self.log_likelihoods[1])
-        return [int(i) for i in np.argsort(-gaps, kind="stable")[:count]]
+        found: dict[tuple[str, bool], int] = {}
+        for i in np.argsort(-gaps, kind="stable"):
+            trajectory = self.trajectories[i]
+            found.setdefault((trajectory.text, trajectory.ended), int(i))
+        return list(found.values())[:count]
+
+    def counts(self, number: int) -> tuple[int, int]:
+        """Return how often what a trajectory says was sampled from the first and second text."""
+        said = self.trajectories[number]
+        sources = [
+            other.source
+            for other in self.trajectories
+            if (other.text, other.ended) == (said.text, said.ended)
+        ]
+        return sources.count(0), sources.count(1)
 
     def interval(self, confidence: float = DEFAULT_CONFIDENCE) -> Interval:
         """Return where the scores would be with trajectories without end.
@@ -180,8 +197,16 @@ class TrajectoryExplanation(Explanation):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score and the trajectories shown, as plain values."""
-        shown = self.score.described(self.numbers)
-        return {**Score.to_dict(self.score), "method": self.method, "trajectories": shown}
+        return {
+            **Score.to_dict(self.score),
+            "method": self.method,
+            "trajectories": self.continuations(),
+        }
+
+    def continuations(self) -> list[dict[str, Any]]:
+        """Return the trajectories shown as plain values, with how often each was sampled."""
+        shown = zip(self.numbers, self.score.described(self.numbers), strict=True)
+        return [{**content, "counts": list(self.score.counts(i))} for i, content in shown]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -134,9 +134,11 @@ def _read_scores(count: int, answer: Json) -> list[Score]:
 
 def _read_continuation(given: Json) -> ExplainedContinuation:
     under_first, under_second = given["log_likelihoods"]
+    of_first, of_second = given["counts"]
     return ExplainedContinuation(
         text=given["text"],
         source=given["source"],
+        counts=(of_first, of_second),
         log_likelihoods=(under_first, under_second),
         tokens=given["tokens"],
         ended=given["ended"],

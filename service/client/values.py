@@ -25,10 +25,17 @@ class Settings(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainedContinuation:
-    """A continuation of one of two texts, and its log-likelihood under both (nats per token)."""
+    """A continuation of one of two texts, and its log-likelihood under both (nats per token).
+
+    Parameters
+    ----------
+    counts
+        How often it was sampled from the first text, and from the second.
+    """
 
     text: str
     source: int
+    counts: tuple[int, int]
     log_likelihoods: tuple[float, float]
     tokens: int
     ended: bool

@@ -120,12 +120,14 @@ function references(continuations, most) {
   ];
 }
 
-function sampled({ text, source, ended, log_likelihoods: found }, longest) {
+function sampled({ text, source, counts, ended, log_likelihoods: found }, longest) {
   const bars = found.map((value, k) =>
     bar("ab"[k], Math.exp(value), longest, `${signed(value, 2)} nats`));
   const words = element("span", "words", `…${onOneLine(text)}${ended ? "" : " …"}`);
   const end = ended ? ", ended by the model" : "";
-  const from = element("span", "from", `  sampled after ${source === 0 ? "A" : "B"}${end}`);
+  const after = counts.every(Boolean) ? "both" : "AB"[source];
+  const times = counts[0] + counts[1] > 1 ? ` ${counts[0] + counts[1]} times` : "";
+  const from = element("span", "from", `  sampled after ${after}${times}${end}`);
   return element("li", "", words, from, ...bars);
 }
 

@@ -10,10 +10,9 @@ import click
 
 from similarity.calibration import JUDGEMENTS, OWN_TEXTS, Calibration, comparable
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_plan, open_model
-from similarity.cli.options import model_options, scoring_options
-from similarity.cli.places import note_places
+from similarity.cli.options import ends_option, model_options, scoring_options
 from similarity.cli.progress import progress_bars
-from similarity.cli.reading import texts_of
+from similarity.cli.reading import judged_pairs_of, texts_of
 from similarity.cli.scale_commands import keep_and_tell
 from similarity.cli.terminal import input_options, print_warnings
 from similarity.config import ComparisonConfig
@@ -27,8 +26,7 @@ from similarity.scales import (
 )
 from similarity.scorer import Progress, Scorer
 from similarity.scorers import ScoringPlan
-from similarity.tabular.judged import JudgedPair, read_judged_pairs
-from similarity.tabular.texts import place
+from similarity.tabular.judged import JudgedPair
 from similarity.texts.general import general_sentences
 
 # Of trajectories, which cost a thousand times what vectors do.
@@ -51,14 +49,7 @@ _LONGEST = 60
     "0 is then where two unrelated ones are.",
 )
 @input_options()
-@click.option(
-    "--scale",
-    "ends",
-    type=(float, float),
-    default=(0.0, 5.0),
-    show_default=True,
-    help="Map these two judgements to similarity 0 and 1.",
-)
+@ends_option
 @click.option(
     "--sentences",
     type=click.IntRange(2),
@@ -124,10 +115,7 @@ def _check_together(pairs: str | None, texts: str | None, sentences: int | None)
 def _judged(path: str, kind: str | None, columns: str | None) -> list[JudgedPair]:
     if Path(path).is_dir():
         raise ConfigError(f"{path} is a folder; fit a run by trajsim eval calibrate RUN --keep")
-    pairs = read_judged_pairs(path, kind, columns)
-    for pair in pairs:
-        note_places(pair.texts, [f"{place(path)} line {pair.line}"] * 2)
-    return pairs
+    return judged_pairs_of(path, kind, columns)
 
 
 def _of_judgements(

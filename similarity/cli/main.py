@@ -41,7 +41,10 @@ _LATE = {
     "index": ("index_commands", "Find the texts of like meaning among up to a million."),
     "matrix": ("matrix_command", "Print all similarities of the texts in a file."),
     "profile": ("vector_commands", "Show the words that a text implies."),
-    "scales": ("scale_commands", "Show the scales that you fitted, or forget one."),
+    "scales": (
+        "scale_commands",
+        "Check scales of similarity, and list or forget those that you fitted.",
+    ),
 }
 COMMANDS = {name: Late(f"similarity.cli.{module}", told) for name, (module, told) in _LATE.items()}
 

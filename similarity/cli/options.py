@@ -105,6 +105,16 @@ _MODEL_OPTIONS = (
     ),
 )
 
+# The judgements that mean similarity 0 and 1.
+ends_option = click.option(
+    "--scale",
+    "ends",
+    type=(float, float),
+    default=(0.0, 5.0),
+    show_default=True,
+    help="Map these two judgements to similarity 0 and 1.",
+)
+
 _COMPARISON_OPTIONS = (
     *(setting_option(told, _TrajectoryOption) for told in COMPARISON_SETTINGS.values()),
     _trajectory_option("--prompt-before", help="Put a prompt of your own before each text."),

@@ -6,8 +6,9 @@ import click
 
 from similarity.cli.places import note_places
 from similarity.results import SimilarityMatrix
+from similarity.tabular.judged import JudgedPair, read_judged_pairs
 from similarity.tabular.records import PlacedTexts
-from similarity.tabular.texts import read_file, read_file_or_folder
+from similarity.tabular.texts import place, read_file, read_file_or_folder
 
 
 def texts_of_file(path: str, kind: str | None, columns: str | None) -> list[str]:
@@ -24,6 +25,14 @@ def texts_of(path: str, kind: str | None, columns: str | None) -> PlacedTexts:
     if found.left_out:
         click.echo(f"left out of {path}: {found.left_out}", err=True)
     return found
+
+
+def judged_pairs_of(path: str, kind: str | None, columns: str | None) -> list[JudgedPair]:
+    """Return the judged pairs of a file; raises as `read_judged_pairs` does."""
+    pairs = read_judged_pairs(path, kind, columns)
+    for pair in pairs:
+        note_places(pair.texts, [f"{place(path)} line {pair.line}"] * 2)
+    return pairs
 
 
 def labelled(

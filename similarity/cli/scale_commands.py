@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from similarity.calibration import JUDGEMENTS, Calibration
+from similarity.cli.scale_check import check
 from similarity.cli.tables import console
 from similarity.cli.terminal import json_option, print_json
 from similarity.known_scales import VARIABLE, KeptScale, forget_scale, keep_scale, kept_scales
@@ -17,11 +18,14 @@ _UNKNOWN = "not known"
 
 @click.group()
 def scales() -> None:
-    """Show the scales that you fitted, or forget one.
+    """Check scales of similarity, and list or forget those that you fitted.
 
     Of the same model, vectors, preset and settings, the scale that you fitted last is used.
     Without one, it is the scale that ships with the model, if one does.
     """
+
+
+scales.add_command(check)
 
 
 @scales.command("list")

@@ -68,16 +68,14 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
     table.add_column("of")
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right")
-    # The same may have been sampled more than once: it is as likely each time.
-    shown = {result.trajectories[i]: i for i in reversed(explanation.numbers)}
-    for trajectory, i in reversed(shown.items()):
+    for i in explanation.numbers:
+        trajectory, counts = result.trajectories[i], result.counts(i)
         first, second = result.log_likelihoods[:, i]
-        count = result.trajectories.count(trajectory)
         table.add_row(
             one_line(trajectory.text)
             + (" ⏹" if trajectory.ended else " …")
-            + (f" ({count} times)" if count > 1 else ""),
-            ("first", "second")[trajectory.source],
+            + (f" ({sum(counts)} times)" if sum(counts) > 1 else ""),
+            "both" if all(counts) else ("first", "second")[trajectory.source],
             f"{first:.3f}",
             f"{second:.3f}",
             f"{first - second:+.3f}",

@@ -19,6 +19,14 @@ def test_a_dead_link_is_found() -> None:
     ]
 
 
+def test_a_link_that_is_dead_in_a_clone_is_found() -> None:
+    made, written = DOCS / "reference" / "settings.md", DOCS / "index.md"
+    texts = {made: "# Settings", written: "[a](reference/settings.md)"}
+    assert list(dead_links(texts)) == [
+        "docs/index.md: reference/settings.md (`make docs` makes it: no clone has it)"
+    ]
+
+
 def test_the_navigation_has_every_page() -> None:
     navigation = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
     for page in written_pages():

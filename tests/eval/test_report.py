@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from eval import plots
 from eval.mteb_results import MTEB_TASKS, task_result
-from eval.plots import Points, rank_fit, reliability
+from eval.plots import Points, rank_fit
 from eval.report import report as as_markdown
 from eval.report_cli import report
 from eval.runs import open_folders, published
@@ -157,15 +157,6 @@ def test_band_holds_the_fit_and_is_repeatable() -> None:
     assert (low < high).all()
     assert (np.abs(rank_fit(points, at) - (low + high) / 2) < high - low).all()
     assert np.array_equal(plots.band(points, at)[0], low)
-
-
-def test_reliability_of_a_calibrated_score_is_the_diagonal() -> None:
-    scores = np.linspace(0, 1, 1000)
-    similarity, judged, half = reliability(Points(scores, 1 + 4 * scores))
-    assert len(similarity) == 10
-    assert np.allclose(similarity, judged)
-    assert half.max() < 0.01
-    assert np.allclose(reliability(Points(scores, 1 - scores))[1], 1 - similarity)
 
 
 def test_command_writes_report_figures_and_mteb(tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ class ExplainedContinuation(Strict):
     """A continuation, and how likely it is after either text."""
 
     text: str
-    source: Literal[0, 1] = Field(description="Which text it was sampled from.")
+    source: Literal[0, 1] = Field(
+        description="Which text it was sampled from; of both, one of them."
+    )
+    counts: list[int] = Field(
+        min_length=2,
+        max_length=2,
+        description="How often it was sampled from the first text, and from the second.",
+    )
     tokens: int = Field(ge=1, description="How many it has.")
     ended: bool = Field(description="Ended by the model, rather than by max_tokens.")
     log_likelihoods: list[float] = Field(
@@ -33,12 +40,11 @@ class TrajectoryExplanationFields(Strict):
     @classmethod
     def of(cls, explanation: TrajectoryExplanation) -> Self:
         """Return the most decisive continuations of a comparison."""
-        comparison = explanation.score
         return cls(
             continuations=[
                 ExplainedContinuation.model_validate(content)
-                for content in comparison.described(explanation.numbers)
-            ],
+                for content in explanation.continuations()
+            ]
         )
 
 

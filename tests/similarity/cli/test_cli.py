@@ -124,9 +124,20 @@ def test_a_continuation_that_was_sampled_again_stands_once_with_its_count() -> N
     rows = [line for line in table.splitlines() if "times)" in line]
     assert rows
     shown = printed_json("explain", "--model", "toy", *options, "--top", "12", "a", "b")
-    texts = [(one["text"], one["source"]) for one in shown["trajectories"]]
-    assert len(texts) == 12
-    assert len(rows) == sum(texts.count(one) > 1 for one in set(texts))
+    different = {(one["text"], one["ended"]) for one in shown["trajectories"]}
+    counts = [sum(one["counts"]) for one in shown["trajectories"]]
+    assert len(different) == len(counts)
+    assert sum(counts) == 12
+    assert len(rows) == sum(count > 1 for count in counts)
+
+
+def test_as_many_continuations_are_shown_as_there_are_different_ones() -> None:
+    options = ("--temperature", "0.02", "--score-law", "sampling", "-n", "6", "-m", "2")
+    every = printed_json("explain", "--model", "toy", *options, "--top", "12", "a", "b")
+    few = printed_json("explain", "--model", "toy", *options, "--top", "2", "a", "b")
+    assert few["trajectories"] == every["trajectories"][:2]
+    assert any(all(one["counts"]) for one in every["trajectories"])
+    assert "both" in run("explain", "--model", "toy", *options, "a", "b").stdout
 
 
 @pytest.mark.parametrize("command", ["compare", "explain"])

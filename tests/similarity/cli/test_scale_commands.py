@@ -110,3 +110,49 @@ def test_a_damaged_one_and_one_of_earlier_are_listed_and_forgotten(cache: Path) 
         "forgot your scale of general text",
     ]
     assert names(cache) == []
+
+
+def judged(path: Path) -> str:
+    """Write 40 judged pairs: half of them of one text, and half of two."""
+    rows = [
+        f"the cat {i},the cat {i},5" if i % 2 else f"the cat {i},blue zebra{i} sings,1"
+        for i in range(40)
+    ]
+    path.write_text("text1,text2,score\n" + "\n".join(rows), encoding="utf-8")
+    return str(path)
+
+
+def test_a_scale_is_checked_by_judged_pairs(tmp_path: Path) -> None:
+    command = ("scales", "check", judged(tmp_path / "judged.csv"), *OPTIONS[:-2])
+    found = json.loads(run(*command, "--json").stdout)
+    assert found["scale"] == "none"
+    assert [one["pairs"] for one in found["bins"]] == [10] * 4
+    similarities = [one["similarity"] for one in found["bins"]]
+    assert similarities == sorted(similarities)
+    assert 0 <= found["gap_by_chance"] < found["mean_gap"] < 1
+    printed = run(*command).stdout
+    first = found["bins"][0]
+    for number in (first["similarity"], 5 * first["similarity"], 5 * first["judged"]):
+        assert f"{number:.2f}" in printed
+    assert f"mean gap {found['mean_gap']:.2f}, where 1 is the whole scale" in printed
+    assert "uncalibrated" in printed
+
+
+def test_a_scale_that_was_fitted_to_the_pairs_has_less_of_a_gap(tmp_path: Path) -> None:
+    pairs = judged(tmp_path / "judged.csv")
+    check = ("scales", "check", pairs, *OPTIONS[:-2], "--json")
+    before = json.loads(run(*check).stdout)
+    assert run("calibrate", "--pairs", pairs, *OPTIONS[:-2]).exit_code == 0
+    after = json.loads(run(*check).stdout)
+    assert (before["scale"], after["scale"]) == ("none", "judgements")
+    assert after["mean_gap"] < before["mean_gap"]
+    assert after["mean_gap"] < 0.02
+
+
+def test_judgements_beyond_the_scale_are_refused(tmp_path: Path) -> None:
+    command = ("scales", "check", judged(tmp_path / "judged.csv"), *OPTIONS[:-2])
+    result = run(*command, "--scale", "0", "4")
+    assert result.exit_code == 2
+    assert "the judgements are from 1 to 5, and the scale from 0 to 4; give another --scale" in (
+        result.stderr
+    )
