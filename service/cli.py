@@ -39,7 +39,7 @@ def _extra() -> AbstractContextManager[None]:
 
 
 class _Serve(click.Command):
-    """A command with an option for each setting; they are read when they are asked for."""
+    """A command with an option for each setting; they are made when they are first needed."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not self.params:
@@ -139,7 +139,7 @@ def _in_a_thread(work: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             result.set_result(work())
-        except BaseException as error:  # raised again where the result is asked for
+        except BaseException as error:  # raised again where the result is read
             result.set_exception(error)
 
     thread = threading.Thread(target=run, daemon=True)

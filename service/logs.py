@@ -48,7 +48,7 @@ def configure_logs(level: str, style: str) -> None:
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(level.upper())
-    # It would tell paths as clients write them; the service has lines of its own.
+    # It would log paths as clients write them; the service has lines of its own.
     logging.getLogger("uvicorn.access").disabled = True
 
 

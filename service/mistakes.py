@@ -27,8 +27,8 @@ def mistake_in(error: ValidationError, options: Collection[str]) -> str:
         # A rule about several settings has no one value, and its input would hold the keys.
         return message
     given = "--" + name.replace("_", "-") if name in options else f"TRAJSIM_{name.upper()}"
-    told = message if first["type"] == "value_error" else f"must be {allowed(name)}"
-    return f"{given}: {told}, got {str(first['input'])[:80]!r}"
+    rule = message if first["type"] == "value_error" else f"must be {allowed(name)}"
+    return f"{given}: {rule}, got {str(first['input'])[:80]!r}"
 
 
 def allowed(name: str) -> str:

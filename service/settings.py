@@ -130,10 +130,10 @@ class Settings(BaseSettings):
         16 * MEBIBYTE, ge=1, description="Bytes of all images that one request has fetched."
     )
     max_trajectories: int = Field(
-        100, ge=1, le=MAX_TRAJECTORIES, description="Continuations a request may ask of a text."
+        100, ge=1, le=MAX_TRAJECTORIES, description="Continuations of one text, at most."
     )
     max_continuation_tokens: int = Field(
-        128, ge=1, le=MAX_TOKENS, description="Tokens a request may ask of a continuation."
+        128, ge=1, le=MAX_TOKENS, description="Tokens of one continuation, at most."
     )
     max_request_tokens: Count = Field(
         2_000_000, ge=1, description="Tokens one request may cost to sample and score, at most."
@@ -221,8 +221,8 @@ class Settings(BaseSettings):
             keys = self.keys()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"TRAJSIM_API_KEYS_FILE cannot be read: {error}") from error
-        asked = self.api_keys is not None or self.api_keys_file is not None
-        if asked and not keys:
+        configured = self.api_keys is not None or self.api_keys_file is not None
+        if configured and not keys:
             raise ValueError(
                 "TRAJSIM_API_KEYS or TRAJSIM_API_KEYS_FILE is set but has no key; give it one, or "
                 "unset it"

@@ -1,8 +1,8 @@
 """A client of the service, in two kinds: `Client` waits, `AsyncClient` is awaited.
 
 It needs httpx and httpx-retries. Answers that say "later" (429, 503) and broken connections are
-tried again, after what `Retry-After` says; asking twice is harmless, as an answer is a function of
-its request.
+tried again, after what `Retry-After` says. To send a request twice is harmless, as an answer is a
+function of its request.
 
     with Client("http://127.0.0.1:8000") as client:
         print(client.similarity([("A dog runs.", "A puppy is running.")])[0].similarity)

@@ -30,14 +30,14 @@ P = ParamSpec("P")
 def _method(
     builder: Callable[P, Call[Result]],
 ) -> Callable[Concatenate["AsyncClient", P], Coroutine[Any, Any, Result]]:
-    async def ask(client: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Result:
+    async def send(client: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Result:
         return await client.ask(builder(*args, **kwargs))
 
-    return described(ask, "AsyncClient", builder)
+    return described(send, "AsyncClient", builder)
 
 
 class AsyncClient:
-    """Asks the service and is awaited; use it as an asynchronous context, or close it.
+    """Sends requests to the service and is awaited; use it as an asynchronous context, or close it.
 
     Parameters, methods and errors are those of `Client`.
     """

@@ -29,14 +29,14 @@ P = ParamSpec("P")
 
 
 def _method(builder: Callable[P, Call[Result]]) -> Callable[Concatenate["Client", P], Result]:
-    def ask(client: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Result:
+    def send(client: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Result:
         return client.ask(builder(*args, **kwargs))
 
-    return described(ask, "Client", builder)
+    return described(send, "Client", builder)
 
 
 class Client:
-    """Asks the service and waits for its answer; use it as a context, or close it.
+    """Sends requests to the service and waits for the answers; use it as a context, or close it.
 
     Every method raises ApiError for an answer that is not a success, NotReachedError if no answer
     came, and UnexpectedAnswerError for one that cannot be the service's.
@@ -46,7 +46,7 @@ class Client:
     url
         Of the service.
     api_key
-        Where the service asks for one.
+        Where the service needs one.
     timeout
         Seconds of one attempt: between two parts of an answer, and for all of it once it begins.
     retries

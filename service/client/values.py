@@ -7,7 +7,7 @@ from typing import TypedDict
 class Settings(TypedDict, total=False):
     """How texts are compared; what is left out is the service's default.
 
-    All but `preset` are of trajectories, and to give one is to ask for the preset "paper".
+    All but `preset` are of trajectories, and each of them chooses the preset "paper".
     """
 
     preset: str

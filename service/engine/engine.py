@@ -204,7 +204,7 @@ class Engine:
             with anyio.fail_after(self._settings.stall_seconds):
                 await start_in_thread(request_model.probe, "probe")
         except TimeoutError:
-            # It may have come behind a long call, which tells by itself whether the model answers.
+            # It may wait behind a long call, which shows by itself whether the model answers.
             if not self.health.busy:
                 raise
         finally:

@@ -9,26 +9,26 @@ LEAST_WORK = 0.005
 
 
 def processor_time() -> Callable[[], float]:
-    """Return what tells the processor time of the thread that calls this, to any thread.
+    """Return a function that gives the processor time of the thread that calls this, in seconds.
 
-    It tells nothing new on systems that do not count it for single threads.
+    Any thread may call it. It always gives 0 on systems that do not count single threads.
     """
     if not hasattr(time, "pthread_getcpuclockid"):
         return lambda: 0.0
-    # It is asked for here, in the thread itself: to ask for that of an ended one is undefined.
+    # The clock is found here, in the thread itself: for an ended thread that is undefined.
     clock = time.pthread_getcpuclockid(threading.get_ident())
     return lambda: time.clock_gettime(clock)
 
 
 class Exertion:
-    """Tells when a thread was last seen to have worked.
+    """Notes when a thread was last seen to have worked.
 
     Parameters
     ----------
     used
-        Tells the thread's processor time in seconds.
+        Returns the thread's processor time in seconds.
     now
-        When it is made.
+        The time at which this is made, in seconds.
     """
 
     def __init__(self, used: Callable[[], float], now: float) -> None:
@@ -36,7 +36,7 @@ class Exertion:
         self._seen, self._worked = used(), now
 
     def last_seen(self, now: float) -> float:
-        """Look whether the thread has worked since it was seen to; return when it was last."""
+        """Return the time at which the thread was last seen to have worked, `now` included."""
         used = self._used()
         if used - self._seen >= LEAST_WORK:
             self._seen, self._worked = used, now

@@ -136,8 +136,8 @@ def fitted_costs(calls: FloatArray) -> Costs:
         Shape "call value=3": tokens, steps and seconds.
 
     A smaller call saves what grows with the tokens alone. The steps of sampling and the way to a
-    server and back take their time however few the tokens are. Where the calls cannot tell these
-    apart, all is taken for the tokens' cost. Calls count by their relative error.
+    server and back take their time however few the tokens are. Where the calls do not separate
+    these, all is taken for the tokens' cost. Calls count by their relative error.
     """
     tokens, steps, seconds = calls.T
     terms = np.column_stack([tokens, steps, np.ones_like(tokens)]) / seconds[:, None]

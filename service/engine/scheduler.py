@@ -52,7 +52,7 @@ class Scheduler:
     pace
         Says how many tokens a call may have; a single item that has more goes alone.
     vectors
-        What gives meaning vectors; without it no item may ask for them.
+        What gives meaning vectors; without it no item may need them.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Scheduler:
                     self._serve(batch.of(queue))
 
     def _call(self, batch: Batch) -> None:
-        """Ask the model once, for what the cache has not got since, and hand it out."""
+        """Call the model once, for what the cache has not got by now, and hand out the answers."""
         items = batch.items
         needed: dict[object, WorkItem] = {}
         for item in items:
@@ -179,7 +179,7 @@ class Scheduler:
                 needed.setdefault(item.keys or item, item)
         if not needed:
             return
-        found = self._ask(list(needed.values()), batch)
+        found = self._call_model(list(needed.values()), batch)
         answers = dict(zip(needed, found, strict=True))
         for name, answer in answers.items():
             self._cache.put(needed[name].stage, needed[name].keys, answer)
@@ -187,7 +187,7 @@ class Scheduler:
             if (item.keys or item) in answers:
                 _fulfil(item, answers[item.keys or item])
 
-    def _ask(self, items: Sequence[WorkItem], batch: Batch) -> Sequence[Answer]:
+    def _call_model(self, items: Sequence[WorkItem], batch: Batch) -> Sequence[Answer]:
         """Make one call; end it when nobody waits for anything of the batch any more."""
         first = items[0]
         tokens, steps = sum(item.tokens for item in items), max(item.steps for item in items)

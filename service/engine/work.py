@@ -121,7 +121,7 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
         return min(queue.served for queue, _ in self)
 
     def can_take(self, item: WorkItem) -> bool:
-        """Tell whether an item is of the stage and law of the others, and about as long."""
+        """Return whether an item has the stage and law of the others, and is about as long."""
         if not self:
             return True
         _, first = self[0]

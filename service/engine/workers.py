@@ -31,10 +31,10 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
         try:
             result = function()
         except BaseException as error:  # raised again where the result is awaited
-            told = NoResourcesError() if is_out_of_memory(error) else error
-            _tell(loop, partial(fail, future, told))
+            failure = NoResourcesError() if is_out_of_memory(error) else error
+            _call_in(loop, partial(fail, future, failure))
         else:
-            _tell(loop, partial(_fulfil, future, result))
+            _call_in(loop, partial(_fulfil, future, result))
 
     try:
         threading.Thread(target=work, name=name, daemon=True).start()
@@ -54,7 +54,7 @@ def _fulfil(future: "asyncio.Future[Result]", result: Result) -> None:
         future.set_result(result)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
     # The loop has ended where nobody waits any more.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(function)

@@ -17,7 +17,7 @@ async def addresses_of(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one of a single machine on the internet.
+    """Return whether an address is that of a single machine on the internet.
 
     It is not where it is private, loopback, link-local, multicast, reserved or otherwise special,
     or stands for one of IPv4 that is.

@@ -107,7 +107,7 @@ def create_app(
     Raises
     ------
     MissingDependencyError
-        If traces are asked for and OpenTelemetry is not installed.
+        If traces are configured and OpenTelemetry is not installed.
     """
     metrics = Metrics()
     drain = Drain()

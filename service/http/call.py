@@ -154,11 +154,11 @@ class Call:
 
         Its `warnings` are left out where there are none.
         """
-        told = {name: value for name, value in content.items() if value or name != "warnings"}
+        fields = {name: value for name, value in content.items() if value or name != "warnings"}
         return json_answer(
             {
                 "model": self.model,
-                **told,
+                **fields,
                 "usage": TokenUsage.of(usage).model_dump(),
                 "fingerprint": fingerprint.to_dict(),
             }
@@ -173,17 +173,17 @@ class Call:
         fingerprint: Fingerprint[Any],
     ) -> Response:
         """Return an answer with scores, which says how texts were compared."""
-        told = {
+        scoring = {
             "preset": plan.preset,
             "warnings": [*([plan.note] if plan.note else []), *shown_warnings(warnings)],
             "calibrated": fingerprint.calibrated,
             "scale": fingerprint.scale,
             "repeatable": fingerprint.repeatable or self._reads_alone(fingerprint),
         }
-        return self.answer({**told, **content}, usage, fingerprint)
+        return self.answer({**scoring, **content}, usage, fingerprint)
 
     def _reads_alone(self, fingerprint: Fingerprint[Any]) -> bool:
-        """Tell whether a model of this process reads each text by itself, each time anew."""
+        """Return whether a model of this process reads each text by itself, each time anew."""
         settings = self.settings
         alone = settings.batch_tokens == 1 and settings.cache_megabytes == 0
         return alone and fingerprint.model.dtype in HALF_PRECISION

@@ -1,4 +1,4 @@
-"""What is told of a process that has no file descriptors left for connections."""
+"""The log line of a process that has no file descriptors left for connections."""
 
 import asyncio
 import errno
@@ -15,9 +15,9 @@ USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class AcceptFailures:
-    """Handles what a loop's callbacks raise: connections that could not be accepted in one line.
+    """Handles errors of a loop's callbacks, and logs in one line that connections must wait.
 
-    Those wait for others to be closed, and are answered then. All else is asyncio's to tell.
+    Those wait until others are closed, and are answered then. asyncio logs all other errors.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -30,8 +30,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         if scope["http_version"] not in VERSIONS:
-            told = HTTPException(400, f"use HTTP/1.1, got HTTP/{scope['http_version']}")
-            problem = replace(problem_of(told), code="invalid_http")
+            error = HTTPException(400, f"use HTTP/1.1, got HTTP/{scope['http_version']}")
+            problem = replace(problem_of(error), code="invalid_http")
             response = problem_response(problem, scope["state"]["request_id"])
             await response(scope, receive, send)
             return
@@ -69,8 +69,8 @@ class _Answer:
 
     async def _send_problem(self, start: Message) -> None:
         status, headers = start["status"], Headers(raw=start["headers"])
-        code, told = self._told(status)
-        problem = replace(problem_of(HTTPException(status, told)), code=code)
+        code, message = self._refusal(status)
+        problem = replace(problem_of(HTTPException(status, message)), code=code)
         response = problem_response(problem, self._scope["state"]["request_id"])
         kept = {
             name: value
@@ -83,7 +83,7 @@ class _Answer:
         self._scope["state"]["code"] = problem.code
         await response(self._scope, self._receive, self._send)
 
-    def _told(self, status: int) -> tuple[str, str]:
+    def _refusal(self, status: int) -> tuple[str, str]:
         """Return the code and the message of what a library has refused."""
         given = Headers(scope=self._scope)
         if status == 416:

@@ -37,7 +37,7 @@ async def embed(
     *,
     scoring: ScoringRequest = REFUSING,
     name: str = "input",
-    asked: str | None = None,
+    requested_model: str | None = None,
     preset: str | None = None,
 ) -> tuple[Rows, Usage]:
     """Return the vectors of texts, shape "text width", once their cost is found allowed.
@@ -48,8 +48,8 @@ async def embed(
         What is done with texts that are too long.
     name
         Of the field that has the inputs.
-    asked
-        The name of the model that the request has.
+    requested_model
+        The name of the model in the request.
     preset
         A name in VECTOR_PRESETS; None is for the service's own, or for "meaning" where that has no
         vectors.
@@ -81,7 +81,7 @@ async def embed(
         read = [
             contents[one]
             if isinstance(one, str | ImageInput)
-            else _text_of_ids(one, f"{name}[{i}]", asked, model)
+            else _text_of_ids(one, f"{name}[{i}]", requested_model, model)
             for i, one in enumerate(inputs)
         ]
         return model.embed(truncator.cut(read), dimensions, groups)
@@ -125,5 +125,7 @@ def _array(numbers: Iterable[int]) -> bytes:
     return b"[" + b",".join(b"%d" % number for number in numbers) + b"]"
 
 
-def _text_of_ids(ids: Sequence[int], name: str, asked: str | None, model: RequestModel) -> str:
-    return checked_text(text_of_ids(ids, name, asked, model), name)
+def _text_of_ids(
+    ids: Sequence[int], name: str, requested_model: str | None, model: RequestModel
+) -> str:
+    return checked_text(text_of_ids(ids, name, requested_model, model), name)

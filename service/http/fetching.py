@@ -21,7 +21,7 @@ _SHOWN = 80
 
 
 class ImageHostError(ServiceError):
-    """An image is asked for from a place that the service may not ask."""
+    """An image is to be fetched from a host that the service may not call."""
 
     text: str | None = None
 
@@ -63,7 +63,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             If the host has no address, or none can be connected to.
         """
         origin = _origin(request.url)
-        # TLS asks for the name all the same, and its certificate is checked for it.
+        # TLS still uses the name, and the certificate is checked against it.
         request.extensions["sni_hostname"] = origin.host
         name = request.url
         failure: httpx.TransportError | None = None
@@ -164,7 +164,9 @@ class ImageFetcher:
             )
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             # A few bytes may become many.
-            raise ImageSourceError(f"{url.host} gave the image compressed, which was not asked for")
+            raise ImageSourceError(
+                f"{url.host} compressed the image, though only uncompressed answers are accepted"
+            )
         body = bytearray()
         async for part in response.aiter_raw():
             body += part

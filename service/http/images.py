@@ -53,7 +53,7 @@ async def read_pairs(
 
 
 def is_fetched(url: str, settings: Settings) -> bool:
-    """Tell whether a URL is one to ask a host for, and the settings allow any."""
+    """Return whether a URL is one to fetch from a host, and the settings allow any host."""
     return bool(settings.image_hosts) and url.lower().startswith(SCHEMES)
 
 

@@ -20,7 +20,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 # A longer body is parsed in a thread, so that the event loop turns meanwhile.
 PARSED_AT_ONCE = 2**16
-# No object that means something here has as many; each that is unknown is a mistake to be told of.
+# No object that means something here has as many; each unknown field is a mistake to report.
 MAX_FIELDS = 1_000
 # Lists and objects of a body for each item that a list may have: a pair of images takes three.
 CONTAINERS_OF_ITEM = 8

@@ -139,7 +139,7 @@ class Drain:
 
 
 class _Exchange:
-    """One request and its answer, as the log line and the metrics tell of them."""
+    """One request and its answer, as the log line and the metrics record them."""
 
     def __init__(self, scope: Scope, send: Send, body: Body) -> None:
         self.scope = scope

@@ -1,4 +1,4 @@
-"""The one mistake to tell of in a request that does not validate, in the user's own words."""
+"""The one mistake to report in a request that does not validate, in the user's own words."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +11,10 @@ from pydantic import BaseModel
 
 from service.http.schemas.fields import Strict
 
-# So many are looked at for the one to tell of: a long list may have one in each item.
+# So many are looked at for the one to report: a long list may have one in each item.
 MISTAKES = 100
 
-# What JSON calls the types that pydantic asks for.
+# What JSON calls the types that pydantic expects.
 _TYPES = {
     "string_type": "a string",
     "list_type": "a list",
@@ -40,15 +40,15 @@ class _Placed:
 def first_mistake(error: RequestValidationError) -> tuple[str | None, str]:
     """Return the place and the mistake; never the value, which may be a user's text.
 
-    Of a field that may be one of several things there is a mistake for each. Those furthest
-    inside are about what was given. Of these, those of the alternatives that fit best.
+    A field that may be one of several things has a mistake for each. Those furthest inside are
+    about what was given. Of these, it reports those of the alternatives that fit best.
     """
     placed = [_placed(mistake, error.body) for mistake in error.errors()[:MISTAKES]]
     place = max((one.place for one in placed), key=len)
     counts = Counter(one.branch for one in placed)
     here = [one for one in placed if one.place == place]
     least = min(counts[one.branch] for one in here)
-    return written(place), _told([one.mistake for one in here if counts[one.branch] == least])
+    return written(place), _message([one.mistake for one in here if counts[one.branch] == least])
 
 
 def written(place: Sequence[Any]) -> str | None:
@@ -57,8 +57,8 @@ def written(place: Sequence[Any]) -> str | None:
     return "".join(parts).removeprefix(".") or None
 
 
-def _told(mistakes: Sequence[Mapping[str, Any]]) -> str:
-    """Return what to say of mistakes in one place, each of another alternative."""
+def _message(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """Return the message about mistakes in one place, each of another alternative."""
     types = [_TYPES[one["type"]] for one in mistakes if one["type"] in _TYPES]
     others = [one for one in mistakes if one["type"] not in _TYPES]
     if not others:
@@ -94,7 +94,7 @@ def _joined(alternatives: Sequence[str]) -> str:
 
 
 def _placed(mistake: Mapping[str, Any], body: Any) -> _Placed:
-    """Tell the way through the body from the steps through its schema."""
+    """Return a mistake with its place in the body, from the steps through the schema."""
     place: list[Any] = []
     branch: list[Any] = []
     value = body

@@ -12,7 +12,7 @@ from service.http.problems import Problem, problem_response
 from service.origins import host_in
 from service.settings import is_loopback
 
-# Those that a balancer or an orchestrator asks, which has no key.
+# Those that a balancer or an orchestrator calls, which has no key.
 PROBES = frozenset({"/health", "/health/live", "/health/ready"})
 
 
@@ -25,10 +25,10 @@ class Keys:
     def allow(self, authorization: str | None) -> bool:
         """Return whether an Authorization header has a valid key, as bearer or as Basic password.
 
-        Basic is what a browser can send for the page: it asks its user for the key.
+        Basic is what a browser can send for the page: it lets its user enter the key.
         """
         given = _digest(_key_of(authorization or ""))
-        # All are compared, so that the time taken tells nothing of which one is near.
+        # All are compared, so that the time taken does not show which one is near.
         return bool(sum(hmac.compare_digest(given, digest) for digest in self._digests))
 
 
@@ -64,7 +64,7 @@ class HostCheck:
     """ASGI middleware: a request names a host of this machine, or one that is allowed.
 
     Whoever has a name on the internet can have it stand for 127.0.0.1. To a browser a page of that
-    name is then of this service, and may read its answers. Only the name tells.
+    name is then of this service, and may read its answers. Only the name shows this.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:

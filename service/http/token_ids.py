@@ -31,29 +31,31 @@ def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
         )
 
 
-def text_of_ids(ids: Sequence[int], name: str, asked: str | None, model: RequestModel) -> str:
+def text_of_ids(
+    ids: Sequence[int], name: str, requested_model: str | None, model: RequestModel
+) -> str:
     """Return the text that token ids stand for.
 
     They are the model's own if it gives the same ids of their text. Others are read as those that
-    OpenAI's clients make for the model that was asked for, which needs tiktoken.
+    OpenAI's clients make for the requested model, which needs tiktoken.
 
     Parameters
     ----------
     name
         Of the field.
-    asked
-        The name of the model that the request has.
+    requested_model
+        The name of the model in the request.
 
     Raises
     ------
     InputError
         If they are of neither.
     """
-    of_openai = asked is not None and asked.startswith(OPENAI)
+    of_openai = requested_model is not None and requested_model.startswith(OPENAI)
     if not of_openai and (text := _own(tuple(ids), model)) is not None:
         return text
     try:
-        return _of_openai(ids, asked)
+        return _of_openai(ids, requested_model)
     except (MissingDependencyError, OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{name} has token ids of another tokenizer than this model's, and they cannot be read "
@@ -79,10 +81,10 @@ def _spelled(ids: TokenIds) -> str:
     return "".join(map(chr, ids))
 
 
-def _of_openai(ids: Sequence[int], asked: str | None) -> str:
+def _of_openai(ids: Sequence[int], requested_model: str | None) -> str:
     tiktoken = optional_module("tiktoken", "token ids of OpenAI's clients need")
     try:
-        encoding = tiktoken.encoding_for_model(asked or "")
+        encoding = tiktoken.encoding_for_model(requested_model or "")
     except KeyError:
         encoding = tiktoken.get_encoding(USUAL)
     return str(encoding.decode(list(ids)))

@@ -14,7 +14,7 @@ NEAR = 0.8
 
 
 class Unrouted:
-    """Tells what there is at a path, or near it.
+    """Adds to an error of the router what there is at a path, or near it.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ class Unrouted:
             return HTTPException(404, self._nothing_at(request.url.path))
         if error.status_code == 405:
             allowed = ", ".join(self._methods_at(request))
-            told = f"{_shown(request.url.path)} does not take {_shown(request.method)}; it takes"
-            return HTTPException(405, f"{told} {allowed}", {"Allow": allowed})
+            fault = f"{_shown(request.url.path)} does not take {_shown(request.method)}; it takes"
+            return HTTPException(405, f"{fault} {allowed}", {"Allow": allowed})
         return error
 
     def _nothing_at(self, path: str) -> str:

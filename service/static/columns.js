@@ -20,7 +20,7 @@ const MOST_LETTERS = 40;
 const short = (name) => (name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name);
 const named = (name, at) => (name ? `“${short(name)}”` : `number ${at + 1}, which has no name`);
 
-// What a user is told of a table whose column of texts is not known.
+// The message about a table whose column of texts is not known.
 export function question({ names }) {
   const all = names.map(named);
   const list = `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;

@@ -42,9 +42,9 @@ function rowsBy(sign, content) {
       at = more ? end + 1 : end;
     }
     if (row.fault) at = endOfLine(content, at);
-    const told = content.slice(begin, at);
-    if (told.trim()) rows.push(row);
-    line += told.split("\n").length;
+    const source = content.slice(begin, at);
+    if (source.trim()) rows.push(row);
+    line += source.split("\n").length;
   }
   return rows;
 }

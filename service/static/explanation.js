@@ -21,14 +21,14 @@ const signed = (value, digits = 1) => (value < 0 ? "−" : "+") + Math.abs(value
 const onOneLine = (text) => text.replaceAll("\n", "↵");
 
 // One bar a text; `longest` is the value that fills the track.
-function bar(side, value, longest, told) {
+function bar(side, value, longest, label) {
   const fill = element("div", `fill ${side}`);
   fill.style.setProperty("--share", (Math.max(0, value) / longest || 0).toFixed(4));
   return element(
     "div", "bar",
     element("span", `key ${side}`, side.toUpperCase()),
     element("div", "track", fill),
-    element("span", "value", told),
+    element("span", "value", label),
   );
 }
 
@@ -142,7 +142,7 @@ function trajectories(continuations, most) {
   ];
 }
 
-// At most `most` of each kind, as many as were asked for.
+// At most `most` of each kind, as many as were requested.
 export function partsOf(explanation, most) {
   if (explanation.method === "trajectories") return trajectories(explanation.continuations, most);
   return [

@@ -23,7 +23,7 @@ async function contentOf(file) {
   try {
     content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    // Told below.
+    // The error is thrown below.
   }
   // UTF-16 has bytes of zero, and so have archives.
   if (content === null || content.includes("\0")) {

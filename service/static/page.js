@@ -57,7 +57,7 @@ async function working(doing, clear, work) {
   };
   $("cancel").hidden = false;
   try {
-    const result = await run((asking) => work(asking, advance));
+    const result = await run((send) => work(send, advance));
     if (result) {
       const said = [`${result.model}, ${seconds().toFixed(1)} s`, scales[result.scale]];
       say([...said, ...(result.warnings ?? [])].join("; "));
@@ -100,13 +100,13 @@ async function compare() {
     say(`Give 2 to ${MOST_TEXTS} texts, one on each line, or pictures; there are ${rows.length}.`, true);
     return;
   }
-  const asked = settings();
+  const chosen = settings();
   stale(true);
-  const answer = await working("Comparing", hideResult, (asking, advance) =>
-    matrixOf(rows.map(valueOf), asked, asking, (count) => advance(count, rows.length)));
+  const answer = await working("Comparing", hideResult, (send, advance) =>
+    matrixOf(rows.map(valueOf), chosen, send, (count) => advance(count, rows.length)));
   if (!isRunning()) stale(false);
   if (!answer) return;
-  shown = { rows, settings: asked, similarities: answer.similarities };
+  shown = { rows, settings: chosen, similarities: answer.similarities };
   $("detail").hidden = true;
   redraw();
   stale();
@@ -126,7 +126,7 @@ async function explain(target) {
   const pair = [shown.rows[i], shown.rows[j]];
   const body = { pairs: [pair.map(valueOf)], explain: true, top: MOST_PARTS, ...shown.settings };
   const hide = () => { $("detail").hidden = true; };
-  const answer = await working("Explaining", hide, (asking) => asking(body));
+  const answer = await working("Explaining", hide, (send) => send(body));
   if (answer) show(pair, answer);
 }
 
@@ -195,8 +195,8 @@ async function take(files) {
 }
 
 function chooseColumn() {
-  const told = choose();
-  if (told) say(told.message, told.wrong);
+  const result = choose();
+  if (result) say(result.message, result.wrong);
   stale();
 }
 

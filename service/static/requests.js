@@ -1,13 +1,13 @@
 // Requests to the service, one piece of work at a time, which can be cancelled.
 
-// A matrix is asked for in so many blocks of rows at most: each adds to the map and to the progress.
+// A matrix is requested in so many blocks of rows at most: each adds to the map and the progress.
 const MOST_BLOCKS = 10;
 
 let running = null;
 
 export const cancel = () => running?.abort();
 
-async function ask(body, signal) {
+async function post(body, signal) {
   const response = await fetch("/v1/similarity", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -21,12 +21,13 @@ async function ask(body, signal) {
   return answer;
 }
 
-// Gives `work` a function that asks; earlier work is cancelled. Returns null where this is too.
+// Gives `work` a function that sends a request; earlier work is cancelled. Returns null where this
+// is cancelled too.
 export async function run(work) {
   running?.abort();
   const mine = (running = new AbortController());
   try {
-    return await work((body) => ask(body, mine.signal));
+    return await work((body) => post(body, mine.signal));
   } catch (error) {
     if (running !== mine) return null;
     throw error;
@@ -48,7 +49,7 @@ function inWords(error, start) {
 
 // All similarities of the texts, by blocks: the new rows with all texts so far. The score of two
 // texts is the same in both orders and in any block.
-export async function matrixOf(texts, settings, asking, onBlock) {
+export async function matrixOf(texts, settings, send, onBlock) {
   const similarities = texts.map(() => []);
   const size = Math.max(2, Math.ceil(texts.length / MOST_BLOCKS));
   const warnings = new Set();
@@ -56,7 +57,7 @@ export async function matrixOf(texts, settings, asking, onBlock) {
   for (let start = 0; start < texts.length; start += size) {
     const end = Math.min(texts.length, start + size);
     const rows = texts.slice(start, end);
-    const block = asking({ rows, columns: texts.slice(0, end), ...settings });
+    const block = send({ rows, columns: texts.slice(0, end), ...settings });
     answer = await block.catch((error) => { throw inWords(error, start); });
     answer.similarities.forEach((row, k) => row.forEach((value, j) => {
       similarities[start + k][j] = value;

@@ -88,7 +88,7 @@ def test_inputs_of_one_text_each(client):
             {"texts": ["a"], "embedding_types": ["float", "int8"]},
             "embedding_types[1]: int8 is not given, as how Cohere scales it is not public",
         ),
-        ({"texts": ["a"], "embedding_types": ["uint8"]}, "or for binary or ubinary"),
+        ({"texts": ["a"], "embedding_types": ["uint8"]}, "or use binary or ubinary"),
         ({"texts": ["a"], "embedding_types": ["x"]}, "embedding_types[0]: Input should be"),
         ({"inputs": [{"content": [{"type": "image_url"}]}]}, "inputs[0].content[0].type"),
     ],

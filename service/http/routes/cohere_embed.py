@@ -42,7 +42,7 @@ async def embed_as_before(body: EmbedRequest, call: CallOf) -> Response:
 
 @router.post("/v2/embed", summary="As Cohere", response_model=EmbedResponse)
 async def embed_by_type(body: EmbedRequest, call: CallOf) -> Response:
-    """Return the meaning vector of each text, in order, in each of the types asked for."""
+    """Return the meaning vector of each text, in order, in each of the requested types."""
     return await _embed(body, call, version="2", kinds=body.embedding_types or ["float"])
 
 

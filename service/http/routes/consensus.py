@@ -18,15 +18,15 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 
 
 @router.post(
-    "/consensus", summary="Tell what a set of answers agrees on", response_model=ConsensusResponse
+    "/consensus", summary="Find what a set of answers agrees on", response_model=ConsensusResponse
 )
 async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     """Return groups of one meaning, their semantic entropy, and the answer to believe."""
     distinct = dict.fromkeys(body.texts)
     check_cells(len(body.texts) ** 2, call.settings)
     check_texts([body.question or ""], call.settings)
-    asked = [f"{body.question or ''} {text}" for text in distinct]
-    check_texts(asked, call.settings, truncate=body.truncate)
+    with_question = [f"{body.question or ''} {text}" for text in distinct]
+    check_texts(with_question, call.settings, truncate=body.truncate)
     found, usage = await call.run(lambda model: _found(body, call, model))
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
     content = {

@@ -37,7 +37,7 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 
 
 @router.post(
-    "/entailment", summary="Tell which text entails the other", response_model=EntailmentResponse
+    "/entailment", summary="Find which text entails the other", response_model=EntailmentResponse
 )
 async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     """Return for each pair of texts which entails the other, both or neither."""
@@ -73,7 +73,7 @@ def _scorer_of(
     Raises
     ------
     UnsupportedError
-        If profiles are asked for and the service has none.
+        If the estimator needs profiles and the service has none.
     """
     if ESTIMATORS[estimator].evidence == "trajectories":
         by_trajectories = TrajectoryEntailment(

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
 @router.get("/models", summary="The model that is served")
 async def models(call: CallOf) -> ModelList:
-    """Return the model's name, revision and context, and what a request may ask for."""
+    """Return the model's name, revision and context, and the limits of a request."""
     return ModelList(data=[_card(call)])
 
 

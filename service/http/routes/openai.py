@@ -31,7 +31,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
         body.dimensions,
         encoding,
         scoring=call.prompt_truncation(body),
-        asked=body.model,
+        requested_model=body.model,
         preset=body.preset,
     )
     encode = as_base64 if encoding == "base64" else as_numbers

@@ -78,7 +78,7 @@ async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
     "/embed_all",
     summary="As text-embeddings-inference",
     response_model=list[list[list[float]]],
-    responses={501: error_answer("The model does not tell its states.")},
+    responses={501: error_answer("The model does not give its states.")},
 )
 async def token_states(body: EmbedAllRequest, call: CallOf) -> Response:
     """Return the last layer's state at each token of each text, as the network has them.
@@ -131,7 +131,7 @@ def _states(model: RequestModel, texts: Sequence[str], call: Call, truncate: str
         return [prefix.token_ids for prefix in found]
 
     prefixes = read(call.truncator(read, truncate).cut(texts))
-    # The first tells how wide they are, before all are computed.
+    # The first shows how wide they are, before all are computed.
     (first,) = model.hidden_states(prefixes[:1])
     width = first.shape[1]
     check_answer(sum(map(len, prefixes)) * width * STATE_BYTES, call.settings)

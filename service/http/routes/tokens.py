@@ -102,7 +102,7 @@ def _tokens(
 
 
 def _placed(text: str, ids: TokenIds, spelled: dict[int, str]) -> list[Token]:
-    """Return the text's own tokens, each with its place where it can be told."""
+    """Return the text's own tokens, each with its place where it can be found."""
     at = unplaced = 0
     found = []
     for token in ids:

@@ -14,8 +14,8 @@ _TRUNCATIONS = {"NONE": REFUSE, "END": END, "START": START}
 def _known_scale(kind: object) -> object:
     if kind in ("int8", "uint8"):
         raise ValueError(
-            f"{kind} is not given, as how Cohere scales it is not public; ask for float and scale "
-            "it in your store, or for binary or ubinary"
+            f"{kind} is not given, as how Cohere scales it is not public; use float and scale it "
+            "in your store, or use binary or ubinary"
         )
     return kind
 
@@ -97,7 +97,7 @@ class EmbedMeta(Lenient):
 
 
 class EmbeddingsByType(Lenient):
-    """The vectors of all texts, in each of the types that were asked for."""
+    """The vectors of all texts, in each of the requested types."""
 
     float_: list[list[float]] | None = Field(default=None, alias="float")
     base64: list[str] | None = None

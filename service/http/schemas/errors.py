@@ -51,7 +51,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         headers=RETRY_AFTER,
     ),
     500: error_answer("The service failed."),
-    501: error_answer("The model, as it is served, does not tell what this needs."),
+    501: error_answer("The model, as it is served, does not give what this needs."),
     502: error_answer("The model gave numbers that cannot be right, or refused the request."),
     503: error_answer(
         "The model does not answer, or the service is going down.", headers=RETRY_AFTER

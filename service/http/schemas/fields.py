@@ -74,7 +74,7 @@ TextOrImage = Annotated[
     Discriminator(_kind_of),
 ]
 Item = TypeVar("Item")
-# Every list of a request. Its first mistake is told alone: of thousands each takes time and memory.
+# Every list of a request. Only its first mistake is found: each takes time and memory.
 Many = Annotated[list[Item], Field(min_length=1, fail_fast=True)]
 TokenIdList = Many[Annotated[int, Field(ge=0, lt=2**31)]]
 TokenIdLists = Many[TokenIdList]
@@ -107,8 +107,9 @@ Calibrated = Annotated[
 Repeatable = Annotated[
     bool,
     Field(
-        description="Whether the same request gets the same distances within 1e-5, whoever else "
-        "asks. In half precision that needs batch_tokens 1 and cache_megabytes 0; see the guide."
+        description="Whether the same request gets the same distances within 1e-5, whatever other "
+        "requests there are. In half precision that needs batch_tokens 1 and cache_megabytes 0; "
+        "see the guide."
     ),
 ]
 Warnings = Annotated[
@@ -128,15 +129,16 @@ ScaleName = Annotated[
 PresetName = Literal["paper", "trajectories", "fast", "meaning", "best"]
 
 
-def told_apart(forms: Mapping[str, Set[str]], advice: str) -> Discriminator:
-    """Return what tells forms of a request apart by their fields.
+def form_by_fields(forms: Mapping[str, Set[str]], advice: str) -> Discriminator:
+    """Return what finds the form of a request by its fields.
 
     Parameters
     ----------
     forms
-        Of the tag of each form, the fields that only it has. The first of which one is given holds.
+        From the tag of each form to the fields that only it has. A request is of the first form
+        that it has a field of.
     advice
-        What is said where none is given: there is no telling which form was meant.
+        The error message where it has none of these fields, so that its form is not known.
     """
 
     def form_of(content: object) -> str | None:

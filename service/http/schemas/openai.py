@@ -69,7 +69,7 @@ class EmbeddingItem(Lenient):
 
     object: Literal["embedding"] = "embedding"
     index: int
-    embedding: list[float] | str = Field(description="Numbers, or base64 where that was asked.")
+    embedding: list[float] | str = Field(description="Numbers, or base64 where that was requested.")
 
 
 class EmbeddingsUsage(Lenient):

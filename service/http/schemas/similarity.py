@@ -17,7 +17,7 @@ from service.http.schemas.fields import (
     TextOrImage,
     Warnings,
     example,
-    told_apart,
+    form_by_fields,
 )
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
@@ -111,7 +111,7 @@ SimilarityRequest = Annotated[
     Annotated[PairsRequest, Tag("(pairs)")]
     | Annotated[OneToManyRequest, Tag("(source)")]
     | Annotated[MatrixRequest, Tag("(rows)")],
-    told_apart(
+    form_by_fields(
         {
             "(source)": {"source", "targets"},
             "(rows)": {"rows", "columns"},

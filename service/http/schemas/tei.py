@@ -107,7 +107,7 @@ def _kind_of_inputs(content: object) -> str:
     return "(sentences)" if isinstance(inputs, dict) else "(texts)"
 
 
-# What is sent to the address itself: one of the two tasks, told apart by their inputs.
+# What is sent to the address itself: one of the two tasks, distinguished by their inputs.
 TaskRequest = Annotated[
     Annotated[EmbedRequest, Tag("(texts)")]
     | Annotated[SentenceSimilarityRequest, Tag("(sentences)")],

@@ -12,7 +12,7 @@ from service.http.schemas.fields import (
     TokenIdList,
     TokenIdLists,
     example,
-    told_apart,
+    form_by_fields,
 )
 
 
@@ -39,7 +39,7 @@ class PromptRequest(Lenient):
 
 AnyTokenizeRequest = Annotated[
     Annotated[TokenizeRequest, Tag("(inputs)")] | Annotated[PromptRequest, Tag("(prompt)")],
-    told_apart(
+    form_by_fields(
         {"(prompt)": {"prompt"}, "(inputs)": {"inputs"}},
         "there is no text; give inputs as for text-embeddings-inference, or prompt as for vLLM",
     ),

@@ -63,7 +63,7 @@ class PromptTruncation(Lenient):
 
 
 def cut_if(wanted: bool | None, direction: str | None = None) -> str:
-    """Return the name in `TRUNCATIONS` of what a server's yes or no asks for."""
+    """Return the name in `TRUNCATIONS` that stands for another server's yes or no."""
     if not wanted:
         return REFUSE
     return START if direction in ("left", "Left") else END

@@ -9,8 +9,8 @@ from service.http.schemas.fields import (
     Lenient,
     OneOrMany,
     example,
+    form_by_fields,
     listed,
-    told_apart,
 )
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import OpenAIUsage
@@ -60,7 +60,7 @@ class TextsRequest(PromptTruncation):
 
 ScoreRequest = Annotated[
     Annotated[QueriesRequest, Tag("(queries)")] | Annotated[TextsRequest, Tag("(texts)")],
-    told_apart(
+    form_by_fields(
         {
             "(texts)": {"text_1", "text_2", "data_1", "data_2"},
             "(queries)": {"queries", "documents", "items"},
