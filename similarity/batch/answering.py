@@ -1,4 +1,4 @@
-"""From the records of a batch to their answers, wherever those are written."""
+"""Makes the answers to the records of a batch, wherever those are written."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -26,7 +26,7 @@ class Answering:
     carried
         The fields of a record that its answer repeats.
     reason
-        Says why a record is refused.
+        Returns the message of an error, for the errors file.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ def table_columns(carried: Carried) -> list[str]:
 
 
 def cell(value: Any) -> Any:
-    """Return what a table has of a value: a list of words in one cell, anything nested as JSON."""
+    """Return the cell of a table for a value: words joined by ";", other nested values as JSON."""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "; ".join(value)
     if isinstance(value, list | dict):

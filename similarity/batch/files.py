@@ -109,7 +109,7 @@ class BatchFiles:
 
 
 def check_files(files: BatchFiles) -> None:
-    """Refuse an input that has nothing to compare, and to write behind what is of no batch.
+    """Refuse an input that has nothing to compare, and files that are not of a batch.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def check_files(files: BatchFiles) -> None:
 
 
 def check_new(files: BatchFiles) -> None:
-    """Refuse to write behind what is not of a batch.
+    """Refuse to append to an output or an errors file that is not of a batch.
 
     Raises
     ------
@@ -181,16 +181,16 @@ class Growing:
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of what is in it, its first 16 digits; none of an empty file."""
+        """Return the first 16 digits of the SHA-256 of the file; "" if it is empty."""
         return self._digest.hexdigest()[:16] if self.size else ""
 
     @property
     def size(self) -> int:
-        """Return its size in bytes."""
+        """Return the size of the file in bytes."""
         return os.fstat(self._file.fileno()).st_size
 
     def append(self, content: str) -> None:
-        """Write, and wait until it is on disk.
+        """Append a text, and wait until it is on disk.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class Growing:
 
 
 def open_at(path: Path, size: int, digest: str) -> Growing:
-    """Open a file to append, cut to the size that the journal knows of.
+    """Open a file to append, cut to the size that the journal has.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def open_at(path: Path, size: int, digest: str) -> Growing:
 
 
 def digest_of_beginning(path: Path, size: int) -> str:
-    """Return the digest that `Growing` has of so many bytes."""
+    """Return the digest that `Growing` has of the first `size` bytes of a file."""
     return _digest_of_beginning(path, size).hexdigest()[:16] if size else ""
 
 

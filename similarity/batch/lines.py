@@ -1,4 +1,4 @@
-"""The lines of a batch: from records to what is to be compared, or to why it cannot be."""
+"""The lines of a batch: reads from a record what to compare, or says why it cannot be."""
 
 import json
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
 
 
 def refusal(record: Record, reason: str, custom_id: str | None = None) -> Answer:
-    """Return what the errors file says of a record: enough to mend it and to find it again."""
+    """Return the line of the errors file for a record: enough to find and to mend it."""
     content = {
         "line": record.number,
         "custom_id": custom_id,
@@ -88,7 +88,7 @@ def refusal(record: Record, reason: str, custom_id: str | None = None) -> Answer
 
 
 def _custom_id(record: Record, columns: Sequence[str]) -> str:
-    """Return the id as a string, and the number of the line where there is none."""
+    """Return the record's id as a string, or the number of its line if it has none."""
     names = columns[2:] or ID_NAMES
     found = next((record.value[name] for name in names if name in record.value), None)
     if found is None:

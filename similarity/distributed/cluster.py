@@ -1,4 +1,4 @@
-"""The way to a Ray cluster: its address, what it must have, and how many workers fit."""
+"""Joins a Ray cluster: its address, what it must have, and how many workers fit."""
 
 import os
 import socket
@@ -86,7 +86,7 @@ def load_ray() -> ModuleType:
 
 
 def connect(cluster: Cluster) -> ModuleType:
-    """Join a cluster, and return the package ray; `ray.shutdown` leaves it.
+    """Join a cluster, and return the package ray; leave the cluster by `ray.shutdown`.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def connect(cluster: Cluster) -> ModuleType:
 
 
 def place_workers(cluster: Cluster, ray: Any) -> Placement:
-    """Return how many workers there will be and what they get, of what the cluster has.
+    """Return how many workers to start on a cluster, and the CPUs and GPUs of each.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _check_answer(host: str, port: int) -> None:
-    """Refuse an address that is silent: Ray itself would wait for minutes, and end the process."""
+    """Refuse an address that does not answer: Ray would wait for minutes and end the process."""
     try:
         with socket.create_connection((host, port), ANSWER_SECONDS) as connection:
             connection.settimeout(ANSWER_SECONDS)

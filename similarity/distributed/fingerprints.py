@@ -1,4 +1,4 @@
-"""Whether workers are alike: what each one's rows depend on, compared value by value."""
+"""Checks that all workers would give the same rows, by comparing their fingerprints."""
 
 import socket
 from typing import Any
@@ -8,7 +8,7 @@ from similarity.storage.differences import differences
 
 
 def check_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Refuse a worker whose rows would be others.
+    """Refuse a worker whose rows would differ from those of the first one.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class Described:
 
 
 class ModelReplica:
-    """One model on one worker, loaded when it is first needed: also after a restart elsewhere."""
+    """One model on one worker, loaded when it is first needed, again after a restart elsewhere."""
 
     def __init__(self, name: str, options: LoadOptions) -> None:
         self._name, self._options = name, options
@@ -68,7 +68,7 @@ class ModelReplica:
         return Described(model.info, model.end_ids, model.vocab_size, model.assets, model.abilities)
 
     def call(self, method: str, arguments: Sequence[Any], expected: dict[str, Any]) -> Any:
-        """Return what a method of the model does.
+        """Call a method of the model, and return its result.
 
         Raises
         ------
@@ -217,7 +217,7 @@ class DistributedModel(LanguageModel):
         arguments: Callable[[Sequence[Any]], tuple[Any, ...]],
         on_progress: OnProgress = ignore_progress,
     ) -> list[Any]:
-        """Return the answer to each request, in order."""
+        """Cut requests into parts, call the method for each, and return all answers in order."""
         calls = [
             ModelCall(method, arguments(list(some)), number)
             for number, some in enumerate(slices(requests, CALL_REQUESTS))

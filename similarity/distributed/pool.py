@@ -1,6 +1,6 @@
-"""A pool of workers on a cluster: who does what, and what becomes of the work of one that is lost.
+"""A pool of workers on a cluster: it gives them calls, and repeats the call of a lost worker.
 
-Knows nothing of what the work is. A call whose worker is lost is made again, by another if need be.
+It knows nothing of what the work is. Another worker may repeat a call.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ START_SECONDS, RETURN_SECONDS = 1800.0, 300.0
 
 
 class Call(ABC):
-    """Something for a worker to do; to do it twice is as good as once."""
+    """Something for a worker to do, with the same result if it is done twice."""
 
     @abstractmethod
     def send(self, worker: Any, fingerprint: dict[str, Any]) -> Any:
@@ -34,14 +34,14 @@ class Call(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return what it is, for messages."""
+        """Return the name of the call, for messages."""
 
 
 C = TypeVar("C", bound=Call)
 
 
 class WorkerLostError(Exception):
-    """A worker is gone, with what it was doing."""
+    """A worker was lost, with the call that it was making."""
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Pool(Generic[C]):
             self._awaited[call.send(worker, self.fingerprint)] = worker, call
 
     def _gather(self) -> Iterator[tuple[C, Any]]:
-        """Wait for a worker that is done, or is up; yield what it did."""
+        """Wait until a worker has finished its call or has started; yield finished calls."""
         busy = any(call for _, call in self._awaited.values())
         patience = None if busy else RETURN_SECONDS
         done, _ = self.ray.wait(list(self._awaited), num_returns=1, timeout=patience)
@@ -142,7 +142,7 @@ class Pool(Generic[C]):
             yield call, answer
 
     def _result(self, reference: Any) -> Any:
-        """Return what a worker answered, or raise what it met as it is."""
+        """Return a worker's answer, or raise the error that it had."""
         errors = self.ray.exceptions
         try:
             return self.ray.get(reference)

@@ -17,7 +17,7 @@ from similarity.slices import slices
 
 
 class Replica:
-    """One model on one worker, loaded when it is first needed: also after a restart elsewhere."""
+    """One model on one worker, loaded when it is first needed, again after a restart elsewhere."""
 
     def __init__(self, model: str, options: LoadOptions, work: Work) -> None:
         self._name, self._options, self._work = model, options, work
@@ -58,7 +58,10 @@ class Replica:
 
 @dataclass(frozen=True)
 class PartitionCall(Call):
-    """A partition for a worker to make, some rows together; what it answers is those refused."""
+    """A partition for a worker to make; the answer is the number of refused rows.
+
+    `together` is how many rows the model is given at once.
+    """
 
     partition: Partition
     folder: Folder
@@ -70,7 +73,7 @@ class PartitionCall(Call):
         return worker.make.remote(self.partition, self.folder, self.together, fingerprint)
 
     def after_loss(self) -> "PartitionCall | None":
-        """Return the same, then with ever fewer rows together: memory may have been out."""
+        """Return the same call, then with ever fewer rows at once, as memory may be short."""
         if self.losses and self.together == 1:
             return None
         rows = min(self.together, len(self.partition.records))
@@ -83,9 +86,9 @@ class PartitionCall(Call):
 
 
 def made_of(worker: Worker, partition: Partition, together: int) -> Rows:
-    """Return the rows of a partition, of which so many are given to the model together.
+    """Return the rows of a partition, computed `together` rows at once.
 
-    Where memory is out, half as many are, and so on.
+    If memory is out, half as many are computed at once, and so on.
 
     Raises
     ------

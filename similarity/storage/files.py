@@ -19,13 +19,13 @@ _FREE_SPACE = "; free some space there, and give the same command again"
 
 
 def cannot_write(path: Path | str, error: OSError) -> InputError:
-    """Return the error of what could not be written, which says what helps."""
+    """Return the error for a file that could not be written; its message says what to do."""
     return InputError(f"cannot write {path}: {error.strerror or error}{space_remedy(error)}")
 
 
 @contextmanager
 def writing(path: Path | str) -> Iterator[None]:
-    """Raise InputError, which says what helps, for what cannot be written in this."""
+    """Raise InputError if a path cannot be written in this context; it says what to do."""
     try:
         yield
     except OSError as error:
@@ -33,7 +33,7 @@ def writing(path: Path | str) -> Iterator[None]:
 
 
 def space_remedy(error: OSError) -> str:
-    """Return what to do where a disk is full, as the end of a message; else nothing."""
+    """Return the end of a message that says what to do if a disk is full; else ""."""
     return _FREE_SPACE if error.errno in _FULL else ""
 
 
@@ -73,7 +73,7 @@ def _try(path: Path) -> None:
 
 
 def replace_file(path: Path, write: Writer) -> None:
-    """Write a file under another name, then rename it: nobody ever sees a part of it."""
+    """Write a file under another name, then rename it, so that no part of it is ever read."""
     with temporary_beside(path) as temporary:
         write(temporary)
         temporary.replace(path)
@@ -93,9 +93,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def make_folder(path: Path, write: Writer) -> None:
-    """Fill a folder under another name, then rename it: nobody ever sees a part of it.
+    """Fill a folder under another name, then rename it, so that no part of it is ever read.
 
-    Where another process was quicker, its folder is kept: both made the same.
+    If another process was quicker, its folder is kept: both made the same.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
@@ -114,16 +114,16 @@ def make_folder(path: Path, write: Writer) -> None:
 
 
 def _to_disk(file: Path) -> None:
-    """Wait until what was written would outlast a loss of power."""
+    """Wait until the system has written a file to the disk."""
     with file.open("rb") as written:
         os.fsync(written.fileno())
 
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
-    """Give an empty file beside a path, of which nothing is left.
+    """Yield an empty temporary file beside a path, and delete it at the end.
 
-    What processes that were killed left there of the same path goes too.
+    Temporary files of the same path that killed processes left are deleted too.
     """
     _clear_left(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
@@ -138,7 +138,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in this; where a filesystem has no locks, nobody waits."""
+    """Hold a folder's lock, and wait for it; without it where a filesystem has no locks."""
     place = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):

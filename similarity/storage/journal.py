@@ -85,11 +85,11 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let another process write it."""
+        """Close the journal, so that another process may write it."""
         self._file.close()
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """Give the entries in the order of writing, one at a time, those of earlier runs first."""
+        """Yield the entries in the order of writing, those of earlier runs first."""
         with self._path.open("rb") as lines:
             next(lines)
             for line in lines:

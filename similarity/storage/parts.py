@@ -14,7 +14,7 @@ _JOURNAL = "journal.jsonl"
 
 
 class Parts:
-    """The parts that are done, in a folder beside the file; one that was damaged since is not."""
+    """Keeps the finished parts of a file in a folder beside it; a damaged part is not finished."""
 
     def __init__(self, folder: Path, journal: Journal) -> None:
         self.folder = folder
@@ -22,11 +22,11 @@ class Parts:
         self._digests = {entry["part"]: entry.get("digest") for entry in journal.entries()}
 
     def has(self, number: int, digest: str) -> bool:
-        """Return whether a part is done and has this digest, as it had then."""
+        """Return whether a part is done, and was finished with this digest."""
         return self._digests.get(number) == digest
 
     def has_file(self, number: int) -> bool:
-        """Return whether a part that `write` wrote is there, as it was written."""
+        """Return whether the file of a part is there, as `write` wrote it."""
         path = self.path(number)
         return number in self._digests and path.is_file() and self.has(number, digest_of_file(path))
 
@@ -41,13 +41,13 @@ class Parts:
         self.finish(number, digest_of_file(self.path(number)))
 
     def path(self, number: int) -> Path:
-        """Return where a part is."""
+        """Return the path of a part."""
         return self.folder / f"{number:06d}.part"
 
 
 @contextmanager
 def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
-    """Take up the parts of a file, or begin; they are deleted when all went well.
+    """Open the parts of a file, new or of an earlier process; delete them when all went well.
 
     Parameters
     ----------
@@ -74,5 +74,5 @@ def is_begun(path: Path) -> bool:
 
 
 def parts_folder(path: Path) -> Path:
-    """Return the folder where what is done of a file is kept until all is."""
+    """Return the folder that has the finished parts of a file until all are finished."""
     return path.with_name(f"{path.name}.parts")

@@ -1,4 +1,4 @@
-"""A store that work does not depend on: where it fails, what was to be kept is computed again."""
+"""A store that no work depends on: where it fails, results are computed again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from similarity.storage.store import DEFAULT_BYTES, Store
 
 
 class SparingStore(Store):
-    """A store that is left alone after its first failure, as on a full or read-only disk.
+    """A store that is not used any more after its first failure, as on a full or read-only disk.
 
     Parameters
     ----------

@@ -184,7 +184,7 @@ class Store:
         return gone
 
     def info(self) -> StoreInfo:
-        """Return what is in it.
+        """Return the number and size of the entries of each kind, and the size on disk.
 
         Raises
         ------

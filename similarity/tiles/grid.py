@@ -116,7 +116,7 @@ class Selection:
             check_integer("k", self.k, at_least=1, at_most=10_000)
 
     def header(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the selection as plain values."""
         return {"threshold": self.threshold, "k": self.k}
 
 
