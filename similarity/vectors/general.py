@@ -135,7 +135,7 @@ def open_vectors(
 
 
 def _readable(vectors: MeaningVectors) -> bool:
-    """Whether the model gives all that the vectors are made of: a server gives less."""
+    """Return whether the model gives all that the vectors are made of: a server gives less."""
     return all(group.reader.needs <= vectors.model.abilities for group in vectors.groups.values())
 
 
@@ -167,7 +167,7 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
 
 
 def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
-    """Return where vectors are kept; None where nobody knows which model it is."""
+    """Return the folder where vectors are kept; None if the model's revision is unknown."""
     if model.info.revision == UNKNOWN:
         return None
     content = {

@@ -97,7 +97,7 @@ def build_index(
     ids
         What the texts are called, if they have names.
     preset
-        That the vectors are those of, if it is not the default; for who opens the index.
+        The preset of the vectors, if not the default; it is kept for those who open the index.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def build_index(
 
 
 def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
-    """Return what an index says of itself, before a model or its vectors are at hand.
+    """Return the manifest of an index, before its model or its vectors are loaded.
 
     Parameters
     ----------

@@ -64,10 +64,10 @@ READERS: Mapping[str, Kind] = {
 
 
 def fitted_reader(model: LanguageModel, config: GroupConfig, texts: Sequence[str]) -> Reader:
-    """Return what reads a group's features, fitted to the first texts of a corpus."""
+    """Return the reader of a group's features, fitted to the first texts of a corpus."""
     return READERS[config.kind].fitted(model, config, texts)
 
 
 def restored_reader(config: GroupConfig, arrays: Arrays) -> Reader:
-    """Return what reads a group's features, from what was kept of it."""
+    """Return the reader of a group's features, restored from its saved arrays."""
     return READERS[config.kind].restored(config, arrays)

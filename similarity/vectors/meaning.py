@@ -125,7 +125,7 @@ class MeaningVectors:
         return rows[[position[text] for text in texts]]
 
     def truncator(self, truncate: str) -> Truncator:
-        """Return what cuts texts to what the model takes, by a name in `TRUNCATIONS`."""
+        """Return the function that cuts texts to the model's length, by a name in `TRUNCATIONS`."""
         return Truncator(self.tokens, truncate)
 
     def read(self, texts: Sequence[Content], on_progress: OnProgress = ignore_progress) -> Features:
@@ -171,7 +171,7 @@ class MeaningVectors:
         return {name: weight / total for name, weight in weights.items()}
 
     def weights(self, features: Features) -> dict[str, float]:
-        """Return what each group's cosine is multiplied by in that of two texts."""
+        """Return the weight of each group's cosine in the cosine of two texts."""
         return {name: float(np.sqrt(of.prod())) for name, of in self.shares(features).items()}
 
     def check_dimensions(self, dimensions: int | None) -> int:
@@ -195,7 +195,7 @@ class MeaningVectors:
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
-        """The groups' coordinates in turn: those of most variance first, as whitening has them."""
+        """Return the groups' coordinates in turn, those of most variance first."""
         ranks = [self.groups[name].whitening.matrix.shape[1] for name in self.names]
         places = np.concatenate([np.arange(rank) / rank for rank in ranks])
         order: NDArray[np.intp] = np.argsort(places, kind="stable")
@@ -207,7 +207,7 @@ def in_batches(
     texts: Sequence[Content],
     on_progress: OnProgress,
 ) -> Features:
-    """Return what `read` gives of texts, read BATCH_TEXTS at a time."""
+    """Return the features that `read` gives of texts, BATCH_TEXTS at a time."""
     parts = [read(some, on_progress) for some in slices(texts, BATCH_TEXTS)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -223,8 +223,8 @@ def read_groups(
     Parameters
     ----------
     on_progress
-        Called with the number of texts since the last call, or 0: a text that one of three groups
-        has is a third of a text. In the end all of them were counted.
+        Called with the number of texts read since the last call, or 0. A text that one of three
+        groups has read counts a third. In the end the numbers add up to all texts.
     """
     reported, of_all, features = 0, 0, dict[str, Rows]()
 

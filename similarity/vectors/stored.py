@@ -1,4 +1,4 @@
-"""Features that are never read twice: those of a text are kept in a store."""
+"""Keeps the features of texts in a store, so that no text is read twice."""
 
 import hashlib
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ class StoredVectors(MeaningVectors):
 
 
 def stored(vectors: MeaningVectors, store: Store | None) -> MeaningVectors:
-    """Return the same vectors, which read no text twice.
+    """Return vectors that keep features in the store, and so read no text twice.
 
-    They are those that are given without a store, and where nobody knows which model they are of.
+    Without a store, or if the revision of the model is unknown, the given vectors are returned.
     """
     if store is None or not can_be_stored(vectors.model):
         return vectors

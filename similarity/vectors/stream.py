@@ -40,7 +40,7 @@ def encoded(
     Parameters
     ----------
     parts
-        Where those of earlier are, and where these are kept.
+        Where the vectors of an earlier process are, and where these are kept.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def encoded(
 
 
 def check_texts(vectors: MeaningVectors, texts: Sequence[str], truncator: Truncator) -> None:
-    """Refuse texts that cannot be read, before the first is: what is half done would be of no use.
+    """Refuse texts that cannot be read, before the first is read.
 
     Raises
     ------
@@ -84,12 +84,12 @@ def write_vectors(
 ) -> int:
     """Write the vectors of texts to a file of a kind in `WRITTEN`; return their width.
 
-    What an earlier process did of the same is not done again.
+    Parts that an earlier process finished are not computed again.
 
     Parameters
     ----------
     ids
-        What the texts are called beside them, if they have names.
+        The names of the texts, if they have any; written beside the vectors.
 
     Raises
     ------
