@@ -1,1 +1,1 @@
-"""Language models behind one narrow seam: token ids in, token ids or log-probabilities out."""
+"""Language models behind one small interface: token ids in, ids or log-probabilities out."""

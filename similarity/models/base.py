@@ -1,4 +1,4 @@
-"""The one seam between the library and a language model.
+"""The one interface between the library and a language model.
 
 Token ids in; sampled token ids or their log-probabilities (nats) out. A model knows nothing of
 texts' meaning, prompts or distances.
@@ -32,7 +32,7 @@ HELD_NUMBERS = 1 << 25
 
 
 def ignore_progress(_finished: int) -> None:
-    """Report progress to nobody."""
+    """Do nothing: the default where nobody follows the progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> TokenIds:
-        """Return the ids of a prefix, with what the model wants at the beginning of a text."""
+        """Return the ids of a prefix, with the tokens that begin a text of this model."""
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return what `encode` does for each text; quicker where each is a request to a server."""
@@ -162,7 +162,7 @@ class LanguageModel(ABC):
         raise without_images(self.info.name, image)
 
     def check_scoring(self, law: Law) -> None:
-        """Raise ConfigError if `score` cannot score under this law: before anything is sampled."""
+        """Raise ConfigError if `score` cannot score under this law; call it before sampling."""
         return
 
     @abstractmethod

@@ -47,14 +47,14 @@ class Branches(DynamicCache):
                 layer.reorder_cache(cast(torch.LongTensor, beam_idx))
 
     def branched(self, trunks: Tensor) -> Self:
-        """Return a state of rows that go on from these trunks, of "row"; this one stays."""
+        """Return a state of rows that go on from these trunks, shape "row"; keep this one."""
         other = type(self)(self._count)
         other._trunks, other._hidden = self._trunks, self._hidden
         other._go_on(trunks)
         return other
 
     def _go_on(self, trunks: Tensor) -> None:
-        """Let rows go on from these trunks; others are let go."""
+        """Let rows go on from these trunks, and drop all other trunks."""
         used, numbers = torch.unique(trunks, return_inverse=True)
         if len(used) < len(self._trunks[0][0]):
             self._trunks = [(keys[used], values[used]) for keys, values in self._trunks]
@@ -64,7 +64,7 @@ class Branches(DynamicCache):
     def attend(
         self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """Take in what is read, "row head position feature"; return what the queries gather.
+        """Append keys and values, "row head position feature"; return the queries' attention.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Branches(DynamicCache):
     def _together(
         self, queries: Tensor, keys: Tensor, values: Tensor, trunk: tuple[Tensor, Tensor]
     ) -> Tensor:
-        """Attend to trunks by all their rows at once, and to each row's own."""
+        """Attend to each trunk by all its rows at once, and to each row's own positions."""
         groups = self._groups
         assert groups is not None, "there are rows"
         rows, heads, count, width = queries.shape

@@ -1,4 +1,4 @@
-"""A network's state with room to grow, so that a step does not copy all that was read before."""
+"""A network's state with room to grow, so that a step does not copy all earlier positions."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: Any, **_kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Append what was read, shape "row head position feature"; return all there is."""
+        """Append keys and values, shape "row head position feature"; return all so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         self.keys = self._keys.append(self.keys, key_states)

@@ -44,7 +44,7 @@ ENDINGS = (
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was found, and the error if it will not do."""
+    """One check of a model: its name, what was found, and the error if the model fails it."""
 
     name: str
     found: str
@@ -79,7 +79,7 @@ def check_scores(model: LanguageModel, advice: str = IN_PROCESS) -> Iterator[Che
 
 
 def check_use(model: LanguageModel) -> Iterator[Check]:
-    """Check a model as it is used: what it samples, texts put together, and long ones."""
+    """Check a model in use: what it samples, texts that are joined, and long texts."""
     for check in (_check_sampled, _check_joined, _check_long):
         try:
             yield check(model)
@@ -110,9 +110,9 @@ def worst_difference(
 
 
 def worst_drift(states: Rows, others: Rows) -> float:
-    """Return by how much a state differs from its fellow at most, in parts of its length.
+    """Return the largest difference of a state from the other, in parts of the other's length.
 
-    Infinity where they have not as many coordinates.
+    It is infinite if they have not the same number of coordinates.
     """
     if states.shape != others.shape:
         return float("inf")
@@ -217,7 +217,7 @@ def _check_long(model: LanguageModel) -> Check:
 
 
 def check_after_images(whole: LogProbs, alone: LogProbs, turned: LogProbs) -> None:
-    """Look at how a continuation scores after two images.
+    """Check how a continuation scores after two images.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ _FIRST = 8
 
 
 def context_length(network: Network, tokenizer: Any) -> int:
-    """Return how many tokens a network can read, for all that is known at loading."""
+    """Return how many tokens a network can read, as far as is known at loading."""
     limits = [*_named(network.module.config), *network.tables, *_of_tokenizer(tokenizer)]
     limit = min([UNLIMITED, *limits])
     weights = sum(weight.numel() for weight in network.module.parameters())
@@ -63,7 +63,7 @@ def longest_readable(network: Network, length: int, known: int = 1) -> int:
 
 @torch.inference_mode()
 def _can_read(network: Network, length: int) -> bool:
-    """Try whether so many tokens are read, and each of them as if there were none after it."""
+    """Try whether so many tokens can be read, none of which depends on later ones."""
     ids = (7919 * torch.arange(1, length + 1, device=network.device) % network.vocab_size)[None]
     try:
         logits = network.read(ids)
@@ -99,7 +99,7 @@ def _named(config: Any) -> Iterator[int]:
 
 
 def _switches(config: Any, rope: Any) -> Iterator[int]:
-    """Yield where rotary positions begin to be scaled in another way."""
+    """Yield the positions where the scaling of rotary positions changes."""
     if not isinstance(rope, dict):
         return
     if rope.get("rope_type", rope.get("type")) in _SWITCHING:
@@ -127,7 +127,7 @@ class Lookups(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Run the function, after a look at what it looks up."""
+        """Note what a function looks up, then call it."""
         found = _lookup(func, args, kwargs or {})
         if found is not None:
             self._note(*found)
@@ -144,7 +144,7 @@ class Lookups(TorchFunctionMode):
 
 
 def _lookup(func: Any, args: Any, kwargs: Any) -> tuple[int, Tensor] | None:
-    """Return the length of a table and what is looked up in it, if that is what a call does."""
+    """Return a table's length and the positions looked up, if a call is such a lookup."""
     name = getattr(func, "__name__", "")
     if name == "embedding" and len(args) >= 2:
         ids, weight = (args[0], args[1]) if func is torch.nn.functional.embedding else args[1::-1]

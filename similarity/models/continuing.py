@@ -52,7 +52,7 @@ def states_after(
 
 
 def _begun(network: Network, prefixes: Sequence[TokenIds]) -> tuple[Branches, Tensor]:
-    """Read prefixes; return the state after them, and what their logits are made of."""
+    """Read prefixes; return the network's state after them, and the states before the head."""
     ids, mask = left_padded(prefixes, network.device)
     trunks = network.new_cache()
     assert isinstance(trunks, Branches), "the network has branches"

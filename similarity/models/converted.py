@@ -22,7 +22,7 @@ NEEDED = 600_000_000
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:
-    """Load SmolLM2, and convert it before that if it was not yet, as the table of backends wants.
+    """Load SmolLM2, for the table of backends; convert it first if that was not done yet.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def load(name: str, options: LoadOptions) -> LocalModel:
 
 
 def converted() -> Path:
-    """Return the folder of the converted model, which is made if there is none."""
+    """Return the folder of the converted model; convert it if there is none."""
     *_, last = folders = converted_folders()
     if found := next((folder for folder in folders if folder.is_dir()), None):
         return found

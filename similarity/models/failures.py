@@ -18,7 +18,7 @@ _LONGEST_MESSAGE = 300
 
 @contextmanager
 def one_line(source: str, *, found: bool = True) -> Iterator[None]:
-    """Translate whatever loading raises, of any of the libraries under it, to one line.
+    """Translate any error of loading, from whichever library, to an error of one line.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def not_found(source: str, error: Exception) -> ModelNotFoundError:
 
 
 def _reason(error: BaseException) -> str:
-    """Return why a hub does not give a model, in words for who meant a folder."""
+    """Return why a hub does not give a model, also for users who meant a folder."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)

@@ -11,7 +11,7 @@ from similarity.models.revision import revision
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:
-    """Load a GGUF file, or the only one in a folder, as the table of backends wants it.
+    """Load a GGUF file, or the only one in a folder, for the table of backends.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Holds a GGUF file against the network that transformers made of it: nothing may be left out.
+"""Compares a GGUF file with the network that transformers made of it: nothing may be left out.
 
-transformers passes over tensors and settings that it has no place for. The network then gives
-other numbers than the file's own.
+transformers ignores tensors and settings that it has no place for. The network then gives other
+numbers than the file's own.
 """
 
 import re
@@ -88,7 +88,7 @@ def _numbers_left_out(reader: Any, module: Any, config: Any) -> Iterator[str]:
 
 
 def _predicting(reader: Any) -> int:
-    """Return how many layers behind the last predict further tokens, which are not needed."""
+    """Return how many extra layers at the end predict further tokens; they are not needed."""
     fields = (one for name, one in reader.fields.items() if name.endswith("nextn_predict_layers"))
     return next((int(field.contents()) for field in fields), 0)
 
@@ -105,7 +105,7 @@ def _settings_left_out(reader: Any, config: Any) -> Iterator[str]:
 
 
 def _leaves(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every value of settings by its own name, those of settings inside too."""
+    """Yield the name and the value of every setting, those of nested settings too."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _leaves(value)

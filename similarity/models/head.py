@@ -66,7 +66,7 @@ def find_head(
 
 
 def captured(module: Any, linear: nn.Linear, read: Callable[[Any], Any]) -> tuple[Tensor, Tensor]:
-    """Return what goes into the head in one reading, and the logits that come out."""
+    """Return the states that the head is given in one reading, and its logits."""
     inputs: list[Tensor] = []
     hook = linear.register_forward_pre_hook(lambda _module, given: inputs.append(given[0]))
     try:

@@ -1,4 +1,4 @@
-"""Texts and images among one call's requests: each kind is read in a way of its own."""
+"""Splits the requests of one call into texts and images, which are read in different ways."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

@@ -33,7 +33,7 @@ def require_model_law(law: Law) -> None:
 
 
 def _outside_nucleus(scaled: LogProbs, top_p: float) -> LogProbs:
-    """Return where the tokens before this one, by probability, have mass `top_p` already."""
+    """Return which tokens come after more probable ones that have mass `top_p` already."""
     order = np.argsort(-scaled, axis=-1, kind="stable")
     ranked = np.take_along_axis(np.exp(scipy.special.log_softmax(scaled, axis=-1)), order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked

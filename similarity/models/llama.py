@@ -23,7 +23,7 @@ Targets = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """What a reading gives: logits, "row position token", and the last states."""
+    """The result of a reading: logits, "row position token", and the last states."""
 
     logits: Tensor
     hidden_states: tuple[Tensor]
@@ -45,9 +45,9 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None, rotation: Rotation, cache: DynamicCache | None
     ) -> Tensor:
-        """Return what the tokens of x, "row position width", gather from those they see.
+        """Return the attention of the tokens of x, "row position width", to those they see.
 
-        It is to be given to `o_proj`.
+        The caller applies `o_proj` to it.
         """
         queries = rotated(self._heads(self.q_proj(x)), rotation)
         keys = rotated(self._heads(self.k_proj(x)), rotation)
@@ -74,7 +74,7 @@ class FeedForward(nn.Module):
         self.down_proj = _linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what is added to x, "row position width"."""
+        """Return the network's output for x, "row position width", which is added to x."""
         gate = functional.silu(self.gate_proj(x), inplace=True)
         added: Tensor = self.down_proj(gate.mul_(self.up_proj(x)))
         return added
@@ -215,7 +215,7 @@ class LlamaNetwork(nn.Module):
 
     @property
     def base_model(self) -> Body:
-        """Return all of it but the head."""
+        """Return the network without the head."""
         return self.model
 
     @property
@@ -224,11 +224,11 @@ class LlamaNetwork(nn.Module):
         return self.lm_head.weight.dtype
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """Return what makes states of ids."""
+        """Return the embedding, which makes states of ids."""
         return self.model.embed_tokens
 
     def get_output_embeddings(self) -> nn.Linear:
-        """Return what makes logits of states."""
+        """Return the head, which makes logits of states."""
         return self.lm_head
 
     def forward(

@@ -1,4 +1,4 @@
-"""From the name a user gives to a loaded model: one table, everything heavy imported late.
+"""Loads a model by the name that a user gives: one table, everything heavy imported late.
 
 A backend is one module and one row of BACKENDS.
 """
@@ -225,7 +225,7 @@ def failed(checks: Iterable[PlacedCheck]) -> bool:
 
 
 def check_sees(name: str, image: Image) -> None:
-    """Raise UnsupportedError where it is known of a model, before loading, that it sees nothing."""
+    """Raise UnsupportedError if it is known before loading that a model reads no images."""
     if not _backend(name).sees(name):
         raise without_images(name, image)
 

@@ -76,7 +76,7 @@ class LocalModel(Tokenized):
         self._max_read_tokens = max(self._max_batch_tokens, MAX_TOKENS[device] * network.narrow)
 
     def _shorten(self, limit: int) -> None:
-        """Take less text, as the network cannot read more."""
+        """Lower the context length to what the network can read."""
         self.info = replace(self.info, context_length=min(limit, self.info.context_length))
 
     def sample(
@@ -111,7 +111,7 @@ class LocalModel(Tokenized):
         return sum(len(pack.ids) for batch in batches for pack in batch)
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
-        """Read the packs that `score` reads, and keep what it throws away."""
+        """Read the packs that `score` reads, and keep the whole distributions."""
         results = [dict[int, Rows]() for _ in requests]
         way = packing.distributions_of_packs
         for batch in self._packed(requests, self._max_batch_tokens):
@@ -133,7 +133,7 @@ class LocalModel(Tokenized):
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
-        """Read prefixes of like length together, what all begin with once, and no head."""
+        """Read prefixes of like length together and their common beginning once, without logits."""
         with self.network.pauses.reporting(on_progress):
             found: Rows = self._states().read(prefixes, on_progress).float().cpu().numpy()
         return found
@@ -153,7 +153,7 @@ class LocalModel(Tokenized):
         token_ids: Sequence[int],
         on_progress: OnProgress = ignore_progress,
     ) -> Rows:
-        """Make logits of some states at a time, and keep the chosen columns."""
+        """Compute the logits of some states at a time, and keep the chosen columns."""
         if self.network.head is None:
             return super().next_log_probs(prefixes, token_ids, on_progress)
         with self.network.pauses.reporting(on_progress):
@@ -184,7 +184,7 @@ class LocalModel(Tokenized):
         return self._verified.batches(packs, most)
 
     def _pack_tokens(self, request: ScoreRequest, most: int) -> int:
-        """Return the read tokens of a pack; 0 makes packs of one continuation."""
+        """Return the most tokens to read in a pack; 0 makes packs of one continuation."""
         longest = len(request.prefix) + max(map(len, request.continuations), default=0)
         if not self.network.packs or longest > self.network.pack_window:
             return 0
@@ -194,12 +194,12 @@ class LocalModel(Tokenized):
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:
-    """Load a folder or a hub id, as the table of backends wants it."""
+    """Load a folder or a hub id, for the table of backends."""
     return load_local(name, device=options.device, dtype=options.dtype)
 
 
 def load_embedded(name: str, options: LoadOptions) -> LocalModel:
-    """Load the model in the package, as the table of backends wants it."""
+    """Load the model in the package, for the table of backends."""
     module, tokenizer = load_llama(EMBEDDED_PATH, dtype_on(options.device, options.dtype))
     return local_model(
         module,

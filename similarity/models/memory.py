@@ -1,4 +1,4 @@
-"""How this process keeps memory where a network runs on its CPU, and how it is seen to be out."""
+"""Settings of memory for networks on a CPU, and how an error shows that memory is out."""
 
 import ctypes
 

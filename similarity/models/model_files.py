@@ -1,4 +1,4 @@
-"""What is in a model's folder: the files that its numbers depend on, and those that are damaged.
+"""The files of a model's folder: which its numbers depend on, and which are damaged.
 
 It reads names, headers and JSON, never weights, and knows nothing of networks.
 """
@@ -62,7 +62,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_links(folder: Path) -> None:
-    """Raise ModelError for a link to nothing: it would be read as if no such file were wanted."""
+    """Raise ModelError for a link to nothing: it would be ignored as if there were no such file."""
     for path in sorted(folder.iterdir()):
         if path.is_symlink() and not path.exists() and _matters(path.name):
             raise ModelError(
@@ -71,7 +71,7 @@ def _check_links(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Check that a file is there, and as long or as well-formed as it says.
+    """Check that a file is there, has the length that it names, and can be parsed.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def check_file(path: Path) -> None:
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
-    """Return what config.json says.
+    """Return the settings of config.json.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a JSON file says.
+    """Return the content of a JSON file.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def _is_left(name: str, names: set[str], folder: Path) -> bool:
 
 
 def _named_by(path: Path) -> set[Path]:
-    """Return what an index, settings, or the modules of a sentence encoder name."""
+    """Return the files that an index, settings, or the modules of a sentence encoder name."""
     if path.name.endswith(".index.json"):
         return {path.parent / name for name in _shards(path)}
     if path.name in _NAMING:
@@ -214,7 +214,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _strings(content: object) -> Iterator[str]:
-    """Yield every string in what a JSON file says."""
+    """Yield every string in the content of a JSON file."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, (dict, list)):

@@ -22,7 +22,7 @@ _FIXED = ("default", "linear", "llama3", "yarn")
 
 @torch.inference_mode()
 def native(module: nn.Module) -> nn.Module:
-    """Return this package's network of the same weights, or the module where that is another.
+    """Return this package's network of the same weights, or the module if it is of another kind.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def _is_plain(module: Any) -> bool:
 
 
 def _taken(module: Any) -> LlamaNetwork | None:
-    """Return a network that holds the same tensors; None if they are not all of its."""
+    """Return a network that holds the same tensors; None if its own are others."""
     with torch.device("meta"):
         own = LlamaNetwork(module.config)
     loading_info = own.take(module.state_dict(), None)

@@ -84,14 +84,14 @@ class Network:
 
     @property
     def rows(self) -> int:
-        """Return the number above all token ids that it can read and predict."""
+        """Return the least number above all token ids that the network can read and predict."""
         embedding: Any = self.module.get_input_embeddings()  # type: ignore[operator]
         weight = getattr(embedding, "weight", None)
         return self.vocab_size if weight is None else min(self.vocab_size, weight.shape[0])
 
     @property
     def narrow(self) -> bool:
-        """Return whether it makes logits at some positions alone."""
+        """Return whether the network can compute logits at some positions only."""
         return self.head is not None and self.head.body is not None
 
     @property
@@ -111,7 +111,7 @@ class Network:
 
     @property
     def rounding(self) -> float:
-        """Return how far, in nats, rounding may move a log-probability."""
+        """Return by how many nats rounding may change a log-probability."""
         return ROUNDING[self.dtype]
 
     def read(
@@ -142,9 +142,9 @@ class Network:
         places: Tensor,
         cache: DynamicCache | None = None,
     ) -> Tensor | None:
-        """Return what the head makes logits of, "target width", at some positions of some rows.
+        """Return the states before the head, "target width", at some positions of some rows.
 
-        None where logits are made in another way.
+        None if the network has no known body that gives them without the logits.
 
         Parameters
         ----------
@@ -168,7 +168,7 @@ class Network:
         return found[rows, places]
 
     def logits_in_parts(self, states: Tensor) -> Iterator[Tensor]:
-        """Yield the logits of states, some rows at a time: as few as stay near the processor."""
+        """Yield the logits of states, some rows at a time: as few as fit the processor's cache."""
         if self.head is None:
             raise ValueError("this network has no head that is known")
         rows = max(_LEAST_ROWS, _LOGITS[self.device.type] // self.vocab_size)

@@ -17,7 +17,7 @@ from similarity.models.weights import check_weights
 
 
 class Settings(SimpleNamespace):
-    """What a JSON file of a model says; transformers' classes for that import all of its own."""
+    """The content of a JSON file of a model; transformers' classes for it are slow to import."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -58,7 +58,7 @@ def load_llama(folder: Path, dtype: str) -> tuple[LlamaNetwork, Any]:
 
 
 def _check_shape(folder: Path, config: Any) -> None:
-    """Refuse what this network does not compute."""
+    """Refuse settings that this network does not compute."""
     settings = vars(config)
     rope = settings.get("rope_parameters") or {}
     plain = settings.get("model_type") == "llama" and settings.get("hidden_act") == "silu"

@@ -32,7 +32,7 @@ _PLACES_OF_A_TOKEN = 1200
 
 @dataclass
 class Pack:
-    """Tokens to read in one row, and where each continuation's predictions stand in it."""
+    """Tokens to read in one row, and the places in it that predict each continuation."""
 
     owner: int
     ids: list[int]
@@ -60,7 +60,7 @@ class Pack:
 def make_packs(owner: int, request: ScoreRequest, max_tokens: int) -> Iterator[Pack]:
     """Cut a request into packs of at most `max_tokens` read tokens, or one continuation.
 
-    There are as few as can be, and the longest of them is as short as can be.
+    There are as few packs as possible, and the longest is as short as possible.
     """
     length = len(request.prefix)
     pack: Pack | None = None
@@ -75,11 +75,11 @@ def make_packs(owner: int, request: ScoreRequest, max_tokens: int) -> Iterator[P
 
 
 def pack_tokens(prefix: int) -> int:
-    """Return of how many read tokens packs of a prefix cost least, if there is no end of them.
+    """Return the number of read tokens for which packs of a prefix cost least, if there are many.
 
-    A long pack has masked places, that grow with its square; short ones read the prefix more
-    often. For t tokens after a prefix of p, a token costs (p + t)² / t places and p / t readings.
-    The sum is least at t² = p² + c p, where a token costs as much as c places.
+    The masked places of a long pack grow with its square. Short packs read the prefix more
+    often. For t tokens after a prefix of p, a token costs (p + t)² / t places and p / t
+    readings. The sum is least at t² = p² + c p, where a token costs as much as c places.
     """
     return prefix + math.isqrt(prefix * (prefix + _PLACES_OF_A_TOKEN))
 
@@ -141,10 +141,7 @@ def plain_pack(owner: int, number: int, prefix: Sequence[int], continuation: Tok
 
 
 def halves(batch: Sequence[Pack]) -> Iterator[list[Pack]]:
-    """Yield two batches of the same continuations; a single pack is cut between them.
-
-    It is no plain one.
-    """
+    """Yield two batches of the same continuations; cut a single pack, which is not a plain one."""
     if len(batch) > 1:
         middle = len(batch) // 2
         yield list(batch[:middle])

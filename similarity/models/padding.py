@@ -9,7 +9,7 @@ from similarity.models.base import TokenIds
 
 
 def prefix_batches(prefixes: Sequence[TokenIds], max_tokens: int) -> Iterator[list[int]]:
-    """Group numbers of prefixes of like length, at most `max_tokens` with padding."""
+    """Yield groups of prefixes of like length, by number, at most `max_tokens` with padding."""
     batch: list[int] = []
     for number in sorted(range(len(prefixes)), key=lambda i: len(prefixes[i])):
         if batch and len(prefixes[number]) * (len(batch) + 1) > max_tokens:

@@ -1,9 +1,9 @@
-"""Lets something else be done in the middle of a long reading of a network.
+"""Calls a function in the middle of a long reading of a network.
 
-A text of some thousand tokens takes a processor many seconds in one forward call. Between two parts
-of the network, a layer's product and its attention, say, the caller gets a turn: it may have the
-network read something else, or end the reading. The numbers of the reading are the same bits as
-without, since nothing is cut: what a forward call has computed so far is its own.
+A text of some thousand tokens takes a processor many seconds in one forward call. The caller's
+function is called between two parts of the network, such as a layer's product and its attention. It
+may have the network read something else, or end the reading. The numbers of the reading stay the
+same bits: the forward call itself is not cut, and what it has computed so far is its own.
 """
 
 import threading
@@ -21,7 +21,7 @@ Pause = Callable[[], None]
 
 
 class _EndedError(BaseException):
-    """Carries what a pause raised, past all that takes an exception for a network's refusal."""
+    """Carries an error of a pause past code that takes exceptions for a network's refusal."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ class ImageTokens(tuple[int, ...]):
     parts: tuple[str | Image, ...]
 
     def __new__(cls, token_ids: Iterable[int], parts: Iterable[str | Image]) -> Self:
-        """Make the ids of a prefix that is made of these parts."""
+        """Make the ids of a prefix of these parts."""
         made = super().__new__(cls, token_ids)
         made.parts = tuple(parts)
         return made
@@ -61,7 +61,7 @@ class ImageTokens(tuple[int, ...]):
 
 
 def without_images(model: str, image: Image) -> UnsupportedError:
-    """Return what is raised where a model of this name is to read an image and cannot."""
+    """Return the error for a model that is given an image and reads texts alone."""
     return UnsupportedError(
         f"{model} reads texts alone, and image {image.name!r} was given; load a vision-language "
         "model in this process, such as HuggingFaceTB/SmolVLM-500M-Instruct"

@@ -43,7 +43,7 @@ class PrepackedLinear(nn.Module):
         return _product(values, self._weight, self.bias)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what makes a plain layer of the same weights."""
+        """Return how to pickle it: as a plain layer of the same weights."""
         return _plain, (self.weight, self.bias)
 
 
@@ -55,7 +55,7 @@ def can_prepack(module: nn.Module) -> bool:
 
 
 def prepacked_product(linear: nn.Linear) -> Product:
-    """Return what a layer does, quicker; the layer itself stays as it is."""
+    """Return a quicker function for a layer's product; the layer itself stays as it is."""
     weight, bias = _ordered(linear.weight), linear.bias
     return lambda values: _product(values, weight, bias)
 

@@ -121,7 +121,7 @@ def _read(
 
 @contextmanager
 def _missing(folder: Path) -> Iterator[None]:
-    """Say of a tokenizer that cannot be made that its files are not there, if that is so."""
+    """Raise ModelError if a tokenizer cannot be made because its files are missing."""
     try:
         yield
     except Exception as error:  # of whatever was tried in their place
@@ -135,7 +135,7 @@ def _missing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def quiet(bars: bool = False) -> Iterator[None]:
-    """Load or save without transformers' own bars and tables: what is wrong is an error here."""
+    """Silence transformers' own bars and tables: here all that is wrong is an error."""
     log: Any = transformers.utils.logging
     level, shown = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()

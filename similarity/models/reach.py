@@ -1,4 +1,4 @@
-"""How far a fast way of reading was seen to be right, and where a fault would show first."""
+"""Up to which length a fast way of reading was right, and where a fault would show first."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from similarity.models.packing import Pack
 
 @dataclass
 class Reach:
-    """The longest that was seen to be right, in positions: rows, sequences, padding."""
+    """The longest rows, sequences and padding that were seen to be right, in positions."""
 
     row: int = 0
     sequence: int = 0
@@ -16,17 +16,17 @@ class Reach:
 
     @classmethod
     def of(cls, batch: Sequence[Pack]) -> "Reach":
-        """Return how far a batch of packs reaches."""
+        """Return the lengths of a batch of packs."""
         lengths = [len(pack.ids) for pack in batch]
         sequence = max(max(pack.positions) + 1 for pack in batch)
         return cls(max(lengths), sequence, max(lengths) - min(lengths))
 
     def covers(self, other: "Reach") -> bool:
-        """Return whether the other reaches no farther."""
+        """Return whether none of the other's lengths is greater."""
         return self.union(other) == self
 
     def union(self, other: "Reach") -> "Reach":
-        """Return how far one of the two reaches."""
+        """Return the greater of each of the two's lengths."""
         return Reach(
             max(self.row, other.row),
             max(self.sequence, other.sequence),

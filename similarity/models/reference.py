@@ -43,11 +43,11 @@ class ReferenceModel(Tokenized, StepwiseModel):
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
-        """Read each prefix alone, and keep what the head is given at its end."""
+        """Read each prefix alone, and keep the state before the head at its end."""
         return np.concatenate(each(self._next_state, on_progress)(prefixes))
 
     def output_head(self) -> tuple[Rows, Rows | None]:
-        """Return what the wrapped model does."""
+        """Return the output head of the wrapped model."""
         return self._model.output_head()
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What names the weights and the tokenizer of a model: a commit of a hub, or a hash of files."""
+"""The revision of a model's weights and tokenizer: a commit of a hub, or a hash of files."""
 
 import hashlib
 import os
@@ -37,9 +37,9 @@ def revision(source: Path, commit: str | None) -> str:
 
 
 def stamp(source: Path) -> list[tuple[str, int, int]]:
-    """Return name, size and time of the files that `revision` reads, none of which is read here.
+    """Return name, size and time of the files that `revision` reads, without reading them.
 
-    Empty where there is no such folder or file.
+    The list is empty if there is no such folder or file.
     """
     try:
         found = [(path, path.stat()) for path in _files(source)] if source.exists() else []

@@ -29,7 +29,7 @@ class Row:
 
     @property
     def last(self) -> bool:
-        """Return whether its request has none after it."""
+        """Return whether this is the last row of its request."""
         return self.trajectory == self.request.numbers[-1]
 
     def key(self) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class Row:
         self.log_probs.append(log_prob)
 
     def finished(self, end_ids: frozenset[int]) -> bool:
-        """Return whether it has ended, or is as long as requested."""
+        """Return whether the row has ended, or is as long as requested."""
         return self.tokens[-1] in end_ids or len(self.tokens) == self.request.max_tokens
 
     def continuation(self) -> Continuation:
@@ -184,7 +184,7 @@ def longest(rows: Sequence[Row]) -> int:
 
 
 def length(row: Row) -> int:
-    """Return the tokens of a row as it is."""
+    """Return the number of tokens of a row so far, prefix included."""
     return len(row.request.prefix) + len(row.tokens)
 
 

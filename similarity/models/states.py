@@ -1,4 +1,4 @@
-"""Reads the states before the head after many prefixes: what they begin with alike is read once.
+"""Reads the states before the head after many prefixes, and their common beginning once.
 
 A prompt stands around every text, so its beginning is the same in all of them. Its keys and values
 are copied to each row, and each row reads the rest. Those of a pair's prompt are kept, so that a
@@ -66,7 +66,7 @@ class StateReader:
         return states
 
     def _beginning(self, prefixes: Sequence[TokenIds]) -> "Beginning | None":
-        """Return what all prefixes begin with, read; None where that is of no use."""
+        """Read the common beginning of all prefixes; None if that is of no use."""
         network = self._network
         if not (self._shares and network.packs and network.pads and len(prefixes) > 1):
             return None
@@ -149,7 +149,7 @@ class StateReader:
 
 
 def shared_length(prefixes: Sequence[TokenIds]) -> int:
-    """Return how many tokens all prefixes begin with alike, with one of each left over."""
+    """Return the length of the common beginning; each prefix has one token more at least."""
     first, last = min(prefixes), max(prefixes)
     most = min(map(len, prefixes)) - 1
     return next((i for i in range(most) if first[i] != last[i]), max(0, most))
@@ -177,7 +177,7 @@ class Beginning:
 
 
 def read_after(network: Network, beginning: Beginning, prefixes: Sequence[TokenIds]) -> Tensor:
-    """Return what `read_whole` does, of prefixes that all begin with what was read."""
+    """Return what `read_whole` does, for prefixes whose common beginning was read."""
     device, length = network.device, beginning.length
     cache = network.copies(beginning.cache, len(prefixes))
     ids, mask = right_padded([prefix[length:] for prefix in prefixes], device)

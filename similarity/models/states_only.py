@@ -23,9 +23,9 @@ class StatesOnly(LanguageModel):
     Attributes
     ----------
     place
-        Where the model is, to say that it is there.
+        Where the model is, for messages.
     cure
-        What to change there for a model that generates.
+        What to change so that the model generates, for messages.
     """
 
     generates = False

@@ -25,7 +25,7 @@ from similarity.noise import exponential, step_key
 
 
 class StepwiseModel(LanguageModel):
-    """A model that says what comes next, and nothing else."""
+    """A model that gives next-token distributions, and nothing else."""
 
     abilities = frozenset({Ability.DISTRIBUTIONS, Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS})
 

@@ -1,4 +1,4 @@
-"""A model that never answers the same twice: what it sampled and scored is kept in a store."""
+"""A model that keeps in a store what it sampled and scored, so that nothing is computed twice."""
 
 import hashlib
 import json

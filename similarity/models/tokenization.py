@@ -1,4 +1,4 @@
-"""What a prefix and a continuation are made of, found by encoding texts together and apart.
+"""Finds the token ids of prefixes and continuations, by encoding texts together and apart.
 
 Tokenizers put a beginning before a text, an end or a separator behind it, and a mark before its
 first word. A prefix keeps its beginning and nothing behind; a continuation has neither, nor the
@@ -22,7 +22,7 @@ _READINGS = 3
 
 
 class Tokenization:
-    """A tokenizer of transformers, taken apart.
+    """A tokenizer of transformers, and what it puts around every text.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Tokenization:
         return ids[:-count] if count and ids[-count:] == self.closing else ids
 
     def checks(self) -> list[Check]:
-        """Return what was found, in words."""
+        """Return the findings, in words."""
         before, behind = (self._names(ids) for ids in (self.opening, self.closing))
         marks = self._bare("a") != self.encode_continuation("a")
         of_first = ", and marks first words, which continuations are not" if marks else ""
@@ -210,7 +210,7 @@ class Tokenized(LanguageModel):
 
 
 def _unknown_id(tokenizer: Any) -> int:
-    """Return the id that stands for whatever the tokenizer does not know; -1 if there is none."""
+    """Return the id of unknown tokens; -1 if the tokenizer has none."""
     model = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     named = getattr(model, "unk_token", None)
     found = None if named is None else tokenizer.convert_tokens_to_ids(named)
@@ -219,7 +219,7 @@ def _unknown_id(tokenizer: Any) -> int:
 
 
 def end_ids(module: Any, tokenizer: Any) -> frozenset[int]:
-    """Return every id that the model or its tokenizer calls an end of sequence."""
+    """Return every id that the model or its tokenizer has as an end of sequence."""
     found: set[int] = set()
     for config in (module.config, module.generation_config, tokenizer):
         ids = getattr(config, "eos_token_id", None)

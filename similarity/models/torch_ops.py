@@ -82,7 +82,7 @@ def _race(scores: Tensor, keys: Sequence[tuple[int, int]]) -> tuple[Tensor, Tens
 
 
 def _argmax(values: Tensor) -> Tensor:
-    """Return where each row is largest; on a CPU torch's own takes ten times as long."""
+    """Return the place of each row's largest value; on a CPU torch's own is ten times slower."""
     if values.device.type == "cpu":
         return torch.from_numpy(values.numpy().argmax(-1))
     return values.argmax(-1)

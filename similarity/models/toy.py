@@ -76,5 +76,5 @@ class ToyModel(StepwiseModel):
 
 
 def load(_name: str, _options: LoadOptions) -> ToyModel:
-    """Return the toy over all bytes, as the table of backends wants it."""
+    """Return the toy model over all bytes, for the table of backends."""
     return ToyModel()

@@ -1,4 +1,4 @@
-"""Holds what the fast ways of a network give against plain readings, while they are used.
+"""Compares the fast ways of reading a network with plain readings, while they are used.
 
 At loading a few tokens are tried. A window, a chunk or a table of positions shows only beyond its
 length, under whatever name a configuration has for it. So whenever a text is longer than all
@@ -35,14 +35,14 @@ Way = Callable[[Network, Sequence[Pack], Law], Iterable[Scored[Number]]]
 
 @dataclass
 class Verified:
-    """A network whose fast ways are checked as far as they are used.
+    """A network whose fast ways of reading are checked up to the lengths that are used.
 
     Parameters
     ----------
     network
-        What it can do is taken back where it does not hold.
+        Its flags, such as `packs`, are cleared for ways that turn out wrong.
     shorten
-        Is called with the tokens that it can read, once a text is longer.
+        Called with the number of tokens that the network can read, once a text is longer.
     """
 
     network: Network
@@ -54,7 +54,7 @@ class Verified:
     _reread: int = 0
 
     def read(self, batch: Sequence[Pack], law: Law, way: Way[Number]) -> Iterator[Scored[Number]]:
-        """Yield what a way of reading packs gives, as plain readings do.
+        """Yield the results of reading packs in this way, equal to those of plain readings.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Verified:
 
     @contextmanager
     def reading(self, length: int) -> Iterator[None]:
-        """Translate what a network raises at a plain reading of so many tokens.
+        """Translate an error of a network in a plain reading of so many tokens.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Verified:
     def _step(
         self, rows: list[Row], law: Law, end_ids: frozenset[int], on_step: Callable[[], None]
     ) -> list[list[Row]]:
-        """Sample by stepping; return the parts in which to begin anew, where that went wrong."""
+        """Sample by stepping; return the groups of rows to sample again, if that went wrong."""
         steps = sampling.sample_by_stepping(self.network, rows, law, end_ids)
         while True:
             try:
@@ -220,7 +220,7 @@ class Verified:
         return True
 
     def _give_up_stepping(self, rows: list[Row]) -> list[list[Row]]:
-        """Take back how far it is trusted; return the parts in which to begin anew."""
+        """Lower the length up to which stepping is used; return the groups of rows to redo."""
         network = self.network
         if sampling.padding(rows):
             network.pads_state = False

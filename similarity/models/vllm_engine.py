@@ -39,7 +39,7 @@ MAX_CHOSEN = 128
 
 
 class EngineModel(Tokenized):
-    """What all models in vLLM's engine have in common: its tokenizer, and its end."""
+    """The base of all models in vLLM's engine: its tokenizer, and how it is stopped."""
 
     def __init__(self, engine: Any, info: ModelInfo) -> None:
         self.info = info
@@ -69,7 +69,7 @@ class OfflineModel(EngineModel):
         self._sampling_params = sampling_params
 
     def check_scoring(self, law: Law) -> None:
-        """Take no law but the model's own: the engine scores prompts under no other."""
+        """Refuse all laws but the model's own: the engine scores prompts under no other."""
         require_model_law(law)
 
     def sample(

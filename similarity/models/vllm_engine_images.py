@@ -63,7 +63,7 @@ class OfflineVisionModel(OfflineModel):
         return ImageTokens.between(before, image, after, output.prompt_token_ids)
 
     def check_images(self, first: Image, second: Image) -> None:
-        """Try two images.
+        """Check by two images that the model sees them.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class OfflineVisionModel(OfflineModel):
 
 
 def opened(engine: Any, sampling_params: Any, info: ModelInfo) -> OfflineModel:
-    """Return the model in an engine; it reads images where they are seen to be read."""
+    """Return the model in an engine; it reads images if a check shows that it can."""
     config = engine.llm_engine.model_config
     if getattr(config, "is_multimodal_model", False):
         try:

@@ -30,7 +30,7 @@ FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 
 
 def load(name: str, options: LoadOptions) -> OfflineModel | OfflinePoolingModel:
-    """Load the model after "vllm:", as the table of backends wants it."""
+    """Load the model after "vllm:", for the table of backends."""
     if options.device != "auto":
         raise ConfigError("vLLM takes the device that it was built for; leave device at auto")
     settings = _engine_settings(os.environ.get(ENGINE_VARIABLE, "{}"))
@@ -111,7 +111,7 @@ def load_offline(
 
 
 def _find_out(model: OfflineModel | OfflinePoolingModel) -> None:
-    """Raise what a check finds wrong; find out what else the engine can do."""
+    """Raise the error of a failed check; find out what else the engine can do."""
     checks = model.checks() if isinstance(model, OfflinePoolingModel) else check_scores(model)
     found = []
     for check in checks:
@@ -125,7 +125,7 @@ def _find_out(model: OfflineModel | OfflinePoolingModel) -> None:
 
 
 def _imported() -> Any:
-    """Import vLLM, its log on standard error: standard output is for results."""
+    """Import vLLM with its log on standard error, as standard output is for results."""
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     try:

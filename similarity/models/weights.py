@@ -91,7 +91,7 @@ def _wrong(source: str, names: Iterable[str], found: str) -> WrongAnswerError:
 
 @torch.inference_mode()
 def _ends(weight: torch.Tensor) -> tuple[float, float]:
-    """Return the least and the greatest; NaN is both of any numbers with one among them."""
+    """Return the least and the greatest number; both are NaN if any number is NaN."""
     low, high = torch.aminmax(weight)
     return float(low), float(high)
 

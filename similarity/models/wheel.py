@@ -50,7 +50,7 @@ def wheel_file() -> Path:
 
 
 def check_digest(path: Path) -> None:
-    """Check that a file is the one whose scores are known.
+    """Check that a file has the known digest.
 
     Raises
     ------

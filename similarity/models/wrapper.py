@@ -1,4 +1,4 @@
-"""A model that is another one but for what is said otherwise: the base of caches and proxies."""
+"""A model that forwards all calls to another one: the base of caches and proxies."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps

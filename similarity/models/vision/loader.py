@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def load(name: str, options: LoadOptions) -> local.LocalModel:
-    """Load a folder or a hub id, as the table of backends wants it.
+    """Load a folder or a hub id, for the table of backends.
 
     A vision-language model is loaded with what reads images, if its processor can be. Else its
     texts have the same scores, where transformers has the language model in it by itself.

@@ -1,4 +1,4 @@
-"""A vision-language model behind the seam: texts as any local model, images by their reader."""
+"""A vision-language model as `LanguageModel`: texts as any local model, images by their reader."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +57,7 @@ class VisionModel(LocalModel):
         self.abilities |= {Ability.IMAGES}
 
     def check_images(self, first: Image, second: Image) -> None:
-        """Try two images.
+        """Check by two images that the network sees them.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class VisionModel(LocalModel):
         )
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
-        """Read what `score` reads, and keep what it throws away."""
+        """Read what `score` reads, and keep the whole distributions."""
         return by_kind(
             requests,
             lambda texts: super(VisionModel, self).distributions(texts, law),

@@ -1,4 +1,4 @@
-"""From an image between two texts to what a network reads, by the model's own processor."""
+"""Turns an image between two texts into a network's input, by the model's own processor."""
 
 import threading
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class ImageProcessing:
             return self._encoded(image, before, after)
 
     def tensors(self, prefix: ImageTokens) -> dict[str, Tensor]:
-        """Return what a network takes beside the ids: pixels, sizes, kinds of tokens."""
+        """Return the tensors that a network takes beside ids: pixels, sizes, kinds of tokens."""
         with self._one_at_a_time:
             ids, tensors = self._read(prefix.parts)
         if ids != tuple(prefix):
@@ -126,7 +126,7 @@ class ImageProcessing:
 
 
 def _growing(found: Any, longer: Any) -> frozenset[str]:
-    """Return the names of what has a whole number for each token: it grows with the text.
+    """Return the names of the tensors with a whole number for each token: they grow with the text.
 
     Sizes of images may be as many by accident.
     """

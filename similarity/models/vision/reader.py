@@ -43,7 +43,7 @@ class ImageReader:
     Parameters
     ----------
     shorten
-        Is called with the tokens that the network can read, once a text is longer.
+        Called with the number of tokens that the network can read, once a text is longer.
     max_rows, max_logits
         Continuations read together, and the tokens of them whose logits are held.
     """
@@ -70,7 +70,7 @@ class ImageReader:
 
     @torch.inference_mode()
     def check(self, first: Image, second: Image) -> None:
-        """Try two images.
+        """Check by two images that the network sees them.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class ImageReader:
 
     @torch.inference_mode()
     def _each(self, request: ScoreRequest, make: Make) -> Iterator[Any]:
-        """Yield what is made of each continuation's logits, in order."""
+        """Yield what `make` returns of each continuation's logits, in order."""
         with self._opened(request.prefix):
             if not self._network.caches:
                 yield from (self._plain(request.prefix, ids, make) for ids in request.continuations)
@@ -165,7 +165,7 @@ class ImageReader:
         return slices(continuations, size)
 
     def _after(self, cache: Any, first: Tensor, some: Sequence[TokenIds], make: Make) -> list[Any]:
-        """Return what is made of continuations' logits, read together after one state."""
+        """Return what `make` returns of continuations' logits, read together after one state."""
         ids = in_rows(some, self._network.device)
         if not ids.shape[1]:
             return [make(first, one) for one in some]
@@ -176,7 +176,7 @@ class ImageReader:
         ]
 
     def _plain(self, prefix: TokenIds, continuation: TokenIds, make: Make) -> Any:
-        """Return what is made of a continuation's logits, image and all read at once."""
+        """Return what `make` returns of a continuation's logits, read at once with its prefix."""
         whole = [*prefix, *continuation[:-1]]
         with self._verified.reading(len(whole)):
             logits = self._network.read(torch.tensor([whole], device=self._network.device))

@@ -29,7 +29,7 @@ class Background:
         self.close = weakref.finalize(self, stack.close)
 
     def on_close(self, clean_up: Callable[[], Awaitable[None]]) -> None:
-        """Run this in the loop before it ends."""
+        """Run a function in the loop before the loop ends."""
         self._stack.callback(self._portal.call, clean_up)
 
     def run(
@@ -37,9 +37,9 @@ class Background:
         work: Callable[[OnProgress], Awaitable[T]],
         on_progress: OnProgress = ignore_progress,
     ) -> T:
-        """Return the result of `work`; what it counts goes to `on_progress`, in this thread.
+        """Return the result of `work`; call `on_progress` with its counts, in this thread.
 
-        What `on_progress` raises, as any interrupt of this thread, cancels the work.
+        An error of `on_progress`, or an interrupt of this thread, cancels the work.
         """
         finished: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         future: Future[T] = self._portal.start_task_soon(work, finished.put)

@@ -1,4 +1,4 @@
-"""What goes into one request: some prompts, prefixes or tokens of many."""
+"""Cuts prompts and prefixes into requests of a bounded size."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Where model servers are, and how patiently they are spoken to."""
+"""Addresses of model servers, and the timeouts and limits of requests to them."""
 
 import math
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ def _checked_url(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """How servers are spoken to; each value is read from `TRAJSIM_VLLM_<NAME>` too.
+    """Timeouts and limits of requests; each value is read from `TRAJSIM_VLLM_<NAME>` too.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a server serves: name, tokenizer, and numbers that only this model gives."""
+"""The identity of a served model: name, tokenizer, and numbers that only this model gives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -116,7 +116,7 @@ async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
 
 
 async def probe_tokens(pool: Pool, served: ServedName) -> tuple[TokenIds, int]:
-    """Return the tokens of a paragraph, as many as fit, and where what is looked at begins.
+    """Return the tokens of a paragraph, as many as fit, and where the scored part begins.
 
     Raises
     ------

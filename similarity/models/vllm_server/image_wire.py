@@ -56,7 +56,7 @@ def image_body(
     url
         Of the image.
     params
-        What is not as plain as can be.
+        Sampling parameters that differ from the plain ones.
     text
         Whether the text of a sample is returned beside its ids.
     """

@@ -1,4 +1,4 @@
-"""What servers read after images: a request for each prefix and continuation."""
+"""Samples and scores after images on servers: a request for each prefix and continuation."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -158,7 +158,7 @@ class ServedImages:
         )
 
     async def served(self, prefix: TokenIds) -> ServedPrefix:
-        """Return what is sent and read of a prefix; raises WrongAnswerError if that has changed."""
+        """Return the sent and the read ids of a prefix; raise WrongAnswerError if they changed."""
         assert isinstance(prefix, ImageTokens)
         image = prefix.images[0]
         served = await self._encoded(image, *prefix.around)

@@ -1,4 +1,4 @@
-"""What is checked of one server before any score of it is believed."""
+"""Checks of one server, made before any of its scores is used."""
 
 import re
 from dataclasses import replace
@@ -38,7 +38,7 @@ SAME = 1e-4
 
 
 async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Check]]:
-    """Return what a server serves and can do, and what needs more than the seam of a model.
+    """Return what a server serves and can do, and the checks that need more than a `LanguageModel`.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool
 
 
 async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIdentity, list[Check]]:
-    """Return what a server that pools serves, and its checks; `pool` has that one alone."""
+    """Return what a server that pools serves, and its checks; `pool` has this server only."""
     url, identity = pool.replicas[0].url, await identify_pooling(pool, address)
 
     def refused(what: str) -> ModelError:

@@ -1,4 +1,4 @@
-"""From an address to a model on servers that were checked."""
+"""Loads a model from the address of servers, after checks."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ SERVES = "server"
 
 
 def load(name: str, options: LoadOptions) -> ServedModel:
-    """Load the model at an address, as the table of backends wants it.
+    """Load the model at an address, for the table of backends.
 
     Raises
     ------
@@ -123,7 +123,7 @@ class Servers:
         self._background.close()
 
     def checks(self) -> Iterator[tuple[str, Check]]:
-        """Yield each server's URL with each of its checks, up to what makes the rest moot."""
+        """Yield each server's URL with each of its checks, up to an error that ends them."""
         for url in self.address.urls:
             for check in self._checks_of(url):
                 yield url, check
@@ -143,7 +143,7 @@ class Servers:
             raise
 
     def model(self) -> ServedModel:
-        """Return the model on all servers; those that did not answer may come later.
+        """Return the model on all servers; those that did not answer may be used later.
 
         Raises
         ------

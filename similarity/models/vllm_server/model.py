@@ -1,6 +1,6 @@
-"""The language model that vLLM servers hold: the seam's calls become requests.
+"""The language model on vLLM servers: calls of `LanguageModel` become requests.
 
-Scores are believed only with those of a probe that goes with each request.
+Each request also scores a probe. Its scores show whether the server still has the same model.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ class ServerModel(ServedModel):
         return refused
 
     def _takes(self, token: int) -> bool:
-        """Whether a token id is of the vocabulary."""
+        """Return whether a token id is of the vocabulary."""
         try:
             self.score([ScoreRequest(prefix=(0,), continuations=((token,),))], Law())
         except InputError:
@@ -66,14 +66,14 @@ class ServerModel(ServedModel):
         return True
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
-        """Refuse: what was found at the start is that no images are read."""
+        """Raise UnsupportedError: the checks at loading found that no images are read."""
         raise UnsupportedError(
             f"{self.info.name} is served in a way that reads texts alone, and image "
             f"{image.name!r} was given; trajsim doctor says why"
         )
 
     def check_scoring(self, law: Law) -> None:
-        """Take no law but the model's own: a server scores prompts under no other."""
+        """Refuse all laws but the model's own: a server scores prompts under no other."""
         require_model_law(law)
 
     def sample(

@@ -146,7 +146,7 @@ class Pool:
             await self._wait()
 
     def _check_patience(self, started: float) -> None:
-        """Give up when no server is in service, and none can be in time."""
+        """Raise BackendUnavailableError if no server is in service and none can be in time."""
         limit = started + self.config.patience
         soonest = min(replica.retry_at for replica in self.replicas)
         if max(time.monotonic(), soonest) < limit:

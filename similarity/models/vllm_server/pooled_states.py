@@ -76,7 +76,7 @@ class PooledIdentity(ServedName):
 
 
 def states_body(model: str, prefixes: Sequence[TokenIds]) -> dict[str, Any]:
-    """Return the request for the states after prefixes, as long as they are."""
+    """Return the request for the states after prefixes, at their own length."""
     return {
         "model": model,
         "input": [list(prefix) for prefix in prefixes],

@@ -26,12 +26,12 @@ ADVICE = "start the vLLM server with --no-enable-prefix-caching, or use another 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerKind(Generic[I]):
-    """How servers of one kind are known, checked, and made a model of.
+    """How servers of one kind are examined and compared, and how a model is made of them.
 
     Parameters
     ----------
     examine
-        Finds what the one server of a pool serves, and what is to be said of it.
+        Finds what the one server of a pool serves, with the checks of it.
     same
         Whether two servers hold one model.
     joined
@@ -39,7 +39,7 @@ class ServerKind(Generic[I]):
     model
         Makes the model on the servers of a pool.
     checks
-        Those that the seam of a model is enough for.
+        The checks that need a `LanguageModel` only.
     """
 
     examine: Callable[[Pool, ServerAddress], Awaitable[tuple[I, list[Check]]]]
@@ -81,7 +81,7 @@ POOLING = ServerKind[PooledIdentity](
 
 
 async def kind_of(pool: Pool) -> ServerKind[Any]:
-    """Find out of which kind the one server of a pool is, by the routes that it has.
+    """Return the kind of the one server of a pool, by the routes that it has.
 
     Raises
     ------

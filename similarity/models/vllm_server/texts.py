@@ -12,7 +12,7 @@ from similarity.models.vllm_server.pool import Pool
 
 
 class ServedTexts:
-    """How the servers of one model read texts; what was found out of a token is kept."""
+    """Encodes texts by the servers of one model; remembers which tokens are special."""
 
     def __init__(self, pool: Pool, identity: ServedName) -> None:
         self._pool = pool
@@ -76,7 +76,7 @@ class ServedTexts:
         return self._special[token]
 
     async def _look_whether_special(self, token: int, _string: str) -> bool:
-        """Let a server say this very token: it does not show a special one."""
+        """Have a server generate exactly this token: the text of a special one is empty."""
         prefix, _ = await tokenize(self._pool, self._identity.name, "a")
         request = SampleRequest(prefix=prefix, n=1, max_tokens=1, key=0)
         body = wire.sampling_body(self._identity.name, request, Law())
@@ -89,7 +89,7 @@ class ServedTexts:
 
 
 class PooledTexts(ServedTexts):
-    """How servers read texts that say nothing."""
+    """Encodes texts by servers that pool, which generate no text."""
 
     async def _look_whether_special(self, token: int, string: str) -> bool:
         """Find out whether the token stays whole wherever its string stands.

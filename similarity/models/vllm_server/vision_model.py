@@ -1,4 +1,4 @@
-"""The vision-language model that vLLM servers hold: texts as any, images by ids and pixels."""
+"""The vision-language model on vLLM servers: texts as any model, images by ids and pixels."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -128,7 +128,7 @@ class ServedVisionModel(ServerModel):
         work: Callable[[OnProgress], Awaitable[Sequence[T]]],
         on_progress: OnProgress = ignore_progress,
     ) -> list[T]:
-        """Return what `work` does for requests, if there are any, of servers still as they were."""
+        """Return the result of `work` for requests, if any, from servers with the same model."""
         if not requests:
             return []
 

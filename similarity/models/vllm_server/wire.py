@@ -79,7 +79,7 @@ class Sample:
     log_probs: LogProbs | None = None
 
     def continuation(self, *, keep_log_probs: bool = False) -> Continuation:
-        """Return it as the seam of a model has it."""
+        """Return the sample as a `Continuation` of `LanguageModel`."""
         log_probs = self.log_probs if keep_log_probs else None
         return Continuation(token_ids=self.token_ids, log_probs=log_probs, text=self.text)
 
