@@ -142,6 +142,8 @@ def fitted_costs(calls: FloatArray) -> Costs:
     tokens, steps, seconds = calls.T
     terms = np.column_stack([tokens, steps, np.ones_like(tokens)]) / seconds[:, None]
     scale = terms.max(axis=0)
+    # Features that are read of the text itself take no tokens of the model.
+    scale[scale == 0] = 1
     token, step, call = nonnegative_fit(terms / scale) / scale
     return Costs(float(token), float(step), float(call), float(tokens.max()))
 

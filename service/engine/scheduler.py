@@ -117,7 +117,12 @@ class Scheduler:
 
     def _run(self) -> None:
         while self._wait():
-            self._serve_next()
+            try:
+                self._serve_next()
+            except Exception as error:  # without this thread all would wait for ever
+                facts = {"error": type(error).__name__, "at": places(error)}
+                logger.error("the scheduler failed in choosing a batch", extra=facts)
+                self.cancel_all(error)
 
     def _wait(self) -> bool:
         """Wait for work; return whether there is some, and this is not the end."""

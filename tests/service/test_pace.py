@@ -116,3 +116,12 @@ def test_trajectories_sampled_in_parts_are_those_sampled_at_once(shared):
     model = RequestModel(shared(ToyModel(), batch_tokens=700))
     (parts,) = model.sample([request], Law())
     assert [c.token_ids for c in parts] == [c.token_ids for c in whole]
+
+
+def test_calls_without_tokens_have_a_pace_too():
+    """Of features that are read of the text itself: 0 was divided by 0."""
+    pace = Pace(0.125, MOST)
+    for seconds in (0.01, 0.03):
+        pace.note("embed", 1, 0, seconds)
+    assert 0.01 <= pace.expected("embed", 1, 0) <= 0.03
+    assert LEAST_TOKENS <= pace.tokens("embed") <= MOST

@@ -6,7 +6,7 @@ import pytest
 from similarity.models.vllm_server.loader import load_server
 from tests.service.servers import running
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
-from tests.similarity.models.fake_server import QUICK, transport
+from tests.similarity.models.fake_server import QUICK, FakeServer, transport
 
 PAIR = ["A red car stops.", "A red bus stops."]
 
@@ -47,3 +47,12 @@ def test_continuations_are_refused(client, asked):
     answer = client.post("/v1/similarity", json={"pairs": [PAIR], **asked})
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "unsupported")
     assert "without --runner pooling" in answer.json()["error"]["message"]
+
+
+def test_texts_own_words_are_compared_again_and_again_where_the_server_gives_no_vectors():
+    """The model reads no token for them: the second request ended the service's only thread."""
+    model = load_server("http://one:8000", QUICK, transport=transport(one=FakeServer()))
+    with running(model) as url, httpx.Client(base_url=url, timeout=20) as client:
+        for number in range(3):
+            body = {"pairs": [[f"text {number}", "other"]], "preset": "best"}
+            assert client.post("/v1/similarity", json=body).status_code == 200

@@ -436,3 +436,21 @@ def test_time_lent_to_others_is_not_taken_for_a_call_that_hangs():
         assert health.status().ready
     now[0] += 5
     assert not health.status().ready
+
+
+def test_a_fault_in_choosing_a_batch_fails_those_that_wait_and_not_the_service(
+    shared, monkeypatch, caplog
+):
+    """Else the thread ends, and all requests from then on wait for ever."""
+    scheduler = shared(ToyModel()).scheduler
+    good = Pace.tokens
+    monkeypatch.setattr(Pace, "tokens", lambda *_: 1 / 0)
+    failed = item("first")
+    scheduler.submit(RequestQueue(), [failed])
+    with pytest.raises(ZeroDivisionError):
+        failed.future.result(5)
+    monkeypatch.setattr(Pace, "tokens", good)
+    answered = item("second")
+    scheduler.submit(RequestQueue(), [answered])
+    assert len(answered.future.result(5)) == 1
+    assert "the scheduler failed in choosing a batch" in caplog.text
