@@ -1,4 +1,4 @@
-"""The fields of a record that its answer repeats: who gives a table gets it back, with scores."""
+"""The fields of a record that its answer repeats: a table comes back with its scores."""
 
 import json
 import math

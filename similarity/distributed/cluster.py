@@ -61,7 +61,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Placement:
-    """How many workers there are, and what each is given."""
+    """How many workers there are, and the CPUs and GPUs of each."""
 
     workers: int
     gpus: float

@@ -71,7 +71,7 @@ class Done:
 
 
 def run(job: Job, cluster: Cluster, on_progress: OnProgress) -> Done:
-    """Do what is missing of a job.
+    """Make the partitions of a job that are missing.
 
     Parameters
     ----------

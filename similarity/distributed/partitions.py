@@ -44,7 +44,7 @@ class Partition:
 
     @property
     def digest(self) -> str:
-        """Return a digest of what its rows are made of."""
+        """Return a digest of the records of the partition."""
         values = [[record.number, record.value, str(record.error)] for record in self.records]
         canonical = json.dumps(values, default=str, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -129,7 +129,7 @@ class Folder:
         return True
 
     def write(self, partition: Partition, rows: Rows) -> None:
-        """Write a partition; what was refused first, so that it is there if the partition is.
+        """Write a partition; the refused rows first, so that they are there if the partition is.
 
         Raises
         ------

@@ -31,7 +31,7 @@ class Rows:
 
 
 class Worker(ABC):
-    """Work with its model: what a worker of the cluster has in memory.
+    """Work with its model, as a worker of the cluster holds it in memory.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Worker(ABC):
 
     @abstractmethod
     def rows(self, records: Sequence[Record]) -> Rows:
-        """Return what is computed of some records, in their order.
+        """Return the rows computed from some records, in their order.
 
         Raises
         ------

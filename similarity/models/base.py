@@ -170,7 +170,7 @@ class LanguageModel(ABC):
         """Return the text of token ids, without special tokens."""
 
     def encode_continuation(self, text: str) -> TokenIds:
-        """Return the ids of a text that follows another: what `encode` adds behind a full stop."""
+        """Return the ids of a text that follows another: those that it adds behind a full stop."""
         before, ids = self.encode("."), self.encode(f".{text}")
         return ids[len(before) :] if ids[: len(before)] == before else self.encode(text)
 

@@ -153,7 +153,7 @@ class _Groups:
         return held.transpose(1, 2).flatten(2, 3)
 
     def spread(self, values: Tensor) -> Tensor:
-        """Return what was gathered by its rows again."""
+        """Return gathered values by their rows again."""
         trunks, heads, queries, width = values.shape
         held = values.view(trunks, heads, self._size, queries // self._size, width)
         held = held.transpose(1, 2).flatten(0, 1)
@@ -161,7 +161,7 @@ class _Groups:
 
 
 def attention(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return what queries gather, all of shape "row head position feature".
+    """Return the attention of queries to values, all of shape "row head position feature".
 
     Parameters
     ----------

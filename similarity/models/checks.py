@@ -152,7 +152,7 @@ def _check_equal(
 def _check_later(
     model: LanguageModel, requests: Sequence[ScoreRequest], first: Sequence[Sequence[LogProbs]]
 ) -> Check:
-    """Check that what comes after a continuation does not move its score."""
+    """Check that tokens after a continuation do not change its score."""
     longer = [
         replace(request, continuations=tuple(ids + ids[::-1] for ids in request.continuations))
         for request in requests
@@ -166,7 +166,7 @@ def _check_later(
 
 
 def _check_sampled(model: LanguageModel) -> Check:
-    """Check that what is sampled has the probability that scoring gives it."""
+    """Check that sampled continuations have the log-probabilities that scoring gives them."""
     prefix = probe_requests(model)[1].prefix
     length = max(1, min(20, model.info.context_length // 4))
     (sampled,) = model.sample([SampleRequest(prefix=prefix, n=4, max_tokens=length, key=1)], Law())

@@ -1,4 +1,4 @@
-"""How many tokens a network can read: what its configuration and its tables say, and trying."""
+"""Finds how many tokens a network can read, by its configuration, its tables and by trying."""
 
 import logging
 import math

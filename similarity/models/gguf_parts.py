@@ -31,7 +31,7 @@ _NONE = ("none", "", 0, False)
 
 
 def check_gguf(path: Path) -> None:
-    """Raise an error unless the file is a GGUF file, and can be read with what is installed."""
+    """Raise an error unless it is a GGUF file, and the packages that read it are installed."""
     check_file(path)
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":

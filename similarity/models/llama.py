@@ -255,7 +255,7 @@ class LlamaNetwork(nn.Module):
 
 
 def visible_mask(given: Tensor | None, places: Tensor, dtype: torch.dtype) -> Tensor | None:
-    """Return the additive mask of what each query sees, "row 1 query key".
+    """Return the additive mask of the positions that each query sees, "row 1 query key".
 
     None stands for the plain causal one, of a reading from the beginning or of one token.
 

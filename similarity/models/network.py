@@ -1,4 +1,4 @@
-"""A transformers network as the samplers use it: one forward call, and what it is able to do.
+"""A transformers network as the samplers use it: one forward call, and its abilities.
 
 What a network can do is found out by trying it against a plain reading (`probes`, `verification`),
 not by a list of architectures.

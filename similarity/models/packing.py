@@ -242,7 +242,7 @@ def _by_continuation(
 
 
 def visible(segments: Tensor) -> Tensor:
-    """Return what each position may see, shape "pack query key", from "pack position".
+    """Return which positions each one may see, shape "pack query key", from "pack position".
 
     Segment 0 is the prefix, 1, 2, … the continuations, −1 padding (which sees itself, as a
     soft-max over nothing would not be a number).

@@ -69,7 +69,7 @@ def load_pretrained(
         if gguf_file is not None:
             path = (Path(source) / gguf_file).absolute()
             check_gguf(path)
-            # In an empty folder: what lies beside the file has no say.
+            # In an empty folder: other files beside it must have no effect.
             source = stack.enter_context(TemporaryDirectory())
             named, where = str(path), {"gguf_file": str(path)}
         elif Path(source).is_dir():

@@ -150,13 +150,13 @@ def _check_logits(network: Network, plain: Tensor) -> Check:
 
 
 def _check_causal(network: Network, plain: Tensor) -> Check:
-    """Check that what differs later moves nothing before."""
+    """Check that a difference in later tokens changes no earlier logits."""
     before = plain[:, :PREFIX]
     return _causal_check(network, network.difference(before[:1], before[1:]))
 
 
 def _check_alone(network: Network, ids: Tensor, plain: Tensor) -> Check:
-    """Check that what comes later, or that there is more, moves nothing before."""
+    """Check that later tokens, or their number, change no earlier logits."""
     alone = network.read(ids[:1, :PREFIX])
     return _causal_check(network, network.difference(alone, plain[:1, :PREFIX]))
 
@@ -189,7 +189,7 @@ def _pads(network: Network, ids: Tensor, plain: Tensor) -> bool:
 
 
 def _continues(network: Network, ids: Tensor, plain: Tensor, second: int) -> bool:
-    """Try whether copied states, continued, give what reading everything gives.
+    """Try whether continuing copied states gives the logits of reading everything.
 
     `second` is the length of the other prefix: padded to the left where it is shorter.
     """
@@ -230,7 +230,7 @@ def _packs(network: Network, ids: Tensor, plain: Tensor) -> bool:
 
 
 def _pauses(network: Network, ids: Tensor, plain: Tensor) -> bool:
-    """Try whether a reading in the middle of another gives what each gives alone."""
+    """Try whether a reading in the middle of another changes the results of either."""
     if network.head is None or network.head.body is None:
         return False  # The states before such a head are caught on their way.
     found: list[Tensor] = []

@@ -51,7 +51,7 @@ class Row:
         return self.tokens[-1] in end_ids or len(self.tokens) == self.request.max_tokens
 
     def continuation(self) -> Continuation:
-        """Return what was sampled."""
+        """Return the sampled continuation."""
         return Continuation(token_ids=tuple(self.tokens), log_probs=np.array(self.log_probs))
 
 
@@ -145,7 +145,7 @@ def _start(network: Network, rows: list[Row]) -> tuple[_State, Tensor]:
 def _take_step(
     network: Network, rows: list[Row], logits: Tensor, law: Law, end_ids: frozenset[int]
 ) -> None:
-    # A race won by less than rounding is run again on the row alone, so that who else is
+    # A race won by less than rounding is run again on the row alone, so that what else is
     # in the batch cannot decide it. Half precision is too coarse for that promise.
     close = network.rounding / min(law.temperature, 1.0) if network.exact else 0.0
     drawn = draw(logits, law, [row.key() for row in rows])

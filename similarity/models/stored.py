@@ -46,7 +46,7 @@ class StoredModel(WrapperModel):
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
-        """Sample what is not in the store."""
+        """Sample the trajectories that are not in the store."""
         start = self._begin("sample", law)
         keys = [_sample_key(start, request) for request in requests]
         found = self._store.get(list(dict.fromkeys(keys)))

@@ -90,7 +90,7 @@ class Tokenization:
         return str(text)
 
     def without_closing(self, ids: TokenIds) -> TokenIds:
-        """Return the ids of a whole text without what the tokenizer puts behind it."""
+        """Return the ids of a whole text without those that the tokenizer puts behind it."""
         count = len(self.closing)
         return ids[:-count] if count and ids[-count:] == self.closing else ids
 
@@ -180,7 +180,7 @@ class Tokenization:
             )
 
     def _affixes(self) -> tuple[TokenIds, TokenIds]:
-        """Return what is put before and behind a text: the same for all texts."""
+        """Return the ids that are put before and behind every text."""
         found = {_around(self._ids(text, affixes=True), self._bare(text)) for text in _PROBES}
         affixes = found.pop()
         if found or affixes is None:
@@ -254,7 +254,7 @@ def ids_behind_an_anchor(
 
 
 def _around(whole: TokenIds, inner: TokenIds) -> tuple[TokenIds, TokenIds] | None:
-    """Return what is before and behind the inner ids, or None where they are not inside."""
+    """Return the ids before and behind the inner ids, or None if those are not inside."""
     for start in range(len(whole) - len(inner) + 1):
         if whole[start : start + len(inner)] == inner:
             return whole[:start], whole[start + len(inner) :]

@@ -50,7 +50,7 @@ class OfflinePoolingModel(StatesOnly, EngineModel):
         return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
 
     def checks(self) -> Iterator[Check]:
-        """Check what the engine gives, as a server that pools is checked.
+        """Check the engine's states, as those of a server that pools are checked.
 
         Raises
         ------

@@ -115,7 +115,7 @@ class Journal:
         self._last = checksum
 
     def _resume(self, header: bytes) -> None:
-        """Check what is there, cut off a torn end, and write the header where it is missing."""
+        """Check the file, cut off a torn end, and write the header if it is missing."""
         self._last = digest(header)
         with self._path.open("rb") as lines:
             found = lines.readline()

@@ -166,7 +166,7 @@ class Store:
                 self._shrink(self.max_bytes)
 
     def prune(self, max_bytes: int) -> int:
-        """Take out what was used longest ago, down to a size; return how many entries went.
+        """Delete the entries used longest ago, down to a size; return how many were deleted.
 
         Raises
         ------

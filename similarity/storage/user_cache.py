@@ -1,4 +1,4 @@
-"""Where this user's machine keeps what the project makes once and uses again."""
+"""The folder where this user's machine keeps results that are computed once and used again."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes matrices and pairs tile by tile, in bounded memory; what was stopped goes on."""
+"""Writes matrices and pairs tile by tile, in bounded memory; a stopped run goes on."""
 
 import hashlib
 import json

@@ -91,7 +91,7 @@ class VectorExplanation(Explanation):
 def explain(
     vectors: MeaningVectors, score: Score, features: Features, top: int
 ) -> VectorExplanation:
-    """Return what the cosine of two texts' vectors is made of.
+    """Explain the cosine of two texts' vectors by the shares that add up to it.
 
     Parameters
     ----------

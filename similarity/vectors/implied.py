@@ -233,6 +233,6 @@ def _begins_a_word(model: LanguageModel, text: str) -> bool:
 
 
 def cosine_scale(vectors: MeaningVectors, name: str, features: Features) -> float:
-    """Return what the product of two texts' whitened rows is multiplied by in the cosine."""
+    """Return the factor of the product of two texts' whitened rows in the cosine."""
     lengths = np.linalg.norm(vectors.groups[name].whitening.apply(features[name]), axis=1)
     return float(vectors.weights(features)[name] / np.where(lengths > 0, lengths, 1).prod())

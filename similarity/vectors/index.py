@@ -85,7 +85,7 @@ def build_index(
     ids: Sequence[str] | None = None,
     preset: str | None = None,
 ) -> None:
-    """Write an index of texts to a folder, whole or not at all; what it had is replaced.
+    """Write an index of texts to a folder, whole or not at all, in place of an older one.
 
     Parameters
     ----------

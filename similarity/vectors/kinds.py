@@ -1,4 +1,4 @@
-"""From a group's settings to what reads its features: one row for each kind of group."""
+"""Makes the reader of a group's features from its settings: one row for each kind of group."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -91,7 +91,7 @@ class SubsetProfileReader(ProfileReader):
         return rows.astype(np.float64)
 
     def _basis(self, _model: LanguageModel, fit: WhiteningFit) -> FloatArray:
-        """Return what takes the mean over tokens away."""
+        """Return the matrix that takes away the mean over tokens."""
         centring: FloatArray = np.eye(fit.width) - 1 / fit.width
         return centring
 

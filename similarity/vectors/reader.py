@@ -62,9 +62,9 @@ class Reader(ABC):
         """
 
     def emphasis(self, rows: Rows) -> FloatArray:
-        """Return what is added to the group's weight in the vector of each text, shape "text"."""
+        """Return the addition to the group's weight in the vector of each text, shape "text"."""
         return np.zeros(len(rows))
 
     def arrays(self) -> Arrays:
-        """Return what must be kept beside the settings to make the reader again."""
+        """Return the arrays from which, with the settings, the reader can be made again."""
         return {}

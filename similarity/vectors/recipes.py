@@ -82,7 +82,7 @@ def changed(
     shrinkage: float | None = None,
     prompt: Prompt | None = None,
 ) -> VectorConfig:
-    """Return settings with what is given in place of what they have.
+    """Return settings with the given values in place of their own.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ def sample_references(
 
 
 def restored_references(config: TrajectoriesConfig, arrays: Arrays) -> ReferenceReader:
-    """Return the reader of what `ReferenceReader.arrays` gave."""
+    """Return the reader from the arrays that `ReferenceReader.arrays` gave."""
     ends = np.cumsum(arrays["lengths"])[:-1]
     parts = np.split(arrays["ids"], ends)
     return ReferenceReader(config, tuple(tuple(part.tolist()) for part in parts))

@@ -38,7 +38,7 @@ class VectorSettings:
         return {"distance": DISTANCE, "vectors": vectors}
 
     def describe(self) -> str:
-        """Return what matters most of the settings, for a person."""
+        """Return the most important settings as a text."""
         total = sum(group.weight for group in self.config.groups)
         groups = [
             f"{group.name} {group.weight / total:.0%}{_more(group)}" for group in self.config.groups
@@ -127,7 +127,7 @@ class VectorScorer(Scorer):
         ]
 
     def _similarities(self, distances: FloatArray) -> FloatArray:
-        """Return what the map gives of each distance alone."""
+        """Return the similarity that the scale gives for each distance."""
         calibration = self.fingerprint.calibration
         if calibration is not None:
             return calibration.of_all(distances)
@@ -165,7 +165,7 @@ def _more(group: GroupConfig) -> str:
 
 
 def settings_of(vectors: MeaningVectors) -> VectorSettings:
-    """Return what the distances of these vectors depend on."""
+    """Return the settings that the distances of these vectors depend on."""
     return VectorSettings(config=vectors.config, corpus=vectors.corpus)
 
 
@@ -183,7 +183,7 @@ def _all_distances(rows: FloatArray, columns: FloatArray) -> FloatArray:
 def _distances(first: FloatArray, second: FloatArray) -> FloatArray:
     """Return one minus the cosine of vectors of length 1, along the last axis, in [0, 2].
 
-    As half the square of what parts them, which is exactly 0 for a vector and itself.
+    It is half the square of their difference, which is exactly 0 for a vector and itself.
     """
     distances: FloatArray = np.square(first - second).sum(axis=-1) / 2
     return distances

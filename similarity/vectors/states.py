@@ -50,15 +50,15 @@ class StateReader(Reader):
     ) -> Whitening:
         """Return x ↦ (x − x̄) A W.
 
-        A makes what is compared of the features, without the directions in which registers differ.
-        W whitens that by its own covariance.
+        A maps features to coordinates, without the directions in which registers differ. W whitens
+        the coordinates by their own covariance.
         """
         basis = without_registers(self._basis(model, fit), registers)
         inner = fit.through(basis).fit(self.config.shrinkage, self.config.rank)
         return Whitening(mean=fit.mean, matrix=basis @ inner.matrix)
 
     def _basis(self, _model: LanguageModel, fit: WhiteningFit) -> FloatArray:
-        """Return what makes what is compared of the features: states are taken as they are."""
+        """Return the matrix A from features to coordinates: the identity, for plain states."""
         return np.eye(fit.width)
 
     def prefixes(self, model: LanguageModel, texts: Sequence[Content]) -> list[TokenIds]:

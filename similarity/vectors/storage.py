@@ -21,7 +21,7 @@ from similarity.version import __version__
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
 FORMAT = 4
-# A hub's model whose commit nobody knows.
+# The revision of a hub's model whose commit is not known.
 UNKNOWN = "unknown"
 
 
@@ -38,7 +38,7 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
 
 
 def save(vectors: MeaningVectors, folder: Path) -> None:
-    """Write the vectors to a folder, whole or not at all; what it had is replaced.
+    """Write the vectors to a folder, whole or not at all, in place of older ones.
 
     Raises
     ------

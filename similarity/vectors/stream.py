@@ -1,4 +1,4 @@
-"""Vectors of many texts as a file, in bounded memory, part by part: what was stopped goes on."""
+"""Writes vectors of many texts to a file, part by part in bounded memory; a stopped run goes on."""
 
 import json
 from collections.abc import Iterator, Sequence

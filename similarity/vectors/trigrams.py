@@ -67,7 +67,7 @@ class TrigramReader(Reader):
         return Whitening(mean=fit.mean, matrix=trigrams @ inner.matrix)
 
     def emphasis(self, rows: Rows) -> FloatArray:
-        """Return what names and numbers add to the weight of the texts' own words."""
+        """Return the weight that names and numbers add to that of the texts' own words."""
         found: FloatArray = self.config.names * rows[:, -1].astype(np.float64)
         return found
 
@@ -98,7 +98,7 @@ def _words_alone(content: Content) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return a text's words without case; of one that has none, what stands between spaces."""
+    """Return a text's words in lower case; if it has none, its parts between spaces."""
     return _WORD.findall(text.casefold()) or text.casefold().split()
 
 

@@ -96,7 +96,7 @@ class ImageNetwork(Network):
 
 
 def in_rows(continuations: Sequence[TokenIds], device: torch.device) -> Tensor:
-    """Return what is read of continuations, all but the last of each, padded to the right.
+    """Return the tokens of continuations that are read, all but each last, padded to the right.
 
     Shape "row position". No token sees the padding, which is behind it.
     """

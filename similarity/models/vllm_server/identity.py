@@ -135,7 +135,7 @@ async def probe_tokens(pool: Pool, served: ServedName) -> tuple[TokenIds, int]:
 
 
 async def identify(pool: Pool, address: ServerAddress) -> Identity:
-    """Return what a server that generates serves; raises as `identify_name` does."""
+    """Return the identity of a server that generates; raises as `identify_name` does."""
     served = await identify_name(pool, address)
     # Where a server scores, it always samples one token more.
     served = replace(served, context_length=served.context_length - 1)
@@ -194,7 +194,7 @@ def _chosen(models: Mapping[str, int], wanted: str | None, url: str) -> str:
 
 
 async def _affixes(pool: Pool, name: str) -> tuple[TokenIds, TokenIds]:
-    """Return what the tokenizer puts before and after a text."""
+    """Return the tokens that the tokenizer puts before and after a text."""
     whole, _ = await tokenize(pool, name, "a")
     bare, _ = await tokenize(pool, name, "a", affixes=False)
     starts = [i for i in range(len(whole)) if whole[i : i + len(bare)] == bare]

@@ -28,7 +28,7 @@ LISTED_BY_DEFAULT = 20
 
 
 async def check_images(pool: Pool, identity: Identity) -> tuple[Identity, Check]:
-    """Return the identity with what the server can do with images, and what was found."""
+    """Return the identity with the server's abilities for images, and the check of them."""
     try:
         first, second = probe_images()
         token = await _image_token(pool, identity.name, first)

@@ -33,7 +33,7 @@ from similarity.models.vllm_server.server_kinds import ServerKind, kind_of
 
 logger = logging.getLogger(__name__)
 
-# Seconds that loading waits for a server: who just started it will see that it is not up yet.
+# Seconds that loading waits for a server: a user who just started it sees that it is not up yet.
 START_PATIENCE = 2.0
 SERVES = "server"
 

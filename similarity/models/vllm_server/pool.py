@@ -102,7 +102,7 @@ class Pool:
             raise BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
         since = self._failing_since
         if since is not None and time.monotonic() - since > FAILING_SECONDS:
-            # Once, so that whoever looks for its recovery may send a request.
+            # Once, so that the next caller may send a request and see whether it has recovered.
             self._failing_since = None
             errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
             raise BackendUnavailableError("; ".join(errors))

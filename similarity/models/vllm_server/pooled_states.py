@@ -67,7 +67,7 @@ class PooledIdentity(ServedName):
         return f"states:{self.mark(float((directions @ signs).mean()))}"
 
     def drift(self, state: Rows) -> float:
-        """Return how far the probe's state is from what it was, in parts of its length."""
+        """Return how far the probe's state is from the first one, in parts of its length."""
         return worst_drift(state[None], self.walk[[self._place]])
 
     @property
@@ -118,7 +118,7 @@ def read_states(answer: Any, count: int) -> Rows:
 
 
 async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity:
-    """Return what a server that pools serves; raises as `identify_name` does."""
+    """Return the identity of a server that pools; raises as `identify_name` does."""
     served = await identify_name(pool, address)
     paragraph, start = await probe_tokens(pool, served)
     beginnings = [paragraph[:end] for end in range(start, len(paragraph) + 1)]

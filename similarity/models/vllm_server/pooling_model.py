@@ -24,7 +24,7 @@ class PoolingModel(StatesOnly, ServedModel):
         self.identity = identity
 
     def decode(self, token_ids: TokenIds) -> str:
-        """Return the server's text of ids, without what begins and ends a sequence."""
+        """Return the server's text of ids, without those that begin and end a sequence."""
         return super().decode(tuple(i for i in token_ids if i not in self.identity.begin))
 
     def next_states(

@@ -26,7 +26,7 @@ T = TypeVar("T")
 HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
 NOT_FOUND = 404
-# Seconds that a server is left alone at its wish: a proxy's mistake must not end its use.
+# The most seconds of a Retry-After header: a proxy's mistake must not end a server's use.
 LONGEST_PAUSE = 300.0
 # Of an answer, unpacked. The largest that are requested have some tens of MiB.
 MOST_BYTES = 2**28

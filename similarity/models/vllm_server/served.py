@@ -82,7 +82,7 @@ class ServedModel(LanguageModel):
         self._run(lambda _: self._pool.check_alive())
 
     def decode(self, token_ids: TokenIds) -> str:
-        """Return the server's text of ids, without what ends a sequence."""
+        """Return the server's text of ids, without those that end a sequence."""
         kept = [token for token in token_ids if token not in self.end_ids]
         body = {"model": self._name, "tokens": kept}
         return self._run(lambda _: self._pool.request(wire.DETOKENIZE, wire.read_text, body))
