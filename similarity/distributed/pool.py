@@ -68,6 +68,8 @@ class Pool(Generic[C]):
     # Of what is awaited, by its reference: the worker, and its call; None while it comes up.
     _awaited: dict[Any, tuple[Any, C | None]] = field(init=False, default_factory=dict)
     _waiting: deque[C] = field(init=False, default_factory=deque)
+    # The references of calls whose run has ended: nobody wants their answers.
+    _dropped: set[Any] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         for worker in self.workers:
@@ -90,7 +92,8 @@ class Pool(Generic[C]):
     def run(self, calls: Iterable[C]) -> Iterator[tuple[C, Any]]:
         """Make calls, and yield each that is done with its answer, in any order.
 
-        No more calls are taken than there are workers to make them.
+        No more calls are taken than there are workers to make them. Calls that an earlier run left,
+        because it ended in an error, are dropped.
 
         Raises
         ------
@@ -99,6 +102,7 @@ class Pool(Generic[C]):
         BackendUnavailableError
             If no worker is left, and none comes back.
         """
+        self._drop()
         for call in calls:
             self._waiting.append(call)
             self._hand_out()
@@ -112,6 +116,14 @@ class Pool(Generic[C]):
     def _await_up(self, worker: Any) -> None:
         self._awaited[worker.fingerprint.remote()] = worker, None
 
+    def _drop(self) -> None:
+        """Forget all calls; a worker that makes one is idle once it has answered."""
+        self._waiting.clear()
+        for reference, (worker, call) in self._awaited.items():
+            if call is not None:
+                self._awaited[reference] = worker, None
+                self._dropped.add(reference)
+
     def _hand_out(self) -> None:
         while self._idle and self._waiting:
             worker, call = self._idle.popleft(), self._waiting.popleft()
@@ -119,7 +131,7 @@ class Pool(Generic[C]):
 
     def _gather(self) -> Iterator[tuple[C, Any]]:
         """Wait until a worker has finished its call or has started; yield finished calls."""
-        busy = any(call for _, call in self._awaited.values())
+        busy = self._dropped or any(call for _, call in self._awaited.values())
         patience = None if busy else RETURN_SECONDS
         done, _ = self.ray.wait(list(self._awaited), num_returns=1, timeout=patience)
         if not done:
@@ -127,18 +139,27 @@ class Pool(Generic[C]):
                 f"all workers were lost, and none came back within {RETURN_SECONDS:.0f} seconds; "
                 "see to the cluster, and give the same command again"
             )
-        worker, call = self._awaited.pop(done[0])
+        (reference,) = done
+        worker, call = self._awaited.pop(reference)
+        dropped = reference in self._dropped
+        self._dropped.discard(reference)
         try:
-            answer = self._result(done[0])
+            answer = self._result(reference)
         except WorkerLostError as lost:
             self._await_up(worker)
             if call is not None:
                 self._waiting.append(_after_loss(call, lost))
             return
-        self._idle.append(worker)
-        if call is None:
+        except TrajsimError:
+            if call is not None or dropped:
+                self._idle.append(worker)
+            if not dropped:
+                raise
+            return
+        if call is None and not dropped:
             check_same(answer, self.fingerprint)
-        else:
+        self._idle.append(worker)
+        if call is not None:
             yield call, answer
 
     def _result(self, reference: Any) -> Any:

@@ -149,3 +149,43 @@ def test_workers_that_never_come_back_are_told() -> None:
     lost.append(True)
     with pytest.raises(BackendUnavailableError, match="all workers were lost"):
         list(pool.run([Double(1)]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_after_an_error_a_pool_goes_on_with_what_it_is_given_next(count: int) -> None:
+    pool = Pool[Double](FakeRay(), [Handle(Doubler()) for _ in range(count)])
+    for _ in range(3):
+        with pytest.raises(InputError, match="below 0"):
+            list(pool.run(map(Double, (-1, 3, 4, -5, 6))))
+        found = [(call.number, answer) for call, answer in pool.run(map(Double, range(7)))]
+        assert sorted(found) == sorted(WANTED.items())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_an_interrupted_run_left_is_dropped(count: int) -> None:
+    pool = Pool[Double](FakeRay(), [Handle(Doubler(losses=1)) for _ in range(count)])
+    first = pool.run(map(Double, range(50, 60)))
+    next(first)
+    found = [(call.number, answer) for call, answer in pool.run(map(Double, range(7)))]
+    assert sorted(found) == sorted(WANTED.items())
+
+
+def test_a_worker_is_waited_for_while_it_makes_a_call_that_was_dropped() -> None:
+    class Slow(FakeRay):
+        waited = 0
+
+        def wait(self, references: Any, num_returns: int = 1, timeout: float | None = None) -> Any:
+            self.waited += timeout is not None
+            return super().wait(references, num_returns, timeout)
+
+    def interrupted() -> Iterator[Double]:
+        yield Double(1)
+        raise KeyboardInterrupt
+
+    ray = Slow()
+    pool = Pool[Double](ray, [Handle(Doubler())])
+    before = ray.waited
+    with pytest.raises(KeyboardInterrupt):
+        list(pool.run(interrupted()))
+    assert list(pool.run([Double(3)])) == [(Double(3), 6)]
+    assert ray.waited == before
