@@ -28,7 +28,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options
 from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
-from similarity.cli.scale_commands import keep_and_tell
+from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.config import ComparisonConfig
@@ -250,7 +250,7 @@ def calibrate(
     click.echo(f"wrote {path}", err=True)
     if keep:
         name = read_results(run)["fingerprint"]["model"]["name"]
-        keep_and_tell(found, name, f"method {method}")
+        keep_and_report(found, name, f"method {method}")
 
 
 def _loaded(task: str, source: Source) -> list[ScoredPair]:

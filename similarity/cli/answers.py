@@ -39,13 +39,13 @@ def store_of(model: LanguageModel) -> Store | None:
     if not command.meta.get(_CACHED) or model.info.name == TOY:
         return None
     try:
-        store = SparingStore(answers_path(), _tell)
+        store = SparingStore(answers_path(), _warn)
     except TrajsimError as error:
-        _tell(error)
+        _warn(error)
         return None
     command.call_on_close(store.close)
     return store
 
 
-def _tell(error: TrajsimError) -> None:
+def _warn(error: TrajsimError) -> None:
     click.echo(f"nothing is kept: {error}", err=True)

@@ -105,8 +105,8 @@ def batch(
                 "where it has names",
                 err=True,
             )
-        asked = _asked(choice, scoring, chunk)
-        if (before := finished(files, asked)) is not None:
+        options = _options_digest(choice, scoring, chunk)
+        if (before := finished(files, options)) is not None:
             _check_answered(before, files)
             click.echo(
                 f"{files.output} is finished, with answers to {before.lines - before.refused} of "
@@ -117,13 +117,13 @@ def batch(
             return
         note_goes_on()
         scorer = chosen_scorer(open_model(choice), scoring)
-        _score(scorer, files, chunk, asked)
+        _score(scorer, files, chunk, options)
 
 
-def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
-    """Return a digest of all that was asked for, by which a finished batch is known again.
+def _options_digest(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
+    """Return a digest of all options, by which a finished batch is recognized.
 
-    Files that were changed since then are other ones: then the fingerprint decides.
+    It changes with the files that the options name. Then the fingerprint decides.
     """
     named = [Path(name) for name in (choice.name, scoring.vectors) if name]
     content = {
@@ -139,9 +139,9 @@ def _asked(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> str:
     return digest_of(content)
 
 
-def _score(scorer: Scorer, files: BatchFiles, chunk: int, asked: str) -> None:
+def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
     reason = partial(said, click.get_current_context())
-    with open_batch(scorer, files, chunk, options=asked, reason=reason) as opened:
+    with open_batch(scorer, files, chunk, options=options, reason=reason) as opened:
         renamed = [name for name, there in opened.carried.items() if there != name]
         if renamed:
             named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)

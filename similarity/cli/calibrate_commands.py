@@ -13,7 +13,7 @@ from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_plan, open
 from similarity.cli.options import ends_option, model_options, scoring_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import judged_pairs_of, texts_of
-from similarity.cli.scale_commands import keep_and_tell
+from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.terminal import input_options, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
@@ -92,11 +92,11 @@ def calibrate(
             found = scale_of_own_texts(scorer, own, count, progress)
         else:
             found = scale_of_general_text(scorer, sentences or _enough(scorer), progress)
-    click.echo(_told(found))
+    click.echo(_described(found))
     if judged is not None:
         print_warnings(few_judgements(len(judged)))
     known, config = KnownScales(model), scorer.fingerprint.config
-    keep_and_tell(
+    keep_and_report(
         found,
         model.info.name,
         _compares(plan, scoring),
@@ -165,7 +165,7 @@ def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _told(found: Calibration) -> str:
+def _described(found: Calibration) -> str:
     if found.scale == JUDGEMENTS:
         return f"fitted to {found.fitted_on['pairs']} judged pairs"
     distances = found.fitted_on

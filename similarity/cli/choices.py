@@ -55,7 +55,7 @@ class ScoringChoice:
     given: str | None
 
     def request(self, tolerance: Tolerance | None = None) -> ScoringRequest:
-        """Return what was asked for, before it is known what the model can do."""
+        """Return the request of these options, before it is known what the model can do."""
         return ScoringRequest(
             preset=self.preset,
             config=self.config,
@@ -95,7 +95,7 @@ def chosen_plan(
 ) -> tuple[Scorer, ScoringPlan]:
     """Return the scorer that was chosen, and the plan that chose it.
 
-    To give a setting of trajectories is to ask for `paper`; a line on standard error says so.
+    A setting of trajectories chooses `paper`; a line on standard error says so.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def chosen_plan(
     Raises
     ------
     ConfigError
-        If another preset is asked for too, or it needs vectors and there are none for the model.
+        If another preset is named as well, or it needs vectors and there are none for the model.
     """
     store = store or store_of(model)
     with progress_bars() as progress:

@@ -11,7 +11,7 @@ from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import id_fields, labelled, texts_of
-from similarity.cli.tables import tell_scale
+from similarity.cli.tables import print_scale
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -76,7 +76,7 @@ def cluster(
     """Group the texts in FILE by how alike they are, each group with the text that is its middle.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
-    standard input. The silhouette of a text tells how well it is placed, from -1 to 1.
+    standard input. The silhouette of a text shows how well it is placed, from -1 to 1.
     Tables count texts from 1, and JSON from 0.
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
@@ -101,7 +101,7 @@ def cluster(
         write_text(json.dumps(_clusters(result, found, texts), allow_nan=False) + "\n", out)
     else:
         write_rows(_cluster_rows(result, found, texts), written_as, out)
-        tell_scale(result.fingerprint)
+        print_scale(result.fingerprint)
     if plot is not None:
         draw_groups(labelled(result, texts), found, plot)
 
@@ -135,9 +135,9 @@ def dedupe(
     not. For all others the similarity decides.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
-    standard input. As text, the texts that are kept are written; the other formats tell of every
-    text which one stands for it, and by which of these rules. Tables count texts from 1, and JSON
-    from 0.
+    standard input. As text, the texts that are kept are written. The other formats have every
+    text, the one that stands for it, and the rule that decided. Tables count texts from 1, and
+    JSON from 0.
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path. As text,
     the paths of the files that are kept are written.
@@ -158,12 +158,12 @@ def dedupe(
         write_text(json.dumps(_duplicates(result, found, texts), allow_nan=False) + "\n", out)
     else:
         write_rows(_duplicate_rows(result, found, texts), written_as, out)
-        tell_scale(result.fingerprint)
+        print_scale(result.fingerprint)
     click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
 
 
 def _compared(texts: PlacedTexts, scoring: ScoringChoice, choice: ModelChoice) -> SimilarityMatrix:
-    """Return the similarities of texts among themselves, once what to know of them is told."""
+    """Return the similarities of texts among themselves, and print their warnings."""
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
         result = scorer.matrix(texts.texts, None, progress)

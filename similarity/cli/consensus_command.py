@@ -44,10 +44,10 @@ def consensus(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Group the texts in FILE by meaning, and tell which group to believe.
+    """Group the texts in FILE by meaning, and print which group to trust.
 
     The texts are answers to one question, as a model gives when it is asked several times. Their
-    semantic entropy is 0 where all agree, and log N where none of N does.
+    semantic entropy is 0 where all agree, and log N where all N differ.
     """
     texts = texts_of_file(file, kind, columns)
     model = open_model(choice)

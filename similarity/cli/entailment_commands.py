@@ -7,7 +7,7 @@ from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options, truncate_option
 from similarity.cli.progress import progress_bars
-from similarity.cli.tables import console, digits_to_tell
+from similarity.cli.tables import console, digits_to_compare
 from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.cli.vector_tables import IMPLIED_COLUMNS, implied_columns
 from similarity.config import ComparisonConfig
@@ -58,9 +58,9 @@ def entails(
     choice: ModelChoice,
     config: ComparisonConfig,
 ) -> None:
-    """Tell which of the texts FIRST and SECOND entails the other, both or neither.
+    """Print which of the texts FIRST and SECOND entails the other, both or neither.
 
-    The settings of trajectories are those of --estimator paper, and mean nothing to the others.
+    The settings of trajectories are for --estimator paper; the others do not use them.
     """
     for text in (first, second):
         checked_text(text)
@@ -88,8 +88,8 @@ def _print(found: Entailment, top: int) -> None:
     table = Table(show_header=False, box=None)
     low, high = found.interval
     related, same = found.thresholds.related, found.thresholds.same
-    digits = digits_to_tell((found.forward, found.backward), (related, same))
-    fine = digits_to_tell(found.interval, (0.0,))
+    digits = digits_to_compare((found.forward, found.backward), (related, same))
+    fine = digits_to_compare(found.interval, (0.0,))
     table.add_row("verdict", found.verdict)
     table.add_row("first entails second", f"{found.forward:.{digits}f}")
     table.add_row("second entails first", f"{found.backward:.{digits}f}")

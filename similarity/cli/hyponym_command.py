@@ -9,7 +9,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import texts_of_file
-from similarity.cli.tables import console, digits_to_tell
+from similarity.cli.tables import console, digits_to_compare
 from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.hyponymy import Containment, contain
 from similarity.entailment.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
@@ -35,7 +35,7 @@ def hyponym(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Tell which of the words FIRST and SECOND is a kind of the other, if either is.
+    """Print which of the words FIRST and SECOND is a kind of the other, if either is.
 
     Sentences such as "A dog is a kind of animal" decide. Words of one meaning, and siblings such
     as dog and cat, are alike. The contexts of both words in a corpus (the paper's Algorithm 2) and
@@ -64,16 +64,16 @@ def _print(found: Containment, corpus: str) -> None:
     }.get(found.verdict, found.verdict)
     low, high = said.interval
     table.add_row("verdict", verdict)
-    fine = digits_to_tell(said.interval, (0.0,))
+    fine = digits_to_compare(said.interval, (0.0,))
     table.add_row(
         "sentences",
         f"{said.margin:+.3f} nats, {100 * CONFIDENCE:g} % interval {low:+.{fine}f} to "
         f"{high:+.{fine}f}",
     )
-    fine = digits_to_tell((said.strength,), (STRENGTH,))
+    fine = digits_to_compare((said.strength,), (STRENGTH,))
     table.add_row("strength", f"{said.strength:+.{fine}f} nats; a verdict wants {STRENGTH:g}")
     forth, back = said.beyond_usual
-    fine = digits_to_tell(said.beyond_usual, (RELATED,))
+    fine = digits_to_compare(said.beyond_usual, (RELATED,))
     table.add_row(
         "beyond usual", f"{forth:+.{fine}f} and {back:+.{fine}f} nats; it wants {RELATED:g}"
     )

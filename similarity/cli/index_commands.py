@@ -1,4 +1,4 @@
-"""`trajsim index`: build an index of texts, and ask it for those of like meaning."""
+"""`trajsim index`: build an index of texts, and find those of like meaning in it."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -155,15 +155,15 @@ def query(
         vectors = stored(open_vectors(where, model, progress, preset=preset), store_of(model))
         found = open_index(folder, vectors)
         truncator = found.vectors.truncator(truncate)
-        (asked,) = truncator.cut([text])
-        hits = found.query(asked, max(top, compared))
+        (cut,) = truncator.cut([text])
+        hits = found.query(cut, max(top, compared))
         # Of a cosine.
         scale: Scale = "none"
         if compared:
             scorer = open_scorer(model, PAPER, config, truncate=truncate)
             scale = scorer.fingerprint.scale
             hits = rerank(scorer, text, hits[:compared], progress)
-    print_warnings([*truncator.warnings([text]), *unfamiliar(model, [asked]).values()])
+    print_warnings([*truncator.warnings([text]), *unfamiliar(model, [cut]).values()])
     if as_json:
         print_json({"scale": scale, "hits": [_to_dict(hit) for hit in hits[:top]]})
         return

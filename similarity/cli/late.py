@@ -45,7 +45,7 @@ class LateGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is named first, or tell the name that is nearest to it."""
+        """Return the command that is named first; fail with the most similar name if any is."""
         name = args[0]
         names = self.list_commands(ctx)
         near = [] if name in names else get_close_matches(name, names, n=1)

@@ -27,26 +27,28 @@ _LATE = {
     "calibrate": ("calibrate_commands", "Fit a scale for a model's similarities."),
     "cluster": ("cluster_commands", "Group the texts in a file by meaning."),
     "compare": ("compare_commands", "Print how alike two texts are."),
-    "consensus": ("consensus_command", "Group answers by meaning, and tell which group to trust."),
+    "consensus": ("consensus_command", "Group answers by meaning, and find which group to trust."),
     "dedupe": ("cluster_commands", "Keep one of the texts that say the same."),
     "doctor": (
         "compare_commands",
         "Check that a model is fit to score with, and measure its speed.",
     ),
     "embed": ("vector_commands", "Give the meaning vectors of the texts in a file."),
-    "entails": ("entailment_commands", "Tell which of two texts entails the other."),
+    "entails": ("entailment_commands", "Find which of two texts entails the other."),
     "explain": ("compare_commands", "Explain the score of two texts."),
     "fit": ("vector_commands", "Fit meaning vectors to text of your own."),
-    "hyponym": ("hyponym_command", "Tell which of two words is a kind of the other."),
+    "hyponym": ("hyponym_command", "Find which of two words is a kind of the other."),
     "index": ("index_commands", "Find the texts of like meaning among up to a million."),
     "matrix": ("matrix_command", "Print all similarities of the texts in a file."),
     "profile": ("vector_commands", "Show the words that a text implies."),
     "scales": (
         "scale_commands",
-        "Check scales of similarity, and list or forget those that you fitted.",
+        "Check scales of similarity; list or forget those you fitted.",
     ),
 }
-COMMANDS = {name: Late(f"similarity.cli.{module}", told) for name, (module, told) in _LATE.items()}
+COMMANDS = {
+    name: Late(f"similarity.cli.{module}", summary) for name, (module, summary) in _LATE.items()
+}
 
 
 class _OneLineError(click.ClickException):
@@ -88,8 +90,8 @@ class _Commands(LateGroup):
             if error.errno == errno.EPIPE:
                 raise
             place = f"{error.filename}: " if error.filename else ""
-            told = InputError(f"{place}{error.strerror or error}{space_remedy(error)}")
-            raise _OneLineError(told, ctx) from error
+            failure = InputError(f"{place}{error.strerror or error}{space_remedy(error)}")
+            raise _OneLineError(failure, ctx) from error
 
 
 @click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

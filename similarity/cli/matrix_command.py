@@ -23,7 +23,7 @@ from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
 from similarity.cli.reading import labelled, texts_of
 from similarity.cli.stopping import note_goes_on
-from similarity.cli.tables import tell_scale
+from similarity.cli.tables import print_scale
 from similarity.cli.terminal import (
     TABLE,
     chosen_format,
@@ -155,7 +155,7 @@ def matrix(
     else:
         write_matrix(result, written_as, out)
         if written_as != "json":
-            tell_scale(result.fingerprint)
+            print_scale(result.fingerprint)
     if plot is not None:
         draw_heat(result, plot)
 
@@ -231,7 +231,7 @@ def _stream(
             )
             written = f"{count} pairs"
     click.echo(f"wrote {written} to {path}", err=True)
-    tell_scale((judge or scorer).fingerprint)
+    print_scale((judge or scorer).fingerprint)
 
 
 def _columns(judge: Scorer | None, named: tuple[Ids, Ids]) -> dict[str, type]:

@@ -43,39 +43,39 @@ _trajectory_option = partial(click.option, cls=_TrajectoryOption)
 
 # Short names, beside the long ones that every setting has.
 _SHORT = {"n_trajectories": "-n", "max_tokens": "-m"}
-# Beyond this a bound is that of the type, and tells a reader nothing.
+# A bound of this or more is that of the type, and is of no use to a reader.
 _ANY = 2**31 - 1
 
 
-def setting_option(told: Setting, cls: type[click.Option] = click.Option) -> Decorator:
+def setting_option(setting: Setting, cls: type[click.Option] = click.Option) -> Decorator:
     """Return the option of a setting; it arrives under the setting's name."""
-    flag = "--" + told.name.replace("_", "-")
-    names = [f"{flag}/--no-{flag[2:]}"] if told.type is bool else [flag]
-    if told.name in _SHORT:
-        names.append(_SHORT[told.name])
+    flag = "--" + setting.name.replace("_", "-")
+    names = [f"{flag}/--no-{flag[2:]}"] if setting.type is bool else [flag]
+    if setting.name in _SHORT:
+        names.append(_SHORT[setting.name])
     return click.option(
         *names,
         cls=cls,
-        type=_click_type(told),
-        default=told.default,
+        type=_click_type(setting),
+        default=setting.default,
         show_default=True,
-        help=told.help,
+        help=setting.help,
     )
 
 
-def _click_type(told: Setting) -> click.ParamType[Any]:
-    if told.choices is not None:
-        return click.Choice(told.choices)
-    least, most = told.at_least, told.at_most
+def _click_type(setting: Setting) -> click.ParamType[Any]:
+    if setting.choices is not None:
+        return click.Choice(setting.choices)
+    least, most = setting.at_least, setting.at_most
     if most is not None and most >= _ANY:
         most = None
-    if told.type is float:
+    if setting.type is float:
         return click.FloatRange(least, most)
-    if told.type is int:
+    if setting.type is int:
         return click.IntRange(
             None if least is None else int(least), None if most is None else int(most)
         )
-    return click.BOOL if told.type is bool else click.STRING
+    return click.BOOL if setting.type is bool else click.STRING
 
 
 _MODEL_OPTIONS = (
@@ -116,7 +116,7 @@ ends_option = click.option(
 )
 
 _COMPARISON_OPTIONS = (
-    *(setting_option(told, _TrajectoryOption) for told in COMPARISON_SETTINGS.values()),
+    *(setting_option(each, _TrajectoryOption) for each in COMPARISON_SETTINGS.values()),
     _trajectory_option("--prompt-before", help="Put a prompt of your own before each text."),
     _trajectory_option("--prompt-after", help="Put a prompt of your own after each text."),
 )
@@ -146,7 +146,7 @@ _INTERVAL_OPTIONS = (
         "confidence",
         type=float,
         metavar="CONFIDENCE",
-        help="Tell the scores' confidence interval over trajectories, as of 0.95.",
+        help="Give the confidence interval of each score over trajectories, as of 0.95.",
     ),
     _trajectory_option(
         "--tolerance",

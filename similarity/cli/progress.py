@@ -30,7 +30,7 @@ from similarity.scorer import Progress as StageProgress
 
 # Work that is done sooner shows no bar.
 DELAY_SECONDS = 2.0
-# What is done sooner is not told of, where only that it lasts can be told.
+# Work whose parts cannot be counted is shown only after so long.
 WORKING_DELAY_SECONDS = 1.0
 # Stages that count pairs; all others count texts.
 OF_PAIRS = ("comparing", "judging")
@@ -56,7 +56,7 @@ class _LeftColumn(ProgressColumn):
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """Return the time, or nothing while it cannot be told."""
+        """Return the time that is left, or nothing while it is not known."""
         return Text(_left(task))
 
 
@@ -217,9 +217,9 @@ def _printed(display: Progress, stream: TextIO) -> Iterator[None]:
 
     def show() -> None:
         while not over.wait(pause()):
-            told = filter(None, map(_words, display.tasks))
+            lines = filter(None, map(_words, display.tasks))
             try:
-                print("; ".join(told), file=stream, flush=True)
+                print("; ".join(lines), file=stream, flush=True)
             except (OSError, ValueError):
                 return  # who read it is gone, and the work goes on
 
@@ -241,12 +241,12 @@ def _words(task: Task) -> str:
     if not unit:
         return f"{task.description}: {elapsed} so far"
     of_total = "" if task.total is None else f" of {task.total:,.0f}"
-    told = [
+    parts = [
         f"{task.description}: {task.completed:,.0f}{of_total} {unit}s in {elapsed}",
         _rate(task),
         _left(task),
     ]
-    return ", ".join(filter(None, told))
+    return ", ".join(filter(None, parts))
 
 
 def _stages(display: Progress) -> StageProgress:

@@ -1,4 +1,4 @@
-"""Options of the commands that many machines can do, and how those are asked to."""
+"""Options of the commands that can run on many machines, and how they run there."""
 
 from functools import wraps
 from typing import Any

@@ -59,10 +59,10 @@ def forget(names: tuple[str, ...]) -> None:
         gone = forget_scale(name)
         content = _to_dict(gone)
         of = ", ".join(content[key] for key in ("model", "compares") if content[key])
-        click.echo(f"forgot {_told(gone)}" + (f", of {of}" if of else ""), err=True)
+        click.echo(f"forgot {_described(gone)}" + (f", of {of}" if of else ""), err=True)
 
 
-def keep_and_tell(
+def keep_and_report(
     found: Calibration,
     model: str,
     compares: str,
@@ -70,7 +70,7 @@ def keep_and_tell(
     named: Calibration | None = None,
     shipped: Calibration | None = None,
 ) -> None:
-    """Keep a scale for this user, and say what is in force now and what it replaces.
+    """Keep a scale for this user, and print what is in force now and what it replaces.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def keep_and_tell(
             err=True,
         )
     if before is not None:
-        click.echo(f"replaces {_told(before)}", err=True)
+        click.echo(f"replaces {_described(before)}", err=True)
     elif shipped is not None:
         click.echo(f"goes before the scale of {shipped.scale} that ships", err=True)
     click.echo(f"kept in {kept.path}", err=True)
     click.echo(f"to forget it: trajsim scales forget {kept.name}", err=True)
 
 
-def _told(scale: KeptScale) -> str:
+def _described(scale: KeptScale) -> str:
     content = _to_dict(scale)
     if content["scale"] is None:
         return f"the damaged {scale.path}"

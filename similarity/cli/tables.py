@@ -29,7 +29,7 @@ def scale_and_source(fingerprint: Fingerprint[Settings]) -> str:
     return f"{SCALE_WORDS[fingerprint.scale]}; {fingerprint.describe()}"
 
 
-def tell_scale(fingerprint: Fingerprint[Settings]) -> None:
+def print_scale(fingerprint: Fingerprint[Settings]) -> None:
     """Print on standard error the scale of similarities whose file has no place for it."""
     words = SCALE_WORDS[fingerprint.scale]
     click.echo(f"similarities are {words}; fingerprint {fingerprint.digest}", err=True)
@@ -93,9 +93,9 @@ def print_findings(findings: Sequence[Finding]) -> None:
     table = Table("place", "check", "", "found")
     for finding in findings:
         check = finding.check
-        told = check.found if check.error is None else str(check.error)
+        found = check.found if check.error is None else str(check.error)
         mark = "FAIL" if finding.failed else "ok"
-        table.add_row(finding.place, check.name, mark, escape(told))
+        table.add_row(finding.place, check.name, mark, escape(found))
     console().print(table)
 
 
@@ -112,7 +112,7 @@ def console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
-def digits_to_tell(values: Sequence[float], borders: Sequence[float]) -> int:
+def digits_to_compare(values: Sequence[float], borders: Sequence[float]) -> int:
     """Return how many digits show on which side of each border each value is: 3 to 9."""
 
     def is_shown(digits: int) -> bool:

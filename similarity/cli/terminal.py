@@ -110,7 +110,7 @@ def chosen_format(given: str | None, out: str | None, allowed: Sequence[str]) ->
     Raises
     ------
     ConfigError
-        If the ending tells no format, or a table is asked for in a file.
+        If the ending is of no known format, or a table is to be written to a file.
     InputError
         If the file's folder is not there.
     """

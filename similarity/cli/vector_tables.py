@@ -84,13 +84,13 @@ def _implied_table(implied: ImpliedWords, top: int) -> Table:
 def implied_columns(implied: ImpliedWords) -> tuple[list[str], list[str], list[str]]:
     """Return the words of each of `IMPLIED_COLUMNS`, with ratios."""
 
-    def told(word: ImpliedWord, beyond: float) -> str:
+    def with_ratio(word: ImpliedWord, beyond: float) -> str:
         return f"{escape(word.word)} {times(beyond)}"
 
     return (
-        [told(word, min(word.beyond_usual)) for word in implied.both],
-        [told(word, word.beyond_usual[0]) for word in implied.first],
-        [told(word, word.beyond_usual[1]) for word in implied.second],
+        [with_ratio(word, min(word.beyond_usual)) for word in implied.both],
+        [with_ratio(word, word.beyond_usual[0]) for word in implied.first],
+        [with_ratio(word, word.beyond_usual[1]) for word in implied.second],
     )
 
 

@@ -59,7 +59,7 @@ def format_of(
     ending = Path(path).suffix.lower()
     found = given or ENDINGS.get(ending, default)
     if found is None:
-        raise ConfigError(f"the ending of {path} tells no format; {_remedy(flag, allowed)}")
+        raise ConfigError(f"the ending of {path} is of no known format; {_remedy(flag, allowed)}")
     if found not in allowed:
         by = "" if given else ", as its ending has it"
         raise ConfigError(f"{path} cannot be {found}{by}; {_remedy(flag, allowed)}")

@@ -111,7 +111,7 @@ def test_a_text_dropped_for_its_wording_says_so(tmp_path: Path) -> None:
         (("cluster", "--k", "2", "--threshold", "0.5"), "exclude each other"),
         (("cluster", "--k", "7"), "--k must be at most 6, the number of texts, got 7"),
         (("cluster", "--plot", "x.gif"), "--plot wants a file that ends in"),
-        (("dedupe", "--out", "x.doc"), "the ending of x.doc tells no format"),
+        (("dedupe", "--out", "x.doc"), "the ending of x.doc is of no known format"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_model_is_loaded(

@@ -261,7 +261,7 @@ def test_a_picture(ending: str, tmp_path: Path) -> None:
         (("--out", "/proc/out.npy"), "cannot write /proc/out.npy"),
         (("--plot", "/proc/heat.png"), "cannot write /proc/heat.png"),
         (("--out", "folder.csv"), "cannot write folder.csv: it is there and is no file"),
-        (("--out", "out"), "the ending of out tells no format; give --format tsv, csv, json,"),
+        (("--out", "out"), "the ending of out is of no known format; give --format tsv, csv,"),
         (
             ("--above", "0.5"),
             "pairs of --above and --nearest are written to a file; name it by --out",

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.cli.tables import digits_to_tell, one_line
+from similarity.cli.tables import digits_to_compare, one_line
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ from similarity.cli.tables import digits_to_tell, one_line
 def test_digits_that_show_a_side(
     values: tuple[float, ...], borders: tuple[float, ...], digits: int
 ) -> None:
-    assert digits_to_tell(values, borders) == digits
+    assert digits_to_compare(values, borders) == digits
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_what_is_printed_is_on_the_side_of_its_border(value: float, border: float) -> None:
-    digits = digits_to_tell((value,), (border,))
+    digits = digits_to_compare((value,), (border,))
     printed, beside = float(f"{value:.{digits}f}"), float(f"{border:.{digits}f}")
     if abs(value - border) > 1e-8:
         assert (printed < beside) == (value < border)

@@ -252,7 +252,7 @@ def test_embed_killed_for_good_goes_on(name: str, folder: Path, tmp_path: Path) 
             ("embed", "-", "--out", "out.csv"),
             "out.csv cannot be csv, as its ending has it; name a file that ends in .jsonl",
         ),
-        (("embed", "-", "--out", "out"), "the ending of out tells no format"),
+        (("embed", "-", "--out", "out"), "the ending of out is of no known format"),
         (("embed", "none.txt"), "cannot read none.txt: No such file"),
         (("embed", "-", "--out", ""), "the name of a file is empty"),
         (("embed", "-", "--out", "/proc/out.npy"), "cannot write /proc/out.npy"),

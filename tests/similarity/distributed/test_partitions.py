@@ -177,5 +177,5 @@ def test_a_job_of_no_rows_or_of_no_format_is_refused() -> None:
     }
     with pytest.raises(ConfigError, match="--partition-rows"):
         Job(input="a.txt", rows=0, **given)
-    with pytest.raises(ConfigError, match="tells no format"):
+    with pytest.raises(ConfigError, match="is of no known format"):
         Job(input="s3://bucket/texts", **given)
