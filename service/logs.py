@@ -6,8 +6,9 @@ import time
 import traceback
 from typing import Any
 
-# What logging itself puts on a record; all else was given as `extra`.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
+# What logging itself puts on a record, and the message that uvicorn repeats for terminals with
+# colours; all else was given as `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):

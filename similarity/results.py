@@ -177,9 +177,13 @@ class Explanation(ABC):
     score: Score
     method: ClassVar[str]
 
-    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return the score and its parts as plain values, for JSON."""
+        return {**Score.to_dict(self.score), "method": self.method, **self.parts()}
+
+    @abstractmethod
+    def parts(self) -> dict[str, Any]:
+        """Return what the score is made of, as plain values; what there is none of is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,18 +199,14 @@ class TrajectoryExplanation(Explanation):
         """Return the numbers of the trajectories shown, the most decisive first."""
         return self.score.most_telling(self.top)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the score and the trajectories shown, as plain values."""
-        return {
-            **Score.to_dict(self.score),
-            "method": self.method,
-            "trajectories": self.continuations(),
-        }
-
-    def continuations(self) -> list[dict[str, Any]]:
-        """Return the trajectories shown as plain values, with how often each was sampled."""
+    def parts(self) -> dict[str, Any]:
+        """Return the trajectories shown, and how often each was sampled from either text."""
         shown = zip(self.numbers, self.score.described(self.numbers), strict=True)
-        return [{**content, "counts": list(self.score.counts(i))} for i, content in shown]
+        return {
+            "continuations": [
+                {**content, "counts": list(self.score.counts(i))} for i, content in shown
+            ]
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

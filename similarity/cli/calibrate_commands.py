@@ -74,7 +74,7 @@ def calibrate(
     and itself are. With --texts, unrelated texts of your own take their place. With --pairs,
     similarity becomes what people would say of a pair, on average.
 
-    Of the same model, vectors, preset and settings, the scale that you fitted last is used,
+    For each model, vectors, preset and settings, the scale that you fitted last is used,
     wherever they compare. Without one, it is the scale that ships with the model, if one does.
     `trajsim scales` lists yours, and forgets one. A service that runs keeps the scale that it
     started with. A run of `trajsim eval sts` is fitted by `trajsim eval calibrate RUN --keep`.

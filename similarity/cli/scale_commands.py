@@ -20,7 +20,7 @@ _UNKNOWN = "not known"
 def scales() -> None:
     """Check scales of similarity, and list or forget those that you fitted.
 
-    Of the same model, vectors, preset and settings, the scale that you fitted last is used.
+    For each model, vectors, preset and settings, the scale that you fitted last is used.
     Without one, it is the scale that ships with the model, if one does.
     """
 

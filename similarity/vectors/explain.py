@@ -73,18 +73,16 @@ class VectorExplanation(Explanation):
     continuations: tuple[ContinuationShare, ...]
     note: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the score and its parts as plain values, for JSON."""
+    def parts(self) -> dict[str, Any]:
+        """Return what the cosine is made of, as plain values; what there is none of is left out."""
         return {
-            **self.score.to_dict(),
-            "method": self.method,
             "cosine": self.cosine,
             "shares": self.shares,
             "weights": self.weights,
-            "implied": None if self.implied is None else asdict(self.implied),
+            **({} if self.implied is None else {"implied": asdict(self.implied)}),
             "overlap": [asdict(word) for word in self.overlap],
             "continuations": [asdict(one) for one in self.continuations],
-            "note": self.note,
+            **({} if self.note is None else {"note": self.note}),
         }
 
 

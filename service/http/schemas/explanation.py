@@ -1,13 +1,12 @@
 """Explanations of scores, as they stand in openapi.yaml, by the method that made the score."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from service.http.schemas.fields import Strict
 from similarity.results import Explanation as ScoreExplanation
 from similarity.results import TrajectoryExplanation
-from similarity.vectors.explain import VectorExplanation
 
 
 class ExplainedContinuation(Strict):
@@ -36,16 +35,6 @@ class TrajectoryExplanationFields(Strict):
     continuations: list[ExplainedContinuation] = Field(
         description="Those whose two likelihoods differ most, the largest difference first."
     )
-
-    @classmethod
-    def of(cls, explanation: TrajectoryExplanation) -> Self:
-        """Return the most decisive continuations of a comparison."""
-        return cls(
-            continuations=[
-                ExplainedContinuation.model_validate(content)
-                for content in explanation.continuations()
-            ]
-        )
 
 
 class ImpliedWordFields(Strict):
@@ -114,8 +103,8 @@ class VectorExplanationFields(Strict):
     weights: dict[str, float] = Field(description="The weight of each part for these two texts.")
     implied: ImpliedWordsFields | None = Field(
         default=None,
-        description="Words of the part profile; null where no profiles are compared. At most top "
-        "in each list.",
+        description="Words of the part profile, at most top in each list. Left out where no "
+        "profiles are compared.",
     )
     overlap: list[OverlapWord] = Field(
         description="The texts' own words, by the size of their share, the largest first, whether "
@@ -129,12 +118,6 @@ class VectorExplanationFields(Strict):
         default=None, description="Why no words are implied, where the model's server gives none."
     )
 
-    @classmethod
-    def of(cls, explanation: VectorExplanation) -> Self:
-        """Return the parts of a cosine."""
-        content = explanation.to_dict()
-        return cls.model_validate({name: content[name] for name in cls.model_fields}, strict=False)
-
 
 Explanation = Annotated[
     TrajectoryExplanationFields | VectorExplanationFields, Field(discriminator="method")
@@ -145,7 +128,6 @@ def explanation_fields(
     explanation: ScoreExplanation,
 ) -> TrajectoryExplanationFields | VectorExplanationFields:
     """Return an explanation as it stands in an answer, by the method that made the score."""
-    if isinstance(explanation, TrajectoryExplanation):
-        return TrajectoryExplanationFields.of(explanation)
-    assert isinstance(explanation, VectorExplanation)
-    return VectorExplanationFields.of(explanation)
+    of_trajectories = explanation.method == TrajectoryExplanation.method
+    fields = TrajectoryExplanationFields if of_trajectories else VectorExplanationFields
+    return fields.model_validate(explanation.parts(), strict=False)

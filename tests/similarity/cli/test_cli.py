@@ -60,7 +60,7 @@ def test_tables_for_people() -> None:
 @pytest.mark.parametrize("top", [1, 2, 3, 4, 5, 6])
 def test_the_sign_of_an_end_is_explained_where_it_is(top: int) -> None:
     command = ("explain", *TOY, "-n", "3", "--top", str(top), "a red car", "the sea")
-    rows = printed_json(*command)["trajectories"]
+    rows = printed_json(*command)["continuations"]
     ended = {(row["text"], row["source"]) for row in rows if row["ended"]}
     table = run(*command).stdout
     assert table.count(" ⏹ ") == len(ended)
@@ -68,7 +68,7 @@ def test_the_sign_of_an_end_is_explained_where_it_is(top: int) -> None:
 
 
 def test_explain_orders_by_what_tells_most() -> None:
-    rows = printed_json("explain", *TOY, "--top", "4", "a red car", "the sea")["trajectories"]
+    rows = printed_json("explain", *TOY, "--top", "4", "a red car", "the sea")["continuations"]
     gaps = [abs(first - second) for first, second in (r["log_likelihoods"] for r in rows)]
     assert len(gaps) == 4
     assert gaps == sorted(gaps, reverse=True)
@@ -124,8 +124,8 @@ def test_a_continuation_that_was_sampled_again_stands_once_with_its_count() -> N
     rows = [line for line in table.splitlines() if "times)" in line]
     assert rows
     shown = printed_json("explain", "--model", "toy", *options, "--top", "12", "a", "b")
-    different = {(one["text"], one["ended"]) for one in shown["trajectories"]}
-    counts = [sum(one["counts"]) for one in shown["trajectories"]]
+    different = {(one["text"], one["ended"]) for one in shown["continuations"]}
+    counts = [sum(one["counts"]) for one in shown["continuations"]]
     assert len(different) == len(counts)
     assert sum(counts) == 12
     assert len(rows) == sum(count > 1 for count in counts)
@@ -135,8 +135,8 @@ def test_as_many_continuations_are_shown_as_there_are_different_ones() -> None:
     options = ("--temperature", "0.02", "--score-law", "sampling", "-n", "6", "-m", "2")
     every = printed_json("explain", "--model", "toy", *options, "--top", "12", "a", "b")
     few = printed_json("explain", "--model", "toy", *options, "--top", "2", "a", "b")
-    assert few["trajectories"] == every["trajectories"][:2]
-    assert any(all(one["counts"]) for one in every["trajectories"])
+    assert few["continuations"] == every["continuations"][:2]
+    assert any(all(one["counts"]) for one in every["continuations"])
     assert "both" in run("explain", "--model", "toy", *options, "a", "b").stdout
 
 
