@@ -1,7 +1,7 @@
-"""The library's functions: each opens the scorer that is asked for, and calls it.
+"""The library's functions: each opens the scorer for its arguments, and calls it.
 
 Without settings of trajectories and without a preset, the default preset of the model holds, as it
-does on the command line and in the service. To give a `config` is to compare by trajectories.
+does on the command line and in the service. A `config` has texts compared by trajectories.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Short digests, which tell contents and files from each other."""
+"""Short digests, which distinguish contents and files."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ def digest_of(content: object) -> str:
 
 
 def digest_of_texts(texts: Sequence[str]) -> dict[str, Any]:
-    """Return what tells texts from others: their number and a digest, as plain values."""
+    """Return the number of texts and their digest, as plain values."""
     return {"texts": len(texts), "sha256": digest_of(list(texts))}
 
 
 def digest_of_file(path: Path) -> str:
-    """Return the digest of what a file has, as `digest` of all its bytes."""
+    """Return the digest of a file, as `digest` of all its bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -153,7 +153,7 @@ def _another(wrong: str, found: str) -> WrongAnswerError:
 
 
 def _scorers(model: LanguageModel) -> Check:
-    """Tell which presets and distances the model can compare by, and which it cannot."""
+    """Return a check that names the presets and distances that the model allows, and the others."""
     possible = possible_scorers(model)
     distances = [name for name in possible if name in ESTIMATORS]
     presets = [*([PAPER] if distances else []), *(name for name in possible if name in PRESETS)]

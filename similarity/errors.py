@@ -8,11 +8,11 @@ TrajsimError
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
     ├── MissingDependencyError  an optional package is not installed
-    ├── UnsupportedError        this kind of model cannot give what was asked for
+    ├── UnsupportedError        this kind of model cannot give what is needed
     ├── BackendError            a model server
     │   ├── BackendUnavailableError  none answers, or all are overloaded
     │   ├── BackendTimeoutError      no answer within the time allowed
-    │   └── BackendRefusedError      it will not do what was asked
+    │   └── BackendRefusedError      it refuses the request
     └── WrongAnswerError        numbers that cannot be right: never scored
 """
 
@@ -27,7 +27,7 @@ class InputError(TrajsimError, ValueError):
     Attributes
     ----------
     text
-        The text, so that a caller of many can tell which it is; None where it is none of them.
+        The text, by which a caller with many finds it among them; None where it is none of them.
     """
 
     def __init__(self, message: str, text: str | None = None) -> None:
@@ -45,7 +45,7 @@ class TextTooLongError(InputError):
 class ImageError(InputError):
     """An image that is none, too large, or damaged."""
 
-    # The image as it was given, where a request had it; its place is told of it.
+    # The image as a request has it, by which its place in the request is found.
     text: str | None = None
 
 
@@ -55,7 +55,7 @@ class ConfigError(TrajsimError, ValueError):
     Attributes
     ----------
     setting
-        Its name, so that a caller of many can tell which it is; None where it is not just one.
+        Its name, by which a caller with many finds it among them; None where it is not just one.
     """
 
     def __init__(self, message: str, setting: str | None = None) -> None:
@@ -80,7 +80,7 @@ class UnsupportedError(ModelError):
 
 
 class BackendError(ModelError):
-    """A model server did not do what was asked; the message names its address."""
+    """A model server failed a request; the message names its address."""
 
 
 class BackendUnavailableError(BackendError):
@@ -92,7 +92,7 @@ class BackendTimeoutError(BackendError):
 
 
 class BackendRefusedError(BackendError):
-    """A server, or the model it serves, will not do what was asked: again will not do."""
+    """A server, or the model it serves, refuses a request; sending it again does not help."""
 
 
 class WrongAnswerError(ModelError):

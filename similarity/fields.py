@@ -1,7 +1,7 @@
-"""Settings told once: default, bounds, choices and help stand in the fields of frozen dataclasses.
+"""Settings, each declared once: default, bounds, choices and help are in a field of a dataclass.
 
-The checks at birth, the options of the command line and the schemas of the service are made from
-them, or are tested to agree with them (`tests/test_options_agree.py`).
+The checks of new values, the options of the command line and the schemas of the service are made
+from them, or are tested to agree with them (`tests/test_options_agree.py`).
 """
 
 from collections.abc import Collection
@@ -60,14 +60,14 @@ def setting(
     choices: Collection[str] | None = None,
 ) -> Any:
     """Declare a field of a settings dataclass: a `Setting` whose help is the sentence."""
-    told = {
+    metadata = {
         "default": default,
         "help": sentence,
         "at_least": at_least,
         "at_most": at_most,
         "choices": None if choices is None else tuple(choices),
     }
-    return field(default=default, metadata={_KEY: told})
+    return field(default=default, metadata={_KEY: metadata})
 
 
 def settings_of(*classes: type) -> dict[str, Setting]:

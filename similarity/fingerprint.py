@@ -40,7 +40,7 @@ class Fingerprint(Generic[S_co]):
 
     @property
     def repeatable(self) -> bool:
-        """Tell whether distances agree within 1e-5, whatever else is read beside the texts.
+        """Return whether distances agree within 1e-5, whatever else is read beside the texts.
 
         In half precision a sum of other shape is rounded to other numbers.
         """

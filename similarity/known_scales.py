@@ -186,8 +186,8 @@ def _read(path: Path) -> KeptScale:
     except InputError as error:
         return KeptScale(path=path, calibration=error)
     if len(found) != 1:
-        told = f"{path} has {len(found)} scales, and a file there has one; delete it, and fit anew"
-        return KeptScale(path=path, calibration=InputError(told))
+        fault = f"{path} has {len(found)} scales, and a file there has one; delete it, and fit anew"
+        return KeptScale(path=path, calibration=InputError(fault))
     return KeptScale(path=path, calibration=found[0])
 
 

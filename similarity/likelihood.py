@@ -62,7 +62,7 @@ def log_likelihoods(
         # Where sampling gave numbers as good as scoring's, a text's own need no second pass.
         own = {i: _sampled_log_probs(trajectories[i]) for i, j in ordered if i == j}
         known = {(i, i): mean_log_probs(rows) for i, rows in own.items() if rows is not None}
-        # After the same tokens they are as likely: rounding is not to tell such texts apart.
+        # After the same tokens they are as likely: rounding must not make such texts differ.
         known |= {
             (i, j): known[j, j]
             for i, j in ordered

@@ -18,8 +18,8 @@ from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
 class SampledTrajectory:
     """A continuation of a text.
 
-    `log_likelihood` is log M_s(t), the mean log-probability in nats per token; `ended` tells
-    whether the model ended it, rather than the length limit.
+    `log_likelihood` is log M_s(t), the mean log-probability in nats per token. `ended` is whether
+    the model ended it, rather than the length limit.
     """
 
     text: str

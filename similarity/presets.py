@@ -61,7 +61,7 @@ VECTOR_PRESETS = tuple(name for name, preset in PRESETS.items() if preset.vector
 
 
 def default_preset(groups: Collection[str] | None) -> str:
-    """Return how texts are compared where nothing is asked for.
+    """Return the preset of a request that names none.
 
     It is "meaning" where there are vectors with profiles, else "paper".
     """

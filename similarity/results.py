@@ -20,7 +20,7 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE, Interval, check_interval,
 class Trajectory:
     """A sampled continuation of the first text (source 0) or of the second (source 1).
 
-    `ended` tells whether the model ended it, rather than the length limit.
+    `ended` is whether the model ended it, rather than the length limit.
     """
 
     text: str

@@ -173,7 +173,7 @@ def sample_texts(
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     encoded = _encoded(model, texts, config)
     relative_to = _encoded(model, config.relative_to, config)
-    # Texts that only a full stop or white space tells apart have one prefix, sampled once.
+    # Texts that differ only in a full stop or white space have one prefix, sampled once.
     sampled = list(dict.fromkeys(encoded))
     prefixes = list(dict.fromkeys([*sampled, *relative_to]))
     position = {prefix: i for i, prefix in enumerate(prefixes)}

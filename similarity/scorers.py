@@ -1,7 +1,7 @@
-"""The choice of a scorer: from what was asked for to what compares.
+"""The choice of a scorer: from a request to the scorer that compares.
 
-Every door goes through `plan_scoring` and `ScoringPlan.open`: the library's functions, the command
-line, the service, batches, evaluations, the index and the adapters.
+All callers use `plan_scoring` and `ScoringPlan.open`: the library's functions, the command line,
+the service, batches, evaluations, the index and the adapters.
 """
 
 from collections.abc import Collection
@@ -95,7 +95,7 @@ class ScoringPlan:
     groups
         Of the vectors, those that the preset compares by.
     note
-        What the user is told, where the request did not name the preset and it is not the default.
+        A line for the user, where the request did not name the preset and it is not the default.
     """
 
     preset: str
@@ -157,7 +157,7 @@ class ScoringPlan:
 def plan_scoring(
     request: ScoringRequest, groups: Collection[str] | None, default: str | None = None
 ) -> ScoringPlan:
-    """Choose how to compare: a pure function of what was asked for and what there is.
+    """Choose how to compare: a pure function of the request and of the vectors that there are.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def plan_scoring(
     Raises
     ------
     ConfigError
-        If there is no such preset, it needs vectors that there are none of, or what is asked for
+        If there is no such preset, it needs vectors that there are none of, or the request
         contradicts itself.
     """
     usual = default or default_preset(groups)
@@ -238,7 +238,7 @@ def planned_scorer(
     store: Store | None = None,
     progress: Progress = no_progress,
 ) -> tuple[Scorer, ScoringPlan]:
-    """Return the scorer that a request asks for, and the plan that chose it.
+    """Return the scorer for a request, and the plan that chose it.
 
     The first use of a model's vectors may read the general text. Raises as `open_scorer` does.
 

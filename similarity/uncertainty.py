@@ -2,7 +2,7 @@
 
 The k-th trajectory of the first text and the k-th of the second are one independent draw of a
 pair, so n trajectories a text are n draws. A distance is a function of them all; leaving out one
-draw at a time tells its standard error (the jackknife), whatever the distance. For a mean, such as
+draw at a time gives its standard error (the jackknife), whatever the distance. For a mean, such as
 `l1`, that is Student's interval exactly.
 """
 

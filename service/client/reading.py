@@ -1,4 +1,4 @@
-"""Answers that are read whole, within bounds: one that breaks off is one to ask for again."""
+"""Answers that are read whole, within bounds: one that breaks off is requested again."""
 
 import time
 

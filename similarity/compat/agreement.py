@@ -16,7 +16,7 @@ from similarity.entailment.profiles import ProfileEntailment
 class EntailmentNLI:
     """Has the interface of `uqlm.nli.NLI`, with no NLI model behind it.
 
-    Contradiction is not told by profiles: `noncontradiction_score` is the degree of agreement, as
+    Profiles do not find contradiction: `noncontradiction_score` is the degree of agreement, as
     `entailment_score` is.
     """
 
@@ -68,7 +68,7 @@ def semantic_matrices(scorer: ProfileEntailment, texts: Sequence[str]) -> dict[s
     -------
     dict
         "semantic_matrix_entail" and "semantic_matrix_contra", shape "text text", in [0, 1]. What
-        does not entail counts as contradiction, as profiles do not tell it from neutral.
+        does not entail counts as contradiction, as profiles do not distinguish it from neutral.
 
     Raises
     ------

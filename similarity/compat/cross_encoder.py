@@ -75,7 +75,7 @@ class TrajectoryCrossEncoder:
         InputError
             If a text cannot be compared, or an input is no pair.
         ConfigError
-            If a prompt or an activation is asked for.
+            If a prompt or an activation is given.
         """
         _check(prompt_name, batch_size, options)
         one = len(inputs) > 0 and isinstance(inputs[0], str)

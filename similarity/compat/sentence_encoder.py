@@ -59,7 +59,7 @@ class VectorEncoder:
         InputError
             If a text is empty or not valid Unicode.
         ConfigError
-            If another precision or a prompt is asked for, or there are not so many coordinates.
+            If another precision or a prompt is given, or there are not so many coordinates.
         """
         why = "vectors are of float32, and their prompt is that of their fit"
         check_options(options, _UNCHANGED, _WITHOUT_EFFECT, why)
@@ -94,7 +94,7 @@ _UNCHANGED: dict[str, tuple[Any, ...]] = {
     "output_value": (None, "sentence_embedding"),
     "precision": (None, "float32"),
 }
-# Vectors have length 1 whether that is asked for or not.
+# These are taken and change nothing: vectors always have length 1.
 _WITHOUT_EFFECT = frozenset(
     {
         "batch_size",

@@ -10,9 +10,14 @@ from similarity.scorer import Progress, no_progress
 
 
 def scored(
-    model: LanguageModel, asked: Sequence[tuple[str, str]], progress: Progress = no_progress
+    model: LanguageModel, conditionals: Sequence[tuple[str, str]], progress: Progress = no_progress
 ) -> list[LogProbs]:
     """Return log P(token | before) of the tokens of continuations after prefixes, nats.
+
+    Parameters
+    ----------
+    conditionals
+        Pairs of a prefix and its continuation.
 
     Raises
     ------
@@ -20,7 +25,7 @@ def scored(
         If prefix and continuation are too long for the model.
     """
     requests = []
-    for prefix, continuation in asked:
+    for prefix, continuation in conditionals:
         before: TokenIds = model.encode(prefix)
         ids = model.encode_continuation(continuation)
         if len(before) + len(ids) > model.info.context_length:

@@ -39,7 +39,7 @@ class Evidence:
     blocks
         The block of each place.
     log_probs
-        ℓ at each place that is a token, shape "text=2 place", nats; None where no estimator asks.
+        ℓ at each place that is a token, shape "text=2 place", nats; None where none reads it.
     """
 
     rows: FloatArray

@@ -68,7 +68,7 @@ class Containment:
 
     @property
     def hyponym(self) -> str | None:
-        """Return the word that is a kind of the other; None where neither is told to be."""
+        """Return the word that is a kind of the other; None where the verdict names none."""
         return {FIRST_IS: self.words[0], SECOND_IS: self.words[1]}.get(self.verdict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def context_margin(model: LanguageModel, words: Pair, contexts: Sequence[Pair]) 
     log M is the mean log-probability of word and what follows, after what stands before: nats per
     token. Raises InputError if a context is too long for the model.
     """
-    asked = [(before, f" {word}{after}") for before, after in contexts for word in words]
-    means = np.array([row.mean() for row in scored(model, asked)]).reshape(-1, 2)
+    conditionals = [(before, f" {word}{after}") for before, after in contexts for word in words]
+    means = np.array([row.mean() for row in scored(model, conditionals)]).reshape(-1, 2)
     return float((means[:, 1] - means[:, 0]).mean())
 
 

@@ -1,9 +1,9 @@
 """Whether one word is a kind of another, by how likely sentences are that would say so.
 
-"A dog is a kind of animal" is likelier than its reverse. But one of both sentences always is, so
-three more things are asked of a verdict. The second word must be likelier than after no word at
-all ("It is a kind of"), or the words have nothing to do with each other. It must not be as likely
-after "Another word for dog is", or they mean the same. And all wordings must agree.
+"A dog is a kind of animal" is likelier than its reverse. But one of both sentences always is, so a
+verdict has three more conditions. The second word must be likelier than after no word at all ("It
+is a kind of"), or the words have nothing to do with each other. It must not be as likely after
+"Another word for dog is", or they mean the same. And all wordings must agree.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ ANY = "It is a kind of"
 ANOTHER = "Another word for {word} is"
 CONFIDENCE = 0.95
 # Chosen on WordNet pairs, random ones, synonyms and siblings by SmolLM2 (docs/log.md), nats.
-# Of random pairs 3 in 100 are as much likelier than usual in the direction that is told.
+# Of 100 random pairs, 3 are so much likelier than usual in the direction of the verdict.
 RELATED = 2.5
 # What the margin, and what "a kind of" has more than "another word for", must sum to.
 STRENGTH = 6.5
@@ -77,7 +77,7 @@ class KindReading:
 
     @property
     def strength(self) -> float:
-        """Return what tells a kind from a synonym, in the likelier way: nats."""
+        """Return the evidence for a kind rather than a synonym, in the likelier way: nats."""
         way = 0 if self.margin > 0 else 1
         return abs(self.margin) + float(self.kind[way].mean() - self.another[way])
 
@@ -86,8 +86,8 @@ class KindReading:
         """Return one of four; "alike" are words of one meaning, or of one kind such as siblings."""
         low, high = self.interval
         way = 0 if self.margin > 0 else 1
-        told = (low > 0 or high < 0) and self.strength >= STRENGTH
-        if told and self.beyond_usual[way] >= RELATED:
+        sure = (low > 0 or high < 0) and self.strength >= STRENGTH
+        if sure and self.beyond_usual[way] >= RELATED:
             return FIRST_IS if way == 0 else SECOND_IS
         each_other = min(*self.beyond_usual, *(self.another - self.usual))
         return ALIKE if each_other >= RELATED else NEITHER
@@ -134,12 +134,12 @@ def _sums(
 ) -> list[float]:
     """Return log P of the second word after the pattern of the first, and of the reverse."""
     ways = [way for first, second in pairs for way in ((first, second), (second, first))]
-    asked = [(_filled(pattern, one), f" {other}") for one, other in ways]
-    # The same may be asked twice, as what stands before the words of ANY is always the same.
-    distinct = list(dict.fromkeys(asked))
+    conditionals = [(_filled(pattern, one), f" {other}") for one, other in ways]
+    # Some may be equal, as what stands before the words of ANY is always the same.
+    distinct = list(dict.fromkeys(conditionals))
     rows = scored(model, distinct, progress)
     sums = {one: float(row.sum()) for one, row in zip(distinct, rows, strict=True)}
-    return [sums[one] for one in asked]
+    return [sums[one] for one in conditionals]
 
 
 def _filled(pattern: str, word: str) -> str:

@@ -1,4 +1,4 @@
-"""From what was asked for to what judges entailment: every door goes through here."""
+"""Opens the scorer of entailment for its settings, for every caller."""
 
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS
@@ -29,7 +29,7 @@ def open_entailment(
     store: Store | None = None,
     progress: Progress = no_progress,
 ) -> EntailmentScorer:
-    """Return what judges which of two texts entails the other.
+    """Return a scorer that judges which of two texts entails the other.
 
     Parameters
     ----------

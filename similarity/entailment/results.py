@@ -64,7 +64,7 @@ class Entailment:
 
     @property
     def direction(self) -> float:
-        """Return what tells premise from consequence, nats: above 0 where the first entails."""
+        """Return the evidence for the direction, nats: above 0 where the first entails."""
         return self.inclusion + self.evenness
 
     @property

@@ -1,8 +1,8 @@
 """Distances of log-likelihoods relative to a bank of texts: pointwise mutual information.
 
 Each takes rows of shape "trajectory", nats per token: under the two texts, then under each text of
-the bank. What a trajectory's log-likelihood is under all texts alike says nothing of either; the
-rest is how much the text has told of it.
+the bank. The part of a trajectory's log-likelihood that is the same under all texts says nothing
+of either. The rest is the information that the text gives of the trajectory.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Divergences of two next-token distributions: pure functions.
 
 Each takes log-probabilities of shape "token vocabulary", nats, and returns shape "token". None is
-negative, and each is exactly 0 on equal rows: the forms are chosen so that rounding cannot tell
-otherwise. Sums over the vocabulary are in double precision.
+negative, and each is exactly 0 on equal rows: the formulas are chosen so that rounding cannot
+change that. Sums over the vocabulary are in double precision.
 """
 
 from collections.abc import Callable

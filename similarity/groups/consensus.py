@@ -145,7 +145,7 @@ def find_consensus(
     given = threshold is not None
     threshold = thresholds.same if threshold is None else threshold
     check_number("threshold", threshold, at_least=0, at_most=1)
-    degrees = scorer.degrees(_asked(cut, question), progress)
+    degrees = scorer.degrees(_with_question(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
     if not given:
         mutual = _by_own_words(mutual, question, cut) if question else mutual
@@ -179,23 +179,23 @@ def find_consensus(
 
 
 def check_of(check: Check, question: str | None) -> Check:
-    """Return what raises InputError if a text cannot be read after the question.
+    """Return a check that raises InputError if a text cannot be read after the question.
 
     The error has the text as it was given, without the question.
 
     Parameters
     ----------
     check
-        Does so of texts alone, as a scorer's does.
+        Raises InputError if a text cannot be read alone, as a scorer's check does.
     """
 
     def checked(texts: Sequence[str]) -> object:
-        asked = _asked(texts, question)
+        answers = _with_question(texts, question)
         try:
-            return check(asked)
+            return check(answers)
         except InputError as error:
-            if error.text in asked:
-                error.text = texts[asked.index(error.text)]
+            if error.text in answers:
+                error.text = texts[answers.index(error.text)]
             raise
 
     return checked
@@ -214,7 +214,7 @@ def _by_own_words(mutual: FloatArray, question: str, texts: Sequence[str]) -> Fl
     return found
 
 
-def _asked(texts: Sequence[str], question: str | None) -> list[str]:
+def _with_question(texts: Sequence[str], question: str | None) -> list[str]:
     return [f"{question.strip()} {text}" if question else text for text in texts]
 
 

@@ -1,7 +1,7 @@
 """How far answers to one question share their own words: evidence that profiles do not give.
 
-After a question all answers make the model expect much the same, the wrong ones too. What then
-tells "Paris" from "London", and above all 1945 from 1918, are the words themselves.
+After a question all answers make the model expect much the same, the wrong ones too. Then only the
+words themselves distinguish "Paris" from "London", and above all 1945 from 1918.
 """
 
 import re
@@ -88,8 +88,8 @@ def _plain(number: str) -> bool:
 
 
 def _own_numbers(question: str, answers: Sequence[str]) -> list[set[float]]:
-    asked = numbers_in(question)
-    return [numbers_in(text) - asked for text in answers]
+    in_question = numbers_in(question)
+    return [numbers_in(text) - in_question for text in answers]
 
 
 def _membership(sets: Sequence[set[Any]]) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from similarity.errors import ImageError
 from similarity.extras import optional_module
 
-# Formats by their content; a file's name is never asked.
+# Formats are recognized by their content, never by a file's name.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 # Of these a second picture is a further frame. In JPEG files of telephones it is a preview.
 _ANIMATED = ("PNG", "WEBP", "GIF")
@@ -39,7 +39,7 @@ class ImageLimits:
 
 
 def looks_like_image(beginning: bytes) -> bool:
-    """Tell by its first 12 bytes whether a file is one of the formats that are read."""
+    """Return whether a file has one of the formats that are read, by its first 12 bytes."""
     is_webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
     return is_webp or beginning.startswith(_BEGINNINGS)
 

@@ -22,7 +22,7 @@ class Image:
     digest
         SHA-256 of size and pixels, in hexadecimal digits.
     width, height
-        In pixels, after the rotation that the file asks for.
+        In pixels, after the rotation that the file states.
     name
         What the user calls it, such as a path.
     data
@@ -50,7 +50,7 @@ def name_of(content: Content) -> str:
 
 
 def content_bytes(content: Content) -> bytes:
-    """Return what tells a text or an image from all others; no UTF-8 has the first byte."""
+    """Return bytes that no other text or image has; an image's begin with a byte not in UTF-8."""
     if isinstance(content, Image):
         return b"\xff" + bytes.fromhex(content.digest)
     return content.encode()

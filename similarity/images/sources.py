@@ -65,7 +65,7 @@ def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
     """Return the image in a file; raises ImageError as `read_image` does, or if it is not there."""
     try:
         with Path(path).open("rb") as file:
-            # One byte more than is allowed tells that there are too many.
+            # One byte more than is allowed shows that there are too many.
             data = file.read(limits.max_bytes + 1)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
@@ -74,7 +74,7 @@ def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
 
 
 def is_image_file(path: str) -> bool:
-    """Tell whether a text is the path of a file that begins as an image does."""
+    """Return whether a text is the path of a file that begins as an image does."""
     try:
         with Path(path).open("rb") as file:
             return looks_like_image(file.read(_BEGINNING))

@@ -1,4 +1,4 @@
-"""How a file of CSV is written: what parts its fields, told by its first lines."""
+"""The dialect of a CSV file: its delimiter, found from its first lines, and its first bytes."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +67,7 @@ def delimiter_of(lines: Iterable[str], names: Sequence[str] = (), *, header: boo
     lines
         With their ends. Some hundred are taken at most. The header may go over several.
     names
-        The columns that are asked for.
+        The columns to read.
     header
         Whether the first row names the columns.
     """

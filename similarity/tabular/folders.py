@@ -38,11 +38,11 @@ def read_folder(folder: Path) -> PlacedTexts:
             refused.append(f"{name} {error}")
     if refused:
         raise InputError(f"{folder}: {_some(refused, '; ')}; or move what is no text elsewhere")
-    told = "; ".join(
+    reasons = "; ".join(
         f"{len(names)} {why} ({_some(names, ', ')})" for why, names in left_out.items()
     )
     if not found:
-        there = f"; there are {told}" if told else ""
+        there = f"; there are {reasons}" if reasons else ""
         raise InputError(
             f"{folder} is a folder without {' or '.join(TEXT_ENDINGS)} files{there}; give one with "
             "a text in each file, or a file with a text in each line"
@@ -51,7 +51,7 @@ def read_folder(folder: Path) -> PlacedTexts:
         texts=list(found.values()),
         places=[str(folder / name) for name in found],
         ids=tuple(found),
-        left_out=told,
+        left_out=reasons,
     )
 
 

@@ -62,9 +62,9 @@ def read_judged_pairs(
             records = read_records(source, kind, header=has_header(names), names=names)
             pairs = [_judged_pair(record, names) for record in records]
     except InputError as error:
-        told = str(error)
-        here = "" if place(path) in told else f"{place(path)} "
-        raise InputError(f"{here}{told}") from error
+        message = str(error)
+        here = "" if place(path) in message else f"{place(path)} "
+        raise InputError(f"{here}{message}") from error
     if not pairs:
         raise InputError(f"{place(path)} has no pairs; put one on each line, with its judgement")
     if len({pair.judgement for pair in pairs}) < 2:

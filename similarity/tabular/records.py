@@ -78,7 +78,7 @@ def read_records(
     header
         Whether the first row of CSV and TSV names the columns; else they are "1", "2", ….
     names
-        The columns that are asked for; what parts the fields of CSV shall be such that it has them.
+        The columns to read. A delimiter of CSV by which the file has them goes before others.
 
     Raises
     ------
@@ -95,8 +95,8 @@ def read_records(
         return _rows(_csv(lines, delimiter), header, delimiter)
     if kind == "tsv":
         return _rows(_tsv(lines), header, "\t")
-    told = (line for line in lines if line.shown.strip())
-    return map(_json, told) if kind == "jsonl" else told
+    filled = (line for line in lines if line.shown.strip())
+    return map(_json, filled) if kind == "jsonl" else filled
 
 
 def _lines(source: BinaryIO) -> Iterator[Record]:

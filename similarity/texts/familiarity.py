@@ -2,8 +2,8 @@
 
 A tokenizer keeps the words whole that its model has read often, and cuts the others. So a text is
 known by how often its words are cut, against general text: no forward pass is needed. Languages
-that share their words' letters and pieces with English, as French does, are not told from English
-that is misspelt.
+that share their words' letters and pieces with English, as French does, are not distinguished from
+misspelt English.
 """
 
 import re
@@ -111,7 +111,7 @@ def unfamiliar(model: LanguageModel, texts: Iterable[Content]) -> dict[str, str]
     if usual is None or not distinct:
         return {}
     lost = {text: _lost(model, text) for text in distinct} if _loses_letters(model) else {}
-    found = {text: told for text, (of, n) in lost.items() if (told := _lost_warning(text, of, n))}
+    found = {text: line for text, (of, n) in lost.items() if (line := _lost_warning(text, of, n))}
     return found | {
         text: _warning(text, cuts, usual)
         for text, cuts in zip(distinct, cuts_of(model, distinct), strict=True)
@@ -120,7 +120,7 @@ def unfamiliar(model: LanguageModel, texts: Iterable[Content]) -> dict[str, str]
 
 
 def _loses_letters(model: LanguageModel) -> bool:
-    """Tell whether there are letters that the tokenizer has no tokens for, tried once a model."""
+    """Return whether the tokenizer has no tokens for some letters; tried once a model."""
     if model.info not in _losing:
         try:
             _losing[model.info] = _lost(model, UNCOMMON)[0] > 0

@@ -164,7 +164,7 @@ class TruncatingScorer(Scorer):
     def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
         """Return what the other scorer does of what is left of the texts."""
         scores = self._scorer.score(self.truncator.cut_pairs(pairs), progress)
-        return [self._told(score, pair) for score, pair in zip(scores, pairs, strict=True)]
+        return [self._with_warnings(score, pair) for score, pair in zip(scores, pairs, strict=True)]
 
     def matrix(
         self,
@@ -189,11 +189,11 @@ class TruncatingScorer(Scorer):
         """Return what the other scorer does of what is left of the texts."""
         found = self._scorer.explain(self.truncator.cut_pairs(pairs), top, progress)
         return [
-            replace(one, score=self._told(one.score, pair))
+            replace(one, score=self._with_warnings(one.score, pair))
             for one, pair in zip(found, pairs, strict=True)
         ]
 
-    def _told(self, score: Score, pair: Pair) -> Score:
+    def _with_warnings(self, score: Score, pair: Pair) -> Score:
         found = self.truncator.warnings(pair)
         if not found:
             return score
@@ -217,8 +217,8 @@ def within_tokens(
         for text, ids in zip(texts, encode(texts), strict=True):
             if len(ids) > most:
                 raise TextTooLongError(
-                    f"the text that begins {text[:40]!r} has {len(ids)} tokens; at most {most} "
-                    "were asked for",
+                    f"the text that begins {text[:40]!r} has {len(ids)} tokens; the request "
+                    f"allows {most} at most",
                     text,
                 )
 
