@@ -66,7 +66,7 @@ def setting_options() -> list[click.Parameter]:
 
 @click.command(cls=_Serve)
 def serve(**options: str | None) -> None:
-    """Serve similarities over HTTP; a page is at /, interactive documentation at /docs.
+    """Serve similarities over HTTP, with a page at / and docs at /docs.
 
     Every setting is read from the environment too; an option wins.
     """

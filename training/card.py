@@ -17,7 +17,7 @@ TEMPLATE = Path(__file__).with_name("card.template.md")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the card tells.
+    """What the card says.
 
     Attributes
     ----------

@@ -32,6 +32,8 @@ def test_help_tells_all_commands_and_cuts_none() -> None:
     assert "..." not in told.partition("Commands:")[2]
     for late in main_cli.COMMANDS.values():
         assert late.short in told
+    listed = told.partition("Commands:\n")[2].splitlines()
+    assert all(line.startswith("  ") and line[2] != " " for line in listed)
 
 
 def test_an_unknown_command_is_refused() -> None:
