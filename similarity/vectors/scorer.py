@@ -13,7 +13,7 @@ from similarity.images.image import Content, name_of, order_of
 from similarity.known_scales import KnownScales
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.scorer import Pair, Progress, Scorer, counted, no_progress
 from similarity.vectors.config import GroupConfig, StatesConfig, TrigramsConfig, VectorConfig
 from similarity.vectors.explain import VectorExplanation, explain
 from similarity.vectors.meaning import Corpus, Features, MeaningVectors, in_batches
@@ -123,7 +123,8 @@ class VectorScorer(Scorer):
                 {name: of_all[[texts[text] for text in pair]] for name, of_all in features.items()},
                 top,
             )
-            for pair in pairs
+            # Each takes as long as many scores do: who gives up waiting ends it between two.
+            for pair in counted("explaining", pairs, progress)
         ]
 
     def _similarities(self, distances: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from similarity.models.base import OnProgress
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors
@@ -146,3 +147,22 @@ def test_words_are_in_the_order_that_is_described(vectors: MeaningVectors) -> No
     ]
     assert max(map(len, sizes[:3])) > 1
     assert sizes == [sorted(of, reverse=True) for of in sizes]
+
+
+def test_explanations_end_where_nobody_waits_for_them(vectors: MeaningVectors) -> None:
+    """Each takes long: 1,600 of them went on for minutes after their client had left."""
+    begun = 0
+
+    def progress(_stage: str, _texts: int) -> OnProgress:
+        def on_progress(_finished: int) -> None:
+            nonlocal begun
+            begun += 1
+            if begun > 2:
+                raise KeyboardInterrupt
+
+        return on_progress
+
+    pairs = [(FIRST, SECOND)] * 9
+    with pytest.raises(KeyboardInterrupt):
+        VectorScorer(vectors).explain(pairs, 3, progress)
+    assert begun == 3
