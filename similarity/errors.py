@@ -14,6 +14,7 @@ TrajsimError
     │   ├── BackendTimeoutError      no answer within the time allowed
     │   └── BackendRefusedError      it refuses the request
     └── WrongAnswerError        numbers that cannot be right: never scored
+        └── ModelChangedError   a server has another model than at loading
 """
 
 
@@ -97,3 +98,7 @@ class BackendRefusedError(BackendError):
 
 class WrongAnswerError(ModelError):
     """A backend answered with something that would give a wrong score."""
+
+
+class ModelChangedError(WrongAnswerError):
+    """A server has another model than at loading, under one name; the old one may come back."""

@@ -1,6 +1,11 @@
 """What the engine raises."""
 
-from similarity.errors import BackendTimeoutError, BackendUnavailableError, TrajsimError
+from similarity.errors import (
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ModelChangedError,
+    TrajsimError,
+)
 
 
 class ServiceError(TrajsimError):
@@ -8,7 +13,7 @@ class ServiceError(TrajsimError):
 
 
 # The model is away for everybody, and may come back by itself.
-AWAY = (BackendUnavailableError, BackendTimeoutError)
+AWAY = (BackendUnavailableError, BackendTimeoutError, ModelChangedError)
 
 
 class RequestTooLargeError(ServiceError):

@@ -10,7 +10,7 @@ from service.engine.cache import Stage
 from service.engine.exceptions import AWAY
 from service.engine.exertion import Exertion, processor_time
 from service.engine.metrics import Metrics
-from similarity.errors import BackendUnavailableError
+from similarity.errors import BackendUnavailableError, ModelChangedError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ class Health:
     Parameters
     ----------
     fresh_seconds
-        For which a success shows that the model answers.
+        After which a success wants a probe. It shows that the model answers for twice as long, or
+        each probe would begin when the model is thought away already.
     stall_seconds
         After which a call that has not ended counts as hung, if it does not compute.
     on_processor
@@ -61,7 +62,7 @@ class Health:
         self._began: list[float] = []
         self._on_processor = on_processor
         self._exertion: Exertion | None = None
-        self._error: str | None = None
+        self._error: Exception | None = None
         self.draining = False
 
     def call_began(self) -> None:
@@ -96,7 +97,7 @@ class Health:
         with self._lock:
             if self._error is None:
                 logger.error("the model does not answer: %s", error)
-            self._error = str(error) or type(error).__name__
+            self._error = error
 
     @property
     def busy(self) -> bool:
@@ -114,7 +115,7 @@ class Health:
     def recent(self) -> bool:
         """Return whether the last success is fresh enough to need no probe."""
         with self._lock:
-            return self._error is None and self._is_fresh()
+            return self._error is None and self._is_younger(self._fresh)
 
     def status(self) -> Status:
         """Return whether the service can answer now."""
@@ -122,12 +123,12 @@ class Health:
             return Status(False, "the service is going down")
         with self._lock:
             if self._error is not None:
-                return Status(False, "the model does not answer")
+                return Status(False, _reason(self._error))
             if self._hung():
                 return Status(False, "a call of the model hangs")
             if self._succeeded is None:
                 return Status(False, "the model has not answered yet")
-            if self._is_fresh() or self._began:
+            if self._is_younger(2 * self._fresh) or self._began:
                 return Status(True, "the model answers")
             return Status(False, "the model has not answered lately")
 
@@ -136,7 +137,7 @@ class Health:
         with self._lock:
             if self._error is not None or self._hung():
                 raise BackendUnavailableError(
-                    "the model does not answer at the moment; try again in some seconds"
+                    f"{_reason(self._error)} at the moment; try again in some seconds"
                 )
 
     def _hung(self) -> bool:
@@ -147,5 +148,12 @@ class Health:
             since = max(since, self._exertion.last_seen(now))
         return now - since > self._stall
 
-    def _is_fresh(self) -> bool:
-        return self._succeeded is not None and self._clock() - self._succeeded < self._fresh
+    def _is_younger(self, seconds: float) -> bool:
+        return self._succeeded is not None and self._clock() - self._succeeded < seconds
+
+
+def _reason(error: Exception | None) -> str:
+    """Return what keeps the model from answering, without addresses: probes need no key."""
+    if isinstance(error, ModelChangedError):
+        return "the model's server has another model than when the service was started"
+    return "the model does not answer"

@@ -120,9 +120,10 @@ class RequestModel(WrapperModel):
         self._shared.scheduler.cancel(self._queue, error)
 
     def probe(self) -> None:
-        """Have the model sample one token, before all others and past the cache.
+        """Have the model score one token, before all others and past the cache.
 
-        Or read the features of one group, where it does not sample.
+        Or read the features of one group, where it does not score. Of a server both show whether it
+        still has the same model.
         """
         self._queue.urgent = True
         item = WorkItem(*self._probe_request())
@@ -134,8 +135,8 @@ class RequestModel(WrapperModel):
             groups = self._vectors(None).names[:1]
             (cost,) = self.feature_tokens([PROBE_TEXT], groups)
             return EmbedRequest(PROBE_TEXT, groups), Law(), (), cost
-        request = SampleRequest(prefix=self.encode(PROBE_TEXT), n=1, max_tokens=1, key=0)
-        return request, Law(), (), sample_tokens(request)
+        ids = self.encode(PROBE_TEXT)
+        return ScoreRequest(prefix=ids, continuations=(ids[-1:],)), Law(), (), len(ids) + 1
 
     # What is not scheduled would run beside the scheduler's own calls, so it is not to be had.
     abilities = frozenset()

@@ -5,12 +5,14 @@ import asyncio
 import httpx
 import pytest
 
+from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.loader import load_server
 from tests.service.servers import eventually, running
 from tests.similarity.models.fake_server import FakeServer, transport
 
 SMALL = {"n_trajectories": 2, "max_tokens": 3}
+CHANGED = "the model's server has another model than when the service was started"
 # Of the deadline: a request that nobody ended before gets 504.
 PATIENCE = 20.0
 # Left to itself the pool would ask the backend for ever.
@@ -57,3 +59,57 @@ def test_requests_for_new_texts_get_503_soon_and_an_answer_when_it_is_back(mode,
         backend.mode = "well"
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, 30)
         assert ask("third").status_code == 200
+
+
+def served_backend(monkeypatch, backend, **settings):
+    monkeypatch.setattr("service.http.app.served_vectors", lambda _settings, _model: None)
+    model = load_server("http://one:8000", STUBBORN, transport=transport(one=backend))
+    return running(model, probe_seconds=0.1, deadline_seconds=PATIENCE, **settings)
+
+
+def test_readiness_turns_while_the_backend_has_another_model_and_comes_back(monkeypatch):
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+
+        def ready():
+            answer = httpx.get(f"{url}/health/ready")
+            return answer.status_code, answer.json()["reason"]
+
+        assert eventually(lambda: ready()[0] == 200)
+        backend.model = ToyModel(prior=0.5)
+        # Nobody asks for anything: the service finds it by itself.
+        assert eventually(lambda: ready()[0] == 503, 30)
+        assert ready()[1] == CHANGED
+        body = {"pairs": [["new", "b"]], **SMALL}
+        answer = httpx.post(f"{url}/v1/similarity", json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable")
+        assert CHANGED in answer.json()["error"]["message"]
+        backend.model = ToyModel()
+        assert eventually(lambda: ready()[0] == 200, 30)
+        assert httpx.post(f"{url}/v1/similarity", json=body).status_code == 200
+
+
+def test_looks_at_readiness_ask_nothing_of_the_backend(monkeypatch):
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        backend.bodies.clear()
+        with httpx.Client() as client:
+            for _ in range(200):
+                assert client.get(f"{url}/health/ready").status_code == 200
+        assert len(backend.bodies) < 20
+
+
+def test_what_another_model_sampled_is_not_kept(monkeypatch):
+    """It was in the cache when the right model was back, and its scores were wrong in silence."""
+    backend, untouched = Backend(), Backend()
+    body = {"pairs": [["a red car", "a blue boat"]], **SMALL}
+    with served_backend(monkeypatch, untouched) as url:
+        wanted = httpx.post(f"{url}/v1/similarity", json=body).json()["results"]
+    with served_backend(monkeypatch, backend) as url:
+        backend.model = ToyModel(prior=0.5)
+        sampled = httpx.post(f"{url}/v1/trajectories", json={"texts": ["a red car"], **SMALL})
+        assert sampled.status_code in (502, 503)
+        backend.model = ToyModel()
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, 30)
+        assert httpx.post(f"{url}/v1/similarity", json=body).json()["results"] == wanted

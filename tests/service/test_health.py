@@ -87,6 +87,20 @@ def test_a_call_that_waits_for_a_gpu_hangs_though_its_thread_turns_in_place(monk
     assert health.status().reason == "a call of the model hangs"
 
 
+def test_the_model_is_thought_well_until_the_probe_after_a_success_has_had_its_time():
+    clock = Clock()
+    health = Health(Metrics(), fresh_seconds=4, stall_seconds=10, clock=clock)
+    health.succeeded()
+    clock.now += 3.9
+    assert health.recent
+    # A probe is due, and has not been answered yet.
+    clock.now += 0.2
+    assert not health.recent
+    assert health.status().ready
+    clock.now += 4
+    assert health.status().reason == "the model has not answered lately"
+
+
 def test_a_probe_that_came_behind_a_long_call_finds_nobody_dead(monkeypatch):
     model = FaultyModel()
     model.free.clear()

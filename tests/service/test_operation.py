@@ -190,7 +190,7 @@ def test_retry_after_is_no_shorter_than_the_call_under_way_has_taken(model):
 
 def test_an_idle_service_stays_ready_by_real_probes(model):
     with running(model, probe_seconds=0.05) as url:
-        assert eventually(lambda: len(model.sampled) >= 3)
+        assert eventually(lambda: len(model.scored) >= 3)
         assert httpx.get(f"{url}/health/ready").status_code == 200
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import BackendRefusedError, WrongAnswerError
+from similarity.errors import BackendRefusedError, ModelChangedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
@@ -106,7 +106,11 @@ async def all_chosen(
 
 
 async def chosen_once(
-    pool: Pool, identity: Identity, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+    pool: Pool,
+    identity: Identity,
+    prefixes: Sequence[TokenIds],
+    token_ids: Sequence[int],
+    fault: type[WrongAnswerError] = ModelChangedError,
 ) -> LogProbs:
     """Return log P(token | prefix), shape "prefix token" in nats, by one request.
 
@@ -116,27 +120,36 @@ async def chosen_once(
     ----------
     token_ids
         MAX_CHOSEN − 1 at most.
+    fault
+        Raised if the probe's log-probability is another than the scored one.
 
     Raises
     ------
     WrongAnswerError
-        If a number is missing or wrong, or the server has another model than before.
+        If a number is missing or wrong.
+    ModelChangedError
+        If the server has another model than before.
     """
     probe, (*before, last) = identity.probe, identity.probe.continuation
     with_probe = [(*probe.prefix, *before), *prefixes]
     chosen = list(dict.fromkeys((last, *token_ids)))
+
+    def believed(answer: Any) -> LogProbs:
+        found = read_chosen(answer, len(with_probe), chosen)
+        drift = float(abs(found[0, 0] - identity.expected[-1]))
+        if drift > TOKEN_TOLERANCE:
+            raise fault(
+                f"gives another log-probability of a chosen token as {identity.name!r} than it "
+                f"scored at loading, {drift:.2g} nats away; load the model anew"
+            )
+        return found
+
     found = await pool.request(
         wire.COMPLETIONS,
-        lambda answer: read_chosen(answer, len(with_probe), chosen),
+        believed,
         chosen_body(identity.name, with_probe, chosen),
         tokens=sum(map(len, with_probe)),
     )
-    drift = float(abs(found[0, 0] - identity.expected[-1]))
-    if drift > TOKEN_TOLERANCE:
-        raise WrongAnswerError(
-            f"a server of {identity.name!r} gives another log-probability of a chosen token than "
-            f"it scores, {drift:.2g} nats away; load the model anew"
-        )
     return found[1:, [chosen.index(token) for token in token_ids]]
 
 
@@ -146,7 +159,8 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[bool, Check]:
     prefixes = [(*probe.prefix, *probe.continuation[:i]) for i in range(len(probe.continuation))]
     tokens = list(dict.fromkeys(probe.continuation))
     try:
-        found = await chosen_once(pool, identity, prefixes, tokens)
+        # No other model: this one's numbers are not believed yet.
+        found = await chosen_once(pool, identity, prefixes, tokens, WrongAnswerError)
     except (BackendRefusedError, WrongAnswerError) as error:
         return False, Check(NAME, f"not given: {error}")
     own = [found[i, tokens.index(token)] for i, token in enumerate(probe.continuation)]

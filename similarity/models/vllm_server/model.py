@@ -3,12 +3,12 @@
 Each request also scores a probe. Its scores show whether the server still has the same model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import InputError, UnsupportedError, WrongAnswerError
+from similarity.errors import InputError, ModelChangedError, UnsupportedError
 from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.base import (
@@ -30,6 +30,7 @@ from similarity.models.vllm_server.batches import prompt_batches
 from similarity.models.vllm_server.chosen import LISTED, all_chosen
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.replica import Replica
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
@@ -83,16 +84,34 @@ class ServerModel(ServedModel):
 
         Where sampling steps and the reading of a prompt were seen to agree to rounding, their
         log-probabilities are kept. Else own and other trajectories are scored by one path.
+
+        Raises
+        ------
+        ModelChangedError
+            If a server no longer holds the model that it held at the beginning.
         """
         # Under another law a server gives those of the model all the same.
         keeps = self.identity.keeps_sampled and law == Law()
 
         async def one(request: SampleRequest, count: OnProgress) -> list[Sample]:
-            sampled = await self._pool.request(
-                wire.COMPLETIONS,
-                lambda answer: wire.read_samples(answer, request),
-                wire.sampling_body(self.identity.name, request, law, log_probs=keeps),
-                tokens=request.n * (len(request.prefix) + request.max_tokens),
+            body = wire.sampling_body(self.identity.name, request, law, log_probs=keeps)
+
+            async def believed(replica: Replica) -> list[Sample]:
+                # Side by side, so that the probe costs no time. Where a server is started anew
+                # between the two, one of them fails.
+                asked: list[Callable[[], Awaitable[list[Sample]]]] = [
+                    partial(
+                        replica.request,
+                        wire.COMPLETIONS,
+                        lambda answer: wire.read_samples(answer, request),
+                        body,
+                    ),
+                    partial(self._read_believed, replica, [], _no_samples, 0),
+                ]
+                return (await gather(asked, len(asked)))[0]
+
+            sampled = await self._pool.call(
+                believed, tokens=request.n * (len(request.prefix) + request.max_tokens)
             )
             self.end_ids |= {sample.token_ids[-1] for sample in sampled if sample.ended}
             count(1)
@@ -115,7 +134,7 @@ class ServerModel(ServedModel):
         ------
         ConfigError
             For another law than the model itself.
-        WrongAnswerError
+        ModelChangedError
             If a server no longer holds the model that it held at the beginning.
         """
         self.check_scoring(law)
@@ -130,7 +149,7 @@ class ServerModel(ServedModel):
         ------
         BackendRefusedError
             If that is more than a server's --max-logprobs.
-        ConfigError, WrongAnswerError
+        ConfigError, ModelChangedError
             As for `score`.
         """
         self.check_scoring(law)
@@ -148,7 +167,7 @@ class ServerModel(ServedModel):
         ------
         UnsupportedError
             If a server did not give them when it was tried at the start.
-        WrongAnswerError
+        ModelChangedError
             If a server no longer holds the model that it held at the beginning.
         """
         if Ability.TOKEN_LOG_PROBS not in self.abilities:
@@ -199,17 +218,32 @@ class ServerModel(ServedModel):
         self, prompts: Sequence[Prompt], read: Callable[[Any, Prompt], T], top: int
     ) -> list[T]:
         """Have prompts read by one request; check by the probe that the model is the same."""
-        identity = self.identity
-        with_probe = [identity.probe, *prompts]
-        probed, found = await self._pool.request(
-            wire.COMPLETIONS,
-            lambda answer: wire.read_probed(answer, identity.probe, prompts, read),
-            wire.scoring_body(identity.name, with_probe, top=top),
-            tokens=sum(prompt.tokens for prompt in with_probe),
+        return await self._pool.call(
+            lambda replica: self._read_believed(replica, prompts, read, top),
+            tokens=sum(prompt.tokens for prompt in [self.identity.probe, *prompts]),
         )
-        if (drift := identity.drift(probed)) > TOLERANCE:
-            raise WrongAnswerError(
-                f"a server of {identity.name!r} has another model than before: its scores of one "
-                f"text are {drift:.2g} nats per token away; load the model anew"
-            )
-        return found
+
+    async def _read_believed(
+        self,
+        replica: Replica,
+        prompts: Sequence[Prompt],
+        read: Callable[[Any, Prompt], T],
+        top: int,
+    ) -> list[T]:
+        identity = self.identity
+
+        def believed(answer: Any) -> list[T]:
+            probed, found = wire.read_probed(answer, identity.probe, prompts, read)
+            if (drift := identity.drift(probed)) > TOLERANCE:
+                raise ModelChangedError(
+                    f"has another model than before as {identity.name!r}: its scores of one text "
+                    f"are {drift:.2g} nats per token away; serve the old one, or load this one anew"
+                )
+            return found
+
+        body = wire.scoring_body(identity.name, [identity.probe, *prompts], top=top)
+        return await replica.request(wire.COMPLETIONS, believed, body)
+
+
+def _no_samples(_answer: Any, _prompt: Prompt) -> Sample:
+    raise AssertionError("no prompt was given but the probe")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from similarity.errors import BackendUnavailableError, ModelError
+from similarity.errors import BackendUnavailableError, ModelChangedError, ModelError
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.replica import PassingError, Replica
 
@@ -60,25 +60,37 @@ class Pool:
             If none answers in time, or one refuses.
         WrongAnswerError
             If an answer is not of the requested form: the request is not sent again.
+        ModelChangedError
+            If `read` finds by an answer that a server has another model, and none is left.
         """
+        return await self.call(lambda replica: replica.request(path, read, body), tokens=tokens)
+
+    async def call(self, work: Callable[[Replica], Awaitable[T]], *, tokens: int = 1) -> T:
+        """Return what `work` gets of the first server that gives it; raises as `request` does."""
         attempt = 1
         while True:
             replica = await self._acquire(tokens)
             try:
-                answer = await replica.request(path, read, body)
+                answer = await work(replica)
                 self._failing_since = None
                 return answer
             except PassingError as failure:
                 self._failing_since = self._failing_since or time.monotonic()
-                self._take_out(replica, failure)
+                self._take_out(replica, failure.error, failure.retry_after)
                 alone = failure.slow and not self._serving()
                 if alone or attempt == self.config.attempts:
                     raise failure.error from failure
+                pause = self._backoff(attempt)
+            except ModelChangedError as error:
+                self._take_out_changed(replica, error)
+                if not self._serving() or attempt == self.config.attempts:
+                    raise
+                pause = 0.0  # another server has the model
             finally:
                 replica.busy -= 1
                 replica.load -= tokens
                 await self._notify()
-            await anyio.sleep(self._backoff(attempt))
+            await anyio.sleep(pause)
             attempt += 1
 
     async def check_alive(self) -> None:
@@ -171,11 +183,19 @@ class Pool:
             else:
                 self._pause(replica)
 
-    def _take_out(self, replica: Replica, failure: PassingError) -> None:
-        replica.last_error = failure.error
+    def _take_out(
+        self, replica: Replica, error: ModelError, retry_after: float | None = None
+    ) -> None:
+        replica.last_error = error
         # Requests that were under way together fail together: that is one failure.
-        if not replica.failures or failure.retry_after is not None:
-            self._pause(replica, failure.retry_after)
+        if not replica.failures or retry_after is not None:
+            self._pause(replica, retry_after)
+
+    def _take_out_changed(self, replica: Replica, error: ModelChangedError) -> None:
+        """Leave a server out longer each time: its health says nothing of which model it has."""
+        if not replica.failures:
+            replica.changes += 1
+            self._take_out(replica, error, self._backoff(replica.changes))
 
     def _pause(self, replica: Replica, seconds: float | None = None) -> None:
         replica.failures += 1

@@ -5,7 +5,7 @@ server was started with.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import Rows
-from similarity.errors import WrongAnswerError
+from similarity.errors import ModelChangedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import STATE_TOLERANCE, worst_drift
 from similarity.models.vllm_server.batches import prefix_batches
@@ -136,11 +136,25 @@ def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:
     ) and worst_drift(second.walk, first.walk) <= STATE_TOLERANCE
 
 
-async def request_states(pool: Pool, name: str, prefixes: Sequence[TokenIds]) -> Rows:
-    """Return the states after some prefixes, shape "prefix width", by one request."""
+async def request_states(
+    pool: Pool,
+    name: str,
+    prefixes: Sequence[TokenIds],
+    check: Callable[[Rows], None] = lambda _states: None,
+) -> Rows:
+    """Return the states after some prefixes, shape "prefix width", by one request.
+
+    What `check` raises of them is an error of the server that gave them.
+    """
+
+    def checked(answer: Any) -> Rows:
+        states = read_states(answer, len(prefixes))
+        check(states)
+        return states
+
     return await pool.request(
         EMBEDDINGS,
-        lambda answer: read_states(answer, len(prefixes)),
+        checked,
         states_body(name, prefixes),
         tokens=sum(map(len, prefixes)),
     )
@@ -158,20 +172,21 @@ async def all_states(
 
     Raises
     ------
-    WrongAnswerError
+    ModelChangedError
         If a server has another model than before.
     """
     states = np.empty((len(prefixes), identity.walk.shape[1]), np.float32)
 
+    def check(found: Rows) -> None:
+        if (drift := identity.drift(found[0])) > STATE_TOLERANCE:
+            raise ModelChangedError(
+                f"has another model than before as {identity.name!r}: its state of one text is "
+                f"{drift:.2g} of its length away; serve the old one, or load this one anew"
+            )
+
     async def one(numbers: list[int]) -> None:
         with_probe = [identity.probe, *(prefixes[i] for i in numbers)]
-        probed, *found = await request_states(pool, identity.name, with_probe)
-        if (drift := identity.drift(probed)) > STATE_TOLERANCE:
-            raise WrongAnswerError(
-                f"a server of {identity.name!r} has another model than before: its state of one "
-                f"text is {drift:.2g} of its length away; load the model anew"
-            )
-        states[numbers] = found
+        _, *states[numbers] = await request_states(pool, identity.name, with_probe, check)
         count(len(numbers))
 
     batches = prefix_batches(prefixes, pool.config.request_tokens, MOST_STATES)

@@ -67,7 +67,8 @@ class Replica:
     """A server's address, and how it is doing; `Pool` keeps the count.
 
     `busy` are the requests under way and `load` their tokens. After `failures` in a row it is
-    out of service, and gets no request before `retry_at` (monotonic seconds).
+    out of service, and gets no request before `retry_at` (monotonic seconds). `changes` counts how
+    often it was found to have another model.
     """
 
     def __init__(self, url: str, client: httpx.AsyncClient) -> None:
@@ -75,6 +76,7 @@ class Replica:
         self.busy = 0
         self.load = 0
         self.failures = 0
+        self.changes = 0
         self.retry_at = 0.0
         self.probing = False
         self.last_error: ModelError | None = None
@@ -105,7 +107,7 @@ class Replica:
         try:
             return read(json.loads(response.content))
         except WrongAnswerError as error:
-            raise WrongAnswerError(f"{self.url} {error}") from error
+            raise type(error)(f"{self.url} {error}") from error
         except (ValueError, RecursionError) as error:
             raise WrongAnswerError(
                 f"{self.url} gave an answer that is not JSON ({_first_line(error)}); is it a "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from similarity import Law
-from similarity.errors import WrongAnswerError
+from similarity.errors import ModelChangedError, WrongAnswerError
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
 from tests.similarity.models.fake_server import Answer, FakeServer, Load, scoring
@@ -86,5 +86,20 @@ def test_another_model_behind_the_address(load: Load) -> None:
     server.model = ToyModel(prior=0.5)
     with pytest.raises(WrongAnswerError, match="another model than before"):
         model.score(scoring(), Law())
+    with pytest.raises(ModelChangedError, match="another model than before"):
+        model.sample([SampleRequest(prefix=(65,), n=2, max_tokens=3, key=1)], Law())
     server.model = ToyModel()
     assert model.score(scoring(), Law())
+
+
+def test_a_server_that_gets_another_model_is_left_out(load: Load) -> None:
+    changed, same = FakeServer(), FakeServer()
+    model = load(changed=changed, same=same)
+    changed.model = ToyModel(prior=0.5)
+    requests = [SampleRequest(prefix=(65,), n=2, max_tokens=3, key=key) for key in range(20)]
+    found = model.sample(requests, Law())
+    wanted = load(untouched=FakeServer()).sample(requests, Law())
+    assert [[one.token_ids for one in row] for row in found] == [
+        [one.token_ids for one in row] for row in wanted
+    ]
+    assert len(model.score(scoring(), Law())) == len(scoring())
