@@ -262,10 +262,11 @@ $("texts").addEventListener("input", () => {
   forget();
   stale();
 });
-$("form").addEventListener("dragover", (event) => {
+// Anywhere on the page: elsewhere than here the browser would leave it for the file.
+document.addEventListener("dragover", (event) => {
   if (event.dataTransfer.types.includes("Files")) event.preventDefault();
 });
-$("form").addEventListener("drop", (event) => {
+document.addEventListener("drop", (event) => {
   if (!event.dataTransfer.files.length) return;
   event.preventDefault();
   take([...event.dataTransfer.files]);

@@ -7,13 +7,21 @@ from typing import Any
 
 # How the digest of something that is not shown is named.
 DIGEST_OF = "SHA-256 of "
+# What a person knows some values by; they themselves mean nothing to a reader.
+_KNOWN_BY = {
+    "fingerprint.calibration": "the scale of similarities is another (trajsim scales list)",
+    "fingerprint.settings.vectors": "the preset is another, or the vectors",
+}
 # Longer values are cut.
 _LONGEST = 60
 
 
 def differences(got: Any, there: Any, name: str = "") -> Iterator[str]:
     """Yield a line for each value that differs, with its name in nested objects."""
-    if isinstance(got, dict) and isinstance(there, dict):
+    if name in _KNOWN_BY:
+        if got != there:
+            yield _KNOWN_BY[name]
+    elif isinstance(got, dict) and isinstance(there, dict):
         for key in sorted(got.keys() | there.keys()):
             inner = f"{name}.{key}" if name else key
             yield from differences(got.get(key), there.get(key), inner)

@@ -191,7 +191,11 @@ def _damaged(path: Path, number: int) -> InputError:
 def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigError:
     if not _is_entry(found):
         return InputError(f"{path} is there and is no journal; write to another place")
-    differing = list(differences(json.loads(header), json.loads(found)))
+    # Those that a person has a word for come first.
+    differing = sorted(
+        differences(json.loads(header), json.loads(found)),
+        key=lambda line: " is another" not in line,
+    )
     # The id is a digest of the other values, and means nothing to a reader.
     useful = [line for line in differing if not line.startswith("fingerprint.id ")] or differing
     more = f"; and {len(useful) - _SHOWN} more" if len(useful) > _SHOWN else ""

@@ -67,15 +67,20 @@ def test_pictures_and_texts_in_one_map(page: Page, seeing: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_dropped_picture_can_be_removed(page: Page) -> None:
+@pytest.mark.parametrize("place", ["#texts", "h1", "body"])
+def test_a_picture_that_was_dropped_anywhere_can_be_removed(page: Page, place: str) -> None:
     page.evaluate(
-        """bytes => {
+        """([bytes, place]) => {
           const held = new DataTransfer();
           held.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
-          const form = document.getElementById("form");
-          form.dispatchEvent(new DragEvent("drop", { dataTransfer: held, cancelable: true }));
+          const given = { dataTransfer: held, cancelable: true, bubbles: true };
+          for (const kind of ["dragover", "drop"]) {
+            const event = new DragEvent(kind, given);
+            document.querySelector(place).dispatchEvent(event);
+            if (!event.defaultPrevented) throw new Error(`the browser would take the ${kind}`);
+          }
         }""",
-        list(FIRST),
+        [list(FIRST), place],
     )
     expect(page.locator("#pictures li")).to_contain_text("dropped.png")
     page.click("#pictures button")

@@ -295,4 +295,4 @@ def test_a_finished_batch_on_another_scale_is_another(
     assert CliRunner().invoke(main, fit).exit_code == 0
     changed = command(tmp_path)
     assert changed.exit_code == 2
-    assert "calibration is" in changed.stderr
+    assert "the scale of similarities is another (trajsim scales list)" in changed.stderr

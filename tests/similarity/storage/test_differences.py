@@ -13,6 +13,17 @@ def test_each_value_that_differs_is_named() -> None:
     assert not list(differences(there, there))
 
 
+def test_what_a_person_has_a_word_for_is_named_by_it() -> None:
+    got = {"fingerprint": {"calibration": "3f", "settings": {"vectors": {"groups": [1]}}}}
+    there = {"fingerprint": {"calibration": "default", "settings": {"distance": "l1"}}}
+    assert list(differences(got, there)) == [
+        "the scale of similarities is another (trajsim scales list)",
+        'fingerprint.settings.distance is null, there "l1"',
+        "the preset is another, or the vectors",
+    ]
+    assert not list(differences(there, there))
+
+
 def test_digests_are_not_shown_and_long_values_are_cut() -> None:
     assert list(differences({"SHA-256 of the input": "1"}, {"SHA-256 of the input": "2"})) == [
         "the input has changed since"
