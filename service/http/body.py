@@ -14,6 +14,9 @@ DROPPED_BYTES = 32 * 2**20
 # So little of each body is not counted among those of all: a small request is never refused
 # because of large ones, and connections are bounded.
 UNCOUNTED_BYTES = 2**16
+# What arrives for longer makes room for others: else a few senders that never end would hold all
+# of it again and again.
+SLOW_SECONDS = 2.0
 
 
 class Bodies:
@@ -24,27 +27,39 @@ class Bodies:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._held = 0
+        # Bytes of each; the longest here comes first.
+        self._held: dict[Body, int] = {}
 
-    def hold(self, more: int, own: int) -> None:
-        """Count more bytes of a body that has `own` already; one that is alone has room.
+    def hold(self, body: "Body", count: int) -> None:
+        """Count a body with so many bytes; one that is alone has room.
 
         Raises
         ------
         BusyError
-            If there is no room for them.
+            If there is no room for them, also when all that arrive slowly have made room.
         """
-        if self._held + more > self._max_bytes and self._held > own:
-            raise BusyError(
-                f"the requests that are being answered have bodies of {self._held} bytes, and at "
-                f"most {self._max_bytes} are allowed at once; send it again later",
-                retry_after=1.0,
-            )
-        self._held += more
+        while (others := self._of_others(body)) and others + count > self._max_bytes:
+            slow = next((one for one in self._held if one is not body and one.slow), None)
+            if slow is None:
+                raise self.full()
+            self.release(slow)
+            slow.give_up(self.full())
+        self._held[body] = count
 
-    def release(self, count: int) -> None:
-        """Count so many bytes no more."""
-        self._held -= count
+    def release(self, body: "Body") -> None:
+        """Count a body no more."""
+        self._held.pop(body, None)
+
+    def full(self) -> BusyError:
+        """Return why a body is refused."""
+        return BusyError(
+            "the bodies of all requests are too many bytes together, of which at most "
+            f"{self._max_bytes} are allowed at once; send it again later",
+            retry_after=1.0,
+        )
+
+    def _of_others(self, body: "Body") -> int:
+        return sum(self._held.values()) - self._held.get(body, 0)
 
 
 class Body:
@@ -72,10 +87,13 @@ class Body:
         self._receive = receive
         self._max_bytes = max_bytes
         self._seconds = seconds
-        self._end = time.monotonic() + seconds
+        self._began = time.monotonic()
+        self._end = self._began + seconds
         self._arrived = 0
         self._bodies = bodies
-        self._held = 0
+        # While more is waited for, and why that is given up.
+        self._waiting: asyncio.Timeout | None = None
+        self._refusal: BusyError | None = None
         self._announced = int(headers.get("content-length") or 0)
         self.ambiguous = "content-length" in headers and "transfer-encoding" in headers
         self.complete = not (self._announced or "transfer-encoding" in headers)
@@ -98,22 +116,31 @@ class Body:
         if self._arrived > self._max_bytes:
             raise self._too_large()
         if self._arrived > UNCOUNTED_BYTES:
-            self._hold(self._arrived - self._held)
+            self._hold()
         return message
 
-    def _hold(self, more: int) -> None:
+    def _hold(self) -> None:
         try:
-            self._bodies.hold(more, self._held)
+            self._bodies.hold(self, self._arrived)
         except BusyError:
             # Now, or of many that arrive together none would have room.
             self.release()
             raise
-        self._held += more
 
     def release(self) -> None:
         """Let others have its room: the request is answered."""
-        self._bodies.release(self._held)
-        self._held = 0
+        self._bodies.release(self)
+
+    @property
+    def slow(self) -> bool:
+        """Return whether it has been arriving for long, and has not come."""
+        return not self.complete and time.monotonic() - self._began > SLOW_SECONDS
+
+    def give_up(self, refusal: BusyError) -> None:
+        """Wait for no more of it: who receives gets the refusal."""
+        self._refusal = refusal
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def drop(self) -> None:
         """Read and forget the rest of a body that is not wanted, if it is not long."""
@@ -127,13 +154,17 @@ class Body:
             return
 
     async def _next(self) -> Message:
+        left = 0.0 if self._refusal else max(0.0, self._end - time.monotonic())
         try:
-            async with asyncio.timeout(max(0.0, self._end - time.monotonic())):
+            async with asyncio.timeout(left) as self._waiting:
                 message = await self._receive()
         except TimeoutError:
-            raise HTTPException(
+            refusal, self._refusal = self._refusal, None
+            raise refusal or HTTPException(
                 408, f"the body did not arrive within {self._seconds:g} seconds; send it faster"
             ) from None
+        finally:
+            self._waiting = None
         self._arrived += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)
         return message

@@ -149,3 +149,23 @@ def arriving(bodies):
         return await body.receive()
 
     return arrive
+
+
+def test_bodies_that_never_end_keep_others_out_no_longer_than_a_moment(monkeypatch):
+    """A few senders held all the room for the time that a body has, again and again."""
+    monkeypatch.setattr("service.http.body.SLOW_SECONDS", 1_000)
+    opened = running(ToyModel(), max_bodies_bytes=150_000, preset="paper", body_seconds=60)
+    with opened as url, connect(url) as slow:
+        slow.sendall(HEAD + b"Content-Length: 200000\r\n\r\n" + b" " * 140_000)
+
+        def ask():
+            answer = httpx.post(f"{url}/v1/similarity", content=LARGE, headers=JSON)
+            return answer.status_code == 200
+
+        assert eventually(lambda: not ask())
+        monkeypatch.setattr("service.http.body.SLOW_SECONDS", 0)
+        assert eventually(ask)
+        # It is told why, once it has sent the rest.
+        slow.sendall(b" " * 60_000)
+        assert slow.recv(65536).startswith(b"HTTP/1.1 429")
+        assert ask()
