@@ -71,7 +71,7 @@ def serve(**options: str | None) -> None:
     Every setting is read from the environment too; an option wins.
     """
     with _extra():
-        from service.http.app import create_app, served_vectors
+        from service.http.app import check_scales, create_app, served_vectors
         from service.http.server import Server
         from service.logs import configure_logs
     from similarity.cli.choices import ModelChoice, open_model
@@ -100,6 +100,7 @@ def serve(**options: str | None) -> None:
             # Before the server begins, so that what cannot be served is one line.
             with progress_bars() as progress:
                 vectors = _in_a_thread(lambda: served_vectors(settings, model, progress))
+            check_scales(model, vectors)
             app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
             server = Server(app, settings, announce)
             # What is loaded stays: the collector need not go through it again and again, which

@@ -18,12 +18,12 @@ from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
 from service.engine.request_model import RequestModel, SharedModel
+from service.engine.scales import ServedScales
 from service.engine.scheduler import Scheduler
 from service.engine.usage import Usage
 from service.engine.workers import fail, start_in_thread
 from service.settings import MEBIBYTE, Settings
 from similarity.errors import BackendUnavailableError
-from similarity.known_scales import KnownScales
 from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import MeaningVectors
 
@@ -49,8 +49,7 @@ class Engine:
         self.loaded_at = int(time.time())
         self.metrics = metrics
         self.vectors = vectors
-        # Those of now: a scale that is fitted later must not change answers in silence.
-        self.scales = KnownScales(model)
+        self.scales = ServedScales(model)
         self._settings = settings
         self.health = Health(
             metrics,

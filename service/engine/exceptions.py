@@ -38,6 +38,16 @@ class NoResourcesError(ServiceError):
         )
 
 
+class UnreadableScaleError(ServiceError):
+    """The scale that was fitted for a request's settings is damaged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the scale that was fitted for these settings cannot be read; whoever runs the service "
+            "finds its file in the log"
+        )
+
+
 class DeadlineError(ServiceError):
     """A request took longer than its deadline."""
 

@@ -41,9 +41,11 @@ from service.http.tracing import Tracing, open_tracing
 from service.http.unrouted import Unrouted
 from service.settings import Settings
 from similarity.errors import TrajsimError
+from similarity.known_scales import KnownScales
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.presets import TRAJECTORIES as PRESET_OF_TRAJECTORIES
+from similarity.presets import possible_presets
 from similarity.scorer import Progress, no_progress
 from similarity.scorers import ScoringRequest, check_generates, plan_scoring
 from similarity.vectors.general import VectorSource, find_vectors
@@ -209,6 +211,20 @@ def served_vectors(
     check_generates(model, ScoringRequest(preset=settings.preset))
     plan_scoring(ScoringRequest(), found.names, settings.preset)  # refused now, not at each request
     return found.open(*served_groups(settings, found), progress=progress)
+
+
+def check_scales(model: LanguageModel, vectors: MeaningVectors | None) -> None:
+    """Read the scales of all presets that can be served.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read: every request would find that.
+    """
+    scales = KnownScales(model)
+    groups = None if vectors is None else vectors.names
+    for name in possible_presets(groups, generates=model.generates):
+        plan_scoring(ScoringRequest(preset=name), groups).open(model, vectors, scales=scales)
 
 
 def served_groups(settings: Settings, source: VectorSource) -> list[str]:

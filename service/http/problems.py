@@ -17,6 +17,7 @@ from service.engine.exceptions import (
     DrainingError,
     NoResourcesError,
     RequestTooLargeError,
+    UnreadableScaleError,
 )
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
 from service.http.mistakes import first_mistake, written
@@ -77,6 +78,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (DeadlineError, 504, _SERVER, "deadline_exceeded", None),
     (DrainingError, 503, _SERVER, "shutting_down", 1.0),
     (NoResourcesError, 503, _SERVER, "no_resources", 1.0),
+    (UnreadableScaleError, 500, _SERVER, "scale_unreadable", None),
     (ClientGoneError, 499, _BAD, "client_closed_request", None),
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
     (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
