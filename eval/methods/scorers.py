@@ -18,9 +18,9 @@ from similarity.results import Score
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.vectors.fitting import fit
-from similarity.vectors.general import config_for, find_vectors
+from similarity.vectors.general import find_vectors
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.recipes import FULL
+from similarity.vectors.recipes import FULL, config_for
 from similarity.vectors.scorer import VectorScorer
 
 # The run's own trajectories; with a seed that is not the run's first, OTHER_SEED and the number.

@@ -31,9 +31,9 @@ from similarity.tabular.texts import split_columns
 from similarity.tabular.writing import check_place
 from similarity.vectors.corpus import LONGEST, SHORTEST, read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
-from similarity.vectors.general import GENERAL, config_for, open_vectors
+from similarity.vectors.general import GENERAL, open_vectors
 from similarity.vectors.implied import likelier_words
-from similarity.vectors.recipes import changed
+from similarity.vectors.recipes import changed, config_for
 from similarity.vectors.storage import save
 from similarity.vectors.stored import stored
 from similarity.vectors.stream import WRITTEN, as_lines, check_texts, encoded, write_vectors

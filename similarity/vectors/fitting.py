@@ -14,6 +14,7 @@ from similarity.prompts import Prompt
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors, read_groups
+from similarity.vectors.recipes import config_for
 from similarity.vectors.storage import rounded
 from similarity.vectors.whitening import WhiteningFit
 
@@ -29,7 +30,7 @@ Labelled = tuple[str, str | None]
 def fit(
     model: LanguageModel,
     texts: Iterable[str],
-    config: VectorConfig,
+    config: VectorConfig | None = None,
     on_progress: OnProgress = ignore_progress,
     registers: Sequence[str | None] = (),
 ) -> MeaningVectors:
@@ -40,6 +41,8 @@ def fit(
 
     Parameters
     ----------
+    config
+        None for the settings of `trajsim fit`.
     on_progress
         Called with the number of texts taken in.
     registers
@@ -53,6 +56,7 @@ def fit(
     UnsupportedError
         If the model does not give what a group needs.
     """
+    config = config or config_for(model)
     batches = _batches(model, zip(texts, chain(registers, repeat(None)), strict=False), config)
     head = list(islice(batches, HEAD_BATCHES))
     counted = [text for batch in head for text, _ in batch]

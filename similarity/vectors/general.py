@@ -20,7 +20,7 @@ from similarity.validation import check_choice
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.recipes import TRAJECTORIES, default_config
+from similarity.vectors.recipes import default_config
 from similarity.vectors.storage import FORMAT, MANIFEST, UNKNOWN, load, save
 
 logger = logging.getLogger(__name__)
@@ -92,16 +92,6 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource:
         if _readable(vectors):
             return VectorSource(model, vectors.config, vectors)
     return VectorSource(model, config)
-
-
-def config_for(model: LanguageModel) -> VectorConfig:
-    """Return the settings of the vectors that `trajsim fit` makes of a model's.
-
-    Without reference trajectories, which take far longer, unless the model gives nothing else.
-    """
-    config = default_config(model)
-    kept = [name for name in config.names if name != TRAJECTORIES.name]
-    return config.only(*kept)
 
 
 def open_vectors(

@@ -1,7 +1,7 @@
 """Meaning vectors: features of texts, whitened and joined; N texts cost N."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -60,7 +60,8 @@ class MeaningVectors:
 
     model: LanguageModel
     config: VectorConfig
-    groups: Mapping[str, Group]
+    # Arrays, which would fill pages.
+    groups: Mapping[str, Group] = field(repr=False)
     corpus: Corpus
 
     @property

@@ -48,6 +48,16 @@ def default_config(model: LanguageModel) -> VectorConfig:
     return VectorConfig(groups=(TRAJECTORIES,))
 
 
+def config_for(model: LanguageModel) -> VectorConfig:
+    """Return the settings of the vectors that `trajsim fit` makes of a model's.
+
+    Without reference trajectories, which take far longer, unless the model gives nothing else.
+    """
+    config = default_config(model)
+    kept = [name for name in config.names if name != TRAJECTORIES.name]
+    return config.only(*kept)
+
+
 def _fits(model: LanguageModel, group: GroupConfig) -> bool:
     if not isinstance(group, Prompted):
         return True

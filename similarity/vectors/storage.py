@@ -37,7 +37,7 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
     return {"id": digest_of(content), **content}
 
 
-def save(vectors: MeaningVectors, folder: Path) -> None:
+def save(vectors: MeaningVectors, folder: Path | str) -> None:
     """Write the vectors to a folder, whole or not at all, in place of older ones.
 
     Raises
@@ -50,12 +50,11 @@ def save(vectors: MeaningVectors, folder: Path) -> None:
         group = vectors.groups[name]
         kept = _frozen(group.whitening) | group.reader.arrays()
         arrays |= {f"{name}/{key}": array for key, array in kept.items()}
-    write_bundle(
-        folder, MANIFEST, fingerprint(vectors), {ARRAYS: lambda path: _write_arrays(path, arrays)}
-    )
+    files = {ARRAYS: lambda path: _write_arrays(path, arrays)}
+    write_bundle(Path(folder), MANIFEST, fingerprint(vectors), files)
 
 
-def load(folder: Path, model: LanguageModel) -> MeaningVectors:
+def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
     """Read vectors that were fitted with this model.
 
     Raises
@@ -63,6 +62,7 @@ def load(folder: Path, model: LanguageModel) -> MeaningVectors:
     ConfigError
         If there are none, they are damaged, or they belong to another model.
     """
+    folder = Path(folder)
     content = read_manifest(folder, MANIFEST, what="meaning vectors", command="trajsim fit")
     if content["format"] != FORMAT:
         raise ConfigError(

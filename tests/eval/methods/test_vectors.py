@@ -6,7 +6,7 @@ from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
 from similarity.vectors import fit
-from similarity.vectors.general import config_for
+from similarity.vectors.recipes import config_for
 from tests.similarity.vectors.conftest import cosines, sentences
 from tests.toy_models import SilentModel
 
