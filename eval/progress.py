@@ -30,6 +30,7 @@ class RunProgress:
         self._earlier_shown = False
         self._last = time.monotonic()
         self._doing = ""
+        self._preparing = False
 
     def __enter__(self) -> Self:
         self._show = self._closing.enter_context(status_bar())
@@ -48,7 +49,7 @@ class RunProgress:
 
     def preparing(self, method: str) -> None:
         """Show that a method is being prepared."""
-        self._doing = f"preparing {method}"
+        self._doing, self._preparing = f"preparing {method}", True
         self._update()
 
     def left_out(self, method: str) -> None:
@@ -70,7 +71,7 @@ class RunProgress:
 
     def scoring(self, chunk: Chunk) -> None:
         """Show that a chunk is begun."""
-        self._doing = f"{chunk.task}, {chunk.method}"
+        self._doing, self._preparing = f"{chunk.task}, {chunk.method}", False
         self._last = time.monotonic()
         self._update()
 
@@ -91,7 +92,9 @@ class RunProgress:
         done = self._before.total() + self._scored.total()
         total = self._planned.total()
         speed = self._scored.total() / max(sum(self._seconds.values()), 1e-9)
-        rate = f", {speed:.3g} scores/s{self._left()}" if self._scored else ""
+        # How long a fit takes, the scores so far do not say.
+        known = self._scored and not self._preparing
+        rate = f", {speed:.3g} scores/s{self._left()}" if known else ""
         pairs, methods = max(self._planned.values(), default=0), len(self._planned)
         counted = f"scores ({pairs} pairs × {methods} method{'s' * (methods != 1)})"
         self._show(f"{self._doing}: {done} of {total} {counted}{rate}", done, total)

@@ -69,8 +69,8 @@ def batch(
     INPUT is JSON lines, CSV, TSV or Parquet; - is standard input. A row has two columns of texts,
     such as text1 and text2. A JSON line may also be {"pair": ["…", "…"]} or {"texts": ["…", …]}.
     In JSON lines {"image": "photo.jpg"} may stand for a text, with a model that reads images.
-    Its custom_id is repeated in the answer; without one the number of the line is. Columns of texts
-    with other names are named by --columns, and after them that of the id, if there is one.
+    Its custom_id or id is repeated in the answer; without one the number of the line is. Columns of
+    texts with other names are named by --columns, and after them that of the id, if there is one.
 
     OUTPUT has all fields of INPUT and the scores. It is JSON lines, or a table if its name ends in
     .csv or .tsv. A batch that was stopped, however that was, goes on when the same command is given

@@ -26,13 +26,18 @@ SCALE_WORDS: Mapping[Scale, str] = {
 
 def scale_and_source(fingerprint: Fingerprint[Settings]) -> str:
     """Return the scale of similarities in words, and what they depend on."""
-    return f"{SCALE_WORDS[fingerprint.scale]}; {fingerprint.describe()}"
+    return f"{_scale_words(fingerprint)}; {fingerprint.describe()}"
 
 
 def print_scale(fingerprint: Fingerprint[Settings]) -> None:
     """Print on standard error the scale of similarities whose file has no place for it."""
-    words = SCALE_WORDS[fingerprint.scale]
+    words = _scale_words(fingerprint)
     click.echo(f"similarities are {words}; fingerprint {fingerprint.digest}", err=True)
+
+
+def _scale_words(fingerprint: Fingerprint[Settings]) -> str:
+    fitted_here = fingerprint.calibration is not None and fingerprint.calibration.kept is not None
+    return SCALE_WORDS[fingerprint.scale] + ", by a scale of yours" * fitted_here
 
 
 def print_score(result: Score, confidence: float | None = None) -> None:
@@ -40,7 +45,7 @@ def print_score(result: Score, confidence: float | None = None) -> None:
     scores = result.numbers()
     in_nats = result.fingerprint.config.to_dict()["distance"] in _IN_NATS
     table = Table(show_header=False, box=None)
-    scale = SCALE_WORDS[result.fingerprint.scale]
+    scale = _scale_words(result.fingerprint)
     table.add_row("similarity", f"{scores['similarity']:.4f} ({scale})")
     table.add_row("distance", f"{scores['distance']:.4f}" + " nats per token" * in_nats)
     if confidence is not None:

@@ -82,6 +82,23 @@ def test_lines_tell_of_a_method_that_is_prepared(plan: Plan, lines: list[str]) -
     assert lines[-1] == f"preparing trajectories (fitting, 12 of 100 texts): 0 of 40 {BOTH}"
 
 
+def test_while_a_method_is_fitted_no_time_is_foretold(
+    plan: Plan, clock: list[float], lines: list[str]
+) -> None:
+    with RunProgress() as shown:
+        shown.begin(plan)
+        shown.scoring(chunk("trajectories"))
+        clock[0] += 50
+        shown.advance(chunk("trajectories"), False)
+        assert "left" in lines[-1]
+        shown.preparing("trajectories, seed 1")
+        shown.stage("fitting", 100)(3)
+        fitting = "preparing trajectories, seed 1 (fitting, 3 of 100 texts)"
+        assert lines[-1] == f"{fitting}: 10 of 40 {BOTH}"
+        shown.scoring(chunk("trajectories, seed 1"))
+        assert "left" in lines[-1]
+
+
 def test_a_method_that_is_left_out_is_not_waited_for(
     plan: Plan, clock: list[float], lines: list[str]
 ) -> None:

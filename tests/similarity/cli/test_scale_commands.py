@@ -156,3 +156,16 @@ def test_judgements_beyond_the_scale_are_refused(tmp_path: Path) -> None:
     assert "the judgements are from 1 to 5, and the scale from 0 to 4; give another --scale" in (
         result.stderr
     )
+
+
+def test_a_score_says_that_its_scale_is_ones_own(tmp_path: Path) -> None:
+    pair = ("a cat", "a dog", *OPTIONS[:-2])
+    assert "(uncalibrated)" in run("compare", *pair).stdout
+    assert run("calibrate", *OPTIONS).exit_code == 0
+    assert "(calibrated on general text, by a scale of yours)" in run("compare", *pair).stdout
+    pairs = judged(tmp_path / "judged.csv")
+    assert run("calibrate", "--pairs", pairs, *OPTIONS[:-2]).exit_code == 0
+    assert "(calibrated, by a scale of yours)" in run("explain", *pair).stdout
+    assert "calibrated, by a scale of yours;" in run("scales", "check", pairs, *OPTIONS[:-2]).stdout
+    # One that ships is nobody's own.
+    assert "(calibrated)" in run("compare", "a", "b", "--model", "embedded").stdout
