@@ -53,7 +53,10 @@ def test_a_scale_without_labels(cache: Path) -> None:
         content = compared(*more)
         assert (content["calibrated"], content["scale"]) == (True, "general text")
         assert content["similarity"] == found.similarity(content["distance"])
-    assert "(calibrated on general text)" in run("compare", *TEXTS, *OPTIONS).stdout
+    assert (
+        "(calibrated on general text, by a scale of yours)"
+        in run("compare", *TEXTS, *OPTIONS).stdout
+    )
     assert compared("--distance", "hellinger")["scale"] == "none"
 
 
@@ -93,7 +96,9 @@ def test_a_scale_of_own_texts(cache: Path, tmp_path: Path) -> None:
     assert kept["fitted_on"]["own texts"]["texts"] == 3
     assert len(kept["fitted_on"]["own texts"]["sha256"]) == 16
     assert (compared()["calibrated"], compared()["scale"]) == (True, "own texts")
-    assert "(calibrated on own texts)" in run("compare", *TEXTS, *OPTIONS).stdout
+    assert (
+        "(calibrated on own texts, by a scale of yours)" in run("compare", *TEXTS, *OPTIONS).stdout
+    )
     # A column of a table, or a folder, are the same texts in another order.
     table = tmp_path / "mine.csv"
     table.write_text("id,said\n1,my boat\n2,a red car\n3,the sea\n", encoding="utf-8")
@@ -116,7 +121,7 @@ def test_ones_own_goes_before_what_ships_until_it_is_forgotten(cache: Path) -> N
     (path,) = (cache / "calibrations").iterdir()
     assert "your scale of general text\n" in result.stderr
     assert "goes before the scale of judgements that ships\n" in result.stderr
-    assert "(calibrated on general text)" in run(*pair).stdout
+    assert "(calibrated on general text, by a scale of yours)" in run(*pair).stdout
     assert run("scales", "forget", path.stem).exit_code == 0
     assert "(calibrated)" in run(*pair).stdout
 

@@ -168,4 +168,7 @@ def test_a_score_says_that_its_scale_is_ones_own(tmp_path: Path) -> None:
     assert "(calibrated, by a scale of yours)" in run("explain", *pair).stdout
     assert "calibrated, by a scale of yours;" in run("scales", "check", pairs, *OPTIONS[:-2]).stdout
     # One that ships is nobody's own.
-    assert "(calibrated)" in run("compare", "a", "b", "--model", "embedded").stdout
+    assert (
+        "(calibrated)"
+        in run("compare", "a", "b", "--model", "embedded", "--preset", "paper").stdout
+    )
