@@ -70,6 +70,9 @@ def serve(**options: str | None) -> None:
 
     Every setting is read from the environment too; an option wins.
     """
+    # A container's first process has no default action: it would not stop while it loads, and most
+    # of the start is to import what follows.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _extra():
         from service.http.app import check_scales, create_app, served_vectors
         from service.http.server import Server
@@ -85,8 +88,6 @@ def serve(**options: str | None) -> None:
     with listen(settings.host, settings.port) as listening:
         address = _address(listening)
         click.echo(f"loading model {settings.model} …", err=True)
-        # A container's first process has no default action: it would not stop while it loads.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         model = _in_a_thread(
             lambda: open_model(ModelChoice(settings.model, settings.device, settings.dtype))
         )

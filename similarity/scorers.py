@@ -119,6 +119,7 @@ class ScoringPlan:
         read: Read | None = None,
         max_characters: int | None = None,
         scales: KnownScales | None = None,
+        check: Check | None = None,
     ) -> Scorer:
         """Return the scorer; it warns of texts that the model hardly knows, or that it cut.
 
@@ -132,11 +133,13 @@ class ScoringPlan:
             Of a text that is cut, at most.
         scales
             Those that may be in force; None for those that there are now.
+        check
+            Finds texts that are too long in another way than the scorer does, as some at a time.
         """
         scorer = WarningScorer(self._open(model, vectors, read, scales), model)
         if self.truncate == REFUSE:
             return scorer
-        check: Check = scorer.check
+        check = check or scorer.check
         if self.max_text_tokens is not None:
             check = within_tokens(check, model.encode_all, self.max_text_tokens)
         return TruncatingScorer(scorer, Truncator(check, self.truncate, max_characters))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter
@@ -119,6 +120,8 @@ class Call:
             lambda texts, _: model.features(texts, plan.groups),
             self.settings.max_characters,
             self.engine.scales,
+            # The vectors' own would count tokens for as long as it takes, whoever waits for it.
+            partial(model.feature_tokens, groups=plan.groups) if plan.by_vectors else None,
         )
         if isinstance(scorer, TruncatingScorer):
             self._truncators.append(scorer.truncator)

@@ -1,7 +1,7 @@
 """Judges entailment by the profiles of meaning vectors."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from similarity.arrays import FloatArray, Rows
@@ -15,6 +15,7 @@ from similarity.entailment.scorer import (
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.meaning import profile_group, raised
+from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, TextPair, no_progress
 from similarity.slices import slices
 from similarity.vectors.implied import implied_words
@@ -38,10 +39,13 @@ class ProfileEntailment(EntailmentScorer):
         Those of one model, with a profile.
     read
         Gives features in another way than `vectors.read`, as from a cache.
+    encoder
+        Encodes texts in another way than the vectors' model, as some at a time.
     """
 
     vectors: MeaningVectors
     read: Read | None = None
+    encoder: LanguageModel | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,6 +56,11 @@ class ProfileEntailment(EntailmentScorer):
     @property
     def _group(self) -> Group:
         return profile_group(self.vectors)
+
+    @property
+    def _encoding(self) -> MeaningVectors:
+        """Return the vectors, whose model here is what encodes texts."""
+        return self.vectors if self.encoder is None else replace(self.vectors, model=self.encoder)
 
     @property
     def _reader(self) -> ProfileReader:
@@ -67,7 +76,7 @@ class ProfileEntailment(EntailmentScorer):
 
     def check(self, texts: Sequence[str]) -> object:
         """Raise InputError if a text is empty, not valid Unicode, or too long for the model."""
-        return self.vectors.tokens(texts)
+        return self._encoding.tokens(texts)
 
     def _judge(self, pairs: Sequence[TextPair], progress: Progress) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is read once."""
@@ -82,7 +91,7 @@ class ProfileEntailment(EntailmentScorer):
     def sentences(self) -> list[str]:
         """Return the general sentences that thresholds rest on."""
         prompt = self._reader.config.prompt
-        return unrelated_sentences(self.vectors.model, UNRELATED, prompt, 1)
+        return unrelated_sentences(self._encoding.model, UNRELATED, prompt, 1)
 
     def unrelated(self, texts: Sequence[str], progress: Progress) -> Callable[[int, int], Evidence]:
         """Return the evidence of any two of these texts."""

@@ -20,6 +20,7 @@ from similarity.errors import ConfigError, InputError, TextTooLongError
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
 from similarity.scorer import Progress, TextPair, no_progress
+from similarity.slices import slices
 from similarity.texts.general import general_sentences
 from similarity.texts.truncation import REFUSE, Truncator
 from similarity.uncertainty import DEFAULT_CONFIDENCE
@@ -191,7 +192,12 @@ def unrelated_sentences(
     model: LanguageModel, count: int, prompt: Prompt, max_tokens: int
 ) -> list[str]:
     """Return the first general sentences that fit into the model, with room for a continuation."""
-    texts = general_sentences()
     room = model.info.context_length - max_tokens
-    encoded = model.encode_all([prompt.apply(text) for text in texts])
-    return [text for text, ids in zip(texts, encoded, strict=True) if len(ids) <= room][:count]
+    found: list[str] = []
+    # No more than are needed: a model on a server encodes each by a request.
+    for some in slices(general_sentences(), count):
+        encoded = model.encode_all([prompt.apply(text) for text in some])
+        found += [text for text, ids in zip(some, encoded, strict=True) if len(ids) <= room]
+        if len(found) >= count:
+            break
+    return found[:count]

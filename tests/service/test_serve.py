@@ -10,6 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from service.cli import serve as command
 from service.settings import Settings
 from similarity.cli.main import main
 from tests.service.servers import ServeProcess, eventually
@@ -126,3 +127,19 @@ def test_help_gives_every_default_in_words():
     printed = CliRunner().invoke(main, ["serve", "--help"]).output
     assert "Undefined" not in printed
     assert printed.count("[default:") == len(Settings.model_fields)
+
+
+def test_sigterm_ends_it_before_anything_is_imported(monkeypatch):
+    """Else a container's first process goes on to serve: the signal has no effect by itself."""
+    handlers = {}
+
+    def stop():
+        raise KeyError("the first import")
+
+    monkeypatch.setattr("service.cli.signal.signal", handlers.__setitem__)
+    monkeypatch.setattr("service.cli._extra", stop)
+    with pytest.raises(KeyError, match="the first import"):
+        command.callback()
+    with pytest.raises(SystemExit) as ended:
+        handlers[signal.SIGTERM](signal.SIGTERM, None)
+    assert ended.value.code == 0

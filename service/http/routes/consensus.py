@@ -40,13 +40,13 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
 
 
 def _found(body: ConsensusRequest, call: Call, model: RequestModel) -> Consensus:
-    scorer, check = profile_scorer(call, model, DEFAULT)
+    scorer = profile_scorer(call, model, DEFAULT)
     return find_consensus(
         scorer,
         body.texts,
         question=body.question,
         log_probs=body.log_probs,
         threshold=body.threshold,
-        truncator=call.truncator(check_of(check, body.question), body.truncate),
+        truncator=call.truncator(check_of(scorer.check, body.question), body.truncate),
         progress=model.progress,
     )

@@ -26,7 +26,6 @@ from similarity.entailment.trajectories import UNRELATED, TrajectoryEntailment
 from similarity.errors import UnsupportedError
 from similarity.meaning import profile_group
 from similarity.texts.general import general_sentences
-from similarity.texts.truncation import Check
 from similarity.uncertainty import DEFAULT_CONFIDENCE
 
 # Bytes of a judgement in an answer, about, and of each word that explains it.
@@ -81,15 +80,15 @@ def _scorer_of(
         )
         by_trajectories.truncator = call.truncator(by_trajectories.check, body.truncate)
         return by_trajectories
-    scorer, check = profile_scorer(call, model, estimator, body.confidence)
-    scorer.truncator = call.truncator(check, body.truncate)
+    scorer = profile_scorer(call, model, estimator, body.confidence)
+    scorer.truncator = call.truncator(scorer.check, body.truncate)
     return scorer
 
 
 def profile_scorer(
     call: Call, model: RequestModel, estimator: str, confidence: float = DEFAULT_CONFIDENCE
-) -> tuple[ProfileEntailment, Check]:
-    """Return what judges by profiles, and checks texts; it calls the model by the engine's queue.
+) -> ProfileEntailment:
+    """Return what judges by profiles; it calls the model by the engine's queue and cache.
 
     Raises
     ------
@@ -102,13 +101,13 @@ def profile_scorer(
             f"estimator {estimator} reads profiles, and this service has none; choose {PAPER}"
         )
     groups = (profile_group(vectors).config.name,)
-    scorer = ProfileEntailment(
+    return ProfileEntailment(
         vectors=vectors,
         estimator=estimator,
         confidence=confidence,
         read=lambda texts, _: model.features(texts, groups),
+        encoder=model,
     )
-    return scorer, lambda texts: model.feature_tokens(texts, groups)
 
 
 def _check_cost(
