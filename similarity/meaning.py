@@ -111,7 +111,8 @@ def raised(vectors: MeaningVectors, group: Group, rows: Rows) -> FloatArray:
     """
     reader = group.reader
     assert isinstance(reader, ProfileReader)
-    return np.maximum(reader.information(vectors.model, group.whitening.mean, rows), 0)
+    found = reader.information(vectors.model, group.whitening.mean, rows)
+    return np.maximum(found, 0, out=found)
 
 
 def profile_group(vectors: MeaningVectors) -> Group:

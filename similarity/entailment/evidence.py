@@ -6,6 +6,7 @@ missing. Its second part is the difference in evenness: a text that says more is
 in a word, and leaves more words open.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,9 @@ SEED = 0
 LACK = 1e-3
 # Tokens that are left out have at most all but this of the probability: what float32 resolves.
 LEAST_KEPT = 1e-7
+
+# Texts whose rows are held at once.
+TOGETHER = 64
 
 Kept = NDArray[np.bool_]
 
@@ -92,26 +96,39 @@ def evenness(log_probs: FloatArray, kept: Kept) -> FloatArray:
     return found
 
 
-def degree_matrix(estimator: Estimator, rows: FloatArray, on_progress: OnProgress) -> FloatArray:
+def degree_matrix(
+    estimator: Estimator,
+    rows_of: Callable[[slice], FloatArray],
+    count: int,
+    on_progress: OnProgress,
+) -> FloatArray:
     """Return the degree to which each text entails each other, shape "premise consequence".
 
     Parameters
     ----------
-    rows
-        Shape "text place".
+    rows_of
+        Gives the rows of some of `count` texts, shape "text place".
     on_progress
-        Called with the number of premises done.
+        Called with the number of texts done.
     """
+    found = np.empty((count, count))
     if estimator.power is not None:
-        # The same as below, as one product of matrices.
-        powers = powered(rows, estimator.power)
-        totals = powers.sum(axis=1)
-        shared = (rows > 0).astype(np.float64) @ powers.T
-        on_progress(len(rows))
-        shares = np.divide(shared, totals, out=np.ones_like(shared), where=totals > 0)
-        capped: FloatArray = np.minimum(shares, 1.0)
+        # The same as below, as products of matrices. The rows of all texts would take a gigabyte
+        # over a large vocabulary, so only where they are above 0 is kept: they are made twice.
+        some = [slice(start, start + TOGETHER) for start in range(0, count, TOGETHER)]
+        positive = np.concatenate([rows_of(texts) > 0 for texts in some])
+        for consequences in some:
+            powers = powered(rows_of(consequences), estimator.power)
+            totals = powers.sum(axis=1)
+            for premises in some:
+                shared = positive[premises].astype(np.float64) @ powers.T
+                found[premises, consequences] = np.divide(
+                    shared, totals, out=np.ones_like(shared), where=totals > 0
+                )
+            on_progress(len(powers))
+        capped: FloatArray = np.minimum(found, 1.0)
         return capped
-    found = np.empty((len(rows), len(rows)))
+    rows = rows_of(slice(None))
     for i, premise in enumerate(rows):
         found[i] = [estimator.degree(premise, consequence) for consequence in rows]
         on_progress(1)

@@ -132,9 +132,13 @@ class ProfileEntailment(EntailmentScorer):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
-        found = raised(self.vectors, self._group, self._rows(texts, progress))
+        rows = self._rows(texts, progress)
         on_progress = progress("comparing with all", len(texts))
-        return degree_matrix(self._estimator, found, on_progress)
+
+        def raised_of(some: slice) -> FloatArray:
+            return raised(self.vectors, self._group, rows[some])
+
+        return degree_matrix(self._estimator, raised_of, len(texts), on_progress)
 
     def _of_each(
         self, pairs: Sequence[TextPair], progress: Progress

@@ -60,7 +60,11 @@ class ProfileReader(StateReader):
         """
         weight, _ = model.output_head()
         centred = rows.astype(np.float64) - mean
-        found: FloatArray = centred @ weight.T
+        found = np.empty((len(rows), len(weight)))
+        # Each part becomes float64 for its product: all at once are 226 MB for SmolLM2.
+        for start in range(0, len(weight), HEAD_ROWS):
+            some = slice(start, start + HEAD_ROWS)
+            found[:, some] = centred @ weight[some].T
         found -= (centred @ weight.mean(axis=0, dtype=np.float64))[:, None]
         return found
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from similarity.arrays import FloatArray
+from similarity.arrays import FloatArray, Rows
 from similarity.cli.main import main
 from similarity.compat.agreement import EntailmentNLI, semantic_matrices
 from similarity.entailment.estimators import ESTIMATORS
@@ -20,8 +20,8 @@ from similarity.meaning import raised
 from similarity.models.base import OnProgress
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
-from similarity.vectors import fit
-from similarity.vectors.meaning import Features
+from similarity.vectors import MeaningVectors, fit
+from similarity.vectors.meaning import Features, Group
 from tests.similarity.vectors.conftest import TINY_CONFIG, sentences
 
 TEXTS = ["the sea", "a red car", "the sea", "the sea."]
@@ -141,6 +141,25 @@ def test_the_matrix_is_that_of_pairs(scorer: ProfileEntailment, name: str) -> No
     rows = raised(one.vectors, group, group.reader.rows(one.vectors.model, texts))
     expected = [[ESTIMATORS[name].degree(a, b) for b in rows] for a in rows]
     np.testing.assert_allclose(one.degrees(texts), expected, rtol=1e-6)
+
+
+def test_the_rows_of_many_texts_are_not_held_at_once(
+    scorer: ProfileEntailment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of 512 texts over a large vocabulary took 600 MB, of each request of a service."""
+    held: list[int] = []
+
+    def counting(vectors: MeaningVectors, group: Group, rows: Rows) -> FloatArray:
+        held.append(len(rows))
+        return raised(vectors, group, rows)
+
+    monkeypatch.setattr("similarity.entailment.profiles.raised", counting)
+    texts = sentences(150, seed=5)
+    one = scorer.degrees(texts)
+    assert max(held) <= 64
+    # The blocks are put together in their places.
+    monkeypatch.setattr("similarity.entailment.evidence.TOGETHER", 1_000)
+    np.testing.assert_allclose(one, scorer.degrees(texts), rtol=1e-12)
 
 
 def test_entropy() -> None:

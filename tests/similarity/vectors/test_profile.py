@@ -1,5 +1,6 @@
 """The profile against its slow definition over all tokens."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ from similarity.models.toy import ToyModel
 from similarity.prompts import PROMPTS
 from similarity.trajectories import encode_prefixes
 from similarity.vectors import ProfileConfig, VectorConfig, fit
-from similarity.vectors.profile import chosen_tokens, head_covariance
+from similarity.vectors.profile import ProfileReader, chosen_tokens, head_covariance
 from tests.similarity.vectors.conftest import cosines, sentences
 
 CORPUS = sentences(30)
@@ -67,3 +68,22 @@ def test_the_tokens_are_the_same_for_all_and_none_ends_a_text() -> None:
     assert chosen == sorted(chosen)
     assert not model.end_ids & set(chosen_tokens(model, 10_000))
     assert set(chosen) < set(chosen_tokens(model, 21))
+
+
+def test_the_output_head_is_not_held_in_double_precision() -> None:
+    """Of SmolLM2 that was 226 MB, for each request of a service that looked at words."""
+    draw = np.random.default_rng(0)
+    weight = draw.normal(size=(200_000, 8)).astype(np.float32)
+    rows = draw.normal(size=(2, 8)).astype(np.float32)
+
+    class Headed(ToyModel):
+        def output_head(self) -> tuple[np.ndarray, None]:
+            return weight, None
+
+    tracemalloc.start()
+    found = ProfileReader(ProfileConfig()).information(Headed(), np.zeros(8), rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < found.nbytes + weight.nbytes / 2
+    expected = rows.astype(float) @ weight.T
+    np.testing.assert_allclose(found, expected - expected.mean(axis=1, keepdims=True), atol=1e-5)
