@@ -38,12 +38,13 @@ def test_what_costs_too_much_is_refused_with_413_and_never_asked_of_the_model(
     client = open_client(
         model, max_texts=5, max_characters=100, max_request_tokens=2_000, probe_seconds=1_000
     )
-    probes = len(model.sampled)
+    probes = len(model.scored)
     message = error_of(client.post(path, json=body), 413, "request_too_large")
     assert needle in message
     assert "at most" in message
-    assert model.scored == []
-    assert len(model.sampled) - probes <= 1
+    assert model.sampled == []
+    # The model may be probed meanwhile.
+    assert len(model.scored) - probes <= 1
 
 
 @pytest.mark.parametrize(("name", "value"), [("n_trajectories", 11), ("max_tokens", 11)])
