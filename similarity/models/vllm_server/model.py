@@ -99,7 +99,7 @@ class ServerModel(ServedModel):
             async def believed(replica: Replica) -> list[Sample]:
                 # Side by side, so that the probe costs no time. Where a server is started anew
                 # between the two, one of them fails.
-                asked: list[Callable[[], Awaitable[list[Sample]]]] = [
+                both: list[Callable[[], Awaitable[list[Sample]]]] = [
                     partial(
                         replica.request,
                         wire.COMPLETIONS,
@@ -108,7 +108,7 @@ class ServerModel(ServedModel):
                     ),
                     partial(self._read_believed, replica, [], _no_samples, 0),
                 ]
-                return (await gather(asked, len(asked)))[0]
+                return (await gather(both, len(both)))[0]
 
             sampled = await self._pool.call(
                 believed, tokens=request.n * (len(request.prefix) + request.max_tokens)
