@@ -72,7 +72,7 @@ def serve(**options: str | None) -> None:
     """
     # A container's first process has no default action: it would not stop while it loads, and most
     # of the start is to import what follows.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: _end_now())
     with _extra():
         from service.http.app import check_scales, create_app, served_vectors
         from service.http.server import Server
@@ -124,9 +124,14 @@ def _leave_threads() -> None:
     """
     current = threading.current_thread()
     if any(thread.name in WORKERS for thread in threading.enumerate() if thread is not current):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        _end_now()
+
+
+def _end_now() -> None:
+    """End the process without waiting for threads, as those that load a model may crash then."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _in_a_thread(work: Callable[[], Result]) -> Result:
