@@ -4,6 +4,7 @@ Settings and web framework are imported late, so that `trajsim --help` does not 
 """
 
 import gc
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 # Threads that may outlive the server.
 WORKERS = frozenset({"model", "request", "probe"})
@@ -77,14 +80,18 @@ def serve(**options: str | None) -> None:
         from service.http.app import check_scales, create_app, served_vectors
         from service.http.server import Server
         from service.logs import configure_logs
+        from service.mistakes import misspelt
     from similarity.cli.choices import ModelChoice, open_model
     from similarity.cli.progress import progress_bars
+    from similarity.models.memory import return_freed
 
     # A thread that computes in Python holds the interpreter so long before the model's thread gets
     # it back, at each of the many operations of a network; 5 ms by default.
     sys.setswitchinterval(0.000_5)
     settings = read_settings(**options)
     configure_logs(settings.log_level, settings.log_format)
+    for name, near in misspelt(os.environ):
+        logger.warning("%s is no setting and has no effect; did you mean %s?", name, near)
     with listen(settings.host, settings.port) as listening:
         address = _address(listening)
         click.echo(f"loading model {settings.model} …", err=True)
@@ -108,6 +115,7 @@ def serve(**options: str | None) -> None:
             # would hold up all requests for a third of a second each time.
             gc.collect()
             gc.freeze()
+            return_freed()
             server.run(sockets=[listening])
         finally:
             model.close()

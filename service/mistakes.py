@@ -1,6 +1,7 @@
 """A setting that cannot be, in one line: its name, what is allowed, what was got."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -10,6 +11,9 @@ from pydantic.fields import FieldInfo
 from service.settings import Settings
 
 _OF_VALIDATORS = "Value error, "
+_PREFIX = Settings.model_config["env_prefix"]
+# How like two names are, from 0 to 1, that one of them may be meant by the other.
+_NEAR = 0.88
 
 
 def mistake_in(error: ValidationError, options: Collection[str]) -> str:
@@ -26,9 +30,22 @@ def mistake_in(error: ValidationError, options: Collection[str]) -> str:
     if name not in Settings.model_fields:
         # A rule about several settings has no one value, and its input would hold the keys.
         return message
-    given = "--" + name.replace("_", "-") if name in options else f"TRAJSIM_{name.upper()}"
+    given = "--" + name.replace("_", "-") if name in options else _PREFIX + name.upper()
     rule = message if first["type"] == "value_error" else f"must be {allowed(name)}"
     return f"{given}: {rule}, got {str(first['input'])[:80]!r}"
+
+
+def misspelt(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield those variables that are no setting but nearly one, each with the setting's variable.
+
+    Others that begin alike are left in peace: the library and the deployment have some of their
+    own, and Kubernetes makes some for each service.
+    """
+    for name in names:
+        setting = name.removeprefix(_PREFIX).lower()
+        if name.startswith(_PREFIX) and setting not in Settings.model_fields:
+            for near in get_close_matches(setting, Settings.model_fields, n=1, cutoff=_NEAR):
+                yield name, _PREFIX + near.upper()
 
 
 def allowed(name: str) -> str:

@@ -1,6 +1,7 @@
 """Settings of memory for networks on a CPU, and how an error shows that memory is out."""
 
 import ctypes
+from contextlib import suppress
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
@@ -27,6 +28,15 @@ def keep_large_buffers() -> bool:
         (_TOP_PAD, _KEPT_BYTES // 8),
     )
     return all(mallopt(name, value) for name, value in settings)
+
+
+def return_freed() -> None:
+    """Return the memory that was freed until now to the system, where the C library can.
+
+    For programs to call once a model is loaded: what loading took beside it is not needed again.
+    """
+    with suppress(AttributeError, OSError):  # another libc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

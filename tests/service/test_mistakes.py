@@ -1,10 +1,13 @@
 """Settings that cannot be: one line that names the variable and what is allowed, and no start."""
 
+import re
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from service.cli import read_settings
-from service.mistakes import allowed
+from service.mistakes import allowed, misspelt
 from service.settings import Settings
 from similarity.cli.main import main
 from similarity.errors import ConfigError
@@ -78,3 +81,41 @@ def test_the_ends_of_what_is_allowed_are_allowed():
     found = read_settings(**ends)
     assert (found.cache_megabytes, found.deadline_seconds, found.max_queued) == (0, 86_400, 0)
     assert read_settings(cache_megabytes="1e6").cache_megabytes == 1e6
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("TRAJSIM_API_KEY", "TRAJSIM_API_KEYS"),
+        ("TRAJSIM_API_KEY_FILE", "TRAJSIM_API_KEYS_FILE"),
+        ("TRAJSIM_DEADLINE_SECOND", "TRAJSIM_DEADLINE_SECONDS"),
+        ("TRAJSIM_LOGLEVEL", "TRAJSIM_LOG_LEVEL"),
+    ],
+)
+def test_a_misspelt_variable_is_found(name, near):
+    assert list(misspelt([name, near, "PATH", name.removeprefix("TRAJSIM_")])) == [(name, near)]
+
+
+def test_variables_of_others_are_not_taken_for_misspelt():
+    """Those of the library and the deployment, and those that Kubernetes makes of a service."""
+    root = Path(__file__).parents[2]
+    texts = [
+        path.read_text()
+        for folder, kind in (("similarity", "*.py"), ("docker", "*.yaml"), ("docs/guides", "*.md"))
+        for path in (root / folder).rglob(kind)
+    ]
+    names = set(re.findall(r"TRAJSIM_[A-Z_]*[A-Z]", "\n".join(texts)))
+    assert {"TRAJSIM_CACHE", "TRAJSIM_VLLM_REQUEST_TOKENS", "TRAJSIM_IMAGE"} <= names
+    kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR")
+    assert list(misspelt([*names, *(f"TRAJSIM_{name}" for name in kubernetes)])) == []
+
+
+def test_the_start_warns_of_a_misspelt_variable(caplog, monkeypatch):
+    monkeypatch.setenv("TRAJSIM_DEADLINE_SECOND", "1")
+    # What comes next at the start ends it.
+    result = CliRunner().invoke(main, ["serve", "--host", "192.0.2.1", "--allow-open", "true"])
+    assert "cannot listen on 192.0.2.1" in result.output
+    assert (
+        "TRAJSIM_DEADLINE_SECOND is no setting and has no effect; did you mean "
+        "TRAJSIM_DEADLINE_SECONDS?"
+    ) in caplog.text + result.output

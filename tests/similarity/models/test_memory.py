@@ -35,3 +35,26 @@ def test_a_large_buffer_is_taken_from_the_system_once() -> None:
         for how in ("keep", "give back")
     }
     assert faults["keep"] < faults["give back"] / 10
+
+
+HELD = """
+import ctypes
+from similarity.models.memory import keep_large_buffers, return_freed
+assert keep_large_buffers()
+def held():
+    return int(open("/proc/self/statm").read().split()[1])
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+first = libc.malloc(64 << 20)
+ctypes.memset(first, 1, 64 << 20)
+libc.free(first)
+before = held()
+return_freed()
+print((before - held()) * 4096 >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="is about glibc's malloc")
+def test_what_was_freed_is_returned_when_a_program_says_so() -> None:
+    said = subprocess.run([sys.executable, "-c", HELD], capture_output=True, check=True, text=True)
+    assert int(said.stdout) >= 60
