@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from similarity.distributed.work import Rows, Table
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.storage.differences import differences
+from similarity.storage.files import replace_file
 from similarity.tabular.records import Record
 
 # In the metadata of a partition's schema: the digest of the rows that it was made of.
@@ -147,20 +147,24 @@ class Folder:
 
     def _write(self, name: str, write: Any) -> None:
         """Write a file whole or not at all: an object store does so, elsewhere it is renamed."""
-        folder, _, last = f"{self._path}/{name}".rpartition("/")
-        path = temporary = f"{folder}/{last}"
-        if self._files.type_name == "local":
-            temporary = f"{folder}/.{os.getpid()}.{last}"
+        path = f"{self._path}/{name}"
         try:
-            self._files.create_dir(folder)
-            with self._files.open_output_stream(temporary) as out:
-                write(out)
-            if temporary != path:
-                self._files.move(temporary, path)
+            self._files.create_dir(path.rpartition("/")[0])
+            if self._files.type_name == "local":
+                replace_file(Path(path), lambda new: self._stream(str(new), write))
+            else:
+                self._stream(path, write)
         except OSError as error:
-            with suppress(OSError):
-                self._files.delete_file(temporary)
             raise InputError(f"cannot write {path}: {error}") from error
+
+    def _stream(self, path: str, write: Any) -> None:
+        try:
+            with self._files.open_output_stream(path) as out:
+                write(out)
+        except OSError:
+            with suppress(OSError):
+                self._files.delete_file(path)
+            raise
 
     def _read_header(self) -> Any:
         try:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,9 @@ Writer = Callable[[Path], object]
 # What a system says where nothing more can be written, and what helps.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FREE_SPACE = "; free some space there, and give the same command again"
+# How the names of temporary files and folders begin, and the random bytes that follow. A process id
+# would not tell apart two threads, or the processes of two containers.
+_BEGINNING, _RANDOM_BYTES = ".trajsim-", 4
 
 
 def cannot_write(path: Path | str, error: OSError) -> InputError:
@@ -95,12 +99,11 @@ def write_text(path: Path, text: str) -> None:
 def make_folder(path: Path, write: Writer) -> None:
     """Fill a folder under another name, then rename it, so that no part of it is ever read.
 
-    If another process was quicker, its folder is kept: both made the same.
+    If another process was quicker, its folder is kept: both made the same. What killed processes
+    left of the same folder is deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        temporary.mkdir()
+    with _new_beside(path, Path.mkdir) as temporary:
         write(temporary)
         for file in temporary.iterdir():
             _to_disk(file)
@@ -109,8 +112,6 @@ def make_folder(path: Path, write: Writer) -> None:
         except OSError:
             if not path.is_dir():
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _to_disk(file: Path) -> None:
@@ -125,15 +126,41 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
     Temporary files of the same path that killed processes left are deleted too.
     """
+    with _new_beside(path, lambda new: new.touch(exist_ok=False)) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _new_beside(path: Path, make: Callable[[Path], object]) -> Iterator[Path]:
+    """Yield what `make` makes under a new name beside a path, and delete it at the end.
+
+    It is locked, which shows that somebody is still at work on it.
+    """
     _clear_left(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    temporary.touch()
+    temporary, held = _made_and_held(path, make)
     try:
-        with temporary.open("rb") as held:
-            _lock(held.fileno())
-            yield temporary
+        yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        _delete(temporary)
+        os.close(held)
+
+
+def _made_and_held(path: Path, make: Callable[[Path], object]) -> tuple[Path, int]:
+    """Return the new path, and the open file whose closing frees its lock."""
+    while True:
+        # Not by tempfile: only its owner may read what that makes, also once it is renamed.
+        new = path.with_name(f"{_BEGINNING}{secrets.token_hex(_RANDOM_BYTES)}.{path.name}")
+        # Another process may have the name, or delete what is not locked yet.
+        with suppress(FileExistsError):
+            make(new)
+            with suppress(FileNotFoundError):
+                held = os.open(new, os.O_RDONLY)
+                # Without a lock where a filesystem has none: there, what was left stays.
+                with suppress(OSError):
+                    fcntl.flock(held, fcntl.LOCK_EX)
+                if _is_at(held, new):
+                    return new, held
+                os.close(held)
 
 
 @contextmanager
@@ -149,21 +176,39 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def _clear_left(path: Path) -> None:
-    """Delete the temporary files of a path that no process holds."""
-    names = re.compile(rf"\.\d+\.{re.escape(path.name)}")
+    """Delete the temporary files and folders of a path that no process holds."""
+    random = f"[0-9a-f]{{{2 * _RANDOM_BYTES}}}"
+    names = re.compile(rf"{re.escape(_BEGINNING)}{random}\.{re.escape(path.name)}")
     for left in path.parent.iterdir():
         if names.fullmatch(left.name):
             # Gone by now, or of another user, whose it is to clear.
-            with suppress(FileNotFoundError, PermissionError), left.open("rb") as file:
-                if _lock(file.fileno()):
-                    left.unlink()
+            with suppress(FileNotFoundError, PermissionError):
+                _delete_unheld(left)
 
 
-def _lock(file: int) -> bool:
-    """Hold a file until it is closed; return False if another process does, or none can."""
+def _delete_unheld(left: Path) -> None:
+    file = os.open(left, os.O_RDONLY)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        # Some network filesystems have no such locks: there, what was left stays.
+        pass  # somebody is at work on it, or the filesystem has no locks
+    else:
+        _delete(left)
+    finally:
+        os.close(file)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Return whether a path leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
         return False
-    return True

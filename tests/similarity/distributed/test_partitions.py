@@ -113,7 +113,7 @@ def test_a_damaged_partition_is_named(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_counts_for_nothing(tmp_path: Path) -> None:
-    (tmp_path / f".17.{PARTITION.name}").write_bytes(b"half a file")
+    (tmp_path / f".trajsim-0123abcd.{PARTITION.name}").write_bytes(b"half a file")
     assert not Folder(str(tmp_path)).has(PARTITION)
 
 

@@ -1,9 +1,11 @@
 """Places of files: refused before the work, and nothing is left of processes that were killed."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,17 @@ from similarity.storage.files import (
     cannot_write,
     check_folder,
     check_place,
+    make_folder,
     replace_file,
     temporary_beside,
+    write_text,
 )
 from tests.conftest import ROOT
 
 _DIE = """
 import os, sys
 from pathlib import Path
-from similarity.storage.files import replace_file
+from similarity.storage.files import make_folder, replace_file
 
 def write(new):
     new.write_text("half")
@@ -30,13 +34,19 @@ def write(new):
     print("begun", flush=True)
     sys.stdin.read()
 
-replace_file(Path(sys.argv[1]), write)
+def fill(new):
+    write(new / "half")
+
+if sys.argv[3] == "folder":
+    make_folder(Path(sys.argv[1]), fill)
+else:
+    replace_file(Path(sys.argv[1]), write)
 """
 
 
-def writer(path: Path, how: str) -> subprocess.Popen[str]:
+def writer(path: Path, how: str, what: str = "file") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _DIE, str(path), how],
+        [sys.executable, "-c", _DIE, str(path), how, what],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -44,16 +54,23 @@ def writer(path: Path, how: str) -> subprocess.Popen[str]:
     )
 
 
+def beside(path: Path) -> Path:
+    """Return the one temporary file or folder of a path."""
+    (found,) = path.parent.glob(f".*.{path.name}")
+    return found
+
+
 def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with writer(path, "die") as killed:
+    with writer(path, "die"):
         pass
-    left = tmp_path / f".{killed.pid}.out.csv"
-    other = tmp_path / f".{killed.pid}.out.csv.txt"
-    other.touch()
+    left = beside(path)
     assert left.read_text() == "half"
+    others = [left.with_name(f"{left.name}.txt"), tmp_path / ".2024.out.csv"]
+    for other in others:
+        other.touch()
     replace_file(path, lambda new: new.write_text("whole"))
-    assert sorted(tmp_path.iterdir()) == sorted([other, path])
+    assert sorted(tmp_path.iterdir()) == sorted([*others, path])
 
 
 def test_what_another_process_is_at_stays(tmp_path: Path) -> None:
@@ -63,10 +80,99 @@ def test_what_another_process_is_at_stays(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdout.readline()
         replace_file(path, lambda new: new.write_text("mine"))
-        assert (tmp_path / f".{process.pid}.out.csv").read_text() == "half"
+        assert beside(path).read_text() == "half"
         process.stdin.close()
     assert path.read_text() == "half"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_a_killed_process_left_goes_with_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with writer(path, "die", "folder"):
+        pass
+    assert (beside(path) / "half").read_text() == "half"
+    make_folder(path, lambda new: (new / "whole").write_text("whole"))
+    assert list(tmp_path.iterdir()) == [path]
+    assert (path / "whole").read_text() == "whole"
+
+
+def test_a_folder_that_another_process_fills_stays(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with writer(path, "wait", "folder") as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        make_folder(path, lambda new: (new / "mine").write_text("mine"))
+        assert (beside(path) / "half").read_text() == "half"
+        process.stdin.close()
+    assert process.returncode == 0
+    assert [file.name for file in path.iterdir()] == ["mine"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_process_may_write_a_path_while_it_writes_it(tmp_path: Path) -> None:
+    """As two threads do, and two containers whose processes have the same number."""
+
+    def outer(new: Path) -> None:
+        new.write_text("outer")
+        replace_file(tmp_path / "file", lambda inner: inner.write_text("inner"))
+        assert (tmp_path / "file").read_text() == "inner"
+
+    def filled(new: Path) -> None:
+        (new / "outer").touch()
+        make_folder(tmp_path / "folder", lambda inner: (inner / "inner").touch())
+        assert (new / "outer").exists()
+
+    replace_file(tmp_path / "file", outer)
+    assert (tmp_path / "file").read_text() == "outer"
+    make_folder(tmp_path / "folder", filled)
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["inner"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_threads_that_write_one_file_leave_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_text(path, "a" * 1000)
+
+    def write(letter: str) -> None:
+        for _ in range(200):
+            write_text(path, letter * 1000)
+            found = path.read_text()
+            assert len(found) == 1000
+            assert len(set(found)) == 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, "abcd"))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_cleared_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process takes it for what a killed one left."""
+    lock, cleared = fcntl.flock, []
+
+    def clear_first(file: int, how: int) -> None:
+        if not cleared:
+            cleared.append(beside(tmp_path / "file"))
+            cleared[0].unlink()
+        lock(file, how)
+
+    monkeypatch.setattr("similarity.storage.files.fcntl.flock", clear_first)
+    with temporary_beside(tmp_path / "file") as temporary:
+        assert cleared
+        assert temporary.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_and_folders_have_the_usual_rights(tmp_path: Path) -> None:
+    """Those of tempfile are for their owner alone, and a cache may be shared."""
+    (tmp_path / "other").touch()
+    (tmp_path / "others").mkdir()
+    write_text(tmp_path / "file", "text")
+    make_folder(tmp_path / "folder", lambda new: (new / "file").touch())
+    for made, other in (("file", "other"), ("folder", "others")):
+        assert (tmp_path / made).stat().st_mode == (tmp_path / other).stat().st_mode
 
 
 def test_places_for_files(tmp_path: Path) -> None:
