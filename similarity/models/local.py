@@ -84,9 +84,9 @@ class LocalModel(Tokenized):
     ) -> list[list[Continuation]]:
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
-        equal_length = not self.network.pads_state
+        limit, equal = self.info.context_length, not self.network.pads_state
         with self.network.pauses.reporting(on_progress):
-            for rows in sampling.batches(requests, self._max_rows, equal_length=equal_length):
+            for rows in sampling.batches(requests, self._max_rows, limit, equal_length=equal):
                 self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
                 for row in rows:
                     results[row.owner].append(row.continuation())

@@ -56,21 +56,30 @@ class Row:
 
 
 def batches(
-    requests: Sequence[SampleRequest], max_rows: int, *, equal_length: bool
+    requests: Sequence[SampleRequest], max_rows: int, context_length: int, *, equal_length: bool
 ) -> Iterator[list[Row]]:
     """Cut all rows of all requests into batches, prefixes of like length together.
 
-    `equal_length` is for networks whose recurrent state would read padding too.
+    Parameters
+    ----------
+    context_length
+        A row that is done steps on beside the others, so the longest prefix with the most tokens
+        requested of any must fit: beyond a table of positions a GPU ends the whole process.
+    equal_length
+        For networks whose recurrent state would read padding too.
     """
     batch: list[Row] = []
+    most_tokens = 0
     order = sorted(range(len(requests)), key=lambda i: len(requests[i].prefix))
     for owner in order:
         request = requests[owner]
         for trajectory in request.numbers:
             mixed = batch and len(batch[0].request.prefix) != len(request.prefix)
-            if len(batch) == max_rows or (mixed and equal_length):
+            most_tokens = max(most_tokens, request.max_tokens)
+            overlong = len(request.prefix) + most_tokens > context_length
+            if batch and (len(batch) == max_rows or (mixed and (equal_length or overlong))):
                 yield batch
-                batch = []
+                batch, most_tokens = [], request.max_tokens
             batch.append(Row(owner, trajectory, request))
     if batch:
         yield batch

@@ -110,6 +110,37 @@ def test_an_encoder_that_decodes_is_taken(made: Callable[..., LocalModel]) -> No
     assert largest_gap(made("bert", is_decoder=True), (3, 50)) < 1e-4
 
 
+# Positions looked up in a table, and made of the length of what was read.
+@pytest.mark.parametrize(
+    ("architecture", "changes"),
+    [
+        ("gpt2", {"n_positions": 60}),
+        ("opt", {"max_position_embeddings": 60}),
+        ("gpt_neo", {"max_position_embeddings": 60}),
+        ("mpt", {"max_seq_len": 60}),
+    ],
+)
+def test_no_row_of_a_mixed_call_steps_beyond_the_positions(
+    made: Callable[..., LocalModel], architecture: str, changes: dict[str, int]
+) -> None:
+    model = made(architecture, **changes)
+    assert model.info.context_length == 60
+    before = vars(model.network).copy()
+    assert model.network.pads_state
+    ids = model.encode(TEXT)
+    requests = [
+        SampleRequest(prefix=ids[:52], n=1, max_tokens=8, key=1),
+        SampleRequest(prefix=ids[:5], n=5, max_tokens=40, key=2),
+        SampleRequest(prefix=ids[:52], n=1, max_tokens=2, key=3),
+    ]
+    alone = [model.sample([request], Law())[0] for request in requests]
+    found = model.sample(requests, Law())
+    assert [[c.token_ids for c in row] for row in found] == [
+        [c.token_ids for c in row] for row in alone
+    ]
+    assert vars(model.network) == before
+
+
 # Where the limit is told: under a name, in a table that begins elsewhere, or by trying.
 @pytest.mark.parametrize(
     ("architecture", "changes", "limit"),
