@@ -73,7 +73,13 @@ def words_of(text: str) -> list[str]:
 
 
 def cuts_of(model: LanguageModel, texts: Sequence[str]) -> list[Cuts]:
-    """Return how the model's tokenizer cuts the words of each text; of no words, no tokens."""
+    """Return how the model's tokenizer cuts the words of each text; of no words, no tokens.
+
+    Raises
+    ------
+    InputError
+        If it has no tokens for the words of a text.
+    """
     words = [words_of(text) for text in texts]
     lengths = iter([len(ids) for ids in model.encode_all([" ".join(w) for w in words if w])])
     opening = len(model.encode(""))
@@ -110,13 +116,31 @@ def unfamiliar(model: LanguageModel, texts: Iterable[Content]) -> dict[str, str]
     usual = usual_cuts(model)
     if usual is None or not distinct:
         return {}
-    lost = {text: _lost(model, text) for text in distinct} if _loses_letters(model) else {}
+    cuts_by_text = dict(zip(distinct, _cuts_where_known(model, distinct), strict=True))
+    loses = _loses_letters(model)
+    lost = {text: _lost(model, text) for text, cuts in cuts_by_text.items() if loses or not cuts}
     found = {text: line for text, (of, n) in lost.items() if (line := _lost_warning(text, of, n))}
     return found | {
         text: _warning(text, cuts, usual)
-        for text, cuts in zip(distinct, cuts_of(model, distinct), strict=True)
-        if cuts.tokens and cuts.rate_beside(usual.rate) > usual.rate + MARGIN
+        for text, cuts in cuts_by_text.items()
+        if cuts and cuts.tokens and cuts.rate_beside(usual.rate) > usual.rate + MARGIN
     }
+
+
+def _cuts_where_known(model: LanguageModel, texts: Sequence[str]) -> list[Cuts | None]:
+    """Return what `cuts_of` does, and None of a text whose words the tokenizer does not know.
+
+    Such a text may have digits or signs that it knows, so that the text was scored.
+    """
+    try:
+        return list(cuts_of(model, texts))
+    except InputError:
+        if len(texts) == 1:
+            return [None]
+    middle = len(texts) // 2
+    return [
+        cut for half in (texts[:middle], texts[middle:]) for cut in _cuts_where_known(model, half)
+    ]
 
 
 def _loses_letters(model: LanguageModel) -> bool:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from similarity.api import compare_matrix, compare_pairs, compare_to_tolerance
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
+from similarity.errors import InputError
 from similarity.models.base import LanguageModel, TokenIds
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
@@ -107,6 +108,35 @@ def test_letters_that_have_no_tokens_are_told(monkeypatch: pytest.MonkeyPatch) -
     )
     # One of many is no matter.
     assert unfamiliar(model, ["there are 9 boats in the bay"]) == {}
+
+
+class KnowsAscii(WrapperModel):
+    """Has no tokens for other signs, and refuses a text of them alone, as `Tokenization` does."""
+
+    def encode(self, text: str) -> TokenIds:
+        known = "".join(c for c in text if c.isascii())
+        if text and not known.strip():
+            raise InputError(f"no tokens for {text!r}")
+        return super().encode(known)
+
+    def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
+        return [self.encode(text) for text in texts]
+
+
+@pytest.mark.parametrize("loses", [True, False])
+def test_a_text_whose_words_have_no_tokens_keeps_its_score(
+    monkeypatch: pytest.MonkeyPatch, loses: bool
+) -> None:
+    monkeypatch.setattr("similarity.texts.familiarity.UNCOMMON", "A 日" if loses else "A")
+    model = KnowsAscii(ToyModel(prior=0.05 if loses else 0.06))
+    pairs = [("12 日本 7", "13 apples"), (KNOWN, "a red car"), ("日 1", "日 2")]
+    scores = compare_pairs(model, pairs, CONFIG)
+    lost = "the model's tokenizer has no tokens for {} of the {} letters of {!r}"
+    assert [[warning.partition(", so")[0] for warning in score.warnings] for score in scores] == [
+        [lost.format(2, 5, "12 日本 7")],
+        [],
+        [lost.format(1, 2, "日 1"), lost.format(1, 2, "日 2")],
+    ]
 
 
 def test_words_are_runs_of_letters_with_their_marks() -> None:
