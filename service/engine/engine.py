@@ -13,7 +13,7 @@ import anyio
 
 from service.engine.cache import Cache
 from service.engine.durations import Durations
-from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, DrainingError
+from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, GivenUpError
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
@@ -69,6 +69,7 @@ class Engine:
         self._active = anyio.CapacityLimiter(settings.max_active)
         self._durations = Durations()
         self._running: dict[RequestModel, asyncio.Future[Any]] = {}
+        self._given_up = False
         metrics.watch("active_requests", "Requests worked on.", lambda: self.active)
         metrics.watch("queued_requests", "Requests that wait.", lambda: self.queued)
         metrics.watch("waiting_units", "Parts of requests that wait.", self._scheduler.waiting)
@@ -103,6 +104,8 @@ class Engine:
             If the answer, waiting included, takes longer than the deadline.
         BackendUnavailableError
             If the model is known not to answer.
+        GivenUpError
+            If the service goes down first.
         """
         self._admit()
         began = time.monotonic()
@@ -116,6 +119,7 @@ class Engine:
         try:
             with anyio.move_on_after(self._settings.deadline_seconds):
                 async with self._active:
+                    self._check_going()
                     future = self._running[request_model] = start_in_thread(work, "request")
                     result = await future
                 self._account(request_model.usage)
@@ -139,15 +143,21 @@ class Engine:
                 self.health.check()
             except BackendUnavailableError as error:
                 self._scheduler.cancel_all(error)
-                self._leave(error, only_calling=True)
+                self._fail_requests(error, only_calling=True)
             await anyio.sleep(self._settings.probe_seconds)
 
     def give_up(self) -> None:
-        """Fail what is still in flight, at the end of the grace period."""
-        self._leave(DrainingError("the service went down before this was done; send it again"))
+        """Fail what is worked on or waits, at the end of the grace period, and what comes yet."""
+        self._given_up = True
+        self._fail_requests(GivenUpError())
 
-    def _leave(self, error: Exception, *, only_calling: bool = False) -> None:
-        """Fail the running requests, whatever their threads are doing.
+    def _check_going(self) -> None:
+        """Raise GivenUpError if all requests were given up: those that wait would begin now."""
+        if self._given_up:
+            raise GivenUpError
+
+    def _fail_requests(self, error: Exception, *, only_calling: bool = False) -> None:
+        """Fail the requests that are worked on, whatever their threads are doing.
 
         `only_calling` are those that wait for the model outside of the scheduler.
         """
@@ -161,6 +171,7 @@ class Engine:
         self._scheduler.close(patience=5.0)
 
     def _admit(self) -> None:
+        self._check_going()
         self.health.check()
         if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
             wait = self._durations.expected(self.queued + self.active)

@@ -56,5 +56,12 @@ class DrainingError(ServiceError):
     """The service is going down."""
 
 
+class GivenUpError(DrainingError):
+    """The service went down before a request was answered."""
+
+    def __init__(self) -> None:
+        super().__init__("the service went down before this was done; send it again")
+
+
 class ClientGoneError(ServiceError):
     """The client went away; nobody reads the answer."""

@@ -1,5 +1,6 @@
 """The outermost middleware: request id, drain, bounds of the body, log line, metrics, trace."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine.engine import Engine
-from service.engine.exceptions import DrainingError
+from service.engine.exceptions import DrainingError, GivenUpError
 from service.engine.metrics import Metrics
 from service.http.body import Bodies, Body
 from service.http.problems import Problem, problem_of, problem_response
@@ -73,7 +74,7 @@ class RequestMiddleware:
             bodies=self._bodies,
         )
         exchange = _Exchange(scope, send, body)
-        exchange.ambiguous = body.ambiguous
+        exchange.last = body.ambiguous
         span = (
             self._tracing.span("HTTP", Headers(scope=scope))
             if self._tracing
@@ -90,7 +91,7 @@ class RequestMiddleware:
             error = DrainingError("the service is going down; send it to another one, or later")
             await exchange.refuse(problem_of(error))
             return
-        if exchange.ambiguous:
+        if exchange.body.ambiguous:
             refusal = HTTPException(
                 400, "the request has both Content-Length and Transfer-Encoding; send one of them"
             )
@@ -104,6 +105,13 @@ class RequestMiddleware:
                 _log_failure(exchange, error)
             if not exchange.status:
                 await exchange.refuse(problem_of(error))
+        except asyncio.CancelledError:
+            # The server's last word, which it follows by an error of its own unless it is answered.
+            if not self._drain.draining:
+                raise
+            exchange.last = True
+            if not exchange.status:
+                await exchange.refuse(problem_of(GivenUpError()))
         finally:
             exchange.body.release()
             self._drain.in_flight -= not probe
@@ -146,8 +154,8 @@ class _Exchange:
         self.body = body
         self.began = time.monotonic()
         self.status = 0
-        # Where its body ends can be read in two ways, so no more is read from its connection.
-        self.ambiguous = False
+        # Whether no more is read from its connection, nor the rest of its body.
+        self.last = False
         self._send = send
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
         given = Headers(scope=scope).get("x-request-id", "")
@@ -178,11 +186,11 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if not self.last:
+                await self.body.drop()
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            if not self.ambiguous:
-                await self.body.drop()
-            if self.ambiguous or not self.body.complete:
+            if self.last or not self.body.complete:
                 # Or the server would read on, however long the body is.
                 headers["Connection"] = "close"
             headers["X-Request-Id"] = self.request_id

@@ -69,6 +69,40 @@ def test_after_the_grace_period_requests_are_given_up_with_an_answer():
     assert "Traceback" not in errors
 
 
+def test_requests_that_wait_are_given_up_with_an_answer_too():
+    """They were let in as the others failed, and the server ended them with a text and a trace."""
+    options = ("--model", "toy", "--max-active", "1", "--grace-seconds", "0.2")
+    with ServeProcess(*options, "--drain-seconds", "0") as serve, ThreadPoolExecutor(4) as pool:
+        rows = {"rows": [f"text {i}" for i in range(8)], **SLOW}
+        url = f"{serve.url}/v1/similarity"
+        asked = [pool.submit(httpx.post, url, json=rows, timeout=60) for _ in range(4)]
+        queued = "trajsim_queued_requests 3.0"
+        assert eventually(lambda: queued in httpx.get(f"{serve.url}/metrics").text)
+        code, errors = serve.stop()
+        answers = [future.result() for future in asked]
+    assert [answer.status_code for answer in answers] == [503] * 4
+    assert {answer.json()["error"]["code"] for answer in answers} == {"shutting_down"}
+    assert code == 0, errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("path", ["/v1/similarity", "/none"])
+def test_a_request_whose_body_does_not_come_is_given_up_with_an_answer(path):
+    options = ("--model", "toy", "--grace-seconds", "0", "--drain-seconds", "0")
+    with ServeProcess(*options) as serve:
+        port = int(serve.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+            connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n{{".encode())
+            time.sleep(0.3)
+            code, errors = serve.stop()
+            answer = b"".join(iter(lambda: connection.recv(2**16), b"")).decode()
+    assert answer.startswith("HTTP/1.1 503 ")
+    assert '"shutting_down"' in answer
+    assert code == 0, errors
+    assert "Traceback" not in errors
+
+
 def test_a_second_signal_answers_503_to_those_in_flight():
     with ServeProcess("--model", "toy") as serve, ThreadPoolExecutor(1) as pool:
         rows = {"rows": [f"text {i}" for i in range(8)], **SLOW}
