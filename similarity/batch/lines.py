@@ -1,7 +1,7 @@
 """The lines of a batch: reads from a record what to compare, or says why it cannot be."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,22 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
         return Item(record, custom_id, tuple(_named(content, name) for name in found), True)
     _check_keys(content, columns)
     return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
+
+
+def image_paths(record: Record, columns: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the paths of the images that a record compares, also where `parse` refuses it."""
+    content = record.value
+    # Only what is nested can be one: a table of texts is done here.
+    if not isinstance(content, dict) or not any(
+        isinstance(one, dict | list) for one in content.values()
+    ):
+        return
+    named = content["pair"] if "pair" in content else content.get("texts")
+    if named is None and (found := pair_columns(content, columns)) is not None:
+        named = [content[name] for name in found]
+    for one in named if isinstance(named, list) else ():
+        if isinstance(one, dict) and _is_text_or_image(one):
+            yield one["image"]
 
 
 def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -17,15 +17,19 @@ from similarity.batch.files import (
     digest_of_beginning,
     open_at,
 )
+from similarity.batch.images import changed_images, check_same_images, image_digests
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
 from similarity.tabular.dialects import CsvDialect
+from similarity.tabular.records import Record
 from similarity.tabular.writing import table_lines
 
 CHUNK_LINES = 64
+# In a journal's entry: the images that no record had before, each with its digest.
+_IMAGES = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,8 @@ class Batch:
         Records of the input.
     done
         How far it has come, in earlier runs too.
+    images
+        The digests of the images whose records are done, by path.
     carried
         The fields of the input that the output has.
     dialect
@@ -68,6 +74,7 @@ class Batch:
     total: int
     journal: Journal
     done: Done
+    images: dict[str, str]
     carried: Carried
     dialect: CsvDialect
     options: str = ""
@@ -90,6 +97,8 @@ class Batch:
         InputError
             If a file cannot be read or written. A line that cannot be compared goes into the
             errors file instead.
+        ConfigError
+            If an image has changed since a record with it was answered.
         ModelError
             If the model fails: the same batch can be taken up later.
         """
@@ -106,6 +115,7 @@ class Batch:
             )
             records = islice(self.files.records(), self.done.lines, None)
             while chunk := list(islice(records, self.chunk_lines)):
+                new = self._new_images(chunk)
                 answers = answering.answers(chunk, progress)
                 scored = [answer for answer in answers if not answer.refused]
                 refused = [answer for answer in answers if answer.refused]
@@ -120,8 +130,18 @@ class Batch:
                     errors_digest=errors.digest,
                     asked=self.options,
                 )
-                self.journal.append(asdict(self.done))
+                # Most batches have no images: their journals say nothing of any.
+                self.journal.append(asdict(self.done) | ({_IMAGES: new} if new else {}))
+                self.images |= new
                 on_progress(len(chunk))
+
+    def _new_images(self, chunk: Sequence[Record]) -> dict[str, str]:
+        """Return the digests of images that no record had before; refuse others than it had."""
+        found = image_digests(chunk, self.files.names)
+        known = self.images
+        changed = [path for path in found.keys() & known.keys() if found[path] != known[path]]
+        check_same_images(sorted(changed), _anew(self.files))
+        return {path: found[path] for path in found if path not in known}
 
     def _written(self, answers: Sequence[Answer]) -> str:
         kind = self.files.written_as
@@ -163,7 +183,8 @@ def open_batch(
     InputError
         If a file cannot be read or written, is not of a batch, or another process writes it.
     ConfigError
-        If the output is of another input, model or setting; the message says what differs.
+        If the output is of another input, model or setting, or of images that have changed; the
+        message says what differs.
     """
     if chunk_lines < 1:
         raise ConfigError(f"a chunk must have at least 1 line, got {chunk_lines}")
@@ -177,9 +198,8 @@ def open_batch(
         "truncate": scorer.truncate,
     }
     with Journal.open(files.journal, header) as journal:
-        done = Done()
-        for entry in journal.entries():
-            done = Done(**entry)
+        done, images = _come_to(journal.entries())
+        check_same_images(changed_images(images), _anew(files))
         yield Batch(
             scorer=scorer,
             files=files,
@@ -187,6 +207,7 @@ def open_batch(
             total=total,
             journal=journal,
             done=done,
+            images=images,
             carried=carried,
             dialect=files.dialect,
             options=options,
@@ -204,9 +225,9 @@ def finished(files: BatchFiles, options: str) -> Done | None:
     """
     if (found := Journal.peek(files.journal)) is None or not options:
         return None
-    header, entry = found
+    header, entries = found
     try:
-        done = Done(**entry)
+        done, images = _come_to(entries)
     except TypeError:  # of another version
         return None
     if done.asked != options or not header.items() >= _of_files(files).items():
@@ -218,7 +239,21 @@ def finished(files: BatchFiles, options: str) -> Done | None:
             (files.refused, done.errors, done.errors_digest),
         )
     )
-    return done if is_whole else None
+    return done if is_whole and not changed_images(images) else None
+
+
+def _come_to(entries: Iterable[dict[str, Any]]) -> tuple[Done, dict[str, str]]:
+    """Return how far a journal says that a batch has come, and the digests of its images."""
+    done, images = Done(), dict[str, str]()
+    for entry in entries:
+        images |= entry.pop(_IMAGES, {})
+        done = Done(**entry)
+    return done, images
+
+
+def _anew(files: BatchFiles) -> str:
+    names = f"{files.output}, {files.refused.name} and {files.journal.name}"
+    return f"write to another place, or delete {names} to begin anew"
 
 
 def _of_files(files: BatchFiles) -> dict[str, Any]:

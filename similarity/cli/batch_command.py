@@ -74,7 +74,7 @@ def batch(
 
     OUTPUT has all fields of INPUT and the scores. It is JSON lines, or a table if its name ends in
     .csv or .tsv. A batch that was stopped, however that was, goes on when the same command is given
-    again.
+    again, unless the input or an image of a line that is done has changed.
 
     With --ray OUTPUT is a folder of Parquet files, and INPUT any path or address that Ray Data
     knows, such as a folder or s3://bucket/pairs.jsonl.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from similarity.batch.images import changed_images, check_same_images
 from similarity.distributed.work import Rows, Table
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
@@ -17,6 +18,8 @@ from similarity.tabular.records import Record
 
 # In the metadata of a partition's schema: the digest of the rows that it was made of.
 _OF_INPUT = b"trajsim.input"
+# As JSON, the digests of the images in them, where there are some.
+_OF_IMAGES = b"trajsim.images"
 # What the job is, and the rows that were refused.
 MANIFEST, REFUSED = "job.json", "refused"
 
@@ -104,7 +107,7 @@ class Folder:
         Raises
         ------
         ConfigError
-            If it was made of other rows: the input was changed.
+            If it was made of other rows or images: the input was changed.
         InputError
             If it is there and cannot be read.
         """
@@ -112,20 +115,21 @@ class Folder:
         arrow = optional_module("pyarrow", "Parquet needs")
         path = f"{self._path}/{partition.name}"
         try:
-            found = (parquet.read_schema(path, filesystem=self._files).metadata or {}).get(
-                _OF_INPUT
-            )
+            made_of = parquet.read_schema(path, filesystem=self._files).metadata or {}
         except FileNotFoundError:
             return False
         except (OSError, arrow.ArrowException) as error:
             raise InputError(
                 f"{path} is damaged ({error}); remove it, and it is made anew"
             ) from error
-        if found != partition.digest.encode():
+        if made_of.get(_OF_INPUT) != partition.digest.encode():
             raise ConfigError(
                 f"{self.address}/{partition.name} is of other rows than {partition.describe()} of "
                 "the input: the input was changed; write to another place"
             )
+        images = changed_images(json.loads(made_of.get(_OF_IMAGES, b"{}")), elsewhere=True)
+        anew = f"write to another place, or delete {self.address}/{partition.name} to make it anew"
+        check_same_images(images, anew)
         return True
 
     def write(self, partition: Partition, rows: Rows) -> None:
@@ -136,13 +140,16 @@ class Folder:
         InputError
             If it cannot be written.
         """
+        made_of = {_OF_INPUT: partition.digest.encode()}
+        if rows.images:
+            made_of[_OF_IMAGES] = json.dumps(rows.images).encode()
         if rows.refused is not None:
-            self._write_table(f"{REFUSED}/{partition.name}", rows.refused, partition)
-        self._write_table(partition.name, rows.done, partition)
+            self._write_table(f"{REFUSED}/{partition.name}", rows.refused, made_of)
+        self._write_table(partition.name, rows.done, made_of)
 
-    def _write_table(self, name: str, table: Table, partition: Partition) -> None:
+    def _write_table(self, name: str, table: Table, made_of: Mapping[bytes, bytes]) -> None:
         parquet = optional_module("pyarrow.parquet", "Parquet needs")
-        marked = table.replace_schema_metadata({_OF_INPUT: partition.digest.encode()})
+        marked = table.replace_schema_metadata(made_of)
         self._write(name, lambda out: parquet.write_table(marked, out))
 
     def _write(self, name: str, write: Any) -> None:

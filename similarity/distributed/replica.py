@@ -112,4 +112,6 @@ def made_of(worker: Worker, partition: Partition, together: int) -> Rows:
 def _joined(parts: Sequence[Rows]) -> Rows:
     concat: Callable[[list[Any]], Any] = optional_module("pyarrow", "Parquet needs").concat_tables
     refused = [part.refused for part in parts if part.refused is not None]
-    return Rows(concat([part.done for part in parts]), concat(refused) if refused else None)
+    # Of an image that changed meanwhile the first digest counts: so that is found.
+    images = {path: digest for part in reversed(parts) for path, digest in part.images.items()}
+    return Rows(concat([part.done for part in parts]), concat(refused) if refused else None, images)

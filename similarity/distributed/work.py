@@ -3,12 +3,13 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from similarity.batch import CHUNK_LINES
 from similarity.batch.answering import Answering
+from similarity.batch.images import image_digests
 from similarity.extras import optional_module
 from similarity.models.base import LanguageModel
 from similarity.scorers import ScoringRequest, planned_scorer
@@ -24,10 +25,14 @@ Table = Any
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that were computed: a table, and one of the rows that were refused."""
+    """Rows that were computed: a table, and one of the rows that were refused.
+
+    `images` has the digests of the images that they were computed of, by path.
+    """
 
     done: Table
     refused: Table | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 class Worker(ABC):
@@ -161,9 +166,11 @@ class _PairScorer(Worker):
     def __init__(self, work: Scoring, model: LanguageModel) -> None:
         scorer, _ = planned_scorer(model, work.request, work.vectors)
         self._answering = Answering(scorer, work.columns, matrices=False)
+        self._columns = work.columns
         self.fingerprint = {**scorer.fingerprint.to_dict(), "truncate": scorer.truncate}
 
     def rows(self, records: Sequence[Record]) -> Rows:
+        images = image_digests(records, self._columns)
         answers = self._answering.answers(records)
         done = [
             {**answer.content, "input": json.dumps(record.value, ensure_ascii=False)}
@@ -176,6 +183,7 @@ class _PairScorer(Worker):
         return Rows(
             table(done, schema=_schema(pyarrow, _SCORES)),
             table(refused, schema=_schema(pyarrow, _REFUSED)) if refused else None,
+            images,
         )
 
 

@@ -64,13 +64,22 @@ def data_url(image: Image) -> str:
 def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
     """Return the image in a file; raises ImageError as `read_image` does, or if it is not there."""
     try:
-        with Path(path).open("rb") as file:
-            # One byte more than is allowed shows that there are too many.
-            data = file.read(limits.max_bytes + 1)
+        data = _file_bytes(path, limits)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise ImageError(f"image {str(path)!r} cannot be read: {said}") from error
     return read_image(data, str(path), limits)
+
+
+def image_file_digest(path: str | Path, limits: ImageLimits = LIMITS) -> str:
+    """Return the SHA-256 of all that `image_file` reads of a file; "" if it cannot be read.
+
+    Nothing is decoded, so that it costs little.
+    """
+    try:
+        return hashlib.sha256(_file_bytes(path, limits)).hexdigest()
+    except (OSError, ValueError):
+        return ""
 
 
 def is_image_file(path: str) -> bool:
@@ -119,6 +128,12 @@ def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Imag
     except (binascii.Error, ValueError) as error:
         raise ImageError(f"{name}: what follows base64, is not base64: {error}") from error
     return read_image(data, name, limits)
+
+
+def _file_bytes(path: str | Path, limits: ImageLimits) -> bytes:
+    with Path(path).open("rb") as file:
+        # One byte more than is allowed shows that there are too many.
+        return file.read(limits.max_bytes + 1)
 
 
 def _png(pixels: Pixels) -> bytes:

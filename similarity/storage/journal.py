@@ -59,8 +59,8 @@ class Journal:
         return journal
 
     @classmethod
-    def peek(cls, path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the header and the last entry of a journal that is whole; None of any other.
+    def peek(cls, path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        """Return the header and the entries of a journal that is whole; None of any other.
 
         Nothing is written, and another process may be writing it.
         """
@@ -73,10 +73,10 @@ class Journal:
                 journal._last = digest(header)
                 if journal._whole(lines) < os.fstat(file.fileno()).st_size:
                     return None
-                found = list(journal.entries())[-1:]
+                found = list(journal.entries())
         except (OSError, InputError):
             return None
-        return (json.loads(header), found[0]) if found else None
+        return (json.loads(header), found) if found else None
 
     def __enter__(self) -> Self:
         return self

@@ -118,3 +118,15 @@ def test_a_batch_with_images(seeing: str, photo: str) -> None:
     assert [one["line"] for one in refused] == [3, 5]
     assert "'no.png' cannot be read: No such file" in refused[0]["reason"]
     assert 'or {"image": path}' in refused[1]["reason"]
+
+
+def test_a_finished_batch_whose_photo_was_replaced_is_refused(seeing: str, photo: str) -> None:
+    Path("in.jsonl").write_text(json.dumps({"pair": [{"image": photo}, DOG]}))
+    command = ("batch", "in.jsonl", "out.jsonl", "--model", seeing, *SHORT)
+    assert run(*command).exit_code == 0
+    assert "is finished" in run(*command).stderr
+    Path(photo).write_bytes(as_file(picture(40, 30, seed=9)))
+    result = run(*command)
+    assert result.exit_code == 2
+    assert f"image '{photo}' changed after records with" in result.stderr
+    assert "delete out.jsonl, out.errors.jsonl and out.jsonl.journal to begin" in result.stderr

@@ -155,6 +155,23 @@ def test_a_worker_makes_scores_and_tells_what_it_refused(tmp_path: Path) -> None
         replica.make(partition, folder, 64, {**replica.fingerprint(), "version": "0"})
 
 
+def test_a_partition_of_other_images_is_refused(tmp_path: Path) -> None:
+    photo, out = tmp_path / "photo.png", tmp_path / "out"
+    photo.write_bytes(b"first")
+    value = {"pair": [{"image": str(photo)}, "a dog"]}
+    partition, folder = Partition(0, 0, [Record(1, value, "")]), Folder(str(out))
+    replica = Replica("toy", LoadOptions(), Scoring(request=ScoringRequest(preset="paper")))
+    # It is no image, and refused: that is an answer too.
+    assert replica.make(partition, folder, 64, replica.fingerprint()) == 1
+    assert folder.has(partition)
+    photo.write_bytes(b"other")
+    with pytest.raises(ConfigError, match=f"image '{photo}' changed .* delete .*{partition.name}"):
+        folder.has(partition)
+    # A worker's image need not be on the machine of the command.
+    photo.unlink()
+    assert folder.has(partition)
+
+
 def test_a_worker_makes_the_vectors_of_texts() -> None:
     model = load_model("embedded", LoadOptions(device="cpu"))
     worker = Embedding(vectors="general", dimensions=8).open(model)

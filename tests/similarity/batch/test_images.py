@@ -1,0 +1,144 @@
+"""A batch knows the images that it has answered for: others in their place are found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from similarity.batch import Batch, BatchFiles, finished, open_batch
+from similarity.batch import run as batch_run
+from similarity.batch.images import changed_images, image_digests
+from similarity.config import ComparisonConfig
+from similarity.errors import ConfigError
+from similarity.models.base import LanguageModel
+from similarity.models.loader import load_model
+from similarity.pipeline import TrajectoryScorer
+from similarity.tabular.records import Record
+from tests.similarity.images.made import as_file, picture
+from tests.tiny_vision_models import save_tiny_vision_model
+
+CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=3)
+FIRST, OTHER = as_file(picture(seed=1)), as_file(picture(seed=2))
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    folder = tmp_path_factory.mktemp("seeing") / "llava"
+    return load_model(str(save_tiny_vision_model("llava", folder)))
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BatchFiles:
+    """A batch of four lines: two images, one of them twice, and one that is not there."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.png").write_bytes(FIRST)
+    Path("b.png").write_bytes(OTHER)
+    lines = [
+        {"pair": [{"image": "a.png"}, "a dog"]},
+        {"text1": {"image": "b.png"}, "text2": "a dog"},
+        {"texts": ["a dog", {"image": "none.png"}]},
+        {"pair": [{"image": "a.png"}, {"image": "b.png"}]},
+    ]
+    Path("in.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return BatchFiles(input=Path("in.jsonl"), output=Path("out.jsonl"))
+
+
+def run(model: LanguageModel, files: BatchFiles) -> Batch:
+    with open_batch(TrajectoryScorer(model, CONFIG), files, 1, options="x") as opened:
+        opened.run()
+    return opened
+
+
+def stopped_after(lines: int, model: LanguageModel, files: BatchFiles) -> None:
+    def stop(done: int) -> None:
+        nonlocal lines
+        lines -= done
+        if not lines:
+            raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_batch(TrajectoryScorer(model, CONFIG), files, 1, options="x") as opened,
+    ):
+        opened.run(stop)
+
+
+def test_an_image_that_was_replaced_is_named(seeing: LanguageModel, files: BatchFiles) -> None:
+    run(seeing, files)
+    assert finished(files, "x") is not None
+    before = files.output.read_bytes()
+    Path("a.png").write_bytes(OTHER)
+    assert finished(files, "x") is None
+    with pytest.raises(ConfigError, match=r"^image 'a.png' changed after .*; put back what was"):
+        run(seeing, files)
+    # As the message says: put back, or begun anew.
+    Path("a.png").write_bytes(FIRST)
+    run(seeing, files)
+    assert files.output.read_bytes() == before
+    Path("a.png").write_bytes(OTHER)
+    for path in (files.output, files.refused, files.journal):
+        path.unlink()
+    run(seeing, files)
+    assert files.output.read_bytes() != before
+
+
+def test_images_that_come_and_go_are_other_images(seeing: LanguageModel, files: BatchFiles) -> None:
+    run(seeing, files)
+    Path("none.png").write_bytes(FIRST)
+    Path("b.png").unlink()
+    with pytest.raises(ConfigError, match=r"^images 'b.png', 'none.png' changed after"):
+        run(seeing, files)
+    assert finished(files, "x") is None
+
+
+def test_an_image_of_lines_that_are_left_may_change(
+    seeing: LanguageModel, files: BatchFiles
+) -> None:
+    stopped_after(1, seeing, files)
+    Path("b.png").write_bytes(as_file(picture(seed=3)))
+    run(seeing, files)
+    resumed = files.output.read_bytes()
+    for path in (files.output, files.refused, files.journal):
+        path.unlink()
+    run(seeing, files)
+    assert resumed == files.output.read_bytes()
+
+
+def test_an_image_that_changes_while_the_batch_runs_stops_it(
+    seeing: LanguageModel, files: BatchFiles
+) -> None:
+    def replaced(_: int) -> None:
+        Path("a.png").write_bytes(OTHER)
+
+    with open_batch(TrajectoryScorer(seeing, CONFIG), files, 1, options="x") as opened:
+        with pytest.raises(ConfigError, match=r"image 'a.png' changed after"):
+            opened.run(replaced)
+        assert opened.done.lines == 3
+
+
+def test_a_batch_without_images_reads_none_and_its_journal_names_none(
+    seeing: LanguageModel, files: BatchFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.input.write_text('{"pair": ["a dog", "a cat"], "about": {"image": "a.png"}}\n')
+    monkeypatch.setattr("similarity.batch.images.image_file_digest", None)
+    run(seeing, files)
+    assert finished(files, "x") is not None
+    assert batch_run._IMAGES not in files.journal.read_text()
+
+
+def test_digests_are_of_what_is_compared(files: BatchFiles) -> None:
+    rows = [
+        {"one": {"image": "a.png"}, "two": "a dog", "photo": {"image": "b.png"}},
+        {"one": {"image": 5}, "two": ["x"]},
+        "a.png",
+    ]
+    records = [Record(number, row, "") for number, row in enumerate(rows, 1)]
+    found = image_digests(records, ("one", "two"))
+    assert list(found) == ["a.png"]
+    assert changed_images(found) == []
+    Path("a.png").write_bytes(OTHER)
+    assert changed_images(found) == changed_images(found, elsewhere=True) == ["a.png"]
+    # Another machine may have had an image that is not here.
+    Path("a.png").unlink()
+    assert changed_images(found) == ["a.png"]
+    assert changed_images(found, elsewhere=True) == []
