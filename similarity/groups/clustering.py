@@ -182,17 +182,21 @@ def deduplicate(
     _distances(similarities)
     alike, same = similarities, np.eye(len(similarities), dtype=bool)
     if texts is not None:
-        alike = np.where(unequal_numbers("", texts), -1.0, similarities)
-        same = same_wording(texts)
+        unequal = unequal_numbers("", texts)
+        # Letters of another width may be another number: 10² and 102.
+        same = same_wording(texts) & ~unequal
+        alike = np.where(unequal, -1.0, similarities)
         alike[same] = 1.0
+    kept = np.zeros(len(alike), dtype=bool)
     dropped: dict[int, list[int]] = {}
     for i, row in enumerate(alike):
-        kept = list(dropped)
-        like = row[kept]
-        if kept and like.max() >= threshold - _ROUNDING:
-            dropped[kept[int(like.argmax())]].append(i)
-        else:
+        like = np.where(kept, row, -np.inf)
+        nearest = int(like.argmax())
+        kept[i] = like[nearest] < threshold - _ROUNDING
+        if kept[i]:
             dropped[i] = []
+        else:
+            dropped[nearest].append(i)
     return [
         Duplicates(
             kept,

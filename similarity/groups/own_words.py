@@ -4,8 +4,8 @@ After a question all answers make the model expect much the same, the wrong ones
 words themselves distinguish "Paris" from "London", and above all 1945 from 1918.
 """
 
-import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -15,18 +15,10 @@ import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
+from similarity.groups.numbers import names_percent, numbers_in
 from similarity.texts.general import general_sentences
 from similarity.vectors.config import TrigramsConfig
 from similarity.vectors.trigrams import buckets, rarity_weights, words_of
-
-_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
-_UNIT_NAMES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-)
-_TEN_NAMES = "twenty thirty forty fifty sixty seventy eighty ninety"
-_UNITS = {name: value for value, name in enumerate(_UNIT_NAMES.split())}
-_TENS = {name: 10 * value for value, name in enumerate(_TEN_NAMES.split(), start=2)}
 
 
 def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
@@ -34,7 +26,7 @@ def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
 
     Shape "answer answer". It is the weight of the trigrams of words that both have, of what the one
     with less has; rare trigrams weigh more. It is 1 where one of both has no word of its own, or
-    both have the same numbers.
+    both have a number in common.
     """
     known = set(words_of(question))
     beyond = [" ".join(w for w in words_of(text) if w not in known) for text in answers]
@@ -45,7 +37,8 @@ def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
     least = np.minimum.outer(own, own)
     shared = (weighed @ rows.T).toarray()
     found = np.divide(shared, least, out=np.ones_like(least), where=least > 0)
-    numbers = _membership(_own_numbers(question, answers))
+    # Not by ordinals: who is the first is not said by "first".
+    numbers = _membership(_own_numbers(question, answers, ordinals=False))
     found[(numbers @ numbers.T).toarray() > 0] = 1.0
     capped: FloatArray = np.minimum(found, 1.0)
     return capped
@@ -54,7 +47,7 @@ def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
 def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
     """Return whether answers have numbers beyond the question's, of which neither has all.
 
-    Shape "answer answer". Numbers are digits, and English words below a hundred.
+    Shape "answer answer". Numbers are those of `numbers_in`, each as often as it stands.
     """
     rows = _membership(_own_numbers(question, answers))
     counts = rows.sum(axis=1)
@@ -70,26 +63,28 @@ def same_wording(texts: Sequence[str]) -> NDArray[np.bool_]:
     return found
 
 
-def numbers_in(text: str) -> set[float]:
-    """Return the numbers in a text, by digits or by English words below a hundred."""
-    found = {float(number.replace(",", "")) for number in _DIGITS.findall(text) if _plain(number)}
-    tens = 0
-    for word in words_of(text):
-        if tens and 0 < _UNITS.get(word, 0) < 10:
-            found = (found - {float(tens)}) | {float(tens + _UNITS[word])}
-        elif word in _UNITS or word in _TENS:
-            found.add(float(_UNITS.get(word, _TENS.get(word, 0))))
-        tens = _TENS.get(word, 0)
+def _own_numbers(
+    question: str, answers: Sequence[str], *, ordinals: bool = True
+) -> list[set[tuple[str, int]]]:
+    """Return the numbers of each answer that are not in the question.
+
+    Each is the number and how many times the answer had it before, so that "3 of 3" and "3 of 4"
+    are not the same numbers.
+    """
+    known = set(numbers_in(question))
+    # An answer to "What percentage?" need not say it.
+    unit = "%" if names_percent(question) else ""
+    found = []
+    for answer in answers:
+        before: Counter[str] = Counter()
+        own = set()
+        for number in numbers_in(answer, ordinals=ordinals):
+            plain = number.removesuffix(unit)
+            if number not in known:
+                own.add((plain, before[plain]))
+                before[plain] += 1
+        found.append(own)
     return found
-
-
-def _plain(number: str) -> bool:
-    return number.isascii() and number.count(".") < 2
-
-
-def _own_numbers(question: str, answers: Sequence[str]) -> list[set[float]]:
-    in_question = numbers_in(question)
-    return [numbers_in(text) - in_question for text in answers]
 
 
 def _membership(sets: Sequence[set[Any]]) -> Any:

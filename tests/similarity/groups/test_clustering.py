@@ -150,6 +150,26 @@ def test_wording_goes_before_similarity() -> None:
     assert [group.others for group in found if group.others] == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Order 12345678901234567 was sent.", "Order 12345678901234568 was sent."),
+        ("Version 1.0.0 is out.", "Version 1.0.1 is out."),
+        ("It was -5 degrees.", "It was 5 degrees."),
+        ("It costs 1,5 euro.", "It costs 15 euro."),
+        ("It costs 5 million.", "It costs 5 billion."),
+        ("3 of 3 tests passed.", "3 of 4 tests passed."),
+        ("The visit is on 2026-11-26.", "The visit is on 2026-11-11."),
+        ("Where is my first order?", "Where is my second order?"),
+        ("It is 10².", "It is 102."),
+        ("Page ٣ is missing.", "Page ٤ is missing."),
+    ],
+)
+def test_texts_of_other_numbers_are_kept(first: str, second: str) -> None:
+    found = deduplicate(np.array([[1, 0.95], [0.95, 1]]), 0.8, [first, second])
+    assert [group.kept for group in found] == [0, 1]
+
+
 def test_many_numbers_take_no_memory_of_their_product() -> None:
     texts = [f"order {number}" for number in range(2_000)]
     tracemalloc.start()

@@ -1,24 +1,6 @@
 import numpy as np
-import pytest
 
-from similarity.groups.own_words import numbers_in, shared_words, unequal_numbers
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("It ended in 1945.", {1945}),
-        ("9am", {9}),
-        ("Twenty-nine days, or 28", {29, 28}),
-        ("1,492 people and 2.5 dogs", {1492, 2.5}),
-        ("twenty people", {20}),
-        ("version 1.2.3", set()),
-        ("٣ or ²", set()),
-        ("nobody", set()),
-    ],
-)
-def test_numbers(text: str, numbers: set[float]) -> None:
-    assert numbers_in(text) == numbers
+from similarity.groups.own_words import shared_words, unequal_numbers
 
 
 def test_numbers_that_neither_answer_has_all_of_are_unequal() -> None:
@@ -46,3 +28,22 @@ def test_answers_without_words_of_their_own_are_parted_by_nothing() -> None:
     assert (shared_words("Is it red?", ["It is.", "is it", "?"])[:2, :2] == 1).all()
     assert (shared_words("Is it red?", ["it", "is"]) == 1).all()
     assert not unequal_numbers("1 or 2?", ["1", "2"]).any()
+
+
+def test_numbers_count_as_often_as_they_stand() -> None:
+    found = unequal_numbers("", ["3 of 3 passed", "3 of 4 passed", "3 passed"])
+    assert found.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+
+
+def test_an_answer_to_what_percentage_need_not_say_percent() -> None:
+    answers = ["71%", "71", "About 71 percent.", "70 %"]
+    found = unequal_numbers("What percentage of the surface is water?", answers)
+    assert not found[:3, :3].any()
+    assert found[:3, 3].all()
+    assert unequal_numbers("How much is it?", answers)[0, 1]
+
+
+def test_ordinals_are_no_evidence_that_answers_agree() -> None:
+    found = shared_words("Who was it?", ["Gagarin, the first", "Armstrong, the first"])
+    assert found[0, 1] < 1
+    assert unequal_numbers("How did he do?", ["He came first.", "He came second."])[0, 1]
