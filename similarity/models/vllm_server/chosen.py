@@ -10,7 +10,7 @@ from similarity.arrays import LogProbs, Rows
 from similarity.errors import BackendRefusedError, ModelChangedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import TOLERANCE, Check
-from similarity.models.vllm_server import wire
+from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool, gather
@@ -54,14 +54,14 @@ def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
         listed = [
             choice["logprobs"]["top_logprobs"][0] for choice in wire.choices_of(answer, count)
         ]
-        rows = [[place[name] for name in names] for place in listed]
-        found = np.array(rows, np.float64).reshape(count, len(names))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        rows = [values.numbers([place[name] for name in names]) for place in listed]
+    except (KeyError, TypeError, IndexError) as error:
         raise WrongAnswerError(
             "left out the log-probability of a chosen token; it must know logprob_token_ids "
             "(vLLM 0.32 or later)"
         ) from error
-    wire.check_range(found)
+    found = np.array(rows).reshape(count, len(names))
+    values.check_range(found)
     return found
 
 

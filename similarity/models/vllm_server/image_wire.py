@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.images.image import Image
 from similarity.models.base import SampleRequest, TokenIds
-from similarity.models.vllm_server import wire
+from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.wire import Sample
 
 GENERATE = "/inference/v1/generate"
@@ -95,8 +93,8 @@ def read_message(answer: Any) -> tuple[str, TokenIds]:
     """Return the prompt that a server made of a message, and the token ids that it read."""
     try:
         text, ids = answer["prompt_text"], answer["prompt_token_ids"]
-        return str(text), tuple(map(int, ids))
-    except (KeyError, TypeError, ValueError) as error:
+        return values.string(text), values.token_ids(ids)
+    except (KeyError, TypeError) as error:
         raise WrongAnswerError(
             "does not return the prompt of a message; it must know return_prompt_text "
             "(vLLM 0.32 or later)"
@@ -106,8 +104,8 @@ def read_message(answer: Any) -> tuple[str, TokenIds]:
 def read_prompt(answer: Any) -> TokenIds:
     """Return the token ids that the server read."""
     try:
-        return tuple(map(int, answer["prompt_token_ids"]))
-    except (KeyError, TypeError, ValueError) as error:
+        return values.token_ids(answer["prompt_token_ids"])
+    except (KeyError, TypeError) as error:
         raise WrongAnswerError(
             "does not return the tokens that it read (vLLM 0.32 or later does)"
         ) from error
@@ -147,8 +145,8 @@ def read_image_chosen(answer: Any, prefix: ServedPrefix, token_ids: Sequence[int
     try:
         (place,) = choice["logprobs"]["content"]
         listed = {one["token_id"]: one["logprob"] for one in place["top_logprobs"]}
-        found = np.array([listed[token] for token in token_ids], np.float64)
+        found = values.numbers([listed[token] for token in token_ids])
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError("left out the log-probability of a chosen token") from error
-    wire.check_range(found)
+    values.check_range(found)
     return found

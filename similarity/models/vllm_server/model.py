@@ -103,7 +103,7 @@ class ServerModel(ServedModel):
                     partial(
                         replica.request,
                         wire.COMPLETIONS,
-                        lambda answer: wire.read_samples(answer, request),
+                        lambda answer: wire.read_samples(answer, request, log_probs=keeps),
                         body,
                     ),
                     partial(self._read_believed, replica, [], _no_samples, 0),

@@ -105,14 +105,16 @@ class Replica:
         if not response.is_success:
             raise await self._failure(response)
         try:
-            return read(json.loads(response.content))
-        except WrongAnswerError as error:
-            raise type(error)(f"{self.url} {error}") from error
+            answer = json.loads(response.content)
         except (ValueError, RecursionError) as error:
             raise WrongAnswerError(
                 f"{self.url} gave an answer that is not JSON ({_first_line(error)}); is it a "
                 "vLLM server?"
             ) from error
+        try:
+            return read(answer)
+        except WrongAnswerError as error:
+            raise type(error)(f"{self.url} {error}") from error
 
     async def metrics(self) -> str:
         """Return the server's page of metrics, empty where it has none."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, TokenIds
 from similarity.models.top import TopTokens, listed_tokens
+from similarity.models.vllm_server import values
 from similarity.noise import generator_seed
 
 T = TypeVar("T")
@@ -26,13 +26,6 @@ COMPLETIONS = "/v1/completions"
 TOKENIZE = "/tokenize"
 DETOKENIZE = "/detokenize"
 
-# vLLM puts this in the place of minus infinity.
-CLAMPED = -9999.0
-# Above a log-probability of zero only by rounding.
-ROUNDING = 1e-3
-
-# No vocabulary has so many tokens.
-MOST_IDS = 2**24
 # In a dictionary of its own, so that nothing is left to a server's defaults.
 PLAIN: dict[str, Any] = {
     "temperature": 1.0,
@@ -123,16 +116,21 @@ def scoring_body(model: str, prompts: Sequence[Prompt], *, top: int = 0) -> dict
     }
 
 
-def read_samples(answer: Any, request: SampleRequest) -> list[Sample]:
+def read_samples(answer: Any, request: SampleRequest, *, log_probs: bool = False) -> list[Sample]:
     """Return the continuations of an answer, in the order of their seeds.
 
     Raises
     ------
     WrongAnswerError
-        If their number, a length or an ending is not as requested.
+        If their number, a length or an ending is not as requested, or there are no
+        log-probabilities where they were.
     """
-    choices = choices_of(answer, request.n)
-    return [_sample(choice, request) for choice in choices]
+    samples = [_sample(choice, request) for choice in choices_of(answer, request.n)]
+    if log_probs and any(sample.log_probs is None for sample in samples):
+        raise WrongAnswerError(
+            "gave no log-probabilities of the tokens that it sampled; is it a vLLM server?"
+        )
+    return samples
 
 
 def read_scores(answer: Any, prompts: Sequence[Prompt]) -> list[LogProbs]:
@@ -163,19 +161,23 @@ def read_probed(
 
 
 def read_top_mass(answer: Any, prompt: Prompt) -> float:
-    """Return the largest sum of probabilities that was listed for one place of a prompt."""
+    """Return the largest sum of probabilities that was listed for one place of a prompt.
+
+    NaN where one is.
+    """
     (choice,) = choices_of(answer, 1)
-    listed = choice["prompt_logprobs"][len(prompt.prefix) :]
-    return max(sum(math.exp(min(token["logprob"], 50.0)) for token in p.values()) for p in listed)
+    places = _places(choice, prompt)
+    return float(np.max([sum(math.exp(min(p, 50.0)) for p in of.values()) for of in places]))
 
 
 def read_ids(answer: Any) -> tuple[TokenIds, tuple[str, ...]]:
     """Return token ids, and the string of each."""
     try:
-        ids, strings = tuple(answer["tokens"]), tuple(map(str, answer["token_strs"]))
+        ids = values.token_ids(answer["tokens"])
+        strings = tuple(map(values.string, values.listed(answer["token_strs"])))
     except (KeyError, TypeError) as error:
         raise _other_shape(error) from error
-    if len(ids) != len(strings) or not all(isinstance(i, int) for i in ids):
+    if len(ids) != len(strings):
         raise WrongAnswerError("gave token ids that do not go with their strings")
     return ids, strings
 
@@ -183,7 +185,7 @@ def read_ids(answer: Any) -> tuple[TokenIds, tuple[str, ...]]:
 def read_text(answer: Any) -> str:
     """Return the text of token ids."""
     try:
-        return str(answer["prompt"])
+        return values.string(answer["prompt"])
     except (KeyError, TypeError) as error:
         raise _other_shape(error) from error
 
@@ -191,8 +193,11 @@ def read_text(answer: Any) -> str:
 def read_models(answer: Any) -> dict[str, int]:
     """Return each served name with the model's context length."""
     try:
-        return {str(model["id"]): int(model["max_model_len"]) for model in answer["data"]}
-    except (KeyError, TypeError, ValueError) as error:
+        return {
+            values.string(model["id"]): values.whole(model["max_model_len"])
+            for model in values.listed(answer["data"])
+        }
+    except (KeyError, TypeError) as error:
         raise WrongAnswerError(
             "does not give its models' maximum length as vLLM does; is it a vLLM server?"
         ) from error
@@ -212,44 +217,45 @@ def choices_of(answer: Any, count: int) -> list[Any]:
 
 def _sample(choice: Any, request: SampleRequest) -> Sample:
     try:
-        ids, reason, text = choice["token_ids"], choice["finish_reason"], choice["text"]
-        ids = tuple(ids)
-        own = choice.get("logprobs")
-        log_probs = None if own is None else np.array(own["token_logprobs"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+        given, reason = values.listed(choice["token_ids"]), choice["finish_reason"]
+    except (KeyError, TypeError) as error:
         raise WrongAnswerError(
             "gave no token ids; it must know return_token_ids (vLLM 0.11 or later)"
         ) from error
-    whole = len(ids) == request.max_tokens if reason == "length" else reason == "stop"
-    if not whole or not 1 <= len(ids) <= request.max_tokens:
+    whole = len(given) == request.max_tokens if reason == "length" else reason == "stop"
+    if not whole or not 1 <= len(given) <= request.max_tokens:
         raise WrongAnswerError(
-            f"gave a continuation of {len(ids)} tokens, finished by {reason!r}, where "
+            f"gave a continuation of {len(given)} tokens, finished by {reason!r:.40}, where "
             f"{request.max_tokens} were requested"
         )
-    if not all(isinstance(i, int) and 0 <= i < MOST_IDS for i in ids):
-        raise WrongAnswerError("gave something else than token ids")
-    return Sample(ids, str(text), reason == "stop", log_probs)
+    try:
+        ids = values.token_ids(given)
+    except TypeError as error:
+        raise WrongAnswerError(f"gave something else than token ids: {error}") from error
+    try:
+        own, text = choice.get("logprobs"), values.string(choice["text"])
+        log_probs = None if own is None else values.numbers(own["token_logprobs"])
+    except (KeyError, TypeError) as error:
+        raise _other_shape(error) from error
+    if log_probs is not None:
+        if len(log_probs) != len(ids):
+            raise WrongAnswerError(f"gave {len(log_probs)} log-probabilities for {len(ids)} tokens")
+        values.check_range(log_probs)
+    return Sample(ids, text, reason == "stop", log_probs)
 
 
 def scores_of(choice: Any, prompt: Prompt) -> LogProbs:
     """Return log P(token | before) of a continuation, nats, or raise WrongAnswerError."""
     listed = choice.get("prompt_logprobs")
     if not isinstance(listed, list) or len(listed) != prompt.tokens:
-        got = "none" if listed is None else f"{len(listed)}"
+        got = f"{len(listed)}" if isinstance(listed, list) else "no list of"
         raise WrongAnswerError(f"gave {got} log-probabilities for {prompt.tokens} prompt tokens")
     try:
-        scores = np.array(
-            [
-                place[str(token)]["logprob"]
-                for token, place in zip(
-                    prompt.continuation, listed[len(prompt.prefix) :], strict=True
-                )
-            ],
-            dtype=np.float64,
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        places = zip(prompt.continuation, listed[len(prompt.prefix) :], strict=True)
+        scores = values.numbers([place[str(token)]["logprob"] for token, place in places])
+    except (KeyError, TypeError) as error:
         raise WrongAnswerError("left out the log-probability of a prompt token") from error
-    check_range(scores)
+    values.check_range(scores)
     return scores
 
 
@@ -261,31 +267,25 @@ def top_of(choice: Any, prompt: Prompt, k: int) -> TopTokens:
     WrongAnswerError
         As `read_scores`, and if more or fewer are listed.
     """
+    top = listed_tokens(_places(choice, prompt), k)
+    values.check_range(top.log_probs)
+    return top
+
+
+def _places(choice: Any, prompt: Prompt) -> list[dict[int, float]]:
+    """Return the tokens that are listed at each of a continuation, with log-probabilities."""
     # What stands in the prompt is looked at for whether the list is of this prompt.
     scores_of(choice, prompt)
     try:
-        places = [
-            {int(token): float(listed["logprob"]) for token, listed in place.items()}
+        return [
+            {
+                values.whole(int(token)): values.number(listed["logprob"])
+                for token, listed in place.items()
+            }
             for place in choice["prompt_logprobs"][len(prompt.prefix) :]
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise _other_shape(error) from error
-    top = listed_tokens(places, k)
-    check_range(top.log_probs)
-    return top
-
-
-def check_range(scores: NDArray[np.floating]) -> None:
-    """Raise WrongAnswerError unless all are finite log-probabilities in nats."""
-    if not np.isfinite(scores).all() or (scores <= CLAMPED).any():
-        raise WrongAnswerError(
-            "gave log-probabilities that are not finite or were cut off at -9999; serve the model "
-            "in another dtype"
-        )
-    if (scores > ROUNDING).any():
-        raise WrongAnswerError(
-            f"gave {scores.max():.3g} as a log-probability; start it without --logprobs-mode"
-        )
 
 
 def _other_shape(error: Exception) -> WrongAnswerError:

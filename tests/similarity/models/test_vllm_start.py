@@ -82,7 +82,7 @@ def test_no_prompt_log_probabilities(load: Load) -> None:
                 choice["prompt_logprobs"] = None
 
     server.edit = spoil
-    refused(load, server, "gave none log-probabilities", WrongAnswerError)
+    refused(load, server, "gave no list of log-probabilities", WrongAnswerError)
 
 
 def test_two_models_behind_one_name(load: Load) -> None:

@@ -1,0 +1,78 @@
+"""Values of a server's answers, each of the kind that it is taken for, or a TypeError.
+
+JSON has null, strings and whole numbers of any size where a number is expected. Nothing is turned
+into another kind here: a string of digits is no number.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from similarity.arrays import LogProbs
+from similarity.errors import WrongAnswerError
+from similarity.models.base import TokenIds
+
+# No vocabulary has so many tokens, and no model reads so many.
+MOST_TOKENS = 2**24
+# Beyond the range of float32: no logarithm of a probability, and no number of float64 perhaps.
+_LARGEST = 1e38
+
+# vLLM puts this in the place of minus infinity.
+CLAMPED = -9999.0
+# Above a log-probability of zero only by rounding.
+ROUNDING = 1e-3
+
+
+def number(value: Any) -> float:
+    """Return a number, which may be infinite or NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r:.40} is no number")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise TypeError("a whole number has too many digits")
+    return float(value)
+
+
+def numbers(values: Any) -> LogProbs:
+    """Return a list of numbers, shape "number"."""
+    return np.array([number(value) for value in listed(values)], np.float64)
+
+
+def whole(value: Any) -> int:
+    """Return a whole number from 0 on, below MOST_TOKENS."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST_TOKENS:
+        raise TypeError(f"{value!r:.40} is no number of a token")
+    return value
+
+
+def token_ids(values: Any) -> TokenIds:
+    """Return a list of token ids."""
+    return tuple(whole(value) for value in listed(values))
+
+
+def string(value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def listed(values: Any) -> Sequence[Any]:
+    """Return the values of a list."""
+    if not isinstance(values, list):
+        raise TypeError(f"{values!r:.40} is no list")
+    return values
+
+
+def check_range(scores: NDArray[np.floating]) -> None:
+    """Raise WrongAnswerError unless all are finite log-probabilities in nats."""
+    if not np.isfinite(scores).all() or (scores <= CLAMPED).any():
+        raise WrongAnswerError(
+            "gave log-probabilities that are not finite or were cut off at -9999; serve the model "
+            "in another dtype"
+        )
+    if (scores > ROUNDING).any():
+        raise WrongAnswerError(
+            f"gave {scores.max():.3g} as a log-probability; start it without --logprobs-mode"
+        )
