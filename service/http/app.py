@@ -20,7 +20,7 @@ from service.http import page
 from service.http.description import describe
 from service.http.edge import Edge
 from service.http.middleware import Drain, RequestMiddleware
-from service.http.problems import problem_of, problem_response
+from service.http.problems import problem_of, refusal
 from service.http.routes import (
     cohere,
     cohere_embed,
@@ -189,8 +189,7 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = request.app.state.unrouted.explained(error, request)
     problem = problem_of(error, getattr(request.state, "content", None))
-    request.state.code = problem.code
-    return problem_response(problem, request.state.request_id)
+    return refusal(problem, request.scope)
 
 
 def _load(settings: Settings) -> LanguageModel:

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problems import problem_of, problem_response
+from service.http.problems import problem_of, refusal
 
 VERSIONS = ("1.0", "1.1")
 RANGE = "the header Range {}; write it as bytes=0-99, within the size of the file, or leave it out"
@@ -32,8 +32,7 @@ class Edge:
         if scope["http_version"] not in VERSIONS:
             error = HTTPException(400, f"use HTTP/1.1, got HTTP/{scope['http_version']}")
             problem = replace(problem_of(error), code="invalid_http")
-            response = problem_response(problem, scope["state"]["request_id"])
-            await response(scope, receive, send)
+            await refusal(problem, scope)(scope, receive, send)
             return
         head = scope["method"] == "HEAD"
         inner = {**scope, "method": "GET"} if head else scope
@@ -71,7 +70,7 @@ class _Answer:
         status, headers = start["status"], Headers(raw=start["headers"])
         code, message = self._refusal(status)
         problem = replace(problem_of(HTTPException(status, message)), code=code)
-        response = problem_response(problem, self._scope["state"]["request_id"])
+        response = refusal(problem, self._scope)
         kept = {
             name: value
             for name, value in headers.items()
@@ -80,7 +79,6 @@ class _Answer:
         response.headers.update(kept)
         if self._head:
             response.body = b""
-        self._scope["state"]["code"] = problem.code
         await response(self._scope, self._receive, self._send)
 
     def _refusal(self, status: int) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from service.engine.engine import Engine
 from service.engine.exceptions import DrainingError, GivenUpError
 from service.engine.metrics import Metrics
 from service.http.body import Bodies, Body
-from service.http.problems import Problem, problem_of, problem_response
+from service.http.problems import Problem, problem_of, refusal
 from service.http.security import PROBES
 from service.http.tracing import Attributes, Tracing
 from service.logs import places
@@ -202,9 +202,7 @@ class _Exchange:
         await self._send(message)
 
     async def refuse(self, problem: Problem) -> None:
-        self.scope["state"]["code"] = problem.code
-        response = problem_response(problem, self.request_id)
-        await response(self.scope, self.body.receive, self.send)
+        await refusal(problem, self.scope)(self.scope, self.body.receive, self.send)
 
 
 def _log_failure(exchange: _Exchange, error: Exception) -> None:

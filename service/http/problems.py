@@ -9,6 +9,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from service.engine.exceptions import (
     BusyError,
@@ -127,8 +128,15 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
     return Problem(500, _SERVER, "internal_error", message)
 
 
+def refusal(problem: Problem, scope: Scope) -> Response:
+    """Return the answer to a request, whose log line and metrics get its code."""
+    state = scope["state"]
+    state["code"] = problem.code
+    return problem_response(problem, state["request_id"])
+
+
 def problem_response(problem: Problem, request_id: str) -> Response:
-    """Return the answer, in the one shape (which is OpenAI's)."""
+    """Return an answer in the one shape (which is OpenAI's)."""
     content = {
         "error": {
             "message": problem.message,

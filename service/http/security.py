@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http.problems import Problem, problem_response
+from service.http.problems import Problem, refusal
 from service.origins import host_in
 from service.settings import is_loopback
 
@@ -54,7 +54,7 @@ class Authentication:
             "invalid_api_key",
             "no valid API key; send the header 'Authorization: Bearer <key>'",
         )
-        response = problem_response(problem, scope["state"]["request_id"])
+        response = refusal(problem, scope)
         if "text/html" in headers.get("accept", ""):
             response.headers["WWW-Authenticate"] = 'Basic realm="API key as password"'
         await response(scope, receive, send)
@@ -83,8 +83,7 @@ class HostCheck:
             "this service may be called as 127.0.0.1 or localhost, not by the name in the header "
             "Host; its setting allowed_hosts (TRAJSIM_ALLOWED_HOSTS) has more names, or * for all",
         )
-        scope["state"]["code"] = problem.code
-        await problem_response(problem, scope["state"]["request_id"])(scope, receive, send)
+        await refusal(problem, scope)(scope, receive, send)
 
     def _allows(self, scope: Scope) -> bool:
         given = Headers(scope=scope).get("host")

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -264,13 +265,53 @@ def test_log_lines_are_json_with_the_request_id_and_without_texts(client, caplog
     assert "private" not in json.dumps(lines)
 
 
+def test_every_refusal_has_its_code_in_the_log_and_the_metrics(open_client, caplog):
+    """Those without a valid key, and what is no HTTP/1.1, had none."""
+    caplog.set_level(logging.INFO, logger="service")
+    client = open_client(api_keys="key", cors_origins="https://a.example", allowed_hosts="b")
+    key = {"authorization": "Bearer key"}
+    asked = {"access-control-request-method": "POST", "origin": "https://evil"}
+    client.get("/v1/models")
+    client.get("/v1/models", headers={"host": "evil"})
+    client.options("/v1/similarity", headers=asked)
+    client.get("/static/page.css", headers={**key, "range": "bytes=9999999-"})
+    client.post("/v1/similarity", headers=key)
+    client.get("/none", headers=key)
+    TestClient(OfVersion("2", client.app), "http://localhost").get("/v1/models")
+    codes = [
+        "invalid_api_key",
+        "host_not_allowed",
+        "origin_not_allowed",
+        "invalid_range",
+        "unsupported_media_type",
+        "not_found",
+        "invalid_http",
+    ]
+    assert [record.code for record in caplog.records if record.msg == "request"] == codes
+    counted = client.get("/metrics", headers=key).text
+    for code in codes:
+        assert f'trajsim_failures_total{{code="{code}"}} 1.0' in counted
+
+
+class OfVersion:
+    """An application whose requests are of one version of HTTP."""
+
+    def __init__(self, version, app):
+        self.version, self.app = version, app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            scope = {**scope, "http_version": self.version}
+        await self.app(scope, receive, send)
+
+
 def test_traces_join_that_of_the_client(open_client):
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     app = create_app(Settings(), ToyModel, Tracing(provider))
     trace = "0af7651916cd43dd8448eb211c80319c"
-    with httpx_client_of(app) as client:
+    with TestClient(app, "http://localhost") as client:
         headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
         client.post("/v1/similarity", json=body(), headers=headers)
     span = exporter.get_finished_spans()[0]
@@ -278,9 +319,3 @@ def test_traces_join_that_of_the_client(open_client):
     assert f"{span.context.trace_id:032x}" == trace
     assert span.attributes["status"] == 200
     assert span.attributes["sampled_tokens"] > 0
-
-
-def httpx_client_of(app):
-    from fastapi.testclient import TestClient  # noqa: PLC0415
-
-    return TestClient(app, "http://localhost")
