@@ -75,22 +75,23 @@ def parsed(content: bytes, max_items: int) -> Any:
     Raises
     ------
     HTTPException
-        400 if it is not JSON, or an object says one name twice.
+        400 if it is not JSON in UTF-8, or an object says one name twice.
     RequestTooLargeError
         If a list has more than `max_items` items, or an object more than MAX_FIELDS fields, or
         there are too many of both.
     """
+    try:
+        # Of bytes the parser would guess the encoding, and not the one that they are counted in.
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, "the body is not JSON: it is not UTF-8") from error
     refuse_above(
         _containers(content, CONTAINERS_OF_ITEM * max_items),
         CONTAINERS_OF_ITEM * max_items,
         "lists and objects",
     )
     try:
-        value = json.loads(
-            content, parse_constant=_refuse_constant, object_pairs_hook=without_repeats
-        )
-    except UnicodeDecodeError as error:
-        raise HTTPException(400, "the body is not JSON: it is not UTF-8") from error
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=without_repeats)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is not JSON: {json_fault(error)}") from error
     check_lists(value, max_items)

@@ -103,6 +103,20 @@ def test_malformed_json_is_400(client, content):
     assert code_of(answer) == "invalid_body"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_a_body_in_another_encoding_than_utf_8_is_told_so(client, encoding):
+    content = '{"pairs": [["\u00e9", "b"]]}'.encode(encoding)
+    answer = client.post("/v1/similarity", content=content, headers=HEADERS)
+    assert answer.status_code == 400
+    assert code_of(answer) == "invalid_body"
+    assert "it is not UTF-8" in answer.text
+
+
+def test_a_byte_order_mark_before_the_body_is_passed_over(client):
+    content = '{"pairs": [["a", "b"]]}'.encode("utf-8-sig")
+    assert client.post("/v1/similarity", content=content, headers=HEADERS).status_code == 200
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br, gzip", "GZIP"])
 def test_a_packed_body_is_told_so(client, encoding):
     content = gzip.compress(b'{"pairs": [["a", "b"]]}')

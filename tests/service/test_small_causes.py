@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import similarity
+from service.engine.exceptions import RequestTooLargeError
 from service.http import json_body
 from service.http.problems import place_of
 from service.http.schemas.openai import EmbeddingsRequest
@@ -35,6 +36,14 @@ def test_more_lists_than_any_request_has_are_refused_unparsed(client, monkeypatc
         answer = client.post("/v1/dedupe", content=MANY_LISTS, headers=HEADERS)
     assert answer.status_code == 413
     assert "lists and objects" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_lists_in_another_encoding_do_not_pass_the_bound(encoding):
+    """A byte of "\u2261" is that of a quotation mark: the lists looked as if within a string."""
+    content = ('{"\u2261":0,' + MANY_LISTS.decode()[1:]).encode(encoding)
+    with pytest.raises((json_body.HTTPException, RequestTooLargeError)):
+        json_body.parsed(content, 16_384)
 
 
 def test_brackets_within_texts_are_no_lists():
