@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.origins import Origin, host_in
@@ -188,6 +188,9 @@ class Settings(BaseSettings):
         None, description="OpenTelemetry collector for traces, as http://host:4318; off."
     )
 
+    # All bearer keys, of the setting and of the file, as they were when this was made.
+    _keys: tuple[str, ...] = PrivateAttr(())
+
     @property
     def origins(self) -> list[str]:
         """Return the origins of `cors_origins`."""
@@ -201,13 +204,10 @@ class Settings(BaseSettings):
         return None if "*" in given else [host_in(name) for name in given]
 
     def keys(self) -> list[str]:
-        """Return all bearer keys, from the setting and from the file.
+        """Return all bearer keys, from the setting and from the file as it was at the start."""
+        return list(self._keys)
 
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        """
+    def _read_keys(self) -> list[str]:
         keys = split(self.api_keys.get_secret_value()) if self.api_keys else []
         if self.api_keys_file is not None:
             # Some editors begin a file with a byte-order mark.
@@ -218,9 +218,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
         try:
-            keys = self.keys()
+            keys = self._read_keys()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"TRAJSIM_API_KEYS_FILE cannot be read: {error}") from error
+        self._keys = tuple(keys)
         configured = self.api_keys is not None or self.api_keys_file is not None
         if configured and not keys:
             raise ValueError(

@@ -82,6 +82,17 @@ def test_keys_from_a_file_and_from_the_environment(open_client, tmp_path, monkey
         assert client.get("/v1/models", headers=headers).status_code == status
 
 
+def test_a_file_of_keys_is_read_at_the_start_alone(open_client, tmp_path):
+    """The description of the interface read it again, and failed where it was gone."""
+    file = tmp_path / "keys"
+    file.write_text("key", encoding="utf-8")
+    client = open_client(api_keys_file=file)
+    file.unlink()
+    answer = client.get("/openapi.json", headers={"authorization": "Bearer key"})
+    assert answer.status_code == 200
+    assert answer.json()["paths"]["/v1/models"]["get"]["security"] == [{"key": []}]
+
+
 def test_a_browser_is_asked_for_the_key(open_client):
     answer = open_client(api_keys=KEYS).get("/", headers={"accept": "text/html"})
     assert answer.status_code == 401
