@@ -20,7 +20,7 @@ from similarity.texts.truncation import Check, within_tokens
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60
-NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3}
+NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3, "binary": 5 / 8, "ubinary": 4 / 8}
 
 # Refuses texts that are too long.
 REFUSING = ScoringRequest()
@@ -33,7 +33,7 @@ async def embed(
     inputs: Sequence[Input],
     call: Call,
     dimensions: int | None = None,
-    encoding: str = "float",
+    encodings: Iterable[str] = ("float",),
     *,
     scoring: ScoringRequest = REFUSING,
     name: str = "input",
@@ -44,6 +44,8 @@ async def embed(
 
     Parameters
     ----------
+    encodings
+        Names in NUMBER_BYTES: how the answer has each vector.
     scoring
         What is done with texts that are too long.
     name
@@ -70,7 +72,8 @@ async def embed(
     )
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions)
-        size = len(inputs) * (ITEM_BYTES + NUMBER_BYTES[encoding] * width)
+        number_bytes = sum(NUMBER_BYTES[encoding] for encoding in encodings)
+        size = len(inputs) * (ITEM_BYTES + number_bytes * width)
         check_answer(size, call.settings)
 
     def embedded(model: RequestModel) -> Rows:

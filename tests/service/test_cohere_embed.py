@@ -97,3 +97,23 @@ def test_what_cannot_be_done_is_named(client, body, message):
     answer = client.post("/v2/embed", json=body)
     assert answer.status_code == 422
     assert message in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "max_bytes", "status"),
+    [
+        (["float"], 30_000, 200),
+        (["float", "float"], 30_000, 200),
+        (["float", "base64"], 30_000, 413),
+        (["ubinary", "binary"], 10_000, 200),
+        (["base64"], 10_000, 413),
+        (None, 20_000, 413),
+    ],
+)
+def test_an_answer_is_bounded_by_all_its_types(open_client, folder, kinds, max_bytes, status):  # noqa: F811
+    """Whatever the types were, floats alone were counted."""
+    client = open_client(vectors=folder, max_answer_bytes=max_bytes)
+    body = {"texts": ["a"] * 100, "embedding_types": kinds, "output_dimension": 16}
+    answer = client.post("/v2/embed", json=body)
+    assert answer.status_code == status, answer.text
+    assert status != 200 or len(answer.content) < max_bytes

@@ -50,10 +50,12 @@ async def _embed(
     body: EmbedRequest, call: CallOf, *, version: str, kinds: list[Kind] | None
 ) -> Response:
     texts = body.all_texts()
+    encodings = list(dict.fromkeys(kinds or ["float"]))
     rows, usage = await embed(
         texts,
         call,
         body.output_dimension,
+        encodings,
         scoring=ScoringRequest(truncate=body.truncated()),
         name="texts",
     )
@@ -61,7 +63,7 @@ async def _embed(
     def encoded(kind: str) -> JsonArray:
         return JsonArray(_ENCODERS[kind](row) for row in rows)
 
-    of_kinds: dict[str, Any] = {kind: encoded(kind) for kind in dict.fromkeys(kinds or ())}
+    of_kinds: dict[str, Any] = {kind: encoded(kind) for kind in encodings}
     meta = EmbedMeta(
         api_version=ApiVersion(version=version),
         billed_units=InputTokens(input_tokens=usage.scored_tokens),
@@ -71,7 +73,7 @@ async def _embed(
         {
             "id": f"embed-{call.request_id}",
             "response_type": "embeddings_by_type" if kinds else "embeddings_floats",
-            "embeddings": of_kinds or encoded("float"),
+            "embeddings": of_kinds if kinds else of_kinds["float"],
             "texts": texts,
             "meta": meta.model_dump(exclude_none=True),
         }

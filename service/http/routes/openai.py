@@ -29,7 +29,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
         body.inputs(),
         call,
         body.dimensions,
-        encoding,
+        [encoding],
         scoring=call.prompt_truncation(body),
         requested_model=body.model,
         preset=body.preset,
