@@ -12,6 +12,7 @@ from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
+from similarity.vectors.identity import FitIdentity, Labelled
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors, read_groups
 from similarity.vectors.recipes import config_for
@@ -22,9 +23,6 @@ from similarity.vectors.whitening import WhiteningFit
 HEAD_BATCHES = 64
 # A covariance needs two.
 LEAST_TEXTS = 2
-
-# A text, and its register if that is known.
-Labelled = tuple[str, str | None]
 
 
 def fit(
@@ -57,7 +55,9 @@ def fit(
         If the model does not give what a group needs.
     """
     config = config or config_for(model)
-    batches = _batches(model, zip(texts, chain(registers, repeat(None)), strict=False), config)
+    identity = FitIdentity()
+    given = identity.passing(zip(texts, chain(registers, repeat(None)), strict=False))
+    batches = _batches(model, given, config)
     head = list(islice(batches, HEAD_BATCHES))
     counted = [text for batch in head for text, _ in batch]
     if len(counted) < LEAST_TEXTS:
@@ -93,7 +93,7 @@ def fit(
         model=model,
         config=config,
         groups={settings.name: group(settings) for settings in config.groups},
-        corpus=Corpus(count, f"sha256:{digest.hexdigest()[:16]}"),
+        corpus=Corpus(count, f"sha256:{digest.hexdigest()[:16]}", identity.registers),
     )
 
 

@@ -19,6 +19,7 @@ from similarity.texts.general import general_digest, general_registers, general_
 from similarity.validation import check_choice
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
+from similarity.vectors.identity import registers_of
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import default_config
 from similarity.vectors.storage import FORMAT, MANIFEST, UNKNOWN, load, save
@@ -166,4 +167,7 @@ def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
         "config": config.to_dict(),
         "text": general_digest(),
     }
+    registers = registers_of(zip(general_sentences(), general_registers(), strict=True))
+    if registers is not None:
+        content["registers"] = registers
     return cache_folder("vectors") / digest_of(content)

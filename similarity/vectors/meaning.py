@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,20 @@ Features = Mapping[str, Rows]
 
 @dataclass(frozen=True)
 class Corpus:
-    """The unlabelled text that statistics were fitted on: how many texts, and a digest of them."""
+    """The text that statistics were fitted on: how many texts, and a digest of them.
+
+    `registers` has a digest of their registers, where it does not go without saying which.
+    """
 
     texts: int
     digest: str
+    registers: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the corpus as plain values."""
+        # As identities were before registers were told.
+        more = {} if self.registers is None else {"registers": self.registers}
+        return {"texts": self.texts, "digest": self.digest, **more}
 
 
 @dataclass(frozen=True, eq=False)

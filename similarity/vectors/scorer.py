@@ -1,7 +1,7 @@
 """Compares texts by the cosine of their meaning vectors."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class VectorSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values."""
-        vectors = {**self.config.to_dict(), "corpus": asdict(self.corpus)}
+        vectors = {**self.config.to_dict(), "corpus": self.corpus.to_dict()}
         return {"distance": DISTANCE, "vectors": vectors}
 
     def describe(self) -> str:

@@ -32,7 +32,7 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
         "version": __version__,
         "model": asdict(vectors.model.info),
         "config": vectors.config.to_dict(),
-        "corpus": asdict(vectors.corpus),
+        "corpus": vectors.corpus.to_dict(),
     }
     return {"id": digest_of(content), **content}
 

@@ -1,10 +1,16 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
-from similarity.vectors import fit, load, save
+from similarity.texts.general import general_registers, general_sentences
+from similarity.vectors import MeaningVectors, ProfileConfig, VectorConfig, fit, load, save
 from similarity.vectors.recipes import config_for
+from similarity.vectors.scorer import VectorScorer
+from similarity.vectors.storage import fingerprint
 
 TEXTS = [f"the {one} {other} is here" for one in ("red", "old", "far") for other in "abcdefgh"]
 
@@ -30,3 +36,36 @@ def test_a_person_who_prints_them_sees_what_they_are_and_no_arrays() -> None:
     assert "corpus=Corpus(texts=24" in shown
     assert "array" not in shown
     assert len(shown) < 2000
+
+
+def digests(vectors: MeaningVectors) -> tuple[str, str]:
+    """Return the identity of vectors, and that of the scores by them."""
+    return fingerprint(vectors)["id"], VectorScorer(vectors).fingerprint.digest
+
+
+def fitted(model: LanguageModel, texts: Sequence[str], registers: Sequence[str | None] = ()) -> Any:
+    return fit(model, texts, VectorConfig(groups=(ProfileConfig(tokens=64),)), registers=registers)
+
+
+def test_fits_with_other_registers_are_others(tmp_path: Path) -> None:
+    model = load_model("toy")
+    labels = ["one", "other"] * 12
+    without, labelled = fitted(model, TEXTS), fitted(model, TEXTS, labels)
+    exchanged = fitted(model, TEXTS, labels[12:] + ["other", "one"] * 6)
+    assert np.abs(without.encode(["a red car"]) - labelled.encode(["a red car"])).max() > 0.01
+    # Of the three each has its own, in memory and from a folder.
+    for place in (0, 1):
+        assert len({digests(one)[place] for one in (without, labelled, exchanged)}) == 3
+    assert digests(fitted(model, TEXTS, [None] * 24)) == digests(without)
+    save(labelled, tmp_path)
+    assert digests(load(tmp_path, model)) == digests(labelled)
+
+
+def test_identities_from_before_registers_were_told_stay() -> None:
+    model = load_model("toy")
+    assert fingerprint(fitted(model, TEXTS))["corpus"].keys() == {"texts", "digest"}
+    # Vectors of the general sentences always had these registers: those that ship among them.
+    usual = fitted(model, general_sentences(), general_registers())
+    assert fingerprint(usual)["corpus"].keys() == {"texts", "digest"}
+    bare = fitted(model, general_sentences())
+    assert fingerprint(bare)["corpus"]["registers"] == "none"

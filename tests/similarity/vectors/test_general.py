@@ -10,7 +10,7 @@ from similarity.errors import ConfigError
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
-from similarity.texts.general import general_sentences
+from similarity.texts.general import general_registers, general_sentences
 from similarity.vectors import MeaningVectors, fit, general, save
 from similarity.vectors.general import GENERAL, find_vectors, open_vectors
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
@@ -41,6 +41,19 @@ def test_they_are_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert source.open("profile").names == ("profile",)
     with pytest.raises(ConfigError, match="have no states"):
         source.open("states")
+
+
+def test_what_is_kept_is_of_the_registers_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    first = find_vectors(None, ToyModel()).open("profile")
+    labels = tuple("one" if label else None for label in general_registers())
+    monkeypatch.setattr(general, "general_registers", lambda: labels)
+    others = find_vectors(None, ToyModel()).open("profile")
+    assert first.corpus.registers is None
+    assert others.corpus.registers is not None
+    assert np.abs(first.encode(["a bird"]) - others.encode(["a bird"])).max() > 0.01
 
 
 def test_damage_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
