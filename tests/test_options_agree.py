@@ -33,7 +33,9 @@ COMMANDS = [
     sts,
     ablate,
 ]
-each_setting = pytest.mark.parametrize("told", COMPARISON_SETTINGS.values(), ids=lambda t: t.name)
+each_setting = pytest.mark.parametrize(
+    "setting", COMPARISON_SETTINGS.values(), ids=lambda t: t.name
+)
 
 
 def controls(name: str) -> list[str]:
@@ -43,40 +45,40 @@ def controls(name: str) -> list[str]:
 
 
 @each_setting
-def test_the_library_refuses_what_lies_beyond_the_bounds(told: Setting) -> None:
-    assert ComparisonConfig.build(**{told.name: told.default}) == ComparisonConfig()
+def test_the_library_refuses_what_lies_beyond_the_bounds(setting: Setting) -> None:
+    assert ComparisonConfig.build(**{setting.name: setting.default}) == ComparisonConfig()
     beyond: list[Any] = []
-    if told.at_most is not None and told.at_least is not None:
-        beyond = [told.type(told.at_most + 1), told.type(told.at_least - 1)]
-    elif told.choices is not None:
+    if setting.at_most is not None and setting.at_least is not None:
+        beyond = [setting.type(setting.at_most + 1), setting.type(setting.at_least - 1)]
+    elif setting.choices is not None:
         beyond = ["no such choice"]
     for value in beyond:
-        with pytest.raises(ConfigError, match=told.name):
-            ComparisonConfig.build(**{told.name: value})
+        with pytest.raises(ConfigError, match=setting.name):
+            ComparisonConfig.build(**{setting.name: value})
 
 
 @each_setting
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_options_of_every_command(command: click.Command, told: Setting) -> None:
-    (option,) = [one for one in command.params if one.name == told.name]
+def test_the_options_of_every_command(command: click.Command, setting: Setting) -> None:
+    (option,) = [one for one in command.params if one.name == setting.name]
     assert isinstance(option, click.Option)
-    assert (option.default, option.help) == (told.default, told.help)
-    if told.choices is not None:
+    assert (option.default, option.help) == (setting.default, setting.help)
+    if setting.choices is not None:
         assert isinstance(option.type, click.Choice)
-        assert tuple(option.type.choices) == told.choices
-    elif told.at_least is not None:
+        assert tuple(option.type.choices) == setting.choices
+    elif setting.at_least is not None:
         assert isinstance(option.type, click.IntRange | click.FloatRange)
-        assert option.type.min == told.at_least
-        assert option.type.max in (told.at_most, None)
+        assert option.type.min == setting.at_least
+        assert option.type.max in (setting.at_most, None)
 
 
 @each_setting
-def test_the_fields_of_requests(told: Setting) -> None:
-    schema = ComparisonSettings.model_json_schema()["properties"][told.name]
-    assert schema["type"] == JSON_TYPES[told.type]
-    assert schema["default"] == told.default
-    assert tuple(schema.get("enum", ())) == (told.choices or ())
-    assert (schema.get("minimum"), schema.get("maximum")) == (told.at_least, told.at_most)
+def test_the_fields_of_requests(setting: Setting) -> None:
+    schema = ComparisonSettings.model_json_schema()["properties"][setting.name]
+    assert schema["type"] == JSON_TYPES[setting.type]
+    assert schema["default"] == setting.default
+    assert tuple(schema.get("enum", ())) == (setting.choices or ())
+    assert (schema.get("minimum"), schema.get("maximum")) == (setting.at_least, setting.at_most)
 
 
 def test_requests_and_the_client_have_all_settings() -> None:
@@ -98,9 +100,9 @@ def test_the_presets() -> None:
 @pytest.mark.parametrize(("control", "name"), [("n", "n_trajectories"), ("m", "max_tokens")])
 def test_the_numbers_of_the_page(control: str, name: str) -> None:
     (tag,) = re.findall(rf'<input id="{control}"[^>]*>', PAGE)
-    told = COMPARISON_SETTINGS[name]
-    assert f'value="{told.default}"' in tag
-    assert f'min="{told.at_least}"' in tag
+    setting = COMPARISON_SETTINGS[name]
+    assert f'value="{setting.default}"' in tag
+    assert f'min="{setting.at_least}"' in tag
 
 
 def test_the_choices_of_the_page() -> None:
@@ -126,14 +128,14 @@ VERBS = """
     Sample Score Search Serve Show Shuffle Shrink Stop Delete Take Tell Use Weigh Write
 """
 SENTENCES = {
-    f"{name} {told}": text
+    f"{name} {setting}": text
     for name, command in walk(main)
-    for told, text in [
+    for setting, text in [
         ("", command.help),
         *((one.name, one.help) for one in command.params if isinstance(one, click.Option)),
     ]
     # The settings of the service have the descriptions of their environment variables.
-    if name != "trajsim serve" or not told
+    if name != "trajsim serve" or not setting
 }
 
 

@@ -48,20 +48,20 @@ def test_models(client: openai.OpenAI) -> None:
 
 
 def test_an_empty_text_of_many_is_named(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.UnprocessableEntityError) as told:
+    with pytest.raises(openai.UnprocessableEntityError) as raised:
         client.embeddings.create(model="any", input=["a", "", "b"])
-    assert told.value.param == "input[1]"
-    assert told.value.code == "invalid_request"
+    assert raised.value.param == "input[1]"
+    assert raised.value.code == "invalid_request"
 
 
 def test_texts_that_are_too_long_are_refused_and_cut_where_that_is_asked(
     client: openai.OpenAI,
 ) -> None:
     long = "word " * 2000
-    with pytest.raises(openai.UnprocessableEntityError) as told:
+    with pytest.raises(openai.UnprocessableEntityError) as raised:
         client.embeddings.create(model="any", input=["a", long])
-    assert told.value.code == "text_too_long"
-    assert told.value.param == "input[1]"
+    assert raised.value.code == "text_too_long"
+    assert raised.value.param == "input[1]"
     cut = client.embeddings.with_raw_response.create(
         model="any", input=["a", long], extra_body={"truncate": "end"}
     )
@@ -76,7 +76,7 @@ def test_langchain_with_texts(url: str, expected: list[list[float]]) -> None:
     assert embeddings.embed_query(TEXTS[0]) == pytest.approx(expected[0], abs=1e-7)
 
 
-def test_langchain_as_it_is_sends_ids_that_are_told_from_the_models_own(
+def test_langchain_as_it_is_sends_ids_that_are_distinguished_from_the_models_own(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # litellm brings the vocabulary that tiktoken would load from the network.

@@ -51,7 +51,7 @@ def test_pairs_are_drawn_by_the_seed() -> None:
     assert not alike(("a b c d e", "a b"))
 
 
-def test_joint_likelihood_tells_the_longer(toy_model: ToyModel) -> None:
+def test_joint_likelihood_finds_the_longer(toy_model: ToyModel) -> None:
     forth, back = joint_likelihood(toy_model)([("a red car", "a car"), ("a car", "a red car")])
     assert forth == -back > 0
 
@@ -69,19 +69,19 @@ def test_a_file_without_the_label_is_refused_by_its_labels(
 ) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text(f"label,sentence1,sentence2\n{rows}", encoding="utf-8")
-    told = CliRunner().invoke(main, ["eval", "entailment", str(file), "--model", "toy"])
-    assert told.exit_code != 0
-    assert named in told.stderr
+    result = CliRunner().invoke(main, ["eval", "entailment", str(file), "--model", "toy"])
+    assert result.exit_code != 0
+    assert named in result.stderr
 
 
 def test_the_commands(tmp_path: Path) -> None:
     file = tmp_path / "pairs.tsv"
     file.write_text(NLI, encoding="utf-8")
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, ["eval", "entailment", str(file), "--model", "toy", "--limit", "3", "--json"]
     )
-    assert told.exit_code == 0, told.output
-    found = json.loads(told.stdout)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
     assert found["direction"]["length in words"]["value"] == 100
     assert {"direction, like length", "area against neutral", "area against contradiction"} < set(
         found

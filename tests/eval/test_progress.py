@@ -55,28 +55,28 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_lines_have_rate_and_time_left_by_each_methods_speed(
     plan: Plan, clock: list[float], lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with RunProgress() as told:
-        told.begin(plan)
-        told.advance(chunk("trajectories"), True)
-        told.scoring(chunk("trajectories", "two"))
+    with RunProgress() as progress:
+        progress.begin(plan)
+        progress.advance(chunk("trajectories"), True)
+        progress.scoring(chunk("trajectories", "two"))
         clock[0] += 40
-        told.advance(chunk("trajectories", "two"), False)
+        progress.advance(chunk("trajectories", "two"), False)
         # 20 pairs of the other seed are left, at the only speed that is known.
         assert lines[-1] == f"two, trajectories: 20 of 40 {BOTH}, 0.25 scores/s, 1 min left"
-        told.scoring(chunk("trajectories, seed 1"))
+        progress.scoring(chunk("trajectories, seed 1"))
         clock[0] += 60
-        told.advance(chunk("trajectories, seed 1"), False)
+        progress.advance(chunk("trajectories, seed 1"), False)
         # Now 10 of them at their own.
         expected = f"one, trajectories, seed 1: 30 of 40 {BOTH}, 0.2 scores/s, 1 min left"
         assert lines[-1] == expected
     assert capsys.readouterr().err == "going on: 10 of 40 scores are there\n"
 
 
-def test_lines_tell_of_a_method_that_is_prepared(plan: Plan, lines: list[str]) -> None:
-    with RunProgress() as told:
-        told.begin(plan)
-        told.preparing("trajectories")
-        on_progress = told.stage("fitting", 100)
+def test_lines_name_a_method_that_is_prepared(plan: Plan, lines: list[str]) -> None:
+    with RunProgress() as progress:
+        progress.begin(plan)
+        progress.preparing("trajectories")
+        on_progress = progress.stage("fitting", 100)
         for _ in range(4):
             on_progress(3)
     assert lines[-1] == f"preparing trajectories (fitting, 12 of 100 texts): 0 of 40 {BOTH}"
@@ -102,13 +102,13 @@ def test_while_a_method_is_fitted_no_time_is_foretold(
 def test_a_method_that_is_left_out_is_not_waited_for(
     plan: Plan, clock: list[float], lines: list[str]
 ) -> None:
-    with RunProgress() as told:
-        told.begin(plan)
-        told.left_out("trajectories, seed 1")
-        told.scoring(chunk("trajectories"))
+    with RunProgress() as progress:
+        progress.begin(plan)
+        progress.left_out("trajectories, seed 1")
+        progress.scoring(chunk("trajectories"))
         assert lines[-1] == f"one, trajectories: 0 of 20 {ONE}"
         clock[0] += 50
-        told.advance(chunk("trajectories"), False)
+        progress.advance(chunk("trajectories"), False)
     assert lines[-1] == f"one, trajectories: 10 of 20 {ONE}, 0.2 scores/s, 50 s left"
 
 
@@ -118,9 +118,9 @@ def test_without_a_terminal_it_is_a_line_now_and_then(
     log = Log()
     monkeypatch.setattr("sys.stderr", log)
     monkeypatch.setattr("similarity.cli.progress.LINE_SECONDS", (0.05, 0.05))
-    with RunProgress() as told:
-        told.begin(plan)
-        told.preparing("fast")
+    with RunProgress() as progress:
+        progress.begin(plan)
+        progress.preparing("fast")
         log.wait_for(f"preparing fast: 0 of 40 {BOTH}\n")
 
 
@@ -129,8 +129,8 @@ def test_a_terminal_has_a_bar(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setattr("similarity.cli.progress.DELAY_SECONDS", 0)
-    with RunProgress() as told:
-        told.begin(plan)
-        told.scoring(chunk("trajectories"))
-        told.advance(chunk("trajectories"), False)
+    with RunProgress() as progress:
+        progress.begin(plan)
+        progress.scoring(chunk("trajectories"))
+        progress.advance(chunk("trajectories"), False)
         terminal.wait_for(f"one, trajectories: 10 of 40 {BOTH}")

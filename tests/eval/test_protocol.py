@@ -81,7 +81,7 @@ def test_intervals_cover() -> None:
     assert 0.88 <= held / 200 <= 0.99
 
 
-def test_what_tells_nothing_apart_has_none() -> None:
+def test_what_distinguishes_nothing_has_none() -> None:
     human, _ = judged()
     assert aggregates(human, np.ones(60), human.resamples(3, 0))["all"].value == 0
 
@@ -92,7 +92,7 @@ def test_the_mean_of_aggregates() -> None:
     assert mean.resampled.tolist() == [2, 2]
 
 
-def test_a_difference_is_told_more_closely_than_its_figures() -> None:
+def test_a_difference_is_reported_more_closely_than_its_figures() -> None:
     generator = np.random.Generator(np.random.Philox(5))
     truth = generator.normal(size=60)
     human = Judged(truth, np.full(60, ""))

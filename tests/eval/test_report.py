@@ -62,7 +62,7 @@ def test_a_run_stands_beside_the_published_rows(tmp_path: Path) -> None:
     assert "https://arxiv.org/abs/2310.18348" in text
 
 
-def test_settings_are_told(tmp_path: Path) -> None:
+def test_settings_are_reported(tmp_path: Path) -> None:
     text = markdown(make_run(tmp_path / "mine"))
     for name, value in (("n", "5"), ("m", "4"), ("distance", "l1"), ("full stop", "yes")):
         assert row(text, name) == [value]

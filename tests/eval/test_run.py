@@ -83,7 +83,7 @@ def test_figures_by_hand(tmp_path: Path, name: str) -> None:
     }  # fmt: skip
 
 
-def test_what_a_run_tells(tmp_path: Path) -> None:
+def test_what_a_run_reports(tmp_path: Path) -> None:
     result = invoke(tmp_path, "--log-likelihoods", "--limit", "5", "--seeds", "7,8")
     assert result.exit_code == 0, result.output
     assert "word overlap" in result.stdout
@@ -206,14 +206,14 @@ def test_the_sampled_trajectories_can_be_left_out(tmp_path: Path) -> None:
     report = CliRunner().invoke(evaluate, ["report", str(tmp_path), "--out", str(tmp_path / "r")])
     assert report.exit_code == 0, report.output
     text = (tmp_path / "r" / "report.md").read_text()
-    told = text[: text.index("## Spearman")]
-    assert "| fingerprint |" in told
+    head = text[: text.index("## Spearman")]
+    assert "| fingerprint |" in head
     for name in ("n", "m", "temperature", "distance", "seed", "prompt", "full stop"):
-        assert f"| {name} |" not in told
+        assert f"| {name} |" not in head
     assert "n trajectories a text" not in text
 
 
-def test_a_prompt_that_applied_is_told_without_settings_of_trajectories(tmp_path: Path) -> None:
+def test_a_prompt_that_applied_is_reported_without_settings_of_trajectories(tmp_path: Path) -> None:
     asked = ("--no-trajectories", "--no-baselines", "--method", "conditional likelihood")
     assert invoke(tmp_path, *asked).exit_code == 0
     fingerprint = results(tmp_path)["fingerprint"]

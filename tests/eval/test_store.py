@@ -25,17 +25,17 @@ REQUESTS = [SampleRequest(prefix=(97, i), n=3, max_tokens=5, key=2**63 + i) for 
 
 
 class Counting(ToyModel):
-    def __init__(self, *, tells: bool = True) -> None:
+    def __init__(self, *, scores: bool = True) -> None:
         super().__init__()
         self.sampled = 0
-        self._tells = tells
+        self._scores = scores
 
     def sample(
         self, requests: list[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         self.sampled += len(requests)
         found = super().sample(requests, law, on_progress)
-        if self._tells:
+        if self._scores:
             return found
         return [[Continuation(token_ids=c.token_ids, log_probs=None) for c in row] for row in found]
 
@@ -47,10 +47,10 @@ def plain(found: list[list[Continuation]]) -> list[list[tuple[object, object]]]:
     ]
 
 
-@pytest.mark.parametrize("tells", [True, False])
-def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, tells: bool) -> None:
-    truth = plain(Counting(tells=tells).sample(REQUESTS, Law()))
-    model = CachedModel(inner := Counting(tells=tells), tmp_path)
+@pytest.mark.parametrize("scores", [True, False])
+def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, scores: bool) -> None:
+    truth = plain(Counting(scores=scores).sample(REQUESTS, Law()))
+    model = CachedModel(inner := Counting(scores=scores), tmp_path)
     assert plain(model.sample(REQUESTS[:2], Law())) == truth[:2]
     model.save(0)
     model.save(1)  # nothing new
@@ -58,7 +58,7 @@ def test_a_text_is_sampled_once_also_by_the_next_process(tmp_path: Path, tells: 
     model.save(2)
     assert inner.sampled == 4
 
-    again = CachedModel(inner := Counting(tells=tells), tmp_path)
+    again = CachedModel(inner := Counting(scores=scores), tmp_path)
     again.load(2)
     assert plain(again.sample(REQUESTS, Law())) == truth
     assert inner.sampled == 2

@@ -69,7 +69,7 @@ def test_no_interval_where_none_was_drawn(
     assert "…" not in printed(monkeypatch, capsys, 200, results(low=None, high=None))
 
 
-def test_one_task_tells_how_far_methods_are_behind_the_best(
+def test_one_task_shows_how_far_methods_are_behind_the_best(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(monkeypatch, capsys, 80, results(("lab.csv",)))
@@ -78,7 +78,7 @@ def test_one_task_tells_how_far_methods_are_behind_the_best(
     assert "behind" not in printed(monkeypatch, capsys, 80, results(("a.csv", "b.csv")))
 
 
-def test_the_average_tells_how_far_methods_are_behind_the_best(
+def test_the_average_shows_how_far_methods_are_behind_the_best(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(monkeypatch, capsys, 80, results())

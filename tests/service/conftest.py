@@ -53,7 +53,7 @@ def client(open_client: Opener) -> TestClient:
 
 
 class Ignorant:
-    """An observer that keeps what it is told."""
+    """An observer that keeps what it observes."""
 
     def __init__(self):
         self.calls = []

@@ -88,7 +88,7 @@ def test_a_body_that_is_not_declared_as_json_is_refused(client):
     assert "Content-Type: application/json" in answer.json()["error"]["message"]
 
 
-def test_a_body_of_no_type_is_told_so(client):
+def test_a_body_of_no_type_gets_that_answer(client):
     answer = client.post("/v1/similarity", content=b'{"pairs": [["a", "b"]]}')
     assert answer.status_code == 415
     assert "got none" in answer.json()["error"]["message"]
@@ -118,7 +118,7 @@ def test_a_byte_order_mark_before_the_body_is_passed_over(client):
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br, gzip", "GZIP"])
-def test_a_packed_body_is_told_so(client, encoding):
+def test_a_packed_body_gets_that_answer(client, encoding):
     content = gzip.compress(b'{"pairs": [["a", "b"]]}')
     answer = client.post(
         "/v1/similarity", content=content, headers={**HEADERS, "content-encoding": encoding}

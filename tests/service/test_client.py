@@ -115,7 +115,7 @@ def waits(monkeypatch):
     return recorded
 
 
-def test_it_waits_as_long_as_it_is_told(ask, waits):
+def test_it_waits_as_long_as_the_answer_says(ask, waits):
     scripted = Scripted(
         httpx.Response(429, headers={"retry-after": "7"}),
         httpx.Response(503, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}),

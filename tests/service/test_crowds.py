@@ -61,7 +61,7 @@ def test_one_connection_more_closes_that_which_has_waited_longest(begun):
             connection.close()
 
 
-def test_connections_whose_requests_are_answered_are_left_alone_and_one_more_is_told():
+def test_connections_whose_requests_are_answered_are_left_alone_and_one_more_is_refused():
     model = FaultyModel()
     opened = serving(model, max_connections=2, preset="paper")
     with opened as (url, server), ThreadPoolExecutor(2) as pool:
@@ -165,7 +165,7 @@ def test_bodies_that_never_end_keep_others_out_no_longer_than_a_moment(monkeypat
         assert eventually(lambda: not ask())
         monkeypatch.setattr("service.http.body.SLOW_SECONDS", 0)
         assert eventually(ask)
-        # It is told why, once it has sent the rest.
+        # It gets the reason, once it has sent the rest.
         slow.sendall(b" " * 60_000)
         assert slow.recv(65536).startswith(b"HTTP/1.1 429")
         assert ask()

@@ -37,7 +37,7 @@ def test_thousands_of_failures_to_accept_are_one_line(loop, caplog):
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError(errno.EPIPE, "x"), USED_UP])
-def test_all_else_is_told_as_before(loop, caplog, error):
+def test_all_else_is_reported_as_before(loop, caplog, error):
     with caplog.at_level(logging.ERROR, "asyncio"):
         AcceptFailures()(loop, {"exception": error, "message": "a callback failed"})
     assert [record.name for record in caplog.records] == ["asyncio"]
@@ -54,6 +54,6 @@ def test_a_service_without_descriptors_waits_and_answers_later():
             connection.close()
         assert httpx.get(f"{served.url}/health/live", timeout=10).status_code == 200
         served.process.terminate()
-        _, told = served.process.communicate(timeout=30)
-    assert told.count("new connections wait") == 1
-    assert "Traceback" not in told
+        _, log = served.process.communicate(timeout=30)
+    assert log.count("new connections wait") == 1
+    assert "Traceback" not in log

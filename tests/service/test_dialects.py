@@ -201,5 +201,5 @@ def test_text_embeddings_inferences_rerank(client):
     plain = client.post("/rerank", json=body).json()
     assert [item["index"] for item in plain] == [1, 0]
     assert plain[0] == {"index": 1, "score": 1.0}
-    told = client.post("/rerank", json={**body, "return_text": True}).json()
-    assert [item["text"] for item in told] == ["a b", "c d"]
+    ranked = client.post("/rerank", json={**body, "return_text": True}).json()
+    assert [item["text"] for item in ranked] == ["a b", "c d"]

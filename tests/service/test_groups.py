@@ -84,7 +84,7 @@ def test_what_is_refused(path, open_client):
             ({"texts": ["a", "b"], "k": 1, "threshold": 0.5}, 422, "exclude each other"),
             ({"texts": ["a", "b"], "linkage": "ward"}, 422, "average"),
         ]
-    for body, status, told in cases:
+    for body, status, message in cases:
         answer = client.post(path, json=body)
         assert answer.status_code == status, answer.text
-        assert told in answer.json()["error"]["message"], answer.text
+        assert message in answer.json()["error"]["message"], answer.text

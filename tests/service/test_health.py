@@ -34,22 +34,22 @@ def test_a_thread_is_seen_to_work_by_the_processor_time_that_it_uses():
 
 
 def test_the_processor_time_of_a_thread_is_its_own():
-    told, go_on = [], threading.Event()
+    clocks, go_on = [], threading.Event()
 
     def work():
-        told.append(processor_time())
+        clocks.append(processor_time())
         go_on.wait()
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(work)
-        while not told:
+        while not clocks:
             pass
-        first = told[0]()
+        first = clocks[0]()
         mine = processor_time()
         until = mine() + 10 * LEAST_WORK
         while mine() < until:
             pass
-        assert told[0]() - first < LEAST_WORK
+        assert clocks[0]() - first < LEAST_WORK
         go_on.set()
         waiting.result()
 

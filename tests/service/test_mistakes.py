@@ -32,9 +32,9 @@ TEXTS = {
 def test_a_wrong_value_is_one_line(name, value, monkeypatch):
     variable = f"TRAJSIM_{name.upper()}"
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         read_settings()
-    assert str(told.value) == f"{variable}: must be {allowed(name)}, got {value[:80]!r}"
+    assert str(raised.value) == f"{variable}: must be {allowed(name)}, got {value[:80]!r}"
     assert any(word in allowed(name) for word in ("number", "one of", "true or false"))
     monkeypatch.delenv(variable)
     with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')}: must be "):
@@ -42,7 +42,7 @@ def test_a_wrong_value_is_one_line(name, value, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("model", "", "TRAJSIM_MODEL: must be a text that is not empty, got ''"),
         ("model", "/no/such", "/no/such"),
@@ -60,7 +60,7 @@ def test_a_wrong_value_is_one_line(name, value, monkeypatch):
         ("otlp_endpoint", "words", "TRAJSIM_OTLP_ENDPOINT: an address begins with http://"),
     ],
 )
-def test_a_wrong_text_is_one_line(name, value, told, monkeypatch):
+def test_a_wrong_text_is_one_line(name, value, message, monkeypatch):
     monkeypatch.setenv("TRAJSIM_MODEL", "toy")
     monkeypatch.setenv("TRAJSIM_PORT", "0")
     monkeypatch.setenv(f"TRAJSIM_{name.upper()}", value)
@@ -68,7 +68,7 @@ def test_a_wrong_text_is_one_line(name, value, told, monkeypatch):
     assert result.exit_code in (1, 2)
     lines = [line for line in result.stderr.splitlines() if not line.startswith("loading")]
     assert len(lines) == 1, result.output
-    assert told in lines[0]
+    assert message in lines[0]
 
 
 def test_every_text_is_tried():

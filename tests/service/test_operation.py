@@ -155,7 +155,7 @@ def test_a_model_that_computes_a_long_call_is_not_taken_for_dead(model):
             assert [long.result().status_code, other.result().status_code] == [200, 200]
 
 
-def test_what_is_late_is_told_whether_itself_or_others_took_the_time(model):
+def test_what_is_late_is_reported_whether_itself_or_others_took_the_time(model):
     with running(model, deadline_seconds=1, probe_seconds=100) as url:
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
         model.free.clear()
@@ -227,7 +227,7 @@ def test_an_unforeseen_error_says_nothing_and_fails_nobody_else(model, caplog):
     assert POISON not in caplog.text
 
 
-def test_metrics_tell_of_requests_stages_batches_tokens_and_cache(model):
+def test_metrics_of_requests_stages_batches_tokens_and_cache(model):
     with running(model) as url:
         for _ in range(2):
             assert httpx.post(f"{url}/v1/similarity", json=body()).status_code == 200

@@ -155,9 +155,9 @@ def test_a_cell_is_explained_by_what_scored_it(browser, vectors_url):
     assert explanation.implied is not None
     implied = explanation.implied
     shown = [word for words in (implied.first, implied.both, implied.second) for word in words]
-    told = [times(value) for word in shown for value in word.beyond_usual]
-    assert told
-    assert page.locator(".column .value").all_text_contents() == told
+    expected = [times(value) for word in shown for value in word.beyond_usual]
+    assert expected
+    assert page.locator(".column .value").all_text_contents() == expected
     own = [
         f"{word.word} {numbers(word.share)[0]} {'A' * (word.counts[0] > 0)}"
         f"{'B' * (word.counts[1] > 0)}"
@@ -324,7 +324,7 @@ def test_what_is_copied_runs(page, url):
 
 
 @pytest.mark.slow
-def test_mistakes_are_told(page):
+def test_mistakes_are_reported(page):
     page.fill("#texts", "only one")
     page.press("#texts", "Control+Enter")
     expect(page.locator("#status")).to_contain_text("2 to 50 texts")
@@ -414,10 +414,10 @@ def test_an_error_names_the_text_by_its_number_on_the_page(browser, url):
     page.fill("#texts", "\n".join([*texts, "the red car " * 350, "the sea"]))
     page.press("#texts", "Control+Enter")
     expect(page.locator("#status")).to_have_class("wrong", timeout=60_000)
-    told = page.locator("#status").text_content() or ""
-    assert told.startswith("Text 21: the text that begins 'the red car")
-    assert "shorten the text" in told
-    assert "truncate" not in told
+    status = page.locator("#status").text_content() or ""
+    assert status.startswith("Text 21: the text that begins 'the red car")
+    assert "shorten the text" in status
+    assert "truncate" not in status
     page.close()
 
 
@@ -451,6 +451,6 @@ def test_columns_beyond_the_edge_are_hinted_at(browser, url):
     expect(page.locator("#scroll")).to_have_class("scroll more")
     page.locator("[data-cell='0,11']").scroll_into_view_if_needed()
     expect(page.locator("#scroll")).to_have_class("scroll")
-    # Who has no keyboard is not told of keys.
+    # Who has no keyboard hears nothing of keys.
     expect(page.locator(".keys")).to_be_hidden()
     context.close()

@@ -50,7 +50,7 @@ def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "content", "texts", "told"),
+    ("name", "content", "texts", "message"),
     [
         ("a.txt", "\ufeffone\r\n\r\ntwo\r\n", ["one", "two"], "2 texts of a.txt."),
         (
@@ -87,9 +87,9 @@ def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_file_is_taken(page, name, content, texts, told):
+def test_a_file_is_taken(page, name, content, texts, message):
     take(page, name, content)
-    expect(page.locator("#status")).to_have_text(told)
+    expect(page.locator("#status")).to_have_text(message)
     expect(page.locator("#texts")).to_have_value("\n".join(texts))
 
 
@@ -163,7 +163,7 @@ def test_a_first_line_is_a_text_where_the_user_says_so(page):
         ("a.csv", b"text\nz\xfcrich\n", "it is no text in UTF-8"),
     ],
 )
-def test_a_damaged_file_is_told(page, name, content, message):
+def test_a_damaged_file_is_reported(page, name, content, message):
     before = page.locator("#texts").input_value()
     take(page, name, content)
     expect(page.locator("#status")).to_contain_text(f"{name}: {message}")

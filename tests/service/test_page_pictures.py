@@ -88,7 +88,7 @@ def test_a_picture_that_was_dropped_anywhere_can_be_removed(page: Page, place: s
 
 
 @pytest.mark.slow
-def test_a_damaged_picture_is_told(page: Page) -> None:
+def test_a_damaged_picture_is_reported(page: Page) -> None:
     page.fill("#texts", DOG)
     choose(page, ("half.png", "image/png", FIRST[:300]))
     page.press("#texts", "Control+Enter")

@@ -183,10 +183,10 @@ def test_the_client_asks_for_them(folder):
         low, high = compare(ToyModel(), "a b", "c d", preset="paper").interval().distance
         assert paper.interval is not None
         assert paper.interval.distance == pytest.approx((low, high))
-        (told,) = client.one_to_many("a b", ["c d"], interval=0.95)
+        (scored,) = client.one_to_many("a b", ["c d"], interval=0.95)
         # It alone was not asked for by name.
-        assert "so this is preset paper" in told.warnings[0]
-        assert replace(told, warnings=()) == paper
+        assert "so this is preset paper" in scored.warnings[0]
+        assert replace(scored, warnings=()) == paper
 
 
 def test_the_field_that_is_wrong_is_named(client):

@@ -32,7 +32,7 @@ def test_answers_do_not_depend_on_who_else_asks(shared):
         np.testing.assert_allclose(mine.log_likelihoods, theirs.log_likelihoods, atol=1e-5)
 
 
-def test_usage_tells_tokens_and_what_the_cache_knew(shared):
+def test_usage_counts_tokens_and_what_the_cache_knew(shared):
     together = shared(ToyModel(), cache_bytes=1_000_000)
     first, again = RequestModel(together), RequestModel(together)
     compare_pairs(first, [("one text", "another")], CONFIG)

@@ -58,7 +58,7 @@ def test_a_damaged_scale_is_no_mistake_of_the_client(open_client, caplog):
     answer = open_client().post("/v1/similarity", json=BODY)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (500, "scale_unreadable")
-    # Where files lie is told to who runs the service alone.
+    # Only who runs the service may know where files lie.
     assert str(path) not in error["message"]
     assert str(path) in caplog.text
 

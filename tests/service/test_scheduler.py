@@ -246,7 +246,7 @@ def test_closing_frees_everyone(shared):
 
 def test_a_call_for_which_nobody_waits_any_more_is_ended(shared):
     class Patient(FaultyModel):
-        """Works on until it is told that it need not."""
+        """Works on until it learns that it need not."""
 
         def sample(self, requests, law, on_progress):
             self.entered.release()

@@ -53,15 +53,15 @@ def test_matrix(client, columns, explain):
         assert "explanations" not in answer
 
 
-def test_explanation_gives_what_tells_most_with_both_likelihoods(client):
+def test_explanation_gives_what_weighs_most_with_both_likelihoods(client):
     body = {"pairs": [GUITAR], "explain": True, "top": 3, **SMALL}
     result = client.post("/v1/similarity", json=body).json()["results"][0]
     comparison = compare_pairs(ToyModel(), [tuple(GUITAR)], CONFIG)[0]
-    told = result["explanation"]["continuations"]
+    shown = result["explanation"]["continuations"]
     best = comparison.most_telling(3)
-    assert [t["text"] for t in told] == [comparison.trajectories[i].text for i in best]
-    assert told[0]["log_likelihoods"] == comparison.log_likelihoods[:, best[0]].tolist()
-    gaps = [abs(t["log_likelihoods"][0] - t["log_likelihoods"][1]) for t in told]
+    assert [t["text"] for t in shown] == [comparison.trajectories[i].text for i in best]
+    assert shown[0]["log_likelihoods"] == comparison.log_likelihoods[:, best[0]].tolist()
+    gaps = [abs(t["log_likelihoods"][0] - t["log_likelihoods"][1]) for t in shown]
     assert gaps == sorted(gaps, reverse=True)
 
 

@@ -39,8 +39,8 @@ def test_tokens_as_vllm_has_them(client, embedded):
     answer = client.post("/tokenize", json={"model": "any", "prompt": "A dog runs."}).json()
     ids = list(embedded.encode("A dog runs."))
     assert answer == {"count": len(ids), "max_model_len": 512, "tokens": ids}
-    told = client.post("/detokenize", json={"model": "any", "tokens": ids}).json()
-    assert told == {"prompt": "A dog runs."}
+    text = client.post("/detokenize", json={"model": "any", "tokens": ids}).json()
+    assert text == {"prompt": "A dog runs."}
 
 
 def test_texts_of_token_ids(client, embedded):
@@ -78,7 +78,7 @@ def test_states_that_would_make_too_large_an_answer_are_refused(open_client, emb
     assert answer.status_code == 413
 
 
-def test_a_model_that_tells_no_states_says_so(open_client):
+def test_a_model_that_gives_no_states_says_so(open_client):
     answer = open_client(ToyModel()).post("/embed_all", json={"inputs": "a"})
     assert answer.status_code == 501
     assert "hidden states" in answer.json()["error"]["message"]

@@ -82,11 +82,11 @@ def test_nothing_is_said_of_texts_that_fit(client):
         assert "warnings" not in answer.text
 
 
-def test_the_part_that_is_left_is_compared_and_told(client):
+def test_the_part_that_is_left_is_compared_and_reported(client):
     cut = client.post("/v1/similarity", json=similarity_body(truncate="end")).json()
     assert "its first 4056 characters of 5008 were compared" in cut["warnings"][0]
-    told = client.post("/v1/similarity", json={"pairs": [["a", LONG[:4056]]]}).json()
-    assert cut["results"][1] == told["results"][0]
+    alone = client.post("/v1/similarity", json={"pairs": [["a", LONG[:4056]]]}).json()
+    assert cut["results"][1] == alone["results"][0]
     ranked = client.post("/v2/rerank", json={"query": "a", "documents": [LONG]}).json()
     assert "were compared" in ranked["meta"]["warnings"][0]
 
@@ -144,7 +144,7 @@ def test_so_many_tokens_of_a_text_are_kept_as_by_vllm(client, path, body_of):
 
 @pytest.mark.parametrize(("path", "body_of"), TOKENS)
 def test_tokens_that_cannot_be_kept_are_refused(client, path, body_of):
-    for said, told in (
+    for said, message in (
         ({"truncate_prompt_tokens": 4097}, "the model takes 4096 tokens; give at most that, or -1"),
         ({"truncate_prompt_tokens": 0}, "leaves nothing of a text"),
         ({"truncate_prompt_tokens": -2}, "greater than or equal to -1"),
@@ -152,4 +152,4 @@ def test_tokens_that_cannot_be_kept_are_refused(client, path, body_of):
     ):
         answer = client.post(path, json=body_of("a") | said)
         assert answer.status_code == 422
-        assert told in answer.json()["error"]["message"]
+        assert message in answer.json()["error"]["message"]

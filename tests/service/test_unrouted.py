@@ -16,7 +16,7 @@ def client(open_client):
     return open_client(cors_origins="https://a.example")
 
 
-def told(answer):
+def error_of(answer):
     """Return the error of an answer, which must be whole."""
     assert answer.headers["content-type"] == "application/json"
     error = answer.json()["error"]
@@ -49,12 +49,12 @@ def test_head_is_get_without_the_body(client, path):
         ("POST", OFFLINE, "GET, HEAD"),
     ],
 )
-def test_another_method_is_told_those_that_are_taken(client, method, path, allowed):
+def test_another_method_gets_those_that_are_taken(client, method, path, allowed):
     answer = client.request(method, path)
     assert answer.status_code == 405
     assert answer.headers["allow"] == allowed
     if method != "HEAD":
-        error = told(answer)
+        error = error_of(answer)
         assert error["code"] == "method_not_allowed"
         assert error["message"] == f"{path} does not take {method}; it takes {allowed}"
 
@@ -69,8 +69,8 @@ def test_another_method_is_told_those_that_are_taken(client, method, path, allow
         (f"{OFFLINE}.map", ""),
     ],
 )
-def test_another_path_is_told_where_all_are(client, path, near):
-    error = told(client.get(path))
+def test_another_path_gets_where_all_are(client, path, near):
+    error = error_of(client.get(path))
     assert error["code"] == "not_found"
     assert error["message"] == (
         f"there is nothing at {path}.{near} All paths are described at /docs, and for programs in "
@@ -79,7 +79,7 @@ def test_another_path_is_told_where_all_are(client, path, near):
 
 
 def test_a_path_without_end_is_not_repeated_whole(client):
-    assert len(told(client.get("/" + "x" * 5000))["message"]) < 250
+    assert len(error_of(client.get("/" + "x" * 5000))["message"]) < 250
 
 
 @pytest.mark.parametrize("path", ["/", OFFLINE])
@@ -95,7 +95,7 @@ def test_a_path_without_end_is_not_repeated_whole(client):
 def test_a_bad_range(client, path, given, status, message):
     answer = client.get(path, headers={"Range": given})
     assert answer.status_code == status
-    error = told(answer)
+    error = error_of(answer)
     assert error["code"] == "invalid_range"
     assert error["message"].startswith(message)
     assert ("content-range" in answer.headers) == (status == 416)
@@ -107,14 +107,14 @@ def test_a_good_range_of_a_file(client):
 
 def test_an_origin_that_may_not_call(client):
     asked = {"Origin": "https://b.example", "Access-Control-Request-Method": "POST"}
-    error = told(client.options("/v1/similarity", headers=asked))
+    error = error_of(client.options("/v1/similarity", headers=asked))
     assert error["code"] == "origin_not_allowed"
     assert "https://b.example may not call this service; its setting" in error["message"]
     welcome = asked | {"Origin": "https://a.example"}
     assert client.options("/v1/similarity", headers=welcome).status_code == 200
 
 
-def test_what_is_no_http_is_told_so_in_the_same_shape():
+def test_what_is_no_http_is_answered_in_the_same_shape():
     with running(ToyModel()) as url:
         parts = urlsplit(url)
         for sent in (

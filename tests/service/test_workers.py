@@ -44,7 +44,7 @@ def test_a_thread_that_is_left_keeps_nobody_waiting(how):
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")]
 )
-def test_a_system_without_threads_or_memory_is_told_as_such(monkeypatch, error):
+def test_a_system_without_threads_or_memory_is_reported_as_such(monkeypatch, error):
     def greedy():
         raise error
 

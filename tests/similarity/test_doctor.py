@@ -1,4 +1,4 @@
-"""What `trajsim doctor` finds, and how it tells."""
+"""What `trajsim doctor` finds, and how it says so."""
 
 import json
 import subprocess
@@ -92,9 +92,9 @@ def test_the_tokens_of_a_pair() -> None:
     # Two texts of one prefix of 3 tokens, with 2 continuations of 4 tokens each.
     model = ToyModel()
     prefixes = [(1, 2, 3), (1, 2, 4)]
-    told = [Continuation(token_ids=(1, 2, 3, 4), log_probs=np.zeros(4))] * 2
-    untold = [replace(one, log_probs=None) for one in told]
-    cost = doctor._tokens_of_a_pair(model, prefixes, [told, told])
+    scored = [Continuation(token_ids=(1, 2, 3, 4), log_probs=np.zeros(4))] * 2
+    untold = [replace(one, log_probs=None) for one in scored]
+    cost = doctor._tokens_of_a_pair(model, prefixes, [scored, scored])
     # A continuation of the other text reads 3 tokens of its text, and all its own but the last.
     assert cost.found.startswith(f"16 sampled, {2 * 2 * (3 + 3)} read to score them")
     twice = doctor._tokens_of_a_pair(model, prefixes, [untold, untold])
@@ -211,7 +211,7 @@ def test_a_model_that_is_refused_is_a_finding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["gpt_neo", "mamba", "bert", "roberta"])
-def test_what_was_found_is_told_in_words(tmp_path: Path, architecture: str) -> None:
+def test_what_was_found_is_reported_in_words(tmp_path: Path, architecture: str) -> None:
     result = run("--model", str(save_tiny(architecture, tmp_path)), "--json")
     assert result.exit_code == 0
     findings = found(result)

@@ -63,5 +63,5 @@ def test_no_message_names_a_package_that_is_on_no_index() -> None:
         if path.suffix in (".py", ".md")
     ]
     assert len(sources) > 100
-    told = [path for path in sources if re.search(r"pip install '?trajsim", path.read_text())]
-    assert told == []
+    named = [path for path in sources if re.search(r"pip install '?trajsim", path.read_text())]
+    assert named == []

@@ -76,7 +76,7 @@ def test_draws_are_the_definition_s() -> None:
     np.testing.assert_allclose(leads, ranked[:, -1] - ranked[:, -2], rtol=0, atol=1e-4)
 
 
-def test_race_tells_by_how_much_it_was_won() -> None:
+def test_race_shows_by_how_much_it_was_won() -> None:
     log_probs = torch.tensor([[-0.1, -3.0, -4.0]])
     (token,), _, (lead,) = torch_ops.draw(log_probs, Law(), [(1, 2)])
     scores = log_probs[0].numpy() - np.log(exponential((1, 2), 3))

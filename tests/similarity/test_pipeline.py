@@ -241,7 +241,7 @@ def test_a_printed_score_is_short_and_names_its_fingerprint(toy_model: ToyModel)
     assert len(repr(score.fingerprint)) < 200
 
 
-def test_fingerprint_tells_all_that_a_score_depends_on(toy_model: ToyModel) -> None:
+def test_fingerprint_names_all_that_a_score_depends_on(toy_model: ToyModel) -> None:
     content = compare(toy_model, "a", "b", SMALL).fingerprint.to_dict()
     assert content["model"]["name"] == "toy"
     assert content["settings"]["sampling"]["n_trajectories"] == 4

@@ -75,12 +75,12 @@ GRIDS = [
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_a_matrix_by_tiles_is_the_matrix(grid: Grid, tmp_path: Path) -> None:
-    path, told = tmp_path / "m.npy", list[int]()
-    stream_matrix(Counted(largest=grid.size**2), grid, path, told.append)
+    path, reported = tmp_path / "m.npy", list[int]()
+    stream_matrix(Counted(largest=grid.size**2), grid, path, reported.append)
     found = np.load(path)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, whole(grid).astype(np.float32))
-    assert sum(told) == grid.cells
+    assert sum(reported) == grid.cells
     assert not parts_folder(path).exists()
 
 

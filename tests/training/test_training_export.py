@@ -53,7 +53,7 @@ def test_sampling_is_from_the_whole_distribution_and_ends_at_eos(folder):
     assert model.dtype == torch.float16
 
 
-def test_the_card_tells_hash_sources_and_scores(folder):
+def test_the_card_gives_hash_sources_and_scores(folder):
     card = (folder / "README.md").read_text(encoding="utf-8")
     weights = (folder / "model.safetensors").read_bytes()
     assert hashlib.sha256(weights).hexdigest() in card
@@ -88,7 +88,7 @@ def test_an_unfinished_run_is_refused_unless_asked(data, tmp_path):
     assert "Not a finished model" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_a_run_may_go_on_to_another_last_step_and_its_card_tells(data, tmp_path):
+def test_a_run_may_go_on_to_another_last_step_and_its_card_says_so(data, tmp_path):
     train(data, tmp_path, TINY, checkpoint_every=2, compiled=False, stop_after=2)
     train(data, tmp_path, replace(TINY, steps=3), checkpoint_every=2, compiled=False)
     export(tmp_path, tmp_path / "out")
@@ -106,7 +106,7 @@ def test_a_weight_beyond_float16_is_refused(run, tmp_path):
         export(copy, tmp_path / "out")
 
 
-def test_every_configured_size_is_told():
-    told = json.dumps(llama_config(ModelConfig(vocab=777, hidden=64, heads=4, layers=3)))
+def test_every_configured_size_is_reported():
+    config = json.dumps(llama_config(ModelConfig(vocab=777, hidden=64, heads=4, layers=3)))
     for part in ('"vocab_size": 777', '"hidden_size": 64', '"head_dim": 16', '_layers": 3'):
-        assert part in told
+        assert part in config

@@ -43,7 +43,7 @@ def test_each_row_begins_with_bos_and_pads_only_its_end(data):
         assert set(after_eos.tolist()) <= {BOS_ID, PAD_ID}
 
 
-def test_the_shares_are_kept_and_told(data):
+def test_the_shares_are_kept_and_reported(data):
     manifest = json.loads((data / "manifest.json").read_text())
     tokens = {name: use["tokens"] for name, use in manifest["sources"].items()}
     assert tokens["scenes"] / tokens["notes"] == pytest.approx(2.0, rel=0.05)

@@ -102,7 +102,7 @@ def test_sampled_tokens_own_scores_are_the_rescored(server: Server, model: Serve
 def test_chosen_tokens_are_the_local_models(model: ServerModel, local: LocalModel) -> None:
     assert Ability.TOKEN_LOG_PROBS in model.abilities
     prefixes = [local.encode(text) for text in (*TEXTS, TEXTS[0])]
-    # More than one request tells, one of them twice.
+    # More than one request may hold, one of them twice.
     tokens = [*range(0, 3000, 10), 20]
     found = model.next_log_probs(prefixes, tokens)
     np.testing.assert_allclose(found, local.next_log_probs(prefixes, tokens), atol=TOLERANCE)

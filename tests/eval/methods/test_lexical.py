@@ -41,7 +41,7 @@ def test_tf_idf_of_texts_without_words(toy_model: ToyModel) -> None:
     assert method.score([("...", "!"), ("...", "a")]) == [1, 0]
 
 
-def test_tf_idf_tells_what_it_was_fitted_on(toy_model: ToyModel) -> None:
+def test_tf_idf_names_what_it_was_fitted_on(toy_model: ToyModel) -> None:
     # A text that repeats counts once.
     methods = [
         TfIdf(Setting(model=toy_model, unlabelled=texts))

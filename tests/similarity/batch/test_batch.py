@@ -285,17 +285,17 @@ def test_a_batch_that_is_done_stays_so(toy_model: ToyModel, tmp_path: Path) -> N
     files = files_in(tmp_path)
     run(toy_model, files)
     before = files.output.read_bytes()
-    told: list[int] = []
+    reported: list[int] = []
     with open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2) as opened:
-        opened.run(told.append)
-    assert (files.output.read_bytes(), told) == (before, [])
+        opened.run(reported.append)
+    assert (files.output.read_bytes(), reported) == (before, [])
 
 
-def test_progress_tells_every_line_once(toy_model: ToyModel, tmp_path: Path) -> None:
-    told: list[int] = []
+def test_progress_counts_every_line_once(toy_model: ToyModel, tmp_path: Path) -> None:
+    reported: list[int] = []
     with open_batch(TrajectoryScorer(toy_model, CONFIG), files_in(tmp_path), 3) as opened:
-        opened.run(told.append)
-    assert told == [3, 1]
+        opened.run(reported.append)
+    assert reported == [3, 1]
 
 
 def test_a_model_that_fails_stops_the_batch_and_it_goes_on_later(tmp_path: Path) -> None:

@@ -60,11 +60,11 @@ def test_a_finished_batch_without_answers_fails_again(tmp_path: Path) -> None:
         assert command(tmp_path).exit_code == 2
 
 
-def test_renamed_columns_are_told(tmp_path: Path) -> None:
+def test_renamed_columns_are_reported(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text1,text2,similarity\na,b,1\n")
     arguments = ["batch", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), *OPTIONS]
-    told = CliRunner().invoke(main, arguments).stderr
-    assert "of the columns of the input, in the output similarity is input_similarity" in told
+    message = CliRunner().invoke(main, arguments).stderr
+    assert "of the columns of the input, in the output similarity is input_similarity" in message
 
 
 def test_a_folder_is_no_file_of_pairs(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_table_without_the_columns_leaves_nothing_behind(
     assert "there are 'Ticket #', 'wrote', 'answer': name the two of texts" in refused.stderr
     assert list(tmp_path.iterdir()) == [table]
     assert "quotation marks" not in refused.stderr
-    # What the message tells to do can be done.
+    # What the message says to do can be done.
     done = CliRunner().invoke(main, [*arguments, "--columns", "wrote,answer"])
     assert done.exit_code == 0, done.output
 
@@ -197,15 +197,15 @@ def test_columns_are_missed_although_the_first_row_is_bad(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [table]
 
 
-@pytest.mark.parametrize(("columns", "told"), [("3,2,1", True), ("a,b", False)])
+@pytest.mark.parametrize(("columns", "warned"), [("3,2,1", True), ("a,b", False)])
 def test_columns_by_number_say_what_becomes_of_the_first_line(
-    columns: str, told: bool, tmp_path: Path
+    columns: str, warned: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "rows.csv").write_text("id,b,a\n1,x,y\n")
     arguments = ["batch", str(tmp_path / "rows.csv"), str(tmp_path / "out.csv"), *OPTIONS]
     done = CliRunner().invoke(main, [*arguments, "--columns", columns])
     assert done.exit_code == 0, done.output
-    assert ("the first line is compared as all others" in done.stderr) == told
+    assert ("the first line is compared as all others" in done.stderr) == warned
 
 
 def test_no_input_is_one_clear_line(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_sign_of_an_end_is_explained_where_it_is(top: int) -> None:
     assert ("⏹: the model ended the text there" in " ".join(table.split())) == bool(ended)
 
 
-def test_explain_orders_by_what_tells_most() -> None:
+def test_explain_orders_by_what_weighs_most() -> None:
     rows = printed_json("explain", *TOY, "--top", "4", "a red car", "the sea")["continuations"]
     gaps = [abs(first - second) for first, second in (r["log_likelihoods"] for r in rows)]
     assert len(gaps) == 4
@@ -158,12 +158,12 @@ def test_unknown_model_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_what_users_get_wrong_is_told_in_their_words(tmp_path: Path) -> None:
+def test_what_users_get_wrong_is_reported_in_their_words(tmp_path: Path) -> None:
     table, empty = tmp_path / "pairs.tsv", tmp_path / "empty.txt"
     table.write_text("left\tright\na\tb\n", "utf-8")
     empty.write_text("", "utf-8")
     output = str(tmp_path / "out.jsonl")
-    for arguments, told in (
+    for arguments, message in (
         (
             ("batch", str(table), output),
             "there are 'left', 'right': name the two of texts, and maybe that of the id, by",
@@ -180,7 +180,7 @@ def test_what_users_get_wrong_is_told_in_their_words(tmp_path: Path) -> None:
     ):
         result = run(*arguments, "--model", "toy")
         assert result.exit_code == 2, arguments
-        assert told in result.stderr
+        assert message in result.stderr
 
 
 def test_commands_of_other_packages_are_found() -> None:

@@ -70,18 +70,18 @@ def test_duplicates_are_left_out(file: str) -> None:
     assert f"kept {len(expected)} of 6 texts" in kept.stderr
     assert len(expected) < 6
     content = json.loads(run("dedupe", file, "--threshold", "0.99", *TOY, "--json").stdout)
-    told = {
+    left_out = {
         group["kept"]: [one["number"] for one in group["duplicates"]] for group in content["groups"]
     }
-    assert told == {group.kept: list(group.others) for group in expected}
+    assert left_out == {group.kept: list(group.others) for group in expected}
     printed = run("dedupe", file, "--threshold", "0.99", "--format", "csv", *TOY).stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert [row["text"] for row in rows] == TEXTS
     assert [row["same_as"] for row in rows][2] == "1"
-    told = {
+    left_out = {
         i: why for group in expected for i, why in zip(group.others, group.reasons, strict=True)
     }
-    assert [row["reason"] for row in rows] == [told.get(i, "") for i in range(6)]
+    assert [row["reason"] for row in rows] == [left_out.get(i, "") for i in range(6)]
     page = run("dedupe", file, "--threshold", "0.99", "--format", "table", *TOY).stdout
     assert "a red car." in page
     assert "[b]x[/b]" not in page

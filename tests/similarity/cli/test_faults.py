@@ -51,29 +51,29 @@ def lines_of(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> float:
-    told = trajsim("compare", *PAIR, "--json", cache=tmp_path_factory.mktemp("cache"))
-    assert told.returncode == 0, told.stderr
-    found: float = json.loads(told.stdout)["similarity"]
+    result = trajsim("compare", *PAIR, "--json", cache=tmp_path_factory.mktemp("cache"))
+    assert result.returncode == 0, result.stderr
+    found: float = json.loads(result.stdout)["similarity"]
     return found
 
 
 def test_a_cache_on_a_full_disk_costs_time_and_nothing_else(
     expected: float, tmp_path: Path
 ) -> None:
-    told = trajsim("compare", *PAIR, "--json", cache=tmp_path, preexec_fn=full_disk)
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["similarity"] == pytest.approx(expected)
-    assert "not kept: cannot write " in told.stderr
-    assert "Traceback" not in told.stderr
+    result = trajsim("compare", *PAIR, "--json", cache=tmp_path, preexec_fn=full_disk)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["similarity"] == pytest.approx(expected)
+    assert "not kept: cannot write " in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_cache_where_nothing_can_be_written(expected: float, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told = trajsim("compare", *PAIR, "--json", cache=tmp_path / "file")
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["similarity"] == pytest.approx(expected)
-    assert sum("nothing is kept: cannot open" in line for line in lines_of(told.stderr)) == 1
-    assert "Traceback" not in told.stderr
+    result = trajsim("compare", *PAIR, "--json", cache=tmp_path / "file")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["similarity"] == pytest.approx(expected)
+    assert sum("nothing is kept: cannot open" in line for line in lines_of(result.stderr)) == 1
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_standard_output_that_is_full(arguments: tuple[str, ...], tmp_path: Path
     file.write_text("a red car\nthe sea\n")
     given = [str(file) if argument == "FILE" else argument for argument in arguments]
     with Path("/dev/full").open("w") as full:
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "similarity", *given, "--model", "toy"],
             check=False,
             stdout=full,
@@ -93,8 +93,8 @@ def test_standard_output_that_is_full(arguments: tuple[str, ...], tmp_path: Path
             text=True,
             cwd=ROOT,
         )
-    assert told.returncode == 2
-    assert lines_of(told.stderr) == [
+    assert result.returncode == 2
+    assert lines_of(result.stderr) == [
         "Error: No space left on device; free some space there, and give the same command again"
     ]
 
@@ -168,10 +168,10 @@ def test_damage_of_an_index_or_of_vectors_is_one_line(
     for path in sorted(folder.iterdir()):
         whole = path.read_bytes()
         DAMAGES[damage](path)
-        code, told = run(*asked)
-        assert code == 2, (path.name, told)
-        assert len(lines_of(told)) == 1, told
-        assert "damaged" in told or "No such file" in told
-        assert "anew" in told or "makes such a folder" in told
+        code, message = run(*asked)
+        assert code == 2, (path.name, message)
+        assert len(lines_of(message)) == 1, message
+        assert "damaged" in message or "No such file" in message
+        assert "anew" in message or "makes such a folder" in message
         path.write_bytes(whole)
     assert run(*asked)[0] == 0

@@ -82,17 +82,17 @@ def test_an_index_finds_paths(folder: Path, tmp_path: Path) -> None:
         run("index", "query", tmp_path / "index", "the sea", "--top", "1", "--json").stdout
     )["hits"]
     assert hit["id"] == sorted(TEXTS)[hit["number"]]
-    told = run("index", "query", tmp_path / "index", "the sea").stdout
-    assert "uncalibrated: cosines" in told
-    assert told.splitlines()[0].split() == ["similarity", "file", "text"]
-    assert "below/b.md" in told
-    assert "the sea and the sand" in told
+    table = run("index", "query", tmp_path / "index", "the sea").stdout
+    assert "uncalibrated: cosines" in table
+    assert table.splitlines()[0].split() == ["similarity", "file", "text"]
+    assert "below/b.md" in table
+    assert "the sea and the sand" in table
 
 
 def test_what_is_left_out_is_said(folder: Path) -> None:
     (folder / "photo.jpg").write_bytes(b"")
-    told = run("dedupe", folder, *PRESET).stderr
-    assert f"left out of {folder}: 1 with other endings (photo.jpg)" in told
+    message = run("dedupe", folder, *PRESET).stderr
+    assert f"left out of {folder}: 1 with other endings (photo.jpg)" in message
 
 
 def test_a_text_that_is_the_name_of_an_image_is_a_text(folder: Path) -> None:

@@ -167,8 +167,8 @@ def scored(file: Path | str, out: Path, *kind: str, stdin: bytes | None = None) 
 
 
 def fitted(file: Path | str, *kind: str, stdin: bytes | None = None) -> str:
-    told = run("calibrate", "--pairs", file, *kind, *SMALL, "--scale", "0", "4", stdin=stdin)
-    kept = told.stderr.split("kept in ")[1].splitlines()[0]
+    result = run("calibrate", "--pairs", file, *kind, *SMALL, "--scale", "0", "4", stdin=stdin)
+    kept = result.stderr.split("kept in ")[1].splitlines()[0]
     scale = json.loads(Path(kept).read_text())
     for one in scale:
         del one["fitted_on"]  # has the file's name
@@ -266,7 +266,7 @@ def test_nothing_is_read_before_it_is_known_where_it_goes(tmp_path: Path) -> Non
         ("embed", file, "--out", tmp_path / "missing" / "out.npy"),
         ("cluster", file, "--out", tmp_path / "out.xyz"),
     ):
-        told = CliRunner().invoke(main, [*map(str, arguments), "--model", "/no/such/model"])
-        assert told.exit_code == 2, arguments
-        assert "/no/such/model" not in told.stderr
-        assert len(told.stderr.splitlines()) == 1
+        result = CliRunner().invoke(main, [*map(str, arguments), "--model", "/no/such/model"])
+        assert result.exit_code == 2, arguments
+        assert "/no/such/model" not in result.stderr
+        assert len(result.stderr.splitlines()) == 1

@@ -7,7 +7,7 @@ from similarity.cli.main import main
 
 
 @pytest.mark.parametrize(
-    ("corpus", "told"),
+    ("corpus", "message"),
     [
         (None, "neither word is in the general sentences"),
         ("The zyxo sleeps.\n", "1 in words[1].txt"),
@@ -15,7 +15,7 @@ from similarity.cli.main import main
     ],
 )
 def test_contexts_name_the_corpus(
-    corpus: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = []
@@ -24,4 +24,4 @@ def test_contexts_name_the_corpus(
         options = ["--corpus", "words[1].txt"]
     result = CliRunner().invoke(main, ["hyponym", "zyxo", "wuqi", "--model", "toy", *options])
     assert result.exit_code == 0, result.output
-    assert told in result.stdout
+    assert message in result.stdout

@@ -26,13 +26,13 @@ def test_each_command_is_where_the_table_says(group: str, name: str, late: Late)
     assert late.short.endswith(".")
 
 
-def test_help_tells_all_commands_and_cuts_none() -> None:
-    told = CliRunner().invoke(main_cli.main, ["--help"]).output
-    assert "…" not in told
-    assert "..." not in told.partition("Commands:")[2]
+def test_help_lists_all_commands_and_cuts_none() -> None:
+    message = CliRunner().invoke(main_cli.main, ["--help"]).output
+    assert "…" not in message
+    assert "..." not in message.partition("Commands:")[2]
     for late in main_cli.COMMANDS.values():
-        assert late.short in told
-    listed = told.partition("Commands:\n")[2].splitlines()
+        assert late.short in message
+    listed = message.partition("Commands:\n")[2].splitlines()
     assert all(line.startswith("  ") and line[2] != " " for line in listed)
 
 
@@ -45,14 +45,14 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("compaer", "a", "b"), "No such command 'compaer'. Did you mean 'compare'?"),
         (("serv",), "No such command 'serv'. Did you mean 'serve'?"),
         (("eval", "stss"), "No such command 'stss'. Did you mean 'sts'?"),
     ],
 )
-def test_a_misspelt_command_is_told_the_near_name(arguments: tuple[str, ...], told: str) -> None:
+def test_a_misspelt_command_gets_the_near_name(arguments: tuple[str, ...], message: str) -> None:
     result = CliRunner().invoke(main_cli.main, arguments)
     assert result.exit_code == 2
-    assert told in result.output
+    assert message in result.output

@@ -113,14 +113,14 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], list
     return dict(zip(COMMANDS, lines, strict=True))
 
 
-@pytest.mark.parametrize(("command", "told"), COMMANDS.items(), ids=map(" ".join, COMMANDS))
+@pytest.mark.parametrize(("command", "message"), COMMANDS.items(), ids=map(" ".join, COMMANDS))
 def test_a_missing_package_is_one_line(
-    command: tuple[str, ...], told: str, done: dict[tuple[str, ...], list[object]]
+    command: tuple[str, ...], message: str, done: dict[tuple[str, ...], list[object]]
 ) -> None:
     code, stderr, failed = done[command]
     assert failed is None
     assert code == 1, stderr
     last = str(stderr).splitlines()[-1]
     assert last.startswith("Error: ")
-    assert told in last
+    assert message in last
     assert "pip install " in last

@@ -83,7 +83,9 @@ def test_one_bar_goes_on_from_what_was_done(draws: Draw) -> None:
         terminal.wait_for("left")
 
 
-def test_slow_work_is_told_in_seconds_a_unit(draws: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_work_is_reported_in_seconds_a_unit(
+    draws: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal = Terminal()
     draws(terminal, 0)
     clock = iter(range(0, 10**6, 3))

@@ -96,7 +96,9 @@ def test_the_remedy_that_is_named_is_there(
 
 
 def test_a_long_word_is_sent_to_where_texts_are_compared() -> None:
-    told = CliRunner().invoke(main, ["hyponym", "dog", LONG, "--model", "toy"])
-    assert told.exit_code == 2
-    assert "truncate" not in told.stderr
-    assert "a word has at most 200 here, and whole texts are compared by entailment" in told.stderr
+    result = CliRunner().invoke(main, ["hyponym", "dog", LONG, "--model", "toy"])
+    assert result.exit_code == 2
+    assert "truncate" not in result.stderr
+    assert (
+        "a word has at most 200 here, and whole texts are compared by entailment" in result.stderr
+    )

@@ -79,8 +79,10 @@ def test_one_is_forgotten_by_its_name(cache: Path) -> None:
     listed = json.loads(run("scales", "list", "--json").stdout)["scales"]
     result = run("scales", "forget", first)
     assert result.exit_code == 0, result.output
-    (told,) = (one["compares"] for one in listed if one["name"] == first)
-    assert result.stderr == f"forgot your scale of general text, fitted {TODAY}, of toy, {told}\n"
+    (compares,) = (one["compares"] for one in listed if one["name"] == first)
+    assert (
+        result.stderr == f"forgot your scale of general text, fitted {TODAY}, of toy, {compares}\n"
+    )
     assert names(cache) == [second]
     gone = run("scales", "forget", first)
     assert gone.exit_code == 2

@@ -175,7 +175,7 @@ def test_a_text_that_is_refused_leaves_nothing_that_bars_the_mended_file(
     assert run(*command, str(file), *options(folder), "--out", str(out)).exit_code == 0
 
 
-def test_what_differs_from_what_was_begun_is_told(folder: Path, tmp_path: Path) -> None:
+def test_what_differs_from_what_was_begun_is_reported(folder: Path, tmp_path: Path) -> None:
     file, out = tmp_path / "texts", tmp_path / "out.npy"
     file.write_text("a\n")
     parts = parts_folder(out)
@@ -289,8 +289,8 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
     assert " ".join(line.split()) == f"profile {words}"
     assert all(name in table for name in IMPLIED_COLUMNS)
     assert "2 words at most" in " ".join(table.split())
-    told = content["implied"]["first"][0]
-    assert f"{told['word']} {times(told['beyond_usual'][0])}" in table
+    word = content["implied"]["first"][0]
+    assert f"{word['word']} {times(word['beyond_usual'][0])}" in table
     best = json.loads(run(*command, "--preset", "best", "--json").stdout)
     assert set(best["shares"]) == {"profile", "examples", "trigrams"}
     assert len(best["overlap"]) == 2

@@ -55,13 +55,13 @@ def test_an_address_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("_without_ray")
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_what_is_no_ray_is_told(answer: bytes) -> None:
+def test_what_is_no_ray_is_reported(answer: bytes) -> None:
     with listening(answer) as address, pytest.raises(BackendUnavailableError, match="is no Ray"):
         connect(Cluster(address=address))
 
 
 @pytest.mark.usefixtures("_without_ray")
-def test_nothing_at_an_address_is_told() -> None:
+def test_nothing_at_an_address_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(BackendUnavailableError, match=f"no Ray at 127.0.0.1:{port}"):

@@ -132,13 +132,13 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
         Folder(str(tmp_path)).begin(HEADER)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot"):
         Folder(str(tmp_path / "file" / "out")).begin(HEADER)
 
 
-def test_a_worker_makes_scores_and_tells_what_it_refused(tmp_path: Path) -> None:
+def test_a_worker_makes_scores_and_names_what_it_refused(tmp_path: Path) -> None:
     replica = Replica("toy", LoadOptions(), Scoring(request=ScoringRequest(preset="paper")))
     lines = [{"pair": ["a red car", "the sea"], "custom_id": "a"}, {"pair": ["a", ""]}, 5]
     records = [Record(number, value, json.dumps(value)) for number, value in enumerate(lines, 1)]

@@ -83,7 +83,7 @@ def test_a_call_that_loses_workers_again_and_again_is_named() -> None:
         doubled([Doubler(losses=100)])
 
 
-def test_what_a_worker_met_is_told_as_it_is() -> None:
+def test_what_a_worker_met_is_reported_as_it_is() -> None:
     with pytest.raises(InputError, match="a number is below 0"):
         doubled([Doubler()], range(-1, 0))
 
@@ -94,18 +94,20 @@ def test_a_fault_of_a_worker_is_an_error_of_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "message"),
     [
         ({"version": "2", "model": {"revision": "a"}}, 'version is "1", there "2"'),
         ({"version": "1", "model": {"revision": "b"}}, 'model.revision is "a", there "b"'),
     ],
 )
-def test_a_worker_of_another_version_or_model_is_refused(other: dict[str, Any], told: str) -> None:
+def test_a_worker_of_another_version_or_model_is_refused(
+    other: dict[str, Any], message: str
+) -> None:
     workers = [Handle(Doubler(other)), Handle(Doubler()), Handle(Doubler())]
     pool = Pool[Double](FakeRay(), workers)  # the last is up first
     with pytest.raises(BackendRefusedError) as refused:
         list(pool.run(map(Double, range(7))))
-    first, _, second = told.partition(", there ")
+    first, _, second = message.partition(", there ")
     assert first.split(" is ")[0] in str(refused.value)
     assert second in str(refused.value)
 
@@ -124,21 +126,21 @@ def test_no_more_calls_are_taken_than_there_are_workers() -> None:
         assert taken <= done + 3
 
 
-def test_a_cluster_without_room_is_told() -> None:
+def test_a_cluster_without_room_is_reported() -> None:
     ray = FakeRay()
     ray.answers = False
     with pytest.raises(BackendUnavailableError, match="no worker was up"):
         Pool[Double](ray, [Handle(Doubler())])
 
 
-def test_a_worker_that_has_no_memory_for_the_model_is_told() -> None:
+def test_a_worker_that_has_no_memory_for_the_model_is_reported() -> None:
     worker = Doubler()
     worker.error = OutOfMemoryError("the node was running low on memory")
     with pytest.raises(ModelError, match="while it loaded the model: .*low on memory"):
         Pool[Double](FakeRay(), [Handle(worker)])
 
 
-def test_workers_that_never_come_back_are_told() -> None:
+def test_workers_that_never_come_back_are_reported() -> None:
     class Gone(FakeRay):
         def get(self, reference: Reference) -> Any:
             self.answers = not lost

@@ -57,9 +57,9 @@ def test_what_is_wrong_is_refused(toy_model: ToyModel) -> None:
 
 
 def test_the_command() -> None:
-    told = CliRunner().invoke(main, ["hyponym", "dog", "animal", "--model", "toy"])
-    assert told.exit_code == 0, told.output
-    assert "a verdict wants 6.5" in " ".join(told.output.split())
+    result = CliRunner().invoke(main, ["hyponym", "dog", "animal", "--model", "toy"])
+    assert result.exit_code == 0, result.output
+    assert "a verdict wants 6.5" in " ".join(result.output.split())
     content = json.loads(
         CliRunner().invoke(main, ["hyponym", "dog", "animal", "--model", "toy", "--json"]).stdout
     )

@@ -140,9 +140,9 @@ def test_what_is_wrong_is_refused(vectors: MeaningVectors, toy_model: ToyModel) 
 
 def test_the_command() -> None:
     options = ["--model", "toy", "--estimator", "paper", "-n", "3", "-m", "3"]
-    told = CliRunner().invoke(main, ["entails", "a red car", "a car", *options])
-    assert told.exit_code == 0, told.output
-    assert "verdict" in told.output
+    result = CliRunner().invoke(main, ["entails", "a red car", "a car", *options])
+    assert result.exit_code == 0, result.output
+    assert "verdict" in result.output
     as_json = CliRunner().invoke(main, ["entails", "a", "b", *options, "--json"])
     content = json.loads(as_json.output)
     assert content["verdict"] in (FORWARD, BACKWARD, BOTH, NEITHER)

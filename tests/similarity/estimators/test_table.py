@@ -227,13 +227,13 @@ def test_centred_rows_do_not_see_what_all_texts_say_alike() -> None:
     centre = np.mean(bank, axis=0)
     expected = cosine(first - centre, second - centre) / 2
     assert centred_cosine(first, second, *bank) == pytest.approx(expected)
-    # One text tells no covariance: then nothing is whitened.
+    # One text shows no covariance: then nothing is whitened.
     args = (first, second, bank[0])
     assert whitened_cosine(*args) == pytest.approx(centred_cosine(*args))
     assert centred_cosine(first, bank[0], bank[0]) == 0.5
 
 
-def test_a_model_that_tells_no_distributions_is_refused() -> None:
+def test_a_model_that_gives_no_distributions_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="load the model in this process"):
         estimate_pairs(SilentModel(), [("a", "b")], "step-kl", SMALL)
 

@@ -57,7 +57,7 @@ def test_representatives_are_the_middle() -> None:
     assert found.representatives == (1, 0)
 
 
-def test_equal_texts_can_be_told_apart_by_number() -> None:
+def test_equal_texts_are_distinguished_by_number() -> None:
     found = cluster(np.ones((4, 4)), k=3)
     assert len(found.groups) == 3
     assert found.silhouettes is not None

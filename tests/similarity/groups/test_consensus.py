@@ -207,9 +207,9 @@ def test_inside_uqlm(scorer: ProfileEntailment) -> None:
 def test_the_command(tmp_path: Path) -> None:
     file = tmp_path / "answers.txt"
     file.write_text("a red car\na red car\nthe sea\n", encoding="utf-8")
-    told = CliRunner().invoke(main, ["consensus", str(file), "--model", "toy", "--json"])
-    assert told.exit_code == 0, told.output
-    content = json.loads(told.stdout)
+    result = CliRunner().invoke(main, ["consensus", str(file), "--model", "toy", "--json"])
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
     assert sum(group["probability"] for group in content["groups"]) == pytest.approx(1)
     table = CliRunner().invoke(main, ["consensus", str(file), "--model", "toy"])
     assert "semantic entropy" in table.output
@@ -219,7 +219,7 @@ def test_the_table_shows_every_text_of_a_group_once(tmp_path: Path) -> None:
     file = tmp_path / "answers.txt"
     file.write_text("in 1969\nin 1972\nin 1972\n", encoding="utf-8")
     options = ["--model", "toy", "--threshold", "0"]
-    told = CliRunner().invoke(main, ["consensus", str(file), *options])
-    assert told.exit_code == 0, told.output
-    (row,) = (line for line in told.stdout.splitlines() if "1.000" in line)
+    result = CliRunner().invoke(main, ["consensus", str(file), *options])
+    assert result.exit_code == 0, result.output
+    (row,) = (line for line in result.stdout.splitlines() if "1.000" in line)
     assert (row.count("in 1969"), row.count("in 1972")) == (1, 1)

@@ -93,7 +93,7 @@ def test_a_text_has_the_fingerprint_and_distance_that_it_has_without_images(
     }
 
 
-def test_explanations_tell_of_images(seeing: LanguageModel) -> None:
+def test_explanations_of_images(seeing: LanguageModel) -> None:
     (explained,) = open_scorer(seeing, config=CONFIG).explain([(FIRST, DOG)], 2)
     assert explained.to_dict()["texts"] == ["first.png", DOG]
     (explained,) = by_vectors(seeing).explain([(FIRST, DOG)], 2)

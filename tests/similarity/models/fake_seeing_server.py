@@ -86,15 +86,15 @@ class SeeingServer(FakeServer):
     def _scores(self, body: Answer, top: int) -> list[Answer]:
         seen = self._seen(body)
         places = self._places(ScoreRequest(prefix=seen[:1], continuations=(seen[1:],)), top)
-        told = self._read(body["token_ids"])[1:]
+        ids = self._read(body["token_ids"])[1:]
         if not self.causal:
             for place in places:
                 for listed in place.values():
                     listed["logprob"] -= 0.1 * len(seen)
-        # By the ids that the server tells, not by those that the toy has read.
+        # By the ids of the answer, not by those that the toy has read.
         return [
             {str(t) if str(s) == key else key: listed for key, listed in place.items()}
-            for t, s, place in zip(told, seen[1:], places, strict=True)
+            for t, s, place in zip(ids, seen[1:], places, strict=True)
         ]
 
     def _choice(self, chosen: list[int], seen: TokenIds) -> Answer:

@@ -23,7 +23,7 @@ Fault = Callable[[httpx.Request], httpx.Response]
 END = "</s>"
 LIMIT = "which is greater than max allowed"
 TEXTS = ("a red car", "a blue boat", "seven grey geese", "no")
-# Failures are told soon in tests.
+# Failures are noticed soon in tests.
 QUICK = ServerConfig(patience=0.5, backoff=0.01, read_timeout=5.0, call_timeout=20.0)
 
 

@@ -89,7 +89,7 @@ def linear_positions(writer: gguf.GGUFWriter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "what"),
+    ("metadata", "what"),
     [
         (tensor("rope_freqs.weight", 1, 1, 8, 8), "its tensor rope_freqs.weight"),
         (tensor("blk.2.attn_norm.weight", *[1.0] * 32), "its tensor blk.2.attn_norm.weight"),
@@ -100,13 +100,13 @@ def linear_positions(writer: gguf.GGUFWriter) -> None:
         (lambda writer: writer.add_final_logit_softcapping(30.0), "its setting .*softcapping = 30"),
     ],
 )
-def test_what_transformers_leaves_out_is_refused(tmp_path: Path, told: Told, what: str) -> None:
-    path = write_gguf(tmp_path / "a.gguf", told=told)
+def test_what_transformers_leaves_out_is_refused(tmp_path: Path, metadata: Told, what: str) -> None:
+    path = write_gguf(tmp_path / "a.gguf", metadata=metadata)
     refused(path, rf"cannot load .*a\.gguf: transformers leaves out {what}", WrongAnswerError)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "metadata",
     [
         tensor("rope_freqs.weight", 1, 1, 1, 1),
         lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.NONE),
@@ -114,8 +114,8 @@ def test_what_transformers_leaves_out_is_refused(tmp_path: Path, told: Told, wha
         lambda writer: writer.add_key_length(8),
     ],
 )
-def test_what_moves_no_number_may_be_left_out(tmp_path: Path, told: Told) -> None:
-    check_weights(load_model(str(write_gguf(tmp_path / "a.gguf", told=told))))
+def test_what_moves_no_number_may_be_left_out(tmp_path: Path, metadata: Told) -> None:
+    check_weights(load_model(str(write_gguf(tmp_path / "a.gguf", metadata=metadata))))
 
 
 def test_what_lies_beside_a_file_has_no_say(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_model_of_a_hub_is_checked_as_a_folder_is() -> None:
         load_local("org/tiny")
 
 
-def test_a_hub_that_answers_tells_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_answers_gives_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def model_info(source: str, **options: Any) -> SimpleNamespace:

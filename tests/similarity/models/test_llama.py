@@ -170,7 +170,7 @@ def test_damaged_weights_are_named(folder: Path, tmp_path: Path, damage: str, me
 def test_weights_that_keep_their_type_are_not_copied(folder: Path) -> None:
     network = LlamaNetwork(load_llama(folder, "float32")[0].config)
     weights = load_file(folder / SAFE)
-    told = network.take(weights, None)
-    assert not any(told.values())
+    loading_info = network.take(weights, None)
+    assert not any(loading_info.values())
     name = "model.norm.weight"
     assert network.state_dict()[name].data_ptr() == weights[name].data_ptr()

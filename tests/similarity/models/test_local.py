@@ -201,11 +201,13 @@ def test_unknown_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["./no/such/folder", "/no-such", "no such folder"])
-def test_a_folder_that_is_not_there_is_told_in_those_words(name: str) -> None:
-    with pytest.raises(ModelNotFoundError) as told:
+def test_a_folder_that_is_not_there_is_reported_in_those_words(name: str) -> None:
+    with pytest.raises(ModelNotFoundError) as raised:
         load_local(name)
-    assert f"no model {name!r}: there is no such folder, and it cannot be the id" in str(told.value)
-    assert "Repo id" not in str(told.value)
+    assert f"no model {name!r}: there is no such folder, and it cannot be the id" in str(
+        raised.value
+    )
+    assert "Repo id" not in str(raised.value)
 
 
 def test_folder_that_is_no_model(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def model(
 def everything(
     model: LocalModel, prefix: TokenIds, on_progress: OnProgress = ignore_progress
 ) -> list[Any]:
-    """Return what a model tells after a prefix, as it is."""
+    """Return what a model gives after a prefix, as it is."""
     sampled = model.sample(
         [SampleRequest(prefix=prefix, n=3, max_tokens=4, key=7)], Law(), on_progress
     )
@@ -109,10 +109,10 @@ def test_what_a_pause_raises_ends_the_reading_and_nothing_else(model: LocalModel
 
 
 def test_short_readings_have_none(tiny: Loader) -> None:
-    told: list[int] = []
-    tiny("llama").next_states([LONG], told.append)
+    reported: list[int] = []
+    tiny("llama").next_states([LONG], reported.append)
     assert len(LONG) < LEAST_TOKENS
-    assert told == [1]
+    assert reported == [1]
 
 
 def test_readings_of_other_threads_are_not_paused(
@@ -160,6 +160,6 @@ def test_a_network_that_keeps_what_it_reads_is_not_paused(
     assert not model.network.pauses.work
     assert dict(model.findings)["pauses of long readings"] == "none"
     monkeypatch.setattr(model.network.pauses, "_least", 0)
-    told: list[int] = []
-    model.next_states([LONG], told.append)
-    assert told == [1]
+    reported: list[int] = []
+    model.next_states([LONG], reported.append)
+    assert reported == [1]

@@ -160,8 +160,8 @@ def test_pickled_weights_and_whole_buffers_load(folder: Path) -> None:
 
 def test_an_index_of_weights_that_are_not_taken_asks_for_none(folder: Path) -> None:
     """As where the weights of one kind and all JSON files were downloaded."""
-    told = '{"weight_map": {"w": "pytorch_model-00001-of-00002.bin"}}'
-    written("pytorch_model.bin.index.json", told)(folder)
+    index = '{"weight_map": {"w": "pytorch_model-00001-of-00002.bin"}}'
+    written("pytorch_model.bin.index.json", index)(folder)
     assert load_local(str(folder)).vocab_size == 258
 
 
@@ -259,14 +259,14 @@ def test_a_matrix_of_zeros_is_warned_of(folder: Path, caplog: pytest.LogCaptureF
         ),
         *(
             (
-                lambda folder, told=told: [
+                lambda folder, index=index: [
                     renamed("model.safetensors", "a.safetensors")(folder),
-                    written("model.safetensors.index.json", told)(folder),
+                    written("model.safetensors.index.json", index)(folder),
                 ],
                 ModelError,
                 message,
             )
-            for told, message in (
+            for index, message in (
                 ('{"weight_map": null}', "its weight_map names no weights; copy it again"),
                 ('{"weight_map": {"w": "../a.safetensors"}}', "names ../a.safetensors, which is"),
             )

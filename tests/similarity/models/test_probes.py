@@ -141,7 +141,7 @@ def test_no_row_of_a_mixed_call_steps_beyond_the_positions(
     assert vars(model.network) == before
 
 
-# Where the limit is told: under a name, in a table that begins elsewhere, or by trying.
+# Where the limit is found: under a name, in a table that begins elsewhere, or by trying.
 @pytest.mark.parametrize(
     ("architecture", "changes", "limit"),
     [
@@ -180,10 +180,10 @@ def test_context_is_what_the_network_can_read(
         ).all()
 
 
-def test_a_text_beyond_what_was_told_is_too_long(
+def test_a_text_beyond_the_reported_length_is_too_long(
     made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A limit that nothing tells is met in use; from then on it is known."""
+    """A limit that nothing names is met in use; from then on it is known."""
     monkeypatch.setattr("similarity.models.local.context_length", lambda *_: 1 << 20)
     model = made("gpt2", n_positions=60)
     asked = ScoreRequest(prefix=model.encode(TEXT[:80]), continuations=((5,), (6, 7)))

@@ -31,7 +31,9 @@ def test_states_are_the_references(
     np.testing.assert_allclose(found, ReferenceModel(model).next_states(PREFIXES), atol=1e-4)
 
 
-def test_progress_is_told_of_each_reading(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_reported_of_each_reading(
+    tiny: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": 24})
     model, finished = tiny("llama"), list[int]()
     model.next_states(PREFIXES, finished.append)

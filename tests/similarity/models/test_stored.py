@@ -109,7 +109,7 @@ def test_no_prefix_is_taken_for_another(store: Store) -> None:
         ]
 
 
-def test_a_model_that_cannot_be_told_from_others_is_not_stored() -> None:
+def test_a_model_that_cannot_be_distinguished_is_not_stored() -> None:
     model = ToyModel()
     assert can_be_stored(model)
     model.info = ModelInfo(name="x", revision="unknown", dtype="float64", context_length=9)

@@ -77,7 +77,7 @@ def test_a_model_in_this_process(
             np.testing.assert_allclose(one.log_probs, two.log_probs, atol=1e-4)
 
 
-def test_a_server_lists_what_the_model_tells(load: Load) -> None:
+def test_a_server_lists_what_the_model_gives(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
     found = model.top_distributions(scoring(), Law(), 6)

@@ -1,4 +1,4 @@
-"""Log-probabilities of chosen tokens, and those of sampling, that a server tells."""
+"""Log-probabilities of chosen tokens, and those of sampling, that a server gives."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 
 def test_they_are_the_models(load: Load) -> None:
     model = load(server=FakeServer())
-    # More than one request tells, out of order, one of them twice.
+    # More than one request may hold, out of order, one of them twice.
     tokens = [*range(250, 0, -1), 7]
     finished: list[int] = []
     found = model.next_log_probs(PREFIXES, tokens, finished.append)
@@ -93,7 +93,7 @@ def test_sampled_numbers_are_kept_where_they_are_as_good(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
     assert all(kept is not None for kept in sampled(model, Law()))
-    # Under another law a server tells those of the model.
+    # Under another law a server gives those of the model.
     assert all(kept is None for kept in sampled(model, Law(top_k=5)))
     server.bodies.clear()
     result = compare(model, "a red car", "a blue boat", CONFIG)
@@ -108,8 +108,8 @@ def test_sampled_numbers_are_scored_again_where_they_round_otherwise(load: Load)
 
     def round_otherwise(_body: Answer, answer: Answer) -> None:
         for choice in answer["choices"]:
-            if told := choice.get("logprobs", {}).get("token_logprobs"):
-                told[0] -= 0.01
+            if log_probs := choice.get("logprobs", {}).get("token_logprobs"):
+                log_probs[0] -= 0.01
 
     server.edit = round_otherwise
     model = load(server=server)

@@ -31,7 +31,7 @@ class Tokenizer(texts.Tokenizer):
 
 
 class LLM(texts.LLM):
-    """Predicts by what an image is, and tells three places for each."""
+    """Predicts by what an image is, and gives three places for each."""
 
     sees = True
     rereads = False
@@ -49,22 +49,24 @@ class LLM(texts.LLM):
 
     def _read(self, prompt: Any, params: SamplingParams) -> Any:
         sent = prompt["prompt_token_ids"]
-        told = [j for i in sent for j in ([i] * PLACES if i == IMAGE_ID else [i])]
-        seen: TokenIds = tuple(told)
+        expanded = [j for i in sent for j in ([i] * PLACES if i == IMAGE_ID else [i])]
+        seen: TokenIds = tuple(expanded)
         if "multi_modal_data" in prompt:
             assert sent.count(IMAGE_ID) == 1
             pixels = np.asarray(prompt["multi_modal_data"]["image"])
             inside = [int(pixels.sum()) % 7 if self.sees else 3] * PLACES
             place = sent.index(IMAGE_ID)
-            seen = (*told[:place], *inside, *told[place + PLACES :])
+            seen = (*expanded[:place], *inside, *expanded[place + PLACES :])
         output = self._one(seen, params)
         if getattr(output, "prompt_logprobs", None) is not None:
-            # By the ids that are told, not by those that the toy has read.
+            # By the ids of the answer, not by those that the toy has read.
             output.prompt_logprobs[1:] = [
                 {t if s == key else key: found for key, found in listed.items()}
-                for t, s, listed in zip(told[1:], seen[1:], output.prompt_logprobs[1:], strict=True)
+                for t, s, listed in zip(
+                    expanded[1:], seen[1:], output.prompt_logprobs[1:], strict=True
+                )
             ]
-        output.prompt_token_ids = [*told[:-1], told[-1] + 1] if self.rereads else told
+        output.prompt_token_ids = [*expanded[:-1], expanded[-1] + 1] if self.rereads else expanded
         return output
 
 

@@ -115,13 +115,15 @@ def test_no_scale_of_other_vectors_is_put_on_states(
     assert "over states" in states.fingerprint.describe()
 
 
-def test_the_doctor_tells_what_it_gives() -> None:
+def test_the_doctor_finds_what_it_gives() -> None:
     closed = LLM.closed
-    told = {found.check.name: found.check for found in diagnose(MODEL)}
-    assert told["offers"].found.startswith("it pools: presets fast, meaning and best by states of")
-    assert told["pooled token"].found.startswith("the last")
-    assert told["attention"].found == "decoder"
-    assert not any(check.error for check in told.values())
+    checks = {found.check.name: found.check for found in diagnose(MODEL)}
+    assert checks["offers"].found.startswith(
+        "it pools: presets fast, meaning and best by states of"
+    )
+    assert checks["pooled token"].found.startswith("the last")
+    assert checks["attention"].found == "decoder"
+    assert not any(check.error for check in checks.values())
     assert LLM.closed > closed
 
 

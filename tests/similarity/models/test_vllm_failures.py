@@ -1,4 +1,4 @@
-"""What networks and servers do: each failure is survived, or told as what it is."""
+"""What networks and servers do: each failure is survived, or reported as what it is."""
 
 import asyncio
 import gzip

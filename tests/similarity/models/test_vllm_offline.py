@@ -104,10 +104,10 @@ class LLM:
             # Beside chosen tokens vLLM takes a number of others too, 20 of them as it is set.
             assert params.logprobs is None
             assert len(params.logprob_token_ids) <= 128
-            (told,) = TOY.next_log_probs([ids], params.logprob_token_ids)
+            (log_probs,) = TOY.next_log_probs([ids], params.logprob_token_ids)
             row = {
                 token: SimpleNamespace(logprob=float(value) - 9.0 * (self.model == "other"))
-                for token, value in zip(params.logprob_token_ids, told, strict=True)
+                for token, value in zip(params.logprob_token_ids, log_probs, strict=True)
             }
             return SimpleNamespace(outputs=[SimpleNamespace(logprobs=[row])])
         if params.prompt_logprobs is None:

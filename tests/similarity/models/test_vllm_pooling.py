@@ -56,7 +56,7 @@ def test_requests_have_exact_ids_and_a_bounded_size(load: Load) -> None:
     assert all(body["use_activation"] is False for body in server.bodies)
 
 
-def test_a_server_that_would_normalise_is_told_not_to(load: Load) -> None:
+def test_a_server_that_would_normalise_gets_a_request_not_to(load: Load) -> None:
     model = load(server=FakePoolingServer())
     lengths = np.linalg.norm(model.next_states(PREFIXES), axis=1)
     assert (np.abs(lengths - 1) > 1).all()

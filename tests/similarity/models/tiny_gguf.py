@@ -39,13 +39,13 @@ def write_gguf(
     architecture: str = "llama",
     without: str = "nothing",
     strange: gguf.GGMLQuantizationType | None = None,
-    told: Callable[[gguf.GGUFWriter], object] = lambda _writer: None,
+    metadata: Callable[[gguf.GGUFWriter], object] = lambda _writer: None,
 ) -> Path:
     """Write the network in single precision, a tensor perhaps left out or of a strange type.
 
     Parameters
     ----------
-    told
+    metadata
         Adds settings and tensors to the file.
     """
     path.parent.mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def write_gguf(
     writer.add_token_merges(["a b"])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
-    told(writer)
+    metadata(writer)
     for name, weight in network().state_dict().items():
         renamed = name
         for ours, theirs in NAMES.items():

@@ -10,12 +10,12 @@ from similarity.storage.files import replace_file
 
 
 def write(folder: Path, text: str) -> None:
-    write_bundle(folder, "m.json", {"told": text}, {"a.bin": lambda path: path.write_text(text)})
+    write_bundle(folder, "m.json", {"text": text}, {"a.bin": lambda path: path.write_text(text)})
 
 
 def read(folder: Path) -> tuple[str, str]:
     content = read_manifest(folder, "m.json", what="things", command="make")
-    return content["told"], (folder / content["files"]["a.bin"]).read_text()
+    return content["text"], (folder / content["files"]["a.bin"]).read_text()
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_nothing_there_is_told(tmp_path: Path) -> None:
+def test_nothing_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no things in .*; make makes such a folder"):
         read(tmp_path)
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write "):
         write(tmp_path / "file", "text")

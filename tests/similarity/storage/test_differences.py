@@ -28,5 +28,5 @@ def test_digests_are_not_shown_and_long_values_are_cut() -> None:
     assert list(differences({"SHA-256 of the input": "1"}, {"SHA-256 of the input": "2"})) == [
         "the input has changed since"
     ]
-    (told,) = differences("x" * 100, "y", "text")
-    assert told == f'text is "{"x" * 59}…, there "y"'
+    (message,) = differences("x" * 100, "y", "text")
+    assert message == f'text is "{"x" * 59}…, there "y"'

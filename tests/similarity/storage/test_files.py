@@ -201,7 +201,7 @@ def test_places_for_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_told_with_what_helps(number: int, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_what_helps(number: int, tmp_path: Path) -> None:
     full = cannot_write(tmp_path, OSError(number, os.strerror(number)))
     assert str(full).endswith("; free some space there, and give the same command again")
     other = cannot_write(tmp_path, OSError(errno.EACCES, "Permission denied"))

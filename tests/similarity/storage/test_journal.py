@@ -97,9 +97,9 @@ def test_another_header_is_refused_with_what_differs(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     whole = write(path)
     other = {"seed": 1, "model": {"name": "toy", "revision": "v"}, "new": True}
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         Journal.open(path, other)
-    message = str(told.value)
+    message = str(raised.value)
     assert "seed is 1, there 0" in message
     assert 'model.revision is "v", there "\\u00fc"' in message
     assert "new is true, there null" in message
@@ -107,7 +107,7 @@ def test_another_header_is_refused_with_what_differs(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_a_header_that_differs_much_is_told_in_one_short_line(tmp_path: Path) -> None:
+def test_a_header_that_differs_much_is_reported_in_one_short_line(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with Journal.open(path, {"fingerprint": {"id": "a"}, **{str(i): "x" * 500 for i in range(9)}}):
         pass
@@ -175,7 +175,7 @@ def test_not_a_number_is_never_written(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_what_differs_within_lists_is_told(tmp_path: Path) -> None:
+def test_what_differs_within_lists_is_reported(tmp_path: Path) -> None:
     """Not the beginnings of both lists, which are alike."""
     path = tmp_path / "journal"
     groups = [{"name": "profile", "prompt": "x" * 80}, {"name": "examples", "weight": 1}]

@@ -151,7 +151,7 @@ def test_signs_of_files_that_are_not_even(content: str, sign: str) -> None:
     assert delimiter_of(content.splitlines(keepends=True)) == sign
 
 
-def test_a_column_that_is_named_tells_the_sign() -> None:
+def test_a_column_that_is_named_shows_the_sign() -> None:
     content = b"Asked, verbatim\nHello, you\nGood bye\n"
     assert read(content, ["Asked, verbatim"]) == [["Asked, verbatim"], ["Hello, you"], ["Good bye"]]
 

@@ -69,9 +69,9 @@ def test_what_is_no_text_is_refused_by_name(
         (link, folder / "nowhere", "bad.txt cannot be read (No such file"),
     ):
         make(folder, "bad.txt", argument)  # type: ignore[operator]
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as raised:
             read_folder(folder)
-        assert said in str(told.value)
+        assert said in str(raised.value)
         (folder / "bad.txt").unlink()
     os.mkfifo(folder / "bad.txt")
     with pytest.raises(InputError, match=r"bad\.txt is no regular file"):

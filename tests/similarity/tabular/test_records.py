@@ -64,7 +64,7 @@ def test_a_bad_record_loses_no_other(content: bytes, kind: str, message: str) ->
     assert first.error is last.error is None
 
 
-def test_a_quotation_mark_without_end_is_told() -> None:
+def test_a_quotation_mark_without_end_is_reported() -> None:
     first, bad = read(b'x\na\n"b\nc\n', "csv")
     assert (first.value, bad.number, bad.shown) == ({"x": "a"}, 3, '"b\nc')
     assert "what is read as one row, lines 3 to 4, is not CSV" in str(bad.error)
@@ -87,18 +87,18 @@ def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None
         (b"PK\x03\x04sheet", "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8"),
     ],
 )
-def test_what_is_no_text_is_told(content: bytes, message: str) -> None:
+def test_what_is_no_text_is_reported(content: bytes, message: str) -> None:
     for kind in ("text", "csv", "jsonl"):
         with pytest.raises(InputError, match=message):
             read(content, kind)
 
 
-def test_carriage_returns_alone_are_told() -> None:
+def test_carriage_returns_alone_are_reported() -> None:
     (bad,) = read(b"x,y\ra,b\r", "csv")
     assert "a carriage return stands outside quotation marks; end lines with" in str(bad.error)
 
 
-def test_columns_of_one_name_are_told() -> None:
+def test_columns_of_one_name_are_reported() -> None:
     with pytest.raises(InputError, match="two of its columns are named 'x'; keep one, or rename"):
         read(b"x,y,x\na,b,c\n", "csv")
     # Columns without names are left over by spreadsheets.

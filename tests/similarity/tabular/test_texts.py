@@ -58,7 +58,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.csv", "text\na\rb\n", None, "line 2: it is not CSV: a carriage return stands outside"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(
+def test_what_is_wrong_is_reported_with_its_line(
     name: str, content: str, columns: Any, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):

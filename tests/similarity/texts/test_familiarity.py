@@ -74,7 +74,7 @@ def embedded() -> LanguageModel:
     return load_model("embedded")
 
 
-def test_other_scripts_and_random_letters_are_told(embedded: LanguageModel) -> None:
+def test_other_scripts_and_random_letters_are_warned_of(embedded: LanguageModel) -> None:
     assert list(unfamiliar(embedded, STRANGE)) == STRANGE
 
 
@@ -98,7 +98,7 @@ class LosesDigits(WrapperModel):
         return super().encode("".join(c for c in text if not c.isdigit()))
 
 
-def test_letters_that_have_no_tokens_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_letters_that_have_no_tokens_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("similarity.texts.familiarity.UNCOMMON", "A 1")
     model = LosesDigits(ToyModel(prior=0.04))
     (warning,) = unfamiliar(model, ["the sea", "room 1234"]).values()

@@ -28,10 +28,10 @@ def test_a_text_that_leaves_no_room_is_refused_with_what_helps() -> None:
     with pytest.raises(TextTooLongError, match=r"lower max_tokens to 2, shorten the text, or") as a:
         similarity.compare(ToyModel(), "a", "x" * (4096 - 1 - 2), CONFIG)
     assert a.value.text == "x" * (4096 - 1 - 2)
-    with pytest.raises(TextTooLongError) as told:
+    with pytest.raises(TextTooLongError) as raised:
         similarity.compare(ToyModel(), "a", "x" * 4096, CONFIG)
-    assert "max_tokens" not in str(told.value)
-    assert "shorten the text, or have it cut (truncate)" in str(told.value)
+    assert "max_tokens" not in str(raised.value)
+    assert "shorten the text, or have it cut (truncate)" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_prompt_that_leaves_no_room_cannot_be_helped_by_cutting() -> None:
     config = ComparisonConfig.build(
         prompt=similarity.Prompt(before="x" * 5000), n_trajectories=2, max_tokens=2
     )
-    with pytest.raises(TextTooLongError, match="shorten the prompt or the question") as told:
+    with pytest.raises(TextTooLongError, match="shorten the prompt or the question") as raised:
         similarity.compare(ToyModel(), "a", "b", config, truncate="end")
-    assert "truncate" not in str(told.value)
+    assert "truncate" not in str(raised.value)
 
 
 @pytest.mark.parametrize("estimator", ["weeds-fifth", "paper"])

@@ -50,7 +50,7 @@ def test_a_draw_is_even_and_the_same_each_time(tmp_path: Path) -> None:
     assert list(read_corpus([file], per_file=5000)) == lines
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.xz").write_bytes(b"not xz")
     for name in ("a.xz", "missing"):
         with pytest.raises(InputError, match=f"cannot read .*{name}"):

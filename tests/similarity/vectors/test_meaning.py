@@ -96,7 +96,7 @@ def test_progress_counts_every_text(toy_vectors: MeaningVectors) -> None:
     assert sum(counted) == len(TEXTS) + 1
 
 
-def test_progress_is_told_within_a_batch(
+def test_progress_is_reported_within_a_batch(
     tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": 24})

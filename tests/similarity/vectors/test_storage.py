@@ -88,7 +88,7 @@ def test_another_model_is_refused(
             load(tmp_path, model(*given))
 
 
-def test_damage_is_told(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
+def test_damage_is_reported(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="trajsim fit makes such a folder"):
         load(tmp_path, toy_vectors.model)
     save(toy_vectors, tmp_path)
@@ -110,7 +110,7 @@ def test_damage_is_told(toy_vectors: MeaningVectors, tmp_path: Path) -> None:
         load(tmp_path, toy_vectors.model)
 
 
-def test_a_folder_that_cannot_be_written_is_told(
+def test_a_folder_that_cannot_be_written_is_reported(
     toy_vectors: MeaningVectors, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -34,10 +34,10 @@ def test_vectors_are_made_once(
         return read(self, texts, on_progress)
 
     monkeypatch.setattr(MeaningVectors, "read", counted)
-    told: list[int] = []
+    reported: list[int] = []
     packed = toy_vectors.packed
-    first = packed(stored(toy_vectors, store).read(TEXTS[:4], told.append))
-    assert (made, sum(told)) == (TEXTS[:4], 4)
+    first = packed(stored(toy_vectors, store).read(TEXTS[:4], reported.append))
+    assert (made, sum(reported)) == (TEXTS[:4], 4)
     again = packed(stored(toy_vectors, store).read(TEXTS[::-1], ignore_progress))[::-1]
     assert made == [*TEXTS[:4], TEXTS[5], TEXTS[4]]
     np.testing.assert_array_equal(first, again[:4])
