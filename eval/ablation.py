@@ -24,20 +24,19 @@ from eval.store import CachedModel
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
+from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
-from similarity.law import Law
 from similarity.models.base import LanguageModel
-from similarity.prompts import PROMPTS
+from similarity.prompts import PROMPTS, Prompt
 
 NUMBERS = (1, 5, 10, 20, 40)
 LENGTHS = (1, 5, 10, 20, 40)
 TEMPERATURES = (0.5, 0.7, 1.0, 1.3)
-MOST = max(NUMBERS)
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One setting that differs from the paper's: the figure's panel, the value, the settings."""
+    """One setting that differs from the base's: the figure's panel, the value, the settings."""
 
     panel: str
     value: str
@@ -57,12 +56,24 @@ def variations(base: ComparisonConfig) -> Iterator[Variation]:
             yield Variation("length", str(length), _with(base, max_tokens=length))
     for temperature in TEMPERATURES:
         if temperature != sampling.law.temperature:
-            law = Law(temperature=temperature)
+            law = replace(sampling.law, temperature=temperature)
             yield Variation("temperature", str(temperature), _with(base, law=law))
-    yield Variation("full stop", "no", replace(base, prompt=replace(base.prompt, full_stop=False)))
-    for name, prompt in PROMPTS.items():
+    other = replace(base.prompt, full_stop=not base.prompt.full_stop)
+    yield Variation("full stop", _yes(other), replace(base, prompt=other))
+    for name, prompt in _prompts(base).items():
         if prompt != base.prompt:
             yield Variation("prompt", name, replace(base, prompt=prompt))
+
+
+def _yes(prompt: Prompt) -> str:
+    return "yes" if prompt.full_stop else "no"
+
+
+def _prompts(base: ComparisonConfig) -> dict[str, Prompt]:
+    """Return the prompts by name, all with the full stop of the base's own."""
+    return {
+        name: replace(prompt, full_stop=base.prompt.full_stop) for name, prompt in PROMPTS.items()
+    }
 
 
 def _with(config: ComparisonConfig, **sampling: Any) -> ComparisonConfig:
@@ -88,26 +99,36 @@ def ablate(
 
     Raises
     ------
-    InputError, ConfigError
+    ConfigError
+        If the base's distance is not of whole continuations; and as `eval.run.run`.
+    InputError
         As `eval.run.run`.
     """
+    if base.distance not in DISTANCES:
+        raise ConfigError(
+            f"an ablation compares distances of whole continuations, and {base.distance!r} is "
+            f"none; give --distance one of {', '.join(DISTANCES)}"
+        )
     work = _Work(folder, model, task, pairs, progress)
-    most = work.run("base", _with(base, n_trajectories=MOST), keep_rows=True)
+    own = base.sampling.n_trajectories
+    numbers = sorted({*NUMBERS, own})
+    most = work.run("base", _with(base, n_trajectories=numbers[-1]), keep_rows=True)
     panels: dict[str, dict[str, Any]] = {
         "distance": {
-            name: work.figure([-metric(*_first(rows, base)) for rows in most])
+            name: work.figure([-metric(*_first(rows, own)) for rows in most])
             for name, metric in DISTANCES.items()
         },
         "n": {
-            str(n): work.figure([-_distance(base, _first(rows, base, n)) for rows in most])
-            for n in NUMBERS
+            str(n): work.figure([-_distance(base, _first(rows, n)) for rows in most])
+            for n in numbers
         },
     }
-    plain = work.figure([-_distance(base, _first(rows, base)) for rows in most])
+    plain = panels["n"][str(own)]
     panels["length"] = {str(base.sampling.max_tokens): plain}
     panels["temperature"] = {str(base.sampling.law.temperature): plain}
-    panels["full stop"] = {"yes": plain}
-    panels["prompt"] = {"none": plain}
+    panels["full stop"] = {_yes(base.prompt): plain}
+    own_prompts = [name for name, prompt in _prompts(base).items() if prompt == base.prompt]
+    panels["prompt"] = {own_prompts[0] if own_prompts else "given": plain}
     for variation in variations(base):
         scores = work.run(variation.folder, variation.config)
         panels[variation.panel][variation.value] = work.figure(scores)
@@ -165,10 +186,10 @@ class _Work:
         return asdict(found["all"].estimate)
 
 
-def _first(rows: FloatArray, base: ComparisonConfig, n: int | None = None) -> FloatArray:
+def _first(rows: FloatArray, n: int) -> FloatArray:
     """Return the log-likelihoods of each text's first n trajectories, "text=2 trajectory"."""
-    n = base.sampling.n_trajectories if n is None else n
-    return np.concatenate([rows[:, :n], rows[:, MOST : MOST + n]], axis=1)
+    of_each = rows.shape[1] // 2
+    return np.concatenate([rows[:, :n], rows[:, of_each : of_each + n]], axis=1)
 
 
 def _distance(base: ComparisonConfig, rows: FloatArray) -> float:

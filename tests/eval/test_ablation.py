@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,36 @@ FIXTURE = Path(__file__).parent / "fixture.tsv"
 COMMAND = ["ablate", "--data", "nowhere", "--task", str(FIXTURE), "--model", "toy"]
 
 
+# The paper's settings but for their size, and others in every panel.
+BASES: list[dict[str, object]] = [
+    {"n_trajectories": 2, "max_tokens": 3},
+    {
+        "n_trajectories": 6,
+        "max_tokens": 4,
+        "full_stop": False,
+        "prompt": "implies",
+        "temperature": 0.9,
+        "top_k": 20,
+        "distance": "hellinger",
+    },
+]
+
+
+def options(settings: Mapping[str, object]) -> list[str]:
+    found = ["--no-full-stop"] if settings.get("full_stop") is False else []
+    for name, value in settings.items():
+        if name != "full_stop":
+            found += ["--" + name.replace("_", "-"), str(value)]
+    return found
+
+
+@pytest.mark.parametrize("base", BASES, ids=["plain", "other"])
 def test_every_figure_is_that_of_its_own_comparison(
-    tmp_path: Path, toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch
+    base: dict[str, object], tmp_path: Path, toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, values in (("NUMBERS", (1, 2, 4)), ("MOST", 4), ("LENGTHS", (2, 3))):
+    for name, values in (("NUMBERS", (1, 2, 4)), ("LENGTHS", (2, 3))):
         monkeypatch.setattr(ablation, name, values)
-    command = [*COMMAND, "-n", "2", "-m", "3", "--out", str(tmp_path)]
+    command = [*COMMAND, *options(base), "--out", str(tmp_path)]
     result = CliRunner().invoke(evaluate, command, catch_exceptions=False)
     assert result.exit_code == 0
     content = json.loads((tmp_path / "ablation.json").read_text())
@@ -32,22 +57,38 @@ def test_every_figure_is_that_of_its_own_comparison(
     assert found == json.loads(result.stdout)
 
     def expected(**settings: object) -> float:
-        config = ComparisonConfig.build(**{"n_trajectories": 2, "max_tokens": 3, **settings})
+        config = ComparisonConfig.build(**{**base, **settings})
         pairs = read_pairs(FIXTURE)
         distances = [compare(toy_model, p.first, p.second, config).distance for p in pairs]
         return spearman([-d for d in distances], [p.score for p in pairs])
 
+    plain = expected()
     for panel, name, values in (
-        ("n", "n_trajectories", (1, 2, 4)),
-        ("length", "max_tokens", (2, 3)),
-        ("temperature", "temperature", (0.5, 0.7, 1.0, 1.3)),
-        ("distance", "distance", ("l1", "l2", "hellinger")),
-        ("prompt", "prompt", ("none", "meaning", "implies")),
+        ("n", "n_trajectories", {1, 2, 4, base["n_trajectories"]}),
+        ("length", "max_tokens", {2, 3, base["max_tokens"]}),
+        ("temperature", "temperature", {0.5, 0.7, 1.0, 1.3, base.get("temperature", 1.0)}),
+        ("distance", "distance", {"l1", "l2", "hellinger"}),
+        ("prompt", "prompt", {"none", "meaning", "implies"}),
     ):
         for value in values:
             assert found[panel][str(value)]["value"] == pytest.approx(expected(**{name: value}))
-    assert found["full stop"]["no"]["value"] == pytest.approx(expected(full_stop=False))
-    assert found["full stop"]["yes"] == found["n"]["2"]
+        # The base itself is in each panel, under its own value.
+        own = str({"temperature": 1.0, "distance": "l1", "prompt": "none", **base}[name])
+        assert found[panel][own]["value"] == pytest.approx(plain)
+    for value, full_stop in (("no", False), ("yes", True)):
+        expected_one = expected(full_stop=full_stop)
+        assert found["full stop"][value]["value"] == pytest.approx(expected_one)
+
+
+@pytest.mark.parametrize("distance", ["step-kl", "centred-cosine"])
+def test_a_distance_of_another_kind_is_refused_before_any_work(
+    distance: str, tmp_path: Path
+) -> None:
+    command = [*COMMAND, "--distance", distance, "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(evaluate, command)
+    assert isinstance(result.exception, ConfigError)
+    assert "give --distance one of l1, l2" in str(result.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_settings_are_not_chosen_on_a_test_set() -> None:
