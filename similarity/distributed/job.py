@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -60,6 +60,23 @@ class Job:
         """Return the format of the input."""
         return format_of(self.input, self.kind, allowed=READ_FORMATS)
 
+    def header(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all that its partitions depend on, besides the rows of the input.
+
+        Parameters
+        ----------
+        fingerprint
+            That of the work with its model.
+        """
+        return {
+            "job": self.work.name,
+            "format": self.read_as,
+            "columns": ",".join(self.columns),
+            "rows": self.rows,
+            "fingerprint": fingerprint,
+            "schema": 3,
+        }
+
 
 @dataclass
 class Done:
@@ -93,9 +110,7 @@ def run(job: Job, cluster: Cluster, on_progress: OnProgress) -> Done:
         placement = place_workers(cluster, ray)
         workers = start_workers(ray, placement, Replica, job.model, job.options, job.work)
         pool = Pool[PartitionCall](ray, workers)
-        folder.begin(
-            {"job": job.work.name, "rows": job.rows, "fingerprint": pool.fingerprint, "schema": 2}
-        )
+        folder.begin(job.header(pool.fingerprint))
 
         def missing() -> Iterator[PartitionCall]:
             for partition in partitions(records(ray, job), job.rows):
