@@ -51,7 +51,7 @@ $(DEPLOY_VENV)/done: requirements/deploy.txt | $(VENV)/bin/python
 
 # By the image's own steps, as an environment of this machine.
 $(IMAGE_VENV)/done: requirements/image.lock requirements/build.lock docker/install.sh pyproject.toml | $(VENV)/bin/python
-	rm -rf $(IMAGE_VENV)
+	rm -rf $(IMAGE_VENV) build/wheels
 	export ENVIRONMENT=$(abspath $(IMAGE_VENV)) WHEELS=$(abspath build/wheels); \
 	  sh docker/install.sh dependencies cpu && sh docker/install.sh wheel && sh docker/install.sh project
 	@touch $@

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The steps of both images, run in the repository's root; the tests run them in a clean system.
 #
-#   install.sh dependencies cpu|cuda   everything but the project, from locks with hashes
+#   install.sh dependencies cpu|cuda   everything but the project, from locks; with hashes, but for the torch of a CPU
 #   install.sh wheel                   the project itself, into WHEELS
 #   install.sh project                 that wheel, into the environment
 #   install.sh weights                 the default model, converted, into the environment

@@ -23,7 +23,7 @@ SAMPLING, PROMPT = "sampling", "prompt"
 
 
 @dataclass(frozen=True)
-class Read:
+class ResultFolder:
     """The results of a run in a folder; each run of a report has a `name` of its own."""
 
     name: str
@@ -36,7 +36,7 @@ class Read:
         return slug(self.name)
 
 
-class Run(Read):
+class Run(ResultFolder):
     """A finished run, as `results.json` has it."""
 
     @property
@@ -103,7 +103,7 @@ class Run(Read):
         }
 
 
-class Ablation(Read):
+class Ablation(ResultFolder):
     """One benchmark with one setting changed at a time; figures by panel and value."""
 
     @property

@@ -77,8 +77,8 @@ def pieces(document: Document, length: int, rng: random.Random) -> Iterator[tupl
     text : str
         The sentences joined by spaces.
     ended : bool
-        Whether a document of more than one sentence ends here. A single sentence gives False: a
-        model that learns "after one sentence comes the end" has no trajectories to compare.
+        Whether a document ends here. A single sentence that is left whole gives False: a model
+        that learns "after one sentence comes the end" has no trajectories to compare.
     """
     whole = " ".join(document)
     sentences = [part for line in document for part in _SENTENCE_END.split(line)]

@@ -78,8 +78,9 @@ def matrix(
 
 def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[list[Ranked]]:
     """Return the documents by similarity to the query, the most similar first."""
-    body = {"query": query, "documents": list(documents), "top_n": top_n}
-    return Call("/v2/rerank", body, _read_ranked)
+    given = list(documents)
+    body = {"query": query, "documents": given, "top_n": top_n}
+    return Call("/v2/rerank", body, partial(_read_ranked, len(given), top_n))
 
 
 def trajectories(
@@ -162,11 +163,17 @@ def _read_matrix(shape: tuple[int, int], answer: Json) -> Matrix:
     )
 
 
-def _read_ranked(answer: Json) -> list[Ranked]:
-    return [
+def _read_ranked(documents: int, top_n: int | None, answer: Json) -> list[Ranked]:
+    count = min(top_n or documents, documents)
+    ranked = [
         Ranked(index=result["index"], relevance_score=_number(result["relevance_score"]))
-        for result in answer["results"]
+        for result in _items(answer["results"], count)
     ]
+    if not {one.index for one in ranked} <= set(range(documents)):
+        raise ValueError(f"an index is of none of the {documents} documents")
+    if len({one.index for one in ranked}) < count:
+        raise ValueError("one document is there twice")
+    return ranked
 
 
 def _read_trajectories(count: int, answer: Json) -> list[list[Trajectory]]:

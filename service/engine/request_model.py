@@ -140,6 +140,7 @@ class RequestModel(WrapperModel):
 
     # What is not scheduled would run beside the scheduler's own calls, so it is not to be had.
     abilities = frozenset()
+    remedy = "compare in Python or by the command line, without the service"
     distributions = LanguageModel.distributions
     top_distributions = LanguageModel.top_distributions
     next_states = LanguageModel.next_states

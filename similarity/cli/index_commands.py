@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 # Of the text of a whole file, the characters that are shown.
 _BEGINNING = 80
+_TOP = 10
 
 
 @click.group()
@@ -113,7 +114,9 @@ def build(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("text")
 @click.option(
-    "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Find so many texts."
+    "--top",
+    type=click.IntRange(min=1),
+    help="Find so many texts.  [default: 10, or what --rerank compares if that is less]",
 )
 @click.option(
     "--rerank",
@@ -132,7 +135,7 @@ def build(
 def query(
     folder: Path,
     text: str,
-    top: int,
+    top: int | None,
     compared: int,
     as_json: bool,
     truncate: str,
@@ -146,6 +149,12 @@ def query(
     """
     from similarity.vectors.index import check_index, open_index, rerank
 
+    top = top or min(_TOP, compared or _TOP)
+    if 0 < compared < top:
+        raise ConfigError(
+            f"--rerank {compared} leaves {compared} texts, and --top {top} asks for more; give "
+            "--rerank at least as much as --top"
+        )
     checked_text(text)
     preset = check_index(folder).get("preset")
     model = open_model(choice)

@@ -151,7 +151,7 @@ def records(ray: Any, job: Job) -> Iterator[Record]:
     _quieten(ray)
     try:
         for batch in _dataset(ray, job).iter_batches(batch_size=job.rows, batch_format="pyarrow"):
-            yield from map(_split_record, batch.to_pylist())
+            yield from map(_record_of, batch.to_pylist())
     except (OSError, ray.exceptions.RayTaskError, ValueError) as error:
         cause = getattr(error, "cause", error)
         said = next(
@@ -192,7 +192,7 @@ class _Splitter:
         ]
 
 
-def _split_record(row: dict[str, Any]) -> Record:
+def _record_of(row: dict[str, Any]) -> Record:
     error = None if row["error"] is None else InputError(row["error"])
     return Record(row["number"], json.loads(row["value"]), row["shown"], error)
 

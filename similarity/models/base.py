@@ -131,6 +131,8 @@ class LanguageModel(ABC):
         Whether the calling thread computes itself: its processor time shows that it works.
     findings
         What was found of it when it was loaded, in words: name and finding of each probe.
+    remedy
+        What to do where something is needed that it cannot do.
     """
 
     info: ModelInfo
@@ -141,6 +143,7 @@ class LanguageModel(ABC):
     generates: bool = True
     on_processor: bool = False
     findings: Sequence[tuple[str, str]] = ()
+    remedy: str = "load the model in this process"
 
     def close(self) -> None:
         """Release what the model holds outside this process, such as connections."""
@@ -285,8 +288,7 @@ class LanguageModel(ABC):
 
     def _unsupported(self, what: str) -> UnsupportedError:
         return UnsupportedError(
-            f"{self.info.name} is reached in a way that does not give {what}; load the model in "
-            "this process"
+            f"{self.info.name} is reached in a way that does not give {what}; {self.remedy}"
         )
 
 

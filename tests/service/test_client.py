@@ -99,7 +99,8 @@ class Scripted:
         return httpx.MockTransport(self)
 
 
-OK = {"results": [{"index": 0, "relevance_score": 1.0}]}
+RANKED = {"index": 0, "relevance_score": 1.0}
+OK = {"results": [RANKED]}
 
 
 @pytest.fixture
@@ -220,11 +221,16 @@ def test_what_cannot_be_an_answer_of_the_service_is_said_to_be_none(ask, body):
         ("matrix", (["a", "b"],), {"similarities": [[1]], "distances": [[0]], "scale": "none"}),
         ("likelihoods", (["a"], ["b", "c"]), {"log_likelihoods": [[-1.0]]}),
         ("trajectories", (["a", "b"],), {"trajectories": [[]]}),
+        ("rerank", ("q", ["a", "b"]), {"results": []}),
+        ("rerank", ("q", ["a", "b"]), {"results": [RANKED, RANKED]}),
+        ("rerank", ("q", ["a", "b"]), {"results": [RANKED, {**RANKED, "index": 2}]}),
+        ("rerank", ("q", ["a", "b"]), {"results": [RANKED, {**RANKED, "index": "1"}]}),
+        ("rerank", ("q", ["a", "b"], 1), {"results": [RANKED, {**RANKED, "index": 1}]}),
     ],
 )
 def test_an_answer_to_other_texts_is_none(ask, method, args, answer):
     scripted = Scripted(httpx.Response(200, json=answer))
-    with pytest.raises(UnexpectedAnswerError, match="list of 2 items"):
+    with pytest.raises(UnexpectedAnswerError, match="list of . items|documents|twice"):
         ask(method, *args, transport=scripted.transport)
 
 

@@ -194,3 +194,11 @@ def test_the_field_that_is_wrong_is_named(client):
     error = answer.json()["error"]
     assert (answer.status_code, error["param"]) == (422, "preset"), error
     assert error["message"].startswith("preset trajectories compares by")
+
+
+@pytest.mark.parametrize("distance", ["step-kl", "relative-total-variation"])
+def test_a_distance_of_whole_distributions_is_of_the_library_alone(client, distance):
+    answer = ask(client, pairs=PAIRS[:1], preset="paper", distance=distance, **SMALL)
+    assert answer.status_code == 501
+    message = answer.json()["error"]["message"]
+    assert "compare in Python or by the command line, without the service" in message

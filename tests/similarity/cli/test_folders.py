@@ -158,3 +158,12 @@ def test_an_index_names_the_scale(folder: Path, tmp_path: Path) -> None:
     assert json.loads(run(*asked, "--json").stdout)["scale"] == "none"
     again = run(*asked, "--rerank", "2", "-n", "2", "-m", "3").stdout
     assert again.splitlines()[-1] == "uncalibrated"
+
+
+def test_no_more_is_found_than_is_compared_again(folder: Path, tmp_path: Path) -> None:
+    run("index", "build", folder, "--out", tmp_path / "index")
+    query = ("index", "query", tmp_path / "index", "the sea", "--rerank", "1", "-n", "2", "-m", "3")
+    assert len(json.loads(run(*query, "--json").stdout)["hits"]) == 1
+    refused = CliRunner().invoke(main, [*map(str, query), "--top", "2"])
+    assert refused.exit_code == 2
+    assert "--rerank 1 leaves 1 texts, and --top 2 asks for more" in refused.stderr
