@@ -287,9 +287,8 @@ class LanguageModel(ABC):
         return np.array(rows, np.float32).reshape(len(prefixes), len(chosen))
 
     def _unsupported(self, what: str) -> UnsupportedError:
-        return UnsupportedError(
-            f"{self.info.name} is reached in a way that does not give {what}; {self.remedy}"
-        )
+        reached = f"{self.info.name} is reached in a way"
+        return UnsupportedError(f"{reached} that does not give {what}; {self.remedy}")
 
 
 def parts_to_hold(
