@@ -136,4 +136,5 @@ def _batches(
             prefixes = model.encode_all([prompt.apply(text) for text, _ in batch])
             fitting = zip(batch, prefixes, strict=True)
             batch = [one for one, ids in fitting if len(ids) <= room]
-        yield batch
+        if batch:
+            yield batch

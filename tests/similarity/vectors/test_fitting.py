@@ -3,11 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.texts.general import general_registers, general_sentences
 from similarity.vectors import MeaningVectors, ProfileConfig, VectorConfig, fit, load, save
+from similarity.vectors.config import GroupConfig, TrigramsConfig
+from similarity.vectors.meaning import BATCH_TEXTS
 from similarity.vectors.recipes import config_for
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.storage import fingerprint
@@ -69,3 +72,16 @@ def test_identities_from_before_registers_were_told_stay() -> None:
     assert fingerprint(usual)["corpus"].keys() == {"texts", "digest"}
     bare = fitted(model, general_sentences())
     assert fingerprint(bare)["corpus"]["registers"] == "none"
+
+
+@pytest.mark.parametrize("group", [TrigramsConfig(), ProfileConfig(tokens=16, rank=4)])
+def test_a_batch_whose_texts_are_all_too_long_is_left_out(group: GroupConfig) -> None:
+    model, config = load_model("toy"), VectorConfig(groups=(group,))
+    long = ["x" * 5_000] * BATCH_TEXTS
+    for texts in ([*long, *TEXTS], [*TEXTS, *TEXTS, *long, *TEXTS]):
+        found = fit(model, texts, config)
+        plain = fit(model, [text for text in texts if text in TEXTS], config)
+        assert found.corpus == plain.corpus
+        np.testing.assert_allclose(
+            found.encode(["a red car"]), plain.encode(["a red car"]), atol=1e-6
+        )
