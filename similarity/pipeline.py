@@ -87,6 +87,8 @@ class TrajectoryScorer(Scorer):
         """Return all comparisons, at the cost of N + M samplings and N·M cross-scorings."""
         columns = rows if columns is None else columns
         pairs = [(row, column) for row in rows for column in columns]
+        if not pairs:
+            self.check([*rows, *columns])
         texts = sample_texts(self._model, pairs, self._config, progress)
         compared = counted("comparing", pairs, progress)
         distances = np.array([self._distance(texts.measured(*pair)[0]) for pair in compared])

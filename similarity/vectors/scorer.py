@@ -96,10 +96,7 @@ class VectorScorer(Scorer):
     ) -> SimilarityMatrix:
         """Return all scores, at the cost of reading N + M texts."""
         columns = rows if columns is None else columns
-        texts, features = self._features([*rows, *columns], progress)
-        vectors = self._rows(features)
-        right = vectors[[texts[column] for column in columns]]
-        distances = _all_distances(vectors[[texts[row] for row in rows]], right)
+        distances = self._matrix(rows, columns, progress)
         return SimilarityMatrix(
             rows=tuple(map(name_of, rows)),
             columns=tuple(map(name_of, columns)),
@@ -126,6 +123,18 @@ class VectorScorer(Scorer):
             # Each takes as long as many scores do: who gives up waiting ends it between two.
             for pair in counted("explaining", pairs, progress)
         ]
+
+    def _matrix(
+        self, rows: Sequence[Content], columns: Sequence[Content], progress: Progress
+    ) -> FloatArray:
+        """Return all distances, shape "row column"."""
+        if not rows or not columns:
+            self.check([*rows, *columns])
+            return np.empty((len(rows), len(columns)))
+        texts, features = self._features([*rows, *columns], progress)
+        vectors = self._rows(features)
+        right = vectors[[texts[column] for column in columns]]
+        return _all_distances(vectors[[texts[row] for row in rows]], right)
 
     def _similarities(self, distances: FloatArray) -> FloatArray:
         """Return the similarity that the scale gives for each distance."""

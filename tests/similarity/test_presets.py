@@ -103,6 +103,23 @@ def test_a_matrix_has_the_pairs_scores(folder: Path) -> None:
         assert (among.distances == among.distances.T).all()
 
 
+def test_a_matrix_may_be_empty_and_its_texts_are_checked(folder: Path) -> None:
+    some = ["a red car", "the sea"]
+    for scorer in scorers(folder):
+        for rows, columns, shape in (
+            ([], None, (0, 0)),
+            ([], [], (0, 0)),
+            (some, [], (2, 0)),
+            ([], some, (0, 2)),
+        ):
+            found = scorer.matrix(rows, columns)
+            assert found.distances.shape == found.similarities.shape == shape
+            assert (len(found.rows), len(found.columns)) == shape
+        for rows, columns in (([""], []), ([], [""])):
+            with pytest.raises(InputError, match="empty"):
+                scorer.matrix(rows, columns)
+
+
 def test_the_distance_is_one_minus_the_cosine(folder: Path, toy_model: ToyModel) -> None:
     vectors = fit(toy_model, sentences(60), TOY_CONFIG)
     found = [score.distance for score in VectorScorer(vectors).score(PAIRS)]
