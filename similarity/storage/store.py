@@ -43,6 +43,8 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_use ON entries (used);
 PRAGMA user_version = {_VERSION};
 """
+# The bytes of all entries, in one row, so that processes which write at once share one bound.
+_TOTAL = "CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Store:
         self.max_bytes = max_bytes
         self._remedy = remedy
         self._lock = Lock()
+        # Earlier versions write entries and no total: each that opens the file counts once.
+        self._has_counted = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
@@ -96,7 +100,6 @@ class Store:
                     self._database.executescript(_SCHEMA)
                 # In step with a kill; after a loss of power the last writes may be missing.
                 self._database.execute("PRAGMA synchronous = NORMAL")
-                self._bytes = self._counted()
         except BaseException:
             self._database.close()
             raise
@@ -160,9 +163,9 @@ class Store:
         rows = [(key, kind, value, _digest(key, value), now) for key, value in values.items()]
         with self._lock, self._translated(), self._database:
             self._database.executemany("INSERT OR REPLACE INTO entries VALUES (?,?,?,?,?)", rows)
-            self._bytes += sum(len(value) + ENTRY_BYTES for value in values.values())
-            if self._bytes > self.max_bytes:
-                self._bytes = self._counted()
+            added = sum(len(value) + ENTRY_BYTES for value in values.values())
+            if self._added(added) > self.max_bytes:
+                # An entry that was replaced was added twice.
                 self._shrink(self.max_bytes)
 
     def prune(self, max_bytes: int) -> int:
@@ -175,7 +178,8 @@ class Store:
         """
         with self._lock, self._translated():
             with self._database:
-                self._bytes = self._counted()
+                # Before it is counted: nobody may add to it until the total is written.
+                self._database.execute("BEGIN IMMEDIATE")
                 gone = self._shrink(max_bytes, 1.0)
             # As a script, which alone steps through all pages.
             self._database.executescript(
@@ -205,18 +209,36 @@ class Store:
         ).fetchone()
         return int(size or 0) + int(count) * ENTRY_BYTES
 
+    def _added(self, size: int) -> int:
+        """Return the bytes of all entries after so many were added."""
+        self._database.execute(_TOTAL)
+        self._database.execute("UPDATE total SET bytes = bytes + ?", (size,))
+        (total,) = self._database.execute("SELECT bytes FROM total").fetchone() or (None,)
+        # A damaged file may have none.
+        if not self._has_counted or not isinstance(total, int):
+            total = self._counted()
+            self._write_total(total)
+            self._has_counted = True
+        return total
+
+    def _write_total(self, total: int) -> None:
+        self._database.execute(_TOTAL)
+        self._database.execute("DELETE FROM total")
+        self._database.execute("INSERT INTO total VALUES (?)", (total,))
+
     def _shrink(self, max_bytes: int, kept_share: float = _KEPT_SHARE) -> int:
-        if self._bytes <= max_bytes:
-            return 0
-        goal, gone = int(max_bytes * kept_share), []
+        total = self._counted()
+        goal = int(max_bytes * kept_share) if total > max_bytes else total
+        gone: list[tuple[bytes]] = []
         by_use = self._database.execute("SELECT key, LENGTH(value) FROM entries ORDER BY used, key")
         for key, size in by_use:
-            if self._bytes <= goal:
+            if total <= goal:
                 break
             gone.append((key,))
-            self._bytes -= size + ENTRY_BYTES
+            total -= size + ENTRY_BYTES
         by_use.close()
         self._database.executemany("DELETE FROM entries WHERE key = ?", gone)
+        self._write_total(total)
         return len(gone)
 
     @contextmanager

@@ -68,6 +68,48 @@ def test_it_is_bounded_and_keeps_what_was_used_last(
         assert store.info().kinds == {}
 
 
+def test_all_that_are_open_share_one_bound(path: Path) -> None:
+    """Four that each knew only of what they put would keep four times as much."""
+    each = ENTRY_BYTES + 1000
+    stores = [Store(path, max_bytes=10 * each) for _ in range(4)]
+    for number, one in enumerate(stores):
+        one.put("k", {f"{number} {i}".encode(): bytes(1000) for i in range(3)})
+    for round_ in range(9):
+        for number, one in enumerate(stores):
+            one.put("k", {f"{number} {round_} more".encode(): bytes(1000)})
+            count, _ = one.info().kinds["k"]
+            assert 9 <= count <= 10
+    for one in stores:
+        one.close()
+
+
+def test_what_an_earlier_version_put_counts(path: Path) -> None:
+    """Which keeps no total."""
+    each = ENTRY_BYTES + 1000
+    with Store(path, max_bytes=10 * each) as store:
+        store.put("k", {b"a": bytes(1000)})
+    with sqlite3.connect(path) as database:
+        rows = [(bytes([i]), "k", bytes(1000), b"", 0) for i in range(20)]
+        database.executemany("INSERT INTO entries VALUES (?,?,?,?,?)", rows)
+        database.execute("DROP TABLE total")
+    database.close()
+    with Store(path, max_bytes=10 * each) as store:
+        store.put("k", {b"b": bytes(1000)})
+        assert store.info().kinds["k"][0] == 9
+        assert store.get([b"a", b"b"]).keys() == {b"a", b"b"}
+
+
+def test_a_total_that_is_lost_is_counted_anew(path: Path) -> None:
+    each = ENTRY_BYTES + 1000
+    with Store(path, max_bytes=10 * each) as store:
+        for i in range(20):
+            store.put("k", {f"{i}".encode(): bytes(1000)})
+            with sqlite3.connect(path) as database:
+                database.execute("DELETE FROM total")
+            database.close()
+        assert 9 <= store.info().kinds["k"][0] <= 10
+
+
 def test_pruning_gives_the_disk_back(store: Store) -> None:
     store.put("x", entries(300, 10_000))
     before = store.info().bytes_on_disk
