@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from service.http.app import ROUTES
+from service.http.schemas.tei import PredictRequest
 
 PATHS = {
     "/v1/similarity": lambda text: {"pairs": [[text, "b"]]},
@@ -240,6 +241,57 @@ def test_a_mistake_is_named_as_the_user_wrote_it(client, path, body, message):
     said = answer.json()["error"]["message"]
     assert said.startswith(message), said
     assert "function-after" not in said
+
+
+@pytest.mark.parametrize("path", ["/v1/rerank", "/rerank", "/v2/rerank"])
+@pytest.mark.parametrize(
+    ("document", "place", "said"),
+    [
+        ('{"text": "a", "x": 1e999}', "documents[1].x", "a number is too large"),
+        ('{"text": "a", "x": [{"y": [0, -1e999]}]}', "documents[1].x[0].y[1]", "a number is too"),
+        ('{"text": "a", "title": "\\ud800"}', "documents[1].title", "it is not valid Unicode"),
+        ('{"text": "\\udc00"}', "documents[1].text", "it is not valid Unicode"),
+        ('{"text": "a", "\\ud800": 1}', "documents[1]", "the name of a field is not valid"),
+        ('{"text": "a", "x": {"\\ud800": []}}', "documents[1].x", "the name of a field is not"),
+    ],
+)
+def test_documents_that_no_answer_can_repeat_are_refused(client, path, document, place, said):
+    """They were read and scored, and the answer was a 500 when it came to write them."""
+    content = f'{{"query": "a", "documents": ["a", {document}], "return_documents": true}}'
+    answer = client.post(path, content=content, headers=HEADERS)
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["param"] == place
+    assert error["message"].startswith(f"{place}: {said}")
+
+
+def test_documents_of_all_that_json_has_are_repeated_as_they_are(client):
+    given = {"text": "a", "x": [None, True, 1e308, 10**400, "\U0001f600", {"\u00e9": []}]}
+    body = {"query": "a", "documents": [given]}
+    (found,) = client.post("/v1/rerank", json=body).json()["results"]
+    assert found["document"] == given
+
+
+def anything_in(schema, within=()):
+    """Give the types of the schema around each value that may be anything."""
+    if isinstance(schema, dict):
+        within = (*within, schema.get("type"))
+        if schema.get("type") == "any":
+            yield within
+        schema = list(schema.values())
+    for inner in schema if isinstance(schema, list | tuple) else ():
+        yield from anything_in(inner, within)
+
+
+def test_what_may_be_anything_is_checked_or_never_repeated():
+    routes = [route for module in ROUTES for route in module.router.routes]
+    bodies = {field.field_info.annotation for r in routes if (field := r.body_field)}
+    checked = 0
+    for body in bodies - {PredictRequest}:
+        for within in anything_in(TypeAdapter(body).core_schema):
+            assert within[-3:] == ("function-after", "dict", "any")
+            checked += 1
+    assert checked
 
 
 def lists_in(schema):

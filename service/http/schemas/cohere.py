@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, checked_text, example
+from service.http.schemas.json_object import JsonObject
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
@@ -21,7 +22,7 @@ class RerankRequest(PromptTruncation):
 
     model: IgnoredModel = None
     query: Text
-    documents: Many[Text | dict[str, Any]] = Field(
+    documents: Many[Text | JsonObject] = Field(
         description="Texts, or objects whose `text` is read, or the fields in `rank_fields`.",
     )
     rank_fields: Many[str] | None = Field(
