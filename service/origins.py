@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
+
+import httpx
 
 SCHEMES = ("https://", "http://")
 PORTS = {"https": 443, "http": 80}
@@ -27,22 +28,29 @@ class Origin:
     port: int
 
     @classmethod
+    def of(cls, url: httpx.URL) -> Self:
+        """Return the origin of a URL; without a known scheme its port is 0."""
+        host = url.raw_host.decode().lower().rstrip(".")
+        return cls(url.scheme, host, url.port or PORTS.get(url.scheme, 0))
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """Read example.org, example.org:8443 or http://example.org; raises ValueError."""
         try:
-            url = urlsplit(text if text.startswith(SCHEMES) else f"https://{text}")
-            host = (url.hostname or "").rstrip(".").encode("idna").decode()
-            port = url.port or PORTS[url.scheme]
-        except ValueError as error:
+            url = httpx.URL(text if "://" in text else f"https://{text}")
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise ValueError(f"{text!r} is not the name of a host: {error}") from error
-        rest = url.path.strip("/") or url.query or url.fragment or "@" in url.netloc
-        if rest or not _HOST.fullmatch(host):
+        origin = cls.of(url)
+        rest = url.path.strip("/") or url.query or url.fragment or url.userinfo
+        if rest or url.scheme not in PORTS or not _HOST.fullmatch(origin.host):
             raise ValueError(
                 f"{text!r} is not the name of a host; give example.org, or http://example.org "
                 "where it has no https"
             )
-        return cls(url.scheme, host, port)
+        return origin
 
     def __str__(self) -> str:
+        """Return it as a browser writes it in the header Origin."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS.get(self.scheme) else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}"
+        return f"{self.scheme}://{host}{port}"

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,10 +23,18 @@ NotEmpty = Annotated[str, Field(min_length=1)]
 
 
 def _clean_origins(value: str) -> str:
-    for origin in split(value):
-        if origin != "*" and not origin.startswith(("http://", "https://")):
-            raise ValueError(f"an origin is * or begins with http:// or https://, not {origin!r}")
-    return value
+    """Return origins as browsers write them, which are compared letter by letter."""
+    return ",".join(origin if origin == "*" else _clean_origin(origin) for origin in split(value))
+
+
+def _clean_origin(text: str) -> str:
+    if "://" in text:
+        with suppress(ValueError):
+            return str(Origin.parse(text))
+    raise ValueError(
+        "an origin is * or begins with http:// or https://, has a name and no path, as "
+        f"https://example.org or http://example.org:8080, not {text!r}"
+    )
 
 
 def _clean_endpoint(value: str | None) -> str | None:

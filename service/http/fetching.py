@@ -13,7 +13,7 @@ import httpx
 
 from service.engine.exceptions import RequestTooLargeError, ServiceError
 from service.http import addresses
-from service.origins import PORTS, Origin
+from service.origins import Origin
 
 # Redirects within one host that are followed.
 _REDIRECTS = 3
@@ -62,7 +62,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         httpx.ConnectError
             If the host has no address, or none can be connected to.
         """
-        origin = _origin(request.url)
+        origin = Origin.of(request.url)
         # TLS still uses the name, and the certificate is checked against it.
         request.extensions["sni_hostname"] = origin.host
         name = request.url
@@ -182,7 +182,7 @@ class ImageFetcher:
 
     def _next(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         target = url.join(response.headers["location"])
-        if _origin(target) != _origin(url) or target.userinfo:
+        if Origin.of(target) != Origin.of(url) or target.userinfo:
             raise ImageHostError(
                 f"{url.host} redirects to another place, which is not followed; give the URL of "
                 "the image itself"
@@ -192,7 +192,7 @@ class ImageFetcher:
     def _allowed(self, given: str) -> httpx.URL:
         try:
             url = httpx.URL(given)
-            origin = _origin(url)
+            origin = Origin.of(url)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ImageHostError(f"{given[:_SHOWN]!r} is not a URL: {error}") from error
         if url.userinfo:
@@ -203,11 +203,6 @@ class ImageFetcher:
                 "URL, or have the service's image_hosts allow it"
             )
         return url
-
-
-def _origin(url: httpx.URL) -> Origin:
-    host = url.raw_host.decode().lower().rstrip(".")
-    return Origin(url.scheme, host, url.port or PORTS.get(url.scheme, 0))
 
 
 _HEADERS = {

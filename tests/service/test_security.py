@@ -190,9 +190,42 @@ def test_cors_allows_authorization_where_it_is_on_even_before_the_key(open_clien
     assert wrong.headers["access-control-allow-origin"] == "https://app.example"
 
 
-def test_origins_are_checked():
-    with pytest.raises(ValidationError, match="http://"):
-        Settings(cors_origins="app.example")
+@pytest.mark.parametrize(
+    "value",
+    [
+        "app.example",
+        "https://",
+        "https:///a",
+        "ftp://app.example",
+        "https://app.example/page",
+        "https://*.app.example",
+        "https://user@app.example",
+        "https://app.example:no",
+        "https://a b",
+    ],
+)
+def test_origins_are_checked(value):
+    """Some of these were taken, and then never were a browser's own."""
+    with pytest.raises(ValidationError, match="as https://example.org or http://example.org:8080"):
+        Settings(cors_origins=f"https://good.example, {value}")
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("https://app.example/", "https://app.example"),
+        ("https://App.Example", "https://app.example"),
+        ("HTTPS://app.example:443", "https://app.example"),
+        ("http://app.example:8080/", "http://app.example:8080"),
+        ("https://stra\u00dfe.example", "https://xn--strae-oqa.example"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_origins_are_known_as_browsers_write_them(open_client, given, written):
+    client = open_client(cors_origins=f"https://other.example, {given}")
+    answer = client.options("/v1/similarity", headers={**PREFLIGHT, "origin": written})
+    assert answer.headers["access-control-allow-origin"] == written
+    assert Settings(cors_origins="*").origins == ["*"]
 
 
 def test_the_page_has_the_headers_that_browsers_expect(client):
