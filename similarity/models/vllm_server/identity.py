@@ -21,6 +21,9 @@ TOKENIZER_PROBES = (
     "  Two spaces,\ta tab,\n\na line; 3.14159 x_1 = y²",
     "naïve Übermut, l'été, don't, 北京, Привет, ١٢٣, 🙂",
 )
+# By how much rounding may move a number of order 1 that names a model: half precision moves it by
+# up to 0.001 (docs/log.md).
+ROUNDED = 0.005
 # Tokens of the probe that names the model, and of the one that goes with every request to score.
 LONG_PROBE, SHORT_PROBE = 96, 16
 
@@ -47,9 +50,16 @@ class ServedName:
     begin: TokenIds
     end: TokenIds
 
-    def mark(self, number: float) -> str:
-        """Return a digest that differs for another tokenizer or another number, in hundredths."""
-        return digest(f"{self.tokenizer} {number + 0.0:.2f}".encode())
+    def revision_of(self, kind: str, number: float, wanted: str | None) -> str:
+        """Return a digest that differs for another tokenizer or another number, in hundredths.
+
+        Rounding in the model may carry the number over the edge between two hundredths. Then what
+        was stored under the old revision would be another model's. So the wanted revision is
+        returned, if there is one, where ROUNDED of rounding makes it so.
+        """
+        near = [number + 0.0, number - ROUNDED, number + ROUNDED]
+        found = [f"{kind}:{digest(f'{self.tokenizer} {one:.2f}'.encode())}" for one in near]
+        return wanted if wanted is not None and wanted in found else found[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +72,9 @@ class Identity(ServedName):
         Scored with every request, because a server may be started anew with other weights.
     expected
         Log-probabilities of the probe, shape "token" in nats.
-    mean
-        Of the log-probabilities of a longer probe, nats per token.
+    revision
+        A digest that differs for another model: of the mean of the log-probabilities of a longer
+        probe, nats per token.
     gives_chosen
         Whether the server gives log-probabilities of chosen tokens.
     keeps_sampled
@@ -76,16 +87,11 @@ class Identity(ServedName):
 
     probe: Prompt
     expected: LogProbs
-    mean: float
+    revision: str
     gives_chosen: bool = False
     keeps_sampled: bool = False
     image_token: str = ""
     image_chosen: int = 0
-
-    @property
-    def revision(self) -> str:
-        """Return a digest that differs for another model."""
-        return f"probe:{self.mark(self.mean)}"
 
     def drift(self, scored: LogProbs) -> float:
         """Return how far the probe's scores are from the expected, nats per token."""
@@ -144,9 +150,8 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     short = Prompt(ids[:start], ids[start : start + SHORT_PROBE])
     (long_scores,) = await score_prompts(pool, served.name, [long])
     (short_scores,) = await score_prompts(pool, served.name, [short])
-    return Identity(
-        **vars(served), probe=short, expected=short_scores, mean=float(long_scores.mean())
-    )
+    revision = served.revision_of("probe", float(long_scores.mean()), address.revision)
+    return Identity(**vars(served), probe=short, expected=short_scores, revision=revision)
 
 
 def same_model(first: Identity, second: Identity) -> bool:

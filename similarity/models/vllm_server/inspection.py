@@ -12,7 +12,7 @@ from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
-from similarity.models.vllm_server.identity import Identity, ServedName, identify, score_prompts
+from similarity.models.vllm_server.identity import Identity, identify, score_prompts
 from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.pooled_states import (
@@ -51,7 +51,7 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     seeing, images = await check_images(pool, identity)
     presets = "every preset" if gives_chosen else "presets paper and trajectories"
     checks = [
-        _check_model(identity, identity.revision, address, url),
+        _check_model(identity, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
         Check("offers", f"it generates: {presets}, samples and scores of continuations"),
         _check_caching(await pool.metrics(), url),
@@ -63,13 +63,13 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     return replace(seeing, gives_chosen=gives_chosen, keeps_sampled=keeps_sampled), checks
 
 
-def _check_model(served: ServedName, revision: str, address: ServerAddress, url: str) -> Check:
+def _check_model(served: Identity | PooledIdentity, address: ServerAddress, url: str) -> Check:
     """Check that a server has the revision of its model that the address names, if it does."""
-    found = f"{served.name}, {served.context_length} tokens, {revision}"
+    found = f"{served.name}, {served.context_length} tokens, {served.revision}"
     error: ModelError | None = None
-    if address.revision not in (None, revision):
+    if address.revision not in (None, served.revision):
         error = BackendRefusedError(
-            f"{url} serves {served.name!r} as {revision}, not {address.revision}; "
+            f"{url} serves {served.name!r} as {served.revision}, not {address.revision}; "
             "serve that one, or leave out what follows the @"
         )
     return Check("served model", found, error)
@@ -139,7 +139,7 @@ async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIde
         return BackendRefusedError(f"{url} {what}; start it with {POOLER}")
 
     return identity, [
-        _check_model(identity, identity.revision, address, url),
+        _check_model(identity, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
         *check_pooled(identity.walk, refused),
         await _check_repeated(pool, identity, url),

@@ -42,10 +42,13 @@ class PooledIdentity(ServedName):
     walk
         The states after each of the paragraph's beginnings, the shortest first: shape
         "beginning width".
+    revision
+        A digest that differs for another model.
     """
 
     paragraph: TokenIds
     walk: Rows
+    revision: str
 
     @property
     def beginnings(self) -> list[TokenIds]:
@@ -57,14 +60,6 @@ class PooledIdentity(ServedName):
     def probe(self) -> TokenIds:
         """Return the beginning that goes with every request: servers may be started anew."""
         return self.beginnings[self._place]
-
-    @property
-    def revision(self) -> str:
-        """Return a digest that differs for another model."""
-        directions = self.walk / np.linalg.norm(self.walk, axis=1, keepdims=True)
-        # One number of order 1 that every coordinate moves.
-        signs = np.where(np.arange(self.walk.shape[1]) % 2, -1.0, 1.0)
-        return f"states:{self.mark(float((directions @ signs).mean()))}"
 
     def drift(self, state: Rows) -> float:
         """Return how far the probe's state is from the first one, in parts of its length."""
@@ -123,7 +118,15 @@ async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity
     paragraph, start = await probe_tokens(pool, served)
     beginnings = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
     walk = await request_states(pool, served.name, beginnings)
-    return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk)
+    revision = served.revision_of("states", _mean_sum(walk), address.revision)
+    return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk, revision=revision)
+
+
+def _mean_sum(walk: Rows) -> float:
+    """Return one number of order 1 that every coordinate of states moves."""
+    directions = walk / np.linalg.norm(walk, axis=1, keepdims=True)
+    signs = np.where(np.arange(walk.shape[1]) % 2, -1.0, 1.0)
+    return float((directions @ signs).mean())
 
 
 def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:

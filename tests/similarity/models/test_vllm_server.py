@@ -7,14 +7,17 @@ import pytest
 
 from similarity import Law, compare
 from similarity.config import ComparisonConfig
+from similarity.digests import digest
 from similarity.errors import BackendRefusedError, ConfigError, InputError
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.identity import ROUNDED
 from similarity.models.vllm_server.loader import load_server
 from tests.similarity.models.fake_server import (
     END,
     QUICK,
+    Answer,
     FakeServer,
     Load,
     scoring,
@@ -139,6 +142,45 @@ def test_what_identifies_the_model(load: Load) -> None:
     assert one.info == same.info
     assert one.info.revision != other.info.revision
     assert one.info.context_length == 256
+
+
+def test_rounding_over_an_edge_keeps_the_wanted_revision() -> None:
+    server = FakeServer()
+    network = transport(a=server)
+    moved = 0.0
+
+    def edit(_body: Answer, answer: Answer) -> None:
+        for choice in answer["choices"]:
+            for place in choice.get("prompt_logprobs", [None])[1:]:
+                for token in place.values():
+                    token["logprob"] -= moved
+
+    def revision(address: str = "http://a:8000") -> str:
+        model = load_server(address, QUICK, transport=network)
+        model.close()
+        return model.info.revision
+
+    server.edit = edit
+    first = revision()
+    while (second := revision()) == first:
+        moved += ROUNDED / 5
+    # It passed the edge by less than a fifth, so that it was moved by less than ROUNDED since.
+    moved += ROUNDED / 2
+    assert revision() == second
+    assert revision(f"http://a:8000#toy@{first}") == first
+    moved += ROUNDED
+    with pytest.raises(BackendRefusedError, match=f"serves 'toy' as {second}, not {first}"):
+        revision(f"http://a:8000#toy@{first}")
+
+
+def test_a_revision_is_what_it_was(load: Load) -> None:
+    identity = load(server=FakeServer()).identity
+    for number, named in [(-3.9749, "-3.97"), (-3.9751, "-3.98"), (-0.001, "-0.00")]:
+        expected = f"probe:{digest(f'{identity.tokenizer} {named}'.encode())}"
+        assert identity.revision_of("probe", number, None) == expected
+        assert identity.revision_of("probe", number + 0.0049, expected) == expected
+        assert identity.revision_of("probe", number - 0.0049, expected) == expected
+        assert identity.revision_of("probe", number + 0.0151, expected) != expected
 
 
 def test_the_wanted_name_and_revision(load: Load) -> None:
