@@ -35,7 +35,7 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
     for record in records:
         count += 1
         if isinstance(record.value, dict):
-            names.update(dict.fromkeys(record.value))
+            names.update(dict.fromkeys(filter(is_unicode, record.value)))
     if id_column in (None, ID):
         names.pop(ID, None)
     taken = {name.casefold() for name in (*_OWN, *names)}
@@ -52,6 +52,11 @@ def repeated(record: Record, carried: Carried) -> dict[str, Any]:
         return {}
     fields = record.value.items()
     return {carried[name]: _plain(value) for name, value in fields if name in carried}
+
+
+def is_unicode(name: str) -> bool:
+    """Return whether a name can be written: JSON may have half of a character."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def table_columns(carried: Carried) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from similarity.batch.carrying import is_unicode
 from similarity.errors import InputError
 from similarity.images.image import Content
 from similarity.images.sources import image_file
@@ -50,6 +51,7 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
     content = record.value
     if not isinstance(content, dict):
         raise InputError(f"the line must be a JSON object, got {_shown(content)}")
+    _check_names(content)
     custom_id = _custom_id(record, columns)
     found = pair_columns(content, columns)
     if found is not None and not content.keys() & {"pair", "texts"}:
@@ -112,6 +114,16 @@ def _custom_id(record: Record, columns: Sequence[str]) -> str:
     if not isinstance(found, str | int) or isinstance(found, bool):
         raise InputError(f"{names[0]} must be a string or a whole number, got {_shown(found)}")
     return str(found)
+
+
+def _check_names(content: dict[str, Any]) -> None:
+    # As the name of a column no file of UTF-8 can have it.
+    unfit = next((name for name in content if not is_unicode(name)), None)
+    if unfit is not None:
+        raise InputError(
+            f"the name of field {_shown(unfit)} is not valid Unicode: it has half of a character; "
+            "rename it"
+        )
 
 
 def _check_keys(content: dict[str, Any], columns: Sequence[str]) -> None:

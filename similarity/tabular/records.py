@@ -13,7 +13,7 @@ from similarity.errors import InputError
 from similarity.extras import optional_module
 from similarity.tabular.dialects import SIGNS, CsvDialect, csv_fault, delimiter_of, long_fields
 from similarity.tabular.formats import MAX_LINE_BYTES
-from similarity.tabular.values import json_fault, no_text, without_repeats
+from similarity.tabular.values import json_fault, json_value, no_text
 
 # Of a line that is longer, what is shown.
 SHOWN_BYTES = 1000
@@ -144,9 +144,7 @@ def _json(line: Record) -> Record:
     if line.error is not None:
         return line
     try:
-        return Record(
-            line.number, json.loads(line.value, object_pairs_hook=without_repeats), line.shown
-        )
+        return Record(line.number, json_value(line.value), line.shown)
     except (ValueError, RecursionError) as error:
         why = InputError(f"the line is not JSON: {json_fault(error)}")
     return Record(line.number, None, line.shown, why)

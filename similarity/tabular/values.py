@@ -24,6 +24,8 @@ def to_number(value: object) -> float | None:
         return math.inf
 
 
+# How deep a value may be nested: it is written again by functions that call themselves.
+MAX_DEPTH = 200
 # What files begin with that are no text in UTF-8, and what to do.
 _NO_TEXT = {
     b"\xff\xfe": "begins with the mark of UTF-16; save it as UTF-8",
@@ -50,6 +52,32 @@ def json_fault(error: ValueError | RecursionError) -> str:
     if "int_max_str_digits" in str(error):
         return f"a number has more than {sys.get_int_max_str_digits()} digits"
     return str(error)
+
+
+def json_value(text: str) -> Any:
+    """Return the value that a line of JSON has.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is no JSON, names a thing twice, or is nested more than `MAX_DEPTH` deep.
+    """
+    value = json.loads(text, object_pairs_hook=without_repeats)
+    # Most lines have too few brackets for it.
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    return value
+
+
+def _depth(value: object) -> int:
+    """Return how deep lists and objects stand in each other."""
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        depth += 1
+        level = [
+            inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
 
 
 def without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def test_answers_are_those_of_the_library(chunk: int, toy_model: ToyModel, tmp_p
 BAD = {
     b"{": "the line is not JSON: Expecting property name",
     b"[" * 100_000: "the line is not JSON: it is nested too deeply",
+    b'{"text1": "a", "text2": "b", "x": ' + b"[" * 900 + b"]" * 900 + b"}": "more than 200 deep",
+    b'{"text1": "a", "text2": "b", "x\\ud83d": 1}': 'name of field "x\\ud83d" is not valid Unicode',
     b'{"custom_id": ' + b"1" * 5000 + b"}": "the line is not JSON: a number has more than",
     b'{"custom_id": "\xff"}': "the line is not UTF-8 at byte 15",
     b"[1]": "must be a JSON object, got [1]",
@@ -85,22 +88,27 @@ BAD = {
     b'{"custom_id": "x", "pair": ["a", 2]}': 'got ["a", 2]',
     b'{"custom_id": "x", "texts": []}': "texts must have at least one text",
     b'{"custom_id": "x", "pair": ["a", " "]}': "a text is empty or only white space",
-    b'{"custom_id": "x", "texts": ["a\\ud800"]}': "not valid Unicode",
+    b'{"custom_id": "x", "pair": ["b", "a\\ud800"]}': "not valid Unicode",
     b'{"custom_id": "x", "pair": ["b", "' + b"a" * 5000 + b'"]}': "tokens too long",
 }
 
 
-def test_bad_lines_lose_nothing(toy_model: ToyModel, tmp_path: Path) -> None:
-    good = as_lines(GOOD).splitlines()
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "out.tsv"])
+def test_bad_lines_lose_nothing(output: str, toy_model: ToyModel, tmp_path: Path) -> None:
+    good = as_lines(GOOD[:1] + GOOD[2:]).splitlines()
     content = b"\n".join([good[0], *BAD, good[1], good[2]])
-    files = files_in(tmp_path, content)
+    files = replace(files_in(tmp_path, content), output=tmp_path / output)
     opened = run(toy_model, files, chunk=5)
     assert opened.total == opened.done.lines == len(BAD) + 3
     assert opened.done.refused == len(BAD)
     (tmp_path / "alone").mkdir()
-    alone = files_in(tmp_path / "alone", as_lines(GOOD[:3]))
+    alone = files_in(tmp_path / "alone", as_lines(GOOD[:1] + GOOD[2:]))
     run(toy_model, alone)
-    assert files.output.read_bytes() == alone.output.read_bytes()
+    with files.output.open("rb") as written:
+        answers = [record.value for record in read_records(written, files.written_as)]
+    assert [(line["custom_id"], str(line["distance"])) for line in answers] == [
+        (line["custom_id"], str(line["distance"])) for line in read(alone.output)
+    ]
     refused = read(files.refused)
     assert [line["line"] for line in refused] == list(range(2, len(BAD) + 2))
     for line, (bad, reason) in zip(refused, BAD.items(), strict=True):

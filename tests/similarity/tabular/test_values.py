@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.tabular.values import to_number, without_repeats
+from similarity.tabular.values import MAX_DEPTH, json_value, to_number, without_repeats
 
 
 @given(st.floats(allow_nan=False))
@@ -49,3 +49,17 @@ def test_a_name_that_stands_twice() -> None:
     }
     with pytest.raises(ValueError, match="the name 'a' stands twice in an object; keep one"):
         json.loads('{"b": {"a": 1, "a": 2}}', object_pairs_hook=without_repeats)
+
+
+@pytest.mark.parametrize("ends", ["[]", ('{"a":', "}")])
+def test_a_value_may_be_nested_so_deep_and_no_deeper(ends: Any) -> None:
+    begin, end = ends
+
+    def nested(depth: int) -> str:
+        return begin * depth + ("1" if end == "}" else "") + end * depth
+
+    assert json.dumps(json_value(nested(MAX_DEPTH))).count(end) == MAX_DEPTH
+    with pytest.raises(ValueError, match="nested more than 200 deep"):
+        json_value(nested(MAX_DEPTH + 1))
+    # As many brackets beside each other are no depth.
+    assert json_value(f"[{'[],' * MAX_DEPTH}1]")[-1] == 1
