@@ -5,13 +5,15 @@ last: so what a reader finds is either the old bundle or the new.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from similarity.digests import digest_of, digest_of_file
 from similarity.errors import ConfigError
 from similarity.storage.files import Writer, alone_in, cannot_write, replace_file, temporary_beside
+
+T = TypeVar("T")
 
 # The name of a manifest's own digest in it.
 _DIGEST = "digest"
@@ -48,8 +50,17 @@ def write_bundle(
         raise cannot_write(folder, error) from error
 
 
-def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> dict[str, Any]:
-    """Return a bundle's manifest.
+def read_bundle(
+    folder: Path,
+    manifest: str,
+    read: Callable[[dict[str, Any]], T],
+    *,
+    what: str,
+    command: str,
+) -> T:
+    """Return what `read` makes of a bundle's manifest and of the files that this names.
+
+    If the bundle is replaced meanwhile, and its files are gone, the new one is read.
 
     Parameters
     ----------
@@ -61,6 +72,29 @@ def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> di
     ConfigError
         If there is none, or it or one of its files is damaged.
     """
+    while True:
+        before = _content(folder / manifest)
+        try:
+            return read(_checked(folder, manifest, what, command))
+        except Exception:
+            if _content(folder / manifest) == before:
+                raise
+
+
+def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> dict[str, Any]:
+    """Return a bundle's manifest; takes and raises what `read_bundle` does."""
+    return read_bundle(folder, manifest, lambda content: content, what=what, command=command)
+
+
+def _content(path: Path) -> bytes | None:
+    """Return the bytes of a file; None where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _checked(folder: Path, manifest: str, what: str, command: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((folder / manifest).read_text(encoding="utf-8"))
         files = {folder / current: name for name, current in content["files"].items()}

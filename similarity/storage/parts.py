@@ -16,8 +16,9 @@ _JOURNAL = "journal.jsonl"
 class Parts:
     """Keeps the finished parts of a file in a folder beside it; a damaged part is not finished."""
 
-    def __init__(self, folder: Path, journal: Journal) -> None:
-        self.folder = folder
+    def __init__(self, path: Path, journal: Journal) -> None:
+        self.folder = parts_folder(path)
+        self._path = path
         self._journal = journal
         self._digests = {entry["part"]: entry.get("digest") for entry in journal.entries()}
 
@@ -36,9 +37,17 @@ class Parts:
         self._digests[number] = digest
 
     def write(self, number: int, write: Writer) -> None:
-        """Write a part whole or not at all, and count it as done."""
-        replace_file(self.path(number), write)
-        self.finish(number, digest_of_file(self.path(number)))
+        """Write a part whole or not at all, and count it as done.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written.
+        """
+        with writing(self._path):
+            replace_file(self.path(number), write)
+            digest = digest_of_file(self.path(number))
+        self.finish(number, digest)
 
     def path(self, number: int) -> Path:
         """Return the path of a part."""
@@ -48,6 +57,8 @@ class Parts:
 @contextmanager
 def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
     """Open the parts of a file, new or of an earlier process; delete them when all went well.
+
+    What fails in this context and is no writing, as of a model, is not taken for it.
 
     Parameters
     ----------
@@ -63,8 +74,10 @@ def parts_of(path: Path, header: Mapping[str, Any]) -> Iterator[Parts]:
     """
     folder = parts_folder(path)
     with writing(path):
-        with Journal.open(folder / _JOURNAL, header) as journal:
-            yield Parts(folder, journal)
+        opened = Journal.open(folder / _JOURNAL, header)
+    with opened as journal:
+        yield Parts(path, journal)
+    with writing(path):
         shutil.rmtree(folder)
 
 

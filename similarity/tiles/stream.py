@@ -12,7 +12,7 @@ import numpy as np
 
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
-from similarity.storage.files import replace_file
+from similarity.storage.files import replace_file, writing
 from similarity.storage.parts import is_begun, parts_of
 from similarity.tiles.grid import Grid, Selection
 
@@ -61,19 +61,22 @@ def stream_matrix(
         grid.check(scorer)
     with parts_of(path, grid.header(scorer) | {"kind": "matrix"}) as work:
         target = work.folder / "matrix.npy"
-        matrix = _opened(target, shape)
+        with writing(path):
+            matrix = _opened(target, shape)
         for number, (rows, columns) in enumerate(grid.tiles()):
             mirrored = grid.columns is None and rows != columns
             if not work.has(number, _digest(matrix, rows, columns, mirrored)):
                 found = grid.similarities(scorer, rows, columns, progress)
-                matrix[_slice(rows), _slice(columns)] = found
-                if mirrored:
-                    matrix[_slice(columns), _slice(rows)] = found.T
-                matrix.flush()
+                with writing(path):
+                    matrix[_slice(rows), _slice(columns)] = found
+                    if mirrored:
+                        matrix[_slice(columns), _slice(rows)] = found.T
+                    matrix.flush()
                 work.finish(number, _digest(matrix, rows, columns, mirrored))
             on_progress(len(rows) * len(columns) * (1 + mirrored))
         del matrix
-        target.replace(path)
+        with writing(path):
+            target.replace(path)
 
 
 def stream_pairs(
@@ -135,7 +138,8 @@ def stream_pairs(
                         count += 1
                         yield json.loads(line)
 
-        replace_file(path, lambda new: write(counted(), new))
+        with writing(path):
+            replace_file(path, lambda new: write(counted(), new))
     return count
 
 

@@ -1,23 +1,25 @@
 """Nearest neighbours among many texts: their meaning vectors in an index of faiss, in a folder."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.models.base import ModelInfo
 from similarity.scorer import Progress, Scorer, no_progress
-from similarity.storage.bundle import read_manifest, write_bundle
+from similarity.storage.bundle import read_bundle, write_bundle
 from similarity.storage.files import Writer
 from similarity.validation import check_choice
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 
 faiss: Any = optional_module("faiss", "an index needs")
+
+T = TypeVar("T")
 
 MANIFEST, TEXTS, IDS = "index.json", "texts.jsonl", "ids.jsonl"
 NEIGHBOURS = "neighbours.faiss"
@@ -144,7 +146,14 @@ def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
     ConfigError
         If there is none, it is damaged, or was built with another model.
     """
-    content = read_manifest(folder, MANIFEST, what="index", command="trajsim index build")
+    return _read(folder, lambda content: _checked(folder, content, model))
+
+
+def _read(folder: Path, read: Callable[[dict[str, Any]], T]) -> T:
+    return read_bundle(folder, MANIFEST, read, what="index", command="trajsim index build")
+
+
+def _checked(folder: Path, content: dict[str, Any], model: ModelInfo | None) -> dict[str, Any]:
     if content["format"] != FORMAT:
         raise ConfigError(f"the index in {folder} is of another version; build it anew")
     # Those of earlier releases do not say it.
@@ -169,7 +178,11 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     ConfigError
         If there is none, it is damaged, or was built with others.
     """
-    content = check_index(folder, vectors.model.info)
+    return _read(folder, lambda content: _opened(folder, content, vectors))
+
+
+def _opened(folder: Path, content: dict[str, Any], vectors: MeaningVectors) -> TextIndex:
+    _checked(folder, content, vectors.model.info)
     given = fingerprint(vectors)["id"]
     if content["vectors"] != given:
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from similarity.digests import digest_of
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, ModelInfo
-from similarity.storage.bundle import read_manifest, write_bundle
+from similarity.storage.bundle import read_bundle, write_bundle
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.kinds import restored_reader
 from similarity.vectors.meaning import Corpus, Group, MeaningVectors
@@ -62,8 +63,16 @@ def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
     ConfigError
         If there are none, they are damaged, or they belong to another model.
     """
-    folder = Path(folder)
-    content = read_manifest(folder, MANIFEST, what="meaning vectors", command="trajsim fit")
+    return read_bundle(
+        Path(folder),
+        MANIFEST,
+        partial(_opened, Path(folder), model),
+        what="meaning vectors",
+        command="trajsim fit",
+    )
+
+
+def _opened(folder: Path, model: LanguageModel, content: dict[str, Any]) -> MeaningVectors:
     if content["format"] != FORMAT:
         raise ConfigError(
             f"{folder / MANIFEST} has format {content['format']}, and {FORMAT} is read here; "

@@ -15,7 +15,7 @@ from similarity.digests import digest_of
 from similarity.extras import optional_module
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.slices import slices
-from similarity.storage.files import replace_file
+from similarity.storage.files import replace_file, writing
 from similarity.storage.parts import Parts, is_begun, parts_of
 from similarity.texts.truncation import REFUSE, Truncator
 from similarity.vectors.meaning import BATCH_TEXTS, MeaningVectors
@@ -115,7 +115,8 @@ def write_vectors(
         for _ in encoded(vectors, texts, dimensions, truncator, on_progress, parts):
             pass
         known = encoded(vectors, texts, dimensions, truncator, ignore_progress, parts)
-        replace_file(path, lambda new: WRITTEN[kind](new, texts, ids, known, width))
+        with writing(path):
+            replace_file(path, lambda new: WRITTEN[kind](new, texts, ids, known, width))
     return width
 
 

@@ -207,6 +207,17 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         stream_matrix(Counted(), Grid(TEXTS), tmp_path / "file" / "m.npy")
 
 
+def test_an_error_of_a_model_is_not_taken_for_one_of_writing(tmp_path: Path) -> None:
+    class Gone(Counted):
+        def matrix(self, *_: Any) -> SimilarityMatrix:
+            raise FileNotFoundError("no weights")
+
+    with pytest.raises(FileNotFoundError, match="no weights"):
+        stream_matrix(Gone(), Grid(TEXTS), tmp_path / "m.npy")
+    with pytest.raises(FileNotFoundError, match="no weights"):
+        stream_pairs(Gone(), Grid(TEXTS), Selection(k=1), tmp_path / "m.csv", lambda *_: None)
+
+
 def flip(path: Path, place: int) -> None:
     content = bytearray(path.read_bytes())
     content[place] ^= 0x40

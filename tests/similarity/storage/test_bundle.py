@@ -1,11 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.storage.bundle import read_manifest, write_bundle
+from similarity.storage.bundle import read_bundle, read_manifest, write_bundle
 from similarity.storage.files import replace_file
 
 
@@ -23,6 +24,33 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         write(tmp_path / "deep" / "folder", text)
         assert read(tmp_path / "deep" / "folder") == (text, text)
     assert len(list((tmp_path / "deep" / "folder").iterdir())) == 2
+
+
+def test_a_bundle_that_is_replaced_while_it_is_read_is_read_anew(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def read_late(content: dict[str, Any]) -> str:
+        told.append(content["text"])
+        if len(told) == 1:
+            write(tmp_path, "new")
+        return (tmp_path / content["files"]["a.bin"]).read_text()
+
+    write(tmp_path, "old")
+    assert read_bundle(tmp_path, "m.json", read_late, what="things", command="make") == "new"
+    assert told == ["old", "new"]
+
+
+def test_an_error_of_reading_is_raised_at_once(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def fail(content: dict[str, Any]) -> None:
+        told.append(content["text"])
+        raise FileNotFoundError("another file")
+
+    write(tmp_path, "old")
+    with pytest.raises(FileNotFoundError, match="another file"):
+        read_bundle(tmp_path, "m.json", fail, what="things", command="make")
+    assert told == ["old"]
 
 
 def test_a_death_before_the_end_leaves_the_old(

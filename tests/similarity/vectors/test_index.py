@@ -15,7 +15,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
-from similarity.vectors import MeaningVectors, fit, save
+from similarity.vectors import MeaningVectors, fit, index, save
 from similarity.vectors.index import (
     Hit,
     TextIndex,
@@ -50,6 +50,24 @@ def test_the_exact_index_finds_what_brute_force_finds(built: Path, vectors: Mean
     assert [hit.text for hit in hits] == [TEXTS[hit.number] for hit in hits]
     assert index.query(TEXTS[3], 1)[0] == Hit(3, TEXTS[3], pytest.approx(1, abs=1e-3))
     assert len(index.query("the old sea", 10_000)) == len(TEXTS)
+
+
+def test_an_index_that_is_built_anew_while_it_is_read_is_the_new_one(
+    built: Path, vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """faiss says in an error of its own that a file is gone."""
+    read, paths = index._read_lines, list[Path]()
+
+    def read_late(path: Path) -> list[str]:
+        paths.append(path)
+        found = read(path)
+        if len(paths) == 1:
+            build_index(built, vectors, TEXTS[:5], [vectors.encode(TEXTS[:5])])
+        return found
+
+    monkeypatch.setattr(index, "_read_lines", read_late)
+    assert open_index(built, vectors).query(TEXTS[3], 1)[0].text == TEXTS[3]
+    assert len(paths) == 2
 
 
 def test_the_graph_finds_almost_what_brute_force_finds() -> None:

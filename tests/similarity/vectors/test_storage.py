@@ -5,6 +5,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import ModelInfo
 from similarity.models.toy import ToyModel
-from similarity.vectors import MeaningVectors, fit, load, save
+from similarity.vectors import MeaningVectors, fit, load, save, storage
 from similarity.vectors.recipes import over_tokens
 from similarity.vectors.storage import MANIFEST, fingerprint
 from tests.similarity.vectors.conftest import sentences
@@ -116,6 +117,24 @@ def test_a_folder_that_cannot_be_written_is_reported(
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write "):
         save(toy_vectors, tmp_path / "file")
+
+
+def test_vectors_that_are_fitted_anew_while_they_are_read_are_the_new_ones(
+    toy_vectors: MeaningVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = fit(toy_vectors.model, sentences(50, seed=9), toy_vectors.config)
+    read, paths = storage._read_arrays, list[Path]()
+
+    def read_late(path: Path) -> Any:
+        if not paths:
+            save(new, tmp_path)
+        paths.append(path)
+        return read(path)
+
+    save(toy_vectors, tmp_path)
+    monkeypatch.setattr(storage, "_read_arrays", read_late)
+    assert fingerprint(load(tmp_path, toy_vectors.model)) == fingerprint(new)
+    assert len(paths) == 2
 
 
 def save_for_ever(vectors: MeaningVectors, folder: Path) -> None:
