@@ -49,7 +49,7 @@ MAX_ROWS = {"cpu": 512, "cuda": 4096}
 # Logits held at once, tokens read × vocabulary: 128 MiB and 1 GiB in float32.
 MAX_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
 # Tokens read at once where logits are made of some states at a time, unless logits allow for more.
-MAX_TOKENS = {"cpu": 0, "cuda": 16384}
+LEAST_READ = {"cpu": 0, "cuda": 16384}
 
 
 class LocalModel(Tokenized):
@@ -73,7 +73,7 @@ class LocalModel(Tokenized):
         self.on_processor = device == "cpu"
         self._max_batch_tokens = MAX_LOGITS[device] // network.vocab_size
         self._max_rows = min(MAX_ROWS[device], max(1, self._max_batch_tokens))
-        self._max_read_tokens = max(self._max_batch_tokens, MAX_TOKENS[device] * network.narrow)
+        self._max_read_tokens = max(self._max_batch_tokens, LEAST_READ[device] * network.narrow)
 
     def _shorten(self, limit: int) -> None:
         """Lower the context length to what the network can read."""

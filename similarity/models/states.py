@@ -28,7 +28,7 @@ from similarity.models.verification import Verified
 logger = logging.getLogger(__name__)
 
 # Tokens read at a time: enough to fill the processor, few enough that texts of like length meet.
-MAX_TOKENS = {"cpu": 768, "cuda": 16384}
+STATE_TOKENS = {"cpu": 768, "cuda": 16384}
 # A shorter beginning is not worth a reading. Of so many prefixes it is read at each call.
 MIN_SHARED, MIN_PREFIXES = 3, 4
 # Of fewer it is kept. It is cut to a multiple of STEP tokens, so that pairs whose texts begin alike
@@ -57,7 +57,7 @@ class StateReader:
         weight = self._head.linear.weight
         states = weight.new_empty((len(prefixes), self._head.linear.in_features))
         # Where padding moves numbers each is read alone.
-        size = MAX_TOKENS[weight.device.type] if self._network.pads else 1
+        size = STATE_TOKENS[weight.device.type] if self._network.pads else 1
         beginning = self._beginning(prefixes)
         cut = [prefix[beginning.length :] for prefix in prefixes] if beginning else prefixes
         for batch in prefix_batches(cut, size):

@@ -110,7 +110,7 @@ def test_chosen_tokens_are_those_of_the_distributions(tiny: Loader, architecture
 def test_small_batches_give_what_one_gives(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny("llama")
     states, log_probs = model.next_states(PREFIXES), model.next_log_probs(PREFIXES, [3])
-    monkeypatch.setattr("similarity.models.states.MAX_TOKENS", {"cpu": 2})
+    monkeypatch.setattr("similarity.models.states.STATE_TOKENS", {"cpu": 2})
     monkeypatch.setattr(model, "_max_batch_tokens", 1)
     np.testing.assert_allclose(model.next_states(PREFIXES), states, atol=1e-5)
     np.testing.assert_allclose(model.next_log_probs(PREFIXES, [3]), log_probs, atol=1e-5)

@@ -20,7 +20,7 @@ CONTINUATIONS = [[(5,), (7, 8, 9, 10, 11)], [(30, 31, 32)], [(40,), (41,), (42, 
 def test_states_are_those_of_plain_readings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_tokens: int
 ) -> None:
-    monkeypatch.setitem(continuing.MAX_TOKENS, "cpu", most_tokens)
+    monkeypatch.setitem(continuing.ROW_TOKENS, "cpu", most_tokens)
     network = Network(load_llama(save_tiny_model("llama", tmp_path), "float32")[0])
     found = states_after(network, PREFIXES, CONTINUATIONS)
     plain = []

@@ -25,7 +25,7 @@ PREFIXES: list[TokenIds] = [
 def test_states_are_the_references(
     tiny: Loader, architecture: str, tokens: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": tokens})
+    monkeypatch.setattr(states, "STATE_TOKENS", {"cpu": tokens})
     model = tiny(architecture)
     found = model.next_states(PREFIXES)
     np.testing.assert_allclose(found, ReferenceModel(model).next_states(PREFIXES), atol=1e-4)
@@ -34,7 +34,7 @@ def test_states_are_the_references(
 def test_progress_is_reported_of_each_reading(
     tiny: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": 24})
+    monkeypatch.setattr(states, "STATE_TOKENS", {"cpu": 24})
     model, finished = tiny("llama"), list[int]()
     model.next_states(PREFIXES, finished.append)
     assert len(finished) > 2

@@ -99,7 +99,7 @@ def test_progress_counts_every_text(toy_vectors: MeaningVectors) -> None:
 def test_progress_is_reported_within_a_batch(
     tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(states, "MAX_TOKENS", {"cpu": 24})
+    monkeypatch.setattr(states, "STATE_TOKENS", {"cpu": 24})
     counted: list[int] = []
     tiny_vectors.only("profile").read(TEXTS, counted.append)
     assert sum(counted) == len(TEXTS)
