@@ -40,7 +40,7 @@ from similarity.models.padding import prefix_batches
 from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
-from similarity.models.states import StateReader, chosen_log_probs
+from similarity.models.states import PrefixStates, chosen_log_probs
 from similarity.models.tokenization import Tokenization, Tokenized, end_ids
 from similarity.models.verification import Verified
 
@@ -65,7 +65,7 @@ class LocalModel(Tokenized):
         self.tokenization = Tokenization(tokenizer, self.end_ids, network.rows)
         self.vocab_size = network.vocab_size
         self._verified = Verified(network, self._shorten)
-        self._state_reader: StateReader | None = None
+        self._state_reader: PrefixStates | None = None
         of_head = (Ability.NEXT_STATES, Ability.OUTPUT_HEAD) if network.head is None else ()
         self.abilities = frozenset(Ability) - {Ability.IMAGES, *of_head}
         device = network.device.type
@@ -162,9 +162,9 @@ class LocalModel(Tokenized):
         rows: Rows = chosen_log_probs(states, self.network.head, token_ids, most).cpu().numpy()
         return rows
 
-    def _states(self) -> StateReader:
+    def _states(self) -> PrefixStates:
         if self._state_reader is None:
-            self._state_reader = StateReader(self.network, self._head(), self._verified)
+            self._state_reader = PrefixStates(self.network, self._head(), self._verified)
         return self._state_reader
 
     def _head(self) -> Head:

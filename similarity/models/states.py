@@ -37,7 +37,7 @@ MIN_SHARED, MIN_PREFIXES = 3, 4
 STEP, MAX_KEPT, KEPT = 8, 160, 4
 
 
-class StateReader:
+class PrefixStates:
     """Reads states for one network, which has a head."""
 
     def __init__(self, network: Network, head: Head, verified: Verified) -> None:

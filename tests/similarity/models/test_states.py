@@ -10,7 +10,7 @@ from similarity.models import states
 from similarity.models.base import TokenIds
 from similarity.models.local import LocalModel
 from similarity.models.reference import ReferenceModel
-from similarity.models.states import StateReader, shared_length
+from similarity.models.states import PrefixStates, shared_length
 from tests.tiny_models import ARCHITECTURES
 
 Loader = Callable[[str], LocalModel]
@@ -60,7 +60,7 @@ def counted(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def fresh(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
     assert model.network.head is not None
-    reader = StateReader(model.network, model.network.head, model._verified)
+    reader = PrefixStates(model.network, model.network.head, model._verified)
     monkeypatch.setattr(model, "_state_reader", reader)
 
 
