@@ -65,7 +65,7 @@ class Cuts:
         return (self.tokens - self.words + ADDED_PLACES * usual) / (places + ADDED_PLACES)
 
 
-def words_of(text: str) -> list[str]:
+def letter_runs(text: str) -> list[str]:
     """Return the runs of letters, with their marks: what is neither digit nor punctuation."""
     if text.isascii():
         return _ASCII_WORDS.findall(text)
@@ -80,7 +80,7 @@ def cuts_of(model: LanguageModel, texts: Sequence[str]) -> list[Cuts]:
     InputError
         If it has no tokens for the words of a text.
     """
-    words = [words_of(text) for text in texts]
+    words = [letter_runs(text) for text in texts]
     lengths = iter([len(ids) for ids in model.encode_all([" ".join(w) for w in words if w])])
     opening = len(model.encode(""))
     return [

@@ -20,10 +20,10 @@ from similarity.texts.familiarity import (
     Cuts,
     WarningScorer,
     cuts_of,
+    letter_runs,
     shown_warnings,
     unfamiliar,
     usual_cuts,
-    words_of,
 )
 from similarity.texts.general import general_sentences
 from similarity.uncertainty import Tolerance
@@ -140,9 +140,9 @@ def test_a_text_whose_words_have_no_tokens_keeps_its_score(
 
 
 def test_words_are_runs_of_letters_with_their_marks() -> None:
-    assert words_of("x_1 = foo2bar('Hi!')") == ["x", "foo", "bar", "Hi"]
-    assert words_of("naïve café – हिन्दी 😀") == ["naïve", "café", "हिन्दी"]
-    assert words_of("3.14") == []
+    assert letter_runs("x_1 = foo2bar('Hi!')") == ["x", "foo", "bar", "Hi"]
+    assert letter_runs("naïve café – हिन्दी 😀") == ["naïve", "café", "हिन्दी"]
+    assert letter_runs("3.14") == []
 
 
 def test_cuts_by_hand(toy_model: ToyModel) -> None:
