@@ -12,7 +12,7 @@ from torch import Tensor
 from similarity.models.base import TokenIds
 from similarity.models.branches import Branches
 from similarity.models.network import Network
-from similarity.models.padding import left_padded, prefix_batches, right_padded
+from similarity.models.padding import batches_by_length, left_padded, right_padded
 
 # Tokens read at a time: enough to fill a processor, few enough that rows of like length meet.
 ROW_TOKENS = {"cpu": 768, "cuda": 16384}
@@ -39,7 +39,7 @@ def states_after(
     # A continuation's last token is predicted, never read.
     read = [ids[:-1] for _, ids in rows]
     longer = [i for i, ids in enumerate(read) if ids]
-    for batch in prefix_batches([read[i] for i in longer], ROW_TOKENS[device.type]):
+    for batch in batches_by_length([read[i] for i in longer], ROW_TOKENS[device.type]):
         chosen = torch.tensor([longer[i] for i in batch], device=device)
         ids, mask = right_padded([read[i] for i in chosen], device)
         at, places = mask.nonzero(as_tuple=True)

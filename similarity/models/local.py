@@ -36,7 +36,7 @@ from similarity.models.loader import EMBEDDED_PATH, LoadOptions
 from similarity.models.native import native
 from similarity.models.network import Network
 from similarity.models.packaged import load_llama
-from similarity.models.padding import prefix_batches
+from similarity.models.padding import batches_by_length
 from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
 from similarity.models.revision import revision
@@ -124,7 +124,7 @@ class LocalModel(Tokenized):
         states: dict[int, Rows] = {}
         # Where padding moves numbers each is read alone.
         size = self._max_batch_tokens if self.network.pads else 1
-        for batch in prefix_batches(prefixes, size):
+        for batch in batches_by_length(prefixes, size):
             with self._verified.reading(max(len(prefixes[i]) for i in batch)):
                 found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
             states |= zip(batch, found, strict=True)

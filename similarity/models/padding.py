@@ -8,7 +8,7 @@ from torch import Tensor
 from similarity.models.base import TokenIds
 
 
-def prefix_batches(prefixes: Sequence[TokenIds], max_tokens: int) -> Iterator[list[int]]:
+def batches_by_length(prefixes: Sequence[TokenIds], max_tokens: int) -> Iterator[list[int]]:
     """Yield groups of prefixes of like length, by number, at most `max_tokens` with padding."""
     batch: list[int] = []
     for number in sorted(range(len(prefixes)), key=lambda i: len(prefixes[i])):

@@ -22,7 +22,7 @@ from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.head import Head
 from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
-from similarity.models.padding import prefix_batches, right_padded
+from similarity.models.padding import batches_by_length, right_padded
 from similarity.models.verification import Verified
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class PrefixStates:
         size = STATE_TOKENS[weight.device.type] if self._network.pads else 1
         beginning = self._beginning(prefixes)
         cut = [prefix[beginning.length :] for prefix in prefixes] if beginning else prefixes
-        for batch in prefix_batches(cut, size):
+        for batch in batches_by_length(cut, size):
             states[batch] = self._batch([prefixes[i] for i in batch], beginning)
             on_progress(len(batch))
         return states
