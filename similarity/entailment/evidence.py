@@ -14,7 +14,7 @@ import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray
-from similarity.entailment.estimators import Estimator, powered
+from similarity.entailment.estimators import EntailmentEstimator, powered
 from similarity.models.base import OnProgress
 from similarity.noise import exponential, step_key, text_key
 
@@ -50,12 +50,14 @@ class Evidence:
     blocks: NDArray[np.int64]
     log_probs: FloatArray | None = None
 
-    def degrees(self, estimator: Estimator) -> FloatArray:
+    def degrees(self, estimator: EntailmentEstimator) -> FloatArray:
         """Return the degrees forward and backward."""
         first, second = self.rows
         return np.array([estimator.degree(first, second), estimator.degree(second, first)])
 
-    def direction(self, estimator: Estimator, kept: Kept | None = None) -> tuple[float, float]:
+    def direction(
+        self, estimator: EntailmentEstimator, kept: Kept | None = None
+    ) -> tuple[float, float]:
         """Return its two parts, by inclusion and by evenness: nats.
 
         Parameters
@@ -73,7 +75,7 @@ class Evidence:
         first, second = evenness(self.log_probs, kept)
         return float(backward - forward), estimator.evenness * float(first - second)
 
-    def interval(self, estimator: Estimator, confidence: float) -> tuple[float, float]:
+    def interval(self, estimator: EntailmentEstimator, confidence: float) -> tuple[float, float]:
         """Return that of the direction, by the jackknife over blocks and Student's law."""
         names = np.unique(self.blocks)
         n = len(names)
@@ -97,7 +99,7 @@ def evenness(log_probs: FloatArray, kept: Kept) -> FloatArray:
 
 
 def degree_matrix(
-    estimator: Estimator,
+    estimator: EntailmentEstimator,
     rows_of: Callable[[slice], FloatArray],
     count: int,
     on_progress: OnProgress,

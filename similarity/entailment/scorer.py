@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from similarity.config import Settings
-from similarity.entailment.estimators import DEFAULT, ESTIMATORS, Estimator
+from similarity.entailment.estimators import DEFAULT, ESTIMATORS, EntailmentEstimator
 from similarity.entailment.evidence import Evidence
 from similarity.entailment.results import Entailment, Thresholds
 from similarity.errors import ConfigError, InputError, TextTooLongError
@@ -160,7 +160,7 @@ class EntailmentScorer(ABC):
         return found
 
     @property
-    def _estimator(self) -> Estimator:
+    def _estimator(self) -> EntailmentEstimator:
         return ESTIMATORS[self.estimator]
 
     def _judged(
