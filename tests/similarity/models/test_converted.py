@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import shutil
+from collections.abc import Callable
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +91,68 @@ def test_one_that_was_converted_into_the_environment_is_taken(
     fake.file.unlink()
     check_weights(load_model(SMOLLM2))
     assert not cached(tmp_path) or cached(tmp_path) == [tmp_path / "cache" / "models"]
+
+
+FILES = ("model.safetensors", "config.json", "tokenizer.json", wheel.DIGESTS)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+@pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_found_and_the_model_converted_anew(
+    name: str,
+    damage: Callable[[Path], None],
+    fake: FakeWheel,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    revision = load_model(SMOLLM2).info.revision
+    (folder,) = (tmp_path / "cache" / "models").iterdir()
+    sound = {path.name: path.read_bytes() for path in folder.iterdir()}
+    damage(folder / name)
+    caplog.clear()
+    again = load_model(SMOLLM2)
+    check_weights(again)
+    assert again.info.revision == revision
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == sound
+    assert "converting" in caplog.text
+    # Without digests it was not converted, as far as can be seen.
+    unseen = name == wheel.DIGESTS and damage == Path.unlink
+    assert ("is damaged" in caplog.text) != unseen
+
+
+@pytest.mark.parametrize("name", FILES[:-1])
+def test_a_damaged_file_is_one_line_where_it_cannot_be_converted_anew(
+    name: str, fake: FakeWheel, tmp_path: Path
+) -> None:
+    load_model(SMOLLM2)
+    (folder,) = (tmp_path / "cache" / "models").iterdir()
+    flip(folder / name)
+    shutil.rmtree(fake.info)
+    with pytest.raises(ModelError, match=f"is damaged: {name} .* delete the folder") as raised:
+        load_model(SMOLLM2)
+    assert "\n" not in str(raised.value)
+    assert folder.is_dir()
+
+
+def test_one_of_a_version_that_wrote_no_digests_is_converted_anew(
+    fake: FakeWheel, tmp_path: Path
+) -> None:
+    load_model(SMOLLM2)
+    (folder,) = (tmp_path / "cache" / "models").iterdir()
+    (folder / wheel.DIGESTS).unlink()
+    flip(folder / "model.safetensors")
+    check_weights(load_model(SMOLLM2))
+    assert (folder / wheel.DIGESTS).is_file()
 
 
 def refused(tmp_path: Path, match: str, error: type[Exception] = ModelError) -> None:

@@ -4,7 +4,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from similarity.errors import ConfigError, InputError, TextTooLongError, UnsupportedError
+from similarity.errors import (
+    ConfigError,
+    InputError,
+    TextTooLongError,
+    UnsupportedError,
+    WrongAnswerError,
+)
 from similarity.models import states
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
@@ -37,6 +43,23 @@ def test_a_vector_depends_on_its_text_alone(
     np.testing.assert_allclose(tiny_vectors.encode(TEXTS[::-1])[::-1], together[:-1], atol=1e-4)
     monkeypatch.setattr(meaning, "BATCH_TEXTS", 2)
     np.testing.assert_allclose(tiny_vectors.encode(TEXTS), together[:-1], atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_no_vector(
+    value: float, tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged weight may show in one text alone, and its similarities would not be numbers."""
+    read = LocalModel.next_states
+
+    def damaged(model: LocalModel, *arguments: Any) -> Any:
+        rows = read(model, *arguments)
+        rows[-1, 0] = value
+        return rows
+
+    monkeypatch.setattr(LocalModel, "next_states", damaged)
+    with pytest.raises(WrongAnswerError, match="not finite.* whether its weights are damaged"):
+        tiny_vectors.encode(TEXTS[:3])
 
 
 def test_identity_and_symmetry(tiny_vectors: MeaningVectors) -> None:
