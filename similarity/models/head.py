@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from similarity.arrays import Rows
 from similarity.models.prepacked import Product
 
 
@@ -38,6 +39,20 @@ class Head:
         # Some bodies give states in single precision whatever the head's is.
         logits: Tensor = (self.product or self.linear)(states.to(self.linear.weight.dtype))
         return logits if self.scale == 1 else logits * self.scale
+
+    def arrays(self) -> tuple[Rows, Rows | None]:
+        """Return W, shape "vocabulary width", and b, both times the factor; read only.
+
+        Where they need no change they are the network's own memory.
+        """
+        bias = self.linear.bias
+        return self._array(self.linear.weight), None if bias is None else self._array(bias)
+
+    def _array(self, weights: Tensor) -> Rows:
+        single = weights.detach().float()
+        found: Rows = (single if self.scale == 1 else single * self.scale).cpu().numpy()
+        found.flags.writeable = False
+        return found
 
 
 def find_head(

@@ -139,13 +139,8 @@ class LocalModel(Tokenized):
         return found
 
     def output_head(self) -> tuple[Rows, Rows | None]:
-        """Return the head's weight and bias, with the factor that the network puts on logits."""
-        head = self._head()
-        with torch.inference_mode():
-            weight: Rows = (head.linear.weight.float() * head.scale).cpu().numpy()
-            given: torch.Tensor | None = head.linear.bias
-            bias = None if given is None else (given.float() * head.scale).cpu().numpy()
-        return weight, bias
+        """Return the head's weight and bias, read only."""
+        return self._head().arrays()
 
     def next_log_probs(
         self,

@@ -103,10 +103,8 @@ def explain(
     parts = vectors.parts(features)
     weights = vectors.weights(features)
     shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
-    implied = [
-        implied_words(vectors, name, features, top)
-        for name in vectors.names
-        if isinstance(vectors.groups[name].reader, ProfileReader)
+    profiles = [
+        name for name in vectors.names if isinstance(vectors.groups[name].reader, ProfileReader)
     ]
     return VectorExplanation(
         score=score,
@@ -114,7 +112,7 @@ def explain(
         shares=shares,
         weights=weights,
         # Where there are several prompts, that of the first group is shown.
-        implied=implied[0] if implied else None,
+        implied=implied_words(vectors, profiles[0], features, top) if profiles else None,
         overlap=tuple(
             word
             for name in vectors.names

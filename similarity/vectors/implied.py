@@ -10,12 +10,7 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import Features, Group, MeaningVectors
-from similarity.vectors.profile import (
-    ProfileReader,
-    SubsetProfileReader,
-    chosen_tokens,
-    head_covariance,
-)
+from similarity.vectors.profile import ProfileReader, Profiles
 from similarity.vectors.states import StateReader
 
 # A word that a text makes likelier than usual is shown only if it is also likely enough to be
@@ -62,29 +57,6 @@ class ImpliedWords:
     second: tuple[ImpliedWord, ...]
 
 
-@dataclass(frozen=True)
-class Profiles:
-    """The profiles of some texts, over the tokens that a group looks at.
-
-    Parameters
-    ----------
-    tokens
-        Token ids, shape "token".
-    beyond_usual
-        ℓ − ℓ̄ less its mean over the tokens, shape "text token", nats.
-    log_probs
-        ℓ, shape "text token", nats.
-    partners
-        What the profile of another text is multiplied by for the product of the two parts, shape
-        "text token": the product is the sum over tokens.
-    """
-
-    tokens: NDArray[np.int64]
-    beyond_usual: FloatArray
-    log_probs: FloatArray
-    partners: FloatArray
-
-
 def no_words(vectors: MeaningVectors) -> str | None:
     """Return why there are no words, and what would give them; None where there are some.
 
@@ -111,24 +83,7 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     reader = group.reader
     if not isinstance(reader, ProfileReader):
         raise UnsupportedError(f"{model.info.name} {STATES_ALONE}")
-    centred = rows.astype(np.float64) - group.whitening.mean
-    beyond = reader.information(model, group.whitening.mean, rows)
-    # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.
-    metric = centred @ group.whitening.matrix @ group.whitening.matrix.T
-    if isinstance(reader, SubsetProfileReader):
-        tokens = np.array(chosen_tokens(model, reader.config.tokens))
-        return Profiles(tokens, beyond, reader.log_probs(model, rows), metric)
-    weight, _ = model.output_head()
-    covariance = head_covariance(model)
-    # Directions in which the head does not vary are seen by no token.
-    through = metric @ np.linalg.pinv(covariance, rcond=1e-10, hermitian=True) / len(weight)
-    mean = weight.mean(axis=0, dtype=np.float64)
-    return Profiles(
-        tokens=np.arange(len(weight)),
-        beyond_usual=beyond,
-        log_probs=reader.log_probs(model, rows),
-        partners=(through @ weight.T) - (through @ mean)[:, None],
-    )
+    return reader.profiles(model, group.whitening, rows)
 
 
 def likelier_words(

@@ -10,9 +10,12 @@ the cosine of C^½(h_u − h̄) and C^½(h_v − h̄): exact, in the model's own
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.images.image import Content
@@ -20,14 +23,71 @@ from similarity.models.base import Ability, LanguageModel, OnProgress, ignore_pr
 from similarity.noise import exponential, step_key, text_key
 from similarity.vectors.config import ProfileConfig
 from similarity.vectors.states import StateReader
-from similarity.vectors.whitening import WhiteningFit
+from similarity.vectors.whitening import Whitening, WhiteningFit
 
 # Of the hash that chooses tokens: any number would do, and another gives other vectors.
 SEED = 0
 # Rows of the output head that are held in double precision at once.
 HEAD_ROWS = 8192
+# In a product with a few vectors: these stay in the processor's cache.
+PRODUCT_ROWS = 1024
+# A direction whose variance over the head is below this part of the largest is rounding.
+SINGULAR = 1e-10
 
-_COVARIANCES: WeakKeyDictionary[LanguageModel, FloatArray] = WeakKeyDictionary()
+
+@dataclass(frozen=True, eq=False)
+class HeadCovariance:
+    """The covariance of the rows of an output head, C = V diag(c) Vᵀ.
+
+    Parameters
+    ----------
+    variances
+        c, in rising order, shape "width".
+    directions
+        V, shape "width width".
+    """
+
+    variances: FloatArray
+    directions: FloatArray
+
+    def root(self) -> FloatArray:
+        """Return C^½ up to a rotation, which no cosine sees, shape "width width"."""
+        root: FloatArray = self.directions * np.sqrt(self.variances.clip(0))
+        return root
+
+    def solved(self, rows: FloatArray) -> FloatArray:
+        """Return the rows times the pseudo-inverse of C, shape "row width"."""
+        seen = self.variances > SINGULAR * self.variances[-1]
+        directions = self.directions[:, seen]
+        found: FloatArray = (rows @ directions / self.variances[seen]) @ directions.T
+        return found
+
+
+_MEANS: WeakKeyDictionary[LanguageModel, FloatArray] = WeakKeyDictionary()
+_COVARIANCES: WeakKeyDictionary[LanguageModel, HeadCovariance] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """The profiles of some texts, over the tokens that a group looks at.
+
+    Parameters
+    ----------
+    tokens
+        Token ids, shape "token".
+    beyond_usual
+        ℓ − ℓ̄ less its mean over the tokens, shape "text token", nats.
+    log_probs
+        ℓ, shape "text token", nats.
+    partners
+        What the profile of another text is multiplied by for the product of the two parts, shape
+        "text token": the product is the sum over tokens.
+    """
+
+    tokens: NDArray[np.int64]
+    beyond_usual: FloatArray
+    log_probs: FloatArray
+    partners: FloatArray
 
 
 class ProfileReader(StateReader):
@@ -38,15 +98,30 @@ class ProfileReader(StateReader):
     def log_probs(self, model: LanguageModel, rows: Rows) -> FloatArray:
         """Return ℓ, shape "text token" in nats, of the texts' features."""
         weight, bias = model.output_head()
-        found: FloatArray = (rows @ weight.T).astype(np.float64)
-        if bias is not None:
-            found += bias
-        found -= np.logaddexp.reduce(found, axis=1, keepdims=True)
-        return found
+        return _log_softmax((rows @ weight.T).astype(np.float64), bias)
+
+    def profiles(self, model: LanguageModel, whitening: Whitening, rows: Rows) -> Profiles:
+        """Return the profiles of texts from their features, shape "text feature"."""
+        weight, bias = model.output_head()
+        mean = head_mean(model)
+        centred = rows.astype(np.float64) - whitening.mean
+        # Directions in which the head does not vary are seen by no token.
+        through = head_covariance(model).solved(_metric(whitening, centred)) / len(weight)
+        # The head is read once for all three.
+        together = _products(np.concatenate([rows, centred, through]), weight)
+        logits, beyond, partners = np.split(together, 3)
+        beyond -= (centred @ mean)[:, None]
+        partners -= (through @ mean)[:, None]
+        return Profiles(
+            tokens=np.arange(len(weight)),
+            beyond_usual=beyond,
+            log_probs=_log_softmax(logits, bias),
+            partners=partners,
+        )
 
     def _basis(self, model: LanguageModel, _fit: WhiteningFit) -> FloatArray:
         """Return C^½, which makes profiles of states."""
-        return head_root(model)
+        return head_covariance(model).root()
 
     def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
         """Return ℓ − ℓ̄ less its mean over the tokens, shape "text token" in nats.
@@ -60,12 +135,8 @@ class ProfileReader(StateReader):
         """
         weight, _ = model.output_head()
         centred = rows.astype(np.float64) - mean
-        found = np.empty((len(rows), len(weight)))
-        # Each part becomes float64 for its product: all at once are 226 MB for SmolLM2.
-        for start in range(0, len(weight), HEAD_ROWS):
-            some = slice(start, start + HEAD_ROWS)
-            found[:, some] = centred @ weight[some].T
-        found -= (centred @ weight.mean(axis=0, dtype=np.float64))[:, None]
+        found = _products(centred, weight)
+        found -= (centred @ head_mean(model))[:, None]
         return found
 
 
@@ -83,6 +154,15 @@ class SubsetProfileReader(ProfileReader):
         """Return each text's log-probabilities, shape "text token" in nats."""
         chosen = chosen_tokens(model, self.config.tokens)
         return model.next_log_probs(self.prefixes(model, texts), chosen, on_progress)
+
+    def profiles(self, model: LanguageModel, whitening: Whitening, rows: Rows) -> Profiles:
+        """Return the profiles of texts from their features, shape "text feature"."""
+        return Profiles(
+            tokens=np.array(chosen_tokens(model, self.config.tokens)),
+            beyond_usual=self.information(model, whitening.mean, rows),
+            log_probs=self.log_probs(model, rows),
+            partners=_metric(whitening, rows.astype(np.float64) - whitening.mean),
+        )
 
     def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
         """Return ℓ − ℓ̄ less its mean over the tokens, shape "text token" in nats."""
@@ -113,35 +193,69 @@ def chosen_tokens(model: LanguageModel, count: int) -> list[int]:
     """
     vocabulary = model.vocab_size
     assert vocabulary is not None, "a model that gives tokens' log-probabilities has a vocabulary"
+    return list(_smallest_hashes(vocabulary, model.end_ids, count))
+
+
+# A hash of each token of a vocabulary of 152,000 takes longer than a score.
+@lru_cache(maxsize=16)
+def _smallest_hashes(vocabulary: int, but: frozenset[int], count: int) -> tuple[int, ...]:
     key = text_key(SEED, "profile")
     waits = exponential(step_key(key, 0, 0), vocabulary)
-    order = [int(i) for i in np.argsort(waits, kind="stable") if int(i) not in model.end_ids]
-    return sorted(order[:count])
+    order = np.argsort(waits, kind="stable")
+    kept = order[~np.isin(order, list(but))]
+    return tuple(np.sort(kept[:count]).tolist())
 
 
-def head_covariance(model: LanguageModel) -> FloatArray:
-    """Return C, the covariance over the vocabulary of the rows of the output head.
-
-    Shape "width width". Computed once for a model.
+def head_mean(model: LanguageModel) -> FloatArray:
+    """Return w̄, the mean row of the output head, shape "width"; computed once for a model.
 
     Raises
     ------
     UnsupportedError
         If the model does not give its output head.
     """
+    if model not in _MEANS:
+        weight, _ = model.output_head()
+        _MEANS[model] = weight.mean(axis=0, dtype=np.float64)
+    return _MEANS[model]
+
+
+def head_covariance(model: LanguageModel) -> HeadCovariance:
+    """Return C, the covariance over the vocabulary of the rows of the output head.
+
+    Computed once for a model; raises as `head_mean` does.
+    """
     if model not in _COVARIANCES:
         weight, _ = model.output_head()
-        mean = weight.mean(axis=0, dtype=np.float64)
+        mean = head_mean(model)
         scatter = np.zeros((weight.shape[1], weight.shape[1]))
         for start in range(0, len(weight), HEAD_ROWS):
             centred = weight[start : start + HEAD_ROWS] - mean
             scatter += centred.T @ centred
-        _COVARIANCES[model] = scatter / len(weight)
+        _COVARIANCES[model] = HeadCovariance(*np.linalg.eigh(scatter / len(weight)))
     return _COVARIANCES[model]
 
 
-def head_root(model: LanguageModel) -> FloatArray:
-    """Return C^½ up to a rotation, which no cosine sees, shape "width width"."""
-    values, directions = np.linalg.eigh(head_covariance(model))
-    root: FloatArray = directions * np.sqrt(values.clip(0))
-    return root
+def _metric(whitening: Whitening, centred: FloatArray) -> FloatArray:
+    """Return rows whose products with centred features are those of the parts, "text feature"."""
+    # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.
+    found: FloatArray = centred @ whitening.matrix @ whitening.matrix.T
+    return found
+
+
+def _products(rows: FloatArray, weight: Rows) -> FloatArray:
+    """Return rows @ weight.T in double precision, shape "row token"."""
+    found = np.empty((len(rows), len(weight)))
+    # Each part becomes float64 for its product: all at once are 226 MB for SmolLM2.
+    for start in range(0, len(weight), PRODUCT_ROWS):
+        some = slice(start, start + PRODUCT_ROWS)
+        found[:, some] = rows @ weight[some].T
+    return found
+
+
+def _log_softmax(logits: FloatArray, bias: Rows | None) -> FloatArray:
+    """Turn logits that lack their bias into log-probabilities, shape "text token" in nats."""
+    if bias is not None:
+        logits += bias
+    logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return logits

@@ -96,6 +96,16 @@ def test_states_are_those_before_the_head(tiny: Loader, architecture: str) -> No
         np.testing.assert_allclose(found, alone.numpy(), atol=1e-4)
 
 
+def test_the_head_is_the_networks_own_memory_where_it_needs_no_change(tiny: Loader) -> None:
+    """Of SmolLM2 a copy is 108 MB, and an explanation made three."""
+    model = tiny("llama")
+    weight, _ = model.output_head()
+    assert model.network.head is not None
+    assert np.shares_memory(weight, model.network.head.linear.weight.detach().numpy())
+    with pytest.raises(ValueError, match="read-only"):
+        weight[0] = 0
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_chosen_tokens_are_those_of_the_distributions(tiny: Loader, architecture: str) -> None:
     model = tiny(architecture)

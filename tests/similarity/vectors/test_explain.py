@@ -6,7 +6,7 @@ import pytest
 from similarity.models.base import OnProgress
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
-from similarity.vectors import MeaningVectors
+from similarity.vectors import MeaningVectors, ProfileConfig, VectorConfig, fit
 from similarity.vectors.explain import VectorExplanation
 from similarity.vectors.general import GENERAL, open_vectors
 from similarity.vectors.implied import likelier_words, profiles
@@ -39,6 +39,21 @@ def test_shares_add_up_to_the_score(vectors: MeaningVectors, second: str) -> Non
     for name, share in result.shares.items():
         (own,) = cosines(vectors.only(name), [(FIRST, second)])
         assert share == pytest.approx(result.weights[name] * own, abs=1e-5)
+
+
+def test_words_are_looked_for_in_the_group_that_is_shown_alone(
+    toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = ProfileConfig(tokens=64), ProfileConfig(name="other", tokens=32)
+    vectors = fit(toy_model, sentences(60), VectorConfig(groups=groups))
+    looked = []
+
+    def implied(_vectors: MeaningVectors, name: str, *rest: object) -> None:
+        looked.append(name)
+
+    monkeypatch.setattr("similarity.vectors.explain.implied_words", implied)
+    assert list(explain(vectors, FIRST, SECOND).shares) == ["profile", "other"]
+    assert looked == ["profile"]
 
 
 def test_the_tokens_shares_add_up_to_the_profiles(vectors: MeaningVectors) -> None:

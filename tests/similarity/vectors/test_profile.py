@@ -13,6 +13,7 @@ from similarity.prompts import PROMPTS
 from similarity.trajectories import encode_prefixes
 from similarity.vectors import ProfileConfig, VectorConfig, fit
 from similarity.vectors.profile import ProfileReader, chosen_tokens, head_covariance
+from similarity.vectors.whitening import Whitening
 from tests.similarity.vectors.conftest import cosines, sentences
 
 CORPUS = sentences(30)
@@ -42,7 +43,7 @@ def test_the_cosine_in_the_models_width_is_the_correlation_over_all_tokens(
     expected = by_definition(model, list(range(model.vocab_size or 0)))
     # Single precision of the network's own states is all that parts them.
     np.testing.assert_allclose(cosines(vectors, PAIRS), expected, atol=2e-5)
-    assert vectors.width == head_covariance(model).shape[0]
+    assert vectors.width == len(head_covariance(model).variances)
 
 
 @pytest.mark.parametrize("tokens", [16, 100, 10_000])
@@ -70,20 +71,75 @@ def test_the_tokens_are_the_same_for_all_and_none_ends_a_text() -> None:
     assert set(chosen) < set(chosen_tokens(model, 21))
 
 
+class Headed(ToyModel):
+    """A model of a large vocabulary and few dimensions, which counts how often its head is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        draw = np.random.default_rng(0)
+        self.weight = draw.normal(size=(200_000, 8)).astype(np.float32)
+        self.weight[:, 0] = 1  # a direction that no token sees
+        self.read = 0
+
+    def output_head(self) -> tuple[np.ndarray, None]:
+        self.read += 1
+        return self.weight, None
+
+
+ROWS = np.random.default_rng(1).normal(size=(2, 8)).astype(np.float32)
+WHITENING = Whitening(mean=np.arange(8.0), matrix=np.random.default_rng(2).normal(size=(8, 5)))
+
+
 def test_the_output_head_is_not_held_in_double_precision() -> None:
     """Of SmolLM2 that was 226 MB, for each request of a service that looked at words."""
-    draw = np.random.default_rng(0)
-    weight = draw.normal(size=(200_000, 8)).astype(np.float32)
-    rows = draw.normal(size=(2, 8)).astype(np.float32)
-
-    class Headed(ToyModel):
-        def output_head(self) -> tuple[np.ndarray, None]:
-            return weight, None
-
-    tracemalloc.start()
-    found = ProfileReader(ProfileConfig()).information(Headed(), np.zeros(8), rows)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < found.nbytes + weight.nbytes / 2
-    expected = rows.astype(float) @ weight.T
+    model = Headed()
+    reader = ProfileReader(ProfileConfig())
+    reader.profiles(model, WHITENING, ROWS)
+    for read, arrays in (
+        (lambda: reader.information(model, np.zeros(8), ROWS), 1),
+        (lambda: reader.profiles(model, WHITENING, ROWS), 3),
+    ):
+        tracemalloc.start()
+        read()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        result = arrays * 2 * len(model.weight) * 8
+        assert peak < result + model.weight.nbytes
+    found = reader.information(model, np.zeros(8), ROWS)
+    expected = ROWS.astype(float) @ model.weight.T
     np.testing.assert_allclose(found, expected - expected.mean(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_what_belongs_to_the_model_is_computed_once() -> None:
+    model, reader = Headed(), ProfileReader(ProfileConfig())
+    first = reader.profiles(model, WHITENING, ROWS)
+    known = model.read
+    again = reader.profiles(model, WHITENING, ROWS)
+    assert model.read == known + 1
+    np.testing.assert_array_equal(first.partners, again.partners)
+
+
+def test_profiles_by_their_definitions() -> None:
+    model, reader = Headed(), ProfileReader(ProfileConfig())
+    found = reader.profiles(model, WHITENING, ROWS)
+    weight = model.weight.astype(float)
+    logits = ROWS @ weight.T
+    log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.log_probs, log_probs, atol=1e-6)
+    np.testing.assert_allclose(found.log_probs, reader.log_probs(model, ROWS), atol=1e-4)
+    beyond = reader.information(model, WHITENING.mean, ROWS)
+    np.testing.assert_array_equal(found.beyond_usual, beyond)
+    spread = weight - weight.mean(axis=0)
+    inverse = np.linalg.pinv(spread.T @ spread, rcond=1e-10, hermitian=True)
+    metric = (ROWS - WHITENING.mean) @ WHITENING.matrix @ WHITENING.matrix.T
+    np.testing.assert_allclose(found.partners, metric @ inverse @ spread.T, atol=1e-10)
+
+
+def test_tokens_are_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ToyModel()
+    chosen = chosen_tokens(model, 33)
+    monkeypatch.setattr("similarity.vectors.profile.exponential", None)
+    again = chosen_tokens(model, 33)
+    assert again == chosen
+    again.clear()
+    assert chosen_tokens(model, 33) == chosen
