@@ -3,12 +3,14 @@
 Each request also scores a probe. Its scores show whether the server still has the same model.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import InputError, ModelChangedError, UnsupportedError
+from similarity.errors import InputError, ModelChangedError, UnsupportedError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.base import (
@@ -89,6 +91,8 @@ class ServerModel(ServedModel):
         ------
         ModelChangedError
             If a server no longer holds the model that it held at the beginning.
+        WrongAnswerError
+            If a server does not score what it sampled, or scores it otherwise.
         """
         # Under another law a server gives those of the model all the same.
         keeps = self.identity.keeps_sampled and law == Law()
@@ -97,18 +101,13 @@ class ServerModel(ServedModel):
             body = wire.sampling_body(self.identity.name, request, law, log_probs=keeps)
 
             async def believed(replica: Replica) -> list[Sample]:
-                # Side by side, so that the probe costs no time. Where a server is started anew
-                # between the two, one of them fails.
-                both: list[Callable[[], Awaitable[list[Sample]]]] = [
-                    partial(
-                        replica.request,
-                        wire.COMPLETIONS,
-                        lambda answer: wire.read_samples(answer, request, log_probs=keeps),
-                        body,
-                    ),
-                    partial(self._read_believed, replica, [], _no_samples, 0),
-                ]
-                return (await gather(both, len(both)))[0]
+                samples = await replica.request(
+                    wire.COMPLETIONS,
+                    lambda answer: wire.read_samples(answer, request, log_probs=keeps),
+                    body,
+                )
+                await self._check_sampled(replica, request.prefix, samples, kept=keeps)
+                return samples
 
             sampled = await self._pool.call(
                 believed, tokens=request.n * (len(request.prefix) + request.max_tokens)
@@ -214,6 +213,33 @@ class ServerModel(ServedModel):
             for found, request in zip(results, requests, strict=True)
         ]
 
+    async def _check_sampled(
+        self, replica: Replica, prefix: TokenIds, samples: Sequence[Sample], *, kept: bool
+    ) -> None:
+        """Check that a server has the model as before, and that it scores what it sampled.
+
+        The log-probabilities are compared too, where those of sampling are `kept`.
+        One sample is scored beside the probe, which takes about as long as one more step. It is
+        the one of the highest token id: if that one is of the vocabulary, so are the others.
+        """
+        sample = max(samples, key=lambda sample: max(sample.token_ids))
+        prompt = Prompt(prefix, sample.token_ids)
+        try:
+            (scored,) = await self._read_believed(replica, [prompt], wire.scores_of, 0)
+        except InputError as error:  # the prefix was taken before
+            raise WrongAnswerError(
+                f"{replica.url} sampled token {max(sample.token_ids)} and does not score it; it "
+                "must give ids of its own vocabulary"
+            ) from error
+        if not kept or sample.log_probs is None:
+            return
+        if (gap := float(np.abs(sample.log_probs - scored).mean())) > TOLERANCE:
+            raise WrongAnswerError(
+                f"{replica.url} gives sampled tokens other log-probabilities than at loading, "
+                f"{gap:.2g} nats per token from scored ones; start it with --generation-config "
+                "vllm and without --logprobs-mode"
+            )
+
     async def _believed(
         self, prompts: Sequence[Prompt], read: Callable[[Any, Prompt], T], top: int
     ) -> list[T]:
@@ -243,7 +269,3 @@ class ServerModel(ServedModel):
 
         body = wire.scoring_body(identity.name, [identity.probe, *prompts], top=top)
         return await replica.request(wire.COMPLETIONS, believed, body)
-
-
-def _no_samples(_answer: Any, _prompt: Prompt) -> Sample:
-    raise AssertionError("no prompt was given but the probe")

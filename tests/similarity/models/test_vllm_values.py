@@ -12,7 +12,9 @@ import pytest
 
 from similarity.errors import ModelError, WrongAnswerError
 from similarity.images.sources import probe_images
+from similarity.law import Law
 from similarity.models.base import SampleRequest
+from similarity.models.toy import ToyModel
 from similarity.models.vllm_server import chosen, image_wire, wire
 from similarity.models.vllm_server.image_wire import ServedPrefix
 from similarity.models.vllm_server.pooled_states import read_states
@@ -146,3 +148,39 @@ def test_states_of_another_width_are_of_another_model(load: Load) -> None:
     server.pooled = lambda states: states[-1][:-1]
     with pytest.raises(ModelError, match="another model than before"):
         model.next_states([(65, 66)])
+
+
+def half(choices: list[Answer]) -> None:
+    for choice in choices:
+        given = choice["logprobs"]["token_logprobs"]
+        choice["logprobs"]["token_logprobs"] = [value / 2 for value in given]
+
+
+def strange(choices: list[Answer]) -> None:
+    choices[1]["token_ids"][-1] = ToyModel().vocab_size
+
+
+@pytest.mark.parametrize(
+    ("spoil", "law", "match"),
+    [
+        (half, Law(), "gives sampled tokens other log-probabilities than at loading, .* nats"),
+        (strange, Law(), "sampled token 257 and does not score it"),
+        (strange, Law(temperature=0.5), "sampled token 257 and does not score it"),
+    ],
+)
+def test_what_was_sampled_is_compared_with_what_is_scored(
+    load: Load, spoil: Callable[[list[Answer]], None], law: Law, match: str
+) -> None:
+    """The client was said to have given the token, and half the numbers gave a wrong score."""
+    server = FakeServer()
+    model = load(server=server)
+    request = SampleRequest(prefix=(65, 66), n=3, max_tokens=4, key=1)
+    assert len(model.sample([request], law)[0]) == 3
+
+    def edit(body: Answer, answer: Answer) -> None:
+        if body.get("prompt_logprobs") is None:
+            spoil(answer["choices"])
+
+    server.edit = edit
+    with pytest.raises(WrongAnswerError, match=match):
+        model.sample([request], law)
