@@ -13,7 +13,7 @@ from similarity.distributed.work import Rows, Table
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.storage.differences import differences
-from similarity.storage.files import replace_file
+from similarity.storage.files import is_temporary, replace_file
 from similarity.tabular.records import Record
 
 # In the metadata of a partition's schema: the digest of the rows that it was made of.
@@ -188,7 +188,8 @@ class Folder:
             there = self._files.get_file_info(selector(self._path, allow_not_found=True))
         except OSError as error:
             raise InputError(f"cannot read {self.address}: {error}") from error
-        if there:
+        # A process that was killed at the first file leaves no more than a part of that.
+        if not all(is_temporary(file.base_name) for file in there):
             raise InputError(
                 f"{self.address} has files and no {MANIFEST}, so it is of no job; write to a new "
                 "place"

@@ -120,6 +120,11 @@ def _to_disk(file: Path) -> None:
         os.fsync(written.fileno())
 
 
+def is_temporary(name: str) -> bool:
+    """Return whether this is the name of a temporary file or folder, in use or left over."""
+    return name.startswith(_BEGINNING)
+
+
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[Path]:
     """Yield an empty temporary file beside a path, and delete it at the end.

@@ -115,6 +115,9 @@ def test_a_damaged_partition_is_named(tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_counts_for_nothing(tmp_path: Path) -> None:
     (tmp_path / f".trajsim-0123abcd.{PARTITION.name}").write_bytes(b"half a file")
     assert not Folder(str(tmp_path)).has(PARTITION)
+    (tmp_path / ".trajsim-0123abcd.job.json").write_bytes(b"{")
+    Folder(str(tmp_path)).begin(HEADER)
+    assert not (tmp_path / ".trajsim-0123abcd.job.json").exists()
 
 
 def test_a_job_of_another_model_is_refused(tmp_path: Path) -> None:
