@@ -91,10 +91,18 @@ class Engine:
         """Return the number of requests that wait to be worked on."""
         return self._active.statistics().tasks_waiting
 
-    async def run(self, function: Callable[[RequestModel], Result]) -> tuple[Result, Usage]:
+    async def run(
+        self, function: Callable[[RequestModel], Result], since: float | None = None
+    ) -> tuple[Result, Usage]:
         """Return what the function makes of the model, and what that took.
 
         Cancelling this gives up the request's work on the model at once.
+
+        Parameters
+        ----------
+        since
+            When the request began, by `time.monotonic`: its deadline counts from there. None is
+            for now.
 
         Raises
         ------
@@ -109,6 +117,7 @@ class Engine:
         """
         self._admit()
         began = time.monotonic()
+        end = (began if since is None else since) + self._settings.deadline_seconds
         request_model = RequestModel(self._shared)
 
         def work() -> Result:
@@ -117,7 +126,7 @@ class Engine:
             return function(request_model)
 
         try:
-            with anyio.move_on_after(self._settings.deadline_seconds):
+            with anyio.move_on_after(end - began):
                 async with self._active:
                     self._check_going()
                     future = self._running[request_model] = start_in_thread(work, "request")
@@ -184,16 +193,17 @@ class Engine:
 
     def _late(self, request_model: RequestModel) -> DeadlineError:
         """Return what to say of a request that was not answered in time."""
-        limit = f"{self._settings.deadline_seconds:g} s"
-        raised = "whoever runs the service can raise TRAJSIM_DEADLINE_SECONDS"
+        limit = self._settings.deadline_seconds
         if request_model.waits or request_model not in self._running:
             return DeadlineError(
-                f"no answer within the time limit of {limit}, as the model was busy with other "
-                f"requests; send it again later; {raised}"
+                "no answer within the time limit of {}, as the model was busy with other requests; "
+                "send it again later",
+                limit,
             )
         return DeadlineError(
-            f"this takes longer than the time limit of {limit}; send fewer or shorter texts, or a "
-            f"smaller n_trajectories or max_tokens; {raised}"
+            "this takes longer than the time limit of {}; send fewer or shorter texts, or a "
+            "smaller n_trajectories or max_tokens",
+            limit,
         )
 
     def _account(self, usage: Usage) -> None:

@@ -49,7 +49,13 @@ class UnreadableScaleError(ServiceError):
 
 
 class DeadlineError(ServiceError):
-    """A request took longer than its deadline."""
+    """A request took longer than its deadline; `message` has {} where its seconds stand."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(
+            message.format(f"{seconds:g} s")
+            + "; whoever runs the service can raise TRAJSIM_DEADLINE_SECONDS"
+        )
 
 
 class DrainingError(ServiceError):

@@ -1,17 +1,18 @@
 """What a request costs, and whether that is allowed: known before anything is sampled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from service.engine.exceptions import RequestTooLargeError
 from service.settings import Settings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.images.image import Content
 from similarity.likelihood import blocks_of_pairs
 from similarity.models.base import TokenIds
-from similarity.scorer import Pair
 from similarity.scorers import ScoringPlan
 from similarity.texts.truncation import REFUSE
+
+# A pair of texts, or of what stands for an image that is not read yet.
+GivenPair = tuple[Hashable, Hashable]
 
 
 def check_settings(config: ComparisonConfig, settings: Settings) -> None:
@@ -31,7 +32,7 @@ def check_settings(config: ComparisonConfig, settings: Settings) -> None:
             raise ConfigError(f"{name} is {got}; this service allows at most {allowed}")
 
 
-def check_cost(plan: ScoringPlan, pairs: Sequence[Pair], settings: Settings) -> None:
+def check_cost(plan: ScoringPlan, pairs: Sequence[GivenPair], settings: Settings) -> None:
     """Refuse pairs of texts that cost more to compare than the service allows.
 
     Raises
@@ -46,7 +47,7 @@ def check_cost(plan: ScoringPlan, pairs: Sequence[Pair], settings: Settings) -> 
 
 
 def check_pairs(
-    pairs: Sequence[Pair],
+    pairs: Sequence[GivenPair],
     config: ComparisonConfig,
     settings: Settings,
     truncate: str = REFUSE,
@@ -104,9 +105,9 @@ def check_scoring(
 
 
 def check_texts(
-    texts: Iterable[Content], settings: Settings, most: int | None = None, truncate: str = REFUSE
+    texts: Iterable[Hashable], settings: Settings, most: int | None = None, truncate: str = REFUSE
 ) -> None:
-    """Refuse too many or too long texts; an image counts as one of no length.
+    """Refuse too many or too long texts; what is no text, as an image, is one of no length.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ from service.engine.workers import start_in_thread
 from service.http import page
 from service.http.description import describe
 from service.http.edge import Edge
+from service.http.images import FETCHES
 from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import problem_of, refusal
 from service.http.routes import (
@@ -59,8 +60,6 @@ VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
 # For each part of the application to end.
 CLOSE_SECONDS = 6.0
 
-# Images that are fetched at once, over all requests.
-FETCHES = 16
 # Long bodies that are parsed at once: each keeps the interpreter to itself for a while, and of
 # many that wait for it the event loop would be but one.
 PARSERS = 1

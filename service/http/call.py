@@ -1,17 +1,18 @@
 """From a route to the engine: a request's work, cancelled when its client leaves."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
 
 from service.engine.engine import Engine
-from service.engine.exceptions import ClientGoneError
-from service.engine.limits import check_cost
+from service.engine.exceptions import ClientGoneError, DeadlineError
+from service.engine.limits import GivenPair, check_cost
 from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
 from service.http.json_stream import json_answer
@@ -41,6 +42,7 @@ class Call:
         self.settings: Settings = request.app.state.settings
         # Images that are fetched at once, over all requests.
         self.fetches: CapacityLimiter = request.app.state.fetches
+        self._began = time.monotonic()
         self._truncators: list[Truncator] = []
 
     @property
@@ -63,19 +65,47 @@ class Call:
         ServiceError, TrajsimError
             What the engine and the library raise.
         """
-        work = asyncio.ensure_future(self.engine.run(function))
-        gone = asyncio.ensure_future(self._gone())
-        try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise ClientGoneError("the client went away")
-            result, usage = work.result()
-        finally:
-            work.cancel()
-            gone.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+        result, usage = await self._watched(self.engine.run(function, self._began))
         self._note(usage)
         return result, usage
+
+    async def prepare(self, work: Callable[[], Awaitable[Result]], late: str) -> Result:
+        """Return what is made for the work on the engine, by the same deadline.
+
+        Parameters
+        ----------
+        late
+            The message where it takes too long, with {} where the seconds stand.
+
+        Raises
+        ------
+        ClientGoneError
+            If the client goes away first; the work is cancelled.
+        DeadlineError
+            If it takes too long; the work is cancelled.
+        """
+        seconds = self.settings.deadline_seconds
+
+        async def in_time() -> Result:
+            with move_on_after(self._began + seconds - time.monotonic()):
+                return await work()
+            raise DeadlineError(late, seconds)
+
+        return await self._watched(in_time())
+
+    async def _watched(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return the result of work, which is cancelled if the client goes away."""
+        task = asyncio.ensure_future(work)
+        gone = asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ClientGoneError("the client went away")
+            return task.result()
+        finally:
+            task.cancel()
+            gone.cancel()
+            await asyncio.gather(task, gone, return_exceptions=True)
 
     async def score(
         self, pairs: Sequence[Pair], scoring: ScoringRequest | None = None
@@ -93,7 +123,7 @@ class Call:
         return [of_pair[pair] for pair in pairs], usage
 
     async def plan(
-        self, pairs: Sequence[Pair], scoring: ScoringRequest | None = None
+        self, pairs: Sequence[GivenPair], scoring: ScoringRequest | None = None
     ) -> ScoringPlan:
         """Return how to compare the pairs, once its cost is found allowed.
 

@@ -66,15 +66,14 @@ async def embed(
     groups = _groups(preset, call)
     vectors = call.engine.vectors
     texts = [one for one in inputs if isinstance(one, str | ImageInput)]
-    contents = dict(zip(texts, await read_contents(texts, call), strict=True))
-    check_texts(
-        dict.fromkeys(contents.values()), call.settings, call.settings.max_inputs, scoring.truncate
-    )
+    distinct = list(dict.fromkeys(texts))
+    check_texts(distinct, call.settings, call.settings.max_inputs, scoring.truncate)
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions)
         number_bytes = sum(NUMBER_BYTES[encoding] for encoding in encodings)
         size = len(inputs) * (ITEM_BYTES + number_bytes * width)
         check_answer(size, call.settings)
+    contents = dict(zip(distinct, await read_contents(distinct, call), strict=True))
 
     def embedded(model: RequestModel) -> Rows:
         check: Check = partial(model.feature_tokens, groups=groups)

@@ -1,6 +1,7 @@
 """Images in requests: fetched where that is allowed, and decoded off the event loop."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import anyio
 from anyio.to_thread import run_sync
@@ -19,9 +20,20 @@ from similarity.models.base import Ability
 
 Given = str | ImageInput
 
+# Images that are fetched at once, over all requests, and for one of them.
+FETCHES = 32
+FETCHES_OF_REQUEST = 4
+
+LATE = (
+    "the images were not there within the time limit of {}; send fewer or smaller ones, or give "
+    "them as data URLs"
+)
+
 
 async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
     """Return the texts as they are, and the image of each that is one; equal ones are read once.
+
+    Images are fetched, so what they cost must be found allowed before.
 
     Raises
     ------
@@ -31,6 +43,8 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
         If a URL is not to be fetched from, or gives no image.
     RequestTooLargeError
         If all images have too many pixels or bytes together.
+    DeadlineError, ClientGoneError
+        If the deadline is over first, or the client gone.
     """
     urls = dict.fromkeys(one.image for one in given if isinstance(one, ImageInput))
     if not urls:
@@ -39,8 +53,7 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
         raise _error(
             f"{call.model} reads texts alone; serve a vision-language model", next(iter(urls))
         )
-    files = await _fetch([url for url in urls if is_fetched(url, call.settings)], call)
-    images = await run_sync(_read, urls, files, call.settings)
+    images = await call.prepare(partial(_images, urls, call), LATE)
     return [one if isinstance(one, str) else images[one.image] for one in given]
 
 
@@ -57,6 +70,11 @@ def is_fetched(url: str, settings: Settings) -> bool:
     return bool(settings.image_hosts) and url.lower().startswith(SCHEMES)
 
 
+async def _images(urls: Iterable[str], call: Call) -> dict[str, Image]:
+    files = await _fetch([url for url in urls if is_fetched(url, call.settings)], call)
+    return await run_sync(_read, urls, files, call.settings, abandon_on_cancel=True)
+
+
 async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
     """Return the file of each URL, some fetched at once."""
     settings = call.settings
@@ -68,8 +86,11 @@ async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
     )
     files: dict[str, bytes] = {}
 
+    # With all places of the others, one request of many slow images would keep them waiting.
+    own = anyio.CapacityLimiter(FETCHES_OF_REQUEST)
+
     async def one(url: str) -> None:
-        async with call.fetches:
+        async with own, call.fetches:
             try:
                 files[url] = await fetcher.fetch(url)
             except (ImageHostError, ImageSourceError) as error:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from fastapi.testclient import TestClient
 
 from service.http import addresses, fetching
 from service.http.addresses import is_public
+from service.http.images import FETCHES_OF_REQUEST
 from service.origins import Origin
 from service.settings import Settings
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from tests.service.conftest import Opener
+from tests.service.servers import eventually, running
 from tests.similarity.images.made import as_file, picture
 from tests.tiny_vision_models import save_tiny_vision_model
 
@@ -347,6 +350,88 @@ def test_all_images_of_a_request_have_a_limit(
     assert response.status_code == 413
     assert response.json()["error"]["code"] == "request_too_large"
     assert client.post("/v1/similarity", json={**body, "rows": rows[:3]}).status_code == 200
+
+
+URLS = [{"image": f"https://images.test/photo.png?{number}"} for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/similarity", {"pairs": [[DOG, url] for url in URLS]}),
+        ("/v1/similarity", {"source": DOG, "targets": URLS}),
+        ("/v1/similarity", {"rows": URLS[:4], "columns": URLS[4:]}),
+        ("/v1/similarity", {"rows": URLS, "preset": "paper", "explain": True}),
+        ("/v1/embeddings", {"input": URLS}),
+    ],
+)
+def test_what_is_too_much_is_refused_before_anything_is_fetched(
+    open_client: Opener, seeing: LanguageModel, network: Wired, path: str, body: Any
+) -> None:
+    client = open_client(seeing, preset="meaning", image_hosts=HOSTS, max_texts=8, max_inputs=8)
+    answer = client.post(path, json=body)
+    assert answer.status_code == 413, answer.text
+    assert " different texts; at most 8 are allowed" in answer.json()["error"]["message"]
+    assert network.connected == []
+
+
+def test_an_answer_that_is_too_large_is_refused_before_anything_is_fetched(
+    open_client: Opener, seeing: LanguageModel, network: Wired
+) -> None:
+    client = open_client(seeing, preset="meaning", image_hosts=HOSTS, max_answer_bytes=400)
+    for path, body in (
+        ("/v1/similarity", {"pairs": [[DOG, url] for url in URLS]}),
+        ("/v1/embeddings", {"input": URLS}),
+    ):
+        assert "bytes of answer" in client.post(path, json=body).json()["error"]["message"]
+    assert network.connected == []
+
+
+def test_an_image_of_rows_and_columns_is_fetched_once(client: TestClient, network: Wired) -> None:
+    body = {"rows": [URLS[0], DOG], "columns": [URLS[0]], "n_trajectories": 2, "max_tokens": 3}
+    answer = client.post("/v1/similarity", json=body)
+    assert answer.json()["distances"][0] == [0]
+    assert len(network.connected) == 1
+
+
+@pytest.mark.usefixtures("network")
+def test_images_are_fetched_within_the_deadline(open_client: Opener, seeing: LanguageModel) -> None:
+    client = open_client(seeing, image_hosts=HOSTS, deadline_seconds=0.5)
+    answer = compared(client, "https://images.test/slow")
+    assert answer.status_code == 504
+    error = answer.json()["error"]
+    assert error["code"] == "deadline_exceeded"
+    assert error["message"].startswith("the images were not there within the time limit of 0.5 s")
+    assert error["message"].endswith("can raise TRAJSIM_DEADLINE_SECONDS")
+
+
+def test_slow_images_of_one_request_hold_up_no_other_and_end_with_their_client(
+    seeing: LanguageModel, network: Wired
+) -> None:
+    slow = [{"image": f"https://images.test/slow.png?{number}"} for number in range(60)]
+    with (
+        running(seeing, image_hosts=HOSTS, image_seconds=60, preset="paper") as url,
+        httpx.Client(base_url=url, timeout=60) as http,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        few = {"n_trajectories": 2, "max_tokens": 3}
+
+        def leave() -> str:
+            try:
+                http.post("/v1/similarity", json={"source": DOG, "targets": slow, **few}, timeout=4)
+            except httpx.ReadTimeout:
+                return "left"
+            return "answered"
+
+        left = pool.submit(leave)
+        assert eventually(lambda: len(network.connected) >= FETCHES_OF_REQUEST)
+        quick = http.post("/v1/similarity", json={"source": DOG, "targets": URLS[:2], **few})
+        assert quick.status_code == 200, quick.text
+        assert not left.done()
+        assert left.result() == "left"
+        closed = 'status="499"'
+        assert eventually(lambda: closed in http.get("/metrics").text)
+        assert len(network.connected) <= 2 * FETCHES_OF_REQUEST + 2
 
 
 def test_off_is_off(open_client: Opener, seeing: LanguageModel, network: Wired) -> None:

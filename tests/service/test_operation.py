@@ -1,5 +1,6 @@
 """Queue, deadline, cancellation, a backend that dies and comes back, metrics, logs, traces."""
 
+import asyncio
 import json
 import logging
 import time
@@ -13,6 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.engine.engine import Engine
+from service.engine.exceptions import DeadlineError
+from service.engine.metrics import Metrics
 from service.http.app import create_app
 from service.http.tracing import Tracing
 from service.logs import JsonFormatter
@@ -73,6 +77,21 @@ def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
         assert metric(url, "trajsim_waiting_units") == 0
         model.free.set()
         assert httpx.post(f"{url}/v1/similarity", json=body()).status_code == 200
+
+
+def test_a_deadline_counts_from_when_the_request_began(model):
+    """What was done before, as to fetch images, was given its time once more."""
+
+    async def run(since):
+        engine = Engine(model, Settings(model="toy", deadline_seconds=60), Metrics())
+        try:
+            return await engine.run(lambda _: "answer", since)
+        finally:
+            engine.close()
+
+    assert asyncio.run(run(time.monotonic() - 30))[0] == "answer"
+    with pytest.raises(DeadlineError, match="the time limit of 60 s"):
+        asyncio.run(run(time.monotonic() - 61))
 
 
 def test_a_client_that_goes_away_cancels_its_work(model):

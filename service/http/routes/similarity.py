@@ -1,6 +1,7 @@
 """The route /v1/similarity."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,8 @@ from fastapi import APIRouter, Response
 
 from service.engine.limits import check_answer, check_cells
 from service.engine.request_model import RequestModel
-from service.http.call import CallOf
+from service.engine.usage import Usage
+from service.http.call import Call, CallOf
 from service.http.images import read_contents, read_pairs
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_bytes, number_rows
@@ -36,7 +38,6 @@ TOKEN_BYTES = 8
 
 # The fields of a pair's result, each as JSON.
 Cell = dict[str, bytes]
-Fingerprinted = Fingerprint[Settings]
 
 router = APIRouter(
     route_class=JsonRoute, prefix="/v1", responses=ERRORS_OF_IMAGES, tags=["trajsim"]
@@ -48,34 +49,36 @@ router = APIRouter(
 )
 async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     """Return similarity and distance of pairs, of one text with many, or of rows with columns."""
-    rows, columns = [], list[Content]()
     if isinstance(body, MatrixRequest):
-        count = len(body.rows) * len(body.columns or body.rows)
-        check_cells(count, call.settings)
-        check_answer(count * _result_bytes(body), call.settings)
-        rows = await read_contents(body.rows, call)
-        columns = await read_contents(body.columns, call) if body.columns else rows
-        if not (body.explain or body.interval):
-            return await _matrix(body, rows, columns, call)
-        pairs = list(product(rows, columns))
-    else:
-        pairs = await read_pairs(body.given_pairs(), call)
-    check_answer(len(pairs) * _result_bytes(body), call.settings)
-    distinct = list(dict.fromkeys(pairs))
+        return await _matrix(body, call)
+    given = body.given_pairs()
+    check_answer(len(given) * _result_bytes(body), call.settings)
+    plan = await call.plan(list(dict.fromkeys(given)), body.scoring())
+    pairs = await read_pairs(given, call)
+    of_pair, found, usage = await _compared(pairs, plan, body, call)
+    results = JsonArray(_object(of_pair[pair]) for pair in pairs)
+    return call.compared({"results": results}, plan, found.warnings, usage, found.fingerprint)
+
+
+async def _matrix(body: MatrixRequest, call: Call) -> Response:
+    """Return all rows against all columns; those that repeat are compared once."""
+    across = body.columns or body.rows
+    count = len(body.rows) * len(across)
+    check_cells(count, call.settings)
+    check_answer(count * _result_bytes(body), call.settings)
+    distinct = list(product(dict.fromkeys(body.rows), dict.fromkeys(across)))
     plan = await call.plan(distinct, body.scoring())
-    (cells, fingerprint, found), usage = await call.run(
-        lambda model: _cells(call, plan, model, distinct, body)
-    )
-    of_pair = dict(zip(distinct, cells, strict=True))
-    if isinstance(body, MatrixRequest):
-        arrays = {
-            name: _matrix_of(of_pair, field, rows, columns)
-            for field, name in _MATRIX_FIELDS.items()
-            if field in cells[0]
-        }
-    else:
-        arrays = {"results": JsonArray(_object(of_pair[pair]) for pair in pairs)}
-    return call.compared(arrays, plan, found, usage, fingerprint)
+    contents = await read_contents([*body.rows, *(body.columns or ())], call)
+    rows, columns = contents[: len(body.rows)], contents[-len(across) :]
+    if not (body.explain or body.interval):
+        return await _numbers(rows, columns, plan, call)
+    of_pair, found, usage = await _compared(list(product(rows, columns)), plan, body, call)
+    arrays = {
+        name: _matrix_of(of_pair, field, rows, columns)
+        for field, name in _MATRIX_FIELDS.items()
+        if field in of_pair[rows[0], columns[0]]
+    }
+    return call.compared(arrays, plan, found.warnings, usage, found.fingerprint)
 
 
 _MATRIX_FIELDS = {
@@ -86,12 +89,11 @@ _MATRIX_FIELDS = {
 }
 
 
-async def _matrix(
-    body: MatrixRequest, given: Sequence[Content], columns: Sequence[Content], call: CallOf
+async def _numbers(
+    given: Sequence[Content], columns: Sequence[Content], plan: ScoringPlan, call: Call
 ) -> Response:
-    """Return a matrix of numbers alone; rows and columns that repeat are compared once."""
+    """Return a matrix of numbers alone."""
     rows, others = list(dict.fromkeys(given)), list(dict.fromkeys(columns))
-    plan = await call.plan(list(product(rows, others)), body.scoring())
     result, usage = await call.run(
         lambda model: call.scorer(plan, model).matrix(rows, others, model.progress)
     )
@@ -105,14 +107,31 @@ async def _matrix(
     return call.compared(arrays, plan, result.warnings, usage, result.fingerprint)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What holds for all results of a request: warnings of the texts, the scorer's fingerprint."""
+
+    warnings: list[str]
+    fingerprint: Fingerprint[Settings]
+
+
+async def _compared(
+    pairs: Sequence[Pair], plan: ScoringPlan, body: ComparisonSettings, call: Call
+) -> tuple[dict[Pair, Cell], _Found, Usage]:
+    """Return the result of each pair; one that repeats is compared once."""
+    distinct = list(dict.fromkeys(pairs))
+    (cells, found), usage = await call.run(lambda model: _cells(call, plan, model, distinct, body))
+    return dict(zip(distinct, cells, strict=True)), found, usage
+
+
 def _cells(
-    call: CallOf,
+    call: Call,
     plan: ScoringPlan,
     model: RequestModel,
     pairs: Sequence[Pair],
     body: ComparisonSettings,
-) -> tuple[list[Cell], Fingerprinted, list[str]]:
-    """Return the result of each pair, the scorer's fingerprint, and warnings of the texts."""
+) -> tuple[list[Cell], _Found]:
+    """Return the result of each pair, and what holds for all."""
     scorer = call.scorer(plan, model)
     if body.explain:
         explained = scorer.explain(pairs, body.top, model.progress)
@@ -125,7 +144,8 @@ def _cells(
     for result in results:
         model.check_cancelled()
         cells.append(_cell(result))
-    return cells, scorer.fingerprint, [text for score in scores for text in score.warnings]
+    warnings = [text for score in scores for text in score.warnings]
+    return cells, _Found(warnings, scorer.fingerprint)
 
 
 def _cell(result: PairResult) -> Cell:
