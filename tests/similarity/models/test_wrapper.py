@@ -68,5 +68,6 @@ def test_all_members_are_walked() -> None:
         "generates",
         "info",
         "on_processor",
+        "remedy",
         "vocab_size",
     ]
