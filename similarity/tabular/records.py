@@ -216,15 +216,22 @@ def _rows(rows: Iterator[Record], header: bool, delimiter: str) -> Iterator[Reco
         if row.error is not None:
             yield replace(row, columns=names)
         elif header and not names:
-            names = _unlike(tuple(name.strip() for name in row.value))
+            names = _unlike(_numbered([name.strip() for name in row.value]))
         else:
             columns = names or tuple(str(number) for number in range(1, len(row.value) + 1))
             yield _row(row, columns, delimiter)
 
 
+def _numbered(names: list[str]) -> tuple[str, ...]:
+    """Return the names of columns; where several have none, as spreadsheets write, numbers."""
+    if names.count("") < 2:
+        return tuple(names)
+    return tuple(name or f"column {number}" for number, name in enumerate(names, 1))
+
+
 def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of columns, of which no two are alike: either could be meant."""
-    twice = next((name for name in names if name and names.count(name) > 1), None)
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"two of its columns are named {twice[:40]!r}; keep one, or rename it")
     return names

@@ -101,8 +101,15 @@ def test_carriage_returns_alone_are_reported() -> None:
 def test_columns_of_one_name_are_reported() -> None:
     with pytest.raises(InputError, match="two of its columns are named 'x'; keep one, or rename"):
         read(b"x,y,x\na,b,c\n", "csv")
-    # Columns without names are left over by spreadsheets.
-    assert values(b"x,,\na,b,c\n", "csv") == [{"x": "a", "": "c"}]
+    with pytest.raises(InputError, match="two of its columns are named 'column 2'"):
+        read(b"column 2,,\na,b,c\n", "csv")
+
+
+def test_columns_without_names_are_kept() -> None:
+    """Spreadsheets leave them over, beside others and behind them."""
+    assert values(b"x,,\na,b,c\n", "csv") == [{"x": "a", "column 2": "b", "column 3": "c"}]
+    assert values(b"\tx\t \na\tb\tc\n", "tsv") == [{"column 1": "a", "x": "b", "column 3": "c"}]
+    assert values(b",x\na,b\n", "csv") == [{"": "a", "x": "b"}]
 
 
 def test_parquet_has_columns_of_one_name() -> None:
