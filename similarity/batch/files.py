@@ -8,10 +8,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
+from similarity.batch.claims import check_unclaimed
 from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import writing
-from similarity.storage.journal import write_through
+from similarity.storage.journal import lock, write_through
 from similarity.tabular.dialects import CsvDialect
 from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, csv_dialect, read_records
@@ -28,11 +29,13 @@ class BatchFiles:
     Parameters
     ----------
     errors
-        Lines that were refused; None is "<output's stem>.errors.jsonl".
+        Lines that were refused; None is "<output's name>.errors.jsonl".
     kind
         Format of the input, of `READ`; None is that of its ending, and JSON lines without one.
     columns
         Names of the columns that have the texts of a pair, and maybe its id, between commas.
+    called
+        What messages call the input, and whose ending it has; "" is its path.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class BatchFiles:
     errors: Path | None = None
     kind: str | None = None
     columns: str | None = None
+    called: str = ""
 
     def __post_init__(self) -> None:
         # Not `Path.resolve`, which fails in words of its own where links go in a circle.
@@ -59,7 +63,8 @@ class BatchFiles:
     @property
     def refused(self) -> Path:
         """Return the errors file, JSON lines."""
-        return self.errors or self.output.with_name(f"{self.output.stem}.errors.jsonl")
+        # By the whole name: o.csv and o.tsv are of two batches.
+        return self.errors or self.output.with_name(f"{self.output.name}.errors.jsonl")
 
     @property
     def journal(self) -> Path:
@@ -67,9 +72,14 @@ class BatchFiles:
         return self.output.with_name(f"{self.output.name}.journal")
 
     @property
+    def source(self) -> str:
+        """Return what messages call the input."""
+        return self.called or str(self.input)
+
+    @property
     def read_as(self) -> str:
         """Return the format of the input."""
-        return format_of(str(self.input), self.kind, allowed=READ, default="jsonl", flag="--format")
+        return format_of(self.source, self.kind, allowed=READ, default="jsonl", flag="--format")
 
     @property
     def written_as(self) -> str:
@@ -104,7 +114,7 @@ class BatchFiles:
                 )
         except InputError as error:
             message = str(error)
-            place = "" if str(self.input) in message else f"{self.input}: "
+            place = "" if str(self.input) in message else f"{self.source}: "
             raise InputError(f"{place}{message}") from error
 
 
@@ -125,24 +135,25 @@ def check_files(files: BatchFiles) -> None:
     check_new(files)
     first = next(files.records(), None)
     if first is None:
-        raise InputError(f"{files.input} has no lines; give one for each pair")
+        raise InputError(f"{files.source} has no lines; give one for each pair")
     # Here, as a journal of such a batch would refuse the same output with the right columns.
     if first.columns:
         try:
             check_columns(first.columns, files.names)
         except InputError as error:
-            raise InputError(f"{files.input} has {error}") from error
+            raise InputError(f"{files.source} has {error}") from error
 
 
 def check_new(files: BatchFiles) -> None:
-    """Refuse to append to an output or an errors file that is not of a batch.
+    """Refuse to append to an output or an errors file that is not of this batch.
 
     Raises
     ------
     InputError
-        If the output or the errors file has content, and there is no journal of it, or is a
-        device or a pipe, which could not be taken up again.
+        If the output or the errors file has content, and there is no journal of it, or is of
+        another batch, or is a device or a pipe, which could not be taken up again.
     """
+    check_unclaimed(files.output, files.refused, files.journal)
     for path in (files.output, files.refused):
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise InputError(f"{path} is a device or a pipe; write to a file, and send that on")
@@ -209,25 +220,29 @@ def open_at(path: Path, size: int, digest: str) -> Growing:
     Raises
     ------
     InputError
-        If it is shorter than that, has another digest, or cannot be written.
+        If it is shorter than that, has another digest, cannot be written, or another process
+        writes it, as two batches with one errors file would.
     """
     with writing(path):
         file = FileIO(path, "ab")
-        found = os.fstat(file.fileno()).st_size
-        growing = Growing(path, file, _digest_of_beginning(path, size))
-    if found < size:
+    try:
+        lock(file, path)
+        with writing(path):
+            growing = Growing(path, file, _digest_of_beginning(path, size))
+        if growing.size < size:
+            raise InputError(
+                f"{path} is shorter than its journal says, so it was changed; begin anew in "
+                "another place"
+            )
+        if (growing.digest if size else "") != digest:
+            raise InputError(
+                f"{path} is not as it was written: its journal has another checksum of it; begin "
+                "anew in another place"
+            )
+        file.truncate(size)
+    except BaseException:
         file.close()
-        raise InputError(
-            f"{path} is shorter than its journal says, so it was changed; begin anew in another "
-            "place"
-        )
-    if (growing.digest if size else "") != digest:
-        file.close()
-        raise InputError(
-            f"{path} is not as it was written: its journal has another checksum of it; begin anew "
-            "in another place"
-        )
-    file.truncate(size)
+        raise
     return growing
 
 

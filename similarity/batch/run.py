@@ -10,6 +10,7 @@ from typing import Any
 
 from similarity.batch.answering import Answering, Reason
 from similarity.batch.carrying import Carried, carried_fields, cell, table_columns
+from similarity.batch.claims import ERRORS_FILE
 from similarity.batch.files import (
     BatchFiles,
     check_new,
@@ -261,7 +262,7 @@ def _of_files(files: BatchFiles) -> dict[str, Any]:
         "SHA-256 of the input": digest_of(files.input),
         "format of the input": files.read_as,
         "columns": files.columns,
-        "errors file": os.path.relpath(files.refused, files.output.parent),
+        ERRORS_FILE: os.path.relpath(files.refused, files.output.parent),
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from similarity.batch.files import READ
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.places import said
-from similarity.cli.progress import progress_in_parts
+from similarity.cli.progress import progress_in_parts, working
 from similarity.cli.ray_options import job_options, run_job
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import input_options
@@ -29,8 +28,8 @@ from similarity.errors import ConfigError, InputError
 from similarity.known_scales import scale_files
 from similarity.models.revision import stamp
 from similarity.scorer import Scorer
-from similarity.tabular.formats import STANDARD
-from similarity.tabular.texts import has_header, split_columns
+from similarity.tabular.formats import STANDARD, open_binary
+from similarity.tabular.texts import has_header, place, split_columns
 
 
 @click.command()
@@ -41,7 +40,7 @@ from similarity.tabular.texts import has_header, split_columns
     "--errors",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the lines that cannot be compared here, with the reason.  [default: beside "
-    "OUTPUT, as .errors.jsonl]",
+    "OUTPUT, as OUTPUT.errors.jsonl]",
 )
 @click.option(
     "--chunk",
@@ -96,7 +95,12 @@ def batch(
         return
     with _stored(source) as path:
         files = BatchFiles(
-            input=path, output=Path(output), errors=errors, kind=kind, columns=columns
+            input=path,
+            output=Path(output),
+            errors=errors,
+            kind=kind,
+            columns=columns,
+            called=place(source),
         )
         check_files(files)
         if not has_header(files.names) and files.read_as in ("csv", "tsv"):
@@ -178,12 +182,20 @@ def _first_refusal(files: BatchFiles) -> dict[str, Any]:
 
 @contextmanager
 def _stored(source: str) -> Iterator[Path]:
-    """Give the path of a file; standard input is stored, as a batch reads it more than once."""
-    if source != STANDARD:
-        yield Path(source)
+    """Give the path of a file; what comes by a pipe is stored, as a batch reads it more than once.
+
+    That is standard input, and what a shell gives for `<(…)`.
+    """
+    path = Path(source)
+    if source != STANDARD and (path.is_file() or path.is_dir() or not path.exists()):
+        yield path
         return
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "standard input"
-        with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path
+        stored = Path(folder) / "input"
+        with (
+            working(f"reading {place(source)}"),
+            open_binary(source) as pipe,
+            stored.open("wb") as file,
+        ):
+            shutil.copyfileobj(pipe, file)
+        yield stored

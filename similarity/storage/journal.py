@@ -50,7 +50,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("ab", buffering=0)
         try:
-            _lock(file, path)
+            lock(file, path)
             journal = cls(path, file)
             journal._resume(_line(header))
         except BaseException:
@@ -153,7 +153,14 @@ def write_through(file: FileIO, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _lock(file: FileIO, path: Path) -> None:
+def lock(file: FileIO, path: Path) -> None:
+    """Hold an open file for this process alone, until it is closed.
+
+    Raises
+    ------
+    InputError
+        If another process holds it.
+    """
     # Held by the open file, so the system frees it however the process ends.
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ import pytest
 
 from similarity import batch, compare, compare_matrix
 from similarity.batch import BatchFiles, open_batch
+from similarity.batch.files import open_at
 from similarity.config import ComparisonConfig
 from similarity.errors import BackendUnavailableError, ConfigError, InputError
 from similarity.models.base import LanguageModel
@@ -354,6 +355,23 @@ def test_what_is_another_batch_is_refused(toy_model: ToyModel, tmp_path: Path) -
     ):
         pass
     assert files.output.read_bytes() == before
+
+
+def test_an_errors_file_is_held_while_a_batch_writes(toy_model: ToyModel, tmp_path: Path) -> None:
+    files = replace(files_in(tmp_path), errors=tmp_path / "refused")
+    other = replace(files, output=tmp_path / "other.csv")
+    scorer = TrajectoryScorer(toy_model, CONFIG)
+    with (
+        open_batch(scorer, other, 2),
+        open_at(tmp_path / "refused", 0, ""),
+        open_batch(scorer, files, 2) as opened,
+        pytest.raises(InputError, match="another process is writing .*refused"),
+    ):
+        opened.run()
+    # Neither has answered anything, so that the file is of neither.
+    run(toy_model, files)
+    with pytest.raises(InputError, match="refused is of another batch, that of .*journal"):
+        run(toy_model, other)
 
 
 def test_files_that_are_of_no_batch_are_kept(toy_model: ToyModel, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner, Result
@@ -99,6 +100,59 @@ def test_standard_input_goes_on_too(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     assert "out.jsonl is finished" in result.stderr
     assert read(tmp_path / "out.jsonl")[0]["custom_id"] == "2"
+
+
+def test_a_pipe_as_input_is_stored_first(tmp_path: Path) -> None:
+    """It can be read only once, as what a shell gives for `<(…)`."""
+    pipe, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    os.mkfifo(pipe)
+
+    def given(content: str) -> Result:
+        writer = Thread(target=pipe.write_text, args=(content,))
+        writer.start()
+        try:
+            return CliRunner().invoke(main, ["batch", str(pipe), str(out), *OPTIONS])
+        finally:
+            writer.join()
+
+    for _ in range(2):
+        result = given("text1,text2\na,b\n")
+        assert result.exit_code == 0, result.output
+    assert "out.jsonl is finished" in result.stderr
+    assert read(out)[0]["custom_id"] == "2"
+    out.unlink()
+    assert f"{pipe} has no lines" in given("\n").stderr
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "ndjson"])
+def test_outputs_of_other_endings_are_other_batches(tmp_path: Path, ending: str) -> None:
+    files_in(tmp_path, as_lines(GOOD[:1]) + b"bad\n")
+    other = ["batch", str(tmp_path / "in.jsonl"), str(tmp_path / f"out.{ending}"), *OPTIONS]
+    for _ in range(2):
+        assert command(tmp_path).exit_code == 0
+        assert CliRunner().invoke(main, other).exit_code == 0
+    for name in ("out.jsonl", f"out.{ending}"):
+        (refused,) = read(tmp_path / f"{name}.errors.jsonl")
+        assert refused["line"] == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"bad\n"])
+def test_an_errors_file_of_another_batch_is_refused(tmp_path: Path, content: bytes) -> None:
+    files_in(tmp_path, as_lines(GOOD[:1]) + content)
+    errors = tmp_path / "refused"
+    assert command(tmp_path, "--errors", str(errors)).exit_code == 0
+    there = errors.read_bytes()
+    (tmp_path / "folder").mkdir()
+    for place in ("other.csv", "folder/other.csv"):
+        arguments = ["batch", str(tmp_path / "in.jsonl"), str(tmp_path / place), *OPTIONS]
+        result = CliRunner().invoke(main, [*arguments, "--errors", str(errors)])
+        assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
+        if place == "other.csv":
+            assert "refused is of another batch, that of " in result.stderr
+        assert not (tmp_path / place).exists()
+    assert errors.read_bytes() == there
+    # The batch that has it goes on.
+    assert command(tmp_path, "--errors", str(errors)).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_a_batch_with_images(seeing: str, photo: str) -> None:
     assert same["distance"] == 0
     assert beside["distance"] == pytest.approx(distance("--model", seeing, photo, DOG), abs=1e-6)
     assert all_of["distances"][0][1] == pytest.approx(beside["distance"], abs=1e-6)
-    refused = [json.loads(line) for line in Path("out.errors.jsonl").read_text().splitlines()]
+    refused = [json.loads(line) for line in Path("out.jsonl.errors.jsonl").read_text().splitlines()]
     assert [one["line"] for one in refused] == [3, 5]
     assert "'no.png' cannot be read: No such file" in refused[0]["reason"]
     assert 'or {"image": path}' in refused[1]["reason"]
@@ -129,4 +129,6 @@ def test_a_finished_batch_whose_photo_was_replaced_is_refused(seeing: str, photo
     result = run(*command)
     assert result.exit_code == 2
     assert f"image '{photo}' changed after records with" in result.stderr
-    assert "delete out.jsonl, out.errors.jsonl and out.jsonl.journal to begin" in result.stderr
+    assert (
+        "delete out.jsonl, out.jsonl.errors.jsonl and out.jsonl.journal to begin" in result.stderr
+    )
