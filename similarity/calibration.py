@@ -16,7 +16,7 @@ import scipy
 
 from similarity.arrays import FloatArray
 from similarity.config import Settings
-from similarity.digests import digest
+from similarity.digests import digest, digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import ModelInfo
@@ -25,6 +25,8 @@ from similarity.validation import check_choice
 
 # Among a model's assets.
 NAME = "calibration.json"
+# In such a file, of each calibration.
+DIGEST = "digest"
 
 # What a similarity of 0 and of 1 means: what people said of pairs; or the distance of unrelated
 # general sentences, or of the user's own texts, and of a text to itself; or nothing that is the
@@ -68,8 +70,9 @@ class Calibration:
     def __post_init__(self) -> None:
         check_choice("scale", self.scale, (JUDGEMENTS, GENERAL_TEXT, OWN_TEXTS))
         x, y = np.array(self.distances), np.array(self.similarities)
-        if not (x.shape == y.shape and x.size > 1 and (np.diff(x) > 0).all()):
-            raise ConfigError("a calibration wants two knots or more, distances rising")
+        rising = x.shape == y.shape and x.size > 1 and x[0] >= 0 and (np.diff(x) > 0).all()
+        if not (rising and np.isfinite(x).all()):
+            raise ConfigError("a calibration wants two knots or more, distances rising from 0")
         if not ((np.diff(y) <= 0).all() and y[0] <= 1 and y[-1] >= 0):
             raise ConfigError("a calibration's similarities must be in [0, 1] and never rise")
 
@@ -118,7 +121,7 @@ def write_calibrations(path: Path, calibrations: Sequence[Calibration]) -> None:
     InputError
         If it cannot be written.
     """
-    text = json.dumps([asdict(one) for one in calibrations], indent=1) + "\n"
+    text = json.dumps([_content(one) for one in calibrations], indent=1) + "\n"
     with writing(path):
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
 
@@ -136,20 +139,39 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
     Raises
     ------
     InputError
-        If it cannot be read or is no calibration.
+        If it cannot be read, is no calibration, or is not what was written.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file; give one that `trajsim calibrate` wrote")
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_calibration(content) for content in contents)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise InputError(
             f"{path} has no calibrations: {error}; delete it, and fit them anew"
         ) from error
 
 
+def _content(calibration: Calibration) -> dict[str, Any]:
+    """Return what a file has of a calibration: its values, and the digest of them all."""
+    values = asdict(calibration)
+    return {**values, DIGEST: digest_of(values)}
+
+
 def _calibration(content: dict[str, Any]) -> Calibration:
+    # Files that were written earlier, or by hand, have none.
+    given = content.pop(DIGEST, None)
+    if given is not None and given != digest_of(content):
+        raise ValueError("a value is not what was written there")
     knots: dict[str, Any] = {
         name: tuple(map(float, content.pop(name))) for name in ("distances", "similarities")
     }

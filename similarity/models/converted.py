@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from similarity.digests import digest_of_file
 from similarity.errors import ModelError
 from similarity.models.devices import dtype_on
 from similarity.models.loader import SMOLLM2_ASSETS, LoadOptions
@@ -20,7 +21,6 @@ from similarity.models.wheel import (
     SHA256,
     check_digest,
     converted_folders,
-    digest_of_file,
     found_folder,
     is_installed,
     wheel_file,

@@ -59,18 +59,13 @@ def check_digest(path: Path) -> None:
     ModelError
         If it is another, or damaged.
     """
-    found = digest_of_file(path)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SHA256:
         raise ModelError(
             f"{path} has SHA-256 {found[:16]}…, and smollm2 is the file with {SHA256[:16]}…; "
             f"{_again()}"
         )
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _again() -> str:

@@ -1,3 +1,5 @@
+import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from similarity.api import compare, compare_matrix
 from similarity.calibration import (
+    DIGEST,
     NAME,
     Calibration,
     add_calibration,
@@ -34,7 +37,7 @@ GOOD = Calibration(
     distances=(0.0, 1.0, 3.0),
     similarities=(1.0, 0.5, 0.1),
 )
-# Nearer to 0 than a float32 can tell two likelihoods apart, distances are of no interest.
+# Nearer to 0 than a float32 can distinguish two likelihoods, distances are of no interest.
 distances = st.floats(0, 9).map(lambda value: round(value, 9))
 pairs = st.lists(st.tuples(distances, st.floats(0, 1)), min_size=2, max_size=40)
 
@@ -143,6 +146,41 @@ def test_saved_and_read(tmp_path: Path) -> None:
     assert "x" in path.read_text()
 
 
+def test_a_changed_value_is_found_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    add_calibration(path, GOOD)
+    sound = path.read_text()
+    places = [place for place, letter in enumerate(sound) if letter.isalnum()]
+    for place in places:
+        other = {"t": "f", "9": "8"}.get(sound[place], chr(ord(sound[place]) ^ 1))
+        path.write_text(sound[:place] + other + sound[place + 1 :])
+        with pytest.raises(InputError, match=f"{path} has no calibrations: .*; delete it"):
+            load_calibrations(path)
+    path.write_text(sound)
+    assert load_calibrations(path) == (GOOD,)
+
+
+def test_one_that_was_written_by_hand_needs_no_digest(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    add_calibration(path, GOOD)
+    (content,) = json.loads(path.read_text())
+    del content[DIGEST]
+    path.write_text(json.dumps([content]))
+    assert load_calibrations(path) == (GOOD,)
+    # What no float can hold is no distance.
+    path.write_text(json.dumps([content | {"distances": [0, 10**400]}]))
+    with pytest.raises(InputError, match="has no calibrations"):
+        load_calibrations(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    os.mkfifo(path)
+    for place in (path, Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match=f"{place} is no file"):
+            load_calibrations(place)
+
+
 def test_a_file_keeps_one_map_for_each_setting_of_a_model(tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     other = replace(GOOD, settings={"distance": "another"})
@@ -162,6 +200,9 @@ def test_a_file_keeps_one_map_for_each_setting_of_a_model(tmp_path: Path) -> Non
         ((0.0, 0.0), (1.0, 0.5)),
         ((0.0, 1.0), (0.5, 0.6)),
         ((0.0, 1.0), (2.0, 0.0)),
+        ((-0.5, 1.0), (1.0, 0.0)),
+        ((0.0, np.inf), (1.0, 0.0)),
+        ((0.0, np.nan), (1.0, 0.0)),
     ],
 )
 def test_maps_that_cannot_be(knots: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
