@@ -164,7 +164,7 @@ def check_new(files: BatchFiles) -> None:
             )
 
 
-def digest_of(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file.
 
     Raises

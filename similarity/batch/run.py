@@ -14,9 +14,9 @@ from similarity.batch.claims import ERRORS_FILE
 from similarity.batch.files import (
     BatchFiles,
     check_new,
-    digest_of,
     digest_of_beginning,
     open_at,
+    sha256_of_file,
 )
 from similarity.batch.images import changed_images, check_same_images, image_digests
 from similarity.batch.lines import Answer
@@ -259,7 +259,7 @@ def _anew(files: BatchFiles) -> str:
 
 def _of_files(files: BatchFiles) -> dict[str, Any]:
     return {
-        "SHA-256 of the input": digest_of(files.input),
+        "SHA-256 of the input": sha256_of_file(files.input),
         "format of the input": files.read_as,
         "columns": files.columns,
         ERRORS_FILE: os.path.relpath(files.refused, files.output.parent),
