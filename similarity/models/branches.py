@@ -22,7 +22,8 @@ class Branches(DynamicCache):
     """Keys and values of trunks, "trunk head position feature", and of the rows after them.
 
     What is read first are the trunks. Rows go on from them once they are chosen (`reorder_cache`,
-    `branched`) or something more is read. Their padding must be to the right.
+    `branched`) or something more is read. Trunks may be padded to the left, which a mask says when
+    they are read. Rows have no mask: what is behind a row's end, to the right, is of no use.
     """
 
     def __init__(self, layers: int) -> None:
