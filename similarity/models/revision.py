@@ -7,6 +7,9 @@ from pathlib import Path
 from similarity.errors import ModelError
 from similarity.models.model_files import model_files
 
+# The revision of a model whose weights cannot be distinguished from others.
+UNKNOWN_REVISION = "unknown"
+
 
 def revision(source: Path, commit: str | None) -> str:
     """Return a hash of all files that a model's numbers depend on, or the hub's commit.

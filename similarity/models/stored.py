@@ -18,6 +18,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.prefix import ImageTokens, prefix_bytes
+from similarity.models.revision import UNKNOWN_REVISION
 from similarity.models.wrapper import WrapperModel
 from similarity.storage.store import Store
 
@@ -25,8 +26,6 @@ TRAJECTORIES, LIKELIHOODS = "trajectories", "likelihoods"
 # A call for more continuations is neither looked up nor kept: all pairs of many texts are of no use
 # to others, and cost more on the disk than they save.
 MOST_CONTINUATIONS = 50_000
-# The revision of a model whose weights cannot be distinguished from others.
-UNKNOWN = "unknown"
 # The key, in the header of a stored entry, of whether log-probabilities follow.
 _HAS_LOG_PROBS = "told"
 
@@ -100,7 +99,7 @@ class StoredModel(WrapperModel):
 
 def can_be_stored(model: LanguageModel) -> bool:
     """Return whether a model's revision distinguishes it from others of its name."""
-    return model.info.revision != UNKNOWN
+    return model.info.revision != UNKNOWN_REVISION
 
 
 def _key(start: bytes, content: Mapping[str, object]) -> bytes:

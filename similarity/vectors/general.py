@@ -12,6 +12,7 @@ from pathlib import Path
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
+from similarity.models.revision import UNKNOWN_REVISION
 from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
 from similarity.scorer import Progress, no_progress
 from similarity.storage.user_cache import cache_folder
@@ -22,7 +23,7 @@ from similarity.vectors.fitting import fit
 from similarity.vectors.identity import registers_of
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.recipes import default_config
-from similarity.vectors.storage import FORMAT, MANIFEST, UNKNOWN, load, save
+from similarity.vectors.storage import FORMAT, MANIFEST, load, save
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
 
 def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
     """Return the folder where vectors are kept; None if the model's revision is unknown."""
-    if model.info.revision == UNKNOWN:
+    if model.info.revision == UNKNOWN_REVISION:
         return None
     content = {
         "format": FORMAT,

@@ -11,6 +11,7 @@ import numpy as np
 from similarity.digests import digest_of
 from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel, ModelInfo
+from similarity.models.revision import UNKNOWN_REVISION
 from similarity.storage.bundle import read_bundle, write_bundle
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.kinds import restored_reader
@@ -22,8 +23,6 @@ from similarity.version import __version__
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
 FORMAT = 4
-# The revision of a hub's model whose commit is not known.
-UNKNOWN = "unknown"
 
 
 def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def _read_arrays(path: Path) -> Arrays:
 
 
 def _check_model(fitted: ModelInfo, given: ModelInfo, folder: Path) -> None:
-    unknown = UNKNOWN in (fitted.revision, given.revision)
+    unknown = UNKNOWN_REVISION in (fitted.revision, given.revision)
     if fitted.revision != given.revision or (unknown and fitted.name != given.name):
         raise ConfigError(
             f"the vectors in {folder} are of model {fitted.name} at {fitted.revision}, and this "
