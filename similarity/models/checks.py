@@ -9,7 +9,7 @@ import numpy as np
 from similarity.arrays import FloatArray, LogProbs, Rows
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest
+from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
 
 # Nats per token by which the scores of one continuation may differ from each other. Half
 # precision in batches of other sizes differs by less; stale or misplaced numbers by far more.
@@ -22,6 +22,9 @@ STATE_TOLERANCE = 0.05
 IN_PROCESS = "give another dtype or device; in float32 on a CPU rounding is least"
 # Tokens of the longest text that is tried.
 LONGEST = 512
+
+# What is read after an image, to find out whether the image is seen: any tokens would do.
+AFTER_IMAGE: TokenIds = (5, 3, 4)
 
 # Longer than a block of a prefix cache, so that a cache that is wrong has something to be
 # wrong about.

@@ -16,7 +16,7 @@ from similarity.images.image import Image
 from similarity.images.sources import probe_images
 from similarity.law import Law
 from similarity.models.base import Ability, ModelInfo, ScoreRequest, TokenIds
-from similarity.models.checks import check_after_images
+from similarity.models.checks import AFTER_IMAGE, check_after_images
 from similarity.models.prefix import ImageTokens
 from similarity.models.vllm_engine import OfflineModel
 
@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 # Prefixes whose ids are kept: some kilobytes each.
 _KEPT = 512
-# Any tokens would do.
-_AFTER: TokenIds = (5, 3, 4)
 
 
 class OfflineVisionModel(OfflineModel):
@@ -72,8 +70,8 @@ class OfflineVisionModel(OfflineModel):
         """
         prefix, other = (self.encode_image(image, "", "") for image in (first, second))
         requests = [
-            ScoreRequest(prefix=prefix, continuations=(_AFTER, _AFTER[:1])),
-            ScoreRequest(prefix=other, continuations=(_AFTER,)),
+            ScoreRequest(prefix=prefix, continuations=(AFTER_IMAGE, AFTER_IMAGE[:1])),
+            ScoreRequest(prefix=other, continuations=(AFTER_IMAGE,)),
         ]
         (whole, alone), (turned,) = self.score(requests, Law())
         check_after_images(whole, alone, turned)

@@ -18,6 +18,7 @@ from similarity.errors import WrongAnswerError
 from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, ScoreRequest, TokenIds
+from similarity.models.checks import AFTER_IMAGE
 from similarity.models.network import Network
 from similarity.models.prefix import ImageTokens
 from similarity.models.sampling import Row
@@ -31,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 # The network finds the positions after an image itself.
 _NO_POSITIONS = torch.empty(0)
-# Any tokens would do.
-_AFTER: TokenIds = (5, 3, 4)
 # Makes a result of logits, shape "token vocabulary", and the tokens that they predict.
 Make = Callable[[Tensor, TokenIds], Any]
 
@@ -81,7 +80,7 @@ class ImageReader:
         for image in (first, second):
             prefix = self.encode(image, "", "")
             with self._opened(prefix):
-                whole = self._network.read(self._ids((*prefix, *_AFTER)))[0, : len(prefix)]
+                whole = self._network.read(self._ids((*prefix, *AFTER_IMAGE)))[0, : len(prefix)]
                 alone = self._network.read(self._ids(prefix))[0]
             if not self._network.agree(whole, alone):
                 raise WrongAnswerError(

@@ -11,7 +11,7 @@ from similarity.errors import (
 from similarity.images.image import Image
 from similarity.images.sources import data_url, probe_images
 from similarity.models.base import TokenIds
-from similarity.models.checks import TOLERANCE, Check, check_after_images
+from similarity.models.checks import AFTER_IMAGE, TOLERANCE, Check, check_after_images
 from similarity.models.vllm_server import image_wire, wire
 from similarity.models.vllm_server.chosen import MAX_CHOSEN
 from similarity.models.vllm_server.identity import Identity, tokenize
@@ -21,8 +21,6 @@ from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.texts import ServedTexts
 
 NAME = "images"
-# Any tokens would do.
-_AFTER: TokenIds = (5, 3, 4)
 # The most that a server lists unless it is started with another --max-logprobs.
 LISTED_BY_DEFAULT = 20
 
@@ -81,7 +79,7 @@ async def _check_seen(pool: Pool, identity: Identity, first: Image, second: Imag
     ]
     whole, alone, turned = [
         await images.read_one(seen, ids, wire.scores_of)
-        for seen, ids in ((prefix, _AFTER), (prefix, _AFTER[:1]), (other, _AFTER))
+        for seen, ids in ((prefix, AFTER_IMAGE), (prefix, AFTER_IMAGE[:1]), (other, AFTER_IMAGE))
     ]
     check_after_images(whole, alone, turned)
     return await _most_chosen(images, prefix, float(whole[0]))
@@ -89,8 +87,9 @@ async def _check_seen(pool: Pool, identity: Identity, first: Image, second: Imag
 
 async def _most_chosen(images: ServedImages, prefix: ServedPrefix, expected: float) -> int:
     """Return how many tokens a request may choose: as many as the server lists, less one."""
+    first = AFTER_IMAGE[0]
     for most in (MAX_CHOSEN - 1, LISTED_BY_DEFAULT - 1):
-        tokens = [_AFTER[0], *(token for token in range(most) if token != _AFTER[0])][:most]
+        tokens = [first, *(token for token in range(most) if token != first)][:most]
         try:
             found = await images.chosen_once(prefix, tokens)
         except BackendRefusedError:
