@@ -88,11 +88,6 @@ def _argmax(values: Tensor) -> Tensor:
     return values.argmax(-1)
 
 
-def exponential(keys: Sequence[tuple[int, int]], like: Tensor) -> Tensor:
-    """Return unit exponentials of the shape "row token" of `like`, one key for each row."""
-    return _exponential(*_halves(keys, like.device), like)
-
-
 def _halves(keys: Sequence[tuple[int, int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the lower and the upper halves of keys, each int32 of shape "row 1"."""
     halves = np.array(keys, dtype=np.uint32).view(np.int32)
@@ -101,6 +96,7 @@ def _halves(keys: Sequence[tuple[int, int]], device: torch.device) -> tuple[Tens
 
 
 def _exponential(low: Tensor, high: Tensor, like: Tensor) -> Tensor:
+    """Return unit exponentials of the shape "row token" of `like`, each row's of its own key."""
     tokens = torch.arange(like.shape[-1], dtype=torch.int32, device=like.device)
     bits = _mix32_(_mix32_(tokens + low).bitwise_xor_(high))
     # 23 bits under the exponent of one are a number from 1 to 2: less one, and half a step more.
