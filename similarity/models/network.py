@@ -241,6 +241,14 @@ class Network:
             copied.update(keys, values, place)
         return copied
 
+    def give_up_packing(self, right: int) -> None:
+        """Read no packs of more than so many tokens, which were right; 0 stands for none at all."""
+        self.packs, self.pack_window = self.packs and right > 0, right or self.pack_window
+
+    def give_up_stepping(self, right: int) -> None:
+        """Step through no texts of more than so many tokens, as `give_up_packing`."""
+        self.caches, self.step_window = self.caches and right > 0, right or self.step_window
+
     def _forward(
         self,
         ids: Tensor,

@@ -40,7 +40,7 @@ class Verified:
     Parameters
     ----------
     network
-        Its flags, such as `packs`, are cleared for ways that turn out wrong.
+        It gives up the ways that turn out wrong.
     shorten
         Called with the number of tokens that the network can read, once a text is longer.
     """
@@ -175,13 +175,10 @@ class Verified:
         return self._padded if batch[0].plain else self._packed
 
     def _give_up_on(self, batch: Sequence[Pack]) -> None:
-        network = self.network
         if batch[0].plain:
-            network.pads = False
-        elif not self._packed.row:
-            network.packs = False
+            self.network.pads = False
         else:
-            network.pack_window = min(self._packed.row, self._packed.sequence)
+            self.network.give_up_packing(min(self._packed.row, self._packed.sequence))
 
     def _step(
         self, rows: list[Row], law: Law, end_ids: frozenset[int], on_step: Callable[[], None]
@@ -221,13 +218,10 @@ class Verified:
 
     def _give_up_stepping(self, rows: list[Row]) -> list[list[Row]]:
         """Lower the length up to which stepping is used; return the groups of rows to redo."""
-        network = self.network
         if sampling.padding(rows):
-            network.pads_state = False
-        elif not self._stepped.sequence:
-            network.caches = False
+            self.network.pads_state = False
         else:
-            network.step_window = self._stepped.sequence
+            self.network.give_up_stepping(self._stepped.sequence)
         return list(sampling.of_one_length(rows))
 
     def _sample_by_rereading(self, rows: list[Row], law: Law, end_ids: frozenset[int]) -> None:
