@@ -50,8 +50,8 @@ def check_same_images(changed: Sequence[str], anew: str) -> None:
     """
     if changed:
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        images = "image" if len(changed) == 1 else "images"
+        images, them = ("image", "it") if len(changed) == 1 else ("images", "them")
         raise ConfigError(
             f"{images} {', '.join(map(repr, changed[:_SHOWN]))}{more} changed after records with "
-            f"them were answered; put back what was there, {anew}"
+            f"{them} were answered; put back what was there, {anew}"
         )

@@ -69,7 +69,9 @@ def test_an_image_that_was_replaced_is_named(seeing: LanguageModel, files: Batch
     before = files.output.read_bytes()
     Path("a.png").write_bytes(OTHER)
     assert finished(files, "x") is None
-    with pytest.raises(ConfigError, match=r"^image 'a.png' changed after .*; put back what was"):
+    with pytest.raises(
+        ConfigError, match=r"^image 'a.png' changed after records with it .*; put back what was"
+    ):
         run(seeing, files)
     # As the message says: put back, or begun anew.
     Path("a.png").write_bytes(FIRST)
@@ -86,7 +88,9 @@ def test_images_that_come_and_go_are_other_images(seeing: LanguageModel, files: 
     run(seeing, files)
     Path("none.png").write_bytes(FIRST)
     Path("b.png").unlink()
-    with pytest.raises(ConfigError, match=r"^images 'b.png', 'none.png' changed after"):
+    with pytest.raises(
+        ConfigError, match=r"^images 'b.png', 'none.png' changed after records with them"
+    ):
         run(seeing, files)
     assert finished(files, "x") is None
 
