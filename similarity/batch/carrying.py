@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from similarity.prompts import is_unicode
 from similarity.tabular.records import Record
 
 ID = "custom_id"
@@ -52,11 +53,6 @@ def repeated(record: Record, carried: Carried) -> dict[str, Any]:
         return {}
     fields = record.value.items()
     return {carried[name]: _plain(value) for name, value in fields if name in carried}
-
-
-def is_unicode(name: str) -> bool:
-    """Return whether a name can be written: JSON may have half of a character."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def table_columns(carried: Carried) -> list[str]:

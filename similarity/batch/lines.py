@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from similarity.batch.carrying import is_unicode
 from similarity.errors import InputError
 from similarity.images.image import Content
 from similarity.images.sources import image_file
+from similarity.prompts import is_unicode
 from similarity.tabular.records import Record
 from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, comma_hint, pair_columns
 
