@@ -191,11 +191,13 @@ def read_text(answer: Any) -> str:
 
 
 def read_models(answer: Any) -> dict[str, int]:
-    """Return each served name with the model's context length."""
+    """Return each served name with the model's context length: an adapter's is its parent's."""
     try:
+        models = {values.string(model["id"]): model for model in values.listed(answer["data"])}
+        lengths = {name: model["max_model_len"] for name, model in models.items()}
         return {
-            values.string(model["id"]): values.whole(model["max_model_len"])
-            for model in values.listed(answer["data"])
+            name: values.whole(lengths[models[name]["parent"]] if own is None else own)
+            for name, own in lengths.items()
         }
     except (KeyError, TypeError) as error:
         raise WrongAnswerError(

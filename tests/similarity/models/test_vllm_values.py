@@ -120,6 +120,14 @@ def test_every_value_of_another_kind_is_told(name: str) -> None:
             assert len(refusal(read, changed(answer, path, value))) < 250, (path, value)
 
 
+def test_an_adapter_has_the_length_of_its_parent() -> None:
+    # As vLLM lists what was loaded by --lora-modules.
+    base = {"id": "base", "max_model_len": 9, "parent": None}
+    adapter = {"id": "tuned", "max_model_len": None, "parent": "base"}
+    assert wire.read_models({"data": [base, adapter]}) == {"base": 9, "tuned": 9}
+    assert "is it a vLLM server" in refusal(wire.read_models, {"data": [adapter]})
+
+
 def test_a_sum_of_probabilities_that_is_no_number_is_refused() -> None:
     place = {"3": {"logprob": -2.0}, "4": {"logprob": math.nan}}
     answer = changed(SCORED, ("choices", 0, "prompt_logprobs", 2), place)
