@@ -1,4 +1,4 @@
-"""What tells fits of one model and settings apart: their texts, and the registers of these."""
+"""What distinguishes fits of one model and settings: their texts, and the registers of these."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 Labelled = tuple[str, str | None]
 
 # The digest of the general sentences, and that of the registers which were theirs from the first.
-# Identities leave these out, so that those of vectors made before registers were told stay true.
+# Identities leave these out, so that those of vectors made before registers counted stay true.
 _UNSAID = {"a613b8e140b3446a": "a2dce2c71c0efa77"}
 
 

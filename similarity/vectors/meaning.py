@@ -38,7 +38,7 @@ class Corpus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the corpus as plain values."""
-        # As identities were before registers were told.
+        # As identities were before registers counted.
         more = {} if self.registers is None else {"registers": self.registers}
         return {"texts": self.texts, "digest": self.digest, **more}
 
