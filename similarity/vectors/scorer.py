@@ -15,11 +15,11 @@ from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.scorer import Pair, Progress, Scorer, counted, no_progress
 from similarity.vectors.config import GroupConfig, StatesConfig, TrigramsConfig, VectorConfig
+from similarity.vectors.exact import exact_distances, on_grid
 from similarity.vectors.explain import VectorExplanation, explain
 from similarity.vectors.meaning import Corpus, Features, MeaningVectors, in_batches
 
 DISTANCE = "vector-cosine"
-_COLUMNS_TOGETHER = 16
 
 # Gives the features of texts by group, each of shape "text feature".
 Read = Callable[[Sequence[Content], OnProgress], Features]
@@ -134,7 +134,7 @@ class VectorScorer(Scorer):
         texts, features = self._features([*rows, *columns], progress)
         vectors = self._rows(features)
         right = vectors[[texts[column] for column in columns]]
-        return _all_distances(vectors[[texts[row] for row in rows]], right)
+        return exact_distances(vectors[[texts[row] for row in rows]], right)
 
     def _similarities(self, distances: FloatArray) -> FloatArray:
         """Return the similarity that the scale gives for each distance."""
@@ -145,8 +145,8 @@ class VectorScorer(Scorer):
         return found
 
     def _score(self, pair: Pair, texts: Mapping[Content, int], rows: FloatArray) -> Score:
-        first, second = (rows[texts[text]] for text in pair)
-        distance = float(_distances(first, second))
+        first, second = (rows[[texts[text]]] for text in pair)
+        distance = exact_distances(first, second).item()
         return Score(
             texts=(name_of(pair[0]), name_of(pair[1])),
             distance=distance,
@@ -164,7 +164,8 @@ class VectorScorer(Scorer):
         return {text: place for place, text in enumerate(distinct)}, features
 
     def _rows(self, features: Features) -> FloatArray:
-        return self._vectors.join(features).astype(np.float64)
+        """Return the vectors on the grid, shape "text width"."""
+        return on_grid(self._vectors.join(features))
 
 
 def _more(group: GroupConfig) -> str:
@@ -177,26 +178,6 @@ def _more(group: GroupConfig) -> str:
 def settings_of(vectors: MeaningVectors) -> VectorSettings:
     """Return the settings that the distances of these vectors depend on."""
     return VectorSettings(config=vectors.config, corpus=vectors.corpus)
-
-
-def _all_distances(rows: FloatArray, columns: FloatArray) -> FloatArray:
-    """Return the distances of all rows to all columns, each as `_distances` gives it alone."""
-    found = np.empty((len(rows), len(columns)))
-    # A few columns at a time stay in the processor's cache: ten times as fast as all of them.
-    for start in range(0, len(columns), _COLUMNS_TOGETHER):
-        some = columns[start : start + _COLUMNS_TOGETHER]
-        for i, row in enumerate(rows):
-            found[i, start : start + len(some)] = _distances(row, some)
-    return found
-
-
-def _distances(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Return one minus the cosine of vectors of length 1, along the last axis, in [0, 2].
-
-    It is half the square of their difference, which is exactly 0 for a vector and itself.
-    """
-    distances: FloatArray = np.square(first - second).sum(axis=-1) / 2
-    return distances
 
 
 def _cosine(distance: float) -> float:
