@@ -5,6 +5,7 @@ nothing here imports them.
 """
 
 import errno
+import sys
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -13,6 +14,7 @@ import click
 from similarity.cli.late import Late, LateGroup
 from similarity.cli.places import said
 from similarity.cli.stopping import Stopped
+from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.extras import extra_needed
 from similarity.storage.files import space_remedy
@@ -66,6 +68,18 @@ class _OneLineError(click.ClickException):
 class _Commands(LateGroup):
     """The commands here, and those that installed packages bring."""
 
+    def __call__(self, *args: Any, **extra: Any) -> Any:
+        """Do what the command line says, whatever the standard streams are."""
+        with standard_streams():
+            try:
+                return super().__call__(*args, **extra)
+            except OSError as error:
+                # Help is printed before a command is called.
+                if error.filename != STANDARD_OUTPUT:
+                    raise
+                click.echo(f"Error: {_failure(error)}", err=True)
+                sys.exit(2)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         found = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
         return sorted(found | set(super().list_commands(ctx)))
@@ -89,9 +103,12 @@ class _Commands(LateGroup):
             # A full disk, a folder without permission; click ends quietly at a closed pipe.
             if error.errno == errno.EPIPE:
                 raise
-            place = f"{error.filename}: " if error.filename else ""
-            failure = InputError(f"{place}{error.strerror or error}{space_remedy(error)}")
-            raise _OneLineError(failure, ctx) from error
+            raise _OneLineError(InputError(_failure(error)), ctx) from error
+
+
+def _failure(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}{space_remedy(error)}"
 
 
 @click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -95,7 +95,8 @@ def test_standard_output_that_is_full(arguments: tuple[str, ...], tmp_path: Path
         )
     assert result.returncode == 2
     assert lines_of(result.stderr) == [
-        "Error: No space left on device; free some space there, and give the same command again"
+        "Error: standard output: No space left on device; free some space there, and give the "
+        "same command again"
     ]
 
 

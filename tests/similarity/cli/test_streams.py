@@ -1,0 +1,115 @@
+"""Standard streams that are closed, full, or of a narrow encoding, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+TEXTS = "a red car\nthe café by the sea\n"
+COMMANDS = {
+    "compare": ("compare", "a red car", "the sea"),
+    "table": ("matrix", "texts.txt", "--format", "table"),
+    "dedupe": ("dedupe", "texts.txt"),
+    "help": ("--help",),
+}
+PROGRAM = (sys.executable, "-m", "similarity")
+MODEL = {
+    "TRAJSIM_MODEL": "toy",
+    "PYTHONUNBUFFERED": "",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(ROOT),
+}
+
+
+@pytest.fixture(autouse=True)
+def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text(TEXTS, encoding="utf-8")
+    Path("pairs.csv").write_text("text1,text2\na red car,the sea\n", encoding="utf-8")
+
+
+def trajsim(
+    redirected: str, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Return what a command did whose streams a shell has redirected."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirected}', "sh", *PROGRAM, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | MODEL | environment,
+    )
+
+
+@pytest.mark.parametrize("redirected", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("name", ["compare", "table"])
+def test_without_standard_error_the_work_is_done(redirected: str, name: str) -> None:
+    found = trajsim(redirected, *COMMANDS[name])
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == trajsim("", *COMMANDS[name]).stdout
+    assert found.stdout
+
+
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "<&- >&- 2>&-"])
+def test_a_batch_needs_no_standard_streams(redirected: str) -> None:
+    assert trajsim(redirected, "batch", "pairs.csv", "out.csv").returncode == 0
+    assert len(Path("out.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("redirected", "why"),
+    [
+        (">&-", "it is closed"),
+        (
+            ">/dev/full",
+            "No space left on device; free some space there, and give the same command again",
+        ),
+    ],
+)
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
+def test_standard_output_that_cannot_be_written_is_one_line(
+    redirected: str, why: str, arguments: tuple[str, ...]
+) -> None:
+    found = trajsim(redirected, *arguments)
+    assert found.returncode == 2
+    assert found.stderr.splitlines() == [f"Error: standard output: {why}"]
+
+
+def test_neither_stream_can_be_written() -> None:
+    assert trajsim(">&- 2>&-", "compare", "a", "b").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["compare", "dedupe"])
+def test_standard_output_that_is_full_and_has_no_buffer(name: str) -> None:
+    found = trajsim(">/dev/full", *COMMANDS[name], PYTHONUNBUFFERED="1")
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+
+
+def test_a_closed_standard_input_is_empty() -> None:
+    found = trajsim("<&-", "batch", "-", "out.csv")
+    assert (found.returncode, found.stderr.splitlines()) == (
+        2,
+        ["Error: standard input has no lines; give one for each pair"],
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_an_encoding_lacks_is_escaped(encoding: str) -> None:
+    found = trajsim("", *COMMANDS["table"], PYTHONIOENCODING=encoding)
+    assert found.returncode == 0, found.stderr
+    assert ("é" if encoding == "utf-8" else "\\xe9") in found.stdout
+
+
+def test_a_reader_that_is_gone_is_no_error() -> None:
+    found = subprocess.run(
+        ["sh", "-c", '"$@" | true', "sh", *PROGRAM, *COMMANDS["dedupe"]],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | MODEL,
+    )
+    assert found.stderr == ""
