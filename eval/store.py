@@ -6,14 +6,12 @@ methods that read the same texts.
 """
 
 import os
-import zlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +28,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.wrapper import WrapperModel
+from similarity.storage.arrays import load_arrays
 from similarity.storage.files import replace_file
 
 # Bytes of states that are held at most.
@@ -167,15 +166,19 @@ def _name(chunk: int) -> str:
 
 def _read(path: Path) -> dict[Key, _Sampled]:
     try:
-        # From memory, as NumPy leaves a damaged file open.
-        with np.load(BytesIO(path.read_bytes())) as saved:
-            content = {name: saved[name] for name in saved.files}
-        keys = [
-            (int(key), int(start), int(n), int(length))
-            for key, (start, n, length) in zip(content["keys"], content["sizes"], strict=True)
-        ]
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
-        raise InputError(f"cannot read {path}: {error}; delete the run and start anew") from error
+        return _parted(load_arrays(path))
+    except InputError as error:
+        raise InputError(f"{error}; delete the run and start anew") from error
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path} is damaged: {error}; delete the run and start anew") from error
+
+
+def _parted(content: Mapping[str, NDArray[Any]]) -> dict[Key, _Sampled]:
+    """Return the texts of a file's arrays, as `CachedModel.save` joins them."""
+    keys = [
+        (int(key), int(start), int(n), int(length))
+        for key, (start, n, length) in zip(content["keys"], content["sizes"], strict=True)
+    ]
     counts = np.cumsum([n for *_, n, _ in keys])[:-1]
     lengths = np.split(content["trajectories"], counts)
     tokens = np.cumsum([part.sum() for part in lengths])[:-1]

@@ -1,18 +1,16 @@
 """What methods fitted, kept in a run's folder: a run that goes on fits nothing again."""
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 
 from eval.methods.base import Setting
 from similarity.digests import digest_of
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
+from similarity.storage.arrays import load_arrays
 from similarity.storage.files import replace_file, writing
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import load, save
@@ -68,9 +66,9 @@ def _kept(
 
 def _read_whitening(path: Path) -> Whitening:
     try:
-        with np.load(BytesIO(path.read_bytes())) as arrays:
-            return Whitening(mean=arrays["mean"], matrix=arrays["matrix"])
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        arrays = load_arrays(path)
+        return Whitening(mean=arrays["mean"], matrix=arrays["matrix"])
+    except (InputError, KeyError) as error:
         raise ConfigError(f"{path} has no whitening: {error}") from error
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from similarity.digests import digest_of
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.models.revision import UNKNOWN_REVISION
+from similarity.storage.arrays import load_arrays
 from similarity.storage.bundle import read_bundle, write_bundle
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.kinds import restored_reader
@@ -119,8 +120,10 @@ def _write_arrays(path: Path, arrays: Arrays) -> None:
 
 
 def _read_arrays(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    try:
+        return load_arrays(path)
+    except InputError as error:
+        raise ConfigError(f"{error}; make the meaning vectors anew by trajsim fit") from error
 
 
 def _check_model(fitted: ModelInfo, given: ModelInfo, folder: Path) -> None:

@@ -120,6 +120,32 @@ def test_a_damaged_file(
         CachedModel(toy_model, tmp_path).load(1)
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_any_damage_of_the_directory_is_an_error_or_none(
+    bit: int, tmp_path: Path, toy_model: ToyModel
+) -> None:
+    """zipfile raises kinds of its own for compression, encryption and names."""
+    cached = CachedModel(toy_model, tmp_path)
+    request = SampleRequest(prefix=(65,), n=2, max_tokens=3, key=1)
+    sampled = [c.token_ids for c in cached.sample([request], Law())[0]]
+    cached.save(0)
+    path = tmp_path / "000000.npz"
+    content = path.read_bytes()
+    refused = 0
+    for place in range(content.index(b"PK\x01\x02"), len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        again = CachedModel(toy_model, tmp_path)
+        try:
+            again.load(1)
+        except InputError:
+            refused += 1
+        else:
+            assert [c.token_ids for c in again.sample([request], Law())[0]] == sampled
+    assert refused
+
+
 class States(ToyModel):
     """Tells how often it was read."""
 
