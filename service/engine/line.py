@@ -2,6 +2,7 @@
 
 import math
 import time
+from heapq import heapify, heappop, heappush
 
 from service.engine.pace import Pace
 from service.engine.work import Batch, RequestQueue, WorkItem
@@ -44,6 +45,9 @@ class Line:
     def take(self, below: float = math.inf, within: float = math.inf) -> Batch:
         """Return the items of the next call, which wait no more; it has none where nobody may.
 
+        The next item is always that of the least served queue among those that may be served and
+        whose next item can join.
+
         Parameters
         ----------
         below
@@ -51,43 +55,42 @@ class Line:
         within
             That are expected to take so many seconds together, at most.
         """
-        batch = Batch()
-        # Seconds of each queue's items here, with which it has not been charged yet.
-        planned: dict[RequestQueue, float] = {}
-        most = 0
-        while (queue := self._next(batch, planned, below, within)) is not None:
+        batch, most = Batch(), 0
+        # Of each queue that may be next: whether it is urgent, what it has had with what is taken
+        # here, its place, itself, and the seconds that are taken here.
+        heap = [
+            (not queue.urgent, queue.served, place, queue, 0.0)
+            for place, queue in enumerate(self._queues)
+        ]
+        heapify(heap)
+        while heap:
+            _, _, place, queue, planned = heappop(heap)
             item = queue.waiting[0]
+            # Once an item cannot join it never can: the batch only grows.
+            if not (batch.can_take(item) and self._may(queue, item, batch, below, within)):
+                continue
             if not batch:
                 most = self._pace.tokens(item.stage)
+                if not queue.urgent:
+                    self._clock = max(self._clock, queue.served)
             elif batch.tokens + item.tokens > most:
                 break
             batch.add(queue, queue.waiting.popleft())
-            planned[queue] = planned.get(queue, 0.0) + self._expected(Batch(), item)
             item.began = time.monotonic()
-            if not queue.waiting:
+            if queue.waiting:
+                planned += self._pace.expected(item.stage, item.steps, item.tokens)
+                heappush(heap, (not queue.urgent, queue.served + planned, place, queue, planned))
+            else:
                 self.remove(queue)
         return batch
 
-    def _next(
-        self, batch: Batch, planned: dict[RequestQueue, float], below: float, within: float
-    ) -> RequestQueue | None:
-        """Return the least served queue that may be served, and whose next item can join."""
-        fitting = [
-            queue
-            for queue in self._queues
-            if batch.can_take(item := queue.waiting[0])
-            and (queue.urgent or (queue.served < below and self._expected(batch, item) <= within))
-        ]
-        if not fitting:
-            return None
-        queue = min(
-            fitting, key=lambda queue: (not queue.urgent, queue.served + planned.get(queue, 0.0))
-        )
-        if not batch and not queue.urgent:
-            self._clock = max(self._clock, queue.served)
-        return queue
-
-    def _expected(self, batch: Batch, item: WorkItem) -> float:
-        """Return the seconds that a call is expected to take, with one more item."""
+    def _may(
+        self, queue: RequestQueue, item: WorkItem, batch: Batch, below: float, within: float
+    ) -> bool:
+        """Return whether a queue may be served so much that its item joins the batch."""
+        if queue.urgent:
+            return True
         steps, tokens = max(batch.steps, item.steps), batch.tokens + item.tokens
-        return self._pace.expected(item.stage, steps, tokens)
+        return queue.served < below and (
+            within == math.inf or self._pace.expected(item.stage, steps, tokens) <= within
+        )

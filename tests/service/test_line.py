@@ -1,0 +1,103 @@
+"""The choice of a batch from a heap is that of the rule, which looks at every queue each time."""
+
+import math
+from copy import copy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.engine.line import Line
+from service.engine.pace import Pace
+from service.engine.work import Batch, EmbedRequest, Request, RequestQueue, WorkItem
+from similarity.law import Law
+from similarity.models.base import SampleRequest
+
+MOST_TOKENS = 300
+
+
+def by_the_rule(
+    queues: list[RequestQueue], pace: Pace, below: float, within: float
+) -> tuple[Batch, float]:
+    """Return the next batch of queues, and what the first of them had had unless it is urgent.
+
+    The next item is that of the least served queue that may be served and whose next item can join.
+    """
+    batch, first = Batch(), 0.0
+    taken: dict[RequestQueue, float] = {}
+
+    def may(queue: RequestQueue) -> bool:
+        if not queue.waiting or not batch.can_take(item := queue.waiting[0]):
+            return False
+        steps, tokens = max(batch.steps, item.steps), batch.tokens + item.tokens
+        short = pace.expected(item.stage, steps, tokens) <= within
+        return queue.urgent or (queue.served < below and short)
+
+    while fitting := [queue for queue in queues if may(queue)]:
+        queue = min(fitting, key=lambda one: (not one.urgent, one.served + taken.get(one, 0.0)))
+        item = queue.waiting[0]
+        if batch and batch.tokens + item.tokens > pace.tokens(item.stage):
+            break
+        if not batch and not queue.urgent:
+            first = queue.served
+        batch.add(queue, queue.waiting.popleft())
+        own = pace.expected(item.stage, item.steps, item.tokens)
+        taken[queue] = taken.get(queue, 0.0) + own
+    return batch, first
+
+
+@st.composite
+def items(draw: st.DrawFn) -> WorkItem:
+    """Draw an item: most are alike, so that most can join."""
+    tokens = draw(st.sampled_from([0, 1, 50, 100, 100, 500]))
+    steps = draw(st.sampled_from([10, 10, 20, 21]))
+    request: Request = SampleRequest(prefix=(1,), n=1, max_tokens=steps, key=0)
+    if draw(st.integers(0, 6)) == 6:
+        request = EmbedRequest("text", ("profile",))
+    temperature = draw(st.sampled_from([1.0, 1.0, 1.0, 1.0, 2.0]))
+    return WorkItem(request, Law(temperature=temperature), (), tokens)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[RequestQueue]:
+    seconds = st.sampled_from([0.0, 0.0, 0.1, 0.25, 1.0])
+    return [
+        RequestQueue(served=draw(seconds), urgent=draw(st.integers(0, 9)) == 9)
+        for _ in range(draw(st.integers(0, 5)))
+    ]
+
+
+@settings(max_examples=300)
+@given(queues=lines(), data=st.data())
+@pytest.mark.parametrize("known", [False, True])
+def test_a_batch_is_what_the_rule_says(
+    known: bool, queues: list[RequestQueue], data: st.DataObject
+) -> None:
+    pace = Pace(0.125, MOST_TOKENS)
+    if known:
+        for tokens in (10, 100, 300):
+            pace.note("sample", 20, tokens, tokens / 2_000)
+            pace.note("embed", 1, tokens, 0.01 + tokens / 10_000)
+    line = Line(pace)
+    for queue in queues:
+        queue.waiting.extend(data.draw(st.lists(items(), min_size=1, max_size=5)))
+        line.add(queue)
+    clock = 0.0
+    for _ in range(data.draw(st.integers(1, 4))):
+        below = data.draw(st.sampled_from([math.inf, 0.25]))
+        within = data.draw(st.sampled_from([math.inf, 0.05, 0.2]))
+        copies = [copy(queue) for queue in line.queues]
+        for one in copies:
+            one.waiting = one.waiting.copy()
+        expected, first = by_the_rule(copies, pace, below, within)
+        batch = line.take(below, within)
+        assert batch.items == expected.items
+        assert all(queue.waiting for queue in line.queues)
+        # New queues begin where the least served one was.
+        newcomer = RequestQueue()
+        line.add(newcomer)
+        line.remove(newcomer)
+        clock = max(clock, first)
+        assert newcomer.served == clock
+        if batch:
+            batch.charge(0.1)
