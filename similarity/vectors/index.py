@@ -1,6 +1,8 @@
 """Nearest neighbours among many texts: their meaning vectors in an index of faiss, in a folder."""
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -126,7 +128,7 @@ def build_index(
     }
     files: dict[str, Writer] = {
         TEXTS: lambda path: _write_lines(path, texts),
-        NEIGHBOURS: lambda path: faiss.write_index(neighbours, str(path)),
+        NEIGHBOURS: lambda path: _write_neighbours(path, neighbours),
     }
     if ids is not None:
         files[IDS] = lambda path: _write_lines(path, ids)
@@ -194,6 +196,16 @@ def _opened(folder: Path, content: dict[str, Any], vectors: MeaningVectors) -> T
     ids = _read_lines(folder / files[IDS]) if IDS in files else None
     neighbours = faiss.read_index(str(folder / files[NEIGHBOURS]))
     return TextIndex(texts, vectors, neighbours, ids)
+
+
+def _write_neighbours(path: Path, neighbours: Any) -> None:
+    try:
+        faiss.write_index(neighbours, str(path))
+    except RuntimeError as error:
+        # faiss says in words of C++ what the system said, such as that a disk is full.
+        said = (code for code in errno.errorcode if f"({os.strerror(code)})" in str(error))
+        code = next(said, errno.EIO)
+        raise OSError(code, os.strerror(code)) from error
 
 
 def _write_lines(path: Path, texts: Sequence[str]) -> None:

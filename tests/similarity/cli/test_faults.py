@@ -127,6 +127,26 @@ def test_an_output_that_a_full_disk_cut_is_made_when_there_is_room(
     assert out.read_bytes() == straight.read_bytes()
 
 
+def test_an_index_that_a_full_disk_cut_is_one_line_and_leaves_the_old_one(tmp_path: Path) -> None:
+    """faiss writes by itself, and fails in words of its own."""
+    pytest.importorskip("faiss")
+    file, folder = tmp_path / "texts.txt", tmp_path / "index"
+
+    def build(texts: int, **more: object) -> subprocess.CompletedProcess[str]:
+        file.write_text("".join(f"car {i}\n" for i in range(texts)))
+        arguments = ("index", "build", str(file), "--out", str(folder))
+        return trajsim(*arguments, cache=tmp_path / "cache", model="toy", **more)
+
+    assert build(3).returncode == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    refused = build(500, preexec_fn=full_disk)
+    assert (refused.returncode, len(lines_of(refused.stderr))) == (2, 1), refused.stderr
+    assert f"cannot write {folder}: File too large; free some space there" in refused.stderr
+    there = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert before.items() <= there.items()
+    assert build(3).returncode == 0
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
