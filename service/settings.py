@@ -98,8 +98,9 @@ class Settings(BaseSettings):
 
     allowed_hosts: Annotated[str, AfterValidator(_clean_names)] = Field(
         "",
-        description="Hosts that requests may name besides those of this machine, separated by "
-        "commas; * for all; else none on an address of this machine without a key, and all.",
+        description="Names that a Host header may have besides this machine's own, separated by "
+        "commas; * for all; else only this machine's on an address of this machine without a key, "
+        "and all otherwise.",
     )
 
     max_body_bytes: Count = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")

@@ -37,23 +37,23 @@ class Answering:
     def _sample(
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress
     ) -> Sequence[Answer]:
-        """Sample parts of one text that follow each other as one, so that it is read once."""
+        """Sample items of one text that follow each other as one, so that it is read once."""
         joined: list[SampleRequest] = []
-        of_part: list[tuple[int, int]] = []
+        of_item: list[tuple[int, int]] = []
         for request in requests:
             last = joined[-1] if joined else None
             if last is not None and request == replace(
                 last, n=request.n, start=last.start + last.n
             ):
-                of_part.append((len(joined) - 1, last.n))
+                of_item.append((len(joined) - 1, last.n))
                 joined[-1] = replace(last, n=last.n + request.n)
             else:
-                of_part.append((len(joined), 0))
+                of_item.append((len(joined), 0))
                 joined.append(request)
         found = self._model.sample(joined, law, on_progress)
         return [
             found[number][begin : begin + request.n]
-            for request, (number, begin) in zip(requests, of_part, strict=True)
+            for request, (number, begin) in zip(requests, of_item, strict=True)
         ]
 
     def _embed(self, requests: Sequence[EmbedRequest], on_progress: OnProgress) -> Sequence[Answer]:

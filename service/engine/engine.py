@@ -72,7 +72,7 @@ class Engine:
         self._given_up = False
         metrics.watch("active_requests", "Requests worked on.", lambda: self.active)
         metrics.watch("queued_requests", "Requests that wait.", lambda: self.queued)
-        metrics.watch("waiting_units", "Parts of requests that wait.", self._scheduler.waiting)
+        metrics.watch("waiting_units", "Items of requests that wait.", self._scheduler.waiting)
         metrics.watch("cache_bytes", "Size of the cache.", lambda: cache.bytes_used)
         metrics.watch("ready", "Whether the model answers.", lambda: self.health.status().ready)
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from service.engine.usage import STAGES
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
@@ -31,7 +33,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "trajsim_stage_seconds",
-            "Time of a request in queue, sample and score.",
+            f"Time of a request in each stage: {', '.join(STAGES)}.",
             ["stage"],
             buckets=SECONDS,
             registry=registry,
@@ -49,9 +51,9 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
-        self._batch_units = Histogram(
+        self._batch_items = Histogram(
             "trajsim_batch_units",
-            "Parts of requests joined in a call.",
+            "Items of requests joined in a call.",
             ["stage"],
             buckets=SIZES,
             registry=registry,
@@ -92,7 +94,7 @@ class Metrics:
     def call(self, stage: str, items: int, tokens: int, seconds: float) -> None:
         """Count a call of the model."""
         self._calls.labels(stage).observe(seconds)
-        self._batch_units.labels(stage).observe(items)
+        self._batch_items.labels(stage).observe(items)
         self._batch_tokens.labels(stage).inc(tokens)
 
     def lookups(self, stage: str, hits: int, misses: int) -> None:

@@ -13,8 +13,8 @@ from typing import TypeVar, cast
 import numpy as np
 
 from service.engine.cache import Answer, Cache, embed_key, sample_key, score_keys
+from service.engine.items import sample_tokens, sampling_items, scoring_items
 from service.engine.metrics import Metrics
-from service.engine.parts import sample_tokens, sampling_parts, scoring_parts
 from service.engine.scheduler import Scheduler
 from service.engine.usage import Usage, answered_tokens
 from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
@@ -88,7 +88,7 @@ class RequestModel(WrapperModel):
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return the ids of each text."""
-        return self._in_parts(self.wrapped.encode_all, texts)
+        return self._in_slices(self.wrapped.encode_all, texts)
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Return the ids of an image between two texts."""
@@ -154,16 +154,16 @@ class RequestModel(WrapperModel):
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample in calls that are shared with other requests; raises what `cancel` was given."""
-        parts = [
-            (owner, p) for owner, request in enumerate(requests) for p in sampling_parts(request)
+        cut = [
+            (owner, one)
+            for owner, request in enumerate(requests)
+            for one in sampling_items(request)
         ]
-        items = [
-            WorkItem(part, law, (sample_key(part, law),), sample_tokens(part)) for _, part in parts
-        ]
+        items = [WorkItem(one, law, (sample_key(one, law),), sample_tokens(one)) for _, one in cut]
         answers = cast(list[list[Continuation]], self._answers(items))
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
         results: list[list[Continuation]] = [[] for _ in requests]
-        for (owner, _), answer in zip(parts, answers, strict=True):
+        for (owner, _), answer in zip(cut, answers, strict=True):
             results[owner].extend(answer)
         on_progress(len(requests))
         return results
@@ -175,12 +175,11 @@ class RequestModel(WrapperModel):
         items, owners = [], []
         for owner, request in enumerate(requests):
             self.check_cancelled()
-            for part in scoring_parts(request.continuations):
-                request_part = ScoreRequest(prefix=request.prefix, continuations=part)
-                keys = score_keys(request.prefix, part, law)
-                items.append(
-                    WorkItem(request_part, law, keys, len(request.prefix) + sum(map(len, part)))
-                )
+            for some in scoring_items(request.continuations):
+                one = ScoreRequest(prefix=request.prefix, continuations=some)
+                keys = score_keys(request.prefix, some, law)
+                tokens = len(request.prefix) + sum(map(len, some))
+                items.append(WorkItem(one, law, keys, tokens))
                 owners.append(owner)
         results: list[list[LogProbs]] = [[] for _ in requests]
         answers = cast(list[list[LogProbs]], self._answers(items))
@@ -246,17 +245,17 @@ class RequestModel(WrapperModel):
 
     def feature_tokens(self, texts: Sequence[Content], groups: Sequence[str] | None) -> list[int]:
         """Return how many tokens the features of each text take to read; raises as `embed` does."""
-        return self._in_parts(self._vectors(groups).tokens, texts)
+        return self._in_slices(self._vectors(groups).tokens, texts)
 
-    def _in_parts(
+    def _in_slices(
         self, function: Callable[[Sequence[Given]], list[Result]], given: Sequence[Given]
     ) -> list[Result]:
         """Call the model outside of the scheduler for some texts at a time.
 
         Nobody waits any more for a request that was cancelled: its thread ends after these.
         """
-        parts = [self._call(partial(function, some)) for some in slices(given, TOGETHER)]
-        return [one for part in parts for one in part]
+        found = [self._call(partial(function, some)) for some in slices(given, TOGETHER)]
+        return [one for some in found for one in some]
 
     def _vectors(self, groups: Sequence[str] | None) -> MeaningVectors:
         vectors = self._shared.vectors

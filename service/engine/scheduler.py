@@ -41,7 +41,7 @@ class Observer(Protocol):
         """Note that a call of the model begins."""
 
     def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
-        """Note how a call has ended; `items` is the number of parts joined in it."""
+        """Note how a call has ended; `items` is the number that was joined in it."""
 
 
 class Scheduler:
@@ -138,7 +138,7 @@ class Scheduler:
         below
             Of requests that were served fewer seconds.
         within
-            Of parts that are expected to take so many seconds, at most.
+            Of items that are expected to take so many seconds, at most.
         """
         with self._changed:
             batch = self._line.take(below, within)
@@ -156,7 +156,7 @@ class Scheduler:
                 self._batches.pop()
 
     def _serve(self, batch: Batch) -> None:
-        """Answer a batch with one call; where it fails, each queue's part with one of its own.
+        """Answer a batch with one call; where it fails, each queue's items with one of their own.
 
         So one request cannot fail another, and a dead backend is called only once.
         """

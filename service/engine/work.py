@@ -1,4 +1,4 @@
-"""The parts that requests are worked on in, and the queue that each part waits in."""
+"""The items that requests are worked on in, and the queue that each item waits in."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -137,12 +137,12 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
         self.steps = max(self.steps, item.steps)
 
     def of(self, queue: RequestQueue) -> "Batch":
-        """Return the part of one queue, as a call of its own."""
-        part = Batch()
+        """Return the items of one queue, as a call of their own."""
+        own = Batch()
         for owner, item in self:
             if owner is queue:
-                part.add(owner, item)
-        return part
+                own.add(owner, item)
+        return own
 
     def charge(self, seconds: float) -> None:
         """Share the time that the call has taken until now among its queues, by their tokens."""

@@ -41,17 +41,16 @@ from service.http.security import Authentication, HostCheck
 from service.http.tracing import Tracing, open_tracing
 from service.http.unrouted import Unrouted
 from service.settings import Settings
+from similarity import presets
 from similarity.errors import TrajsimError
 from similarity.known_scales import KnownScales
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
-from similarity.presets import TRAJECTORIES as PRESET_OF_TRAJECTORIES
-from similarity.presets import possible_presets
 from similarity.scorer import Progress, no_progress
 from similarity.scorers import ScoringRequest, check_generates, plan_scoring
+from similarity.vectors import recipes
 from similarity.vectors.general import VectorSource, find_vectors
 from similarity.vectors.meaning import MeaningVectors
-from similarity.vectors.recipes import TRAJECTORIES
 from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
@@ -221,7 +220,7 @@ def check_scales(model: LanguageModel, vectors: MeaningVectors | None) -> None:
     """
     scales = KnownScales(model)
     groups = None if vectors is None else vectors.names
-    for name in possible_presets(groups, generates=model.generates):
+    for name in presets.possible_presets(groups, generates=model.generates):
         plan_scoring(ScoringRequest(preset=name), groups).open(model, vectors, scales=scales)
 
 
@@ -231,7 +230,7 @@ def served_groups(settings: Settings, source: VectorSource) -> list[str]:
     Reference trajectories of a model for which none ship are read only if the settings' preset
     compares by them: that takes minutes.
     """
-    slow = TRAJECTORIES.name
-    wanted = source.opened is not None or settings.preset == PRESET_OF_TRAJECTORIES
+    wanted = source.opened is not None or settings.preset == presets.TRAJECTORIES
+    slow = recipes.TRAJECTORIES.name
     names = [name for name in source.names if wanted or name != slow]
     return names or list(source.names)

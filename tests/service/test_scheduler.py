@@ -47,7 +47,7 @@ def test_requests_that_wait_are_joined_in_one_call(shared):
     assert model.sampled == [10]
 
 
-def test_a_call_keeps_to_the_token_budget_and_a_larger_unit_goes_alone(shared):
+def test_a_call_keeps_to_the_token_budget_and_a_larger_item_goes_alone(shared):
     model = FaultyModel()
     scheduler = shared(model, batch_tokens=100).scheduler
     hold(model, scheduler)
@@ -212,7 +212,7 @@ def test_cancelling_frees_who_waits_for_the_running_call(shared):
     assert isinstance(held.future.exception(0), KeyError)
 
 
-def test_the_same_unit_of_two_requests_is_computed_once(shared):
+def test_the_same_item_of_two_requests_is_computed_once(shared):
     model = FaultyModel()
     scheduler = shared(model, cache_bytes=100_000).scheduler
     hold(model, scheduler)
@@ -285,7 +285,7 @@ def test_what_a_backend_refuses_one_client_is_not_refused_to_others(shared):
         bad.future.result(5)
 
 
-def test_a_call_goes_on_for_the_twin_of_a_unit_that_was_cancelled(shared):
+def test_a_call_goes_on_for_the_twin_of_an_item_that_was_cancelled(shared):
     class Slow(FaultyModel):
         def sample(self, requests, law, on_progress):
             self.sampled.append(len(requests))

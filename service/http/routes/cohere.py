@@ -9,7 +9,7 @@ from pydantic import Tag
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes
-from service.http.routes.tei import ranked, rerank_texts
+from service.http.reranking import ranked, rerank_texts
 from service.http.schemas.cohere import (
     ApiVersion,
     BilledUnits,

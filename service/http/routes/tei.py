@@ -1,6 +1,6 @@
 """Text-embeddings-inference's route, so that its clients need only a new URL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
 
@@ -9,7 +9,7 @@ from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.embedding import as_numbers, embed
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_bytes, json_list, number_rows
+from service.http.json_stream import JsonArray, json_list, number_rows
 from service.http.schemas.errors import ERRORS, NO_VECTORS, error_answer
 from service.http.schemas.fields import listed
 from service.http.schemas.tei import (
@@ -21,13 +21,11 @@ from service.http.schemas.tei import (
     PredictRequest,
     SentenceSimilarityRequest,
     TaskRequest,
-    TextsRerankRequest,
 )
 from similarity.arrays import Rows
 from similarity.errors import UnsupportedError
 from similarity.models.base import TokenIds
 from similarity.prompts import Prompt
-from similarity.results import Score
 from similarity.scorers import ScoringRequest
 from similarity.trajectories import encode_prefixes
 from similarity.version import __version__
@@ -136,22 +134,3 @@ def _states(model: RequestModel, texts: Sequence[str], call: Call, truncate: str
     width = first.shape[1]
     check_answer(sum(map(len, prefixes)) * width * STATE_BYTES, call.settings)
     return [first, *model.hidden_states(prefixes[1:])]
-
-
-async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
-    """Return the texts by their similarity to the query, the most similar first."""
-    scoring = ScoringRequest(truncate=body.truncated())
-    scores, _ = await call.score(body.text_pairs(), scoring)
-    order = ranked(scores)
-
-    def items() -> Iterator[bytes]:
-        for i in order:
-            text = {"text": body.texts[i]} if body.return_text else {}
-            yield json_bytes({"index": i, "score": scores[i].similarity, **text})
-
-    return json_list(JsonArray(items()))
-
-
-def ranked(scores: Sequence[Score]) -> list[int]:
-    """Return the numbers of the documents, the most similar first."""
-    return sorted(range(len(scores)), key=lambda i: scores[i].distance)

@@ -1,4 +1,4 @@
-"""How requests are cut into the parts that the model is given, so that others get a turn."""
+"""How requests are cut into the items that the model is given, so that others get a turn."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ def sample_tokens(request: SampleRequest) -> int:
     return len(request.prefix) + request.n * request.max_tokens
 
 
-def sampling_parts(request: SampleRequest) -> Iterable[SampleRequest]:
-    """Cut a request into parts of about ITEM_TOKENS, or as many as its text has if those are more.
+def sampling_items(request: SampleRequest) -> Iterable[SampleRequest]:
+    """Cut a request into items of about ITEM_TOKENS, or as many as its text has if those are more.
 
-    Each part reads the text anew, so a long text is not cut into short parts.
+    Each item reads the text anew, so a long text is not cut into short items.
     """
     n = max(1, max(ITEM_TOKENS, len(request.prefix)) // request.max_tokens)
     numbers = request.numbers
@@ -25,15 +25,15 @@ def sampling_parts(request: SampleRequest) -> Iterable[SampleRequest]:
         yield replace(request, start=start, n=min(n, numbers.stop - start))
 
 
-def scoring_parts(continuations: Sequence[TokenIds]) -> Iterable[tuple[TokenIds, ...]]:
-    """Cut continuations into parts of about ITEM_TOKENS, so that others get their turn."""
-    part: list[TokenIds] = []
+def scoring_items(continuations: Sequence[TokenIds]) -> Iterable[tuple[TokenIds, ...]]:
+    """Cut continuations into items of about ITEM_TOKENS, so that others get their turn."""
+    item: list[TokenIds] = []
     tokens = 0
     for continuation in continuations:
-        if part and tokens + len(continuation) > ITEM_TOKENS:
-            yield tuple(part)
-            part, tokens = [], 0
-        part.append(continuation)
+        if item and tokens + len(continuation) > ITEM_TOKENS:
+            yield tuple(item)
+            item, tokens = [], 0
+        item.append(continuation)
         tokens += len(continuation)
-    if part:
-        yield tuple(part)
+    if item:
+        yield tuple(item)
