@@ -5,6 +5,7 @@ the event loop. Beyond `max_active` requests wait in order; beyond `max_queued` 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -116,7 +117,7 @@ class Engine:
             If the service goes down first.
         """
         self._admit()
-        began = time.monotonic()
+        began, admitted = time.monotonic(), math.inf
         end = (began if since is None else since) + self._settings.deadline_seconds
         request_model = RequestModel(self._shared)
 
@@ -129,13 +130,14 @@ class Engine:
             with anyio.move_on_after(end - began):
                 async with self._active:
                     self._check_going()
+                    admitted = time.monotonic()
                     future = self._running[request_model] = start_in_thread(work, "request")
                     result = await future
                 self._account(request_model.usage)
                 self._durations.add(time.monotonic() - began)
                 return result, request_model.usage
             self._durations.add(time.monotonic() - began)
-            raise self._late(request_model)
+            raise self._late(request_model, began, admitted)
         finally:
             # Of a request that is answered nothing is left to give up.
             request_model.cancel(ClientGoneError("the client went away"))
@@ -191,10 +193,11 @@ class Engine:
                 retry_after=min(wait, self._settings.deadline_seconds),
             )
 
-    def _late(self, request_model: RequestModel) -> DeadlineError:
-        """Return what to say of a request that was not answered in time."""
-        limit = self._settings.deadline_seconds
-        if request_model.waits or request_model not in self._running:
+    def _late(self, request_model: RequestModel, began: float, admitted: float) -> DeadlineError:
+        """Return what to say of a request that was not answered in time: who took the time."""
+        limit, now = self._settings.deadline_seconds, time.monotonic()
+        of_others = min(admitted, now) - began + request_model.delayed
+        if 2 * of_others > now - began:
             return DeadlineError(
                 "no answer within the time limit of {}, as the model was busy with other requests; "
                 "send it again later",

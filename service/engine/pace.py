@@ -18,6 +18,8 @@ WINDOW = 64
 LEAST_TOKENS = 256
 # Times the largest remembered call, that the next one may have.
 GROWTH = 2.0
+# A call of unknown pace takes so many times what one under way has taken a token until now.
+UNKNOWN = 4.0
 # Mean squared relative errors that are no farther apart are the same.
 _SAME = 1e-9
 
@@ -39,7 +41,21 @@ class Pace:
         # Of each call: tokens, steps and seconds.
         self._calls: dict[Stage, deque[tuple[float, float, float]]] = {}
         self._costs: dict[Stage, Costs] = {}
+        # Calls that are being made, the innermost last, and their tokens.
+        self._begun: dict[Stage, list[tuple[Turn, int]]] = {}
         self._lock = threading.Lock()
+
+    def begin(self, stage: Stage, steps: int, tokens: int) -> "Turn":
+        """Note that a call begins; `end` must follow."""
+        turn = Turn(self.expected(stage, steps, tokens))
+        with self._lock:
+            self._begun.setdefault(stage, []).append((turn, tokens))
+        return turn
+
+    def end(self, stage: Stage) -> None:
+        """Note that the call of a stage that began last is over, however it ended."""
+        with self._lock:
+            self._begun[stage].pop()
 
     def note(self, stage: Stage, steps: int, tokens: int, seconds: float) -> None:
         """Note how long a call took, of so many tokens and steps one after the other."""
@@ -47,6 +63,16 @@ class Pace:
             calls = self._calls.setdefault(stage, deque(maxlen=WINDOW))
             calls.append((tokens, steps, max(seconds, 1e-6)))
             self._costs.pop(stage, None)
+
+    def note_given_up(self, stage: Stage, steps: int, tokens: int, seconds: float) -> None:
+        """Note how long a call took until it was given up: it would have taken longer.
+
+        So only what exceeds the expected is news. Of less than a turn nothing is learnt.
+        """
+        costs = self._known(stage)
+        expected = 0.0 if costs is None else costs.seconds(steps, tokens)
+        if seconds > max(self.seconds, expected):
+            self.note(stage, steps, tokens, seconds)
 
     def tokens(self, stage: Stage) -> int:
         """Return how many tokens the next call of a stage may have."""
@@ -59,9 +85,20 @@ class Pace:
         return int(min(self._most, max(LEAST_TOKENS, min(fitting, known))))
 
     def expected(self, stage: Stage, steps: int, tokens: int) -> float:
-        """Return the seconds that a call is expected to take; 0 where nothing is known yet."""
+        """Return the seconds that a call is expected to take; 0 where nothing is known yet.
+
+        Of a stage whose first call has not ended it is known how long that one has taken. Without
+        this each of many long calls would be let in between the steps of the one before.
+        """
         costs = self._known(stage)
-        return 0.0 if costs is None else costs.seconds(steps, tokens)
+        if costs is not None:
+            return costs.seconds(steps, tokens)
+        with self._lock:
+            begun = self._begun.get(stage)
+            if not begun:
+                return 0.0
+            turn, of_tokens = begun[-1]
+            return UNKNOWN * turn.total * tokens / max(of_tokens, 1)
 
     def _known(self, stage: Stage) -> "Costs | None":
         with self._lock:
@@ -83,6 +120,7 @@ class Turn:
         self._began = self._since = time.monotonic()
         self._expected = expected
         self._lent = 0.0
+        self._lends = False
 
     @property
     def seconds(self) -> float:
@@ -92,7 +130,8 @@ class Turn:
     @property
     def total(self) -> float:
         """Return the seconds since its beginning, without what it lent."""
-        return time.monotonic() - self._began - self._lent
+        now = self._since if self._lends else time.monotonic()
+        return now - self._began - self._lent
 
     @property
     def left(self) -> float:
@@ -102,12 +141,14 @@ class Turn:
 
     def lend(self, work: Callable[[], None]) -> None:
         """Do work for others."""
-        began = time.monotonic()
+        began = self._since = time.monotonic()
+        self._lends = True
         try:
             work()
         finally:
             self._since = time.monotonic()
             self._lent += self._since - began
+            self._lends = False
 
 
 @dataclass(frozen=True)

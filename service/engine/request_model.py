@@ -66,6 +66,8 @@ class RequestModel(WrapperModel):
         self.usage = Usage()
         # Whether its thread waits for the model outside of the scheduler.
         self.calling = False
+        # When each of its waits for the scheduler began, and ended unless it waits still.
+        self._waits: list[float] = []
 
     def check_cancelled(self) -> None:
         """Raise what `cancel` was given, if it was called: for loops that call no model."""
@@ -73,10 +75,11 @@ class RequestModel(WrapperModel):
             raise self._queue.error
 
     @property
-    def waits(self) -> bool:
-        """Return whether the model has begun with nothing of what this waits for."""
-        submitted = self._queue.submitted
-        return bool(submitted) and all(item.began is None for item in submitted)
+    def delayed(self) -> float:
+        """Return the seconds that this has waited while the model worked for others."""
+        waits = [*self._waits, time.monotonic()]
+        waited = sum(end - begin for begin, end in zip(waits[::2], waits[1::2], strict=False))
+        return waited - self._shared.scheduler.spent(self._queue)
 
     def progress(self, _stage: str, _texts: int) -> OnProgress:
         """Return what a loop of the library calls: it raises where the request was cancelled."""
@@ -271,22 +274,22 @@ class RequestModel(WrapperModel):
         known = [self._shared.cache.get(item.stage, item.keys) for item in items]
         missing = [item for item, answer in zip(items, known, strict=True) if answer is None]
         if items:
-            hits = len(items) - len(missing)
-            self._shared.metrics.lookups(items[0].stage, hits, len(missing))
+            self._shared.metrics.lookups(items[0].stage, len(items) - len(missing), len(missing))
         self.usage.cached_tokens += sum(
             answered_tokens(item, answer)
             for item, answer in zip(items, known, strict=True)
             if answer is not None
         )
-        submitted = time.monotonic()
+        self._waits.append(time.monotonic())
         if missing:
             self._shared.scheduler.submit(self._queue, missing)
         answers = [
             item.future.result() if answer is None else answer
             for item, answer in zip(items, known, strict=True)
         ]
+        self._waits.append(time.monotonic())
         if missing:
-            self._clock(missing, submitted)
+            self._clock(missing, self._waits[-2])
         return answers
 
     def _clock(self, items: Sequence[WorkItem], submitted: float) -> None:

@@ -17,7 +17,7 @@ from service.engine.answering import Answering
 from service.engine.cache import Answer, Cache, Stage
 from service.engine.exceptions import AWAY
 from service.engine.line import Line
-from service.engine.pace import Pace, Turn
+from service.engine.pace import Pace
 from service.engine.work import Batch, RequestQueue, WorkItem
 from service.logs import places
 from similarity.errors import BackendUnavailableError
@@ -106,6 +106,11 @@ class Scheduler:
         """Return the number of items in all queues."""
         with self._changed:
             return sum(len(queue.waiting) for queue in self._line.queues)
+
+    def spent(self, queue: RequestQueue) -> float:
+        """Return the seconds that the model has worked for a queue, until now."""
+        with self._changed:
+            return queue.spent + sum(batch.owed(queue) for batch in self._batches)
 
     def close(self, patience: float) -> None:
         """End the thread after the call it is in, or give up on it after `patience` seconds."""
@@ -197,7 +202,7 @@ class Scheduler:
         first = items[0]
         tokens, steps = sum(item.tokens for item in items), max(item.steps for item in items)
         problem: Exception | None = None
-        turn = Turn(self._pace.expected(first.stage, steps, tokens))
+        turn = batch.turn = self._pace.begin(first.stage, steps, tokens)
 
         def between_steps(_finished: int) -> None:
             if all(item.future.done() for _, item in batch):
@@ -214,8 +219,11 @@ class Scheduler:
             return answers
         except Exception as error:
             problem = error
+            if isinstance(error, AbandonedError):
+                self._pace.note_given_up(first.stage, steps, tokens, turn.total)
             raise
         finally:
+            self._pace.end(first.stage)
             batch.charge(turn.total)
             self._observer.call_ended(first.stage, len(items), tokens, problem)
 

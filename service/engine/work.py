@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from service.engine.cache import Answer, Stage
+from service.engine.pace import Turn
 from similarity.images.image import Content
 from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest, TokenIds
@@ -20,6 +21,8 @@ class RequestQueue:
     served
         Seconds that the model has worked for it, counted from the least of the other queues when
         it was made: the least served queue is next.
+    spent
+        Seconds that the model has worked for it.
     urgent
         Goes before all others: a probe.
     waiting
@@ -31,6 +34,7 @@ class RequestQueue:
     """
 
     served: float = 0.0
+    spent: float = 0.0
     urgent: bool = False
     waiting: deque["WorkItem"] = field(default_factory=deque)
     submitted: Sequence["WorkItem"] = ()
@@ -103,12 +107,15 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
     ----------
     tokens, steps
         Of the call: all tokens, and the steps one after the other.
+    turn
+        How long its call has taken; None before there is one.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.tokens = self.steps = self._fewest_steps = 0
         self._charged = 0.0
+        self.turn: Turn | None = None
 
     @property
     def items(self) -> list[WorkItem]:
@@ -147,7 +154,19 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
     def charge(self, seconds: float) -> None:
         """Share the time that the call has taken until now among its queues, by their tokens."""
         # Some items have no tokens at all.
-        due = (seconds - self._charged) / (self.tokens + len(self))
-        for queue, item in self:
-            queue.served += due * (item.tokens + 1)
+        for queue, share in self._shares(seconds).items():
+            queue.served += share
+            queue.spent += share
         self._charged = seconds
+
+    def owed(self, queue: RequestQueue) -> float:
+        """Return a queue's share of the time that was not charged yet."""
+        return 0.0 if self.turn is None else self._shares(self.turn.total).get(queue, 0.0)
+
+    def _shares(self, seconds: float) -> dict[RequestQueue, float]:
+        """Return each queue's share of the time since the last charge, until `seconds`."""
+        due = (seconds - self._charged) / (self.tokens + len(self))
+        shares: dict[RequestQueue, float] = {}
+        for queue, item in self:
+            shares[queue] = shares.get(queue, 0.0) + due * (item.tokens + 1)
+        return shares

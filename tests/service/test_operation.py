@@ -192,6 +192,33 @@ def test_what_is_late_is_reported_whether_itself_or_others_took_the_time(model):
         assert all("raise TRAJSIM_DEADLINE_SECONDS" in error["message"] for error in errors)
 
 
+def test_a_small_part_of_a_call_that_takes_long_is_not_what_takes_long(model):
+    """It was said to take too long itself, as its part of the call had begun."""
+    with running(model, deadline_seconds=3, probe_seconds=100) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        calls = len(model.sampled)
+        with ThreadPoolExecutor(3) as pool:
+
+            def ask(text, n):
+                content = {**body(text), "n_trajectories": n}
+                return pool.submit(
+                    httpx.post, f"{url}/v1/similarity", json=content, timeout=PATIENCE
+                )
+
+            ask("first", 2)
+            assert eventually(lambda: len(model.sampled) > calls)
+            large, small = ask("large", 30), ask("small", 2)
+            assert eventually(lambda: metric(url, "trajsim_waiting_units") == 4)
+            model.free.set()
+            model.free.clear()
+            messages = [one.result().json()["error"]["message"] for one in (large, small)]
+        # In one call, without "b" of the small one, which the first has had.
+        assert model.sampled[calls:] == [2, 3]
+    assert messages[0].startswith("this takes longer than the time limit of 3 s")
+    assert "the model was busy with other requests" in messages[1]
+
+
 def test_retry_after_is_no_shorter_than_the_call_under_way_has_taken(model):
     with running(model, max_active=1, max_queued=0, probe_seconds=100) as url:
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from service.engine.pace import LEAST_TOKENS, Pace
+from service.engine.pace import LEAST_TOKENS, UNKNOWN, Pace
 from service.engine.request_model import RequestModel
 from similarity.law import Law
 from similarity.models.base import SampleRequest
@@ -57,6 +57,38 @@ def test_calls_that_are_all_alike_are_taken_for_their_tokens_cost():
         pace.note("embed", 1, 500, 0.25)
     assert pace.tokens("embed") == LEAST_TOKENS
     assert pace.tokens("sample") == 4 * LEAST_TOKENS
+
+
+def test_a_call_that_was_given_up_has_taken_so_long_at_least():
+    """While all calls of a stage were given up, each was expected to take no time at all."""
+    pace = Pace(0.125, MOST)
+    pace.note_given_up("sample", 60, 1_000, 0.1)
+    assert pace.expected("sample", 60, 1_000) == 0
+    pace.note_given_up("sample", 60, 1_000, 2.0)
+    assert pace.expected("sample", 60, 1_000) == pytest.approx(2.0)
+    pace.note_given_up("sample", 60, 1_000, 1.0)
+    assert pace.expected("sample", 60, 1_000) == pytest.approx(2.0)
+    assert pace.tokens("sample") == LEAST_TOKENS
+
+
+def test_what_is_unknown_is_expected_by_the_call_under_way(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("service.engine.pace.time.monotonic", lambda: now[0])
+    pace = Pace(0.125, MOST)
+    turn = pace.begin("sample", 60, 1_000)
+    now[0] += 0.5
+    assert pace.expected("sample", 60, 500) == pytest.approx(UNKNOWN * 0.25)
+    assert pace.expected("sample", 5, 20) < turn.left
+    assert pace.expected("embed", 1, 20) == 0
+
+    def others():
+        now[0] += 3.0
+        assert turn.total == 0.5
+
+    turn.lend(others)
+    assert (turn.total, turn.seconds) == (0.5, 0)
+    pace.end("sample")
+    assert pace.expected("sample", 60, 500) == 0
 
 
 class TimedModel(ToyModel):

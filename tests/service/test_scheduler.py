@@ -17,6 +17,7 @@ from similarity.law import Law
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
+from tests.service.servers import eventually
 
 
 def item(text, cost=1, law=None, key=None, steps=1):
@@ -362,6 +363,30 @@ def test_a_short_request_is_answered_between_two_steps_of_a_long_call(stepping):
     model.go_on.set()
     assert len(long.future.result(5)) == 1
     assert model.log == ["long begins", "short begins", "short ends", "long ends"]
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_of_long_calls_whose_pace_is_unknown_none_is_made_inside_another(stepping, pace, given_up):
+    """Short deadlines gave them all up before their pace was known, and cheap requests too."""
+    model, scheduler, _ = stepping
+    if given_up:
+        gone = RequestQueue()
+        scheduler.submit(gone, [item("long gone", cost=1_000)])
+        assert model.began.wait(5)
+        model.began.clear()
+        scheduler.cancel(gone, KeyError("given up"))
+        assert eventually(lambda: pace.expected("sample", 1, 1_000) > 0)
+        model.log.clear()
+    scheduler.submit(RequestQueue(), [item("long", cost=1_000)])
+    assert model.began.wait(5)
+    longer, short = item("long too", cost=9_500), item("short")
+    with scheduler._changed:
+        scheduler.submit(RequestQueue(), [longer])
+        scheduler.submit(RequestQueue(), [short])
+    assert len(short.future.result(5)) == 1
+    assert model.log == ["long begins", "short begins", "short ends"]
+    model.go_on.set()
+    assert len(longer.future.result(5)) == 1
 
 
 def test_between_its_steps_nobody_gets_more_than_a_long_call_has_had(stepping):
