@@ -11,7 +11,7 @@ from similarity.images.image import Content
 from similarity.models.base import LanguageModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison, Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, no_progress
+from similarity.scorer import Pair, Progress, given_texts, no_progress
 from similarity.scorers import open_scorer
 from similarity.texts.familiarity import WarningScorer
 from similarity.texts.truncation import REFUSE
@@ -75,7 +75,7 @@ def compare_many(
     truncate: str = REFUSE,
 ) -> Sequence[Score]:
     """Return the score of one text with each of many, in order; raises as `compare` does."""
-    pairs = [(source, target) for target in targets]
+    pairs = [(source, target) for target in given_texts(targets)]
     return compare_pairs(model, pairs, config, progress, preset=preset, truncate=truncate)
 
 

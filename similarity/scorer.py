@@ -5,12 +5,13 @@ image may stand too.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from similarity.config import Settings
+from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
-from similarity.images.image import Content
+from similarity.images.image import Content, Image
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.results import Explanation, Score, SimilarityMatrix
 
@@ -25,6 +26,52 @@ Progress = Callable[[str, int], OnProgress]
 def no_progress(_stage: str, _texts: int) -> OnProgress:
     """Report progress to nobody."""
     return ignore_progress
+
+
+def given_texts(texts: Iterable[Content]) -> list[Content]:
+    """Return texts and images as a list, which may come one by one.
+
+    Raises
+    ------
+    InputError
+        If they are none: one text alone, or something else among them.
+    """
+    if isinstance(texts, str | bytes | Image) or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a list of them, got {_shown(texts)}")
+    found = list(texts)
+    for text in found:
+        if not isinstance(text, str | Image):
+            raise InputError(
+                f"a text must be a string, or an image of similarity.images.sources, got "
+                f"{_shown(text)}"
+            )
+    return found
+
+
+def given_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return pairs of texts or images as a list, which may come one by one.
+
+    Raises
+    ------
+    InputError
+        If one is not two texts.
+    """
+    if isinstance(pairs, str | bytes | Image) or not isinstance(pairs, Iterable):
+        raise InputError(f"pairs must be a list of pairs of texts, got {_shown(pairs)}")
+    return [_given_pair(pair) for pair in pairs]
+
+
+def _given_pair(pair: Pair) -> Pair:
+    is_one = isinstance(pair, str | bytes | Image) or not isinstance(pair, Iterable)
+    texts = () if is_one else given_texts(pair)
+    if len(texts) != 2:
+        raise InputError(f"a pair must be two texts, got {_shown(pair)}")
+    return texts[0], texts[1]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def counted(stage: str, pairs: Sequence[AnyPair], progress: Progress) -> Iterator[AnyPair]:

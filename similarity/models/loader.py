@@ -185,6 +185,8 @@ def load_model(name: str | None = None, options: LoadOptions | None = None) -> L
         If an option is unknown.
     """
     name = default_model() if name is None else name
+    if not isinstance(name, str):
+        raise ConfigError(f"the name of a model must be a string, got {name!r}")
     backend = _backend(name)
     model: LanguageModel = backend.call(backend.load, name, options or LoadOptions())
     return model

@@ -16,7 +16,14 @@ from similarity.errors import InputError
 from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.scorer import (
+    Pair,
+    Progress,
+    Scorer,
+    given_pairs,
+    given_texts,
+    no_progress,
+)
 from similarity.texts.general import general_sentences
 
 # A text is hardly known where so many more of the places between its letters are cut than in
@@ -193,10 +200,11 @@ class WarningScorer(Scorer):
 
     def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError as the other scorer does."""
-        self._scorer.check(texts)
+        self._scorer.check(given_texts(texts))
 
     def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
         """Return what the other scorer does, with warnings."""
+        pairs = given_pairs(pairs)
         scores = self._scorer.score(pairs, progress)
         warnings = unfamiliar(self._model, (text for pair in pairs for text in pair))
         return [_warned(score, warnings) for score in scores] if warnings else scores
@@ -208,6 +216,7 @@ class WarningScorer(Scorer):
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return what the other scorer does, with warnings."""
+        rows, columns = given_texts(rows), None if columns is None else given_texts(columns)
         result = self._scorer.matrix(rows, columns, progress)
         warnings = unfamiliar(self._model, [*rows, *(columns or ())])
         return replace(result, warnings=tuple(warnings.values()))
@@ -216,6 +225,7 @@ class WarningScorer(Scorer):
         self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
     ) -> Sequence[Explanation]:
         """Return what the other scorer does, with warnings."""
+        pairs = given_pairs(pairs)
         found = self._scorer.explain(pairs, top, progress)
         warnings = unfamiliar(self._model, (text for pair in pairs for text in pair))
         return [replace(one, score=_warned(one.score, warnings)) for one in found]

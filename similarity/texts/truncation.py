@@ -11,7 +11,14 @@ from similarity.errors import TextTooLongError
 from similarity.images.image import Content, name_of
 from similarity.models.base import TokenIds
 from similarity.results import Explanation, Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.scorer import (
+    Pair,
+    Progress,
+    Scorer,
+    given_pairs,
+    given_texts,
+    no_progress,
+)
 from similarity.validation import check_choice
 
 REFUSE, END, START = "refuse", "end", "start"
@@ -159,10 +166,11 @@ class TruncatingScorer(Scorer):
 
     def check(self, texts: Sequence[Content]) -> None:
         """Raise InputError if a text is empty or not valid Unicode, or its prompt too long."""
-        self._scorer.check(self.truncator.cut(texts))
+        self._scorer.check(self.truncator.cut(given_texts(texts)))
 
     def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> Sequence[Score]:
         """Return what the other scorer does of what is left of the texts."""
+        pairs = given_pairs(pairs)
         scores = self._scorer.score(self.truncator.cut_pairs(pairs), progress)
         return [self._with_warnings(score, pair) for score, pair in zip(scores, pairs, strict=True)]
 
@@ -173,6 +181,7 @@ class TruncatingScorer(Scorer):
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return what the other scorer does of what is left of the texts."""
+        rows, columns = given_texts(rows), None if columns is None else given_texts(columns)
         others = None if columns is None else self.truncator.cut(columns)
         result = self._scorer.matrix(self.truncator.cut(rows), others, progress)
         columns = rows if columns is None else columns
@@ -187,6 +196,7 @@ class TruncatingScorer(Scorer):
         self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
     ) -> Sequence[Explanation]:
         """Return what the other scorer does of what is left of the texts."""
+        pairs = given_pairs(pairs)
         found = self._scorer.explain(self.truncator.cut_pairs(pairs), top, progress)
         return [
             replace(one, score=self._with_warnings(one.score, pair))

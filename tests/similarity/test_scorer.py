@@ -1,0 +1,65 @@
+"""What callers of the library's functions may give, and what they are told of all else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from similarity import (
+    ConfigError,
+    InputError,
+    compare,
+    compare_many,
+    compare_matrix,
+    compare_pairs,
+    load_model,
+    open_scorer,
+)
+from similarity.models.toy import ToyModel
+
+TEXT = "a text must be a string, or an image of similarity.images.sources, got "
+PAIR = "a pair must be two texts, got "
+Wrong = Callable[[ToyModel], Any]
+WRONG: list[tuple[Wrong, str]] = [
+    (lambda model: compare(model, None, "b"), f"{TEXT}None"),  # type: ignore[arg-type]
+    (lambda model: compare(model, "a", 1), f"{TEXT}1"),  # type: ignore[arg-type]
+    (lambda model: compare(model, b"a", "b"), f"{TEXT}b'a'"),  # type: ignore[arg-type]
+    (lambda model: compare_pairs(model, ["ab"]), f"{PAIR}'ab'"),  # type: ignore[list-item]
+    (lambda model: compare_pairs(model, "ab"), "pairs must be a list of pairs of texts, got 'ab'"),  # type: ignore[arg-type]
+    (lambda model: compare_pairs(model, None), "pairs must be a list of pairs of texts, got None"),  # type: ignore[arg-type]
+    (lambda model: compare_pairs(model, [3]), f"{PAIR}3"),  # type: ignore[list-item]
+    (lambda model: compare_pairs(model, [("a", "b", "c")]), f"{PAIR}('a', 'b', 'c')"),  # type: ignore[list-item]
+    (lambda model: compare_many(model, "a", "bc"), "texts must be a list of them, got 'bc'"),
+    (lambda model: compare_matrix(model, "abc"), "texts must be a list of them, got 'abc'"),
+    (lambda model: compare_matrix(model, ["a"], [None]), f"{TEXT}None"),  # type: ignore[list-item]
+    (lambda model: open_scorer(model).explain([("a",)], 1), f"{PAIR}('a',)"),  # type: ignore[list-item]
+    (lambda model: open_scorer(model).check([{}]), f"{TEXT}{{}}"),  # type: ignore[list-item]
+]
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG)
+def test_what_is_no_text_is_refused_in_words(
+    call: Wrong, message: str, toy_model: ToyModel
+) -> None:
+    with pytest.raises(InputError) as found:
+        call(toy_model)
+    assert str(found.value) == message
+
+
+@pytest.mark.parametrize("truncate", ["refuse", "end"])
+@pytest.mark.parametrize("preset", ["paper", "meaning"])
+def test_pairs_may_come_one_by_one_and_be_lists(
+    preset: str, truncate: str, toy_model: ToyModel
+) -> None:
+    scorer = open_scorer(toy_model, preset, truncate=truncate)
+    pairs = [("a red car", "the sea"), ("the sea", "the sea.")]
+    expected = [score.distance for score in scorer.score(pairs)]
+    given: Any = (list(pair) for pair in pairs)
+    assert [score.distance for score in scorer.score(given)] == expected
+    with pytest.raises(InputError, match="a pair must be two texts"):
+        scorer.score([("a", "b", "c")])  # type: ignore[list-item]
+
+
+def test_the_name_of_a_model_is_a_string() -> None:
+    with pytest.raises(ConfigError, match="the name of a model must be a string, got 3"):
+        load_model(3)  # type: ignore[arg-type]
