@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from similarity.errors import UnsupportedError
 from similarity.models.branches import Branches
 from similarity.models.cache import new_cache
 from similarity.models.head import captured, find_head
@@ -81,6 +82,10 @@ class Network:
         self.branches = body is not None and own is not None and isinstance(own(), Branches)
         self.pads = self.caches = self.pads_state = self.packs = False
         self.tables: list[int] = []
+
+    def __getstate__(self) -> Any:
+        """Refuse to be pickled: its weights are laid out in the memory of this process."""
+        raise UnsupportedError("no other process can take a loaded model; call load_model there")
 
     @property
     def rows(self) -> int:

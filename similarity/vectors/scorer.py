@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,8 @@ class VectorScorer(Scorer):
         scales: KnownScales | None = None,
     ) -> None:
         self._vectors = vectors
-        self._read = read or (
-            lambda texts, on_progress: in_batches(vectors.read, texts, on_progress)
-        )
+        # No lambda: a scorer can be sent to another process.
+        self._read = read or partial(in_batches, vectors.read)
         settings = settings_of(vectors)
         calibration = (scales or KnownScales(vectors.model)).find(settings)
         self.fingerprint = Fingerprint(vectors.model.info, settings, calibration)

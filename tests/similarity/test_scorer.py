@@ -1,5 +1,6 @@
 """What callers of the library's functions may give, and what they are told of all else."""
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from similarity import (
     load_model,
     open_scorer,
 )
+from similarity.errors import UnsupportedError
+from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 
 TEXT = "a text must be a string, or an image of similarity.images.sources, got "
@@ -63,3 +66,19 @@ def test_pairs_may_come_one_by_one_and_be_lists(
 def test_the_name_of_a_model_is_a_string() -> None:
     with pytest.raises(ConfigError, match="the name of a model must be a string, got 3"):
         load_model(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("truncate", ["refuse", "end"])
+@pytest.mark.parametrize("preset", ["paper", "meaning", "best"])
+def test_a_scorer_can_be_sent_to_another_process_with_its_model(
+    preset: str, truncate: str, toy_model: ToyModel
+) -> None:
+    scorer = open_scorer(toy_model, preset, truncate=truncate)
+    sent = pickle.loads(pickle.dumps(scorer))
+    pairs = [("a red car", "the sea")]
+    assert sent.score(pairs)[0].numbers() == scorer.score(pairs)[0].numbers()
+
+
+def test_a_network_stays_in_its_process(tiny: Callable[[str], LocalModel]) -> None:
+    with pytest.raises(UnsupportedError, match="call load_model there"):
+        pickle.dumps(open_scorer(tiny("llama"), "paper"))
