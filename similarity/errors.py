@@ -85,7 +85,17 @@ class BackendError(ModelError):
 
 
 class BackendUnavailableError(BackendError):
-    """No server of the model answers, or all of them are overloaded: later may do."""
+    """No server of the model answers, or all of them are overloaded: later may do.
+
+    Attributes
+    ----------
+    retry_after
+        Seconds after which it is worth while; None where that is not known.
+    """
+
+    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BackendTimeoutError(BackendError):

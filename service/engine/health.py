@@ -63,6 +63,8 @@ class Health:
         self._on_processor = on_processor
         self._exertion: Exertion | None = None
         self._error: Exception | None = None
+        # When that was.
+        self._failed = 0.0
         self.draining = False
 
     def call_began(self) -> None:
@@ -97,7 +99,7 @@ class Health:
         with self._lock:
             if self._error is None:
                 logger.error("the model does not answer: %s", error)
-            self._error = error
+            self._error, self._failed = error, self._clock()
 
     @property
     def busy(self) -> bool:
@@ -137,8 +139,15 @@ class Health:
         with self._lock:
             if self._error is not None or self._hung():
                 raise BackendUnavailableError(
-                    f"{_reason(self._error)} at the moment; try again in some seconds"
+                    f"{_reason(self._error)} at the moment; try again in some seconds",
+                    retry_after=self._seconds_left(),
                 )
+
+    def _seconds_left(self) -> float | None:
+        """Return how long the model is to be left alone yet; None where it did not say."""
+        if not isinstance(self._error, BackendUnavailableError) or self._error.retry_after is None:
+            return None
+        return max(self._failed + self._error.retry_after - self._clock(), 0.0)
 
     def _hung(self) -> bool:
         if not self._began:

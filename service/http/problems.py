@@ -109,7 +109,8 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
     """
     for kind, status, openai_type, code, retry_after in PROBLEMS:
         if isinstance(error, kind):
-            after = getattr(error, "retry_after", retry_after)
+            own = getattr(error, "retry_after", None)
+            after = retry_after if own is None else own
             param = place_of(getattr(error, "text", None), body) or _setting(error, body)
             message = " ".join(str(error).split())
             message = f"{param}: {message}" if param and not message.startswith(param) else message

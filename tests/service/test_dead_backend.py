@@ -34,6 +34,8 @@ class Backend(FakeServer):
                 await asyncio.sleep(1_000)
             if self.mode == "overloaded":
                 return httpx.Response(503, headers={"Retry-After": "1"})
+            if self.mode == "wishing":
+                return httpx.Response(503, headers={"Retry-After": "9999"})
             if self.mode == "truncated":
                 raise httpx.RemoteProtocolError("peer closed connection", request=request)
         return await super().handle(request)
@@ -87,6 +89,26 @@ def test_readiness_turns_while_the_backend_has_another_model_and_comes_back(monk
         backend.model = ToyModel()
         assert eventually(lambda: ready()[0] == 200, 30)
         assert httpx.post(f"{url}/v1/similarity", json=body).status_code == 200
+
+
+def test_one_long_wish_of_the_only_backend_keeps_it_away_for_the_patience_at_most(monkeypatch):
+    """Though well again it was asked nothing for five minutes, and clients were to try at once."""
+    monkeypatch.setattr(f"{__name__}.STUBBORN", ServerConfig(patience=4))
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+
+        def ask(text):
+            body = {"pairs": [[text, "b"]], **SMALL}
+            return httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        backend.mode = "wishing"
+        answer = ask("second")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable")
+        assert 2 <= int(answer.headers["Retry-After"]) <= 4
+        backend.mode = "well"
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, PATIENCE)
+        assert ask("third").status_code == 200
 
 
 def test_looks_at_readiness_ask_nothing_of_the_backend(monkeypatch):

@@ -115,3 +115,18 @@ def test_a_probe_that_came_behind_a_long_call_finds_nobody_dead(monkeypatch):
         model.free.set()
         engine.close()
     assert next(looks, None) is None
+
+
+def test_clients_are_sent_away_for_as_long_as_the_model_wants():
+    clock = Clock()
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=clock)
+    for error, after, seconds in (
+        (BackendUnavailableError("busy", retry_after=10), 4, 6),
+        (BackendUnavailableError("busy", retry_after=10), 14, 0),
+        (BackendUnavailableError("gone"), 4, None),
+    ):
+        health.failed(error)
+        clock.now += after
+        with pytest.raises(BackendUnavailableError) as told:
+            health.check()
+        assert told.value.retry_after == seconds

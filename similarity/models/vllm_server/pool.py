@@ -77,7 +77,8 @@ class Pool:
             except PassingError as failure:
                 self._failing_since = self._failing_since or time.monotonic()
                 self._take_out(replica, failure.error, failure.retry_after)
-                alone = failure.slow and not self._serving()
+                unwaited = failure.slow or (failure.retry_after or 0) > self.config.patience
+                alone = unwaited and not self._serving()
                 if alone or attempt == self.config.attempts:
                     raise failure.error from failure
                 pause = self._backoff(attempt)
@@ -116,8 +117,7 @@ class Pool:
         if since is not None and time.monotonic() - since > FAILING_SECONDS:
             # Once, so that the next caller may send a request and see whether it has recovered.
             self._failing_since = None
-            errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
-            raise BackendUnavailableError("; ".join(errors))
+            raise self._away()
 
     async def metrics(self) -> str:
         """Return the first server's page of metrics, empty where it gives none."""
@@ -163,8 +163,14 @@ class Pool:
         soonest = min(replica.retry_at for replica in self.replicas)
         if max(time.monotonic(), soonest) < limit:
             return
+        raise self._away()
+
+    def _away(self) -> BackendUnavailableError:
+        """Return what to say where no server is in service."""
         errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
-        raise BackendUnavailableError("; ".join(errors))
+        soonest = min(replica.retry_at for replica in self.replicas)
+        seconds = max(soonest - time.monotonic(), 0.0)
+        return BackendUnavailableError("; ".join(errors), retry_after=seconds)
 
     async def _let_back_in(self) -> None:
         """Take each server back into service whose pause is over and whose health is good."""
@@ -187,6 +193,8 @@ class Pool:
         self, replica: Replica, error: ModelError, retry_after: float | None = None
     ) -> None:
         replica.last_error = error
+        if retry_after is not None and isinstance(error, BackendUnavailableError):
+            error.retry_after = min(retry_after, self.config.patience)
         # Requests that were under way together fail together: that is one failure.
         if not replica.failures or retry_after is not None:
             self._pause(replica, retry_after)
@@ -199,7 +207,10 @@ class Pool:
 
     def _pause(self, replica: Replica, seconds: float | None = None) -> None:
         replica.failures += 1
-        pause = self._backoff(replica.failures) if seconds is None else seconds
+        if seconds is None:
+            seconds = self._backoff(replica.failures)
+        # Nobody waits longer, and one answer, of a proxy perhaps, must not end a server's use.
+        pause = min(seconds, self.config.patience)
         replica.retry_at = time.monotonic() + pause
 
     def _backoff(self, failures: int) -> float:

@@ -109,9 +109,12 @@ def test_a_long_wish_to_be_left_alone_is_an_error_at_once(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
     server.faults.append(answers(503, Retry_After="3600"))
-    with pytest.raises(BackendUnavailableError, match="HTTP 503"):
+    with pytest.raises(BackendUnavailableError, match="HTTP 503") as told:
         model.score(scoring(), Law())
     assert len(server.bodies) == 1
+    # It was left alone for five minutes, though well again, and told for one second.
+    assert told.value.retry_after == QUICK.patience
+    scores_are_right(model)
 
 
 @pytest.mark.parametrize("wish", ["99999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
