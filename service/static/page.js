@@ -151,7 +151,7 @@ const inShell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 function asCurl() {
   const body = JSON.stringify({ rows: items().map(valueOf), ...settings() });
   return `curl -s ${location.origin}/v1/similarity -H 'content-type: application/json' \\\n` +
-    `  -H "authorization: Bearer $TRAJSIM_API_KEY" \\\n  -d ${inShell(body)}\n`;
+    `  -H "authorization: Bearer $TRAJSIM_KEY" \\\n  -d ${inShell(body)}\n`;
 }
 
 function asPython() {
@@ -160,7 +160,7 @@ function asPython() {
   const list = items().map((item) => `    ${JSON.stringify(valueOf(item))},\n`).join("");
   return `# Needs: pip install "PATH_OR_GIT_URL[client]", of trajsim\n` +
     `import os\n\nfrom service.client import Client\n\ntexts = [\n${list}]\n` +
-    `with Client(${JSON.stringify(location.origin)}, api_key=os.environ.get("TRAJSIM_API_KEY")) as client:\n` +
+    `with Client(${JSON.stringify(location.origin)}, api_key=os.environ.get("TRAJSIM_KEY")) as client:\n` +
     `    matrix = client.matrix(\n        texts,\n${named}    )\nprint(matrix.similarities)\n`;
 }
 
