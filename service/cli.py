@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -76,6 +76,8 @@ def serve(**options: str | None) -> None:
     # A container's first process has no default action: it would not stop while it loads, and most
     # of the start is to import what follows.
     signal.signal(signal.SIGTERM, lambda *_: _end_now())
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+        signal.signal(signal.SIGHUP, lambda *_: _end_now())
     with _extra():
         from service.http.app import check_scales, create_app, served_vectors
         from service.http.server import Server
@@ -137,8 +139,10 @@ def _leave_threads() -> None:
 
 def _end_now() -> None:
     """End the process without waiting for threads, as those that load a model may crash then."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # A signal may come while they are written: what is left is dropped then.
+    with suppress(RuntimeError, OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 

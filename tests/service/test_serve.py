@@ -117,6 +117,42 @@ def test_a_second_signal_answers_503_to_those_in_flight():
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("gap", [0.002, 0.02])
+def test_many_signals_one_after_the_other_leave_no_trace(gap):
+    with ServeProcess("--model", "toy") as serve:
+        for _ in range(60):
+            serve.process.send_signal(signal.SIGTERM)
+            time.sleep(gap)
+        code, errors = serve.stop()
+    assert code == 0, errors
+    assert "Traceback" not in errors
+
+
+def test_at_sighup_it_drains_as_at_sigterm():
+    """A terminal that was closed ended it at once, and its requests with it."""
+    with ServeProcess("--model", "toy") as serve, ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(ask, serve.url, "text", **SLOW)
+        active = "trajsim_active_requests 1.0"
+        assert eventually(lambda: active in httpx.get(f"{serve.url}/metrics").text)
+        code, errors = serve.stop(signal.SIGHUP)
+        assert accepted.result().status_code == 200
+    assert code == 0, errors
+    assert "stopped" in errors
+
+
+def test_sighup_has_no_effect_under_nohup():
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        serve = ServeProcess("--model", "toy")
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    with serve:
+        serve.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert httpx.get(f"{serve.url}/health/ready").status_code == 200
+        assert serve.stop()[0] == 0
+
+
 def test_a_taken_port_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
