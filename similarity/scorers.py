@@ -222,9 +222,13 @@ def open_scorer(
     ------
     ConfigError
         If there is no such preset, it needs vectors and there are none for the model, the folder
-        has no vectors or those of another model, or a config is given for a preset that compares
-        by vectors.
+        has no vectors or those of another model, a config is given for a preset that compares
+        by vectors, or the model or the config is none.
     """
+    if not isinstance(model, LanguageModel):
+        raise ConfigError(f"model must be what load_model returns, got {model!r}")
+    if config is not None and not isinstance(config, ComparisonConfig):
+        raise ConfigError(f"config must be a ComparisonConfig, got {config!r}")
     request = ScoringRequest(
         preset=preset,
         config=config or ComparisonConfig(),

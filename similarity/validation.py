@@ -26,5 +26,5 @@ def check_number(name: str, value: object, *, at_least: float, at_most: float) -
 
 def check_choice(name: str, value: object, allowed: Any) -> None:
     """Raise ConfigError unless the value is among those allowed."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ConfigError(f"unknown {name} {value!r}; allowed: {', '.join(allowed)}", name)

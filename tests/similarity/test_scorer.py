@@ -63,6 +63,22 @@ def test_pairs_may_come_one_by_one_and_be_lists(
         scorer.score([("a", "b", "c")])  # type: ignore[list-item]
 
 
+WRONG_SETTINGS: list[tuple[Wrong, str]] = [
+    (lambda _: compare("toy", "a", "b"), "model must be what load_model returns, got 'toy'"),  # type: ignore[arg-type]
+    (lambda model: compare(model, "a", "b", {}), "config must be a ComparisonConfig, got {}"),  # type: ignore[arg-type]
+    (lambda model: open_scorer(model, ["paper"]), "unknown preset ['paper']; allowed: "),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG_SETTINGS)
+def test_settings_of_another_kind_are_refused_in_words(
+    call: Wrong, message: str, toy_model: ToyModel
+) -> None:
+    with pytest.raises(ConfigError) as found:
+        call(toy_model)
+    assert str(found.value).startswith(message)
+
+
 def test_the_name_of_a_model_is_a_string() -> None:
     with pytest.raises(ConfigError, match="the name of a model must be a string, got 3"):
         load_model(3)  # type: ignore[arg-type]
