@@ -12,6 +12,10 @@ class ServiceError(TrajsimError):
     """A request that the service itself refuses or gives up."""
 
 
+class ModelAwayError(ServiceError, BackendUnavailableError):
+    """It is known that the model would not answer; said in the service's own words."""
+
+
 # The model is away for everybody, and may come back by itself.
 AWAY = (BackendUnavailableError, BackendTimeoutError, ModelChangedError)
 

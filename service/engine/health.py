@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.engine.cache import Stage
-from service.engine.exceptions import AWAY
+from service.engine.exceptions import AWAY, ModelAwayError
 from service.engine.exertion import Exertion, processor_time
 from service.engine.metrics import Metrics
 from similarity.errors import BackendUnavailableError, ModelChangedError
@@ -135,10 +135,10 @@ class Health:
             return Status(False, "the model has not answered lately")
 
     def check(self) -> None:
-        """Raise BackendUnavailableError if it is known that the model would not answer."""
+        """Raise ModelAwayError if it is known that the model would not answer."""
         with self._lock:
             if self._error is not None or self._hung():
-                raise BackendUnavailableError(
+                raise ModelAwayError(
                     f"{_reason(self._error)} at the moment; try again in some seconds",
                     retry_after=self._seconds_left(),
                 )

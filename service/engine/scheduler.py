@@ -15,12 +15,11 @@ from typing import Protocol
 
 from service.engine.answering import Answering
 from service.engine.cache import Answer, Cache, Stage
-from service.engine.exceptions import AWAY
+from service.engine.exceptions import AWAY, ModelAwayError
 from service.engine.line import Line
 from service.engine.pace import Pace
 from service.engine.work import Batch, RequestQueue, WorkItem
 from service.logs import places
-from similarity.errors import BackendUnavailableError
 from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import MeaningVectors
 
@@ -115,7 +114,7 @@ class Scheduler:
     def close(self, patience: float) -> None:
         """End the thread after the call it is in, or give up on it after `patience` seconds."""
         with self._changed:
-            self._end = BackendUnavailableError("the service is going down")
+            self._end = ModelAwayError("the service is going down")
             self._changed.notify()
             self.cancel_all(self._end)
         self._thread.join(patience)

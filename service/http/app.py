@@ -1,6 +1,7 @@
 """The application, a function of its settings; the model is loaded when it starts."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,7 @@ from service.http.description import describe
 from service.http.edge import Edge
 from service.http.images import FETCHES
 from service.http.middleware import Drain, RequestMiddleware
-from service.http.problems import problem_of, refusal
+from service.http.problems import is_private, problem_of, refusal
 from service.http.routes import (
     cohere,
     cohere_embed,
@@ -55,6 +56,8 @@ from similarity.version import __version__
 
 Loader = Callable[[], LanguageModel]
 VectorsLoader = Callable[[LanguageModel], MeaningVectors | None]
+
+logger = logging.getLogger(__name__)
 
 # For each part of the application to end.
 CLOSE_SECONDS = 6.0
@@ -186,6 +189,9 @@ def _add_middleware(
 async def _answer_problem(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = request.app.state.unrouted.explained(error, request)
+    if is_private(error):
+        facts = {"request_id": request.state.request_id, "error": type(error).__name__}
+        logger.error("the model failed a request: %s", error, extra=facts)
     problem = problem_of(error, getattr(request.state, "content", None))
     return refusal(problem, request.scope)
 

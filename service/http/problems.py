@@ -18,6 +18,7 @@ from service.engine.exceptions import (
     DrainingError,
     NoResourcesError,
     RequestTooLargeError,
+    ServiceError,
     UnreadableScaleError,
 )
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
@@ -88,6 +89,16 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (ModelError, 502, _SERVER, "model_failed", None),
 )
 
+# What clients are told of an error of the model's. Its own words may have the address of a server,
+# and what that one said; who runs the service finds them in the log.
+_IN_THE_LOG = "whoever runs the service finds the reason in its log, by the request id"
+MODEL_MESSAGES: tuple[tuple[type[Exception], str], ...] = (
+    (WrongAnswerError, f"the model gave a wrong answer; {_IN_THE_LOG}"),
+    (BackendUnavailableError, f"the model does not answer; send it again later; {_IN_THE_LOG}"),
+    (BackendTimeoutError, f"the model did not answer in time; send it again later; {_IN_THE_LOG}"),
+    (ModelError, f"the model failed this request; {_IN_THE_LOG}"),
+)
+
 HTTP_CODES = {
     400: "invalid_body",
     401: "invalid_api_key",
@@ -112,7 +123,7 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
             own = getattr(error, "retry_after", None)
             after = retry_after if own is None else own
             param = place_of(getattr(error, "text", None), body) or _setting(error, body)
-            message = " ".join(str(error).split())
+            message = _model_message(error) or " ".join(str(error).split())
             message = f"{param}: {message}" if param and not message.startswith(param) else message
             return Problem(status, openai_type, code, message, after, param=param)
     if isinstance(error, RequestValidationError):
@@ -127,6 +138,17 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
         )
     message = "the service failed on this request; give its id to who runs the service"
     return Problem(500, _SERVER, "internal_error", message)
+
+
+def is_private(error: Exception) -> bool:
+    """Return whether the words of an error are for who runs the service alone."""
+    return _model_message(error) is not None
+
+
+def _model_message(error: Exception) -> str | None:
+    if isinstance(error, (ServiceError, UnsupportedError)):
+        return None
+    return next((said for kind, said in MODEL_MESSAGES if isinstance(error, kind)), None)
 
 
 def refusal(problem: Problem, scope: Scope) -> Response:

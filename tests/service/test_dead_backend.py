@@ -5,6 +5,15 @@ import asyncio
 import httpx
 import pytest
 
+from service.http.problems import problem_of
+from similarity.errors import (
+    BackendRefusedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ModelChangedError,
+    ModelError,
+    WrongAnswerError,
+)
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.loader import load_server
@@ -109,6 +118,40 @@ def test_one_long_wish_of_the_only_backend_keeps_it_away_for_the_patience_at_mos
         backend.mode = "well"
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, PATIENCE)
         assert ask("third").status_code == 200
+
+
+def test_clients_see_neither_the_backends_address_nor_its_words(monkeypatch, caplog):
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        said = {"error": {"message": "inside /etc/secret"}}
+        backend.faults.extend([lambda _: httpx.Response(400, json=said)] * 9)
+        answer = httpx.post(f"{url}/v1/similarity", json={"pairs": [["a new", "b"]], **SMALL})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (502, "model_failed")
+    assert error["message"].startswith("the model failed this request; whoever runs the service")
+    (line,) = [line for line in caplog.records if "failed a request" in line.getMessage()]
+    assert line.request_id == error["request_id"]
+    assert "http://one:8000" in line.getMessage()
+    assert "secret" in line.getMessage()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        WrongAnswerError,
+        ModelChangedError,
+        BackendUnavailableError,
+        BackendTimeoutError,
+        BackendRefusedError,
+        ModelError,
+    ],
+)
+def test_no_error_of_a_model_is_told_in_its_own_words(kind):
+    problem = problem_of(kind("http://one:8000 said secret"))
+    assert problem.status in (502, 503, 504)
+    assert "one:8000" not in problem.message
+    assert "by the request id" in problem.message
 
 
 def test_looks_at_readiness_ask_nothing_of_the_backend(monkeypatch):

@@ -1,6 +1,7 @@
 """One server: requests sent to it, and an error for every way that it can fail."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -35,6 +36,7 @@ OVERLOADED = frozenset({429, 502, 503, 504})
 NOT_FINITE = "not JSON compliant"
 # And of a prompt's token id, which a caller may give as one.
 OUT_OF_VOCABULARY = "is out of vocabulary"
+_TOKEN_ID = re.compile(rf"[Tt]oken id (\d{{1,20}}) {OUT_OF_VOCABULARY}")
 # And of a list of more tokens than its --max-logprobs allows, 20 by default.
 TOO_MANY_LISTED = "greater than max allowed"
 # And where it was started without the route that takes token ids with images.
@@ -218,7 +220,10 @@ class Replica:
                 "another dtype"
             )
         if OUT_OF_VOCABULARY in said:
-            return InputError(f"{said}; give ids of this model's vocabulary")
+            # What else a server said is not for whoever sent the text.
+            number = _TOKEN_ID.search(said)
+            token = f"token id {number[1]}" if number else "a token id"
+            return InputError(f"{token} {OUT_OF_VOCABULARY}; give ids of this model's vocabulary")
         if NO_SCALE_OUT in said:
             return BackendRefusedError(
                 f"{self.url} does not take token ids with images; start it with --enable-scale-out"
