@@ -18,6 +18,7 @@ from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
 from similarity.errors import ConfigError, InputError, TrajsimError
 from similarity.extras import extra_needed
 from similarity.storage.files import space_remedy
+from similarity.storage.user_cache import access_remedy
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
@@ -108,7 +109,7 @@ class _Commands(LateGroup):
 
 def _failure(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}{space_remedy(error)}"
+    return f"{place}{error.strerror or error}{space_remedy(error)}{access_remedy(error)}"
 
 
 @click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,5 +1,6 @@
 """The folder where this user's machine keeps results that are computed once and used again."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -14,6 +15,19 @@ def cache_folder(name: str) -> Path:
 
     It lies in the folder that TRAJSIM_CACHE names, else in the system's for caches of this user.
     """
+    return _base() / name
+
+
+def access_remedy(error: OSError) -> str:
+    """Return the end of a message that says what to do where the folder is another user's."""
+    denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    if not denied or not isinstance(error.filename, str):
+        return ""
+    if not Path(error.filename).is_relative_to(_base()):
+        return ""
+    return f"; set {VARIABLE} to a folder that this user may read and write"
+
+
+def _base() -> Path:
     given = os.environ.get(VARIABLE)
-    base = Path(given) if given else platformdirs.user_cache_path("trajsim", appauthor=False)
-    return base / name
+    return Path(given) if given else platformdirs.user_cache_path("trajsim", appauthor=False)

@@ -1,5 +1,6 @@
 """Faults of disks and folders: work goes on, or one line says why not, and nothing is lost."""
 
+import errno
 import json
 import resource
 import subprocess
@@ -196,3 +197,19 @@ def test_damage_of_an_index_or_of_vectors_is_one_line(
         assert "anew" in message or "makes such a folder" in message
         path.write_bytes(whole)
     assert run(*asked)[0] == 0
+
+
+@pytest.mark.parametrize(("folder", "helped"), [("cache", True), ("elsewhere", False)])
+def test_a_cache_of_another_user_is_refused_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, helped: bool
+) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    place = str(tmp_path / folder / "vectors")
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", place)
+
+    monkeypatch.setattr("similarity.cli.compare_commands.chosen_scorer", denied)
+    result = CliRunner().invoke(main, ["compare", "a", "b"])
+    remedy = "; set TRAJSIM_CACHE to a folder that this user may read and write" * helped
+    assert result.stderr.splitlines()[-1] == f"Error: {place}: Permission denied{remedy}"
