@@ -105,7 +105,6 @@ def test_variables_of_others_are_not_taken_for_misspelt():
         for path in (root / folder).rglob(kind)
     ]
     names = set(re.findall(r"TRAJSIM_[A-Z_]*[A-Z]", "\n".join(texts)))
-    names.remove("TRAJSIM_API_KEY")  # the guide's example of one that is misspelt
     assert {"TRAJSIM_CACHE", "TRAJSIM_VLLM_REQUEST_TOKENS", "TRAJSIM_IMAGE"} <= names
     kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR")
     assert list(misspelt([*names, *(f"TRAJSIM_{name}" for name in kubernetes)])) == []

@@ -171,7 +171,7 @@ def fitted(file: Path | str, *kind: str, stdin: bytes | None = None) -> str:
     kept = result.stderr.split("kept in ")[1].splitlines()[0]
     scale = json.loads(Path(kept).read_text())
     for one in scale:
-        del one["fitted_on"]  # has the file's name
+        del one["fitted_on"], one["digest"]  # have the file's name
     return json.dumps(scale, sort_keys=True)
 
 
