@@ -78,7 +78,7 @@ def _message(mistakes: Sequence[Mapping[str, Any]]) -> str:
 def _meant(name: str) -> str:
     """Return a question after the field of some request whose name is the most alike, if any is."""
     known = {field for schema in _all_of(Strict) for field in schema.model_fields}
-    near = get_close_matches(name[:40], sorted(known), n=1)
+    near = get_close_matches(name[:40], sorted(known), n=1) if name not in known else []
     return f"; did you mean {near[0]}?" if near else "; leave it out"
 
 

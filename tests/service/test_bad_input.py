@@ -188,6 +188,36 @@ def test_no_answer_repeats_the_text_of_a_user(client):
             {"pairs": [["a", "b"]], "explian": True},
             "explian: there is no such field here; did you mean explain?",
         ),
+        (
+            "/v1/trajectories",
+            {"texts": ["a"], "pairs": [["a", "b"]]},
+            "pairs: there is no such field here; leave it out",
+        ),
+        (
+            "/v1/similarity",
+            {"pairs": [["a", "b"]], "rows": ["a"]},
+            "the body: rows and pairs exclude each other; give pairs, or source and targets, or ",
+        ),
+        (
+            "/v1/similarity",
+            {"source": "a", "targets": ["b"], "columns": ["a"]},
+            "the body: source and columns exclude each other; give pairs, or source and targets",
+        ),
+        (
+            "/rerank",
+            {"query": "a", "texts": ["b"], "documents": ["c"]},
+            "the body: texts and documents exclude each other; give documents as for Cohere, ",
+        ),
+        (
+            "/score",
+            {"text_1": "a", "text_2": "b", "documents": ["c"]},
+            "the body: text_1 and documents exclude each other; give queries and documents, or ",
+        ),
+        (
+            "/tokenize",
+            {"prompt": "a", "inputs": "b"},
+            "the body: prompt and inputs exclude each other; give inputs as for text-embedd",
+        ),
         ("/v1/similarity", {"pairs": [["a", "b"]], "top_p": 0}, "top_p: Input should be"),
         ("/v1/similarity", [], "the body: Input should be"),
         ("/v1/embeddings", {"input": ["a", "b", ""]}, "input[2]: a text is empty"),

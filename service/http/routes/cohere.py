@@ -18,7 +18,7 @@ from service.http.schemas.cohere import (
     RerankResponse,
 )
 from service.http.schemas.errors import ERRORS
-from service.http.schemas.fields import form_by_fields
+from service.http.schemas.fields import FormByFields
 from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
 from similarity.results import Score
@@ -29,10 +29,10 @@ DOCUMENTS_OF_A_SEARCH = 100
 
 AnyRerankRequest = Annotated[
     Annotated[RerankRequest, Tag("(documents)")] | Annotated[TextsRerankRequest, Tag("(texts)")],
-    form_by_fields(
+    FormByFields(
         {"(texts)": {"texts"}, "(documents)": {"documents"}},
-        "there is nothing to rank; give documents as for Cohere, Jina and vLLM, or texts as for "
-        "text-embeddings-inference",
+        "there is nothing to rank",
+        "give documents as for Cohere, Jina and vLLM, or texts as for text-embeddings-inference",
     ),
 ]
 

@@ -2,9 +2,19 @@
 
 import re
 from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    Tag,
+)
+from pydantic_core import core_schema
 
 from similarity.calibration import Scale
 from similarity.errors import InputError
@@ -129,24 +139,47 @@ ScaleName = Annotated[
 PresetName = Literal["paper", "trajectories", "fast", "meaning", "best"]
 
 
-def form_by_fields(forms: Mapping[str, Set[str]], advice: str) -> Discriminator:
-    """Return what finds the form of a request by its fields.
+@dataclass(frozen=True)
+class FormByFields:
+    """Finds the form of a request by its fields.
 
     Parameters
     ----------
     forms
-        From the tag of each form to the fields that only it has. A request is of the first form
-        that it has a field of.
+        From the tag of each form to the fields that only it has.
+    none
+        What to say of a request without any of these fields, so that its form is not known.
     advice
-        The error message where it has none of these fields, so that its form is not known.
+        What to give. It is said of a request with fields of several forms too.
     """
 
-    def form_of(content: object) -> str | None:
-        if not isinstance(content, dict):
-            return next(iter(forms))  # whichever, as it is refused for what it is
-        return next((tag for tag, fields in forms.items() if fields & content.keys()), None)
+    forms: Mapping[str, Set[str]]
+    none: str
+    advice: str
 
-    return Discriminator(form_of, custom_error_type="no_form", custom_error_message=advice)
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Return the schema of a choice by the fields, once they are found to be of one form."""
+        choice = Discriminator(
+            self._form_of,
+            custom_error_type="no_form",
+            custom_error_message=f"{self.none}; {self.advice}",
+        ).__get_pydantic_core_schema__(source, handler)
+        return core_schema.no_info_before_validator_function(self._check_one_form, choice)
+
+    def _form_of(self, content: object) -> str | None:
+        if not isinstance(content, dict):
+            return next(iter(self.forms))  # whichever, as it is refused for what it is
+        return next((tag for tag, fields in self.forms.items() if fields & content.keys()), None)
+
+    def _check_one_form(self, content: object) -> object:
+        given = content if isinstance(content, dict) else {}
+        found = [[name for name in given if name in fields] for fields in self.forms.values()]
+        first, *others = [names[0] for names in found if names] or [""]
+        if others:
+            raise ValueError(f"{first} and {others[0]} exclude each other; {self.advice}")
+        return content
 
 
 class Lenient(BaseModel):

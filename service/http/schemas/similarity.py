@@ -8,6 +8,7 @@ from service.http.schemas.explanation import Explanation, explanation_fields
 from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
+    FormByFields,
     ImageInput,
     Many,
     PresetName,
@@ -17,7 +18,6 @@ from service.http.schemas.fields import (
     TextOrImage,
     Warnings,
     example,
-    form_by_fields,
 )
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
@@ -111,14 +111,14 @@ SimilarityRequest = Annotated[
     Annotated[PairsRequest, Tag("(pairs)")]
     | Annotated[OneToManyRequest, Tag("(source)")]
     | Annotated[MatrixRequest, Tag("(rows)")],
-    form_by_fields(
+    FormByFields(
         {
             "(source)": {"source", "targets"},
             "(rows)": {"rows", "columns"},
             "(pairs)": {"pairs"},
         },
-        "there is nothing to compare; give pairs, or source and targets, or rows, with or "
-        "without columns",
+        "there is nothing to compare",
+        "give pairs, or source and targets, or rows, with or without columns",
     ),
 ]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, Tag
 
 from service.http.schemas.fields import (
+    FormByFields,
     IgnoredModel,
     Lenient,
     OneOrMany,
@@ -12,7 +13,6 @@ from service.http.schemas.fields import (
     TokenIdList,
     TokenIdLists,
     example,
-    form_by_fields,
 )
 
 
@@ -39,9 +39,10 @@ class PromptRequest(Lenient):
 
 AnyTokenizeRequest = Annotated[
     Annotated[TokenizeRequest, Tag("(inputs)")] | Annotated[PromptRequest, Tag("(prompt)")],
-    form_by_fields(
+    FormByFields(
         {"(prompt)": {"prompt"}, "(inputs)": {"inputs"}},
-        "there is no text; give inputs as for text-embeddings-inference, or prompt as for vLLM",
+        "there is no text",
+        "give inputs as for text-embeddings-inference, or prompt as for vLLM",
     ),
 ]
 

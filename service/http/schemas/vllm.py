@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, Tag
 
 from service.http.schemas.fields import (
+    FormByFields,
     IgnoredModel,
     Lenient,
     OneOrMany,
     example,
-    form_by_fields,
     listed,
 )
 from service.http.schemas.truncation import PromptTruncation
@@ -60,12 +60,13 @@ class TextsRequest(PromptTruncation):
 
 ScoreRequest = Annotated[
     Annotated[QueriesRequest, Tag("(queries)")] | Annotated[TextsRequest, Tag("(texts)")],
-    form_by_fields(
+    FormByFields(
         {
             "(texts)": {"text_1", "text_2", "data_1", "data_2"},
             "(queries)": {"queries", "documents", "items"},
         },
-        "there is nothing to score; give queries and documents, or text_1 and text_2",
+        "there is nothing to score",
+        "give queries and documents, or text_1 and text_2",
     ),
 ]
 
