@@ -79,7 +79,7 @@ def check_sampling(
     """
     check_settings(config, settings)
     check_texts(texts, settings, truncate=truncate)
-    check_tokens(len(texts) * _tokens_of_text(config), settings)
+    check_tokens(len(set(texts)) * _tokens_of_text(config), settings)
 
 
 def check_scoring(
@@ -101,13 +101,15 @@ def check_scoring(
     tokens = sum(
         len(c.encode(errors="replace")) if isinstance(c, str) else len(c) for c in continuations
     )
-    check_tokens(len(texts) * tokens, settings)
+    check_tokens(len(set(texts)) * tokens, settings)
 
 
 def check_texts(
     texts: Iterable[Hashable], settings: Settings, most: int | None = None, truncate: str = REFUSE
 ) -> None:
     """Refuse too many or too long texts; what is no text, as an image, is one of no length.
+
+    Texts that repeat count once, as they are computed once.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ def check_texts(
     RequestTooLargeError
         Saying what is too much, and how much is allowed.
     """
-    texts = tuple(texts)
+    texts = tuple(dict.fromkeys(texts))
     refuse_above(len(texts), settings.max_texts if most is None else most, "different texts")
     if truncate == REFUSE:
         longest = max((text for text in texts if isinstance(text, str)), key=len, default="")

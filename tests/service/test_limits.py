@@ -25,9 +25,13 @@ def error_of(answer, status, code):
         ("/similarity", {"inputs": {"source_sentence": "a", "sentences": list("bcdef")}}, "6 diff"),
         ("/score", {"text_1": "a", "text_2": list("bcdef")}, "6 different texts"),
         ("/v2/rerank", {"query": "a", "documents": list("bcdef")}, "6 different texts"),
-        ("/v1/trajectories", {"texts": ["a"] * 6}, "6 different texts"),
+        ("/v1/trajectories", {"texts": list("abcdef")}, "6 different texts"),
         ("/v1/trajectories", {"texts": ["a"], "n_trajectories": 60, "max_tokens": 60}, "3600 tok"),
-        ("/v1/likelihoods", {"texts": ["a"] * 5, "continuations": ["b" * 90] * 5}, "2250 tokens"),
+        (
+            "/v1/likelihoods",
+            {"texts": list("abcde"), "continuations": ["b" * 90] * 5},
+            "2250 tokens",
+        ),
         ("/v1/likelihoods", {"texts": ["a"], "continuations": ["b" * 101]}, "101 characters"),
     ],
 )
@@ -45,6 +49,21 @@ def test_what_costs_too_much_is_refused_with_413_and_never_asked_of_the_model(
     assert model.sampled == []
     # The model may be probed meanwhile.
     assert len(model.scored) - probes <= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/trajectories", {"texts": ["a"] * 6, "n_trajectories": 30, "max_tokens": 10}),
+        ("/v1/likelihoods", {"texts": ["a"] * 6, "continuations": ["b" * 90] * 6}),
+    ],
+)
+def test_texts_that_repeat_count_once_as_they_are_computed_once(open_client, path, body):
+    client = open_client(max_texts=5, max_request_tokens=600)
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    rows = answer.json()[path.removeprefix("/v1/").replace("likelihoods", "log_likelihoods")]
+    assert rows == rows[:1] * 6
 
 
 @pytest.mark.parametrize(("name", "value"), [("n_trajectories", 11), ("max_tokens", 11)])

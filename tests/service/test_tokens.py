@@ -63,6 +63,22 @@ def test_a_vector_of_each_token_is_the_networks_state(client, embedded):
     np.testing.assert_allclose(one[0], found[0], atol=2e-5)
 
 
+def test_states_of_a_text_that_repeats_are_computed_once(open_client):
+    """513 times one text were refused as so many different ones."""
+    model, read = FaultyModel(), []
+
+    def hidden_states(prefixes):
+        read.extend(prefixes)
+        return [np.full((len(ids), 2), len(ids), dtype=np.float32) for ids in prefixes]
+
+    model.hidden_states = hidden_states
+    answer = open_client(model).post("/embed_all", json={"inputs": ["a", "bc"] * 300})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()[:4] == [[[1, 1]], [[2, 2]] * 2] * 2
+    assert len(answer.json()) == 600
+    assert len(read) == 2
+
+
 def test_states_of_long_texts_are_refused_or_cut(client):
     long = "x " * 600
     refused = client.post("/embed_all", json={"inputs": ["a", long]})

@@ -129,8 +129,10 @@ def _states(model: RequestModel, texts: Sequence[str], call: Call, truncate: str
         return [prefix.token_ids for prefix in found]
 
     prefixes = read(call.truncator(read, truncate).cut(texts))
+    distinct = list(dict.fromkeys(prefixes))
     # The first shows how wide they are, before all are computed.
-    (first,) = model.hidden_states(prefixes[:1])
+    (first,) = model.hidden_states(distinct[:1])
     width = first.shape[1]
     check_answer(sum(map(len, prefixes)) * width * STATE_BYTES, call.settings)
-    return [first, *model.hidden_states(prefixes[1:])]
+    found = dict(zip(distinct, [first, *model.hidden_states(distinct[1:])], strict=True))
+    return [found[prefix] for prefix in prefixes]
