@@ -30,6 +30,10 @@ TRUNCATIONS: Mapping[str, str] = {
 }
 
 
+class _AboveMostError(TextTooLongError):
+    """A text has more tokens than are to be kept of each; it may have room in the model."""
+
+
 Check = Callable[[Sequence[str]], object]
 Given = TypeVar("Given", str, Content)
 
@@ -122,6 +126,8 @@ class Truncator:
         """Raise TextTooLongError if not even this, the least part of a text, fits."""
         try:
             self.check([text])
+        except _AboveMostError:
+            raise
         except TextTooLongError as error:
             raise TextTooLongError(
                 "what is put around each text and after it leaves no room for a text in the model; "
@@ -226,9 +232,10 @@ def within_tokens(
         check(texts)
         for text, ids in zip(texts, encode(texts), strict=True):
             if len(ids) > most:
-                raise TextTooLongError(
-                    f"the text that begins {text[:40]!r} has {len(ids)} tokens; the request "
-                    f"allows {most} at most",
+                raise _AboveMostError(
+                    f"the text that begins {text[:40]!r} has {len(ids)} tokens, with those that "
+                    f"the model wants at its beginning; {most} are to be kept at most, so have "
+                    "more of them kept",
                     text,
                 )
 

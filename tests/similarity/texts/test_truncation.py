@@ -14,7 +14,7 @@ from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError, InputError, TextTooLongError
 from similarity.groups.consensus import check_of, find_consensus
 from similarity.models.toy import ToyModel
-from similarity.texts.truncation import TruncatingScorer, Truncator, cut_warnings
+from similarity.texts.truncation import TruncatingScorer, Truncator, cut_warnings, within_tokens
 from similarity.vectors import fit, save
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
@@ -102,6 +102,13 @@ def test_a_prompt_that_leaves_no_room_cannot_be_helped_by_cutting() -> None:
     with pytest.raises(TextTooLongError, match="shorten the prompt or the question") as raised:
         similarity.compare(ToyModel(), "a", "b", config, truncate="end")
     assert "truncate" not in str(raised.value)
+
+
+def test_fewer_tokens_to_keep_than_a_character_has_are_what_is_refused() -> None:
+    """It was said that the prompt leaves no room in the model."""
+    check = within_tokens(lambda _: None, lambda texts: [(0, *map(ord, text)) for text in texts], 1)
+    with pytest.raises(TextTooLongError, match="'h' has 2 tokens, .*; 1 are to be kept at most"):
+        Truncator(check, "end").cut(["hello world"])
 
 
 @pytest.mark.parametrize("estimator", ["weeds-fifth", "paper"])
