@@ -10,6 +10,7 @@ from similarity.extras import optional_module
 from similarity.storage.files import replace_file, writing
 
 NAME = "scores.jsonl.zst"
+_READ_BYTES = 1 << 20
 _PURPOSE = "the compressed scores of an evaluation need"
 
 
@@ -27,7 +28,9 @@ def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> Path:
     path = folder / NAME
 
     def write(new: Path) -> None:
-        with new.open("wb") as file, zstandard.ZstdCompressor(10).stream_writer(file) as out:
+        # Without a checksum a changed byte may be read as other scores.
+        compressor = zstandard.ZstdCompressor(10, write_checksum=True)
+        with new.open("wb") as file, compressor.stream_writer(file) as out:
             for line in lines:
                 out.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
@@ -42,15 +45,28 @@ def read_scores(folder: Path) -> Iterator[dict[str, Any]]:
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If the file cannot be read, or is damaged: then perhaps after some of its lines.
     MissingDependencyError
         If zstandard is not installed.
     """
     zstandard: Any = optional_module("zstandard", _PURPOSE)
     path = folder / NAME
     try:
-        with zstandard.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                yield json.loads(line)
-    except (OSError, ValueError, RecursionError, zstandard.ZstdError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        yield from map(json.loads, _lines(path, zstandard.ZstdDecompressor().decompressobj()))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError, zstandard.ZstdError) as error:
+        raise InputError(
+            f"{path} is damaged: {error}; run the evaluation again in another folder"
+        ) from error
+
+
+def _lines(path: Path, decompressor: Any) -> Iterator[bytes]:
+    rest = b""
+    with path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            *lines, rest = (rest + decompressor.decompress(part)).split(b"\n")
+            yield from lines
+    # What is cut off is no error to the library.
+    if rest or not decompressor.eof:
+        raise ValueError("its end is missing")

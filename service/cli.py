@@ -85,6 +85,7 @@ def serve(**options: str | None) -> None:
         from service.mistakes import misspelt
     from similarity.cli.choices import ModelChoice, open_model
     from similarity.cli.progress import progress_bars
+    from similarity.models.loader import is_address
     from similarity.models.memory import return_freed
 
     # A thread that computes in Python holds the interpreter so long before the model's thread gets
@@ -96,7 +97,10 @@ def serve(**options: str | None) -> None:
         logger.warning("%s is no setting and has no effect; did you mean %s?", name, near)
     with listen(settings.host, settings.port) as listening:
         address = _address(listening)
-        click.echo(f"loading model {settings.model} …", err=True)
+        # An address may have a password, which is refused only when the model is loaded.
+        served = is_address(settings.model)
+        step = "connecting to the model server" if served else f"loading model {settings.model}"
+        click.echo(f"{step} …", err=True)
         model = _in_a_thread(
             lambda: open_model(ModelChoice(settings.model, settings.device, settings.dtype))
         )

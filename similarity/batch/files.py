@@ -52,6 +52,8 @@ class BatchFiles:
     called: str = ""
 
     def __post_init__(self) -> None:
+        if self.output.is_dir():
+            raise ConfigError(f"OUTPUT {self.output} is a folder; name a file in it")
         # Not `Path.resolve`, which fails in words of its own where links go in a circle.
         files = self.input, self.output, self.refused, self.journal
         if len(set(map(os.path.realpath, files))) < len(files):

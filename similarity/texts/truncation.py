@@ -1,10 +1,13 @@
 """Texts that are longer than the model takes: refused, or cut to what it takes; never images.
 
-What is left of a text is the longest part, in characters, that the model takes with its prompt.
+What is left of a text is the longest part, in characters, that the model takes with its prompt,
+less the rest of a word that this would cut.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TypeVar
 
 from similarity.errors import TextTooLongError
@@ -28,6 +31,10 @@ TRUNCATIONS: Mapping[str, str] = {
     END: "leaves out the end",
     START: "leaves out the beginning",
 }
+
+
+# A run of more letters is no word: it is cut anywhere.
+_LONGEST_WORD = 40
 
 
 class _AboveMostError(TextTooLongError):
@@ -120,7 +127,20 @@ class Truncator:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if self._fits(self._part(whole, middle)) else (low, middle)
-        return self._part(whole, low)
+        words = self._whole_words(whole, low)
+        return words if self._fits(words) else self._part(whole, low)
+
+    def _whole_words(self, whole: str, characters: int) -> str:
+        """Return a part of a text without the rest of a word that is cut, if it has other words."""
+        at = characters if self.truncate == END else len(whole) - characters
+        before = "".join(takewhile(_is_of_words, whole[:at][: -_LONGEST_WORD - 1 : -1]))
+        after = "".join(takewhile(_is_of_words, whole[at : at + _LONGEST_WORD]))
+        part = self._part(whole, characters)
+        if not before or not after or len(before + after) > _LONGEST_WORD:
+            return part
+        end = self.truncate == END
+        rest = whole[: at - len(before)] if end else whole[at + len(after) :]
+        return rest if any(map(str.isalnum, rest)) else part
 
     def _check_least(self, text: str) -> None:
         """Raise TextTooLongError if not even this, the least part of a text, fits."""
@@ -151,6 +171,11 @@ class Truncator:
             f"the text that begins {whole[:40]!r} is too long: its {end} "
             f"{len(kept)} characters of {len(whole)} were compared"
         )
+
+
+def _is_of_words(character: str) -> bool:
+    """Return whether a character is of words with spaces between them, as Chinese has not."""
+    return character.isalnum() and unicodedata.category(character) != "Lo"
 
 
 class TruncatingScorer(Scorer):

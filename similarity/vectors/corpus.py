@@ -59,7 +59,7 @@ def _sentences(file: Path, on_left_out: Callable[[str], None]) -> Iterator[str]:
                         yield text
                     elif text:
                         on_left_out(text)
-    except (OSError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {file}: {reason}") from error
     except UnicodeDecodeError as error:

@@ -119,3 +119,10 @@ def test_the_start_warns_of_a_misspelt_variable(caplog, monkeypatch):
         "TRAJSIM_DEADLINE_SECOND is no setting and has no effect; did you mean "
         "TRAJSIM_DEADLINE_SECONDS?"
     ) in caplog.text + result.output
+
+
+def test_a_password_in_an_address_is_shown_nowhere(capfd):
+    address = "http://user:SECRET@127.0.0.1:9"
+    result = CliRunner().invoke(main, ["serve", "--port", "0", "--model", address])
+    assert "give no user or password in the address of 127.0.0.1" in result.output
+    assert "SECRET" not in result.output + "".join(capfd.readouterr())

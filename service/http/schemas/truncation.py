@@ -32,8 +32,8 @@ class PromptTruncation(Lenient):
     truncate_prompt_tokens: int | None = Field(
         default=None,
         ge=-1,
-        description="Texts keep so many of their tokens at most, the last ones; -1 is as many as "
-        "the model takes.",
+        description="Texts keep so many tokens at most, of whole words, the last ones; -1 is as "
+        "many as the model takes.",
     )
     truncation_side: Literal["left", "right"] | None = Field(
         default=None,

@@ -350,3 +350,15 @@ def test_a_finished_batch_on_another_scale_is_another(
     changed = command(tmp_path)
     assert changed.exit_code == 2
     assert "the scale of similarities is another (trajsim scales list)" in changed.stderr
+
+
+@pytest.mark.parametrize("output", [".", "/", "", "folder"])
+def test_a_folder_is_no_output(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("pairs.csv").write_text("text1,text2\na,b\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["batch", "pairs.csv", output, "--model", "toy"])
+    assert result.exit_code == 2
+    assert "is a folder; name a file in it" in result.stderr

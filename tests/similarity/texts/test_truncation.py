@@ -1,6 +1,7 @@
 """Texts that are longer than the model takes: refused with what helps, or cut and said so."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -47,6 +48,39 @@ def test_the_longest_part_that_fits_is_compared_and_said_so(
     assert score.texts == (LONG, "a")
     assert f"its {end} {ROOM} characters of {len(LONG)} were compared" in score.warnings[0]
     assert plain.warnings == ()
+
+
+def cut_to(text: str, tokens: int, truncate: str) -> str:
+    """Return what is left of a text where each character is a token."""
+
+    def check(texts: Sequence[str]) -> None:
+        if any(len(text) > tokens for text in texts):
+            raise TextTooLongError("too long")
+
+    (kept,) = Truncator(check, truncate).cut([text])
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "start", "end"),
+    [
+        # Within a word, between two words, at both edges of a space.
+        ("a dog can run over the hill", 16, " over the hill", "a dog can run "),
+        ("a dog can run over the hill", 17, "run over the hill", "a dog can run "),
+        ("a dog can run over the hill", 18, " run over the hill", "a dog can run over"),
+        ("it's over, Mr. O'Neill2", 9, " O'Neill2", "it's over"),
+        # What is one word or none, or has no spaces, is cut anywhere.
+        ("unbelievable", 5, "vable", "unbel"),
+        ("…!?unbelievable", 5, "vable", "…!?un"),
+        ("x" * 100 + " abc", 50, "x" * 46 + " abc", "x" * 50),
+        ("这是一个很长的句子", 4, "长的句子", "这是一个"),
+    ],
+)
+def test_no_word_is_cut_where_there_are_others(
+    text: str, tokens: int, start: str, end: str
+) -> None:
+    assert cut_to(text, tokens, "start") == start
+    assert cut_to(text, tokens, "end") == end
 
 
 def test_texts_that_fit_are_left_alone() -> None:

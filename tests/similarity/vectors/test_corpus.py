@@ -52,6 +52,7 @@ def test_a_draw_is_even_and_the_same_each_time(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.xz").write_bytes(b"not xz")
-    for name in ("a.xz", "missing"):
+    (tmp_path / "cut.xz").write_bytes(lzma.compress(b"A sentence that is long. " * 9)[:-9])
+    for name in ("a.xz", "cut.xz", "missing"):
         with pytest.raises(InputError, match=f"cannot read .*{name}"):
             list(read_corpus([tmp_path / name]))
