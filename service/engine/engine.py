@@ -71,6 +71,8 @@ class Engine:
         self._durations = Durations()
         self._running: dict[RequestModel, asyncio.Future[Any]] = {}
         self._given_up = False
+        # How many requests have begun until now.
+        self._begun = 0
         metrics.watch("active_requests", "Requests worked on.", lambda: self.active)
         metrics.watch("queued_requests", "Requests that wait.", lambda: self.queued)
         metrics.watch("waiting_units", "Items of requests that wait.", self._scheduler.waiting)
@@ -117,6 +119,9 @@ class Engine:
             If the service goes down first.
         """
         self._admit()
+        alone = not (self.active or self.queued)
+        self._begun += 1
+        number = self._begun
         began, admitted = time.monotonic(), math.inf
         end = (began if since is None else since) + self._settings.deadline_seconds
         request_model = RequestModel(self._shared)
@@ -137,7 +142,8 @@ class Engine:
                 self._durations.add(time.monotonic() - began)
                 return result, request_model.usage
             self._durations.add(time.monotonic() - began)
-            raise self._late(request_model, began, admitted)
+            alone = alone and self._begun == number
+            raise self._late(request_model, began, admitted, alone=alone)
         finally:
             # Of a request that is answered nothing is left to give up.
             request_model.cancel(ClientGoneError("the client went away"))
@@ -193,19 +199,29 @@ class Engine:
                 retry_after=min(wait, self._settings.deadline_seconds),
             )
 
-    def _late(self, request_model: RequestModel, began: float, admitted: float) -> DeadlineError:
-        """Return what to say of a request that was not answered in time: who took the time."""
+    def _late(
+        self, request_model: RequestModel, began: float, admitted: float, *, alone: bool
+    ) -> DeadlineError:
+        """Return what to say of a request that was not answered in time: who took the time.
+
+        `alone` is whether there was no other request meanwhile. What it waited for was a probe
+        then, or a call that was given up and does not end.
+        """
         limit, now = self._settings.deadline_seconds, time.monotonic()
         of_others = min(admitted, now) - began + request_model.delayed
+        if 2 * of_others > now - began and (alone or self._scheduler.probing):
+            return DeadlineError(
+                "the model did not answer within the time limit of {}; send it again later", limit
+            )
         if 2 * of_others > now - began:
             return DeadlineError(
                 "no answer within the time limit of {}, as the model was busy with other requests; "
                 "send it again later",
                 limit,
             )
+        sampled = ", or a smaller n_trajectories or max_tokens" if request_model.sampling else ""
         return DeadlineError(
-            "this takes longer than the time limit of {}; send fewer or shorter texts, or a "
-            "smaller n_trajectories or max_tokens",
+            f"this takes longer than the time limit of {{}}; send fewer or shorter texts{sampled}",
             limit,
         )
 

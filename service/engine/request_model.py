@@ -64,8 +64,8 @@ class RequestModel(WrapperModel):
         self._shared = shared
         self._queue = RequestQueue()
         self.usage = Usage()
-        # Whether its thread waits for the model outside of the scheduler.
-        self.calling = False
+        # Whether its thread waits for the model outside of the scheduler; whether it has sampled.
+        self.calling = self.sampling = False
         # When each of its waits for the scheduler began, and ended unless it waits still.
         self._waits: list[float] = []
 
@@ -157,11 +157,8 @@ class RequestModel(WrapperModel):
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample in calls that are shared with other requests; raises what `cancel` was given."""
-        cut = [
-            (owner, one)
-            for owner, request in enumerate(requests)
-            for one in sampling_items(request)
-        ]
+        self.sampling = True
+        cut = [(i, one) for i, request in enumerate(requests) for one in sampling_items(request)]
         items = [WorkItem(one, law, (sample_key(one, law),), sample_tokens(one)) for _, one in cut]
         answers = cast(list[list[Continuation]], self._answers(items))
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)

@@ -111,6 +111,12 @@ class Scheduler:
         with self._changed:
             return queue.spent + sum(batch.owed(queue) for batch in self._batches)
 
+    @property
+    def probing(self) -> bool:
+        """Return whether the call under way is for a probe."""
+        with self._changed:
+            return any(queue.urgent for batch in self._batches for queue, _ in batch)
+
     def close(self, patience: float) -> None:
         """End the thread after the call it is in, or give up on it after `patience` seconds."""
         with self._changed:

@@ -185,11 +185,43 @@ def test_what_is_late_is_reported_whether_itself_or_others_took_the_time(model):
             other = pool.submit(httpx.post, f"{url}/v1/similarity", json=body("other"))
             errors = [one.result().json()["error"] for one in (long, other)]
         assert [error["code"] for error in errors] == ["deadline_exceeded"] * 2
-        assert "this takes longer than the time limit of 1 s; send fewer or shorter" in str(
-            errors[0]
-        )
+        assert (
+            "this takes longer than the time limit of 1 s; send fewer or shorter texts, or a "
+            "smaller n_trajectories or max_tokens; whoever"
+        ) in str(errors[0])
         assert "the model was busy with other requests; send it again later" in str(errors[1])
         assert all("raise TRAJSIM_DEADLINE_SECONDS" in error["message"] for error in errors)
+
+
+def test_only_where_trajectories_are_sampled_fewer_of_them_are_advised(model):
+    with running(model, deadline_seconds=0.3, probe_seconds=100) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        content = {"texts": ["a"], "continuations": ["b"]}
+        late = httpx.post(f"{url}/v1/likelihoods", json=content)
+    assert late.json()["error"]["message"].startswith(
+        "this takes longer than the time limit of 0.3 s; send fewer or shorter texts; whoever runs"
+    )
+
+
+@pytest.mark.parametrize("behind", ["a call that was given up", "a probe"])
+def test_a_lone_request_that_a_hung_model_keeps_waiting_is_told_so(model, behind):
+    """It was said that the model was busy with other requests, of which there were none."""
+    probe_seconds = 0.1 if behind == "a probe" else 100
+    with running(model, deadline_seconds=0.3, probe_seconds=probe_seconds) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        calls = len(model.scored)
+        model.free.clear()
+        if behind == "a probe":
+            assert eventually(lambda: len(model.scored) > calls)
+        else:
+            httpx.post(f"{url}/v1/similarity", json=body("first"))
+        late = httpx.post(f"{url}/v1/similarity", json=body("lone"))
+        model.free.set()
+    assert late.status_code == 504, late.text
+    assert late.json()["error"]["message"].startswith(
+        "the model did not answer within the time limit of 0.3 s; send it again later; whoever"
+    )
 
 
 def test_a_small_part_of_a_call_that_takes_long_is_not_what_takes_long(model):
