@@ -6,6 +6,7 @@ Settings and web framework are imported late, so that `trajsim --help` does not 
 import gc
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -81,7 +82,7 @@ def serve(**options: str | None) -> None:
     with _extra():
         from service.http.app import check_scales, create_app, served_vectors
         from service.http.server import Server
-        from service.logs import configure_logs
+        from service.logs import configure_logs, logs_written
         from service.mistakes import misspelt
     from similarity.cli.choices import ModelChoice, open_model
     from similarity.cli.progress import progress_bars
@@ -95,6 +96,7 @@ def serve(**options: str | None) -> None:
     configure_logs(settings.log_level, settings.log_format)
     for name, near in misspelt(os.environ):
         logger.warning("%s is no setting and has no effect; did you mean %s?", name, near)
+    logs_written()
     with listen(settings.host, settings.port) as listening:
         address = _address(listening)
         # An address may have a password, which is refused only when the model is loaded.
@@ -127,6 +129,8 @@ def serve(**options: str | None) -> None:
             model.close()
     if not server.started:
         sys.exit(1)
+    if not logs_written():
+        _end_now()  # the interpreter's own end, and whatever is written, would wait for the reader
     click.echo("stopped", err=True)
     _leave_threads()
 
@@ -143,10 +147,14 @@ def _leave_threads() -> None:
 
 def _end_now() -> None:
     """End the process without waiting for threads, as those that load a model may crash then."""
-    # A signal may come while they are written: what is left is dropped then.
-    with suppress(RuntimeError, OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for handler in logging.getLogger("service").handlers:
+        handler.flush()
+    # A signal may come while they are written: what is left is dropped then. So it is where
+    # nobody reads it.
+    with suppress(RuntimeError, OSError, ValueError):
+        for stream in (sys.stdout, sys.stderr):
+            if select.select([], [stream], [], 0)[1]:
+                stream.flush()
     os._exit(0)
 
 

@@ -2,9 +2,19 @@
 
 import json
 import logging
+import sys
+import threading
 import time
 import traceback
-from typing import Any
+from contextlib import suppress
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
+from typing import Any, TextIO
+
+# Lines that wait to be written, at most.
+MOST_LINES = 10_000
+# Seconds that the end of the process waits for them.
+LAST_LINES_SECONDS = 1.0
 
 # What logging itself puts on a record, and the message that uvicorn repeats for terminals with
 # colours; all else was given as `extra`.
@@ -40,17 +50,90 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class LineHandler(QueueHandler):
+    """Writes lines in a thread of its own, so that whoever does not read them holds up nobody.
+
+    Lines beyond `most` that wait are dropped. A line says later how many they were.
+    """
+
+    def __init__(self, stream: TextIO, most: int = MOST_LINES) -> None:
+        # Unlike `Queue`, it may be used from a signal handler that has interrupted its use.
+        self._lines: SimpleQueue[str | threading.Event | None] = SimpleQueue()
+        super().__init__(self._lines)
+        self._stream = stream
+        self._most = most
+        self._dropped = 0
+        threading.Thread(target=self._write, name="logs", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Put the record's line behind the others, or drop it."""
+        if self._lines.qsize() >= self._most:
+            self._dropped += 1
+            return
+        self._report_dropped()
+        super().emit(record)
+
+    def prepare(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return self.format(record)
+
+    def written(self) -> bool:
+        """Wait until all lines are written, a second at most; return whether they are."""
+        self.acquire()
+        try:
+            self._report_dropped()
+        finally:
+            self.release()
+        reached = threading.Event()
+        self._lines.put(reached)
+        return reached.wait(LAST_LINES_SECONDS)
+
+    def close(self) -> None:
+        """End the thread once all lines are written, without waiting for it."""
+        self._lines.put(None)
+        super().close()
+
+    def flush(self) -> None:
+        """Wait until all lines are written, a second at most."""
+        self.written()
+
+    def _report_dropped(self) -> None:
+        if self._dropped:
+            facts = {"name": __name__, "levelname": "WARNING", "dropped": self._dropped}
+            message = "log lines were dropped, as standard error was not read"
+            self._lines.put(self.format(logging.makeLogRecord({"msg": message, **facts})))
+            self._dropped = 0
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            # Where it is closed, or its disk is full, there is no place to say so.
+            with suppress(OSError, ValueError):
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+
+
 def configure_logs(level: str, style: str) -> None:
     """Send all logs of the service to standard error in one style; the root stays as it is."""
-    handler = logging.StreamHandler()
+    handler = LineHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     for name in ("service", "similarity", "uvicorn"):
         logger = logging.getLogger(name)
+        for before in logger.handlers:
+            before.close()
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(level.upper())
     # It would log paths as clients write them; the service has lines of its own.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def logs_written() -> bool:
+    """Wait until what was logged is written, a second at most; return whether it is."""
+    ours = [one for one in logging.getLogger("service").handlers if isinstance(one, LineHandler)]
+    return all(handler.written() for handler in ours)
 
 
 def places(error: BaseException) -> list[str]:

@@ -1,7 +1,12 @@
+import io
 import json
 import logging
+import threading
 
-from service.logs import JsonFormatter, TextFormatter
+import httpx
+
+from service.logs import JsonFormatter, LineHandler, TextFormatter, logs_written
+from tests.service.servers import PATIENCE, ServeProcess
 
 
 def test_the_message_for_terminals_with_colours_is_left_out() -> None:
@@ -19,3 +24,74 @@ def test_the_message_for_terminals_with_colours_is_left_out() -> None:
     assert content["request_id"] == "abc"
     assert "color_message" not in content
     assert TextFormatter().format(record).endswith("Started server process [7] request_id=abc")
+
+
+class Stalled(io.StringIO):
+    """What nobody reads until it is freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.free = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reached.set()
+        assert self.free.wait(PATIENCE)
+        return super().write(text)
+
+
+def test_lines_that_nobody_reads_are_dropped_and_counted() -> None:
+    stream = Stalled()
+    handler = LineHandler(stream, most=3)
+    handler.setFormatter(JsonFormatter())
+    try:
+        handler.handle(logging.makeLogRecord({"msg": "line 0"}))
+        assert stream.reached.wait(PATIENCE)
+        for number in range(1, 9):
+            handler.handle(logging.makeLogRecord({"msg": "line %d", "args": (number,)}))
+        assert not handler.written()
+        stream.free.set()
+        assert handler.written()
+        handler.handle(logging.makeLogRecord({"msg": "the last"}))
+        assert handler.written()
+    finally:
+        stream.free.set()
+        handler.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == [
+        *(f"line {number}" for number in range(4)),
+        "log lines were dropped, as standard error was not read",
+        "the last",
+    ]
+    assert lines[4]["dropped"] == 5
+    assert lines[4]["level"] == "warning"
+
+
+def test_a_closed_standard_error_ends_no_thread() -> None:
+    stream = io.StringIO()
+    stream.close()
+    handler = LineHandler(stream)
+    handler.handle(logging.makeLogRecord({"msg": "a"}))
+    assert handler.written()
+    handler.close()
+    assert logs_written()
+
+
+def test_a_reader_of_the_logs_that_stalls_holds_up_neither_answers_nor_the_end() -> None:
+    with ServeProcess("--model", "toy") as served, httpx.Client(base_url=served.url) as client:
+        # Standard error is a pipe here; more than it holds is never read.
+        for number in range(500):
+            body = {"inputs": f"text {number}"}
+            assert client.post("/tokenize", json=body, timeout=PATIENCE).status_code == 200
+        assert client.get("/health/live").status_code == 200
+        client.close()
+        served.process.terminate()
+        assert served.process.wait(PATIENCE) == 0
+
+
+def test_at_a_normal_end_all_lines_are_written_before_the_last_words() -> None:
+    with ServeProcess("--model", "toy") as served:
+        assert httpx.post(f"{served.url}/tokenize", json={"inputs": "a"}).status_code == 200
+        status, errors = served.stop()
+    assert status == 0
+    assert "/tokenize" in errors
+    assert errors.endswith("stopped\n")
