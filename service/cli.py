@@ -210,10 +210,10 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with "
-            "--host or --port"
+            f"cannot listen on {host}:{port}: {reason}; choose another with --host or --port"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -246,6 +247,7 @@ class Settings(BaseSettings):
                     "carry; give letters, digits and signs of ASCII without spaces"
                 )
         if not (keys or self.allow_open or is_loopback(self.host)):
+            _check_resolves(self.host)
             raise ValueError(
                 f"{self.host} can be reached from outside and no API key is set; set "
                 "TRAJSIM_API_KEYS, or pass --allow-open true to serve everybody"
@@ -256,6 +258,18 @@ class Settings(BaseSettings):
 def split(value: str) -> list[str]:
     """Return the parts of a setting that are separated by commas."""
     return [part for piece in value.split(",") if (part := piece.strip())]
+
+
+def _check_resolves(host: str) -> None:
+    """Raise ValueError if a host has no address, so that nobody can reach it."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"the host {host[:80]!r} has no address ({reason}); give one of this machine to --host "
+            "or TRAJSIM_HOST, as 127.0.0.1"
+        ) from error
 
 
 def is_loopback(host: str) -> bool:

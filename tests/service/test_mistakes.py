@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from service.cli import read_settings
+from service.cli import listen, read_settings
 from service.mistakes import allowed, misspelt
 from service.settings import Settings
 from similarity.cli.main import main
@@ -49,7 +49,9 @@ def test_a_wrong_value_is_one_line(name, value, monkeypatch):
         ("vectors", "", "TRAJSIM_VECTORS: must be a text that is not empty, got ''"),
         ("vectors", "/no/such", "/no/such"),
         ("host", "", "TRAJSIM_HOST: must be a text that is not empty, got ''"),
-        ("host", "words", "words can be reached from outside and no API key is set"),
+        ("host", "192.0.2.1", "192.0.2.1 can be reached from outside and no API key is set"),
+        ("host", "example.invalid", "the host 'example.invalid' has no address ("),
+        ("host", "a" * 70, f"the host '{'a' * 70}' has no address ("),
         ("api_keys", "", "TRAJSIM_API_KEYS or TRAJSIM_API_KEYS_FILE is set but has no key"),
         ("api_keys_file", "", "TRAJSIM_API_KEYS_FILE cannot be read"),
         ("api_keys_file", "/no/such", "TRAJSIM_API_KEYS_FILE cannot be read"),
@@ -69,6 +71,11 @@ def test_a_wrong_text_is_one_line(name, value, message, monkeypatch):
     lines = [line for line in result.stderr.splitlines() if not line.startswith("loading")]
     assert len(lines) == 1, result.output
     assert message in lines[0]
+
+
+def test_a_name_that_no_host_can_have_is_refused_in_words():
+    with pytest.raises(ConfigError, match="cannot listen on a+:0: .*; choose another"):
+        listen("a" * 70, 0)
 
 
 def test_every_text_is_tried():
