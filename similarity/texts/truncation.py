@@ -258,9 +258,9 @@ def within_tokens(
         for text, ids in zip(texts, encode(texts), strict=True):
             if len(ids) > most:
                 raise _AboveMostError(
-                    f"the text that begins {text[:40]!r} has {len(ids)} tokens, with those that "
-                    f"the model wants at its beginning; {most} are to be kept at most, so have "
-                    "more of them kept",
+                    f"{text[:40]!r}, of a text to be cut, has {len(ids)} tokens, with those that "
+                    f"the model wants at its beginning; the request keeps {most} at most, so have "
+                    f"at least {len(ids)} kept",
                     text,
                 )
 
