@@ -128,9 +128,18 @@ def test_many_signals_one_after_the_other_leave_no_trace(gap):
     assert "Traceback" not in errors
 
 
+def started_with(at_sighup):
+    """Start a service that inherits what SIGHUP does, whatever it does to the tests."""
+    before = signal.signal(signal.SIGHUP, at_sighup)
+    try:
+        return ServeProcess("--model", "toy")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_at_sighup_it_drains_as_at_sigterm():
     """A terminal that was closed ended it at once, and its requests with it."""
-    with ServeProcess("--model", "toy") as serve, ThreadPoolExecutor(1) as pool:
+    with started_with(signal.SIG_DFL) as serve, ThreadPoolExecutor(1) as pool:
         accepted = pool.submit(ask, serve.url, "text", **SLOW)
         active = "trajsim_active_requests 1.0"
         assert eventually(lambda: active in httpx.get(f"{serve.url}/metrics").text)
@@ -141,12 +150,7 @@ def test_at_sighup_it_drains_as_at_sigterm():
 
 
 def test_sighup_has_no_effect_under_nohup():
-    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        serve = ServeProcess("--model", "toy")
-    finally:
-        signal.signal(signal.SIGHUP, ignored)
-    with serve:
+    with started_with(signal.SIG_IGN) as serve:
         serve.process.send_signal(signal.SIGHUP)
         time.sleep(0.5)
         assert httpx.get(f"{serve.url}/health/ready").status_code == 200
