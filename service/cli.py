@@ -107,18 +107,13 @@ def serve(**options: str | None) -> None:
             lambda: open_model(ModelChoice(settings.model, settings.device, settings.dtype))
         )
 
-        def announce() -> None:
-            vectors = f", vectors of {settings.vectors}" if settings.vectors else ""
-            click.echo(f"ready: http://{address} (documentation at /docs){vectors}. Try:\n")
-            click.echo(CURL.format(address=address, key=KEY if settings.keys() else "") + "\n")
-
         try:
             # Before the server begins, so that what cannot be served is one line.
             with progress_bars() as progress:
                 vectors = _in_a_thread(lambda: served_vectors(settings, model, progress))
             check_scales(model, vectors)
             app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
-            server = Server(app, settings, announce)
+            server = Server(app, settings, lambda: _announce(address, settings))
             # What is loaded stays: the collector need not go through it again and again, which
             # would hold up all requests for a third of a second each time.
             gc.collect()
@@ -133,6 +128,18 @@ def serve(**options: str | None) -> None:
         _end_now()  # the interpreter's own end, and whatever is written, would wait for the reader
     click.echo("stopped", err=True)
     _leave_threads()
+
+
+def _announce(address: str, settings: "Settings") -> None:
+    """Say where the service is; it goes on where nothing can be written."""
+    vectors = f", vectors of {settings.vectors}" if settings.vectors else ""
+    ready = f"ready: http://{address} (documentation at /docs){vectors}. Try:\n"
+    curl = CURL.format(address=address, key=KEY if settings.keys() else "")
+    try:
+        click.echo(f"{ready}\n{curl}\n")
+    except OSError as error:
+        logger.warning("standard output cannot be written: %s", error.strerror)
+        sys.stdout = None  # what is left in it would fail again at the end
 
 
 def _leave_threads() -> None:
@@ -152,7 +159,7 @@ def _end_now() -> None:
     # A signal may come while they are written: what is left is dropped then. So it is where
     # nobody reads it.
     with suppress(RuntimeError, OSError, ValueError):
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             if select.select([], [stream], [], 0)[1]:
                 stream.flush()
     os._exit(0)

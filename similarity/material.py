@@ -128,4 +128,9 @@ def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:
         ids = model.encode_continuation(given)
     if not ids:
         raise InputError("a continuation is empty; give at least one token")
+    if len(ids) >= (limit := model.info.context_length):
+        raise InputError(
+            f"a continuation has {len(ids)} tokens, and the model reads {limit}, with the text "
+            "before it; give a shorter one"
+        )
     return ids

@@ -341,3 +341,12 @@ def test_a_list_of_mistakes_costs_no_more_than_its_first():
     found = [one for body in bodies for one in lists_in(TypeAdapter(body).core_schema)]
     assert len(found) > len(bodies) > 10
     assert all(one["fail_fast"] for one in found)
+
+
+@pytest.mark.parametrize("settings", [{}, {"truncate": "end"}])
+def test_a_continuation_that_is_too_long_is_named_and_not_the_text(client, settings):
+    body = {"texts": ["a"], "continuations": [" b", [5] * 5000], **settings}
+    answer = client.post("/v1/likelihoods", json=body)
+    assert answer.status_code == 422
+    message = answer.json()["error"]["message"]
+    assert "a continuation has 5000 tokens, and the model reads 4096" in message

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -155,6 +156,32 @@ def test_sighup_has_no_effect_under_nohup():
         time.sleep(0.5)
         assert httpx.get(f"{serve.url}/health/ready").status_code == 200
         assert serve.stop()[0] == 0
+
+
+def test_a_full_standard_output_keeps_nothing_from_being_served():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "similarity", "serve", "--model", "embedded"]
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    try:
+        assert eventually(lambda: is_ready(port), 60)
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "standard output cannot be written: No space left on device" in errors
+    assert "Traceback" not in errors
+
+
+def is_ready(port):
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_a_taken_port_is_one_line():

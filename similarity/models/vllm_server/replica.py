@@ -1,5 +1,6 @@
 """One server: requests sent to it, and an error for every way that it can fail."""
 
+import asyncio
 import json
 import re
 import time
@@ -146,7 +147,11 @@ class Replica:
         try:
             sent = self._client.stream(method, self.url + path, json=body, timeout=limit)
             async with sent as response:
-                return await self._whole(response)
+                # The client's own limit is between two parts, which a trickle never exceeds.
+                async with asyncio.timeout(timeout or self._client.timeout.read):
+                    return await self._whole(response)
+        except TimeoutError as error:
+            raise self._timed_out(httpx.ReadTimeout("the answer trickled in")) from error
         except httpx.TimeoutException as error:
             raise self._timed_out(error) from error
         except httpx.TransportError as error:

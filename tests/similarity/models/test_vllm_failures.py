@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -138,6 +139,24 @@ def test_an_answer_without_end_is_not_held(
     monkeypatch.setattr(replica, "MOST_BYTES", 2000)
     server.faults.append(fault)
     with pytest.raises(WrongAnswerError, match="answered more than .* MiB; is it a vLLM server"):
+        model.score(scoring(), Law())
+
+
+def trickle(_: httpx.Request) -> httpx.Response:
+    async def parts() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    return httpx.Response(200, content=parts())
+
+
+def test_an_answer_that_trickles_in_is_late(load: Load) -> None:
+    """The time between two parts is always short, and the answer never whole."""
+    server = FakeServer()
+    model = load(replace(QUICK, read_timeout=0.3), server=server)
+    server.faults += [trickle] * 20
+    with pytest.raises(BackendTimeoutError, match=r"gave no answer within 0\.3 s"):
         model.score(scoring(), Law())
 
 
