@@ -81,11 +81,6 @@ def read_bundle(
                 raise
 
 
-def read_manifest(folder: Path, manifest: str, *, what: str, command: str) -> dict[str, Any]:
-    """Return a bundle's manifest; takes and raises what `read_bundle` does."""
-    return read_bundle(folder, manifest, lambda content: content, what=what, command=command)
-
-
 def _content(path: Path) -> bytes | None:
     """Return the bytes of a file; None where it cannot be read."""
     try:

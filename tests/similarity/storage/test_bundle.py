@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.storage.bundle import read_bundle, read_manifest, write_bundle
+from similarity.storage.bundle import read_bundle, write_bundle
 from similarity.storage.files import replace_file
 
 
@@ -15,7 +15,7 @@ def write(folder: Path, text: str) -> None:
 
 
 def read(folder: Path) -> tuple[str, str]:
-    content = read_manifest(folder, "m.json", what="things", command="make")
+    content = read_bundle(folder, "m.json", dict, what="things", command="make")
     return content["text"], (folder / content["files"]["a.bin"]).read_text()
 
 
@@ -128,6 +128,6 @@ def test_two_that_write_one_folder_leave_one_whole(tmp_path: Path) -> None:
         other = pool.submit(second)
         one.result()
         other.result()
-    found = read_manifest(tmp_path, "manifest.json", what="things", command="make")
+    found = read_bundle(tmp_path, "manifest.json", dict, what="things", command="make")
     assert (tmp_path / found["files"]["text.txt"]).read_text() == "second"
     assert len(list(tmp_path.iterdir())) == 2
