@@ -6,5 +6,21 @@
 0.0
 """
 
-from similarity import *  # noqa: F403  # the names of its __all__
-from similarity import __all__ as __all__
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from similarity import *  # noqa: F403  # the names of its __all__
+    from similarity import __all__ as __all__
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of the library, imported when it is asked for: the command begins here."""
+    library = import_module("similarity")
+    if name != "__all__" and name not in library.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    return getattr(library, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *import_module("similarity").__all__]

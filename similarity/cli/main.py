@@ -91,6 +91,14 @@ class _Commands(LateGroup):
             return command
         return super().get_command(ctx, cmd_name)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        # Help loads what other packages bring, and is printed here.
+        try:
+            return super().make_context(*args, **extra)
+        except KeyboardInterrupt as error:
+            click.echo(err=True)
+            raise Stopped from error
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with extra_needed(None, "this command needs"):

@@ -13,8 +13,8 @@ class Stopped(click.ClickException):
 
     exit_code = 130
 
-    def __init__(self, context: click.Context) -> None:
-        goes_on = context.meta.get(_GOES_ON, False)
+    def __init__(self, context: click.Context | None = None) -> None:
+        goes_on = context is not None and context.meta.get(_GOES_ON, False)
         super().__init__("stopped" + "; the same command goes on from there" * goes_on)
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -1,5 +1,8 @@
 """What Ctrl-C says: whether the same command goes on from there."""
 
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ from click.testing import CliRunner
 
 from similarity.cli.main import main
 from similarity.models.toy import ToyModel
+from tests.conftest import ROOT
 
 GOES_ON = "stopped; the same command goes on from there"
 EVAL = ("eval", "sts", "--data", ".", "--tasks", "judged.csv", "--no-baselines", "--out", "run")
@@ -46,3 +50,34 @@ def test_ctrl_c(
     assert result.stderr.splitlines()[-1] == said
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize("begun", ["numpy", "click", "similarity", "similarity.cli.late"])
+def test_ctrl_c_while_the_command_is_imported(begun: str) -> None:
+    """Let an import of what the installed command needs be where the signal comes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, function = project["scripts"]["trajsim"].split(":")
+    program = f"""
+import sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == {begun!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+from {module} import {function}
+sys.argv = ["trajsim", "compare", "a cat", "a dog", "--model", "toy"]
+{function}()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nstopped\n")
+
+
+def test_ctrl_c_while_help_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("similarity.cli.main.entry_points", stop)
+    result = CliRunner().invoke(main, ["--help"])
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "\nstopped\n")
