@@ -81,7 +81,9 @@ class BatchFiles:
     @property
     def read_as(self) -> str:
         """Return the format of the input."""
-        return format_of(self.source, self.kind, allowed=READ, default="jsonl", flag="--format")
+        return format_of(
+            self.source, self.kind, allowed=READ, default="jsonl", flag="--format", packed=True
+        )
 
     @property
     def written_as(self) -> str:

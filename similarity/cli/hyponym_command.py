@@ -10,7 +10,7 @@ from similarity.cli.options import model_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import texts_of_file
 from similarity.cli.tables import console, digits_to_compare
-from similarity.cli.terminal import json_option, print_json
+from similarity.cli.terminal import input_options, json_option, print_json
 from similarity.entailment.hyponymy import Containment, contain
 from similarity.entailment.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
 from similarity.entailment.opening import open_entailment
@@ -26,12 +26,15 @@ from similarity.texts.general import general_sentences
     help="Look for contexts of both words in the texts of this file.  "
     "[default: the general sentences of the library]",
 )
+@input_options()
 @json_option
 @model_options
 def hyponym(
     first: str,
     second: str,
     corpus: str | None,
+    kind: str | None,
+    columns: str | None,
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
@@ -41,7 +44,7 @@ def hyponym(
     as dog and cat, are alike. The contexts of both words in a corpus (the paper's Algorithm 2) and
     the inclusion of their profiles are printed beside it.
     """
-    texts = general_sentences() if corpus is None else tuple(texts_of_file(corpus, None, None))
+    texts = general_sentences() if corpus is None else tuple(texts_of_file(corpus, kind, columns))
     model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(model, store=store_of(model), progress=progress)

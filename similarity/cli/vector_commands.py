@@ -71,8 +71,9 @@ def vector_preset_option(command: Command) -> Command:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     multiple=True,
     required=True,
-    help="Fit to the texts in this file, one a line in UTF-8, also packed as .xz; may be repeated.",
+    help="Fit to the texts in this file, one a line in UTF-8; may be repeated.",
 )
+@input_options()
 @click.option(
     "--out",
     type=NewFolder(),
@@ -101,6 +102,8 @@ def vector_preset_option(command: Command) -> Command:
 @model_options
 def fit(
     files: tuple[Path, ...],
+    kind: str | None,
+    columns: str | None,
     out: Path,
     per_file: int | None,
     tokens: int | None,
@@ -112,7 +115,7 @@ def fit(
 ) -> None:
     """Fit meaning vectors to unlabelled text of your own, in one pass over it.
 
-    Lines are cut into sentences. Those of fewer than 12 or more than 400 characters are left out.
+    Texts are cut into sentences. Those of fewer than 12 or more than 400 characters are left out.
     """
     prompt = None
     if prompt_before is not None or prompt_after is not None:
@@ -123,7 +126,13 @@ def fit(
         config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
     )
     left_out: Counter[str] = Counter()
-    texts = read_corpus(files, per_file, lambda _text: left_out.update(["sentences"]))
+    texts = read_corpus(
+        files,
+        per_file,
+        lambda _text: left_out.update(["sentences"]),
+        kind=kind,
+        columns=columns,
+    )
     try:
         with progress_bars() as progress:
             vectors = fit_vectors(model, texts, config, progress("fitting", 0))

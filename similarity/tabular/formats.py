@@ -1,10 +1,13 @@
 """The formats of files, and which of them a file has."""
 
+import gzip
+import lzma
 import sys
-from collections.abc import Collection, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from similarity.errors import ConfigError, InputError
 
@@ -25,6 +28,8 @@ ENDINGS = {
     # What is neither read nor written, and must not be taken for text.
     **{f".{name}": name for name in ("xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip")},
 }
+# What unpacks a file, by the last ending of its name; the one before is that of its format.
+_UNPACK: dict[str, Callable[[BinaryIO], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 # A line is held in memory whole; one longer than this is a file without line ends.
 MAX_LINE_BYTES = 2**24
 READ_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
@@ -37,6 +42,7 @@ def format_of(
     allowed: Collection[str],
     default: str | None = None,
     flag: str | None = "--format",
+    packed: bool = False,
 ) -> str:
     """Return the format that is given, or else that of the file's ending.
 
@@ -46,6 +52,8 @@ def format_of(
         Of a file with another ending, and of "-"; None refuses those.
     flag
         The option that names the format, for messages; None where there is none.
+    packed
+        Whether it is a file for `open_binary`, which may be packed: its ending is the inner one.
 
     Raises
     ------
@@ -56,7 +64,10 @@ def format_of(
         raise ConfigError(
             "the name of a file is empty; name one, or - for standard input or output"
         )
-    ending = Path(path).suffix.lower()
+    name = Path(path)
+    if packed and name.suffix.lower() in _UNPACK:
+        name = name.with_suffix("")
+    ending = name.suffix.lower()
     found = given or ENDINGS.get(ending, default)
     if found is None:
         raise ConfigError(f"the ending of {path} is of no known format; {_remedy(flag, allowed)}")
@@ -74,23 +85,26 @@ def _remedy(flag: str | None, allowed: Collection[str]) -> str:
 
 @contextmanager
 def open_binary(path: str) -> Iterator[BinaryIO]:
-    """Open a file to read, or give standard input for "-".
+    """Open a file to read, or give standard input for "-"; .gz and .xz are unpacked.
 
     Raises
     ------
     InputError
-        If it cannot be opened or read.
+        If it cannot be opened, read or unpacked.
     """
     try:
         if path == STANDARD:
             yield sys.stdin.buffer
         else:
             with Path(path).open("rb") as file:
-                yield file
+                unpack = _UNPACK.get(Path(path).suffix.lower())
+                yield file if unpack is None else unpack(file)
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder; give a file") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
+        raise InputError(f"cannot read {path}: {error}; pack it anew") from error
 
 
 def _or(names: Collection[str]) -> str:

@@ -56,7 +56,7 @@ def read_judged_pairs(
     names = split_columns(columns)
     if len(names) not in (0, 3):
         raise unfit_columns("two texts and the judgement", columns)
-    kind = format_of(path, kind, allowed=JUDGED_FORMATS, flag="--input-format")
+    kind = format_of(path, kind, allowed=JUDGED_FORMATS, flag="--input-format", packed=True)
     try:
         with open_binary(path) as source:
             records = read_records(source, kind, header=has_header(names), names=names)

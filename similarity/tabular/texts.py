@@ -103,23 +103,36 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
     ConfigError
         If the format is unknown, or more than one column is named.
     """
+    texts, places = [], []
+    for text, where in stream_file(path, kind, columns):
+        texts.append(text)
+        places.append(where)
+    if not texts:
+        raise InputError(f"{place(path)} has no texts; put one on each line")
+    return PlacedTexts(texts=texts, places=places)
+
+
+def stream_file(
+    path: str, kind: str | None = None, columns: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a file, each with what messages call its place, and hold one at a time.
+
+    Takes and raises what `read_file` does. A file may have no texts.
+    """
     names = split_columns(columns)
     if len(names) > 1:
         raise unfit_columns("one column of texts", columns)
-    kind = format_of(path, kind, allowed=READ_FORMATS, default="text", flag="--input-format")
+    kind = format_of(
+        path, kind, allowed=READ_FORMATS, default="text", flag="--input-format", packed=True
+    )
     if names and kind == "text":
         raise ConfigError(
             f"{place(path)} is read as text, which has no columns; leave --columns out, or give "
             "--input-format csv, tsv, jsonl or parquet"
         )
-    texts, places = [], []
     with open_binary(path) as source:
         for record in _located(path, source, kind, names):
-            texts.append(text_of(place(path), record, names))
-            places.append(f"{place(path)} line {record.number}")
-    if not texts:
-        raise InputError(f"{place(path)} has no texts; put one on each line")
-    return PlacedTexts(texts=texts, places=places)
+            yield text_of(place(path), record, names), f"{place(path)} line {record.number}"
 
 
 def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:

@@ -30,7 +30,8 @@ MAX_DEPTH = 200
 _NO_TEXT = {
     b"\xff\xfe": "begins with the mark of UTF-16; save it as UTF-8",
     b"\xfe\xff": "begins with the mark of UTF-16; save it as UTF-8",
-    b"\x1f\x8b": "is compressed by gzip; unpack it",
+    b"\x1f\x8b": "is compressed by gzip; unpack it, or name it .gz",
+    b"\xfd7zXZ\0": "is compressed by xz; unpack it, or name it .xz",
     b"PK\x03\x04": "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8",
 }
 

@@ -1,14 +1,12 @@
-"""Unlabelled text from files, a line at a time: plain or xz, with bounds on memory and size."""
+"""Unlabelled text from files, a text at a time, with bounds on memory and size."""
 
-import lzma
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import IO
 
-from similarity.errors import InputError
+from similarity.tabular.texts import stream_file
 
 # A text of fewer characters says too little, one of more is more than one sentence.
 SHORTEST, LONGEST = 12, 400
@@ -23,53 +21,47 @@ def read_corpus(
     files: Sequence[Path],
     per_file: int | None = None,
     on_left_out: Callable[[str], None] = _ignored,
+    *,
+    kind: str | None = None,
+    columns: str | None = None,
 ) -> Iterator[str]:
     """Yield the texts of all files in turn, one of each file, so that any part is a mix of all.
 
-    A line is cut into sentences; sentences of fewer than SHORTEST or more than LONGEST
+    A text is cut into sentences; sentences of fewer than SHORTEST or more than LONGEST
     characters are left out.
 
     Parameters
     ----------
     per_file
         At most so many texts of each file, drawn evenly from all of it: then a file's texts
-        are held in memory, and otherwise one line of each file at a time.
-
+        are held in memory, and otherwise one of each file at a time.
     on_left_out
         Called with each sentence that is left out, by its length alone.
+    kind, columns
+        Of each file, as `similarity.tabular.texts.read_file` takes them.
 
     Raises
     ------
-    InputError
-        If a file cannot be read or is not UTF-8.
+    InputError, ConfigError
+        As `read_file` does.
     """
-    sources = [_sentences(file, on_left_out) for file in files]
+    sources = [
+        _sentences((text for text, _ in stream_file(str(file), kind, columns)), on_left_out)
+        for file in files
+    ]
     if per_file is not None:
         sources = [iter(_drawn(source, per_file)) for source in sources]
     for texts in zip_longest(*sources):
         yield from (text for text in texts if text is not None)
 
 
-def _sentences(file: Path, on_left_out: Callable[[str], None]) -> Iterator[str]:
-    try:
-        with _open(file) as lines:
-            for line in lines:
-                for text in map(str.strip, _SENTENCE_END.split(line)):
-                    if SHORTEST <= len(text) <= LONGEST:
-                        yield text
-                    elif text:
-                        on_left_out(text)
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {file}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not UTF-8; convert it to UTF-8") from error
-
-
-def _open(file: Path) -> IO[str]:
-    if file.suffix == ".xz":
-        return lzma.open(file, "rt", encoding="utf-8-sig")
-    return file.open(encoding="utf-8-sig")
+def _sentences(texts: Iterable[str], on_left_out: Callable[[str], None]) -> Iterator[str]:
+    for whole in texts:
+        for text in map(str.strip, _SENTENCE_END.split(whole)):
+            if SHORTEST <= len(text) <= LONGEST:
+                yield text
+            elif text:
+                on_left_out(text)
 
 
 def _drawn(texts: Iterator[str], count: int) -> list[str]:

@@ -1,8 +1,10 @@
 """Every command that reads or writes files, with every format, as editors and systems save them."""
 
 import csv
+import gzip
 import io
 import json
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
+from similarity.tabular.judged import read_judged_pairs
 
 TEXTS = ["a red car", 'the "sea", blue', "a red cab", "größer"]
 PAIRS = [(first, second, str(i % 5)) for i, first in enumerate(TEXTS) for second in TEXTS[:3]]
@@ -270,3 +273,67 @@ def test_nothing_is_read_before_it_is_known_where_it_goes(tmp_path: Path) -> Non
         assert result.exit_code == 2, arguments
         assert "/no/such/model" not in result.stderr
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("matrix", "FILE", "--format", "json", *SMALL),
+        ("cluster", "FILE", "--k", "2", "--json", *SMALL),
+        ("dedupe", "FILE", *SMALL),
+        ("embed", "FILE", *TOY),
+        ("hyponym", "red", "car", "--corpus", "FILE", "--json", *TOY),
+        ("calibrate", "--texts", "FILE", "--preset", "paper", *SMALL),
+    ],
+)
+@pytest.mark.parametrize("kind", ["text", "jsonl", "csv"])
+def test_packed_texts_are_those_of_the_inner_name(
+    command: tuple[str, ...],
+    pack: Callable[[bytes], bytes],
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "cache"))
+    plain = written(tmp_path, kind, "plain", [["text"], *([text] for text in TEXTS)])
+    ending = ".gz" if pack is gzip.compress else ".xz"
+    # Without another ending it is text, as a name without any is.
+    packed = tmp_path / f"{'packed' if kind == 'text' else plain.name}{ending}"
+    packed.write_bytes(pack(plain.read_bytes()))
+    outs = [
+        run(*(str(name) if one == "FILE" else one for one in command)).stdout.replace(
+            str(name), "FILE"
+        )
+        for name in (plain, packed)
+    ]
+    assert outs[0] == outs[1]
+
+
+def test_packed_pairs_are_scored_and_judged(tmp_path: Path) -> None:
+    table = as_csv([["text1", "text2", "score"], *map(list, PAIRS)]).encode()
+    packed = tmp_path / "pairs.csv.gz"
+    packed.write_bytes(gzip.compress(table))
+    out = tmp_path / "out.csv"
+    run("batch", packed, out, *SMALL)
+    assert len(list(csv.reader(io.StringIO(out.read_text())))) == len(PAIRS) + 1
+    assert len(read_judged_pairs(str(packed))) == len(PAIRS)
+
+
+@pytest.mark.parametrize("ending", ["gz", "xz"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_cannot_be_unpacked_is_named(ending: str, cut: bool, tmp_path: Path) -> None:
+    pack = {"gz": gzip.compress, "xz": lzma.compress}[ending]
+    file = tmp_path / f"a.txt.{ending}"
+    file.write_bytes(pack(b"a text\nanother\n" * 99)[:-9] if cut else b"a text\nanother\n")
+    for command in (("matrix", file), ("fit", "--corpus", file, "--out", tmp_path / "out")):
+        result = CliRunner().invoke(main, [*map(str, command), *TOY])
+        assert result.exit_code == 2
+        assert f"cannot read {file}: " in result.stderr
+
+
+def test_an_output_is_not_packed(tmp_path: Path) -> None:
+    texts = written(tmp_path, "text", "plain", [["text"], *([text] for text in TEXTS)])
+    result = CliRunner().invoke(main, ["matrix", str(texts), "--out", "a.csv.gz", *SMALL])
+    assert result.exit_code == 2
+    assert "a.csv.gz cannot be gz" in result.stderr

@@ -1,5 +1,6 @@
 import gzip
 import io
+import lzma
 from typing import Any
 
 import pytest
@@ -83,7 +84,8 @@ def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("a\n".encode("utf-16"), "begins with the mark of UTF-16; save it as UTF-8"),
         ("a\n".encode("utf-16-le"), "bytes of zero in its first line, as UTF-16 has; save it as"),
-        (gzip.compress(b"a\n", mtime=0), "is compressed by gzip; unpack it"),
+        (gzip.compress(b"a\n", mtime=0), "is compressed by gzip; unpack it, or name it .gz"),
+        (lzma.compress(b"a\n"), "is compressed by xz; unpack it, or name it .xz"),
         (b"PK\x03\x04sheet", "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8"),
     ],
 )

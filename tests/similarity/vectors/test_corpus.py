@@ -1,3 +1,4 @@
+import gzip
 import lzma
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,18 @@ def test_files_take_turns_and_may_be_packed(tmp_path: Path) -> None:
     texts = list(read_corpus([plain, packed]))
     assert texts[:2] == ["plain text number 0", "packed text number 0"]
     assert len(texts) == 4
+
+
+def test_texts_stand_in_any_format(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("id,text\n1,A sentence of a table.\n")
+    lines = written(tmp_path / "b.jsonl", '{"text": "A sentence of an object."}')
+    packed = tmp_path / "c.jsonl.gz"
+    packed.write_bytes(gzip.compress(lines.read_bytes()))
+    texts = list(read_corpus([table, lines, packed]))
+    assert texts == ["A sentence of a table.", *["A sentence of an object."] * 2]
+    named = written(tmp_path / "d", "nr\tcomment", "1\tA sentence of a comment.")
+    assert list(read_corpus([named], kind="tsv", columns="comment")) == ["A sentence of a comment."]
 
 
 def test_a_stream_is_read_as_it_is_needed(tmp_path: Path) -> None:
