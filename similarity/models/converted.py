@@ -15,6 +15,7 @@ from similarity.models.loader import SMOLLM2_ASSETS, LoadOptions
 from similarity.models.local import LocalModel, local_model
 from similarity.models.packaged import load_llama
 from similarity.models.pretrained import load_pretrained, quiet
+from similarity.models.revision import unchanged
 from similarity.models.wheel import (
     DIGESTS,
     INSTALL,
@@ -65,7 +66,7 @@ def load(name: str, options: LoadOptions) -> LocalModel:
 
 def _load(folder: Path, name: str, options: LoadOptions) -> LocalModel:
     # The files are checked while they are loaded: each takes half a second.
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with unchanged(folder), ThreadPoolExecutor(max_workers=1) as pool:
         checking = pool.submit(_check_files, folder)
         try:
             module, tokenizer = load_llama(folder, dtype_on(options.device, options.dtype))

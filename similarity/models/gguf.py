@@ -7,7 +7,7 @@ from similarity.models.devices import dtype_on
 from similarity.models.loader import LoadOptions, gguf_files
 from similarity.models.local import LocalModel, local_model
 from similarity.models.pretrained import load_pretrained
-from similarity.models.revision import revision
+from similarity.models.revision import revision, unchanged
 
 
 def load(name: str, options: LoadOptions) -> LocalModel:
@@ -21,17 +21,18 @@ def load(name: str, options: LoadOptions) -> LocalModel:
         If a folder has several, or transformers cannot read the file; the message says why.
     """
     path = _only_file(Path(name))
-    module, tokenizer, _ = load_pretrained(
-        str(path.parent), dtype=dtype_on(options.device, options.dtype), gguf_file=path.name
-    )
-    return local_model(
-        module,
-        tokenizer,
-        name=path.stem,
-        revision=revision(path, None),
-        device=options.device,
-        assets=path.parent,
-    )
+    with unchanged(path):
+        module, tokenizer, _ = load_pretrained(
+            str(path.parent), dtype=dtype_on(options.device, options.dtype), gguf_file=path.name
+        )
+        return local_model(
+            module,
+            tokenizer,
+            name=path.stem,
+            revision=revision(path, None),
+            device=options.device,
+            assets=path.parent,
+        )
 
 
 def _only_file(path: Path) -> Path:

@@ -39,9 +39,10 @@ from similarity.models.packaged import load_llama
 from similarity.models.padding import batches_by_length
 from similarity.models.pretrained import load_pretrained
 from similarity.models.probes import prepack, try_network
-from similarity.models.revision import revision
+from similarity.models.revision import revision, unchanged
 from similarity.models.states import PrefixStates, chosen_log_probs
 from similarity.models.tokenization import Tokenization, Tokenized, end_ids
+from similarity.models.unmapped import take_from_files
 from similarity.models.verification import Verified
 
 # Chosen by `make bench` on two CPU cores; a GPU wants more in flight.
@@ -195,15 +196,16 @@ def load(name: str, options: LoadOptions) -> LocalModel:
 
 def load_embedded(name: str, options: LoadOptions) -> LocalModel:
     """Load the model in the package, for the table of backends."""
-    module, tokenizer = load_llama(EMBEDDED_PATH, dtype_on(options.device, options.dtype))
-    return local_model(
-        module,
-        tokenizer,
-        name=name,
-        revision=revision(EMBEDDED_PATH, None),
-        device=options.device,
-        assets=EMBEDDED_PATH,
-    )
+    with unchanged(EMBEDDED_PATH):
+        module, tokenizer = load_llama(EMBEDDED_PATH, dtype_on(options.device, options.dtype))
+        return local_model(
+            module,
+            tokenizer,
+            name=name,
+            revision=revision(EMBEDDED_PATH, None),
+            device=options.device,
+            assets=EMBEDDED_PATH,
+        )
 
 
 def load_local(
@@ -238,18 +240,19 @@ def load_local(
         If there is no such device, or a file or a weight is missing, damaged or of another model.
     """
     folder = Path(source)
-    module, tokenizer, commit = load_pretrained(
-        source, dtype=dtype_on(device, dtype), networks=networks
-    )
-    return local_model(
-        module,
-        tokenizer,
-        name=name or (folder.resolve().name if folder.is_dir() else source),
-        revision=revision(folder, commit),
-        device=device,
-        assets=folder if folder.is_dir() else None,
-        kind=kind,
-    )
+    with unchanged(folder):
+        module, tokenizer, commit = load_pretrained(
+            source, dtype=dtype_on(device, dtype), networks=networks
+        )
+        return local_model(
+            module,
+            tokenizer,
+            name=name or (folder.resolve().name if folder.is_dir() else source),
+            revision=revision(folder, commit),
+            device=device,
+            assets=folder if folder.is_dir() else None,
+            kind=kind,
+        )
 
 
 def local_model(
@@ -290,6 +293,8 @@ def local_model(
         )
         model = kind(network, tokenizer, info, assets)
         checks.append(prepack(network))
+        # Only then, as most weights are copied by that.
+        take_from_files(network.module)
         checks += model.tokenization.checks()
         model.findings = [(check.name, check.found) for check in checks]
         return model

@@ -47,7 +47,7 @@ def load_llama(folder: Path, dtype: str) -> tuple[LlamaNetwork, Any]:
         config = Settings.read(folder / "config.json")
         _check_shape(folder, config)
         tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
-        # Weights that keep their type stay in the file, which all processes share.
+        # Weights that keep their type are mapped from the file, until they are copied or ordered.
         weights = load_file(folder / SAFE)
         with torch.device("meta"):
             network = LlamaNetwork(config)

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from similarity.errors import ModelError
@@ -49,6 +51,25 @@ def stamp(source: Path) -> list[tuple[str, int, int]]:
     except (OSError, ModelError):
         return []  # loading says better what is wrong
     return [(str(path), of.st_size, of.st_mtime_ns) for path, of in found]
+
+
+@contextmanager
+def unchanged(source: Path) -> Iterator[None]:
+    """Raise ModelError if a model's files are written to in this context.
+
+    Weights and `revision` are read one after the other: they might be of two models.
+    """
+    before, failure = stamp(source), None
+    try:
+        yield
+    except ModelError as error:
+        failure = error
+    if stamp(source) != before:
+        raise ModelError(
+            f"{source} was written to while it was loaded; load it again after that"
+        ) from failure
+    if failure is not None:
+        raise failure
 
 
 def _files(source: Path) -> list[Path]:

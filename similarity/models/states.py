@@ -61,7 +61,9 @@ class PrefixStates:
         beginning = self._beginning(prefixes)
         cut = [prefix[beginning.length :] for prefix in prefixes] if beginning else prefixes
         for batch in batches_by_length(cut, size):
-            states[batch] = self._batch([prefixes[i] for i in batch], beginning)
+            found = self._batch([prefixes[i] for i in batch], beginning)
+            # As the head takes them: some bodies give others than its own type.
+            states[batch] = found.to(states.dtype)
             on_progress(len(batch))
         return states
 

@@ -1,6 +1,7 @@
 """States after many prefixes, what they share read once, against one plain reading each."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import torch
 
 from similarity.models import states
 from similarity.models.base import TokenIds
-from similarity.models.local import LocalModel
+from similarity.models.checks import STATE_TOLERANCE, worst_drift
+from similarity.models.local import LocalModel, load_local
 from similarity.models.reference import ReferenceModel
 from similarity.models.states import PrefixStates, shared_length
-from tests.tiny_models import ARCHITECTURES
+from tests.tiny_models import ARCHITECTURES, save_tiny_model
 
 Loader = Callable[[str], LocalModel]
 SHARED: TokenIds = (40, 41, 42, 43, 44)
@@ -180,3 +182,14 @@ def test_shared_length() -> None:
     assert shared_length([(1, 2), (1, 2, 3)]) == 1
     assert shared_length([(1,), (2,)]) == 0
     assert shared_length([(7, 8), (7, 9), (7, 8, 9)]) == 1
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_states_in_half_precision_are_those_of_one_reading(
+    tmp_path: Path, architecture: str
+) -> None:
+    folder = str(save_tiny_model(architecture, tmp_path / "model"))
+    model = load_local(folder, device="cpu", dtype="bfloat16")
+    together = model.next_states(PREFIXES)
+    alone = np.concatenate([model.next_states([prefix]) for prefix in PREFIXES])
+    assert worst_drift(together, alone) < STATE_TOLERANCE
