@@ -25,6 +25,8 @@ from similarity.validation import check_number
 # Of what degrees may lack where texts share all their words, so much where they share none.
 # Chosen on answers to questions (docs/log.md).
 NO_WORDS = 0.05
+# So much above 0 a log-probability may be by rounding in float32.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,7 @@ def find_consensus(
     ------
     InputError
         If there are no texts, one is refused by the model, or log_probs are not as many finite
-        numbers.
+        numbers of at most 0.
     ConfigError
         If the threshold is out of range.
     """
@@ -152,7 +154,8 @@ def find_consensus(
         mutual[unequal_numbers(question or "", cut)] = 0.0
     np.fill_diagonal(mutual, 1.0)
     found = cluster(mutual, threshold=threshold).groups
-    probabilities = [float(weights[list(group)].sum()) for group in found]
+    # Shares that are all of it may sum to somewhat more by rounding.
+    probabilities = [min(float(weights[list(group)].sum()), 1.0) for group in found]
     places = {text: i for i, text in enumerate(distinct)}
     numbers = np.array([places[text] for text in texts])
 
@@ -225,10 +228,14 @@ def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatAr
         return np.array([count / len(texts) for count in counts.values()])
     if len(log_probs) != len(texts):
         raise InputError(f"want one log-probability a text, got {len(log_probs)} for {len(texts)}")
+    for number, value in enumerate(log_probs):
+        if not -np.inf < value <= _ROUNDING:
+            raise InputError(
+                f"log_probs[{number}] is {value:g}, and a log-probability is a finite number of at "
+                "most 0; give log P of each text in nats"
+            )
     of_text = dict(zip(texts, log_probs, strict=True))
     values = np.array([of_text[text] for text in dict.fromkeys(texts)], dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise InputError("log-probabilities must be finite numbers, in nats")
     weights = np.exp(values - values.max())
     found: FloatArray = weights / weights.sum()
     return found

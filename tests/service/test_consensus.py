@@ -30,6 +30,7 @@ def test_what_is_refused(open_client):
         ({"texts": [" "]}, 422),
         ({"texts": ["a"], "threshold": 2}, 422),
         ({"texts": ["a", "b"], "log_probs": [0.0]}, 422),
+        ({"texts": ["a", "b"], "log_probs": [-1.0, 0.5]}, 422),
         ({"texts": ["a" * 30], "question": "b" * 30}, 413),
         ({"texts": ["a"] * 11}, 413),
     ):

@@ -18,7 +18,8 @@ class ConsensusRequest(Strict):
     question: Text | None = Field(default=None, description="Put before each text.")
     log_probs: Many[float] | None = Field(
         default=None,
-        description="log P of each text in nats, to weigh them by. Without it they count alike.",
+        description="log P of each text in nats, at most 0, to weigh them by. Without it they "
+        "count alike.",
     )
     threshold: float | None = Field(
         default=None,
@@ -36,7 +37,7 @@ class AgreedGroupFields(Strict):
 
     members: list[int] = Field(description="Numbers of the texts from 0.")
     representative: int = Field(ge=0, description="The member that the others agree with most.")
-    probability: float = Field(ge=0, le=1 + 1e-9, description="Of the group.")
+    probability: float = Field(ge=0, le=1, description="Of the group.")
 
 
 class ConsensusResponse(Answer):

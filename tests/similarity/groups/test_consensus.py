@@ -174,8 +174,20 @@ def test_what_is_wrong_is_refused(scorer: ProfileEntailment) -> None:
         find_consensus(scorer, ["a"], log_probs=[0.0, 0.0])
     with pytest.raises(InputError, match="finite"):
         find_consensus(scorer, ["a"], log_probs=[-np.inf])
+    for wrong in (0.3, 700.0, np.nan, np.inf):
+        with pytest.raises(InputError, match=r"^log_probs\[1\] is .* of at most 0; give log P"):
+            find_consensus(scorer, ["a", "b"], log_probs=[-1.0, wrong])
     with pytest.raises(ConfigError, match="threshold"):
         find_consensus(scorer, ["a"], threshold=2)
+
+
+def test_a_group_of_all_texts_has_the_probability_1(scorer: ProfileEntailment) -> None:
+    texts = [f"the sea{'.' * number}" for number in range(12)]
+    for given in ([-number / 7 for number in range(12)], [1e-7] * 12, None):
+        found = find_consensus(scorer, texts, log_probs=given, threshold=0)
+        assert [len(group.members) for group in found.groups] == [12]
+        assert found.groups[0].probability == pytest.approx(1)
+        assert found.groups[0].probability <= 1
 
 
 def test_the_interface_of_uqlm(scorer: ProfileEntailment) -> None:
