@@ -40,6 +40,14 @@ _LONGEST_WORD = 40
 class _AboveMostError(TextTooLongError):
     """A text has more tokens than are to be kept of each; it may have room in the model."""
 
+    def __init__(self, text: str, tokens: int, most: int) -> None:
+        super().__init__(
+            f"the text that begins {text[:40]!r} has {tokens} tokens, with those that the model "
+            f"wants at its beginning; at most {most} are kept",
+            text,
+        )
+        self.tokens, self.most = tokens, most
+
 
 Check = Callable[[Sequence[str]], object]
 Given = TypeVar("Given", str, Content)
@@ -122,7 +130,7 @@ class Truncator:
             whole = self._part(whole, self.max_characters or 1).strip()
         if self._fits(whole):
             return whole
-        self._check_least(self._part(whole, 1))
+        self._check_least(text)
         low, high = 1, len(whole)
         while high - low > 1:
             middle = (low + high) // 2
@@ -143,16 +151,26 @@ class Truncator:
         return rest if any(map(str.isalnum, rest)) else part
 
     def _check_least(self, text: str) -> None:
-        """Raise TextTooLongError if not even this, the least part of a text, fits."""
+        """Raise TextTooLongError if not even the least part of a text, one character, fits."""
         try:
-            self.check([text])
-        except _AboveMostError:
-            raise
+            self.check([self._part(text.strip(), 1)])
+        except _AboveMostError as error:
+            raise TextTooLongError(
+                f"of the text that begins {text.strip()[:40]!r} nothing would be left: its "
+                f"{self._end} character alone has {error.tokens} tokens, with those that the model "
+                f"wants at its beginning, and the request keeps {error.most} at most; have at "
+                f"least {error.tokens} kept",
+                text,
+            ) from error
         except TextTooLongError as error:
             raise TextTooLongError(
                 "what is put around each text and after it leaves no room for a text in the model; "
                 "shorten the prompt or the question, or lower max_tokens"
             ) from error
+
+    @property
+    def _end(self) -> str:
+        return "first" if self.truncate == END else "last"
 
     def _part(self, text: str, characters: int) -> str:
         return text[:characters] if self.truncate == END else text[-characters:]
@@ -166,9 +184,8 @@ class Truncator:
 
     def _warning(self, text: str) -> str:
         whole, kept = text.strip(), self.kept[text].strip()
-        end = "first" if self.truncate == END else "last"
         return (
-            f"the text that begins {whole[:40]!r} is too long: its {end} "
+            f"the text that begins {whole[:40]!r} is too long: its {self._end} "
             f"{len(kept)} characters of {len(whole)} were compared"
         )
 
@@ -257,12 +274,7 @@ def within_tokens(
         check(texts)
         for text, ids in zip(texts, encode(texts), strict=True):
             if len(ids) > most:
-                raise _AboveMostError(
-                    f"{text[:40]!r}, of a text to be cut, has {len(ids)} tokens, with those that "
-                    f"the model wants at its beginning; the request keeps {most} at most, so have "
-                    f"at least {len(ids)} kept",
-                    text,
-                )
+                raise _AboveMostError(text, len(ids), most)
 
     return checked
 

@@ -142,6 +142,23 @@ def test_so_many_tokens_of_a_text_are_kept_of_whole_words(client, path, body_of)
     assert cut.headers[HEADER] == "1"
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(("path", "body_of"), TOKENS)
+def test_of_what_text_nothing_would_be_left(client, path, body_of, side):
+    """A fragment was named that nobody had written, without a place."""
+    text = "é cat é"
+    content = body_of(text) | {"truncate_prompt_tokens": 1, "truncation_side": side}
+    error = client.post(path, json=content).json()["error"]
+    assert error["code"] == "text_too_long"
+    end = "first" if side == "right" else "last"
+    assert error["param"] in ("text_2", "documents[0]", "input")
+    assert error["message"] == (
+        f"{error['param']}: of the text that begins {text!r} nothing would be left: its {end} "
+        "character alone has 2 tokens, with those that the model wants at its beginning, and the "
+        "request keeps 1 at most; have at least 2 kept"
+    )
+
+
 @pytest.mark.parametrize(("path", "body_of"), TOKENS)
 def test_tokens_that_cannot_be_kept_are_refused(client, path, body_of):
     for said, message in (
