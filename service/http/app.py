@@ -192,7 +192,9 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
     if is_private(error):
         facts = {"request_id": request.state.request_id, "error": type(error).__name__}
         logger.error("the model failed a request: %s", error, extra=facts)
-    problem = problem_of(error, getattr(request.state, "content", None))
+    body_field = getattr(request.scope.get("route"), "body_field", None)
+    request_type = None if body_field is None else body_field.field_info.annotation
+    problem = problem_of(error, getattr(request.state, "content", None), request_type)
     return refusal(problem, request.scope)
 
 

@@ -1,15 +1,13 @@
 """The one mistake to report in a request that does not validate, in the user's own words."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-
-from service.http.schemas.fields import Strict
 
 # So many are looked at for the one to report: a long list may have one in each item.
 MISTAKES = 100
@@ -37,18 +35,26 @@ class _Placed:
     branch: tuple[Any, ...]
 
 
-def first_mistake(error: RequestValidationError) -> tuple[str | None, str]:
+def first_mistake(
+    error: RequestValidationError, known: Collection[str] = ()
+) -> tuple[str | None, str]:
     """Return the place and the mistake; never the value, which may be a user's text.
 
     A field that may be one of several things has a mistake for each. Those furthest inside are
     about what was given. Of these, it reports those of the alternatives that fit best.
+
+    Parameters
+    ----------
+    known
+        The fields of such requests, as `field_names` gives them.
     """
     placed = [_placed(mistake, error.body) for mistake in error.errors()[:MISTAKES]]
     place = max((one.place for one in placed), key=len)
     counts = Counter(one.branch for one in placed)
     here = [one for one in placed if one.place == place]
     least = min(counts[one.branch] for one in here)
-    return written(place), _message([one.mistake for one in here if counts[one.branch] == least])
+    fitting = [one.mistake for one in here if counts[one.branch] == least]
+    return written(place), _message(fitting, known)
 
 
 def written(place: Sequence[Any]) -> str | None:
@@ -57,7 +63,7 @@ def written(place: Sequence[Any]) -> str | None:
     return "".join(parts).removeprefix(".") or None
 
 
-def _message(mistakes: Sequence[Mapping[str, Any]]) -> str:
+def _message(mistakes: Sequence[Mapping[str, Any]], known: Collection[str]) -> str:
     """Return the message about mistakes in one place, each of another alternative."""
     types = [_TYPES[one["type"]] for one in mistakes if one["type"] in _TYPES]
     others = [one for one in mistakes if one["type"] not in _TYPES]
@@ -67,7 +73,7 @@ def _message(mistakes: Sequence[Mapping[str, Any]]) -> str:
     if first["type"] == "missing":
         return "it is missing"
     if first["type"] == "extra_forbidden":
-        return f"there is no such field here{_meant(str(first['loc'][-1]))}"
+        return f"there is no such field here{_meant(str(first['loc'][-1]), known)}"
     if first["type"] == "too_short" and not first["ctx"]["actual_length"]:
         least = first["ctx"]["min_length"]
         items = f"a list of at least {least} item{'' if least == 1 else 's'}"
@@ -75,17 +81,18 @@ def _message(mistakes: Sequence[Mapping[str, Any]]) -> str:
     return str(first["msg"]).removeprefix("Value error, ")
 
 
-def _meant(name: str) -> str:
-    """Return a question after the field of some request whose name is the most alike, if any is."""
-    known = {field for schema in _all_of(Strict) for field in schema.model_fields}
+def _meant(name: str, known: Collection[str]) -> str:
+    """Return a question after the known field whose name is the most alike, if any is."""
     near = get_close_matches(name[:40], sorted(known), n=1) if name not in known else []
     return f"; did you mean {near[0]}?" if near else "; leave it out"
 
 
-def _all_of(schema: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    for below in schema.__subclasses__():
-        yield below
-        yield from _all_of(below)
+def field_names(annotation: Any) -> set[str]:
+    """Return the names of all fields of a request's type, and of the types within it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields
+        return set(fields).union(*(field_names(field.annotation) for field in fields.values()))
+    return set().union(*map(field_names, get_args(annotation)))
 
 
 def _joined(alternatives: Sequence[str]) -> str:

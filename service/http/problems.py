@@ -22,7 +22,7 @@ from service.engine.exceptions import (
     UnreadableScaleError,
 )
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
-from service.http.mistakes import first_mistake, written
+from service.http.mistakes import field_names, first_mistake, written
 from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
@@ -110,13 +110,15 @@ HTTP_CODES = {
 }
 
 
-def problem_of(error: Exception, body: Any = None) -> Problem:
+def problem_of(error: Exception, body: Any = None, request_type: Any = None) -> Problem:
     """Return what to answer for an error; an unforeseen one says nothing of its inside.
 
     Parameters
     ----------
     body
         Of the request, parsed: where the field that is wrong is looked for.
+    request_type
+        What a body must be: which fields are proposed for one that is unknown.
     """
     for kind, status, openai_type, code, retry_after in PROBLEMS:
         if isinstance(error, kind):
@@ -127,7 +129,7 @@ def problem_of(error: Exception, body: Any = None) -> Problem:
             message = f"{param}: {message}" if param and not message.startswith(param) else message
             return Problem(status, openai_type, code, message, after, param=param)
     if isinstance(error, RequestValidationError):
-        place, mistake = first_mistake(error)
+        place, mistake = first_mistake(error, field_names(request_type))
         message = f"{place or 'the body'}: {mistake}"
         return Problem(422, _BAD, "invalid_request", message, param=place)
     if isinstance(error, HTTPException):

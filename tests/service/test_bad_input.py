@@ -188,6 +188,25 @@ def test_no_answer_repeats_the_text_of_a_user(client):
             {"pairs": [["a", "b"]], "explian": True},
             "explian: there is no such field here; did you mean explain?",
         ),
+        # Names of answers and of other requests are no fields here.
+        *(
+            (
+                "/v1/similarity",
+                {"pairs": [["a", "b"]], name: 1},
+                f"{name}: there is no such field here; leave it out",
+            )
+            for name in ("usge", "warning", "calibrate", "fingerprnt", "log_prob")
+        ),
+        (
+            "/v1/consensus",
+            {"texts": ["a"], "log_prob": [-1]},
+            "log_prob: there is no such field here; did you mean log_probs?",
+        ),
+        (
+            "/v1/similarity",
+            {"pairs": [["a", {"image": "data:", "imge": "data:"}]]},
+            "pairs[0][1].imge: there is no such field here; did you mean image?",
+        ),
         (
             "/v1/trajectories",
             {"texts": ["a"], "pairs": [["a", "b"]]},
