@@ -17,6 +17,7 @@ from service.engine.metrics import Metrics
 from service.http.body import Bodies, Body
 from service.http.problems import Problem, problem_of, refusal
 from service.http.security import PROBES
+from service.http.targets import in_origin_form
 from service.http.tracing import Attributes, Tracing
 from service.logs import places
 
@@ -66,6 +67,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = in_origin_form(scope)
         body = Body(
             receive,
             Headers(scope=scope),

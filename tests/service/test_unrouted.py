@@ -114,6 +114,33 @@ def test_an_origin_that_may_not_call(client):
     assert client.options("/v1/similarity", headers=welcome).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://localhost{port}/health/live", 200),
+        ("HTTP://localhost{port}/v1/models?x=1", 200),
+        ("https://127.0.0.1/v1%2Fmodels", 200),
+        ("http://localhost", 200),
+        ("http://localhost?x=http://a.example/", 200),
+        ("http://localhost/nope", 404),
+        # The host of the target holds, whatever the header says.
+        ("http://a.example/v1/models", 403),
+        ("http://a.example/health/live", 200),
+        ("http://localhost@a.example/v1/models", 403),
+        ("http:///v1/models", 404),
+        ("ftp://localhost/v1/models", 404),
+    ],
+)
+def test_a_target_may_be_a_whole_url(target, status):
+    with running(ToyModel()) as url:
+        parts = urlsplit(url)
+        sent = f"GET {target.format(port=f':{parts.port}')} HTTP/1.1\r\nHost: localhost\r\n"
+        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+            connection.sendall(f"{sent}Connection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert int(answer.split()[1]) == status
+
+
 def test_what_is_no_http_is_answered_in_the_same_shape():
     with running(ToyModel()) as url:
         parts = urlsplit(url)
