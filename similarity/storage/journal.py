@@ -24,9 +24,9 @@ class Journal:
     """Entries appended one by one, each on disk before `append` returns.
 
     The first line is a header: all that the entries are made with and from. One process writes
-    at a time. A writer that dies leaves one torn line at most, which the next cuts off. Every entry
-    has a checksum of itself and of all before it, so that one that was changed, moved or taken out
-    is found.
+    at a time. A writer that dies leaves one torn line at most, which the next cuts off. The header
+    has a checksum of itself, and every entry one of itself and of all before it, so that a line
+    that was changed, moved or taken out is found.
     """
 
     def __init__(self, path: Path, file: FileIO) -> None:
@@ -52,7 +52,7 @@ class Journal:
         try:
             lock(file, path)
             journal = cls(path, file)
-            journal._resume(_line(header))
+            journal._resume(_sealed(header, "")[0])
         except BaseException:
             file.close()
             raise
@@ -67,7 +67,7 @@ class Journal:
         try:
             with path.open("rb", buffering=0) as file, path.open("rb") as lines:
                 header = lines.readline()
-                if not _is_entry(header):
+                if (content := _header_of(header)) is None:
                     return None
                 journal = cls(path, file)
                 journal._last = digest(header)
@@ -76,7 +76,7 @@ class Journal:
                 found = list(journal.entries())
         except (OSError, InputError):
             return None
-        return (json.loads(header), found) if found else None
+        return (content, found) if found else None
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +125,7 @@ class Journal:
                 self._file.truncate(0)
                 write_through(self._file, header)
             else:
-                raise _another(self._path, found, header)
+                raise _another(self._path, found, header, lines.readline())
 
     def _whole(self, lines: BinaryIO) -> int:
         """Return the size of the journal without a torn end."""
@@ -188,19 +188,34 @@ def _is_entry(line: bytes) -> bool:
         return False
 
 
+def _header_of(line: bytes) -> dict[str, Any] | None:
+    """Return the header that a first line has; None if it is not as it was written."""
+    if not _is_entry(line):
+        return None
+    content: dict[str, Any] = json.loads(line)
+    content.pop(_CHECKSUM, None)
+    return content if line == _sealed(content, "")[0] else None
+
+
 def _damaged(path: Path, number: int) -> InputError:
+    # Without its header a journal is of nothing.
+    remedy = "cut it and all after it off" if number > 1 else "delete it and what it has written"
     return InputError(
-        f"line {number} of {path} is damaged, or was not written by this version; cut it and all "
-        "after it off, or write to another place"
+        f"line {number} of {path} is damaged, or was not written by this version; write to "
+        f"another place, or {remedy}"
     )
 
 
-def _another(path: Path, found: bytes, header: bytes) -> InputError | ConfigError:
-    if not _is_entry(found):
+def _another(path: Path, found: bytes, header: bytes, second: bytes) -> InputError | ConfigError:
+    """Return why a first line is not this header; the second shows whether it is a journal."""
+    there = _header_of(found)
+    if there is None and (_is_entry(found) or _CHECKSUM.encode() in found + second):
+        return _damaged(path, 1)
+    if there is None:
         return InputError(f"{path} is there and is no journal; write to another place")
     # Those that a person has a word for come first.
     differing = sorted(
-        differences(json.loads(header), json.loads(found)),
+        differences(_header_of(header), there),
         key=lambda line: " is another" not in line,
     )
     # The id is a digest of the other values, and means nothing to a reader.

@@ -84,6 +84,20 @@ def test_every_change_of_an_entry_is_found(tmp_path: Path) -> None:
         assert path.read_bytes() == b"".join(content)
 
 
+def test_every_bit_of_a_header_counts(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    whole = write(path)
+    for place in range(whole.index(b"\n") + 1):
+        for bit in range(8):
+            content = bytearray(whole)
+            content[place] ^= 1 << bit
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=r"line 1 of .* is damaged, .* or delete it"):
+                read(path)
+            assert Journal.peek(path) is None
+            assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize("content", [b"dear diary\n", b"dear diary", b"[1]\n{}\n"])
 def test_another_file_is_never_touched(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "diary"
