@@ -12,7 +12,8 @@ ID = "custom_id"
 # What an answer says itself; a field of the input that is called so is renamed.
 SCORES = ("similarity", "distance")
 MATRICES = ("similarities", "distances")
-MADE_BY = ("calibrated", "scale", "warnings", "fingerprint")
+WARNINGS = "warnings"
+MADE_BY = ("calibrated", "scale", WARNINGS, "fingerprint")
 _OWN = (ID, *SCORES, *MATRICES, *MADE_BY)
 _BEFORE = "input_"
 
@@ -60,10 +61,10 @@ def table_columns(carried: Carried) -> list[str]:
     return [ID, *carried.values(), *SCORES, *MADE_BY]
 
 
-def cell(value: Any) -> Any:
-    """Return the cell of a table for a value: words joined by ";", other nested values as JSON."""
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return "; ".join(value)
+def cell(name: str, value: Any) -> Any:
+    """Return the cell of a table for a value of an answer: warnings for people, else JSON."""
+    if name == WARNINGS:
+        value = "; ".join(value or ())
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False)
     # JSON may have half of a character, which no file of UTF-8 can.

@@ -151,7 +151,7 @@ class Batch:
         if not answers:
             return ""
         columns = table_columns(self.carried)
-        rows = ([cell(answer.content.get(name)) for name in columns] for answer in answers)
+        rows = ([cell(name, answer.content.get(name)) for name in columns] for answer in answers)
         # The header goes before the first of them.
         lines = table_lines(columns, rows, kind, self.dialect)
         return "".join(islice(lines, int(self.done.output > 0), None))

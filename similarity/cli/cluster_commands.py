@@ -131,8 +131,8 @@ def dedupe(
 ) -> None:
     """Keep one of the texts in FILE that say the same: the first of them.
 
-    Texts that differ in case or white space alone are the same, and texts with other numbers are
-    not. For all others the similarity decides.
+    Texts that differ in case, white space or the form of characters alone are the same. Texts
+    with other numbers are not. For all others the similarity decides.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. As text, the texts that are kept are written. The other formats have every

@@ -69,7 +69,7 @@ class Duplicates:
     ----------
     reasons
         Of each of the others, why it is not kept: "wording" where it differs in case, white space
-        or width of letters alone, else "similarity".
+        or the form of characters alone, else "similarity".
     """
 
     kept: int
@@ -160,7 +160,8 @@ def deduplicate(
     is that similar to the one that stands for it.
 
     Where the texts are given, their wording goes before a similarity. Texts of which neither has
-    all numbers of the other are not the same, and those that differ in case or white space are.
+    all numbers of the other are not the same, and those of one wording are
+    (`similarity.groups.own_words.same_wording`).
 
     Parameters
     ----------

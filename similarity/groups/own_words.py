@@ -56,7 +56,11 @@ def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def same_wording(texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Return whether texts differ in case, white space or width of letters alone: "text text"."""
+    """Return whether texts differ in case, white space or the form of characters alone.
+
+    Shape "text text". Forms are those that Unicode takes for compatible (NFKC), such as full-width
+    digits and ligatures.
+    """
     normal = [" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts]
     _, labels = np.unique(normal, return_inverse=True)
     found: NDArray[np.bool_] = np.equal.outer(labels, labels)

@@ -37,8 +37,8 @@ async def cluster_texts(body: ClusterRequest, call: CallOf) -> Response:
 async def dedupe_texts(body: DedupeRequest, call: CallOf) -> Response:
     """Return the texts to keep, each with those that it stands for.
 
-    Texts that differ in case or white space alone are the same, and texts with other numbers are
-    not. For all others the similarity decides.
+    Texts that differ in case, white space or the form of characters alone are the same. Texts
+    with other numbers are not. For all others the similarity decides.
     """
     return await _grouped(body, call, partial(_kept, threshold=body.threshold, texts=body.texts))
 

@@ -90,8 +90,8 @@ class DuplicateFields(Strict):
     number: int = Field(ge=0, description="Of the text, from 0.")
     similarity: float = Field(ge=0, le=1, description="To the one that is kept.")
     reason: Reason = Field(
-        description="Why it is not kept: it differs in case or white space alone (wording), or is "
-        "at least as similar as the threshold (similarity)."
+        description="Why it is not kept: it differs in case, white space or the form of characters "
+        "alone (wording), or is at least as similar as the threshold (similarity)."
     )
 
 

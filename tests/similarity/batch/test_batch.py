@@ -17,6 +17,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
+from similarity.storage.journal import Journal
 from similarity.tabular import records
 from similarity.tabular.records import read_records
 from similarity.tabular.writing import write_rows
@@ -181,8 +182,11 @@ def test_answers_as_a_table(name: str, delimiter: str, toy_model: ToyModel, tmp_
         rows = list(csv.DictReader(table, delimiter=delimiter))
     pairs = [line for line in read(lines.output) if "distance" in line]
     expected = [{name: str(value) for name, value in line.items()} for line in pairs]
-    # There are no warnings, a list is one cell, and there is a column for lists of texts.
-    cells = [{"pair": "; ".join(line["pair"]), "texts": "", "warnings": ""} for line in pairs]
+    # There are no warnings, a list is JSON, and there is a column for lists of texts.
+    cells = [
+        {"pair": json.dumps(line["pair"], ensure_ascii=False), "texts": "", "warnings": ""}
+        for line in pairs
+    ]
     assert [line | more for line, more in zip(expected, cells, strict=True)] == rows
     (refused,) = read(files.refused)
     assert (refused["custom_id"], refused["line"]) == ("犬", 2)
@@ -465,7 +469,7 @@ def test_fields_of_some_lines_only_have_a_column_too(
 ) -> None:
     items = [
         {"pair": ["a", "b"], "id": 7, "more": {"x": [1, None]}, "half": "\ud800"},
-        {"custom_id": "own", "pair": ["a", "b"], "later": float("nan")},
+        {"custom_id": "own", "pair": ["a", "b; c"], "later": float("nan"), "tags": []},
         {"custom_id": "all", "pair": ["a", "b"], "distance": 3, "input_distance": "taken"},
     ]
     files = BatchFiles(input=tmp_path / "in.jsonl", output=tmp_path / f"out.{kind}")
@@ -475,8 +479,11 @@ def test_fields_of_some_lines_only_have_a_column_too(
         found = [record.value for record in read_records(written, kind)]
     if kind == "csv":
         assert list(found[0])[:7] == [
-            *("custom_id", "pair", "id", "more", "half", "later", "input_input_distance"),
+            *("custom_id", "pair", "id", "more", "half", "later", "tags"),
         ]
+        # What is nested is JSON, so that it can be read again.
+        assert [json.loads(row["pair"]) for row in found] == [item["pair"] for item in items]
+        assert (found[1]["tags"], found[0]["tags"]) == ("[]", "")
         assert found[0]["more"] == '{"x": [1, null]}'
         assert (found[0]["half"], found[0]["later"]) == ("\\ud800", "")
     else:
@@ -506,7 +513,9 @@ def test_a_batch_of_an_earlier_version_is_refused(toy_model: ToyModel, tmp_path:
     header, *entries = files.journal.read_bytes().splitlines(keepends=True)
     content = json.loads(header)
     del content["fields of the input in the output"]
-    files.journal.write_bytes(json.dumps(content, sort_keys=True).encode() + b"\n")
+    del content["checksum"]
+    files.journal.unlink()
+    Journal.open(files.journal, content).close()
     with pytest.raises(ConfigError, match="fields of the input in the output is"):
         run(toy_model, files)
     assert entries

@@ -15,6 +15,7 @@ from similarity.groups.clustering import (
     deduplicate,
     silhouettes,
 )
+from tests.conftest import ROOT
 
 # Texts 0 and 2 are alike, 1 and 4 are, and 3 is nearer to those than to these.
 ALIKE = np.array(
@@ -148,6 +149,22 @@ def test_wording_goes_before_similarity() -> None:
     unlike = np.eye(len(texts))
     found = deduplicate(unlike, 0.8, texts)
     assert [group.others for group in found if group.others] == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Order 5 is late.", "order  5 IS late."),
+        ("Order 5 is late.", "Ｏｒｄｅｒ\u3000５ is late."),
+        ("Find the file.", "Find the \ufb01le."),
+        ("It is na\u00efve.", "It is nai\u0308ve."),
+    ],
+)
+def test_texts_of_one_wording_differ_in_form_alone(first: str, second: str) -> None:
+    (group,) = deduplicate(np.eye(2), 0.8, [first, second])
+    assert group.reasons == ("wording",)
+    # The guide says the same of it.
+    assert "form of characters" in (ROOT / "docs" / "guides" / "groups.md").read_text()
 
 
 @pytest.mark.parametrize(
