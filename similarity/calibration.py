@@ -28,6 +28,15 @@ NAME = "calibration.json"
 # In such a file, of each calibration.
 DIGEST = "digest"
 
+# In such a file, what each calibration must have, and what of JSON that is.
+_KINDS = {
+    "revision": str,
+    "settings": dict,
+    "fitted_on": dict,
+    "distances": list,
+    "similarities": list,
+}
+
 # What a similarity of 0 and of 1 means: what people said of pairs; or the distance of unrelated
 # general sentences, or of the user's own texts, and of a text to itself; or nothing that is the
 # same for two settings.
@@ -145,6 +154,8 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
         raise InputError(f"{path} is no file; give one that `trajsim calibrate` wrote")
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(contents, list) or not contents:
+            raise ValueError("it wants a list of one scale or more")
         return tuple(_calibration(content) for content in contents)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
@@ -157,7 +168,8 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
         OverflowError,
     ) as error:
         raise InputError(
-            f"{path} has no calibrations: {error}; delete it, and fit them anew"
+            f"{path} has no calibrations: {error}; delete it and fit them anew, or name a file "
+            "that `trajsim calibrate` wrote"
         ) from error
 
 
@@ -167,16 +179,32 @@ def _content(calibration: Calibration) -> dict[str, Any]:
     return {**values, DIGEST: digest_of(values)}
 
 
-def _calibration(content: dict[str, Any]) -> Calibration:
+def _calibration(content: object) -> Calibration:
+    if not isinstance(content, dict):
+        raise ValueError("a scale must be an object")
     # Files that were written earlier, or by hand, have none.
     given = content.pop(DIGEST, None)
     if given is not None and given != digest_of(content):
         raise ValueError("a value is not what was written there")
+    _check_values(content)
     knots: dict[str, Any] = {
         name: tuple(map(float, content.pop(name))) for name in ("distances", "similarities")
     }
     # Files that were written earlier also name the number of trajectories.
     return Calibration(**{**content, "settings": comparable(content["settings"])}, **knots)
+
+
+def _check_values(content: Mapping[str, Any]) -> None:
+    """Raise ValueError, which names what a scale lacks or what is of a wrong kind."""
+    for name, kind in _KINDS.items():
+        if name not in content:
+            raise ValueError(f"a scale lacks its {name}")
+        if not isinstance(content[name], kind):
+            raise ValueError(f"the {name} of a scale cannot be {str(content[name])[:40]!r}")
+    if not isinstance(content["settings"].get("distance"), str):
+        raise ValueError("the settings of a scale lack their distance")
+    if not isinstance(content.get("kept"), dict | None):
+        raise ValueError(f"what a scale is kept as cannot be {str(content['kept'])[:40]!r}")
 
 
 def fit_knots(

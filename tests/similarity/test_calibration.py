@@ -1,7 +1,7 @@
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +170,35 @@ def test_one_that_was_written_by_hand_needs_no_digest(tmp_path: Path) -> None:
     # What no float can hold is no distance.
     path.write_text(json.dumps([content | {"distances": [0, 10**400]}]))
     with pytest.raises(InputError, match="has no calibrations"):
+        load_calibrations(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "it wants a list of one scale or more"),
+        ([], "it wants a list of one scale or more"),
+        ("", "it wants a list of one scale or more"),
+        (None, "it wants a list of one scale or more"),
+        ([{}], "a scale lacks its revision"),
+        (["GOOD"], "a scale must be an object"),
+        *(
+            ([{**json.loads(json.dumps(asdict(GOOD))), name: value}], said)
+            for name, value, said in (
+                ("revision", 5, "the revision of a scale cannot be '5'"),
+                ("settings", [], "the settings of a scale cannot be"),
+                ("settings", {}, "the settings of a scale lack their distance"),
+                ("fitted_on", 3, "the fitted_on of a scale cannot be '3'"),
+                ("distances", "01", "the distances of a scale cannot be '01'"),
+                ("kept", 7, "what a scale is kept as cannot be '7'"),
+            )
+        ),
+    ],
+)
+def test_what_lacks_something_is_no_scale(content: object, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"has no calibrations: {said}.*; delete it and fit"):
         load_calibrations(path)
 
 
