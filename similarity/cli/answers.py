@@ -8,7 +8,7 @@ from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.storage.sparing import SparingStore
 from similarity.storage.store import Store
-from similarity.storage.user_cache import cache_folder
+from similarity.storage.user_cache import VARIABLE, cache_folder
 
 # Of a command's context: whether it may keep what the model computes.
 _CACHED = "trajsim.cached"
@@ -48,4 +48,5 @@ def store_of(model: LanguageModel) -> Store | None:
 
 
 def _warn(error: TrajsimError) -> None:
-    click.echo(f"nothing is kept: {error}", err=True)
+    elsewhere = f"set {VARIABLE} to another folder, or give --no-cache"
+    click.echo(f"nothing is kept: {error}; or {elsewhere}", err=True)

@@ -21,6 +21,7 @@ from similarity.models.prefix import ImageTokens, prefix_bytes
 from similarity.models.revision import UNKNOWN_REVISION
 from similarity.models.wrapper import WrapperModel
 from similarity.storage.store import Store
+from similarity.version import __version__
 
 TRAJECTORIES, LIKELIHOODS = "trajectories", "likelihoods"
 # A call for more continuations is neither looked up nor kept: all pairs of many texts are of no use
@@ -94,7 +95,9 @@ class StoredModel(WrapperModel):
         return [[known[key] for key in row] for row in keys]
 
     def _begin(self, what: str, law: Law) -> bytes:
-        return _key(what.encode(), {"model": asdict(self.info), "law": asdict(law)})
+        # Another version may sample or score otherwise, and is part of a fingerprint too.
+        content = {"model": asdict(self.info), "law": asdict(law), "version": __version__}
+        return _key(what.encode(), content)
 
 
 def can_be_stored(model: LanguageModel) -> bool:

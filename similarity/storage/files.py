@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from similarity.errors import InputError
+from similarity.storage.user_cache import access_remedy
 
 # Writes a file to the path that it is given.
 Writer = Callable[[Path], object]
@@ -24,7 +25,8 @@ _BEGINNING, _RANDOM_BYTES = ".trajsim-", 4
 
 def cannot_write(path: Path | str, error: OSError) -> InputError:
     """Return the error for a file that could not be written; its message says what to do."""
-    return InputError(f"cannot write {path}: {error.strerror or error}{space_remedy(error)}")
+    remedy = space_remedy(error) or access_remedy(error)
+    return InputError(f"cannot write {path}: {error.strerror or error}{remedy}")
 
 
 @contextmanager

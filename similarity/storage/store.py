@@ -29,7 +29,11 @@ _USE_SECONDS = 3600
 # What is left after entries were taken out, so that this is not done at each write.
 _KEPT_SHARE = 0.9
 _VERSION = 1
-_REMEDY = "delete the file by trajsim cache clear, or give --no-cache"
+_REMEDY = "delete the file by trajsim cache clear"
+# How the names of SQLite's errors begin: another process has the file, it is out of reach, damaged.
+_HELD = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
+_DENIED = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -67,7 +71,7 @@ class Store:
     max_bytes
         Beyond this, what was used longest ago goes.
     remedy
-        What helps where it cannot be used, beside more space on the disk.
+        What helps where it is damaged, or takes too much of the disk.
 
     Raises
     ------
@@ -87,15 +91,16 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(f"cannot open {path}: {error}") from error
+        except OSError as error:
+            said = error.strerror or error
+            raise InputError(f"cannot open {path}: {said}; {self._access_remedy}") from error
+        except sqlite3.Error as error:
+            raise InputError(f"cannot open {path}: {error}; {self._remedy_of(error)}") from error
         try:
             with self._translated():
                 (version,) = self._database.execute("PRAGMA user_version").fetchone()
                 if version not in (0, _VERSION):
-                    raise ConfigError(
-                        f"{path} was made by another version; delete it by trajsim cache clear"
-                    )
+                    raise ConfigError(f"{path} was made by another version; {remedy}")
                 if version == 0:
                     self._database.executescript(_SCHEMA)
                 # In step with a kill; after a loss of power the last writes may be missing.
@@ -249,8 +254,23 @@ class Store:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # Names of columns that are no UTF-8 any more are no error of SQLite's.
             raise InputError(
-                f"cannot use {self.path}: {error}; free space on the disk, or {self._remedy}"
+                f"cannot use {self.path}: {error}; {self._remedy_of(error)}"
             ) from error
+
+    def _remedy_of(self, error: Exception) -> str:
+        """Return what helps against an error of SQLite's."""
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(_HELD):
+            return "another process holds it; wait until that one is done"
+        if name.startswith(_DENIED):
+            return self._access_remedy
+        if name.startswith(_DAMAGED):
+            return self._remedy
+        return f"free space on the disk, or {self._remedy}"
+
+    @property
+    def _access_remedy(self) -> str:
+        return f"see that {self.path.parent} is a folder that this user may write to"
 
 
 def files_of(path: Path) -> list[Path]:

@@ -73,7 +73,9 @@ def test_a_cache_where_nothing_can_be_written(expected: float, tmp_path: Path) -
     result = trajsim("compare", *PAIR, "--json", cache=tmp_path / "file")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["similarity"] == pytest.approx(expected)
-    assert sum("nothing is kept: cannot open" in line for line in lines_of(result.stderr)) == 1
+    (line,) = (one for one in lines_of(result.stderr) if "nothing is kept: cannot open" in one)
+    assert f"see that {tmp_path / 'file'}" in line
+    assert line.endswith("; or set TRAJSIM_CACHE to another folder, or give --no-cache")
     assert "Traceback" not in result.stderr
 
 

@@ -114,3 +114,15 @@ def test_a_model_that_cannot_be_distinguished_is_not_stored() -> None:
     assert can_be_stored(model)
     model.info = ModelInfo(name="x", revision="unknown", dtype="float64", context_length=9)
     assert not can_be_stored(model)
+
+
+def test_another_version_may_compute_otherwise(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Counting(ToyModel())
+    for version in ("1.0", "1.1"):
+        monkeypatch.setattr(stored_module, "__version__", version)
+        model.sampled = model.scored = 0
+        compare_pairs(StoredModel(model, store), PAIRS, CONFIG)
+        assert model.sampled == 4 * 3
+        assert model.scored > 0

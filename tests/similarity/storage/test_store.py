@@ -146,10 +146,29 @@ def test_another_file_is_refused_and_kept(path: Path) -> None:
     with pytest.raises(InputError, match="file is not a database"):
         Store(path)
     assert path.read_bytes() == b"dear diary " * 1000
-    with pytest.raises(InputError, match="cannot open"):
+    with pytest.raises(InputError, match="cannot open .*: File exists; see that .* is a folder"):
         Store(path / "below")
     with pytest.raises(ConfigError, match="at least 1 byte"):
         Store(path, 0)
+
+
+def test_where_nothing_can_be_written_the_folder_is_named(store: Store, path: Path) -> None:
+    with pytest.raises(InputError, match=f"see that {path.parent.parent} is a folder that this"):
+        Store(path.parent)
+    store._database.execute("PRAGMA query_only = ON")  # as on a read-only disk
+    with pytest.raises(InputError, match=f"readonly.*; see that {path.parent} is a folder that"):
+        store.put("x", entries(1))
+
+
+def test_a_file_that_another_process_holds_is_not_to_be_deleted(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.01)
+    store._database.execute("BEGIN EXCLUSIVE")
+    locked = pytest.raises(InputError, match="is locked; another process holds it")
+    with Store(path) as another, locked as caught:
+        another.put("x", entries(1))
+    assert "delete" not in str(caught.value)
 
 
 def test_another_version_is_refused(store: Store, path: Path) -> None:
