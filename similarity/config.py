@@ -8,7 +8,7 @@ from similarity.estimators.table import ESTIMATORS, NULL_TEXT, Estimator, get_es
 from similarity.fields import Setting, check_fields, setting, settings_of
 from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
-from similarity.validation import check_choice
+from similarity.validation import check_choice, check_kind
 
 ScoreLaw = Literal["sampling", "model"]
 SCORE_LAWS: tuple[ScoreLaw, ...] = get_args(ScoreLaw)
@@ -56,6 +56,7 @@ class SamplingConfig:
     )
 
     def __post_init__(self) -> None:
+        check_kind("law", self.law, Law, "a Law")
         check_fields(self)
 
 
@@ -91,6 +92,11 @@ class ComparisonConfig:
     bank: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_kind("sampling", self.sampling, SamplingConfig, "a SamplingConfig")
+        check_kind("prompt", self.prompt, Prompt, "a Prompt")
+        check_kind("bank", self.bank, tuple, "a tuple of texts")
+        for text in self.bank:
+            check_kind("a text of the bank", text, str, "a string")
         check_fields(self)
         if self.bank and not self.estimator.relative:
             raise ConfigError(f"distance {self.distance} is not relative to texts; give no bank")

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from similarity.validation import check_choice, check_integer, check_number
+from similarity.validation import check_choice, check_integer, check_kind, check_number
 
 _KEY = "setting"
 
@@ -49,6 +49,8 @@ class Setting:
             bounds: Any = {"at_least": self.at_least, "at_most": self.at_most}
             check = check_integer if self.type is int else check_number
             check(self.name, value, **bounds)
+        elif self.type is bool:
+            check_kind(self.name, value, bool, "True or False")
 
 
 def setting(

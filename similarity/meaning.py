@@ -16,7 +16,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
-from similarity.scorer import no_progress
+from similarity.scorer import given_strings, no_progress
 from similarity.vectors.implied import no_words
 from similarity.vectors.meaning import Group, MeaningVectors
 from similarity.vectors.profile import ProfileReader
@@ -93,6 +93,7 @@ def profile_meanings(vectors: MeaningVectors, texts: Sequence[str]) -> list[Mean
     UnsupportedError
         If the vectors have no profile.
     """
+    texts = given_strings(texts)
     group = profile_group(vectors)
     if not texts:
         return []
@@ -145,6 +146,7 @@ def trajectory_meanings(
     UnsupportedError
         If the estimator reads whole distributions, and not likelihoods.
     """
+    texts = given_strings(texts)
     config = config or ComparisonConfig()
     if config.estimator.reads_distributions:
         raise UnsupportedError(f"{config.distance} reads no likelihoods; choose l1")

@@ -19,6 +19,7 @@ from similarity.sampled_texts import Measured, SampledTexts, sample_texts
 from similarity.scorer import Pair, Progress, Scorer, counted, no_progress
 from similarity.trajectories import encode_prefixes
 from similarity.uncertainty import Tolerance, check_interval
+from similarity.validation import check_kind
 
 
 class TrajectoryScorer(Scorer):
@@ -51,6 +52,8 @@ class TrajectoryScorer(Scorer):
         tolerance: Tolerance | None = None,
         scales: KnownScales | None = None,
     ) -> None:
+        if tolerance is not None:
+            check_kind("tolerance", tolerance, Tolerance, "a Tolerance")
         self._model = model
         self._config = config or ComparisonConfig()
         self._tolerance = tolerance

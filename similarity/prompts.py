@@ -4,7 +4,8 @@ import unicodedata
 from dataclasses import dataclass
 
 from similarity.errors import ConfigError, InputError
-from similarity.fields import setting
+from similarity.fields import check_fields, setting
+from similarity.validation import check_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,9 @@ class Prompt:
     full_stop: bool = setting(True, "End each text in punctuation.")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("before", "after"):
+            check_kind(f"the prompt's {name!r}", getattr(self, name), str, "a text")
             if not is_unicode(getattr(self, name)):
                 raise ConfigError(f"the prompt's {name!r} is not valid Unicode text")
 

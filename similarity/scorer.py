@@ -5,7 +5,7 @@ image may stand too.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from similarity.config import Settings
@@ -36,8 +36,7 @@ def given_texts(texts: Iterable[Content]) -> list[Content]:
     InputError
         If they are none: one text alone, or something else among them.
     """
-    if isinstance(texts, str | bytes | Image) or not isinstance(texts, Iterable):
-        raise InputError(f"texts must be a list of them, got {_shown(texts)}")
+    check_several(texts)
     found = list(texts)
     for text in found:
         if not isinstance(text, str | Image):
@@ -48,7 +47,30 @@ def given_texts(texts: Iterable[Content]) -> list[Content]:
     return found
 
 
-def given_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+def check_several(texts: object) -> None:
+    """Raise InputError if this is one text, or of a kind that has none, and no list of them."""
+    # Of a mapping the names would be compared.
+    is_other = isinstance(texts, str | bytes | Image | Mapping)
+    if is_other or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a list of them, got {_shown(texts)}")
+
+
+def given_strings(texts: Iterable[Content]) -> list[str]:
+    """Return texts as a list, which may come one by one.
+
+    Raises
+    ------
+    InputError
+        If they are none, or one is an image.
+    """
+    found = given_texts(texts)
+    image = next((text for text in found if isinstance(text, Image)), None)
+    if image is not None:
+        raise InputError(f"a text must be a string here, got the image {image.name!r}")
+    return [str(text) for text in found]
+
+
+def given_pairs(pairs: Iterable[Pair | TextPair]) -> list[Pair]:
     """Return pairs of texts or images as a list, which may come one by one.
 
     Raises
@@ -61,7 +83,13 @@ def given_pairs(pairs: Iterable[Pair]) -> list[Pair]:
     return [_given_pair(pair) for pair in pairs]
 
 
-def _given_pair(pair: Pair) -> Pair:
+def given_text_pairs(pairs: Iterable[TextPair]) -> list[TextPair]:
+    """Return pairs of texts as a list; raises InputError as `given_pairs` and `given_strings`."""
+    texts = [given_strings([first, second]) for first, second in given_pairs(pairs)]
+    return [(first, second) for first, second in texts]
+
+
+def _given_pair(pair: Pair | TextPair) -> Pair:
     is_one = isinstance(pair, str | bytes | Image) or not isinstance(pair, Iterable)
     texts = () if is_one else given_texts(pair)
     if len(texts) != 2:

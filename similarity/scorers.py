@@ -6,6 +6,7 @@ the service, batches, evaluations, the index and the adapters.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
@@ -27,7 +28,7 @@ from similarity.texts.truncation import (
     within_tokens,
 )
 from similarity.uncertainty import Tolerance
-from similarity.validation import check_choice
+from similarity.validation import check_choice, given_path
 from similarity.vectors.general import find_vectors
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.scorer import Read, VectorScorer
@@ -202,7 +203,7 @@ def open_scorer(
     model: LanguageModel,
     preset: str | None = None,
     config: ComparisonConfig | None = None,
-    vectors: str | None = None,
+    vectors: str | Path | None = None,
     truncate: str = REFUSE,
 ) -> Scorer:
     """Return what compares texts.
@@ -229,6 +230,8 @@ def open_scorer(
         raise ConfigError(f"model must be what load_model returns, got {model!r}")
     if config is not None and not isinstance(config, ComparisonConfig):
         raise ConfigError(f"config must be a ComparisonConfig, got {config!r}")
+    if vectors is not None:
+        vectors = str(given_path("vectors", vectors))
     request = ScoringRequest(
         preset=preset,
         config=config or ComparisonConfig(),

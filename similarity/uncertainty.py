@@ -9,6 +9,7 @@ draw at a time gives its standard error (the jackknife), whatever the distance. 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from similarity.arrays import FloatArray
 from similarity.config import MAX_TRAJECTORIES
 from similarity.distances import Distance
 from similarity.errors import ConfigError
+from similarity.validation import check_kind
 
 Positions = NDArray[np.intp]
 
@@ -74,6 +76,8 @@ class Tolerance:
     max_trajectories: int = 640
 
     def __post_init__(self) -> None:
+        check_kind("tolerance", self.half_width, Real, "a number above 0")
+        check_kind("max_trajectories", self.max_trajectories, Integral, "a whole number")
         if not (math.isfinite(self.half_width) and self.half_width > 0):
             raise ConfigError(f"tolerance must be a number above 0, got {self.half_width:g}")
         if not 2 <= self.max_trajectories <= MAX_TRAJECTORIES:
@@ -142,5 +146,6 @@ def _standard_error(estimate: Callable[[Positions], float], n: int) -> float:
 
 
 def _check_confidence(confidence: float) -> None:
+    check_kind("confidence", confidence, Real, "a number between 0 and 1")
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence must be between 0 and 1, got {confidence:g}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.entailment.profiles import ProfileEntailment
+from similarity.scorer import given_text_pairs
 
 
 class EntailmentNLI:
@@ -40,6 +41,7 @@ class EntailmentNLI:
 
         Raises as `get_nli_results` does.
         """
+        response_pairs = given_text_pairs(response_pairs)
         if not response_pairs:
             return []
         same = self._scorer.thresholds().same

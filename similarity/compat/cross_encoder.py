@@ -14,6 +14,7 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.models.base import LanguageModel
+from similarity.scorer import given_strings
 from similarity.scorers import open_scorer
 from similarity.slices import slices
 from similarity.texts.familiarity import shown_warnings
@@ -78,6 +79,7 @@ class TrajectoryCrossEncoder:
             If a prompt or an activation is given.
         """
         _check(prompt_name, batch_size, options)
+        inputs = inputs if isinstance(inputs, str) else list(_listed(inputs))
         one = len(inputs) > 0 and isinstance(inputs[0], str)
         pairs = [_pair(pair) for pair in ([inputs] if one else inputs)]
         blocks = slices(pairs, batch_size)
@@ -105,6 +107,7 @@ class TrajectoryCrossEncoder:
         options
             As of `predict`.
         """
+        documents = given_strings(documents)
         options["convert_to_tensor"] = False
         scores = self.predict([(query, document) for document in documents], **options)
         order = np.argsort(-scores, kind="stable")[:top_k]
@@ -193,7 +196,13 @@ def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) ->
     check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)
 
 
-def _pair(texts: Sequence[Any]) -> tuple[str, str]:
-    if isinstance(texts, str) or len(texts) != 2:
+def _listed(inputs: Any) -> Iterable[Any]:
+    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
+        raise InputError(f"inputs must be pairs of texts, got {inputs!r}"[:200])
+    return inputs
+
+
+def _pair(texts: Any) -> tuple[str, str]:
+    if isinstance(texts, str) or not isinstance(texts, Sequence | np.ndarray) or len(texts) != 2:
         raise InputError(f"an input must be a pair of texts, got {texts!r}"[:200])
     return texts[0], texts[1]

@@ -10,6 +10,7 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.compat.cross_encoder import Evaluations, as_tensor, check_options, warn_of
+from similarity.scorer import given_strings
 from similarity.texts.truncation import END
 from similarity.vectors.meaning import MeaningVectors
 
@@ -63,7 +64,7 @@ class VectorEncoder:
         """
         why = "vectors are of float32, and their prompt is that of their fit"
         check_options(options, _UNCHANGED, _WITHOUT_EFFECT, why)
-        texts = [inputs] if isinstance(inputs, str) else list(inputs)
+        texts = [inputs] if isinstance(inputs, str) else given_strings(inputs)
         truncator = self.vectors.truncator(self.truncate)
         cut = truncator.cut(texts)
         warn_of(truncator.warnings(texts))

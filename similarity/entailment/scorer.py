@@ -19,7 +19,7 @@ from similarity.entailment.results import Entailment, Thresholds
 from similarity.errors import ConfigError, InputError, TextTooLongError
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
-from similarity.scorer import Progress, TextPair, no_progress
+from similarity.scorer import Progress, TextPair, given_text_pairs, no_progress
 from similarity.slices import slices
 from similarity.texts.general import general_sentences
 from similarity.texts.truncation import REFUSE, Truncator
@@ -98,6 +98,7 @@ class EntailmentScorer(ABC):
         InputError
             If a text is empty, not valid Unicode, or too long for the model and not to be cut.
         """
+        pairs = given_text_pairs(pairs)
         if not pairs:
             return []
         found = self._judge(self.truncator.cut_pairs(pairs), progress)

@@ -14,6 +14,7 @@ import scipy
 from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
 from similarity.groups.own_words import same_wording, unequal_numbers
+from similarity.scorer import given_strings
 from similarity.validation import check_choice, check_integer, check_number
 
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
@@ -105,7 +106,7 @@ def cluster(
         If the similarities are not symmetric or not in [0, 1].
     """
     check_choice("linkage", linkage_by, LINKAGES)
-    distances = _distances(similarities)
+    distances = _distances(_given(similarities))
     count = len(distances)
     if (threshold is None) == (k is None):
         raise ConfigError("give either a threshold or k, the number of groups")
@@ -177,12 +178,14 @@ def deduplicate(
     ConfigError
         If the threshold is out of range.
     InputError
-        If the similarities are not symmetric or not in [0, 1].
+        If the similarities are not symmetric or not in [0, 1], or there are not as many texts.
     """
     check_number("threshold", threshold, at_least=0, at_most=1)
+    similarities = _given(similarities)
     _distances(similarities)
     alike, same = similarities, np.eye(len(similarities), dtype=bool)
     if texts is not None:
+        texts = _texts_of(similarities, texts)
         unequal = unequal_numbers("", texts)
         # Letters of another width may be another number: 10² and 102.
         same = same_wording(texts) & ~unequal
@@ -210,9 +213,28 @@ def deduplicate(
 
 def cosines(vectors: FloatArray) -> FloatArray:
     """Return the cosines of vectors of length 1, shape "text width", with 0 for those below it."""
+    vectors = _given(vectors, "vectors")
     found: FloatArray = np.clip(vectors @ vectors.T, 0.0, 1.0)
     found = (found + found.T) / 2
     np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _given(rows: FloatArray, called: str = "similarities") -> FloatArray:
+    """Return rows of numbers as an array, which may come as lists; InputError if they are none."""
+    try:
+        return np.asarray(rows, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{called} must be numbers, a row for each text, got {repr(rows)[:40]}"
+        ) from error
+
+
+def _texts_of(similarities: FloatArray, texts: Sequence[str]) -> list[str]:
+    """Return the texts of similarities; InputError unless they are texts, and as many."""
+    found = given_strings(texts)
+    if len(found) != len(similarities):
+        raise InputError(f"there are {len(found)} texts and similarities of {len(similarities)}")
     return found
 
 

@@ -7,6 +7,7 @@ groups whose texts all are, in the mean, of one meaning with them (`similarity.g
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
 from similarity.groups.clustering import cluster
 from similarity.groups.own_words import shared_words, unequal_numbers
-from similarity.scorer import Progress, no_progress
+from similarity.scorer import Progress, given_strings, no_progress
 from similarity.texts.truncation import Check, Truncator
-from similarity.validation import check_number
+from similarity.validation import check_kind, check_number
 
 # Of what degrees may lack where texts share all their words, so much where they share none.
 # Chosen on answers to questions (docs/log.md).
@@ -136,6 +137,8 @@ def find_consensus(
     ConfigError
         If the threshold is out of range.
     """
+    texts = given_strings(texts)
+    check_kind("question", question, (str, NoneType), "a text or None")
     if not texts:
         raise InputError("there are no texts to agree; give at least one")
     weights = _weights(texts, log_probs)
@@ -226,6 +229,10 @@ def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatAr
     if log_probs is None:
         counts = Counter(texts)
         return np.array([count / len(texts) for count in counts.values()])
+    try:
+        log_probs = np.array(log_probs, np.float64).reshape(-1).tolist()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"log_probs must be numbers, got {repr(log_probs)[:40]}") from error
     if len(log_probs) != len(texts):
         raise InputError(f"want one log-probability a text, got {len(log_probs)} for {len(texts)}")
     for number, value in enumerate(log_probs):

@@ -24,6 +24,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
 from similarity.models.model_files import WEIGHTS, settings_of
 from similarity.models.prefix import without_images
+from similarity.validation import check_kind
 
 logger = logging.getLogger(__name__)
 
@@ -187,6 +188,8 @@ def load_model(name: str | None = None, options: LoadOptions | None = None) -> L
     name = default_model() if name is None else name
     if not isinstance(name, str):
         raise ConfigError(f"the name of a model must be a string, got {name!r}")
+    if options is not None:
+        check_kind("options", options, LoadOptions, "a LoadOptions")
     backend = _backend(name)
     model: LanguageModel = backend.call(backend.load, name, options or LoadOptions())
     return model

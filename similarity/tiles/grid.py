@@ -7,7 +7,7 @@ from typing import Any
 from similarity.arrays import FloatArray
 from similarity.digests import digest_of_texts
 from similarity.errors import InputError
-from similarity.scorer import Progress, Scorer, no_progress
+from similarity.scorer import Progress, Scorer, given_strings, no_progress
 from similarity.texts.truncation import REFUSE
 from similarity.validation import check_integer, check_number
 
@@ -35,6 +35,10 @@ class Grid:
 
     def __post_init__(self) -> None:
         check_integer("tile", self.size, at_least=1, at_most=65_536)
+        # Kept as lists, so that none is a single text.
+        object.__setattr__(self, "rows", given_strings(self.rows))
+        if self.columns is not None:
+            object.__setattr__(self, "columns", given_strings(self.columns))
         if not self.rows or not self.others:
             raise InputError("a matrix needs at least one row and one column")
 

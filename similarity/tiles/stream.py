@@ -15,6 +15,7 @@ from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.files import replace_file, writing
 from similarity.storage.parts import is_begun, parts_of
 from similarity.tiles.grid import Grid, Selection
+from similarity.validation import given_path
 
 # A matrix in a file.
 Mapped = np.memmap[Any, np.dtype[np.float32]]
@@ -34,7 +35,7 @@ WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
 def stream_matrix(
     scorer: Scorer,
     grid: Grid,
-    path: Path,
+    path: Path | str,
     on_progress: OnProgress = ignore_progress,
     progress: Progress = no_progress,
 ) -> None:
@@ -56,6 +57,7 @@ def stream_matrix(
     ConfigError
         If the file was begun with other texts or settings; the message says what differs.
     """
+    path = given_path("path", path)
     shape = (len(grid.rows), len(grid.others))
     if not is_begun(path):
         grid.check(scorer)
@@ -83,7 +85,7 @@ def stream_pairs(
     scorer: Scorer,
     grid: Grid,
     selection: Selection,
-    path: Path,
+    path: Path | str,
     write: WriteRows,
     *,
     judge: Scorer | None = None,
@@ -114,6 +116,7 @@ def stream_pairs(
     ConfigError
         If the file was begun with other texts or settings; the message says what differs.
     """
+    path = given_path("path", path)
     header = grid.header(scorer) | {"kind": "pairs", "selection": selection.header()}
     header["judge"] = None if judge is None else judge.fingerprint.to_dict()
     if not is_begun(path):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from similarity.errors import ConfigError
 from similarity.prompts import PROMPTS, Prompt
-from similarity.validation import check_integer, check_number
+from similarity.validation import check_integer, check_kind, check_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +170,9 @@ class VectorConfig:
     groups: tuple[GroupConfig, ...]
 
     def __post_init__(self) -> None:
+        check_kind("groups", self.groups, tuple, "a tuple of settings such as ProfileConfig")
+        for group in self.groups:
+            check_kind("a group", group, GroupConfig, "settings such as ProfileConfig")
         if not self.groups:
             raise ConfigError("meaning vectors need at least one group of features")
         if len(set(self.names)) < len(self.groups):

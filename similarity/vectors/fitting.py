@@ -11,6 +11,8 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError, UnsupportedError
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
+from similarity.scorer import check_several
+from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.identity import FitIdentity, Labelled
 from similarity.vectors.kinds import fitted_reader
@@ -51,9 +53,17 @@ def fit(
     ------
     InputError
         If there are too few texts, or one is empty or not valid Unicode.
+    ConfigError
+        If the model or the config is none.
     UnsupportedError
         If the model does not give what a group needs.
     """
+    check_several(texts)
+    check_kind("model", model, LanguageModel, "what load_model returns")
+    if config is not None:
+        check_kind("config", config, VectorConfig, "a VectorConfig")
+    if isinstance(registers, str) or not isinstance(registers, Sequence):
+        raise InputError(f"registers must be a list of names, got {repr(registers)[:40]}")
     config = config or config_for(model)
     identity = FitIdentity()
     given = identity.passing(zip(texts, chain(registers, repeat(None)), strict=False))

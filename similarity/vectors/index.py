@@ -12,10 +12,10 @@ from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.models.base import ModelInfo
-from similarity.scorer import Progress, Scorer, no_progress
+from similarity.scorer import Progress, Scorer, given_strings, no_progress
 from similarity.storage.bundle import read_bundle, write_bundle
 from similarity.storage.files import Writer
-from similarity.validation import check_choice
+from similarity.validation import check_choice, check_count, given_path
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.storage import fingerprint
 
@@ -66,8 +66,7 @@ class TextIndex:
         ConfigError
             If `top` is not at least 1.
         """
-        if top < 1:
-            raise ConfigError(f"top must be at least 1, got {top}")
+        check_count("top", top)
         rows = self.vectors.encode([text])
         cosines, numbers = self.neighbours.search(rows, min(top, len(self.texts)))
         found = zip(numbers[0].tolist(), cosines[0].tolist(), strict=True)
@@ -80,7 +79,7 @@ class TextIndex:
 
 
 def build_index(
-    folder: Path,
+    folder: Path | str,
     vectors: MeaningVectors,
     texts: Sequence[str],
     encoded: Iterable[Rows],
@@ -111,6 +110,7 @@ def build_index(
         If the kind is unknown.
     """
     check_choice("kind", kind, KINDS)
+    folder, texts = given_path("folder", folder), given_strings(texts)
     if not texts:
         raise InputError("an index needs at least one text")
     if kind == "auto":
@@ -172,7 +172,7 @@ def _named(model: Mapping[str, Any]) -> str:
     return f"model {model['name']} at {model['revision']} in {model['dtype']}"
 
 
-def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
+def open_index(folder: Path | str, vectors: MeaningVectors) -> TextIndex:
     """Read an index that was built with these vectors.
 
     Raises
@@ -180,6 +180,7 @@ def open_index(folder: Path, vectors: MeaningVectors) -> TextIndex:
     ConfigError
         If there is none, it is damaged, or was built with others.
     """
+    folder = given_path("folder", folder)
     return _read(folder, lambda content: _opened(folder, content, vectors))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -12,8 +13,10 @@ from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError, WrongAnswerError
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
+from similarity.scorer import given_texts
 from similarity.slices import slices
 from similarity.texts.truncation import REFUSE, Truncator
+from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader
 from similarity.vectors.whitening import Whitening, unit
@@ -122,7 +125,7 @@ class MeaningVectors:
             If `dimensions` is out of range.
         """
         self.check_dimensions(dimensions)
-        texts = self.truncator(truncate).cut(texts)
+        texts = self.truncator(truncate).cut(given_texts(texts))
         distinct = sorted(set(texts), key=order_of)
         position = {text: number for number, text in enumerate(distinct)}
         if not distinct:
@@ -195,6 +198,7 @@ class MeaningVectors:
         """
         if dimensions is None:
             return self.width
+        check_kind("dimensions", dimensions, Integral, "a whole number")
         if not 1 <= dimensions <= self.width:
             raise ConfigError(f"dimensions must be between 1 and {self.width}, got {dimensions}")
         return dimensions

@@ -14,6 +14,7 @@ from similarity.models.base import LanguageModel, ModelInfo
 from similarity.models.revision import UNKNOWN_REVISION
 from similarity.storage.arrays import load_arrays
 from similarity.storage.bundle import read_bundle, write_bundle
+from similarity.validation import check_kind, given_path
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.kinds import restored_reader
 from similarity.vectors.meaning import Corpus, Group, MeaningVectors
@@ -46,13 +47,14 @@ def save(vectors: MeaningVectors, folder: Path | str) -> None:
     InputError
         If it cannot be written there.
     """
+    folder = given_path("folder", folder)
     arrays: Arrays = {}
     for name in vectors.names:
         group = vectors.groups[name]
         kept = _frozen(group.whitening) | group.reader.arrays()
         arrays |= {f"{name}/{key}": array for key, array in kept.items()}
     files = {ARRAYS: lambda path: _write_arrays(path, arrays)}
-    write_bundle(Path(folder), MANIFEST, fingerprint(vectors), files)
+    write_bundle(folder, MANIFEST, fingerprint(vectors), files)
 
 
 def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
@@ -63,10 +65,12 @@ def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
     ConfigError
         If there are none, they are damaged, or they belong to another model.
     """
+    check_kind("model", model, LanguageModel, "what load_model returns")
+    folder = given_path("folder", folder)
     return read_bundle(
-        Path(folder),
+        folder,
         MANIFEST,
-        partial(_opened, Path(folder), model),
+        partial(_opened, folder, model),
         what="meaning vectors",
         command="trajsim fit",
     )

@@ -111,15 +111,13 @@ def test_what_is_not_there_cannot_be_forgotten() -> None:
         forget_scale(f"../calibrations/{path.stem}")
 
 
-@pytest.mark.parametrize(
-    ("content", "message"), [("[", "has no calibrations"), ("[]", "has 0 scales")]
-)
-def test_a_damaged_one_hinders_its_own_settings_alone(content: str, message: str) -> None:
+@pytest.mark.parametrize("content", ["[", "[]"])
+def test_a_damaged_one_hinders_its_own_settings_alone(content: str) -> None:
     path = keep(GOOD)
     path.write_text(content)
     other = ComparisonConfig.build(max_tokens=3)
     assert find_calibration(ToyModel(), other) is None
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match="has no calibrations"):
         find_calibration(ToyModel(), CONFIG)
     forget_scale(path.stem)
     assert find_calibration(ToyModel(), CONFIG) is None
