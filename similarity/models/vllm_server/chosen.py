@@ -134,7 +134,10 @@ async def chosen_once(
     with_probe = [(*probe.prefix, *before), *prefixes]
     chosen = list(dict.fromkeys((last, *token_ids)))
 
+    tokens = sum(map(len, with_probe))
+
     def believed(answer: Any) -> LogProbs:
+        values.check_read(answer, tokens)
         found = read_chosen(answer, len(with_probe), chosen)
         drift = float(abs(found[0, 0] - identity.expected[-1]))
         if drift > TOKEN_TOLERANCE:
@@ -148,7 +151,7 @@ async def chosen_once(
         wire.COMPLETIONS,
         believed,
         chosen_body(identity.name, with_probe, chosen),
-        tokens=sum(map(len, with_probe)),
+        tokens=tokens,
     )
     return found[1:, [chosen.index(token) for token in token_ids]]
 

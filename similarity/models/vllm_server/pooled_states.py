@@ -16,6 +16,7 @@ from similarity.arrays import Rows
 from similarity.errors import ModelChangedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import STATE_TOLERANCE, worst_drift
+from similarity.models.vllm_server import values
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import (
@@ -149,8 +150,10 @@ async def request_states(
 
     What `check` raises of them is an error of the server that gave them.
     """
+    tokens = sum(map(len, prefixes))
 
     def checked(answer: Any) -> Rows:
+        values.check_read(answer, tokens)
         states = read_states(answer, len(prefixes))
         check(states)
         return states
@@ -159,7 +162,7 @@ async def request_states(
         EMBEDDINGS,
         checked,
         states_body(name, prefixes),
-        tokens=sum(map(len, prefixes)),
+        tokens=tokens,
     )
 
 

@@ -16,11 +16,13 @@ from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     InputError,
+    ModelChangedError,
     ModelError,
     WrongAnswerError,
 )
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
+from similarity.models.vllm_server.sizes import most_bytes
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ HEALTH_TIMEOUT = 5.0
 NOT_FOUND = 404
 # The most seconds of a Retry-After header: a proxy's mistake must not end a server's use.
 LONGEST_PAUSE = 300.0
-# Of an answer, unpacked. The largest that are requested have some tens of MiB.
+# Of an answer, unpacked, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
@@ -84,6 +86,8 @@ class Replica:
         self.probing = False
         self.last_error: ModelError | None = None
         self._client = client
+        # Under which name it answered first, by the requested one: that may be an alias.
+        self._names: dict[str, str] = {}
 
     async def request(
         self,
@@ -103,6 +107,8 @@ class Replica:
             If it will not.
         WrongAnswerError
             If the answer is not of the requested form.
+        ModelChangedError
+            If it names another model than the answers before.
         """
         response = await self._send(path, body, timeout)
         if not response.is_success:
@@ -114,10 +120,23 @@ class Replica:
                 f"{self.url} gave an answer that is not JSON ({_first_line(error)}); is it a "
                 "vLLM server?"
             ) from error
+        self._check_name(body or {}, answer)
         try:
             return read(answer)
         except WrongAnswerError as error:
             raise type(error)(f"{self.url} {error}") from error
+
+    def _check_name(self, body: dict[str, Any], answer: Any) -> None:
+        """Raise ModelChangedError if an answer names another model than those before it."""
+        said = answer.get("model") if isinstance(answer, dict) else None
+        if not isinstance(said, str) or "model" not in body:
+            return
+        first = self._names.setdefault(body["model"], said)
+        if said != first:
+            raise ModelChangedError(
+                f"{self.url} answers as model {said!r:.80}, and answered as {first!r:.80} before; "
+                "serve one model there, or load this one anew"
+            )
 
     async def metrics(self) -> str:
         """Return the server's page of metrics, empty where it has none."""
@@ -149,7 +168,7 @@ class Replica:
             async with sent as response:
                 # The client's own limit is between two parts, which a trickle never exceeds.
                 async with asyncio.timeout(timeout or self._client.timeout.read):
-                    return await self._whole(response)
+                    return await self._whole(response, min(MOST_BYTES, most_bytes(body)))
         except TimeoutError as error:
             raise self._timed_out(httpx.ReadTimeout("the answer trickled in")) from error
         except httpx.TimeoutException as error:
@@ -164,15 +183,15 @@ class Replica:
         except httpx.HTTPError as error:
             raise WrongAnswerError(f"{self.url} gave no HTTP ({_first_line(error)})") from error
 
-    async def _whole(self, response: httpx.Response) -> httpx.Response:
-        """Read an answer, unpacked, to its end or to MOST_BYTES."""
+    async def _whole(self, response: httpx.Response, most: int) -> httpx.Response:
+        """Read an answer, unpacked, to its end or to so many bytes."""
         parts, size = [], 0
         async for part in response.aiter_bytes():
             parts.append(part)
             size += len(part)
-            if size > MOST_BYTES:
+            if size > most:
                 raise WrongAnswerError(
-                    f"{self.url} answered more than {MOST_BYTES >> 20} MiB; is it a vLLM server? "
+                    f"{self.url} answered more than {most >> 20} MiB; is it a vLLM server? "
                     f"If so, lower {ENVIRONMENT_PREFIX}REQUEST_TOKENS"
                 )
         headers = httpx.Headers(response.headers)

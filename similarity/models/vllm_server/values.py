@@ -76,3 +76,20 @@ def check_range(scores: NDArray[np.floating]) -> None:
         raise WrongAnswerError(
             f"gave {scores.max():.3g} as a log-probability; start it without --logprobs-mode"
         )
+
+
+def check_read(answer: Any, tokens: int) -> None:
+    """Raise WrongAnswerError if an answer says that another number of tokens was read."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    if read is not None and read != tokens:
+        raise WrongAnswerError(
+            f"read {read!r:.40} tokens where {tokens} were sent; does something cut prompts?"
+        )
+
+
+def check_prompt(choice: Any, prefix: TokenIds) -> None:
+    """Raise WrongAnswerError if a choice has other ids of the prompt than were sent."""
+    read = choice.get("prompt_token_ids")
+    if read is not None and read != list(prefix):
+        raise WrongAnswerError("went on from another prompt than was sent; does something cut it?")

@@ -218,6 +218,7 @@ def choices_of(answer: Any, count: int) -> list[Any]:
 
 
 def _sample(choice: Any, request: SampleRequest) -> Sample:
+    values.check_prompt(choice, request.prefix)
     try:
         given, reason = values.listed(choice["token_ids"]), choice["finish_reason"]
     except (KeyError, TypeError) as error:

@@ -103,3 +103,43 @@ def test_a_server_that_gets_another_model_is_left_out(load: Load) -> None:
         [one.token_ids for one in row] for row in wanted
     ]
     assert len(model.score(scoring(), Law())) == len(scoring())
+
+
+def test_another_prompt_than_was_sent(load: Load) -> None:
+    """As of something between that cuts prompts, or mixes answers up."""
+
+    def change(_body: Answer, answer: Answer) -> None:
+        for choice in answer["choices"]:
+            choice["prompt_token_ids"] = [66]
+
+    wrong(load, "went on from another prompt", change, sample=True)
+
+
+def test_prompts_that_are_cut_before_chosen_tokens_are_read(load: Load) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    prefixes = [(65, 66, 67), (68,)]
+    sent = 0
+
+    def change(body: Answer, answer: Answer) -> None:
+        nonlocal sent
+        sent = sum(map(len, body["prompt"]))
+        answer["usage"] = {"prompt_tokens": sent}
+
+    server.edit = change
+    assert model.next_log_probs(prefixes, [3, 1]).shape == (2, 2)
+    server.edit = lambda _body, answer: answer.update(usage={"prompt_tokens": sent - 1})
+    with pytest.raises(WrongAnswerError, match="tokens where .* were sent"):
+        model.next_log_probs(prefixes, [3, 1])
+
+
+def test_an_answer_that_names_another_model(load: Load) -> None:
+    """As of a gateway that turns to another where one fails; an alias is no other."""
+    server = FakeServer()
+    server.edit = lambda _body, answer: answer.update(model="alias")
+    model = load(server=server)
+    request = SampleRequest(prefix=(65,), n=2, max_tokens=5, key=1)
+    assert model.sample([request], Law())
+    server.edit = lambda _body, answer: answer.update(model="other")
+    with pytest.raises(ModelChangedError, match="answers as model 'other', .* 'alias' before"):
+        model.sample([request], Law())

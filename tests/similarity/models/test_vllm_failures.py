@@ -142,6 +142,22 @@ def test_an_answer_without_end_is_not_held(
         model.score(scoring(), Law())
 
 
+def test_of_an_endless_answer_no_more_is_held_than_was_asked_for(load: Load) -> None:
+    server, part, held = FakeServer(), b"x" * 2**20, 0
+
+    async def parts() -> AsyncIterator[bytes]:
+        nonlocal held
+        while True:
+            held += len(part)
+            yield part
+
+    model = load(server=server)
+    server.faults.append(lambda _: httpx.Response(200, content=parts()))
+    with pytest.raises(WrongAnswerError, match="answered more than 4 MiB"):
+        model.score(scoring(), Law())
+    assert held <= 8 * 2**20
+
+
 def trickle(_: httpx.Request) -> httpx.Response:
     async def parts() -> AsyncIterator[bytes]:
         while True:
