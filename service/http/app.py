@@ -144,6 +144,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.metrics = metrics
     app.state.drain = drain
     app.state.fetches = anyio.CapacityLimiter(FETCHES)
     app.state.parsers = anyio.CapacityLimiter(PARSERS)

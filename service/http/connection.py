@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 from dataclasses import replace
 
 import h11
@@ -27,7 +28,11 @@ NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an 
 
 
 def connection_class(
-    head_seconds: float, write_seconds: float, answer_seconds: float, max_connections: int
+    head_seconds: float,
+    write_seconds: float,
+    answer_seconds: float,
+    max_connections: int,
+    on_refusal: Callable[[str], None],
 ) -> type[asyncio.Protocol]:
     """Return a protocol that closes connections that are too slow, or too many.
 
@@ -110,6 +115,7 @@ def connection_class(
             self._refuse(replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http"))
 
         def _refuse(self, problem: Problem) -> None:
+            on_refusal(problem.code)
             response = problem_response(problem, secrets.token_hex(8))
             headers = [*response.raw_headers, (b"connection", b"close")]
             reason = STATUS_PHRASES[problem.status]

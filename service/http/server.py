@@ -49,6 +49,7 @@ class Server(uvicorn.Server):
                 settings.write_seconds,
                 settings.deadline_seconds,
                 settings.max_connections,
+                app.state.metrics.failure,
             ),
             ws="none",
             timeout_keep_alive=IDLE_SECONDS,

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.http.connection import TOO_MANY
+from service.http.problems import PROBLEMS, problem_of
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT
 from tests.docker.conftest import MONITORING, Run, need
@@ -113,6 +115,26 @@ def test_every_alert_is_tested_and_explained() -> None:
     assert fired == names
     page = (ROOT / "docs" / "guides" / "deploy.md").read_text(encoding="utf-8")
     assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def counted(rule: dict[str, str]) -> set[str]:
+    """Return the codes of failures that a rule counts."""
+    found = re.findall(r'trajsim_failures_total\{code=~?"([^"]*)"', rule["expr"])
+    return {code for codes in found for code in codes.split("|")}
+
+
+def test_every_failure_that_is_not_the_clients_is_counted_and_explained() -> None:
+    codes = {code for _, status, _, code, _ in PROBLEMS if status >= 500}
+    codes |= {problem_of(RuntimeError()).code, TOO_MANY.code}
+    # A client has chosen what the model lacks: it would go on, and nobody here could mend it.
+    codes -= {"unsupported"}
+    of_alerts = {rule["alert"]: counted(rule) for rule in RULES}
+    assert codes - set().union(*of_alerts.values()) == set()
+    page = (ROOT / "docs" / "guides" / "deploy.md").read_text(encoding="utf-8")
+    for alert, wanted in of_alerts.items():
+        (row,) = re.findall(rf"^\| `{alert}` .*$", page, re.MULTILINE)
+        named = set(re.findall(r"`([a-z_]+)`", row))
+        assert wanted <= named or len(wanted) == 1, alert
 
 
 def test_the_operator_gets_the_same_alerts() -> None:

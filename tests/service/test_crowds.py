@@ -79,6 +79,7 @@ def test_connections_whose_requests_are_answered_are_left_alone_and_one_more_is_
         model.free.set()
         assert [one.result(20).status_code for one in asked] == [200, 200]
         assert httpx.get(f"{url}/v1/models").status_code == 200
+        assert 'trajsim_failures_total{code="too_many_connections"} 1.0' in metrics(url)
 
 
 def in_parts(content):
