@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     max_bodies_bytes: Count = Field(
         64 * MEBIBYTE,
         ge=1,
-        description="Bytes of the bodies of all requests at once, without those of up to 64 KiB.",
+        description="Bytes of the bodies of all requests at once, with the images fetched for "
+        "them, without those of up to 64 KiB.",
     )
     max_texts: Count = Field(512, ge=2, description="Texts of one request, at most.")
     max_items: Count = Field(

@@ -191,13 +191,17 @@ class Engine:
         self._check_going()
         self.health.check()
         if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
-            wait = self._durations.expected(self.queued + self.active)
-            # What has taken so long may take as long again.
-            wait = max(wait, self.health.seconds_of_call)
             raise BusyError(
                 f"{self.queued} requests are waiting already; send it again later",
-                retry_after=min(wait, self._settings.deadline_seconds),
+                retry_after=self.expected_wait(),
             )
+
+    def expected_wait(self) -> float:
+        """Return the seconds after which a request that is refused now would be answered."""
+        wait = self._durations.expected(self.queued + self.active)
+        # What has taken so long may take as long again.
+        wait = max(wait, self.health.seconds_of_call)
+        return min(wait, self._settings.deadline_seconds)
 
     def _late(
         self, request_model: RequestModel, began: float, admitted: float, *, alone: bool

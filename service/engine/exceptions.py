@@ -42,6 +42,17 @@ class NoResourcesError(ServiceError):
         )
 
 
+class NoRoomError(ServiceError):
+    """What requests have fetched takes all its room; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            "the bodies and the fetched images of all requests are too many bytes together; send "
+            "it again later; whoever runs the service can raise TRAJSIM_MAX_BODIES_BYTES"
+        )
+        self.retry_after = retry_after
+
+
 class UnreadableScaleError(ServiceError):
     """The scale that was fitted for a request's settings is damaged."""
 

@@ -1,4 +1,7 @@
-"""Bodies of requests, bounded in bytes, each and together, and in time while they arrive."""
+"""Bodies of requests, bounded in bytes, each and together, and in time while they arrive.
+
+What is fetched for a request counts with its body.
+"""
 
 import asyncio
 import time
@@ -11,7 +14,7 @@ from service.engine.exceptions import BusyError
 
 # So much of a refused body is read and dropped, so that its sender gets to read why.
 DROPPED_BYTES = 32 * 2**20
-# So little of each body is not counted among those of all: a small request is never refused
+# So little of each is not counted among those of all: a small request is never refused
 # because of large ones, and connections are bounded.
 UNCOUNTED_BYTES = 2**16
 # What arrives for longer makes room for others: else a few senders that never end would hold all
@@ -22,7 +25,8 @@ SLOW_SECONDS = 2.0
 class Bodies:
     """The bodies of all requests: so many bytes are held at once, from arrival to answer.
 
-    What is made of a body takes several times as much memory, and each may be allowed by itself.
+    So are the images that were fetched for them. What is made of a body takes several times as
+    much memory, and each may be allowed by itself.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -89,7 +93,7 @@ class Body:
         self._seconds = seconds
         self._began = time.monotonic()
         self._end = self._began + seconds
-        self._arrived = 0
+        self._arrived = self._fetched = 0
         self._bodies = bodies
         # While more is waited for, and why that is given up.
         self._waiting: asyncio.Timeout | None = None
@@ -115,13 +119,26 @@ class Body:
         message = await self._next()
         if self._arrived > self._max_bytes:
             raise self._too_large()
-        if self._arrived > UNCOUNTED_BYTES:
-            self._hold()
+        self._hold()
         return message
 
+    def hold_fetched(self, count: int) -> None:
+        """Count so many bytes more, that were fetched for the request.
+
+        Raises
+        ------
+        BusyError
+            If there is no room for them beside what other requests have.
+        """
+        self._fetched += count
+        self._hold()
+
     def _hold(self) -> None:
+        count = self._arrived + self._fetched
+        if count <= UNCOUNTED_BYTES:
+            return
         try:
-            self._bodies.hold(self, self._arrived)
+            self._bodies.hold(self, count)
         except BusyError:
             # Now, or of many that arrive together none would have room.
             self.release()

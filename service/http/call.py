@@ -11,10 +11,11 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
 
 from service.engine.engine import Engine
-from service.engine.exceptions import ClientGoneError, DeadlineError
+from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, NoRoomError
 from service.engine.limits import GivenPair, check_cost
 from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
+from service.http.body import Body
 from service.http.json_stream import json_answer
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import TokenUsage
@@ -42,6 +43,8 @@ class Call:
         self.settings: Settings = request.app.state.settings
         # Images that are fetched at once, over all requests.
         self.fetches: CapacityLimiter = request.app.state.fetches
+        # And those that are decoded at once.
+        self.decoders: CapacityLimiter = request.app.state.decoders
         self._began = time.monotonic()
         self._truncators: list[Truncator] = []
 
@@ -92,6 +95,20 @@ class Call:
             raise DeadlineError(late, seconds)
 
         return await self._watched(in_time())
+
+    def hold_fetched(self, count: int) -> None:
+        """Count bytes that were fetched for the request, until it is answered.
+
+        Raises
+        ------
+        NoRoomError
+            If there is no room for them beside what other requests have.
+        """
+        body: Body = self._request.state.body
+        try:
+            body.hold_fetched(count)
+        except BusyError as error:
+            raise NoRoomError(self.engine.expected_wait()) from error
 
     async def _watched(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of work, which is cancelled if the client goes away."""

@@ -5,7 +5,7 @@ to. So a name that points elsewhere a moment later leads nowhere.
 """
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import anyio
@@ -106,15 +106,24 @@ class ImageFetcher:
         Of all files.
     seconds
         For a file, from looking up its host to its last byte.
+    hold
+        Called with each number of bytes that have come; it may refuse them.
     """
 
     def __init__(
-        self, hosts: Iterable[str], *, max_bytes: int, max_total: int, seconds: float
+        self,
+        hosts: Iterable[str],
+        *,
+        max_bytes: int,
+        max_total: int,
+        seconds: float,
+        hold: Callable[[int], None],
     ) -> None:
         self._origins = frozenset(map(Origin.parse, hosts))
         self._max_bytes = max_bytes
         self._max_total = self._left = max_total
         self._seconds = seconds
+        self._hold = hold
 
     async def fetch(self, given: str) -> bytes:
         """Return a file, or one byte more than is allowed of it.
@@ -127,6 +136,8 @@ class ImageFetcher:
             If its host does not give it, or not in time.
         RequestTooLargeError
             If all files have too many bytes together.
+        NoRoomError
+            If `hold` refuses them.
         """
         url = self._allowed(given)
         # One client for a file: nothing of one request, such as a cookie, goes into another.
@@ -169,6 +180,7 @@ class ImageFetcher:
             )
         body = bytearray()
         async for part in response.aiter_raw():
+            self._hold(len(part))
             body += part
             self._left -= len(part)
             if self._left < 0:

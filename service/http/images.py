@@ -1,12 +1,13 @@
 """Images in requests: fetched where that is allowed, and decoded off the event loop."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import anyio
-from anyio.to_thread import run_sync
 
-from service.engine.exceptions import RequestTooLargeError
+from service.engine.exceptions import NoResourcesError, RequestTooLargeError
+from service.engine.workers import start_in_thread
 from service.http.call import Call
 from service.http.fetching import ImageFetcher, ImageHostError, ImageSourceError
 from service.http.schemas.fields import ImageInput
@@ -23,6 +24,9 @@ Given = str | ImageInput
 # Images that are fetched at once, over all requests, and for one of them.
 FETCHES = 32
 FETCHES_OF_REQUEST = 4
+# Images that are decoded at once, over all requests. A file of some kilobytes may have all pixels
+# that are allowed, and decoding takes some ten bytes for each.
+DECODERS = 2
 
 LATE = (
     "the images were not there within the time limit of {}; send fewer or smaller ones, or give "
@@ -43,6 +47,8 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
         If a URL is not to be fetched from, or gives no image.
     RequestTooLargeError
         If all images have too many pixels or bytes together.
+    NoRoomError
+        If other requests hold the memory that the fetched ones would take.
     DeadlineError, ClientGoneError
         If the deadline is over first, or the client gone.
     """
@@ -72,7 +78,37 @@ def is_fetched(url: str, settings: Settings) -> bool:
 
 async def _images(urls: Iterable[str], call: Call) -> dict[str, Image]:
     files = await _fetch([url for url in urls if is_fetched(url, call.settings)], call)
-    return await run_sync(_read, urls, files, call.settings, abandon_on_cancel=True)
+    settings = call.settings
+    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
+    images: dict[str, Image] = {}
+    pixels = 0
+    for number, url in enumerate(urls, 1):
+        read = partial(_read, url, files.get(url), f"#{number}", limits)
+        images[url] = await _in_turn(read, call.decoders)
+        pixels += images[url].width * images[url].height
+        if pixels > settings.max_request_pixels:
+            raise RequestTooLargeError(
+                f"the request has more than {settings.max_request_pixels} pixels in its images, "
+                "which is the most that is allowed here, so send less"
+            )
+    return images
+
+
+async def _in_turn(read: Callable[[], Image], decoders: anyio.CapacityLimiter) -> Image:
+    """Read an image in a thread, once there are few others.
+
+    It counts until it has ended, also where nobody waits for it any more: else clients that leave
+    at once could have any number decoded.
+    """
+    turn = object()
+    await decoders.acquire_on_behalf_of(turn)
+    try:
+        reading = start_in_thread(read, "request")
+    except NoResourcesError:
+        decoders.release_on_behalf_of(turn)
+        raise
+    reading.add_done_callback(lambda _: decoders.release_on_behalf_of(turn))
+    return await asyncio.shield(reading)
 
 
 async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
@@ -83,6 +119,7 @@ async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
         max_bytes=settings.max_image_bytes,
         max_total=settings.max_fetched_bytes,
         seconds=settings.image_seconds,
+        hold=call.hold_fetched,
     )
     files: dict[str, bytes] = {}
 
@@ -106,29 +143,13 @@ async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
     return files
 
 
-def _read(urls: Iterable[str], files: Mapping[str, bytes], settings: Settings) -> dict[str, Image]:
-    limits = ImageLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels)
-    images: dict[str, Image] = {}
-    pixels = 0
-    for number, url in enumerate(urls, 1):
-        try:
-            name = f"#{number}"
-            fetched = files.get(url)
-            image = (
-                image_of_data_url(url, name, limits)
-                if fetched is None
-                else read_image(fetched, name, limits)
-            )
-        except ImageError as error:
-            raise _error(str(error), url) from error
-        pixels += image.width * image.height
-        if pixels > settings.max_request_pixels:
-            raise RequestTooLargeError(
-                f"the request has more than {settings.max_request_pixels} pixels in its images, "
-                "which is the most that is allowed here, so send less"
-            )
-        images[url] = image
-    return images
+def _read(url: str, fetched: bytes | None, name: str, limits: ImageLimits) -> Image:
+    try:
+        if fetched is None:
+            return image_of_data_url(url, name, limits)
+        return read_image(fetched, name, limits)
+    except ImageError as error:
+        raise _error(str(error), url) from error
 
 
 def _error(message: str, url: str) -> ImageError:

@@ -76,6 +76,7 @@ class RequestMiddleware:
             bodies=self._bodies,
         )
         exchange = _Exchange(scope, send, body)
+        scope["state"]["body"] = body
         exchange.last = body.ambiguous
         span = (
             self._tracing.span("HTTP", Headers(scope=scope))

@@ -98,13 +98,15 @@ def _opened(pillow: ModuleType, data: bytes, max_pixels: int) -> Any:
 def _upright(pillow: ModuleType, image: Any) -> NDArray[np.uint8]:
     operations = optional_module("PIL.ImageOps", "images need")
     image.load()
-    image = _eight_bits(pillow, operations.exif_transpose(image))
+    operations.exif_transpose(image, in_place=True)
+    image = _eight_bits(pillow, image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = image.copy()
         white.paste((255, 255, 255, 255), (0, 0, *image.size))
         image = pillow.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"))
+    # A copy of millions of pixels is made only where it must be.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _eight_bits(pillow: ModuleType, image: Any) -> Any:

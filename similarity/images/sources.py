@@ -40,8 +40,9 @@ def read_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> Image:
     _check_size(len(data), name, limits)
     pixels = decoded(data, name, limits.max_pixels)
     height, width, _ = pixels.shape
-    digest = hashlib.sha256(f"{width} {height}\n".encode() + pixels.tobytes()).hexdigest()
-    return Image(digest=digest, width=width, height=height, name=name, data=data)
+    digest = hashlib.sha256(f"{width} {height}\n".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return Image(digest=digest.hexdigest(), width=width, height=height, name=name, data=data)
 
 
 def image_of_pixels(pixels: Pixels, name: str) -> Image:

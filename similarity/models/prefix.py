@@ -1,12 +1,18 @@
 """What a model continues: token ids, with images among them or without."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 
 from similarity.errors import UnsupportedError
 from similarity.images.image import Image
+
+Known = TypeVar("Known")
+# Prefixes of which something is kept: some kilobytes each.
+_KEPT = 512
 
 
 class ImageTokens(tuple[int, ...]):
@@ -58,6 +64,32 @@ class ImageTokens(tuple[int, ...]):
         place = next(i for i, part in enumerate(self.parts) if isinstance(part, Image))
         before, behind = self.parts[:place], self.parts[place + 1 :]
         return "".join(map(str, before)), "".join(map(str, behind))
+
+
+class KnownPrefixes(Generic[Known]):
+    """Keeps what is known of the prefixes used last, each an image between two texts.
+
+    The images are not kept: they may have megabytes each. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str, str], Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, image: Image, before: str, after: str) -> Known | None:
+        """Return what is known of a prefix, or None."""
+        key = image.digest, before, after
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def put(self, image: Image, before: str, after: str, known: Known) -> None:
+        """Keep what is known of a prefix, at the cost of the one used longest ago."""
+        with self._lock:
+            self._known[image.digest, before, after] = known
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
 
 
 def without_images(model: str, image: Image) -> UnsupportedError:

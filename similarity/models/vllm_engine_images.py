@@ -17,12 +17,12 @@ from similarity.images.sources import probe_images
 from similarity.law import Law
 from similarity.models.base import Ability, ModelInfo, ScoreRequest, TokenIds
 from similarity.models.checks import AFTER_IMAGE, check_after_images
-from similarity.models.prefix import ImageTokens
+from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.vllm_engine import OfflineModel
 
 logger = logging.getLogger(__name__)
 
-# Prefixes whose ids are kept: some kilobytes each.
+# Pairs of texts around an image, whose ids are kept.
 _KEPT = 512
 
 
@@ -41,7 +41,7 @@ class OfflineVisionModel(OfflineModel):
         super().__init__(engine, sampling_params, info)
         self.abilities = self.abilities | {Ability.IMAGES}
         self._image_token = image_token
-        self._encoded = lru_cache(_KEPT)(self._encode)
+        self._known: KnownPrefixes[TokenIds] = KnownPrefixes()
         self._ids_around = lru_cache(_KEPT)(self._tokenized)
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
@@ -52,13 +52,17 @@ class OfflineVisionModel(OfflineModel):
         InputError
             If a text spells the token of an image.
         """
-        return self._encoded(image, before, after)
+        ids = self._known.get(image, before, after)
+        if ids is None:
+            ids = self._read_ids(image, before, after)
+            self._known.put(image, before, after, ids)
+        return ImageTokens.between(before, image, after, ids)
 
-    def _encode(self, image: Image, before: str, after: str) -> ImageTokens:
+    def _read_ids(self, image: Image, before: str, after: str) -> TokenIds:
         given = _given(self._ids_around(before, after), image)
         params = self._sampling_params(max_tokens=1, detokenize=False)
         (output,) = self._engine.generate([given], params, use_tqdm=False)
-        return ImageTokens.between(before, image, after, output.prompt_token_ids)
+        return tuple(output.prompt_token_ids)
 
     def check_images(self, first: Image, second: Image) -> None:
         """Check by two images that the model sees them.

@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 
 from service.http import addresses, fetching
 from service.http.addresses import is_public
+from service.http.body import UNCOUNTED_BYTES
 from service.http.images import FETCHES_OF_REQUEST
 from service.origins import Origin
 from service.settings import Settings
@@ -31,6 +32,9 @@ from tests.tiny_vision_models import save_tiny_vision_model
 
 DOG = "A dog runs."
 PNG = as_file(picture(40, 30))
+# More than what is not counted of each request.
+LARGE = as_file(picture(200, 150))
+HELD, LET_GO = threading.Semaphore(0), threading.Event()
 PUBLIC, OTHER_PUBLIC = "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"
 HOSTS = "images.test,http://plain.test,ports.test:8443"
 
@@ -73,6 +77,20 @@ class Site(BaseHTTPRequestHandler):
 
     def get_round(self) -> None:
         self.answer(302, location="/round")
+
+    def get_large(self) -> None:
+        self.answer(200, LARGE)
+
+    def get_held(self) -> None:
+        """Give all but the end, and that when it is let go."""
+        self.send_response(200)
+        self.send_header("content-length", str(len(LARGE)))
+        self.end_headers()
+        self.wfile.write(LARGE[:-1])
+        self.wfile.flush()
+        HELD.release()
+        LET_GO.wait()
+        self.wfile.write(LARGE[-1:])
 
     def get_slow(self) -> None:
         self.send_response(200)
@@ -432,6 +450,47 @@ def test_slow_images_of_one_request_hold_up_no_other_and_end_with_their_client(
         closed = 'status="499"'
         assert eventually(lambda: closed in http.get("/metrics").text)
         assert len(network.connected) <= 2 * FETCHES_OF_REQUEST + 2
+
+
+def test_images_that_are_fetched_have_a_bound_over_all_requests(
+    seeing: LanguageModel, network: Wired
+) -> None:
+    """Each request had one of its own, so memory grew with their number."""
+    assert len(LARGE) > UNCOUNTED_BYTES
+    LET_GO.clear()
+    opened = running(
+        seeing, image_hosts=HOSTS, image_seconds=60, preset="paper", max_bodies_bytes=len(LARGE) + 9
+    )
+    with opened as url, ThreadPoolExecutor(1) as pool:
+
+        def ask(path: str) -> httpx.Response:
+            pair = [DOG, {"image": f"https://images.test/{path}"}]
+            body = {"pairs": [pair], "n_trajectories": 2, "max_tokens": 3}
+            return httpx.post(f"{url}/v1/similarity", json=body, timeout=60)
+
+        first = pool.submit(ask, "held")
+        assert HELD.acquire(timeout=20)
+        refused = ask("large")
+        assert refused.status_code == 503, refused.text
+        assert refused.json()["error"]["code"] == "no_resources"
+        assert "TRAJSIM_MAX_BODIES_BYTES" in refused.json()["error"]["message"]
+        assert int(refused.headers["retry-after"]) >= 1
+        # Small ones, and what fetches nothing, are let in.
+        assert ask("photo.png").status_code == 200
+        LET_GO.set()
+        assert first.result().status_code == 200
+        # Its room is free again, and what was refused has left no trace.
+        assert [ask(f"large.png?{number}").status_code for number in range(3)] == [200, 200, 200]
+
+
+def test_one_request_alone_may_fetch_more_than_all_together(
+    seeing: LanguageModel, network: Wired
+) -> None:
+    opened = running(seeing, image_hosts=HOSTS, preset="paper", max_bodies_bytes=1)
+    images = [{"image": f"https://images.test/large.png?{number}"} for number in range(2)]
+    body = {"source": DOG, "targets": images, "n_trajectories": 2, "max_tokens": 3}
+    with opened as url:
+        assert httpx.post(f"{url}/v1/similarity", json=body).status_code == 200
 
 
 def test_off_is_off(open_client: Opener, seeing: LanguageModel, network: Wired) -> None:

@@ -2,13 +2,19 @@
 
 import base64
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 import service.client
+from service.http import images
+from similarity.images.decoding import ImageLimits
+from similarity.images.image import Image
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from tests.service.conftest import Opener
@@ -155,6 +161,43 @@ def test_limits_of_the_service(open_client: Opener, seeing: LanguageModel) -> No
     many = open_client(seeing, max_texts=2)
     status, error = refused(many, {"rows": [PHOTO, OTHER, DOG]})
     assert status == 413
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_few_images_are_decoded_at_once(
+    seeing: LanguageModel, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    """A file of some kilobytes may have all pixels that are allowed: forty took gigabytes."""
+    entered, free = threading.Semaphore(0), threading.Event()
+    read = images.image_of_data_url
+
+    def held(url: str, name: str, limits: ImageLimits) -> Image:
+        entered.release()
+        free.wait()
+        return read(url, name, limits)
+
+    monkeypatch.setattr(images, "image_of_data_url", held)
+    body = {"rows": [PHOTO, OTHER], **SHORT}
+    with running(seeing, preset="paper") as url, ThreadPoolExecutor(9) as pool:
+
+        def ask() -> int | None:
+            patience = 0.5 if leaves else 60
+            try:
+                return httpx.post(f"{url}/v1/similarity", json=body, timeout=patience).status_code
+            except httpx.ReadTimeout:
+                return None
+
+        asked = [pool.submit(ask) for _ in range(9)]
+        for _ in range(images.DECODERS):
+            assert entered.acquire(timeout=20)
+        assert not entered.acquire(timeout=2)
+        # Nor where their clients are gone, and others ask.
+        if leaves:
+            assert [one.result() for one in asked] == [None] * 9
+            asked = [pool.submit(ask) for _ in range(9)]
+            assert not entered.acquire(timeout=1)
+        free.set()
+        assert leaves or [one.result() for one in asked] == [200] * 9
 
 
 def test_a_model_of_texts_says_so(open_client: Opener) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,14 +10,12 @@ from torch import Tensor
 from similarity.errors import InputError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.models.base import TokenIds
-from similarity.models.prefix import ImageTokens
+from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.tokenization import Tokenization
 
 IDS = "input_ids"
 # What processors give beside the ids that no forward pass for reading takes.
 _UNUSED = ("attention_mask", "labels")
-# Prefixes whose ids are kept: some kilobytes each.
-_KEPT = 512
 # Any text that is read as some tokens would do.
 _MORE = " more of it"
 
@@ -51,7 +48,7 @@ class ImageProcessing:
         self._tokenization = tokenization
         self._rows = rows
         self.kinds: frozenset[str] | None = None
-        self._encoded = lru_cache(_KEPT)(self._encode)
+        self._known: KnownPrefixes[TokenIds] = KnownPrefixes()
         # Processors of transformers are not made for two threads at once.
         self._one_at_a_time = threading.Lock()
         self.token: str = getattr(processor, "image_token", None) or ""
@@ -70,7 +67,11 @@ class ImageProcessing:
             If a text spells the token of an image, or the processor cannot take the image.
         """
         with self._one_at_a_time:
-            return self._encoded(image, before, after)
+            ids = self._known.get(image, before, after)
+            if ids is None:
+                ids, _ = self._read([before, image, after])
+                self._known.put(image, before, after, ids)
+        return ImageTokens.between(before, image, after, ids)
 
     def tensors(self, prefix: ImageTokens) -> dict[str, Tensor]:
         """Return the tensors that a network takes beside ids: pixels, sizes, kinds of tokens."""
@@ -79,10 +80,6 @@ class ImageProcessing:
         if ids != tuple(prefix):
             raise WrongAnswerError("the processor reads one image in other tokens each time")
         return tensors
-
-    def _encode(self, image: Image, before: str, after: str) -> ImageTokens:
-        ids, _ = self._read([before, image, after])
-        return ImageTokens.between(before, image, after, ids)
 
     def _read(self, parts: Sequence[str | Image]) -> tuple[TokenIds, dict[str, Tensor]]:
         texts = [part for part in parts if isinstance(part, str)]

@@ -1,6 +1,5 @@
 """Samples and scores after images on servers: a request for each prefix and continuation."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from similarity.images.image import Image
 from similarity.images.sources import data_url
 from similarity.law import Law
 from similarity.models.base import OnProgress, SampleRequest, ScoreRequest, TokenIds
-from similarity.models.prefix import ImageTokens
+from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.vllm_server import image_wire, wire
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.image_wire import GENERATE, ServedPrefix
@@ -24,8 +23,6 @@ from similarity.slices import slices
 
 T = TypeVar("T")
 
-# Prefixes whose ids are kept: some kilobytes each.
-_KEPT = 512
 # Images whose files are kept as they are sent: a large one takes tens of megabytes.
 _URLS = 4
 
@@ -39,7 +36,8 @@ class ServedImages:
         self._texts = texts
         # Each continuation of an image is a request with all of it.
         self._url = lru_cache(_URLS)(data_url)
-        self._known: OrderedDict[tuple[Image, str, str], ServedPrefix] = OrderedDict()
+        # The ids that are sent, and those that are read.
+        self._known: KnownPrefixes[tuple[TokenIds, TokenIds]] = KnownPrefixes()
 
     async def encode(self, image: Image, before: str, after: str) -> ImageTokens:
         """Return the ids that a server reads of an image between two texts.
@@ -170,15 +168,15 @@ class ServedImages:
         return served
 
     async def _encoded(self, image: Image, before: str, after: str) -> ServedPrefix:
-        key = image, before, after
-        if key not in self._known:
-            self._known[key] = await self._request_ids(image, before, after)
-        self._known.move_to_end(key)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
-        return self._known[key]
+        ids = self._known.get(image, before, after)
+        if ids is None:
+            ids = await self._request_ids(image, before, after)
+            self._known.put(image, before, after, ids)
+        return ServedPrefix(image, *ids)
 
-    async def _request_ids(self, image: Image, before: str, after: str) -> ServedPrefix:
+    async def _request_ids(
+        self, image: Image, before: str, after: str
+    ) -> tuple[TokenIds, TokenIds]:
         sent, place = await self._texts.encode_around(before, self._identity.image_token, after)
         read = await self._pool.request(
             GENERATE,
@@ -191,4 +189,4 @@ class ServedImages:
             raise WrongAnswerError(
                 f"the servers of {self._identity.name!r} change the tokens beside an image"
             )
-        return ServedPrefix(image, sent, read)
+        return sent, read

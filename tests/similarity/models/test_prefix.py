@@ -3,9 +3,11 @@
 import pickle
 
 import numpy as np
+import pytest
 
 from similarity.images.sources import read_image
-from similarity.models.prefix import ImageTokens, prefix_bytes
+from similarity.models import prefix
+from similarity.models.prefix import ImageTokens, KnownPrefixes, prefix_bytes
 from tests.similarity.images.made import as_file, picture
 
 FIRST = read_image(as_file(picture()), "first.png")
@@ -33,3 +35,15 @@ def test_they_travel_between_processes() -> None:
 
 def test_the_key_of_a_text_is_its_ids() -> None:
     assert prefix_bytes((1, 2)) == np.array([1, 2], np.int64).tobytes()
+
+
+def test_what_is_known_of_those_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefix, "_KEPT", 2)
+    known: KnownPrefixes[int] = KnownPrefixes()
+    assert known.get(FIRST, "a", "") is None
+    known.put(FIRST, "a", "", 1)
+    known.put(FIRST, "", "a", 2)
+    assert known.get(FIRST, "a", "") == 1
+    known.put(SECOND, "a", "", 3)
+    found = known.get(FIRST, "a", ""), known.get(FIRST, "", "a"), known.get(SECOND, "a", "")
+    assert found == (1, None, 3)

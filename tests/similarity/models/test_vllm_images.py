@@ -1,5 +1,7 @@
 """Images on a server: what is sent, what is read, and what is refused."""
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -44,6 +46,20 @@ def test_an_image_is_sent_as_one_token_and_its_pixels(load: Load) -> None:
     assert [body["token_ids"] for body in server.generated] == [[*sent, 5, 6, 7], [*sent, 8]]
     urls = {part["url"] for body in server.generated for part in body["content_parts"]}
     assert urls == {data_url(image())}
+
+
+def test_ids_are_kept_without_the_images(load: Load) -> None:
+    model = load(server=SeeingServer())
+    seen = image(3)
+    gone = weakref.ref(seen)
+    ids = tuple(model.encode_image(seen, "See ", ""))
+    del seen
+    # The files that are sent are kept of a few.
+    for seed in range(4, 9):
+        model.encode_image(image(seed), "See ", "")
+    gc.collect()
+    assert gone() is None
+    assert tuple(model.encode_image(image(3), "See ", "")) == ids
 
 
 def test_scores_are_of_the_image_and_of_the_texts(load: Load) -> None:

@@ -1,5 +1,7 @@
 """What a vision-language model says after an image is what a plain forward pass says."""
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,20 @@ def scored(tiny: Tiny, *prefixes: TokenIds) -> list[list[Any]]:
 def test_it_says_that_it_reads_images(tiny: Tiny) -> None:
     assert Ability.IMAGES in tiny.model.abilities
     tiny.model.check_images(SMALL, OTHER)
+
+
+def test_no_image_is_kept(tiny: Tiny) -> None:
+    """The ids of 512 prefixes were kept with their images, of megabytes each."""
+    seen = image(40, 40, 7)
+    gone = weakref.ref(seen)
+    prefix = tiny.model.encode_image(seen, "", AFTER)
+    ids = tuple(prefix)
+    assert scored(tiny, prefix)
+    assert prefix.parts == (seen, AFTER)
+    del seen, prefix
+    gc.collect()
+    assert gone() is None
+    assert tuple(tiny.model.encode_image(image(40, 40, 7), "", AFTER)) == ids
 
 
 @pytest.mark.parametrize("seen", [SMALL, WIDE, TALL], ids=lambda seen: seen.name)
