@@ -14,6 +14,7 @@ from similarity.cli.reading import id_fields, labelled, texts_of
 from similarity.cli.tables import print_scale
 from similarity.cli.terminal import (
     TABLE,
+    check_other,
     chosen_format,
     input_options,
     output_options,
@@ -82,6 +83,7 @@ def cluster(
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
     written_as = chosen_format(written_as, out, GROUP_FORMATS)
+    check_other(out, file)
     check_plot(plot)
     if threshold is not None and k is not None:
         raise ConfigError("--threshold and --k exclude each other")
@@ -143,6 +145,7 @@ def dedupe(
     the paths of the files that are kept are written.
     """
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
+    check_other(out, file)
     texts = texts_of(file, kind, columns)
     result = _compared(texts, scoring, choice)
     with working("grouping"):

@@ -26,6 +26,7 @@ from similarity.cli.stopping import note_goes_on
 from similarity.cli.tables import print_scale
 from similarity.cli.terminal import (
     TABLE,
+    check_other,
     chosen_format,
     input_options,
     output_options,
@@ -126,6 +127,7 @@ def matrix(
         raise ConfigError("--plot draws a whole matrix; leave --above, --nearest and .npy out")
     if file == file2 == STANDARD:
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
+    check_other(out, file, file2)
     rows = texts_of(file, kind, columns)
     others = None if file2 is None else texts_of(file2, kind, columns)
     if streamed and out is not None:

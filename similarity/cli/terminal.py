@@ -1,6 +1,7 @@
 """What the commands share: options of input and output, JSON to standard output."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from similarity.cli.options import Command
+from similarity.errors import ConfigError
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.writing import check_place
 from similarity.texts.familiarity import shown_warnings
@@ -100,6 +102,15 @@ def print_warnings(warnings: Iterable[str]) -> None:
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object on one line, in ASCII so that any terminal or pipe takes it."""
     click.echo(json.dumps(content, allow_nan=False))
+
+
+def check_other(out: str | None, *inputs: str | None) -> None:
+    """Raise ConfigError if the output is one of the inputs, which would be lost."""
+    if out is None or out == STANDARD:
+        return
+    given = [path for path in inputs if path is not None and path != STANDARD]
+    if os.path.realpath(out) in map(os.path.realpath, given):
+        raise ConfigError(f"--out {out} is the input, which would be lost; name another file")
 
 
 def chosen_format(given: str | None, out: str | None, allowed: Sequence[str]) -> str:

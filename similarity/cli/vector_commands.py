@@ -14,6 +14,7 @@ from similarity.cli.reading import texts_of
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import (
     NewFolder,
+    check_other,
     input_options,
     json_option,
     print_json,
@@ -247,6 +248,7 @@ def embed(
         return
     written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN, flag=None)
     check_place(written_as, out)
+    check_other(out, file)
     if out is not None:
         note_goes_on()
     read = texts_of(file, kind, columns)

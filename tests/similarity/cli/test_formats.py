@@ -337,3 +337,32 @@ def test_an_output_is_not_packed(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["matrix", str(texts), "--out", "a.csv.gz", *SMALL])
     assert result.exit_code == 2
     assert "a.csv.gz cannot be gz" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("cluster", "FILE", "--threshold", "0.5"),
+        ("dedupe", "FILE"),
+        ("matrix", "FILE", "--format", "csv"),
+        ("matrix", "FILE", "--above", "0.1", "--format", "csv"),
+        ("matrix", "other.csv", "FILE"),
+        ("embed", "FILE"),
+    ],
+)
+def test_no_output_takes_the_place_of_the_input(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = as_jsonl([["text"], *([text] for text in TEXTS)])
+    file = "texts.jsonl" if command[0] == "embed" else "texts.csv"
+    Path(file).write_text(content if command[0] == "embed" else "text\na dog\na cat\n")
+    Path("other.csv").write_text("text\na dog\n")
+    before = Path(file).read_bytes()
+    Path("link").symlink_to(".")
+    given = [file if one == "FILE" else one for one in command]
+    result = CliRunner().invoke(main, [*given, "--out", f"link/{file}", *TOY])
+    assert result.exit_code == 2
+    assert f"--out link/{file} is the input, which would be lost; name another" in result.stderr
+    assert Path(file).read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {file, "other.csv", "link"}
