@@ -9,6 +9,7 @@ from httpx_retries import RetryTransport
 from service.client.calls import (
     Call,
     Result,
+    content_of,
     http_options,
     likelihoods,
     matrix,
@@ -18,7 +19,7 @@ from service.client.calls import (
     similarity,
     trajectories,
 )
-from service.client.errors import NotReachedError
+from service.client.errors import not_reached
 from service.client.methods import described
 from service.client.reading import AsyncReadingTransport
 from service.client.retries import service_retry
@@ -77,7 +78,7 @@ class AsyncClient:
     async def ask(self, call: Call[Result]) -> Result:
         """Send a call, again where that helps, and return the value of its answer."""
         try:
-            response = await self._http.post(call.path, json=call.body)
+            response = await self._http.post(call.path, content=content_of(call))
         except httpx.RequestError as error:
-            raise NotReachedError(self._attempts, error) from error
+            raise not_reached(str(self._http.base_url), self._attempts, error) from error
         return result_of(call, response)

@@ -1,5 +1,9 @@
 """What a client raises."""
 
+import httpx
+
+from service.client.retries import BROKEN
+
 
 class ApiError(Exception):
     """An answer that is not a success.
@@ -29,5 +33,11 @@ class UnexpectedAnswerError(Exception):
 class NotReachedError(Exception):
     """The service could not be reached, or the connection broke, at every attempt."""
 
-    def __init__(self, attempts: int, last: Exception) -> None:
-        super().__init__(f"no answer from the service in {attempts} attempts: {last!r}")
+
+def not_reached(url: str, attempts: int, last: httpx.RequestError) -> NotReachedError:
+    """Return why there is no answer: an address that is none is not tried again."""
+    if isinstance(last, BROKEN):
+        return NotReachedError(f"no answer from the service in {attempts} attempts: {last!r}")
+    return NotReachedError(
+        f"nothing can be sent to {url!r}: {last}; give an address such as http://127.0.0.1:8000"
+    )

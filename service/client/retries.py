@@ -6,6 +6,13 @@ import httpx
 from httpx_retries import Retry
 
 LONGEST_WAIT = 60.0
+# What another attempt may mend. Not an address that is none, which `httpx.TransportError` is too.
+BROKEN = (
+    httpx.TimeoutException,
+    httpx.NetworkError,
+    httpx.RemoteProtocolError,
+    httpx.ProxyError,
+)
 # Of what an answer says: the service itself never says more than its deadline.
 LONGEST_RETRY_AFTER = 300.0
 JITTER = 0.25
@@ -35,7 +42,7 @@ def service_retry(retries: int) -> ServiceRetry:
         total=retries,
         allowed_methods=["POST"],
         status_forcelist=[429, 503],
-        retry_on_exceptions=[httpx.TransportError],
+        retry_on_exceptions=BROKEN,
         backoff_factor=0.25,
         backoff_jitter=0.5,
         max_backoff_wait=LONGEST_WAIT,

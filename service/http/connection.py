@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+import sys
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,13 @@ TOO_MANY = Problem(
     "the service has as many connections as it takes; send it again later",
     retry_after=1.0,
 )
+# Of a request's line and headers together.
+HEAD_BYTES = 64 * 1024
 NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
+LONG_HEAD = (
+    f"the request's line and headers have more than the {HEAD_BYTES} bytes allowed here; put what "
+    "is long into the body"
+)
 
 
 def connection_class(
@@ -112,7 +119,12 @@ def connection_class(
 
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP as every other mistake is answered, and close."""
-            self._refuse(replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http"))
+            # uvicorn calls this where it has caught h11's error, whose hint it leaves out.
+            hint = getattr(sys.exception(), "error_status_hint", 400)
+            if hint == 431:
+                self._refuse(problem_of(HTTPException(431, LONG_HEAD)))
+            else:
+                self._refuse(replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http"))
 
         def _refuse(self, problem: Problem) -> None:
             on_refusal(problem.code)

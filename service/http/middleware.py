@@ -90,24 +90,10 @@ class RequestMiddleware:
 
     async def _answer(self, exchange: "_Exchange") -> None:
         probe = exchange.scope["path"] in PROBES
-        if self._drain.draining and not probe:
-            error = DrainingError("the service is going down; send it to another one, or later")
-            await exchange.refuse(problem_of(error))
-            return
-        if exchange.body.ambiguous:
-            refusal = HTTPException(
-                400, "the request has both Content-Length and Transfer-Encoding; send one of them"
-            )
-            await exchange.refuse(problem_of(refusal))
-            return
+        # Refused ones too: the service does not end while the rest of a body still comes.
         self._drain.in_flight += not probe
         try:
-            await self._app(exchange.scope, exchange.body.receive, exchange.send)
-        except Exception as error:
-            if not isinstance(error, HTTPException):
-                _log_failure(exchange, error)
-            if not exchange.status:
-                await exchange.refuse(problem_of(error))
+            await self._answer_or_refuse(exchange, probe)
         except asyncio.CancelledError:
             # The server's last word, which it follows by an error of its own unless it is answered.
             if not self._drain.draining:
@@ -118,6 +104,25 @@ class RequestMiddleware:
         finally:
             exchange.body.release()
             self._drain.in_flight -= not probe
+
+    async def _answer_or_refuse(self, exchange: "_Exchange", probe: bool) -> None:
+        if self._drain.draining and not probe:
+            error = DrainingError("the service is going down; send it to another one, or later")
+            await exchange.refuse(problem_of(error))
+            return
+        if exchange.body.ambiguous:
+            refusal = HTTPException(
+                400, "the request has both Content-Length and Transfer-Encoding; send one of them"
+            )
+            await exchange.refuse(problem_of(refusal))
+            return
+        try:
+            await self._app(exchange.scope, exchange.body.receive, exchange.send)
+        except Exception as error:
+            if not isinstance(error, HTTPException):
+                _log_failure(exchange, error)
+            if not exchange.status:
+                await exchange.refuse(problem_of(error))
 
     def _report(self, exchange: "_Exchange") -> None:
         seconds = time.monotonic() - exchange.began

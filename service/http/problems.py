@@ -109,6 +109,7 @@ HTTP_CODES = {
     408: "body_timeout",
     413: "body_too_large",
     415: "unsupported_media_type",
+    431: "headers_too_large",
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from service.http.connection import connection_class
+from service.http.connection import HEAD_BYTES, connection_class
 from service.http.descriptors import AcceptFailures
 from service.http.middleware import Drain
 from service.settings import Settings
@@ -52,6 +52,7 @@ class Server(uvicorn.Server):
                 app.state.metrics.failure,
             ),
             ws="none",
+            h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=LAST_WORDS_SECONDS,
             **options,

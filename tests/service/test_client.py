@@ -144,6 +144,19 @@ def test_it_tries_again_after_broken_connections_and_says_so_in_the_end(ask, wai
         ask("rerank", "a", ["b"], transport=scripted.transport)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:8501", "ftp://127.0.0.1", "test"])
+def test_an_address_that_is_none_is_not_tried_again(ask, waits, address):
+    with pytest.raises(NotReachedError, match="nothing can be sent to .*such as http://127"):
+        ask("rerank", "a", ["b"], url=address)
+    assert not waits
+
+
+def test_half_a_character_is_refused_by_the_service_which_says_where(ask, url):
+    with pytest.raises(ApiError, match=r"pairs\[0\]\[1\]") as caught:
+        ask("similarity", [("море 🙂", "b \ud83d")], url=url)
+    assert caught.value.status == 422
+
+
 @pytest.mark.parametrize("status", [400, 401, 413, 422, 500, 504])
 def test_it_does_not_try_again_what_cannot_get_better(ask, status):
     scripted = Scripted(httpx.Response(status, text="<html>"))

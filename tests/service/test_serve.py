@@ -104,6 +104,28 @@ def test_a_request_whose_body_does_not_come_is_given_up_with_an_answer(path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["comes late", "never comes"])
+def test_a_request_that_is_sent_while_it_goes_down_is_refused_though_its_body_is_late(whole):
+    """It waits for the rest of the body, so that the sender reads why, but not beyond the grace."""
+    options = ("--model", "toy", "--grace-seconds", "3", "--drain-seconds", "0.5")
+    with ServeProcess(*options) as serve:
+        port = int(serve.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            serve.process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: not is_ready(port))
+            head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+            connection.sendall(f"POST /v1/similarity HTTP/1.1\r\n{head}\r\n{{".encode())
+            time.sleep(2)
+            if whole:
+                connection.sendall(b"}")
+            answer = b"".join(iter(lambda: connection.recv(2**16), b"")).decode()
+        _, errors = serve.process.communicate(timeout=30)
+    assert answer.startswith("HTTP/1.1 503 ")
+    assert '"shutting_down"' in answer
+    assert serve.process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
 def test_a_second_signal_answers_503_to_those_in_flight():
     with ServeProcess("--model", "toy") as serve, ThreadPoolExecutor(1) as pool:
         rows = {"rows": [f"text {i}" for i in range(8)], **SLOW}
