@@ -45,6 +45,7 @@ class _Sampled:
 
     token_ids: NDArray[np.int32]  # of all trajectories, one behind the other
     lengths: NDArray[np.int32]  # "trajectory"
+    ended: NDArray[np.bool_]  # "trajectory"
     log_probs: NDArray[np.float64]  # as the ids; empty where the model gave none
 
     @classmethod
@@ -55,6 +56,7 @@ class _Sampled:
         return cls(
             np.array(ids, np.int32),
             np.array([len(c.token_ids) for c in continuations], np.int32),
+            np.array([c.ended for c in continuations], np.bool_),
             np.concatenate(given) if complete else np.empty(0),
         )
 
@@ -64,9 +66,11 @@ class _Sampled:
         rows = self.log_probs if self.log_probs.size else None
         return [
             Continuation(
-                token_ids=ids[start:end], log_probs=None if rows is None else rows[start:end]
+                token_ids=ids[start:end],
+                log_probs=None if rows is None else rows[start:end],
+                ended=ended,
             )
-            for start, end in zip([0, *ends[:-1]], ends, strict=True)
+            for start, end, ended in zip([0, *ends[:-1]], ends, self.ended.tolist(), strict=True)
         ]
 
 
@@ -136,6 +140,7 @@ class CachedModel(WrapperModel):
                 keys=np.array([key for key, *_ in self._new], np.uint64),
                 sizes=np.array([size for _, *size in self._new], np.int64),
                 trajectories=np.concatenate([s.lengths for s in self._new.values()]),
+                ended=np.concatenate([s.ended for s in self._new.values()]),
                 token_ids=np.concatenate([s.token_ids for s in self._new.values()]),
                 log_probs=np.concatenate([s.log_probs for s in self._new.values()]),
             )
@@ -181,10 +186,12 @@ def _parted(content: Mapping[str, NDArray[Any]]) -> dict[Key, _Sampled]:
     ]
     counts = np.cumsum([n for *_, n, _ in keys])[:-1]
     lengths = np.split(content["trajectories"], counts)
+    ended = np.split(content["ended"], counts)
     tokens = np.cumsum([part.sum() for part in lengths])[:-1]
     ids = np.split(content["token_ids"], tokens)
     rows = content["log_probs"]
     log_probs = np.split(rows, tokens) if rows.size else [rows] * len(ids)
     return {
-        key: _Sampled(*arrays) for key, *arrays in zip(keys, ids, lengths, log_probs, strict=True)
+        key: _Sampled(*arrays)
+        for key, *arrays in zip(keys, ids, lengths, ended, log_probs, strict=True)
     }

@@ -57,7 +57,7 @@ def sample(
                 text=model.decode(t.token_ids) if t.text is None else t.text,
                 token_ids=t.token_ids,
                 log_likelihood=float(mean),
-                ended=t.token_ids[-1] in model.end_ids,
+                ended=t.ended,
             )
             for t, mean in zip(trajectories[i], own[i, i], strict=True)
         ]
@@ -91,7 +91,7 @@ def likelihood_matrix(
     encoded = encode_prefixes(model, texts, config.prompt, longest)
     prefixes = list(dict.fromkeys(encoded))
     # One imagined text has given all the continuations; every text is scored on them.
-    imagined = [Continuation(token_ids=ids, log_probs=None) for ids in given]
+    imagined = [Continuation(token_ids=ids, log_probs=None, ended=False) for ids in given]
     scored = log_likelihoods(
         model,
         [*prefixes, Prefix("", ())],

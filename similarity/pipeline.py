@@ -143,7 +143,7 @@ class TrajectoryScorer(Scorer):
             text=self._model.decode(sampled.token_ids) if sampled.text is None else sampled.text,
             source=source,
             tokens=len(sampled.token_ids),
-            ended=sampled.token_ids[-1] in self._model.end_ids,
+            ended=sampled.ended,
         )
 
     def _to_tolerance(self, pair: Pair, tolerance: Tolerance, progress: Progress) -> Comparison:

@@ -89,14 +89,14 @@ class ScoreRequest:
 class Continuation:
     """One sampled continuation, up to and including the end of sequence.
 
-    `text` is what `decode` gives, where the model has it at hand.
-
-    `log_probs`, shape "token" in nats under the law sampled from, is None where the model's
-    sampling and scoring do not agree to rounding (half precision): then score it as any other.
+    `ended` is whether the model ended it, not the length limit. `text` is what `decode` gives,
+    where that is at hand. `log_probs`, shape "token" in nats under the law sampled from, is None
+    where sampling and scoring do not agree to rounding (half precision): score it as any other.
     """
 
     token_ids: TokenIds
     log_probs: LogProbs | None
+    ended: bool
     text: str | None = None
 
 
@@ -118,7 +118,7 @@ class LanguageModel(ABC):
     Attributes
     ----------
     end_ids
-        The tokens that end a sequence.
+        The tokens that end a sequence, always the same; none where a server does not say it.
     vocab_size
         Token ids are below this; None where the backend does not give it.
     assets

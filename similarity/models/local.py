@@ -90,7 +90,7 @@ class LocalModel(Tokenized):
             for rows in sampling.batches(requests, self._max_rows, limit, equal_length=equal):
                 self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
                 for row in rows:
-                    results[row.owner].append(row.continuation())
+                    results[row.owner].append(row.continuation(self.end_ids))
                 on_progress(sum(row.last for row in rows))
         return results
 

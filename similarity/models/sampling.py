@@ -50,9 +50,13 @@ class Row:
         """Return whether the row has ended, or is as long as requested."""
         return self.tokens[-1] in end_ids or len(self.tokens) == self.request.max_tokens
 
-    def continuation(self) -> Continuation:
+    def continuation(self, end_ids: frozenset[int]) -> Continuation:
         """Return the sampled continuation."""
-        return Continuation(token_ids=tuple(self.tokens), log_probs=np.array(self.log_probs))
+        return Continuation(
+            token_ids=tuple(self.tokens),
+            log_probs=np.array(self.log_probs),
+            ended=self.tokens[-1] in end_ids,
+        )
 
 
 def batches(

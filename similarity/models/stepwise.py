@@ -66,6 +66,7 @@ class StepwiseModel(LanguageModel):
         return Continuation(
             token_ids=tuple(token for token, _ in steps),
             log_probs=np.array([log_prob for _, log_prob in steps]),
+            ended=steps[-1][0] in self.end_ids,
         )
 
     def _walk(

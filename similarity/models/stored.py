@@ -47,7 +47,7 @@ class StoredModel(WrapperModel):
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[Continuation]]:
         """Sample the trajectories that are not in the store."""
-        start = self._begin("sample", law)
+        start = self._begin("continuations", law)
         keys = [_sample_key(start, request) for request in requests]
         found = self._store.get(list(dict.fromkeys(keys)))
         missing = {
@@ -136,6 +136,7 @@ def _packed(continuations: Sequence[Continuation]) -> bytes:
         "lengths": [len(one.token_ids) for one in continuations],
         _HAS_LOG_PROBS: has_log_probs,
         "texts": [one.text for one in continuations],
+        "ended": [one.ended for one in continuations],
     }
     ids = np.array([i for one in continuations for i in one.token_ids], np.int64)
     rows = [one.log_probs for one in continuations if has_log_probs and one.log_probs is not None]
@@ -151,12 +152,15 @@ def _unpacked(content: bytes) -> list[Continuation]:
     has_log_probs = header[_HAS_LOG_PROBS]
     log_probs = np.frombuffer(numbers, np.float64, offset=8 * count) if has_log_probs else None
     continuations, start = [], 0
-    for length, text in zip(header["lengths"], header["texts"], strict=True):
+    for length, text, ended in zip(
+        header["lengths"], header["texts"], header["ended"], strict=True
+    ):
         part = slice(start, start := start + length)
         continuations.append(
             Continuation(
                 token_ids=tuple(ids[part]),
                 log_probs=None if log_probs is None else log_probs[part],
+                ended=ended,
                 text=text,
             )
         )

@@ -82,12 +82,15 @@ class OfflineModel(EngineModel):
             for output in self._run([(request.prefix, ()) for request in chunk], params):
                 results.append(
                     [
-                        Continuation(token_ids=tuple(one.token_ids), log_probs=None, text=one.text)
+                        Continuation(
+                            token_ids=tuple(one.token_ids),
+                            log_probs=None,
+                            ended=one.finish_reason == "stop",
+                            text=one.text,
+                        )
                         for one in output.outputs
                     ]
                 )
-                ended = {c.token_ids[-1] for c in output.outputs if c.finish_reason == "stop"}
-                self.end_ids |= ended
             on_progress(len(chunk))
         return results
 

@@ -153,6 +153,6 @@ def _sampled(
     for (sampled,) in model.sample(requests, Law()):
         ids = sampled.token_ids
         # What follows an end of sequence is no continuation.
-        if len(ids) == length and not model.end_ids.intersection(ids):
+        if len(ids) == length and not sampled.ended and not model.end_ids.intersection(ids):
             found.setdefault(ids)
     return list(found)[:count]

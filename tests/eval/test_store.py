@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ class Counting(ToyModel):
         found = super().sample(requests, law, on_progress)
         if self._scores:
             return found
-        return [[Continuation(token_ids=c.token_ids, log_probs=None) for c in row] for row in found]
+        return [[replace(c, log_probs=None) for c in row] for row in found]
 
 
 def plain(found: list[list[Continuation]]) -> list[list[tuple[object, object]]]:

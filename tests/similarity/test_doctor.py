@@ -92,7 +92,7 @@ def test_the_tokens_of_a_pair() -> None:
     # Two texts of one prefix of 3 tokens, with 2 continuations of 4 tokens each.
     model = ToyModel()
     prefixes = [(1, 2, 3), (1, 2, 4)]
-    scored = [Continuation(token_ids=(1, 2, 3, 4), log_probs=np.zeros(4))] * 2
+    scored = [Continuation(token_ids=(1, 2, 3, 4), log_probs=np.zeros(4), ended=False)] * 2
     untold = [replace(one, log_probs=None) for one in scored]
     cost = doctor._tokens_of_a_pair(model, prefixes, [scored, scored])
     # A continuation of the other text reads 3 tokens of its text, and all its own but the last.

@@ -101,7 +101,7 @@ class ImageReader:
                 numbers = request.numbers[start : start + self._max_rows]
                 rows = [Row(0, number, request) for number in numbers]
                 self._verified.sample(rows, law, end_ids)
-                found += [row.continuation() for row in rows]
+                found += [row.continuation(end_ids) for row in rows]
         return found
 
     def score(self, request: ScoreRequest, law: Law) -> list[LogProbs]:

@@ -112,7 +112,6 @@ class ServerModel(ServedModel):
             sampled = await self._pool.call(
                 believed, tokens=request.n * (len(request.prefix) + request.max_tokens)
             )
-            self.end_ids |= {sample.token_ids[-1] for sample in sampled if sample.ended}
             count(1)
             return sampled
 

@@ -47,7 +47,8 @@ class ServedModel(LanguageModel):
             dtype="served",
             context_length=served.context_length,
         )
-        # A server does not say which tokens end a text; those that ended one are added.
+        # What a server adds to a text. It does not say which tokens end what it samples, and those
+        # that have ended a sample are not added: scores would depend on what was sampled before.
         self.end_ids = frozenset(served.end)
         self._name = name
         self._background = background

@@ -57,7 +57,6 @@ class ServedVisionModel(ServerModel):
             sampled = self._believing(
                 some, lambda count: self._images.sample(some, law, count), on_progress
             )
-            self.end_ids |= {one.token_ids[-1] for each in sampled for one in each if one.ended}
             return [[one.continuation() for one in each] for each in sampled]
 
         return by_kind(

@@ -74,7 +74,9 @@ class Sample:
     def continuation(self, *, keep_log_probs: bool = False) -> Continuation:
         """Return the sample as a `Continuation` of `LanguageModel`."""
         log_probs = self.log_probs if keep_log_probs else None
-        return Continuation(token_ids=self.token_ids, log_probs=log_probs, text=self.text)
+        return Continuation(
+            token_ids=self.token_ids, log_probs=log_probs, ended=self.ended, text=self.text
+        )
 
 
 def sampling_params(request: SampleRequest, law: Law) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.identity import ROUNDED
 from similarity.models.vllm_server.loader import load_server
+from similarity.vectors.profile import chosen_tokens
 from tests.similarity.models.fake_server import (
     END,
     QUICK,
@@ -52,6 +53,20 @@ def test_the_same_seed_gives_the_same_trajectories(load: Load) -> None:
     one, two = (compare(model, "a red car", "a blue boat", CONFIG) for model in (first, second))
     assert one.to_dict() == two.to_dict()
     np.testing.assert_array_equal(one.log_likelihoods, two.log_likelihoods)
+
+
+def test_what_ended_is_known_and_changes_nothing_of_the_model(load: Load) -> None:
+    """The tokens that had ended a sample were left out of the profiles of all later texts."""
+    model = load(server=FakeServer())
+    chosen = chosen_tokens(model, 10_000)
+    before = vars(model).copy()
+    request = SampleRequest(prefix=(65, 66), n=40, max_tokens=8, key=7)
+    (sampled,) = model.sample([request], Law())
+    (end,) = ToyModel().end_ids
+    assert [one.ended for one in sampled] == [one.token_ids[-1] == end for one in sampled]
+    assert {one.ended for one in sampled} == {True, False}
+    assert vars(model) == before
+    assert chosen_tokens(model, 10_000) == chosen
 
 
 def test_every_sampling_parameter_is_sent(load: Load) -> None:
