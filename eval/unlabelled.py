@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets import Source, is_there, load_task
-from eval.pair_files import ScoredPair, read_text
+from eval.pair_files import ScoredPair
 from similarity.digests import digest
+from similarity.tabular.texts import read_file
 
 # Whose sentences are taken, without their judgements, where no file is given: those of the
 # benchmarks that nothing is reported on.
@@ -32,7 +33,7 @@ def read_unlabelled(
     source: Source,
     tasks: Iterable[Sequence[ScoredPair]],
 ) -> Unlabelled:
-    """Return the lines of a file, or the sentences of the default tasks that are there.
+    """Return the texts of a file of any format, or the sentences of the default tasks that are there.
 
     Texts of the tasks themselves are dropped.
 
@@ -43,7 +44,7 @@ def read_unlabelled(
     """
     if path is not None:
         origin = path.name
-        texts = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        texts = [text.strip() for text in read_file(str(path)).texts]
     else:
         origin, texts = _of_tasks(DEFAULT_TASKS, source)
     evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -52,4 +53,10 @@ def test_lines_of_a_file(source: Source, tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_letter(source: Source, tmp_path: Path) -> None:
     path = tmp_path / "texts"
     path.write_text("\ufeffone\ntwo\n", encoding="utf-8")
+    assert read_unlabelled(path, source, []).texts == ["one", "two"]
+
+
+def test_a_file_may_have_any_format(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "one"}\n{"text": "two"}\n'))
     assert read_unlabelled(path, source, []).texts == ["one", "two"]
