@@ -33,7 +33,7 @@ def read_unlabelled(
     source: Source,
     tasks: Iterable[Sequence[ScoredPair]],
 ) -> Unlabelled:
-    """Return the texts of a file of any format, or the sentences of the default tasks that are there.
+    """Return the texts of a file of any format, or the sentences of default tasks that are there.
 
     Texts of the tasks themselves are dropped.
 
