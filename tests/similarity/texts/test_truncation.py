@@ -142,7 +142,7 @@ def test_fewer_tokens_to_keep_than_a_character_has_are_what_is_refused() -> None
     """It was said that the prompt leaves no room in the model."""
     check = within_tokens(lambda _: None, lambda texts: [(0, *map(ord, text)) for text in texts], 1)
     with pytest.raises(
-        TextTooLongError, match="'h', of a text .* has 2 tokens, .* keeps 1 at most"
+        TextTooLongError, match="'hello world' .* alone has 2 tokens, .* keeps 1 at most"
     ):
         Truncator(check, "end").cut(["hello world"])
 
