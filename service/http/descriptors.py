@@ -1,10 +1,12 @@
-"""The log line of a process that has no file descriptors left for connections."""
+"""The log lines of a process that has, or will have, no file descriptors left for connections."""
 
 import asyncio
 import errno
 import logging
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -12,6 +14,31 @@ logger = logging.getLogger(__name__)
 # asyncio tries to accept thousands of times a second, and would log each with its traceback.
 SILENCE_SECONDS = 60.0
 USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+# Files that requests open besides their connections: images that are fetched, a model's servers.
+OF_REQUESTS = 64
+_OPEN_FILES = Path("/proc/self/fd")
+
+
+def warn_of_few(max_connections: int) -> None:
+    """Log if the system lets this process open fewer files than its connections would be.
+
+    Those beyond would wait to be accepted, and none that is idle would be closed for them.
+    """
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    own = OF_REQUESTS + (sum(1 for _ in _OPEN_FILES.iterdir()) if _OPEN_FILES.is_dir() else 0)
+    needed = max_connections + own
+    if allowed != resource.RLIM_INFINITY and needed > allowed:
+        logger.warning(
+            "max_connections is %d, and the system lets this process open %d files, of which some "
+            "%d are for other things; connections beyond %d will wait: raise the limit of open "
+            "files to %d (ulimit -n), or lower TRAJSIM_MAX_CONNECTIONS",
+            max_connections,
+            allowed,
+            own,
+            max(allowed - own, 0),
+            needed,
+        )
 
 
 class AcceptFailures:

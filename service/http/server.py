@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.http.connection import HEAD_BYTES, connection_class
-from service.http.descriptors import AcceptFailures
+from service.http.descriptors import AcceptFailures, warn_of_few
 from service.http.middleware import Drain
 from service.settings import Settings
 
@@ -71,6 +71,7 @@ class Server(uvicorn.Server):
         self._loop.set_exception_handler(AcceptFailures())
         await super().startup(sockets)
         if self.started:
+            warn_of_few(self._settings.max_connections)
             self._announce()
 
     @contextmanager

@@ -43,6 +43,22 @@ def test_all_else_is_reported_as_before(loop, caplog, error):
     assert [record.name for record in caplog.records] == ["asyncio"]
 
 
+@pytest.mark.parametrize(("connections", "warned"), [(200, True), (20, False)])
+def test_more_connections_than_open_files_are_warned_of_at_the_start(connections, warned):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+    try:
+        served = ServeProcess("--model", "toy", "--max-connections", str(connections))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with served:
+        _, log = served.stop()
+    assert ("connections beyond" in log) is warned
+    if warned:
+        assert "max_connections is 200, and the system lets this process open 200 files" in log
+        assert "(ulimit -n), or lower TRAJSIM_MAX_CONNECTIONS" in log
+
+
 def test_a_service_without_descriptors_waits_and_answers_later():
     with ServeProcess("--model", "toy") as served:
         parts = urlsplit(served.url)
