@@ -213,11 +213,15 @@ class Engine:
         """
         limit, now = self._settings.deadline_seconds, time.monotonic()
         of_others = min(admitted, now) - began + request_model.delayed
-        if 2 * of_others > now - began and (alone or self._scheduler.probing):
+        waited = 2 * of_others > now - began
+        # A model that computes here goes on, however long it takes.
+        silence = max(request_model.silent, self._scheduler.silent)
+        silent = not self.model.on_processor and 2 * silence > now - began
+        if silent or (waited and (alone or self._scheduler.probing)):
             return DeadlineError(
                 "the model did not answer within the time limit of {}; send it again later", limit
             )
-        if 2 * of_others > now - began:
+        if waited:
             return DeadlineError(
                 "no answer within the time limit of {}, as the model was busy with other requests; "
                 "send it again later",

@@ -64,8 +64,8 @@ class RequestModel(WrapperModel):
         self._shared = shared
         self._queue = RequestQueue()
         self.usage = Usage()
-        # Whether its thread waits for the model outside of the scheduler; whether it has sampled.
-        self.calling = self.sampling = False
+        # Since when its thread waits for the model outside of the scheduler, or 0; if it sampled.
+        self.calling, self.sampling = 0.0, False
         # When each of its waits for the scheduler began, and ended unless it waits still.
         self._waits: list[float] = []
 
@@ -80,6 +80,11 @@ class RequestModel(WrapperModel):
         waits = [*self._waits, time.monotonic()]
         waited = sum(end - begin for begin, end in zip(waits[::2], waits[1::2], strict=False))
         return waited - self._shared.scheduler.spent(self._queue)
+
+    @property
+    def silent(self) -> float:
+        """Return the seconds of a call of the model outside of the scheduler; 0 if none."""
+        return time.monotonic() - self.calling if self.calling else 0.0
 
     def progress(self, _stage: str, _texts: int) -> OnProgress:
         """Return what a loop of the library calls: it raises where the request was cancelled."""
@@ -112,11 +117,11 @@ class RequestModel(WrapperModel):
     def _call(self, function: Callable[[], Result]) -> Result:
         """Call the model outside of the scheduler: the engine may give this up."""
         self.check_cancelled()
-        self.calling = True
+        self.calling = time.monotonic()
         try:
             return function()
         finally:
-            self.calling = False
+            self.calling = 0.0
 
     def cancel(self, error: Exception) -> None:
         """Give up all work of this request; whoever waits for it gets the error, now."""
@@ -225,10 +230,9 @@ class RequestModel(WrapperModel):
         vectors = self._vectors(groups)
         distinct = list(dict.fromkeys(texts))
         costs = dict(zip(distinct, self.feature_tokens(distinct, groups), strict=True))
+        names = vectors.names
         items = [
-            WorkItem(
-                EmbedRequest(text, vectors.names), Law(), (embed_key(text, vectors.names),), cost
-            )
+            WorkItem(EmbedRequest(text, names), Law(), (embed_key(text, names),), cost)
             for text, cost in costs.items()
         ]
         answers = cast(list[list[Rows]], self._answers(items))

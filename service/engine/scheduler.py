@@ -8,6 +8,7 @@ done; what a running call still finds for it goes to the cache alone.
 import logging
 import math
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
@@ -72,6 +73,8 @@ class Scheduler:
         self._batches: list[Batch] = []
         self._changed = threading.Condition()
         self._end: Exception | None = None
+        # When the call under way was last seen to go on.
+        self._seen = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
@@ -110,6 +113,12 @@ class Scheduler:
         """Return the seconds that the model has worked for a queue, until now."""
         with self._changed:
             return queue.spent + sum(batch.owed(queue) for batch in self._batches)
+
+    @property
+    def silent(self) -> float:
+        """Return the seconds since a call under way began, or was last seen to go on; 0 if none."""
+        with self._changed:
+            return time.monotonic() - self._seen if self._batches else 0.0
 
     @property
     def probing(self) -> bool:
@@ -209,7 +218,10 @@ class Scheduler:
         problem: Exception | None = None
         turn = batch.turn = self._pace.begin(first.stage, steps, tokens)
 
+        self._seen = time.monotonic()
+
         def between_steps(_finished: int) -> None:
+            self._seen = time.monotonic()
             if all(item.future.done() for _, item in batch):
                 raise AbandonedError
             if turn.seconds > self._pace.seconds:

@@ -1,6 +1,7 @@
 """A backend that is away, in every way that it can be: 503 within seconds, and then back again."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -118,6 +119,26 @@ def test_one_long_wish_of_the_only_backend_keeps_it_away_for_the_patience_at_mos
         backend.mode = "well"
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, PATIENCE)
         assert ask("third").status_code == 200
+
+
+def test_a_server_that_never_answers_is_not_put_down_to_the_texts(monkeypatch):
+    """They were told to send fewer or shorter texts, or that others kept the model busy."""
+    monkeypatch.setattr(f"{__name__}.PATIENCE", 2)
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url, ThreadPoolExecutor(2) as pool:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        backend.mode = "hanging"
+
+        def ask(text):
+            body = {"pairs": [[text, "b"]], **SMALL}
+            return httpx.post(f"{url}/v1/similarity", json=body, timeout=30)
+
+        answers = list(pool.map(ask, ("first", "second")))
+    for answer in answers:
+        assert answer.status_code == 504, answer.text
+        assert answer.json()["error"]["message"].startswith(
+            "the model did not answer within the time limit of 2 s; send it again later"
+        )
 
 
 def test_clients_see_neither_the_backends_address_nor_its_words(monkeypatch, caplog):
