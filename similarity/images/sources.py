@@ -86,6 +86,8 @@ def image_file_digest(path: str | Path, limits: ImageLimits = LIMITS) -> str:
 def is_image_file(path: str) -> bool:
     """Return whether a text is the path of a file that begins as an image does."""
     try:
+        if not Path(path).is_file():
+            return False  # to open a pipe may wait for ever, and takes what is read of it
         with Path(path).open("rb") as file:
             return looks_like_image(file.read(_BEGINNING))
     except (OSError, ValueError):

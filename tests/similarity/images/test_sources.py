@@ -1,6 +1,7 @@
 """Images come from files and data URLs; all else is text."""
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,16 @@ def test_other_urls_are_refused(url: str, said: str) -> None:
 def test_texts_and_images_have_one_order(path: Path) -> None:
     image = image_file(path)
     assert sorted([image, "bb", "a"], key=order_of) == ["a", "bb", image]
+
+
+def test_of_a_text_that_names_a_pipe_nothing_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # So that to open it does not wait here.
+    held = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    os.write(held, b"\x89PNG\r\n\x1a\n0000")
+    try:
+        assert image_or_text(str(pipe)) == str(pipe)
+        assert len(os.read(held, 99)) == 12
+    finally:
+        os.close(held)
