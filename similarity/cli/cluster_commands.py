@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from similarity.cli.apart import note_read
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.options import model_options, scoring_options
@@ -14,7 +15,6 @@ from similarity.cli.reading import id_fields, labelled, texts_of
 from similarity.cli.tables import print_scale
 from similarity.cli.terminal import (
     TABLE,
-    check_other,
     chosen_format,
     input_options,
     output_options,
@@ -40,7 +40,7 @@ KEPT_FORMATS = ("text", *GROUP_FORMATS)
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", callback=note_read)
 @input_options()
 @click.option(
     "--threshold",
@@ -83,7 +83,6 @@ def cluster(
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
     written_as = chosen_format(written_as, out, GROUP_FORMATS)
-    check_other(out, file)
     check_plot(plot)
     if threshold is not None and k is not None:
         raise ConfigError("--threshold and --k exclude each other")
@@ -109,7 +108,7 @@ def cluster(
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", callback=note_read)
 @input_options()
 @click.option(
     "--threshold",
@@ -145,7 +144,6 @@ def dedupe(
     the paths of the files that are kept are written.
     """
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
-    check_other(out, file)
     texts = texts_of(file, kind, columns)
     result = _compared(texts, scoring, choice)
     with working("grouping"):

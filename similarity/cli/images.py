@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import click
 
+from similarity.cli.apart import note_image
 from similarity.cli.choices import ModelChoice
 from similarity.errors import InputError
 from similarity.images.image import Content, Image
@@ -40,6 +41,7 @@ def texts_and_images(
     for one in given:
         content = checked_text(one) if as_texts else _image_or_text(one, by_name)
         if isinstance(content, Image):
+            note_image(one)
             check_sees(choice.name, content)
         found.append(content)
     return found

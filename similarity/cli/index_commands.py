@@ -56,7 +56,7 @@ def index() -> None:
     "--out",
     type=NewFolder(),
     required=True,
-    help="Keep the index in this folder; what it had is replaced.",
+    help="Keep the index in this folder, new or of an earlier index, which is replaced.",
 )
 @click.option(
     "--kind",
@@ -90,11 +90,12 @@ def build(
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
     # Late, as faiss is an extra.
-    from similarity.vectors.index import build_index
+    from similarity.vectors.index import KIND, build_index
 
     if str(out) == STANDARD:
         raise ConfigError("--out must be a folder, not standard output")
     check_folder(out)
+    KIND.check_place(out)
     read = texts_of(file, kind, columns)
     texts = read.texts
     model = open_model(choice)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from similarity.cli.apart import note_read
 from similarity.cli.choices import (
     ModelChoice,
     ScoringChoice,
@@ -26,7 +27,6 @@ from similarity.cli.stopping import note_goes_on
 from similarity.cli.tables import print_scale
 from similarity.cli.terminal import (
     TABLE,
-    check_other,
     chosen_format,
     input_options,
     output_options,
@@ -60,8 +60,8 @@ Ids = tuple[str, ...] | None
 
 
 @click.command()
-@click.argument("file")
-@click.argument("file2", required=False)
+@click.argument("file", callback=note_read)
+@click.argument("file2", required=False, callback=note_read)
 @input_options()
 @output_options((TABLE, *WRITE_FORMATS, "jsonl", ARRAY))
 @plot_option
@@ -127,7 +127,6 @@ def matrix(
         raise ConfigError("--plot draws a whole matrix; leave --above, --nearest and .npy out")
     if file == file2 == STANDARD:
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
-    check_other(out, file, file2)
     rows = texts_of(file, kind, columns)
     others = None if file2 is None else texts_of(file2, kind, columns)
     if streamed and out is not None:

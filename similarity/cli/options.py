@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from similarity.cli.answers import cache_option
+from similarity.cli.apart import note_folder
 from similarity.cli.choices import ModelChoice, ScoringChoice
 from similarity.cli.places import note_truncate
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
@@ -84,6 +85,7 @@ _MODEL_OPTIONS = (
         "model_name",
         envvar="TRAJSIM_MODEL",
         default=default_model,
+        callback=note_folder,
         show_default="smollm2 where installed, else embedded",
         help="Use this model: 'smollm2', 'embedded', 'toy', a folder, a GGUF file, a hub id, a "
         "vLLM server's URL, or 'vllm:' and an id.",
@@ -133,6 +135,7 @@ _PRESET_OPTIONS = (
     ),
     click.option(
         "--vectors",
+        callback=note_folder,
         help="Compare by the vectors in a folder that `trajsim fit` made.  [default: those that "
         "ship with the model]",
     ),

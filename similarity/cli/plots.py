@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from similarity.cli.apart import note_written
 from similarity.errors import ConfigError
 from similarity.extras import optional_module
 from similarity.groups.clustering import Clustering
@@ -26,6 +27,7 @@ COLOURS = "Blues"
 plot_option = click.option(
     "--plot",
     metavar="FILE",
+    callback=note_written,
     help=f"Draw the similarities into this file, {', '.join(PICTURES)}, beside the output.",
 )
 

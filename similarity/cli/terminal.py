@@ -1,7 +1,6 @@
 """What the commands share: options of input and output, JSON to standard output."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 
 import click
 
+from similarity.cli.apart import note_written
 from similarity.cli.options import Command
-from similarity.errors import ConfigError
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.writing import check_place
 from similarity.texts.familiarity import shown_warnings
@@ -28,7 +27,7 @@ class NewFolder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if value == "":
-            self.fail("the name is empty; name a folder, such as . for this one", param, ctx)
+            self.fail("the name is empty; name a folder", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -77,6 +76,7 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
         command = click.option(
             "--out",
             metavar="FILE",
+            callback=note_written,
             help="Write to this file, in the format of its ending.  [default: standard output]",
         )(command)
         command = click.option(
@@ -102,15 +102,6 @@ def print_warnings(warnings: Iterable[str]) -> None:
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object on one line, in ASCII so that any terminal or pipe takes it."""
     click.echo(json.dumps(content, allow_nan=False))
-
-
-def check_other(out: str | None, *inputs: str | None) -> None:
-    """Raise ConfigError if the output is one of the inputs, which would be lost."""
-    if out is None or out == STANDARD:
-        return
-    given = [path for path in inputs if path is not None and path != STANDARD]
-    if os.path.realpath(out) in map(os.path.realpath, given):
-        raise ConfigError(f"--out {out} is the input, which would be lost; name another file")
 
 
 def chosen_format(given: str | None, out: str | None, allowed: Sequence[str]) -> str:

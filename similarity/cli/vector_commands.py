@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from similarity.cli.answers import cache_option, store_of
+from similarity.cli.apart import note_folder, note_read, note_written
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
@@ -14,7 +15,6 @@ from similarity.cli.reading import texts_of
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import (
     NewFolder,
-    check_other,
     input_options,
     json_option,
     print_json,
@@ -35,7 +35,7 @@ from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.general import GENERAL, open_vectors
 from similarity.vectors.implied import likelier_words
 from similarity.vectors.recipes import changed, config_for
-from similarity.vectors.storage import save
+from similarity.vectors.storage import KIND, save
 from similarity.vectors.stored import stored
 from similarity.vectors.stream import WRITTEN, as_lines, check_texts, encoded, write_vectors
 
@@ -50,6 +50,7 @@ def vectors_option(command: Command) -> Command:
         "where",
         default=GENERAL,
         show_default=True,
+        callback=note_folder,
         help="Use the vectors in this folder, which `trajsim fit` made; 'general' are those fitted "
         "to general text.",
     )(command)
@@ -79,7 +80,8 @@ def vector_preset_option(command: Command) -> Command:
     "--out",
     type=NewFolder(),
     required=True,
-    help="Keep the vectors' statistics in this folder; what it had is replaced.",
+    help="Keep the vectors' statistics in this folder, new or of an earlier fit, which is "
+    "replaced.",
 )
 @click.option(
     "--per-file",
@@ -122,6 +124,7 @@ def fit(
     if prompt_before is not None or prompt_after is not None:
         prompt = Prompt(before=prompt_before or "", after=prompt_after or "")
     check_folder(out)
+    KIND.check_place(out)
     model = open_model(choice)
     config = changed(
         config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
@@ -187,11 +190,12 @@ def profile(
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", callback=note_read)
 @input_options(READ_FORMATS, "--format")
 @click.option(
     "--out",
     metavar="FILE",
+    callback=note_written,
     help="Write to this file: .npy, shape (texts, coordinates) in float32, .jsonl or .parquet.  "
     "[default: print JSON lines]",
 )
@@ -248,7 +252,6 @@ def embed(
         return
     written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN, flag=None)
     check_place(written_as, out)
-    check_other(out, file)
     if out is not None:
         note_goes_on()
     read = texts_of(file, kind, columns)

@@ -5,67 +5,126 @@ last: so what a reader finds is either the old bundle or the new.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from similarity.digests import digest_of, digest_of_file
-from similarity.errors import ConfigError
-from similarity.storage.files import Writer, alone_in, cannot_write, replace_file, temporary_beside
+from similarity.errors import ConfigError, InputError
+from similarity.storage.files import (
+    Writer,
+    alone_in,
+    cannot_write,
+    replace_file,
+    temporary_beside,
+    writing,
+)
 
 T = TypeVar("T")
 
 # The name of a manifest's own digest in it.
 _DIGEST = "digest"
+# What the digest in the name of a file is like.
+_HEX = "[0-9a-f]{16}"
+
+
+@dataclass(frozen=True)
+class BundleKind:
+    """A kind of bundle: what it is called, and which files a folder of it may have.
+
+    Parameters
+    ----------
+    manifest
+        The name of its manifest.
+    names
+        Of all other files that it may have, such as "arrays.npz".
+    what, command
+        What it holds and which command makes it, for messages.
+    """
+
+    manifest: str
+    names: tuple[str, ...]
+    what: str
+    command: str
+
+    def files(self, folder: Path) -> list[Path]:
+        """Return what lies in a folder that is named as files of such bundles are."""
+        return [path for path in folder.iterdir() if self._is_named(path)]
+
+    def check_place(self, folder: Path) -> None:
+        """Refuse a folder that has anything else than such a bundle, as files of a user.
+
+        Hidden files count for nothing.
+
+        Raises
+        ------
+        InputError
+            If it has, or cannot be read.
+        """
+        if not folder.is_dir():
+            return
+        with writing(folder):
+            there = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        others = [path for path in there if not self._is_named(path)]
+        # One that is damaged is known by the files beside it.
+        if len(others) < len(there) or self._is_manifest(folder / self.manifest):
+            others = [path for path in others if path.name != self.manifest]
+        if others:
+            raise InputError(
+                f"{folder} has {others[0].name}, which {self.command} did not write; name a new "
+                "folder, or one that has nothing else"
+            )
+
+    def _is_named(self, path: Path) -> bool:
+        return any(re.fullmatch(_named(re.escape(one), _HEX), path.name) for one in self.names)
+
+    def _is_manifest(self, path: Path) -> bool:
+        """Return whether a file names files of this kind alone, be they there or not."""
+        try:
+            named: Mapping[str, str] = json.loads(_content(path) or b"")["files"]
+            return bool(named) and named.keys() <= set(self.names)
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            return False
 
 
 def write_bundle(
-    folder: Path, manifest: str, content: Mapping[str, Any], files: Mapping[str, Writer]
+    kind: BundleKind, folder: Path, content: Mapping[str, Any], files: Mapping[str, Writer]
 ) -> None:
     """Write the files, then the manifest with their names as "files"; what was there goes.
 
     Parameters
     ----------
     files
-        By names such as "arrays.npz", which become "arrays-<digest>.npz".
+        By names of the kind, such as "arrays.npz", which becomes "arrays-<digest>.npz".
 
     Raises
     ------
     InputError
-        If it cannot be written there.
+        If it cannot be written there, or the folder has what is of no such bundle.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Or what is stale to one would be the new files of another.
         with alone_in(folder):
+            kind.check_place(folder)
             named = {name: _write_named(folder, name, write) for name, write in files.items()}
             whole = {**content, "files": named}
             text = json.dumps({**whole, _DIGEST: _digest_of(whole)}, indent=1) + "\n"
-            replace_file(folder / manifest, lambda path: path.write_text(text, encoding="utf-8"))
-            for name, current in named.items():
-                for stale in folder.glob(_named(name, "*")):
-                    if stale.name != current:
-                        stale.unlink()
+            new = folder / kind.manifest
+            replace_file(new, lambda path: path.write_text(text, encoding="utf-8"))
+            for path in kind.files(folder):
+                if path.name not in named.values():
+                    path.unlink()
     except OSError as error:
         raise cannot_write(folder, error) from error
 
 
-def read_bundle(
-    folder: Path,
-    manifest: str,
-    read: Callable[[dict[str, Any]], T],
-    *,
-    what: str,
-    command: str,
-) -> T:
+def read_bundle(kind: BundleKind, folder: Path, read: Callable[[dict[str, Any]], T]) -> T:
     """Return what `read` makes of a bundle's manifest and of the files that this names.
 
     If the bundle is replaced meanwhile, and its files are gone, the new one is read.
-
-    Parameters
-    ----------
-    what, command
-        What the bundle holds and which command makes it, for messages.
 
     Raises
     ------
@@ -73,11 +132,11 @@ def read_bundle(
         If there is none, or it or one of its files is damaged.
     """
     while True:
-        before = _content(folder / manifest)
+        before = _content(folder / kind.manifest)
         try:
-            return read(_checked(folder, manifest, what, command))
+            return read(_checked(kind, folder))
         except Exception:
-            if _content(folder / manifest) == before:
+            if _content(folder / kind.manifest) == before:
                 raise
 
 
@@ -89,22 +148,24 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _checked(folder: Path, manifest: str, what: str, command: str) -> dict[str, Any]:
+def _checked(kind: BundleKind, folder: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads((folder / manifest).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((folder / kind.manifest).read_text(encoding="utf-8"))
         files = {folder / current: name for name, current in content["files"].items()}
         damaged = [path.name for path, name in files.items() if path.name != _true_name(path, name)]
         # Those that were made before there was one are taken without.
         if content.pop(_DIGEST, digest := _digest_of(content)) != digest:
-            damaged.append(manifest)
+            damaged.append(kind.manifest)
     except OSError as error:
         raise ConfigError(
-            f"no {what} in {folder}: {error.strerror}; {command} makes such a folder"
+            f"no {kind.what} in {folder}: {error.strerror}; {kind.command} makes such a folder"
         ) from error
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        damaged = [manifest]
+        damaged = [kind.manifest]
     if damaged:
-        raise ConfigError(f"{folder / damaged[0]} is damaged; make the {what} anew by {command}")
+        raise ConfigError(
+            f"{folder / damaged[0]} is damaged; make the {kind.what} anew by {kind.command}"
+        )
     return content
 
 

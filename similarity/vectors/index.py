@@ -13,7 +13,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.models.base import ModelInfo
 from similarity.scorer import Progress, Scorer, given_strings, no_progress
-from similarity.storage.bundle import read_bundle, write_bundle
+from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.storage.files import Writer
 from similarity.validation import check_choice, check_count, given_path
 from similarity.vectors.meaning import MeaningVectors
@@ -26,6 +26,7 @@ T = TypeVar("T")
 MANIFEST, TEXTS, IDS = "index.json", "texts.jsonl", "ids.jsonl"
 NEIGHBOURS = "neighbours.faiss"
 FORMAT = 2
+KIND = BundleKind(MANIFEST, (TEXTS, IDS, NEIGHBOURS), what="index", command="trajsim index build")
 KINDS = ("auto", "exact", "graph")
 # Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
 EXACT_TEXTS = 200_000
@@ -132,7 +133,7 @@ def build_index(
     }
     if ids is not None:
         files[IDS] = lambda path: _write_lines(path, ids)
-    write_bundle(folder, MANIFEST, content, files)
+    write_bundle(KIND, folder, content, files)
 
 
 def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
 
 
 def _read(folder: Path, read: Callable[[dict[str, Any]], T]) -> T:
-    return read_bundle(folder, MANIFEST, read, what="index", command="trajsim index build")
+    return read_bundle(KIND, folder, read)
 
 
 def _checked(folder: Path, content: dict[str, Any], model: ModelInfo | None) -> dict[str, Any]:

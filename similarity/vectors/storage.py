@@ -13,7 +13,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.models.revision import UNKNOWN_REVISION
 from similarity.storage.arrays import load_arrays
-from similarity.storage.bundle import read_bundle, write_bundle
+from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.validation import check_kind, given_path
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.kinds import restored_reader
@@ -25,6 +25,7 @@ from similarity.version import __version__
 MANIFEST, ARRAYS = "vectors.json", "arrays.npz"
 # Of the files; others are refused.
 FORMAT = 4
+KIND = BundleKind(MANIFEST, (ARRAYS,), what="meaning vectors", command="trajsim fit")
 
 
 def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def save(vectors: MeaningVectors, folder: Path | str) -> None:
         kept = _frozen(group.whitening) | group.reader.arrays()
         arrays |= {f"{name}/{key}": array for key, array in kept.items()}
     files = {ARRAYS: lambda path: _write_arrays(path, arrays)}
-    write_bundle(folder, MANIFEST, fingerprint(vectors), files)
+    write_bundle(KIND, folder, fingerprint(vectors), files)
 
 
 def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
@@ -67,13 +68,7 @@ def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
     """
     check_kind("model", model, LanguageModel, "what load_model returns")
     folder = given_path("folder", folder)
-    return read_bundle(
-        folder,
-        MANIFEST,
-        partial(_opened, folder, model),
-        what="meaning vectors",
-        command="trajsim fit",
-    )
+    return read_bundle(KIND, folder, partial(_opened, folder, model))
 
 
 def _opened(folder: Path, model: LanguageModel, content: dict[str, Any]) -> MeaningVectors:

@@ -363,6 +363,6 @@ def test_no_output_takes_the_place_of_the_input(
     given = [file if one == "FILE" else one for one in command]
     result = CliRunner().invoke(main, [*given, "--out", f"link/{file}", *TOY])
     assert result.exit_code == 2
-    assert f"--out link/{file} is the input, which would be lost; name another" in result.stderr
+    assert f"--out link/{file} is the file that FILE" in result.stderr
     assert Path(file).read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {file, "other.csv", "link"}

@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.storage.bundle import read_bundle, write_bundle
+from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.storage.files import replace_file
+
+KIND = BundleKind("m.json", ("a.bin", "b.bin"), what="things", command="make")
 
 
 def write(folder: Path, text: str) -> None:
-    write_bundle(folder, "m.json", {"text": text}, {"a.bin": lambda path: path.write_text(text)})
+    write_bundle(KIND, folder, {"text": text}, {"a.bin": lambda path: path.write_text(text)})
 
 
 def read(folder: Path) -> tuple[str, str]:
-    content = read_bundle(folder, "m.json", dict, what="things", command="make")
+    content = read_bundle(KIND, folder, dict)
     return content["text"], (folder / content["files"]["a.bin"]).read_text()
 
 
@@ -36,7 +38,7 @@ def test_a_bundle_that_is_replaced_while_it_is_read_is_read_anew(tmp_path: Path)
         return (tmp_path / content["files"]["a.bin"]).read_text()
 
     write(tmp_path, "old")
-    assert read_bundle(tmp_path, "m.json", read_late, what="things", command="make") == "new"
+    assert read_bundle(KIND, tmp_path, read_late) == "new"
     assert told == ["old", "new"]
 
 
@@ -49,7 +51,7 @@ def test_an_error_of_reading_is_raised_at_once(tmp_path: Path) -> None:
 
     write(tmp_path, "old")
     with pytest.raises(FileNotFoundError, match="another file"):
-        read_bundle(tmp_path, "m.json", fail, what="things", command="make")
+        read_bundle(KIND, tmp_path, fail)
     assert told == ["old"]
 
 
@@ -115,11 +117,11 @@ def test_two_that_write_one_folder_leave_one_whole(tmp_path: Path) -> None:
         ended.wait(timeout=1)
 
     def first() -> None:
-        write_bundle(tmp_path, "manifest.json", {}, {"text.txt": slowly})
+        write_bundle(KIND, tmp_path, {}, {"a.bin": slowly})
 
     def second() -> None:
-        files = {"text.txt": lambda path: path.write_text("second")}
-        write_bundle(tmp_path, "manifest.json", {}, files)
+        files = {"a.bin": lambda path: path.write_text("second")}
+        write_bundle(KIND, tmp_path, {}, files)
         ended.set()
 
     with ThreadPoolExecutor() as pool:
@@ -128,6 +130,45 @@ def test_two_that_write_one_folder_leave_one_whole(tmp_path: Path) -> None:
         other = pool.submit(second)
         one.result()
         other.result()
-    found = read_bundle(tmp_path, "manifest.json", dict, what="things", command="make")
-    assert (tmp_path / found["files"]["text.txt"]).read_text() == "second"
+    found = read_bundle(KIND, tmp_path, dict)
+    assert (tmp_path / found["files"]["a.bin"]).read_text() == "second"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "a-2024.bin", "m.json", "sub/b.txt"])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_folder_that_has_other_files_is_refused(tmp_path: Path, name: str, before: bool) -> None:
+    """What is named like a part, with other than a digest in it, is a user's own."""
+    if before and name != "m.json":
+        write(tmp_path, "old")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"mine": true}')
+    there = sorted(tmp_path.rglob("*"))
+    other = name.split("/", maxsplit=1)[0]
+    for refuse in (KIND.check_place, lambda folder: write(folder, "new")):
+        with pytest.raises(InputError, match=f"has {other}, which make did not write; name a new"):
+            refuse(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == there
+    assert path.read_text() == '{"mine": true}'
+
+
+def test_a_bundle_is_replaced_whatever_it_lacks(tmp_path: Path) -> None:
+    write(tmp_path, "old")
+    (tmp_path / ".DS_Store").write_text("")
+    for manifest, part in (("{", True), (None, True), ((tmp_path / "m.json").read_text(), False)):
+        (tmp_path / "m.json").unlink()
+        if manifest is not None:
+            (tmp_path / "m.json").write_text(manifest)
+        if not part:
+            for path in tmp_path.glob("a-*.bin"):
+                path.unlink()
+        write(tmp_path, "new")
+        assert read(tmp_path) == ("new", "new")
+
+
+def test_parts_that_a_new_bundle_has_not_go(tmp_path: Path) -> None:
+    files = {name: lambda path: path.write_text("old") for name in KIND.names}
+    write_bundle(KIND, tmp_path, {}, files)
+    write(tmp_path, "new")
+    assert [path.name[:2] for path in sorted(tmp_path.iterdir())] == ["a-", "m."]
