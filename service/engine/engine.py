@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 
 # Seconds for a backend to say that it is alive.
 PROBE_PATIENCE = 3.0
+# Seconds between two looks at whether a call has put the model in doubt: a probe comes at once then.
+LOOK_SECONDS = 0.2
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0
 
@@ -161,7 +163,13 @@ class Engine:
             except BackendUnavailableError as error:
                 self._scheduler.cancel_all(error)
                 self._fail_requests(error, only_calling=True)
-            await anyio.sleep(self._settings.probe_seconds)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait for the time of the next probe, or until the model is in doubt."""
+        with anyio.move_on_after(self._settings.probe_seconds):
+            while not self.health.doubted:
+                await anyio.sleep(LOOK_SECONDS)
 
     def give_up(self) -> None:
         """Fail what is worked on or waits, at the end of the grace period, and what comes yet."""
@@ -244,15 +252,16 @@ class Engine:
     async def _probe(self) -> None:
         with anyio.fail_after(PROBE_PATIENCE):
             await start_in_thread(self.model.check_alive, "probe")
-        if self.health.busy or self.health.recent:
+        doubted = self.health.doubted
+        if not doubted and (self.health.busy or self.health.recent):
             return
         request_model = RequestModel(self._shared)
         try:
-            with anyio.fail_after(self._settings.stall_seconds):
+            with anyio.fail_after(PROBE_PATIENCE if doubted else self._settings.stall_seconds):
                 await start_in_thread(request_model.probe, "probe")
         except TimeoutError:
             # It may wait behind a long call, which shows by itself whether the model answers.
-            if not self.health.busy:
+            if (doubted and self._scheduler.probing) or not self.health.busy:
                 raise
         finally:
             request_model.cancel(BackendUnavailableError("a probe was given up"))

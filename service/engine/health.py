@@ -10,7 +10,7 @@ from service.engine.cache import Stage
 from service.engine.exceptions import AWAY, ModelAwayError
 from service.engine.exertion import Exertion, processor_time
 from service.engine.metrics import Metrics
-from similarity.errors import BackendUnavailableError, ModelChangedError
+from similarity.errors import BackendTimeoutError, BackendUnavailableError, ModelChangedError
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ class Health:
 
     A call may be made between two steps of another; how long that one takes is without it.
     One that computes in its own thread may take as long as it takes: it uses the processor. One
-    that waits for a server or a GPU, or hangs, has `stall_seconds`.
+    that waits for a server or a GPU, or hangs, has `stall_seconds`. One that ran out of the time
+    that a server has for it may have been too large: the model is in doubt until a probe has ended.
 
     Parameters
     ----------
@@ -65,6 +66,7 @@ class Health:
         self._error: Exception | None = None
         # When that was.
         self._failed = 0.0
+        self._doubted = False
         self.draining = False
 
     def call_began(self) -> None:
@@ -84,6 +86,9 @@ class Health:
         self._metrics.call(stage, items, tokens, seconds)
         if error is None:
             self.succeeded()
+        elif isinstance(error, BackendTimeoutError):
+            with self._lock:
+                self._doubted = True
         elif isinstance(error, AWAY):
             self.failed(error)
 
@@ -92,14 +97,20 @@ class Health:
         with self._lock:
             if self._error is not None:
                 logger.warning("the model answers again")
-            self._succeeded, self._error = self._clock(), None
+            self._succeeded, self._error, self._doubted = self._clock(), None, False
 
     def failed(self, error: Exception) -> None:
         """Note that the model is out of reach; until a probe succeeds no request is sent to it."""
         with self._lock:
             if self._error is None:
                 logger.error("the model does not answer: %s", error)
-            self._error, self._failed = error, self._clock()
+            self._error, self._failed, self._doubted = error, self._clock(), False
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether a call ran out of time, and nothing has shown since how the model is."""
+        with self._lock:
+            return self._doubted
 
     @property
     def busy(self) -> bool:
@@ -130,7 +141,7 @@ class Health:
                 return Status(False, "a call of the model hangs")
             if self._succeeded is None:
                 return Status(False, "the model has not answered yet")
-            if self._is_younger(2 * self._fresh) or self._began:
+            if self._is_younger(2 * self._fresh) or self._began or self._doubted:
                 return Status(True, "the model answers")
             return Status(False, "the model has not answered lately")
 

@@ -1,6 +1,7 @@
 """A backend that is away, in every way that it can be: 503 within seconds, and then back again."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -40,8 +41,12 @@ class Backend(FakeServer):
         if self.mode == "killed":
             raise httpx.ConnectError("All connection attempts failed", request=request)
         if request.url.path not in ("/health", "/v1/models"):
-            if self.mode == "hanging":
-                await asyncio.sleep(1_000)
+            completes = request.url.path == "/v1/completions"
+            samples = completes and b"prompt_logprobs" not in request.content
+            if self.mode == "hanging" or (self.mode == "sampling slowly" and samples):
+                # As httpx does, which a transport of a test is without.
+                await asyncio.sleep(1)
+                raise httpx.ReadTimeout("", request=request)
             if self.mode == "overloaded":
                 return httpx.Response(503, headers={"Retry-After": "1"})
             if self.mode == "wishing":
@@ -99,6 +104,52 @@ def test_readiness_turns_while_the_backend_has_another_model_and_comes_back(monk
         backend.model = ToyModel()
         assert eventually(lambda: ready()[0] == 200, 30)
         assert httpx.post(f"{url}/v1/similarity", json=body).status_code == 200
+
+
+def ready_of(url):
+    return httpx.get(f"{url}/health/ready").status_code == 200
+
+
+def test_one_request_that_runs_out_of_a_servers_time_leaves_it_ready(monkeypatch):
+    """It was taken out of routing for seconds, and others' requests got 503."""
+    monkeypatch.setattr(f"{__name__}.STUBBORN", ServerConfig(read_timeout=1, attempts=1))
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+        assert eventually(lambda: ready_of(url))
+        backend.mode = "sampling slowly"
+        seen, over = [], threading.Event()
+
+        def look():
+            while not over.wait(0.02):
+                seen.append(ready_of(url))
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        try:
+            body = {"pairs": [["new", "b"]], **SMALL}
+            late = httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+            score = {"texts": ["other"], "continuations": [" one"]}
+            other = httpx.post(f"{url}/v1/likelihoods", json=score, timeout=2 * PATIENCE)
+        finally:
+            over.set()
+            looking.join()
+        assert (late.status_code, late.json()["error"]["code"]) == (504, "model_timeout")
+        assert other.status_code == 200
+        assert seen and all(seen)
+
+
+def test_a_server_that_hangs_is_not_ready_soon_after_a_request_ran_out_of_its_time(monkeypatch):
+    monkeypatch.setattr(f"{__name__}.STUBBORN", ServerConfig(read_timeout=1, attempts=1))
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+        assert eventually(lambda: ready_of(url))
+        backend.mode = "hanging"
+        body = {"pairs": [["new", "b"]], **SMALL}
+        late = httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+        assert late.json()["error"]["code"] in ("model_timeout", "model_unavailable")
+        assert eventually(lambda: not ready_of(url), 10)
+        backend.mode = "well"
+        assert eventually(lambda: ready_of(url), 30)
 
 
 def test_one_long_wish_of_the_only_backend_keeps_it_away_for_the_patience_at_most(monkeypatch):
