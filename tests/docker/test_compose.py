@@ -42,6 +42,14 @@ def test_an_image_has_an_exact_tag_or_is_our_own(name: str) -> None:
     assert re.fullmatch(rf"{exact}|\$\{{TRAJSIM_IMAGE:-trajsim:local\}}", SERVICES[name]["image"])
 
 
+@pytest.mark.parametrize("name", ["trajsim", "trajsim-gpu", "evaluation"])
+def test_a_root_that_is_read_only_has_a_place_for_models_of_a_hub_and_fitted_scales(
+    name: str,
+) -> None:
+    assert "cache:/cache" in SERVICES[name]["volumes"]
+    assert "cache" in CONTENT["volumes"]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_nothing_is_published_beyond_this_host_unasked(name: str) -> None:
     for port in SERVICES[name].get("ports", []):

@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from service.settings import Settings
 from similarity.models.toy import ToyModel
+from similarity.storage.user_cache import VARIABLE
 from tests.conftest import ROOT
 from tests.docker.conftest import DOCKER, Run
 from tests.service.models import FaultyModel
@@ -41,7 +43,18 @@ def test_an_image_is_not_root_and_hears_signals_and_says_when_it_is_ready(name: 
 def test_an_image_sets_what_the_service_reads(name: str) -> None:
     variables = re.findall(r"TRAJSIM_([A-Z_]+)=", (DOCKER / name).read_text(encoding="utf-8"))
     assert "HOST" in variables
-    assert {variable.lower() for variable in variables} <= Settings.model_fields.keys()
+    of_the_library = VARIABLE.removeprefix("TRAJSIM_")
+    settings = {variable.lower() for variable in variables if variable != of_the_library}
+    assert settings <= Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_what_is_kept_is_in_the_folder_that_volumes_are_mounted_at(name: str) -> None:
+    text = (DOCKER / name).read_text(encoding="utf-8")
+    for variable in ("HF_HOME", VARIABLE):
+        (folder,) = re.findall(rf"^ +{variable}=(\S+) ", text, re.MULTILINE)
+        assert Path("/cache") in (Path(folder), *Path(folder).parents)
+    assert "install --directory --owner=10001 --group=10001 /cache" in text
 
 
 def test_bases_have_exact_tags() -> None:

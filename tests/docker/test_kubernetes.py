@@ -93,6 +93,19 @@ def test_a_pod_keeps_to_the_restricted_standard(workload: Manifest) -> None:
         assert container["resources"]["limits"].keys() >= {"cpu", "memory"}
 
 
+def test_a_pod_of_our_image_has_a_place_for_models_of_a_hub_and_fitted_scales() -> None:
+    (ray,) = read(KUBERNETES / "ray" / "rayjob.yaml")
+    cluster = ray["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    pods = [*map(pod_of, WORKLOADS), *(dict(group["template"]["spec"]) for group in groups)]
+    ours = [pod for pod in pods if pod["containers"][0]["image"].startswith("trajsim")]
+    assert len(ours) == 4
+    for pod in ours:
+        mounts = {one["mountPath"]: one["name"] for one in pod["containers"][0]["volumeMounts"]}
+        (volume,) = (one for one in pod["volumes"] if one["name"] == mounts["/cache"])
+        assert "emptyDir" in volume
+
+
 def test_a_pod_is_replaced_without_dropping_requests() -> None:
     (deployment,) = (each for each in WORKLOADS if each["kind"] == "Deployment")
     assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0

@@ -270,6 +270,20 @@ def test_sigterm_ends_it_before_anything_is_imported(monkeypatch):
     assert codes == [0]
 
 
+@pytest.mark.parametrize(("name", "code"), [("serve", 0), ("compare", -signal.SIGTERM)])
+def test_sigterm_ends_it_before_the_command_line_is_imported(name, code):
+    """That takes a second, in which a container's first process would not hear it."""
+    program = f"""
+import os, signal, sys
+import trajsim.__main__ as begin
+begin.import_module = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+sys.argv = ["trajsim", {name!r}]
+begin.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (code, b"")
+
+
 @pytest.mark.parametrize("seconds", [1.0, 1.7, 2.4, 3.1, 3.8])
 def test_sigterm_while_it_starts_ends_it_without_a_word(seconds):
     """The interpreter's own end may crash in the native code of the thread that loads."""
