@@ -21,6 +21,8 @@ from similarity.estimators.table import get_estimator
 from similarity.reliability import mean_gap, reliability
 
 COLUMNS = 4
+# What helps where a run's scale cannot be read.
+_OF_RUN = "move it away, and fit anew by trajsim eval calibrate if you want one"
 BINS = 10
 RESAMPLES = 200
 GRID = 200
@@ -82,7 +84,7 @@ def _similarity_map(run: Run) -> Callable[[float], float]:
     """Return the run's calibration if it lies in its folder, or the distance's default map."""
     settings = run.content["fingerprint"]["settings"]
     path = run.folder / CALIBRATION
-    fitted = load_calibrations(path) if path.exists() else ()
+    fitted = load_calibrations(path, _OF_RUN) if path.exists() else ()
     calibration = next((one for one in fitted if one.settings == comparable(settings)), None)
     return similarity_map(get_estimator(settings["distance"]).distance.similarity, calibration)
 

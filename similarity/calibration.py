@@ -28,6 +28,8 @@ NAME = "calibration.json"
 # In such a file, of each calibration.
 DIGEST = "digest"
 
+# What helps where a file cannot be read, if no more is known of it.
+_REMEDY = "name a file that `trajsim calibrate` wrote"
 # In such a file, what each calibration must have, and what of JSON that is.
 _KINDS = {
     "revision": str,
@@ -116,7 +118,7 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     """
     kept = [
         other
-        for other in (load_calibrations(path) if path.exists() else ())
+        for other in (load_calibrations(path, "name another file") if path.exists() else ())
         if other.revision == calibration.revision and other.settings != calibration.settings
     ]
     write_calibrations(path, [*kept, calibration])
@@ -142,8 +144,13 @@ def similarity_map(
     return default if calibration is None else calibration.similarity
 
 
-def load_calibrations(path: Path) -> tuple[Calibration, ...]:
+def load_calibrations(path: Path, remedy: str = _REMEDY) -> tuple[Calibration, ...]:
     """Read what `add_calibration` wrote.
+
+    Parameters
+    ----------
+    remedy
+        What messages say to do: it depends on whose file it is.
 
     Raises
     ------
@@ -151,14 +158,14 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
         If it cannot be read, is no calibration, or is not what was written.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file; give one that `trajsim calibrate` wrote")
+        raise InputError(f"{path} is no file; {remedy}")
     try:
         contents = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(contents, list) or not contents:
             raise ValueError("it wants a list of one scale or more")
         return tuple(_calibration(content) for content in contents)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}; {remedy}") from error
     except (
         ValueError,
         TypeError,
@@ -167,10 +174,7 @@ def load_calibrations(path: Path) -> tuple[Calibration, ...]:
         RecursionError,
         OverflowError,
     ) as error:
-        raise InputError(
-            f"{path} has no calibrations: {error}; delete it and fit them anew, or name a file "
-            "that `trajsim calibrate` wrote"
-        ) from error
+        raise InputError(f"{path} is no file of scales: {error}; {remedy}") from error
 
 
 def _content(calibration: Calibration) -> dict[str, Any]:

@@ -25,6 +25,10 @@ from similarity.storage.user_cache import cache_folder
 
 # A file of calibrations, as for a service whose user keeps none.
 VARIABLE = "TRAJSIM_CALIBRATION"
+# What helps where a file cannot be read. Only those in the cache are for us to have deleted.
+_OF_NAMED = f"name a file that `trajsim calibrate` wrote by {VARIABLE}, or unset it"
+_OF_MODEL = "it belongs to the model: put the model's own in its place, or move it away"
+_OF_CACHE = "delete it, and fit anew"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +73,10 @@ class KnownScales:
     def __init__(self, model: LanguageModel) -> None:
         self._model = model.info
         given = os.environ.get(VARIABLE)
-        self._named = load_calibrations(Path(given)) if given else ()
+        self._named = load_calibrations(Path(given), _OF_NAMED) if given else ()
         self._kept = {scale.name: scale for scale in kept_scales()}
         beside = model.assets / NAME if model.assets else None
-        self._shipped = load_calibrations(beside) if beside and _there(beside) else ()
+        self._shipped = load_calibrations(beside, _OF_MODEL) if beside and _there(beside) else ()
 
     def find(self, config: Settings) -> Calibration | None:
         """Return the scale that is in force for these settings; None if there is none.
@@ -182,11 +186,11 @@ def _name(revision: str, settings: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> KeptScale:
     try:
-        found = load_calibrations(path)
+        found = load_calibrations(path, _OF_CACHE)
     except InputError as error:
         return KeptScale(path=path, calibration=error)
     if len(found) != 1:
-        fault = f"{path} has {len(found)} scales, and a file there has one; delete it, and fit anew"
+        fault = f"{path} has {len(found)} scales, and a file there has one; {_OF_CACHE}"
         return KeptScale(path=path, calibration=InputError(fault))
     return KeptScale(path=path, calibration=found[0])
 

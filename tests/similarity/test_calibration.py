@@ -139,9 +139,9 @@ def test_saved_and_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         load_calibrations(tmp_path / "none.json")
     path.write_text('[{"distances": [0], "similarities": ["x"]}]')
-    with pytest.raises(InputError, match="has no calibrations"):
+    with pytest.raises(InputError, match="is no file of scales"):
         load_calibrations(path)
-    with pytest.raises(InputError, match="has no calibrations"):
+    with pytest.raises(InputError, match="is no file of scales: .*; name another file$"):
         add_calibration(path, GOOD)
     assert "x" in path.read_text()
 
@@ -154,7 +154,7 @@ def test_a_changed_value_is_found_wherever_it_is(tmp_path: Path) -> None:
     for place in places:
         other = {"t": "f", "9": "8"}.get(sound[place], chr(ord(sound[place]) ^ 1))
         path.write_text(sound[:place] + other + sound[place + 1 :])
-        with pytest.raises(InputError, match=f"{path} has no calibrations: .*; delete it"):
+        with pytest.raises(InputError, match=f"{path} is no file of scales: .*; name a file that"):
             load_calibrations(path)
     path.write_text(sound)
     assert load_calibrations(path) == (GOOD,)
@@ -169,7 +169,7 @@ def test_one_that_was_written_by_hand_needs_no_digest(tmp_path: Path) -> None:
     assert load_calibrations(path) == (GOOD,)
     # What no float can hold is no distance.
     path.write_text(json.dumps([content | {"distances": [0, 10**400]}]))
-    with pytest.raises(InputError, match="has no calibrations"):
+    with pytest.raises(InputError, match="is no file of scales"):
         load_calibrations(path)
 
 
@@ -198,7 +198,7 @@ def test_one_that_was_written_by_hand_needs_no_digest(tmp_path: Path) -> None:
 def test_what_lacks_something_is_no_scale(content: object, said: str, tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=f"has no calibrations: {said}.*; delete it and fit"):
+    with pytest.raises(InputError, match=f"is no file of scales: {said}.*; name a file"):
         load_calibrations(path)
 
 

@@ -10,6 +10,7 @@ from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.known_scales import find_calibration
 from similarity.models.toy import ToyModel
+from tests.tiny_models import save_tiny_model
 
 OPTIONS = ("--model", "toy", "-m", "4")
 TEXTS = ("a red car", "the sea")
@@ -186,8 +187,31 @@ def test_what_helps_against_a_damaged_scale_does(content: bytes, cache: Path) ->
     for command in (("compare", *TEXTS, *OPTIONS), fit):
         refused = run(*command)
         assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
-        assert f"{path} has no calibrations" in refused.stderr
-        assert "; delete it, and fit them anew" in refused.stderr
+        assert f"{path} is no file of scales" in refused.stderr
+        assert "; delete it, and fit anew" in refused.stderr
     path.unlink()
     assert run(*fit).exit_code == 0
     assert compared()["scale"] == "general text"
+
+
+@pytest.mark.parametrize("content", [b"text1,text2,score\na,b,1\n", b"[]", None])
+def test_no_file_of_the_users_own_is_to_be_deleted(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What TRAJSIM_CALIBRATION names may be anything, and what lies beside a model is its own."""
+    path = tmp_path / "judged.csv"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("TRAJSIM_CALIBRATION", str(path))
+    refused = run("compare", *TEXTS, *OPTIONS)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert str(path) in refused.stderr
+    assert "wrote by TRAJSIM_CALIBRATION, or unset it" in refused.stderr
+    assert "delete" not in refused.stderr
+    monkeypatch.delenv("TRAJSIM_CALIBRATION")
+    model = save_tiny_model("gpt2", tmp_path / "model")
+    (model / "calibration.json").write_bytes(content or b"")
+    refused = run("compare", *TEXTS, "-n", "2", "-m", "2", "--model", str(model))
+    assert refused.exit_code == 2, refused.output
+    assert "it belongs to the model: put" in refused.stderr
+    assert "delete" not in refused.stderr
