@@ -18,7 +18,8 @@ from eval.pair_files import ScoredPair
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.protocol import Judged, aggregates
-from eval.run import TRAJECTORIES, run, write_json
+from eval.run import TRAJECTORIES, run
+from eval.runs import ABLATION, write_results
 from eval.scores import read_scores
 from eval.store import CachedModel
 from similarity.arrays import FloatArray
@@ -140,7 +141,7 @@ def ablate(
         "fingerprint": Fingerprint(model.info, base).to_dict(),
         "spearman": panels,
     }
-    write_json(folder / "ablation.json", content)
+    write_results(folder / ABLATION, content)
     return content
 
 

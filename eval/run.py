@@ -1,6 +1,5 @@
 """Does a plan's work, chunk by chunk, in a folder from which a killed run goes on."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from eval.methods.scorers import ScorerMethod, negated
 from eval.plan import Chunk, Plan
 from eval.progress import RunProgress
 from eval.results import Scored, results
-from eval.runs import RESULTS
+from eval.runs import RESULTS, write_results
+from eval.scores import NAME as SCORES
 from eval.scores import write_scores
 from eval.store import CachedModel
+from similarity.errors import InputError
 from similarity.results import Comparison
-from similarity.storage.files import write_text
 from similarity.storage.journal import Journal
 
 JOURNAL, TRAJECTORIES = "journal.jsonl", "trajectories"
@@ -38,10 +38,12 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
     Raises
     ------
     InputError
-        If another process is at work in the folder, or it cannot be read or written.
+        If another process is at work in the folder, or it cannot be read or written, or has
+        such files of no run.
     ConfigError
         If the folder is of another plan; the message says what differs.
     """
+    _check_new(folder)
     progress.begin(plan)
     with Journal.open(folder / JOURNAL, plan.header()) as journal:
         earlier = _earlier(plan, journal.entries())
@@ -68,8 +70,20 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
         scored = _collect(plan, done)
         content = results(plan, scored)
         write_scores(folder, scored.lines())
-        write_json(folder / RESULTS, content)
+        write_results(folder / RESULTS, content)
     return content
+
+
+def _check_new(folder: Path) -> None:
+    """Refuse a folder whose files of these names are a user's own: they would be replaced."""
+    if (folder / JOURNAL).exists():
+        return
+    for path in (folder / RESULTS, folder / SCORES):
+        if path.exists():
+            raise InputError(
+                f"{path} is there and {JOURNAL} is not, so it is of no run; move it away, or write "
+                "to another place"
+            )
 
 
 def _earlier(plan: Plan, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -117,14 +131,3 @@ def _collect(plan: Plan, done: Sequence[tuple[Chunk, Entry]]) -> Scored:
     for chunk, entry in done:
         scored.add(chunk, entry["scores"], entry.get("log_likelihoods"))
     return scored
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a JSON file whole or not at all, making its folder where needed.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written there.
-    """
-    write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")

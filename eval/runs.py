@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from eval.methods.scorers import METHOD
+from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
+from similarity.storage.files import write_text
 
 RESULTS, ABLATION = "results.json", "ablation.json"
 SCHEMA = 1
+# In such a file, the digest of all else in it.
+_DIGEST = "digest"
 
 # "value", and "low" and "high", which are None where there is no interval; all × 100.
 Figure = Mapping[str, float | None]
@@ -188,6 +192,20 @@ def read_results(folder: Path) -> dict[str, Any]:
     return content
 
 
+def write_results(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the results of a run or an ablation, with a digest of them, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    # As JSON gives them back.
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False)
+    whole = {**content, _DIGEST: digest_of(json.loads(text))}
+    write_text(path, json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -200,6 +218,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} has no JSON object in it")
+    # Those of earlier releases have none.
+    given = content.pop(_DIGEST, None)
+    if given is not None and given != digest_of(content):
+        raise InputError(
+            f"{path} is damaged: a value is not what was written there; give the command of the "
+            "run again, which writes it anew"
+        )
     return content
 
 

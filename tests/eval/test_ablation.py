@@ -11,6 +11,7 @@ from eval.datasets import spread
 from eval.pair_files import ScoredPair, read_pairs
 from eval.protocol import spearman
 from similarity.api import compare
+from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
@@ -51,7 +52,12 @@ def test_every_figure_is_that_of_its_own_comparison(
     command = [*COMMAND, *options(base), "--out", str(tmp_path)]
     result = CliRunner().invoke(evaluate, command, catch_exceptions=False)
     assert result.exit_code == 0
-    content = json.loads((tmp_path / "ablation.json").read_text())
+    path = tmp_path / "ablation.json"
+    content = json.loads(path.read_text())
+    digest = content["digest"]
+    path.write_text(path.read_text().replace(f'"{digest}"', f'"{digest[::-1]}"'))
+    refused = CliRunner().invoke(main, ["eval", "report", str(tmp_path)])
+    assert f"{path} is damaged: a value is not what was written" in refused.stderr
     assert content["pairs"] == 6
     found = content["spearman"]
     assert found == json.loads(result.stdout)

@@ -17,6 +17,7 @@ from eval import plan
 from eval.cli import evaluate
 from eval.methods import hidden, scorers
 from eval.pair_files import read_pairs
+from eval.runs import read_results
 from eval.scores import NAME, read_scores
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
@@ -44,8 +45,7 @@ def files(out: Path) -> list[bytes]:
 
 
 def results(out: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((out / "results.json").read_text())
-    return content
+    return read_results(out)
 
 
 def by_hand(model: LanguageModel, config: ComparisonConfig) -> tuple[list[float], float]:
@@ -109,6 +109,33 @@ def test_the_printed_object_is_the_written_one(tmp_path: Path) -> None:
     result = invoke(tmp_path, "--json")
     assert json.loads(result.stdout) == results(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_results_with_another_digit_are_refused_and_made_anew(tmp_path: Path) -> None:
+    command = (tmp_path, "--no-baselines")
+    assert invoke(*command).exit_code == 0
+    path = tmp_path / "results.json"
+    sound = path.read_text()
+    at = sound.index('"value": ') + len('"value": ')
+    path.write_text(f"{sound[:at]}9{sound[at:]}")
+    for reads in (
+        ["report", str(tmp_path), "--no-figures"],
+        ["calibrate", str(tmp_path), "--out", str(tmp_path / "scale.json")],
+    ):
+        refused = CliRunner().invoke(main, ["eval", *reads])
+        assert refused.exit_code == 2, refused.output
+        assert f"{path} is damaged: a value is not what was written there" in refused.stderr
+    assert invoke(*command).exit_code == 0
+    assert path.read_text() == sound
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_no_run_are_not_replaced(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    refused = CliRunner().invoke(main, ["eval", *arguments(tmp_path, "--no-baselines")])
+    assert refused.exit_code == 2, refused.output
+    assert f"{name} is there and journal.jsonl is not, so it is of no run" in refused.stderr
+    assert (tmp_path / name).read_text() == "mine"
 
 
 def test_a_run_goes_on_after_any_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
