@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 # Seconds for a backend to say that it is alive.
 PROBE_PATIENCE = 3.0
-# Seconds between two looks at whether a call has put the model in doubt: a probe comes at once then.
+# Seconds between two looks at whether the model is in doubt: a probe comes at once then.
 LOOK_SECONDS = 0.2
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0

@@ -117,11 +117,12 @@ class RequestModel(WrapperModel):
     def _call(self, function: Callable[[], Result]) -> Result:
         """Call the model outside of the scheduler: the engine may give this up."""
         self.check_cancelled()
-        self.calling = time.monotonic()
+        began = self.calling = time.monotonic()
         try:
             return function()
         finally:
             self.calling = 0.0
+            self.usage.seconds["tokenize"] += time.monotonic() - began
 
     def cancel(self, error: Exception) -> None:
         """Give up all work of this request; whoever waits for it gets the error, now."""
@@ -148,12 +149,15 @@ class RequestModel(WrapperModel):
 
     # What is not scheduled would run beside the scheduler's own calls, so it is not to be had.
     abilities = frozenset()
-    remedy = "compare in Python or by the command line, without the service"
+    remedy = "compare in Python or by the command line, with the model in that process"
     distributions = LanguageModel.distributions
     top_distributions = LanguageModel.top_distributions
     next_states = LanguageModel.next_states
     output_head = LanguageModel.output_head
     next_log_probs = LanguageModel.next_log_probs
+
+    def _unsupported(self, what: str) -> UnsupportedError:
+        return UnsupportedError(f"the service does not give {what}, of any model; {self.remedy}")
 
     def close(self) -> None:
         """Leave the model to the others."""

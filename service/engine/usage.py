@@ -6,14 +6,14 @@ from service.engine.cache import Answer
 from service.engine.work import WorkItem
 from similarity.models.base import Continuation
 
-STAGES = ("queue", "sample", "score", "embed", "states")
+STAGES = ("queue", "tokenize", "sample", "score", "embed", "states")
 
 
 @dataclass
 class Usage:
     """Tokens that an answer rests on, those of them that were known, and where time went.
 
-    `seconds` are of the stages "queue", "sample", "score", "embed" and "states".
+    `seconds` are of the stages in `STAGES`; to cut long texts is to tokenize, again and again.
     """
 
     sampled_tokens: int = 0

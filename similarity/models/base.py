@@ -264,7 +264,7 @@ class LanguageModel(ABC):
         UnsupportedError
             If the backend does not give it, or logits are no affine map of the states.
         """
-        raise self._unsupported("its output head")
+        raise self._unsupported("the output head")
 
     def next_log_probs(
         self,

@@ -135,7 +135,8 @@ def test_one_request_that_runs_out_of_a_servers_time_leaves_it_ready(monkeypatch
             looking.join()
         assert (late.status_code, late.json()["error"]["code"]) == (504, "model_timeout")
         assert other.status_code == 200
-        assert seen and all(seen)
+        assert seen
+        assert all(seen)
 
 
 def test_a_server_that_hangs_is_not_ready_soon_after_a_request_ran_out_of_its_time(monkeypatch):

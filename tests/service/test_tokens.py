@@ -88,6 +88,24 @@ def test_states_of_long_texts_are_refused_or_cut(client):
     assert len(cut.json()[0]) == 512
 
 
+def test_tokens_that_would_make_too_large_an_answer_are_refused_once_that_is_known(
+    open_client, monkeypatch
+):
+    """All texts were tokenized before, which takes seconds."""
+    encoded = []
+    known = ToyModel.encode
+    monkeypatch.setattr(
+        ToyModel, "encode", lambda model, text: encoded.append(text) or known(model, text)
+    )
+    client = open_client(max_answer_bytes=100_000)
+    before = len(encoded)
+    texts = [f"{number} {'a' * 1_000}" for number in range(200)]
+    answer = client.post("/tokenize", json={"inputs": texts})
+    assert answer.status_code == 413
+    assert "bytes of answer" in answer.json()["error"]["message"]
+    assert 0 < len(encoded) - before < 50
+
+
 def test_states_that_would_make_too_large_an_answer_are_refused(open_client, embedded):
     client = open_client(embedded, max_answer_bytes=100_000)
     answer = client.post("/embed_all", json={"inputs": ["a b c d e"] * 100})

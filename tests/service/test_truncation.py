@@ -1,5 +1,7 @@
 """Texts that are too long: refused here, cut by the dialects of servers that cut, and said so."""
 
+import time
+
 import pytest
 
 from similarity.models.toy import ToyModel
@@ -170,3 +172,16 @@ def test_tokens_that_cannot_be_kept_are_refused(client, path, body_of):
         answer = client.post(path, json=body_of("a") | said)
         assert answer.status_code == 422
         assert message in answer.json()["error"]["message"]
+
+
+def test_the_time_that_cutting_takes_is_in_the_log_line(open_client, caplog, monkeypatch):
+    """It was in no stage."""
+    known = ToyModel.encode
+    monkeypatch.setattr(ToyModel, "encode", lambda *args: time.sleep(0.01) or known(*args))
+    caplog.set_level("INFO")
+    body = {"pairs": [["a", "the red car " * 600]], "truncate": "end", "preset": "paper"}
+    body |= {"n_trajectories": 2, "max_tokens": 2}
+    assert open_client().post("/v1/similarity", json=body).status_code == 200
+    (line,) = [one for one in caplog.records if getattr(one, "route", "") == "/v1/similarity"]
+    assert line.truncated_texts == 1
+    assert 0.1 < line.tokenize_seconds < line.seconds

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import TypeAdapter
 
 from service.engine.limits import check_answer, check_texts
-from service.engine.request_model import RequestModel
+from service.engine.request_model import TOGETHER, RequestModel
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_list
@@ -24,6 +24,7 @@ from service.http.schemas.tokens import (
 from service.http.token_ids import check_token_ids
 from service.settings import Settings
 from similarity.models.base import TokenIds
+from similarity.slices import slices
 
 # Bytes of a token in an answer, about.
 TOKEN_BYTES = 65
@@ -85,8 +86,7 @@ def _tokens(
     model: RequestModel, texts: Sequence[str], special: bool, settings: Settings
 ) -> Iterator[bytes]:
     """Give the tokens of each text as JSON: as values they take many times as much memory."""
-    encoded = model.encode_all(texts)
-    check_answer(TOKEN_BYTES * sum(map(len, encoded)), settings)
+    encoded = _encoded(model, texts, settings)
     opening = _opening(model)
     spelled = {
         token: model.decode((token,)) for token in dict.fromkeys(i for ids in encoded for i in ids)
@@ -99,6 +99,15 @@ def _tokens(
         ]
         own = _placed(text, ids[opening:], spelled)
         yield _TOKENS.dump_json([*begin, *own] if special else own)
+
+
+def _encoded(model: RequestModel, texts: Sequence[str], settings: Settings) -> list[TokenIds]:
+    """Return the ids of each text, of no more texts than show that the answer is too large."""
+    found: list[TokenIds] = []
+    for some in slices(texts, TOGETHER):
+        found += model.encode_all(some)
+        check_answer(TOKEN_BYTES * sum(map(len, found)), settings)
+    return found
 
 
 def _placed(text: str, ids: TokenIds, spelled: dict[int, str]) -> list[Token]:
