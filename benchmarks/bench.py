@@ -32,7 +32,7 @@ from benchmarks.pairs import generate_and_score, make_pairs, make_texts
 from benchmarks.shapes import SHAPES
 from benchmarks.subjects import Subject, find_subjects
 from benchmarks.vllm_process import vllm_server
-from eval.run import write_json
+from eval.runs import write_json
 from similarity.config import ComparisonConfig
 from similarity.models.loader import DTYPES, load_model
 from similarity.models.local import LocalModel

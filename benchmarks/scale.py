@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 from benchmarks.clocks import Clock, clock_option, find_clock
 from benchmarks.memory import peak_memory
 from benchmarks.pairs import SENTENCES, make_texts
-from eval.run import write_json
+from eval.runs import write_json
 from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
 from similarity.models.loader import EMBEDDED, load_model

@@ -203,7 +203,18 @@ def write_results(path: Path, content: Mapping[str, Any]) -> None:
     # As JSON gives them back.
     text = json.dumps(content, allow_nan=False, ensure_ascii=False)
     whole = {**content, _DIGEST: digest_of(json.loads(text))}
-    write_text(path, json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_json(path, whole)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a JSON file whole or not at all, making its folder where needed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def _read(path: Path) -> dict[str, Any]:
