@@ -135,6 +135,8 @@ def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Row]]:
             raise InputError(f"{place}: {record.error}")
         if not isinstance(record.value, dict):
             raise InputError(f"{place} is no object of JSON: {record.shown[:40]}")
+        if record.short and not set(required) <= set(record.value):
+            raise InputError(f"{place}: {record.short}")
         yield place, record.value
     if empty:
         raise InputError(f"{wanted}, and rows below it; it has none")

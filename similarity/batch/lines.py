@@ -56,7 +56,7 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
     found = pair_columns(content, columns)
     if found is not None and not content.keys() & {"pair", "texts"}:
         return Item(record, custom_id, tuple(_named(content, name) for name in found), True)
-    _check_keys(content, columns)
+    _check_keys(record, columns)
     return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
 
 
@@ -108,7 +108,9 @@ def refusal(record: Record, reason: str, custom_id: str | None = None) -> Answer
 def _custom_id(record: Record, columns: Sequence[str]) -> str:
     """Return the record's id as a string, or the number of its line if it has none."""
     names = columns[2:] or ID_NAMES
-    found = next((record.value[name] for name in names if name in record.value), None)
+    # An empty cell is no id.
+    given = (record.value.get(name) for name in names)
+    found = next((one for one in given if one is not None and str(one).strip()), None)
     if found is None:
         return str(record.number)
     if not isinstance(found, str | int) or isinstance(found, bool):
@@ -126,14 +128,15 @@ def _check_names(content: dict[str, Any]) -> None:
         )
 
 
-def _check_keys(content: dict[str, Any], columns: Sequence[str]) -> None:
+def _check_keys(record: Record, columns: Sequence[str]) -> None:
+    content = record.value
     if columns:
-        raise InputError(
+        raise record.lacks(
             f"no columns {columns[0]} and {columns[1]}; there are {', '.join(content)}"
         )
     if ("pair" in content) == ("texts" in content):
         named = ", ".join("/".join(pair) for pair in PAIR_NAMES)
-        raise InputError(
+        raise record.lacks(
             "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
             f"names {named}; there are {', '.join(content)}: name the two of texts by --columns"
         )

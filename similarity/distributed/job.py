@@ -187,6 +187,7 @@ class _Splitter:
                 "value": json.dumps(record.value, default=str),
                 "shown": record.shown,
                 "error": None if record.error is None else str(record.error),
+                "short": record.short,
             }
             for record in found
         ]
@@ -194,7 +195,8 @@ class _Splitter:
 
 def _record_of(row: dict[str, Any]) -> Record:
     error = None if row["error"] is None else InputError(row["error"])
-    return Record(row["number"], json.loads(row["value"]), row["shown"], error)
+    value = json.loads(row["value"])
+    return Record(row["number"], value, row["shown"], error, short=row["short"])
 
 
 def _quieten(ray: Any) -> None:

@@ -99,7 +99,7 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
             else f"column of judgements named {' or '.join(wanted)}"
         )
         there = f"there are {', '.join(value)}"
-        raise InputError(f"no {missing}; {there}; name yours by --columns{comma_hint(value)}")
+        raise record.lacks(f"no {missing}; {there}; name yours by --columns{comma_hint(value)}")
     first, second = (_text(name, value[name]) for name in texts)
     return JudgedPair((first, second), _number(judgement, value[judgement]), record.number)
 

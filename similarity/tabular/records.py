@@ -38,6 +38,8 @@ class Record:
         How the line ends: within quotation marks it is of the text.
     columns
         Of a row of a table, the names of its columns, also where the row cannot be read.
+    short
+        Of a row with fewer fields than columns, what to say where one that is read is missing.
     """
 
     number: int
@@ -46,6 +48,11 @@ class Record:
     error: InputError | None = None
     end: str = "\n"
     columns: tuple[str, ...] = ()
+    short: str = ""
+
+    def lacks(self, otherwise: str) -> InputError:
+        """Return the error of a column that is missing: it is the row's where that is short."""
+        return InputError(self.short or otherwise)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,13 +245,15 @@ def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _row(row: Record, columns: tuple[str, ...], delimiter: str) -> Record:
-    if len(row.value) > len(columns):
-        why = InputError(
-            f"it has {len(row.value)} fields and the first line {len(columns)}, parted by "
-            f"{SIGNS[delimiter]}; quote a field that has what parts fields, or write JSON lines"
-        )
+    count = len(row.value)
+    there = f"it has {count} {'field' if count == 1 else 'fields'} and the first line "
+    there += f"{len(columns)}, parted by {SIGNS[delimiter]}; "
+    if count > len(columns):
+        why = InputError(f"{there}quote a field that has what parts fields, or write JSON lines")
         return replace(row, value=None, error=why, columns=columns)
-    return replace(row, value=dict(zip(columns, row.value, strict=False)), columns=columns)
+    short = f"{there}add those that are missing" if count < len(columns) else ""
+    value = dict(zip(columns, row.value, strict=False))
+    return replace(row, value=value, columns=columns, short=short)
 
 
 def _parquet(source: BinaryIO) -> Iterator[Record]:

@@ -160,12 +160,13 @@ def text_of(place: str, record: Record, names: Sequence[str]) -> str:
     try:
         if record.error is not None:
             raise record.error
-        return checked_text(_found_text(record.value, names))
+        return checked_text(_found_text(record, names))
     except InputError as error:
         raise InputError(f"{place} line {record.number}: {error}") from error
 
 
-def _found_text(value: Any, names: Sequence[str]) -> str:
+def _found_text(record: Record, names: Sequence[str]) -> str:
+    value: Any = record.value
     if isinstance(value, str) and not names:
         return value
     if not isinstance(value, dict):
@@ -173,7 +174,7 @@ def _found_text(value: Any, names: Sequence[str]) -> str:
     there = {name: name for name in value} if names else in_any_case(value)
     found = [there[name] for name in names or TEXT_NAMES if value.get(there.get(name)) is not None]
     if not found:
-        raise InputError(_no_column(" or ".join(names or TEXT_NAMES), value))
+        raise record.lacks(_no_column(" or ".join(names or TEXT_NAMES), value))
     text = value[found[0]]
     if not isinstance(text, str):
         raise InputError(f"{found[0]} must be a text, got {str(text)[:40]}")

@@ -30,7 +30,7 @@ def test_rows(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (HEADER + "x\tmany\ta\tb\n", "line 2: want a number and two texts"),
-        (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: want a number and two texts"),
+        (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: it has 3 fields and the first line 4"),
         ("a\tb\nc\td\te\n", "has score, sentence1, sentence2; got a, b; --columns names others"),
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
         (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2: the line is not UTF-8"),
@@ -73,7 +73,7 @@ CSV = "score,sentence1,sentence2\n1,a,b\n"
         ('2,"a,b\n3,c,d\n', "line 3: .* is not CSV: unexpected end of data"),
         ('2,"a\n\nb",c\n3,,d\n', "line 6: a text is empty"),
         ("2,a,b,c\n", "line 3: it has 4 fields and the first line 3"),
-        ("2,a\n", "line 3: want a number and two texts"),
+        ("2,a\n", "line 3: it has 2 fields and the first line 3, parted by commas; add those"),
         ("1e999,a,b\n", "line 3: score must be a finite number"),
     ],
 )

@@ -362,3 +362,32 @@ def test_a_folder_is_no_output(
     result = CliRunner().invoke(main, ["batch", "pairs.csv", output, "--model", "toy"])
     assert result.exit_code == 2
     assert "is a folder; name a file in it" in result.stderr
+
+
+@pytest.mark.parametrize("columns", [(), ("--columns", "text1,text2,id")])
+@pytest.mark.parametrize(
+    ("kind", "sign", "called"), [("csv", ",", "commas"), ("tsv", "\t", "tabs")]
+)
+def test_a_row_with_too_few_fields_is_named_as_that(
+    kind: str, sign: str, called: str, columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    rows = ["text1,text2,id", "a,b,first", "d", "a,c", "a,d, "]
+    source, out = tmp_path / f"in.{kind}", tmp_path / "out.jsonl"
+    source.write_text("".join(row.replace(",", sign) + "\n" for row in rows))
+    result = CliRunner().invoke(main, ["batch", str(source), str(out), *OPTIONS, *columns])
+    assert result.exit_code == 0, result.output
+    (refused,) = read(tmp_path / "out.jsonl.errors.jsonl")
+    assert refused["line"] == 3
+    assert refused["reason"] == (
+        f"it has 1 field and the first line 3, parted by {called}; add those that are missing"
+    )
+    # Without an id, and with an empty one, the line stands for it.
+    assert [answer["custom_id"] for answer in read(out)] == ["first", "4", "5"]
+
+
+def test_an_empty_id_is_none(tmp_path: Path) -> None:
+    lines = [{"custom_id": "", "id": "mine"}, {"custom_id": "", "id": None}, {"id": " "}]
+    files_in(tmp_path, as_lines([{**line, "pair": ["a red car", "the sea"]} for line in lines]))
+    assert command(tmp_path).exit_code == 0
+    answers = read(tmp_path / "out.jsonl")
+    assert [answer["custom_id"] for answer in answers] == ["mine", "2", "3"]

@@ -72,3 +72,12 @@ def test_columns_are_three(tmp_path: Path) -> None:
         read_judged_pairs(str(tmp_path / "a.csv"), columns="a,b")
     with pytest.raises(InputError, match="^cannot read [^:]*: No such file or directory$"):
         read_judged_pairs(str(tmp_path / "none.csv"))
+
+
+def test_a_row_with_too_few_fields_is_named_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "judged.csv"
+    for row in ("d", "d,e"):
+        path.write_text(f"text1,text2,score\na,b,1\n{row}\n")
+        said = r"line 3: it has \d fields? and the first line 3, parted by commas; add those"
+        with pytest.raises(InputError, match=said):
+            read_judged_pairs(str(path))

@@ -102,3 +102,14 @@ def test_pairs_are_found_by_the_names_that_are_common() -> None:
     assert pair_columns({"text1": "a", "text_2": "b"}, ()) is None
     assert pair_columns({"x": "a", "y": "b", "text1": "", "text2": ""}, ("y", "x")) == ("y", "x")
     assert pair_columns({"x": "a"}, ("x", "y")) is None
+
+
+def test_a_row_with_too_few_fields_is_named_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("who,text\nAnn,a red car\nBob\n")
+    said = "line 3: it has 1 field and the first line 2, parted by commas; add those that are"
+    for columns in (None, "text"):
+        with pytest.raises(InputError, match=said):
+            read_file(str(path), columns=columns)
+    # What is not read may be missing.
+    assert read_file(str(path), columns="who").texts == ["Ann", "Bob"]
