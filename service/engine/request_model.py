@@ -129,10 +129,9 @@ class RequestModel(WrapperModel):
         self._shared.scheduler.cancel(self._queue, error)
 
     def probe(self) -> None:
-        """Have the model score one token, before all others and past the cache.
+        """Have the model score one token, or read one group, before all others and past the cache.
 
-        Or read the features of one group, where it does not score. Of a server both show whether it
-        still has the same model.
+        Of a server both show whether it still has the same model.
         """
         self._queue.urgent = True
         item = WorkItem(*self._probe_request())
@@ -227,10 +226,7 @@ class RequestModel(WrapperModel):
         return vectors.join(self.features(texts, vectors.names), kept)
 
     def features(self, texts: Sequence[Content], groups: Sequence[str]) -> Features:
-        """Return the features of texts by group, in calls that are shared with other requests.
-
-        Raises as `embed` does.
-        """
+        """Return features of texts by group, in calls that are shared; raises as `embed` does."""
         vectors = self._vectors(groups)
         distinct = list(dict.fromkeys(texts))
         costs = dict(zip(distinct, self.feature_tokens(distinct, groups), strict=True))
@@ -268,10 +264,8 @@ class RequestModel(WrapperModel):
     def _vectors(self, groups: Sequence[str] | None) -> MeaningVectors:
         vectors = self._shared.vectors
         if vectors is None:
-            raise UnsupportedError(
-                f"{self.info.name} is reached in a way that gives no meaning vectors; load the "
-                "model in the service's process"
-            )
+            reached = f"{self.info.name} is reached in a way that gives no meaning vectors"
+            raise UnsupportedError(f"{reached}; load the model in the service's process")
         return vectors if groups is None else vectors.only(*groups)
 
     def _answers(self, items: Sequence[WorkItem]) -> list[Answer]:
