@@ -240,7 +240,7 @@ def content_of(call: Call[Result]) -> bytes:
 
     Half a surrogate pair, which has no UTF-8, is escaped, so that the service says where it is.
     """
-    # What this handler writes, as \\ud800, is JSON's own way too.
+    # What this handler writes, as \ud800, is JSON's own way too.
     return json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "backslashreplace"
     )
