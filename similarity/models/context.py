@@ -41,19 +41,17 @@ def context_length(network: Network, tokenizer: Any) -> int:
     longest = min(limit, _TRIED)
     if weights * longest > _MOMENT:
         return limit
-    readable = longest_readable(network, longest)
+    # Where it can read nothing, what it is loaded for says so.
+    readable = max(1, longest_readable(network, longest))
     return limit if readable == longest else readable
 
 
-def longest_readable(network: Network, length: int, known: int = 1) -> int:
+def longest_readable(network: Network, length: int) -> int:
     """Return the most tokens, at most `length`, that a network can read, by bisection.
 
-    Parameters
-    ----------
-    known
-        As many tokens can be read.
+    0 if it cannot read one.
     """
-    low, high = known, length + 1
+    low, high = 0, length + 1
     middle = length
     while high - low > 1:
         low, high = (middle, high) if _can_read(network, middle) else (low, middle)

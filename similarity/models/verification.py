@@ -43,10 +43,16 @@ class Verified:
         It gives up the ways that turn out wrong.
     shorten
         Called with the number of tokens that the network can read, once a text is longer.
+    texts
+        The network as it reads texts alone, on which lengths are tried; None if it is the same.
+    failure
+        Makes the error of what cannot be read though texts as long can, of its words.
     """
 
     network: Network
     shorten: Callable[[int], None]
+    texts: Network | None = None
+    failure: Callable[[str], TrajsimError] = ModelError
     _packed: Reach = field(default_factory=Reach)
     _padded: Reach = field(default_factory=Reach)
     _stepped: Reach = field(default_factory=Reach)
@@ -122,8 +128,9 @@ class Verified:
         ------
         TextTooLongError
             If it can read fewer.
-        ModelError
-            If it cannot read that for another reason.
+        TrajsimError
+            If it cannot read that for another reason: what `failure` makes, or ModelError if it
+            can read nothing.
         """
         try:
             yield
@@ -132,10 +139,13 @@ class Verified:
         except Exception as error:  # as above
             if is_out_of_memory(error):
                 raise
-            limit = longest_readable(self.network, length, self._readable)
+            limit = longest_readable(self.texts or self.network, length)
+            said = f"the network cannot be read: {' '.join(str(error).split())[:200]}"
             if limit == length:
-                line = " ".join(str(error).split())[:200]
-                raise ModelError(f"the network cannot be read: {line}") from error
+                raise self.failure(said) from error
+            # Where more could be read before, or nothing can be, it is not the length.
+            if limit < max(1, self._readable):
+                raise ModelError(said) from error
             self.shorten(limit)
             raise TextTooLongError(
                 f"a text has {length} tokens with its continuation, and the network can read "
@@ -194,9 +204,11 @@ class Verified:
                 if is_out_of_memory(error):
                     return _halves(rows, error)
                 logger.info("%d trajectories are read again at each step: %s", len(rows), error)
-                return self._give_up_stepping(rows)
+                return self._give_up_stepping(rows, law, end_ids)
             on_step()
-        return [] if self._stepped_right(rows, law) else self._give_up_stepping(rows)
+        if self._stepped_right(rows, law):
+            return []
+        return self._give_up_stepping(rows, law, end_ids)
 
     def _stepped_right(self, rows: list[Row], law: Law) -> bool:
         """Return whether stepping gave what plain readings give."""
@@ -216,10 +228,18 @@ class Verified:
         self._stepped = self._stepped.union(reach)
         return True
 
-    def _give_up_stepping(self, rows: list[Row]) -> list[list[Row]]:
+    def _give_up_stepping(
+        self, rows: list[Row], law: Law, end_ids: frozenset[int]
+    ) -> list[list[Row]]:
         """Lower the length up to which stepping is used; return the groups of rows to redo."""
         if sampling.padding(rows):
             self.network.pads_state = False
+        elif sampling.longest(rows) <= self._stepped.sequence:
+            # Rows as long were right, so it is not their length: these alone are read again.
+            for row in rows:
+                row.clear()
+            self._sample_by_rereading(rows, law, end_ids)
+            return []
         else:
             self.network.give_up_stepping(self._stepped.sequence)
         return list(sampling.of_one_length(rows))

@@ -36,6 +36,10 @@ class ImageProcessing:
     ----------
     kinds
         The names of tensors with a number for each token; None before anything was read.
+    place
+        The token that stands for an image.
+    word
+        A token of text.
 
     Raises
     ------
@@ -57,6 +61,8 @@ class ImageProcessing:
                 f"{type(processor).__name__} does not say which token stands for an image; give a "
                 "model whose processor has an image_token"
             )
+        self.place = int(tokenization.tokenizer.convert_tokens_to_ids(self.token))
+        self.word = tokenization.encode_continuation("a")[-1]
 
     def encode(self, image: Image, before: str, after: str) -> ImageTokens:
         """Return the ids of an image between two texts.

@@ -56,9 +56,9 @@ class ImageReader:
         max_rows: int,
         max_logits: int,
     ) -> None:
-        self._network = ImageNetwork(network)
+        self._network = ImageNetwork(network, processing.place, processing.word)
         self._processing = processing
-        self._verified = Verified(self._network, shorten)
+        self._verified = Verified(self._network, shorten, network, self._network.failure)
         self._max_rows, self._max_logits = max_rows, max_logits
         # The longest continuation for which a copied state was seen to give plain numbers.
         self._seen = 0

@@ -198,6 +198,64 @@ def test_a_text_beyond_the_reported_length_is_too_long(
         model.hidden_states([model.encode(TEXT[:80])])
 
 
+def fail(monkeypatch: pytest.MonkeyPatch, model: LocalModel, how: str) -> None:
+    """Let one way of reading a network raise."""
+
+    def raises(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("the device is\nlost")
+
+    monkeypatch.setattr(model.network, how, raises)
+
+
+def test_an_error_at_a_length_that_was_read_before_shortens_nothing(
+    made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = made("llama")
+    prefix = model.encode("A dog runs over the hill.")
+    model.hidden_states([prefix])
+    before = model.info
+    fail(monkeypatch, model, "states")
+    with pytest.raises(ModelError, match="^the network cannot be read: the device is lost$"):
+        model.hidden_states([prefix])
+    fail(monkeypatch, model, "read")
+    for count in (5, len(prefix), len(prefix) + 9):
+        with pytest.raises(ModelError, match="^the network cannot be read: the device is lost$"):
+            model.hidden_states([(*prefix, *prefix)[:count]])
+    assert model.info == before
+
+
+def test_a_network_of_which_nothing_can_be_read_has_no_other_length(
+    made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had one of 0 for good, and each text was too long."""
+    model = made("llama")
+    before = model.info
+    for how in ("states", "read"):
+        fail(monkeypatch, model, how)
+    with pytest.raises(ModelError, match="^the network cannot be read: the device is lost$"):
+        model.hidden_states([model.encode("A dog runs.")])
+    assert model.info == before
+
+
+def test_rows_whose_steps_fail_at_lengths_that_were_right_are_read_again(
+    made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were stepped again without end."""
+    model = made("llama")
+    request = SampleRequest(prefix=model.encode("A dog"), n=3, max_tokens=4, key=5)
+    longer = SampleRequest(
+        prefix=model.encode("A dog runs over the hill."), n=3, max_tokens=8, key=5
+    )
+    (expected,) = model.sample([request], Law())
+    model.sample([longer], Law())
+    with monkeypatch.context() as patch:
+        fail(patch, model, "step")
+        (found,) = model.sample([request], Law())
+    assert [one.token_ids for one in found] == [one.token_ids for one in expected]
+    assert model.network.caches
+    model.sample([longer], Law())
+
+
 def test_a_network_that_raises_is_refused_in_one_line(made: Callable[..., LocalModel]) -> None:
     with pytest.raises(ModelError, match="cannot load .*Input language unknown") as raised:
         made("xmod", default_language=None)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from similarity.errors import InputError, TextTooLongError
 from similarity.images.image import Image
 from similarity.images.sources import read_image
 from similarity.law import Law
@@ -170,3 +171,93 @@ def test_images_of_other_sizes_may_have_other_numbers_of_tokens(tiny: Tiny) -> N
     lengths = {len(tiny.model.encode_image(seen, "", "")) for seen in (SMALL, WIDE, TALL)}
     resizing = tiny.model.info.name in ("idefics3", "qwen2_vl")
     assert (len(lengths) > 1) == resizing
+
+
+def tokens_of_images(tiny: Tiny) -> set[int]:
+    by_name = tiny.processor.tokenizer.convert_tokens_to_ids(tiny.processor.image_token)
+    return {by_name, tiny.network.config.image_token_id}
+
+
+@torch.inference_mode()
+def states_then(tiny: Tiny, seen: Image, after: str, continuation: TokenIds) -> Any:
+    """Return log P(· | before) at each token as transformers generates: the image is read once."""
+    inputs = tiny.processor(
+        images=[seen.pixels()], text=[f"{tiny.processor.image_token}{after}"], return_tensors="pt"
+    )
+    found = tiny.network(**inputs, use_cache=True)
+    rows = [found.logits[0, -1]]
+    for token in continuation[:-1]:
+        cache = found.past_key_values
+        found = tiny.network(input_ids=torch.tensor([[token]]), past_key_values=cache)
+        rows.append(found.logits[0, -1])
+    return torch.stack(rows).log_softmax(-1).numpy()
+
+
+@pytest.mark.parametrize("caches", [True, False])
+def test_a_token_of_an_image_in_a_continuation_is_a_token_as_any_other(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caches: bool
+) -> None:
+    """It was a text too long, and lowered the context length of the model for good."""
+    monkeypatch.setattr(tiny.model._images._network, "caches", caches)
+    monkeypatch.setattr(tiny.model._images, "_seen", 0)
+    before = tiny.model.info
+    prefix = tiny.model.encode_image(SMALL, "", AFTER)
+    for token in tokens_of_images(tiny):
+        ids = (9, token, 31, token, token, 7)
+        request = ScoreRequest(prefix=prefix, continuations=(ids, (token,), (5, 6)))
+        (found,) = tiny.model.score([request], LAW)
+        plain = states_then(tiny, SMALL, AFTER, ids)[range(len(ids)), ids]
+        np.testing.assert_allclose(found[0], plain, rtol=0, atol=1e-4)
+        (rows,) = tiny.model.distributions([request], LAW)
+        np.testing.assert_allclose(rows[0][range(len(ids)), ids], plain, rtol=0, atol=1e-4)
+    assert tiny.model._images._network.caches == caches
+    assert tiny.model.info == before
+
+
+@pytest.mark.parametrize("caches", [True, False])
+def test_a_token_of_an_image_may_be_sampled(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caches: bool
+) -> None:
+    monkeypatch.setattr(tiny.model._images._network, "caches", caches)
+    before = tiny.model.info
+    prefix = tiny.model.encode_image(SMALL, "", AFTER)
+    request = SampleRequest(prefix=prefix, n=100, max_tokens=20, key=3)
+    (found,) = tiny.model.sample([request], LAW)
+    with_it = [one for one in found if tokens_of_images(tiny) & {*one.token_ids[:-1]}]
+    assert with_it
+    for one in with_it[:2]:
+        ids = one.token_ids
+        plain = states_then(tiny, SMALL, AFTER, ids)[range(len(ids)), ids]
+        np.testing.assert_allclose(one.log_probs, plain, rtol=0, atol=1e-4)
+    assert tiny.model._images._network.caches == caches
+    assert tiny.model.info == before
+
+
+def test_an_image_that_the_network_cannot_read_is_refused_alone(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error was a text too long, and shortened what all others might send."""
+    before = tiny.model.info
+    processing = tiny.model._images._processing
+    right = processing.tensors
+    monkeypatch.setattr(
+        processing,
+        "tensors",
+        lambda prefix: {
+            name: value[..., :-1] if value.is_floating_point() else value
+            for name, value in right(prefix).items()
+        },
+    )
+    prefix = tiny.model.encode_image(SMALL, "", AFTER)
+    sampled = SampleRequest(prefix=prefix, n=1, max_tokens=2, key=3)
+    said = r"after image '28x28.png' the network cannot be read: .+; give another image"
+    for read in (
+        lambda: tiny.model.score([ScoreRequest(prefix=prefix, continuations=CONTINUATIONS)], LAW),
+        lambda: tiny.model.sample([sampled], LAW),
+        lambda: tiny.model.next_states([prefix]),
+        lambda: tiny.model.hidden_states([prefix]),
+    ):
+        with pytest.raises(InputError, match=said) as caught:
+            read()
+        assert not isinstance(caught.value, TextTooLongError)
+    assert tiny.model.info == before
