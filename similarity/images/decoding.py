@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,15 @@ _ANIMATED = ("PNG", "WEBP", "GIF")
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 # Of 16 bits to 8: 65535 becomes 255.
 _SIXTEEN_TO_EIGHT = 257
+# What Pillow makes of the samples of a PNG file, by its name for how they are stored; the colour
+# that the file has transparent it leaves as it is stored.
+_KEYS: Mapping[str, Callable[[Any], Any]] = {
+    "L;2": lambda grey: grey * 85,
+    "L;4": lambda grey: grey * 17,
+    "RGB;16B": lambda colour: tuple(sample >> 8 for sample in colour),
+}
+# In what Pillow says of more text or colour profile in a PNG file than it unpacks, 1 MiB each.
+_TOO_MUCH_BESIDE = "MAX_TEXT_"
 _SHORT, _LONGEST = 60, 200
 
 
@@ -74,6 +84,11 @@ def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise
     except Exception as error:  # each decoder of Pillow raises kinds of its own
         line = " ".join(str(error).split())[:_LONGEST] or repr(error)
+        if _TOO_MUCH_BESIDE in line:
+            raise ImageError(
+                f"image {_shown(name)} has more than 1 MiB of text or of a colour profile beside "
+                "its pixels; save it without metadata and profile"
+            ) from error
         raise ImageError(
             f"image {_shown(name)} is truncated or damaged ({line}); save it again"
         ) from error
@@ -97,7 +112,10 @@ def _opened(pillow: ModuleType, data: bytes, max_pixels: int) -> Any:
 
 def _upright(pillow: ModuleType, image: Any) -> NDArray[np.uint8]:
     operations = optional_module("PIL.ImageOps", "images need")
+    in_eight_bits = _KEYS.get(image.tile[0][3]) if image.format == "PNG" and image.tile else None
     image.load()
+    if in_eight_bits and "transparency" in image.info:
+        image.info["transparency"] = in_eight_bits(image.info["transparency"])
     operations.exif_transpose(image, in_place=True)
     image = _eight_bits(pillow, image)
     if image.has_transparency_data:
@@ -111,7 +129,12 @@ def _upright(pillow: ModuleType, image: Any) -> NDArray[np.uint8]:
 
 def _eight_bits(pillow: ModuleType, image: Any) -> Any:
     if image.mode.startswith("I;16"):
-        return pillow.fromarray((np.asarray(image) // _SIXTEEN_TO_EIGHT).astype(np.uint8))
+        samples = np.asarray(image)
+        grey = (samples // _SIXTEEN_TO_EIGHT).astype(np.uint8)
+        if "transparency" not in image.info:
+            return pillow.fromarray(grey)
+        opaque = np.where(samples == image.info["transparency"], 0, 255).astype(np.uint8)
+        return pillow.fromarray(np.stack([grey, opaque], axis=-1))
     if image.mode in ("I", "F"):
         raise ImageError("has samples of 32 bits; save it with 8 or 16")
     return image

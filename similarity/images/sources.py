@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import io
 import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,10 @@ def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Imag
 
 
 def _file_bytes(path: str | Path, limits: ImageLimits) -> bytes:
+    mode = Path(path).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system says so
+        # To open a pipe may wait for ever, and so may to read from a device.
+        raise ValueError("it is a pipe, a socket or a device; give a plain file")
     with Path(path).open("rb") as file:
         # One byte more than is allowed shows that there are too many.
         return file.read(limits.max_bytes + 1)

@@ -1,6 +1,7 @@
 """On the command line a path that is an image stands for it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,9 @@ def test_a_batch_with_images(seeing: str, photo: str) -> None:
         {"pair": [{"image": "no.png"}, DOG]},
         {"texts": [{"image": photo}, DOG, {"image": "other.webp"}]},
         {"pair": [{"image": 3}, DOG]},
+        {"texts": [DOG, {"image": "pipe"}]},
     ]
+    os.mkfifo("pipe")  # nobody writes into it: it was waited for without end
     Path("in.jsonl").write_text("\n".join(map(json.dumps, lines)))
     result = run("batch", "in.jsonl", "out.jsonl", "--model", seeing, *SHORT)
     assert result.exit_code == 0, result.output
@@ -115,9 +118,10 @@ def test_a_batch_with_images(seeing: str, photo: str) -> None:
     assert beside["distance"] == pytest.approx(distance("--model", seeing, photo, DOG), abs=1e-6)
     assert all_of["distances"][0][1] == pytest.approx(beside["distance"], abs=1e-6)
     refused = [json.loads(line) for line in Path("out.jsonl.errors.jsonl").read_text().splitlines()]
-    assert [one["line"] for one in refused] == [3, 5]
+    assert [one["line"] for one in refused] == [3, 5, 6]
     assert "'no.png' cannot be read: No such file" in refused[0]["reason"]
     assert 'or {"image": path}' in refused[1]["reason"]
+    assert "'pipe' cannot be read: it is a pipe" in refused[2]["reason"]
 
 
 def test_a_finished_batch_whose_photo_was_replaced_is_refused(seeing: str, photo: str) -> None:

@@ -13,16 +13,32 @@ from similarity.images.sources import read_image
 from tests.similarity.images.made import as_file, picture
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def png_of(header: bytes, rows: bytes, *beside: bytes) -> bytes:
+    """Return a PNG file of a header and rows, with other chunks beside them."""
+    pixels = chunk(b"IDAT", zlib.compress(rows))
+    parts = chunk(b"IHDR", header), *beside, pixels, chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
 def png_with_header(width: int, height: int) -> bytes:
     """Return a PNG file that says it is so large, and has no pixels."""
+    return png_of(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"")
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        check = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    empty = chunk(b"IDAT", zlib.compress(b""))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + empty + chunk(b"IEND", b"")
+def png_with_key(bits: int, samples: list[int], key: tuple[int, ...]) -> bytes:
+    """Return a PNG file of one row, whose samples have so many bits, and its transparent colour."""
+    whole = 0
+    for sample in samples:
+        whole = whole << bits | sample
+    kind = 0 if len(key) == 1 else 2
+    header = struct.pack(">IIBBBBB", len(samples) // len(key), 1, bits, kind, 0, 0, 0)
+    row = b"\0" + whole.to_bytes(len(samples) * bits // 8, "big")
+    return png_of(header, row, chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP", "JPEG"])
@@ -71,6 +87,29 @@ def test_a_transparent_colour_of_a_palette_is_white() -> None:
     assert pixels[0].tolist() == [[255, 255, 255], [200, 0, 0]]
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_of_any_depth_is_white(bits: int) -> None:
+    """Of 2, 4 and 16 bits it was read as if nothing were transparent."""
+    top = 2**bits - 1
+    for key in {0, 1, top // 3, top - 1} - {top}:
+        other = key // 2 if key > 1 else top
+        data = png_with_key(bits, [key, other] * 4, (key,))
+        row = read_image(data, "a.png").pixels()[0]
+        seen = other * 255 // top
+        assert row.tolist() == [[255, 255, 255], [seen, seen, seen]] * 4
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_transparent_colour_of_any_depth_is_white(bits: int) -> None:
+    top = 2**bits - 1
+    for key in ((0, 0, top - 50), (1, 2, 3), (top // 3, top // 2, 7), (0, top, 0)):
+        seen = [top - sample for sample in key]
+        data = png_with_key(bits, [*key, *seen], key)
+        row = read_image(data, "a.png").pixels()[0]
+        assert row[0].tolist() == [255, 255, 255]
+        np.testing.assert_allclose(row[1], [sample * 255 // top for sample in seen], atol=1)
+
+
 def test_sixteen_bits_are_scaled_to_eight() -> None:
     values = np.array([[0, 257, 65535]], np.uint16)
     pixels = read_image(as_file(Pillow.fromarray(values)), "a.png").pixels()
@@ -115,6 +154,20 @@ def test_truncated_files_are_refused(kind: str) -> None:
     data = as_file(picture(64, 64), kind)
     with pytest.raises(InputError, match=r"image 'a' is (truncated or damaged|none of PNG)"):
         read_image(data[: len(data) // 2], "a")
+
+
+def test_much_text_or_profile_beside_the_pixels_is_named_as_that() -> None:
+    """They were called truncated or damaged, and no saving again helped."""
+    much = zlib.compress(bytes(2**20 + 1))
+    header, row = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0), b"\0\7"
+    few = zlib.compress(bytes(2**20))
+    for kind, before in ((b"iCCP", b"p\0\0"), (b"zTXt", b"t\0\0"), (b"iTXt", b"t\0\1\0\0\0")):
+        with pytest.raises(InputError, match="1 MiB of text or of a colour .* without metadata"):
+            read_image(png_of(header, row, chunk(kind, before + much)), "a.png")
+        assert read_image(png_of(header, row, chunk(kind, before + few)), "a.png").width == 1
+    many = [chunk(b"zTXt", b"%d\0\0" % number + few) for number in range(65)]
+    with pytest.raises(InputError, match="of a colour profile beside its pixels"):
+        read_image(png_of(header, row, *many), "a.png")
 
 
 def test_what_is_no_image_is_refused() -> None:

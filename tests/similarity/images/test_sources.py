@@ -9,7 +9,12 @@ import pytest
 from similarity.errors import InputError
 from similarity.images.decoding import ImageLimits
 from similarity.images.image import Image, name_of, order_of
-from similarity.images.sources import image_file, image_of_data_url, image_or_text
+from similarity.images.sources import (
+    image_file,
+    image_file_digest,
+    image_of_data_url,
+    image_or_text,
+)
 from tests.similarity.images.made import as_file, picture
 
 
@@ -79,6 +84,19 @@ def test_other_urls_are_refused(url: str, said: str) -> None:
 def test_texts_and_images_have_one_order(path: Path) -> None:
     image = image_file(path)
     assert sorted([image, "bb", "a"], key=order_of) == ["a", "bb", image]
+
+
+def test_what_is_no_plain_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "photo.png"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(InputError, match=f"'{path}' cannot be read: it is a pipe, a socket or"):
+            image_file(path)
+        assert image_file_digest(path) == ""
+    with pytest.raises(InputError, match="cannot be read: it is a pipe"):
+        image_or_text(str(pipe), by_name=True)
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        image_file(tmp_path)
 
 
 def test_of_a_text_that_names_a_pipe_nothing_is_read(tmp_path: Path) -> None:
