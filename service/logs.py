@@ -137,9 +137,20 @@ def logs_written() -> bool:
 
 
 def places(error: BaseException) -> list[str]:
-    """Return where an error came through, without its message, which may hold a user's text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    """Return where an error came through, and before it those that led to it, each with its type.
+
+    Messages are left out, as they may hold a user's text.
+    """
+    found: list[str] = []
+    seen: set[int] = set()
+    later: BaseException | None = error
+    while later is not None and id(later) not in seen:
+        seen.add(id(later))
+        frames = traceback.extract_tb(later.__traceback__)
+        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        found = [*where, type(later).__name__, *found]
+        later = later.__cause__ or (None if later.__suppress_context__ else later.__context__)
+    return found
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

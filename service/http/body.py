@@ -119,6 +119,9 @@ class Body:
         message = await self._next()
         if self._arrived > self._max_bytes:
             raise self._too_large()
+        if self._refusal is not None and not self.complete:
+            # Another took its room as this part came.
+            raise self._refusal
         self._hold()
         return message
 
@@ -161,8 +164,11 @@ class Body:
 
     async def drop(self) -> None:
         """Read and forget the rest of a body that is not wanted, if it is not long."""
-        if self._announced > DROPPED_BYTES:
+        if self.complete or self._announced > DROPPED_BYTES:
             return
+        # It holds nothing any more, so nobody gives it up: that would end this answer.
+        self.release()
+        self._refusal = None
         try:
             while not self.complete and self._arrived < DROPPED_BYTES:
                 await self._next()

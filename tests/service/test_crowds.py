@@ -3,7 +3,9 @@
 import asyncio
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from urllib.parse import urlsplit
 
 import httpx
@@ -150,6 +152,29 @@ def arriving(bodies):
         return await body.receive()
 
     return arrive
+
+
+def test_bodies_that_give_each_other_up_are_refused_as_such_and_some_are_let_in(monkeypatch):
+    """One whose room was taken as its next part came was answered a plain 500."""
+    monkeypatch.setattr("service.http.body.SLOW_SECONDS", 0.2)
+    body = b"{" + b" " * 400_000
+    with running(ToyModel(), max_bodies_bytes=1_700_000) as url:
+        together = Barrier(16)
+
+        def ask(_):
+            with connect(url) as connection:
+                head = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+                connection.sendall(HEAD + head + body[:100_000])
+                time.sleep(0.5)
+                together.wait()
+                connection.sendall(body[100_000:])
+                return b"".join(iter(lambda: connection.recv(65536), b"")).split(b" ")[1]
+
+        with ThreadPoolExecutor(16) as pool:
+            codes = [code for _ in range(5) for code in pool.map(ask, range(16))]
+    # Those that are let in are no JSON.
+    assert set(codes) == {b"400", b"429"}
+    assert codes.count(b"400") >= 5
 
 
 def test_bodies_that_never_end_keep_others_out_no_longer_than_a_moment(monkeypatch):

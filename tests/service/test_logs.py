@@ -4,8 +4,9 @@ import logging
 import threading
 
 import httpx
+import pytest
 
-from service.logs import JsonFormatter, LineHandler, TextFormatter, logs_written
+from service.logs import JsonFormatter, LineHandler, TextFormatter, logs_written, places
 from tests.service.servers import PATIENCE, ServeProcess
 
 
@@ -95,3 +96,20 @@ def test_at_a_normal_end_all_lines_are_written_before_the_last_words() -> None:
     assert status == 0
     assert "/tokenize" in errors
     assert errors.endswith("stopped\n")
+
+
+def test_the_places_of_an_error_begin_with_those_of_its_cause() -> None:
+    """Of what a library had wrapped, only the library's own places were logged."""
+
+    def cause() -> None:
+        raise ValueError("secret")
+
+    with pytest.raises(RuntimeError) as caught:
+        try:
+            cause()
+        except ValueError as error:
+            raise RuntimeError("wrapped") from error
+    found = places(caught.value)
+    assert found[1].endswith(" cause")
+    assert [found[2], found[-1]] == ["ValueError", "RuntimeError"]
+    assert "secret" not in str(found)
