@@ -104,12 +104,17 @@ def test_the_places_of_an_error_begin_with_those_of_its_cause() -> None:
     def cause() -> None:
         raise ValueError("secret")
 
-    with pytest.raises(RuntimeError) as caught:
+    def library() -> None:
         try:
             cause()
         except ValueError as error:
             raise RuntimeError("wrapped") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        library()
     found = places(caught.value)
     assert found[1].endswith(" cause")
-    assert [found[2], found[-1]] == ["ValueError", "RuntimeError"]
+    assert found[2] == "ValueError"
+    assert found[-2].endswith(" library")
+    assert found[-1] == "RuntimeError"
     assert "secret" not in str(found)
