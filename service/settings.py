@@ -1,6 +1,5 @@
 """The service's settings: one frozen value, from the environment in this one place."""
 
-import ipaddress
 import re
 import socket
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.origins import Origin, host_in
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
+from similarity.connections import header_key, is_loopback
 from similarity.models.loader import default_model
 
 MEBIBYTE = 2**20
@@ -61,7 +61,11 @@ class Settings(BaseSettings):
     """Every setting of the service; each is read from `TRAJSIM_<NAME>` too."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TRAJSIM_", frozen=True, extra="forbid", allow_inf_nan=False
+        env_prefix="TRAJSIM_",
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # which has the keys
     )
 
     model: NotEmpty = Field(
@@ -241,12 +245,7 @@ class Settings(BaseSettings):
                 "unset it"
             )
         for number, key in enumerate(keys, 1):
-            if wrong := next((c for c in key if not "!" <= c <= "~"), None):
-                # The key itself is a secret, which no log shall have.
-                raise ValueError(
-                    f"API key {number} has the character U+{ord(wrong):04X}, which a header cannot "
-                    "carry; give letters, digits and signs of ASCII without spaces"
-                )
+            header_key(f"key {number} of TRAJSIM_API_KEYS and TRAJSIM_API_KEYS_FILE", key)
         if not (keys or self.allow_open or is_loopback(self.host)):
             _check_resolves(self.host)
             raise ValueError(
@@ -271,11 +270,3 @@ def _check_resolves(host: str) -> None:
             f"the host {host[:80]!r} has no address ({reason}); give one of this machine to --host "
             "or TRAJSIM_HOST, as 127.0.0.1"
         ) from error
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address is of this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

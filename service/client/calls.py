@@ -20,6 +20,7 @@ from service.client.values import (
     Settings,
     Trajectory,
 )
+from similarity.connections import header_key
 
 Json = Any
 Result = TypeVar("Result")
@@ -251,8 +252,14 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
-    """Return the options of both kinds of httpx's client."""
+    """Return the options of both kinds of httpx's client.
+
+    Raises
+    ------
+    ConfigError
+        If a header cannot carry the key.
+    """
     headers = {"content-type": "application/json"}
-    if api_key:
-        headers["authorization"] = f"Bearer {api_key}"
+    if api_key and (key := header_key("api_key", api_key)):
+        headers["authorization"] = f"Bearer {key}"
     return {"base_url": url, "headers": headers, "timeout": timeout}

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http.problems import Problem, refusal
 from service.origins import host_in
-from service.settings import is_loopback
+from similarity.connections import is_loopback
 
 # Those that a balancer or an orchestrator calls, which has no key.
 PROBES = frozenset({"/health", "/health/live", "/health/ready"})

@@ -1,14 +1,19 @@
 """OpenTelemetry traces, where a collector is configured; otherwise nothing is imported."""
 
+import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from similarity.errors import MissingDependencyError
+from similarity.errors import ConfigError, MissingDependencyError
 from similarity.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+
+# Where OpenTelemetry looks for headers to send to a collector, as one with a key.
+HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 
 Attributes = dict[str, str | int | float]
 
@@ -47,6 +52,8 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
     ------
     MissingDependencyError
         If OpenTelemetry is not installed.
+    ConfigError
+        If a header that its environment names cannot be sent.
     """
     if endpoint is None:
         return None
@@ -60,7 +67,35 @@ def open_tracing(endpoint: str | None) -> Tracing | None:
             "traces need OpenTelemetry: pip install opentelemetry-sdk "
             "opentelemetry-exporter-otlp-proto-http"
         ) from error
+    _check_headers(os.environ)
     provider = TracerProvider(resource=Resource.create({"service.name": "trajsim"}))
     sink = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(sink))
     return Tracing(provider)
+
+
+def _check_headers(environment: Mapping[str, str]) -> None:
+    """Refuse headers of OpenTelemetry's variables that it would write into the log, or not send."""
+    from opentelemetry.util import re
+
+    for variable in HEADERS:
+        for number, part in enumerate(environment.get(variable, "").split(","), 1):
+            # What it cannot read it logs, with the value, which is mostly a secret.
+            with _silent(re.__name__):
+                read = re.parse_env_headers(part, liberal=True)
+            carried = (sign.isprintable() and sign.isascii() for v in read.values() for sign in v)
+            if part.strip() and not (read and all(carried)):
+                raise ConfigError(
+                    f"header {number} of {variable} cannot be sent; give name=value, with signs of "
+                    "ASCII alone, and commas between headers"
+                )
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    was, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was

@@ -8,6 +8,7 @@ import huggingface_hub
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.file_download import repo_folder_name
 
+from similarity.connections import header_key
 from similarity.models.failures import not_found
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,11 @@ def on_hub(source: str, revision: str | None = None) -> dict[str, Any]:
     ------
     ModelNotFoundError
         If the hub has no such model.
+    ConfigError
+        If a header cannot carry the user's token.
     """
+    # Else it would be taken for a hub that cannot be reached, with the token in the log.
+    header_key("the hub's token, of HF_TOKEN or of a login,", huggingface_hub.get_token() or "")
     try:
         found = huggingface_hub.model_info(source, revision=revision, timeout=HUB_TIMEOUT)
     except (RepositoryNotFoundError, HFValidationError) as error:

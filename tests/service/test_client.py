@@ -23,6 +23,7 @@ from service.client import (
     calls,
 )
 from similarity import ComparisonConfig, compare
+from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
 from tests.service.servers import running
 
@@ -292,6 +293,17 @@ def test_it_sends_its_key():
     with Client("http://test", api_key="secret", transport=scripted.transport) as client:
         client.rerank("a", ["b"])
     assert scripted.requests[0].headers["authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_key_is_sent_as_a_header_carries_it_or_refused(client):
+    made = client(api_key="secret\n")
+    assert made._http.headers["authorization"] == "Bearer secret"
+    assert "authorization" not in client(api_key="\n")._http.headers
+    for key in ("“secret”", "sec\nret"):
+        with pytest.raises(ConfigError, match="^api_key has the character") as caught:
+            client(api_key=key)
+        assert "sec" not in str(caught.value)
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])

@@ -18,9 +18,10 @@ from service.engine.engine import Engine
 from service.engine.exceptions import DeadlineError
 from service.engine.metrics import Metrics
 from service.http.app import create_app
-from service.http.tracing import Tracing
+from service.http.tracing import HEADERS, Tracing, open_tracing
 from service.logs import JsonFormatter
 from service.settings import Settings
+from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
 from tests.service.servers import PATIENCE, eventually, running
@@ -381,6 +382,29 @@ class OfVersion:
         if scope["type"] == "http":
             scope = {**scope, "http_version": self.version}
         await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "key=“secret”",
+        "authorization: secret",
+        "a=b,key=%E2%80%9Csecret",
+        "key=top%0Asecret",
+        "secret",
+    ],
+)
+@pytest.mark.parametrize("variable", HEADERS)
+def test_headers_for_the_collector_are_never_logged(variable, headers, monkeypatch, caplog):
+    monkeypatch.setenv(variable, headers)
+    with pytest.raises(ConfigError, match=f"^header [12] of {variable} cannot be sent") as caught:
+        open_tracing("http://127.0.0.1:9")
+    assert "secret" not in str(caught.value) + caplog.text
+
+
+def test_white_space_around_a_header_for_the_collector_is_left_out(monkeypatch):
+    monkeypatch.setenv(HEADERS[0], "authorization=Bearer secret\n, a=b,")
+    open_tracing("http://127.0.0.1:9").close()
 
 
 def test_traces_join_that_of_the_client(open_client):

@@ -117,7 +117,9 @@ def test_a_file_of_keys_may_begin_with_a_byte_order_mark(tmp_path):
 
 @pytest.mark.parametrize(("key", "named"), [("a\u200bb", "U\\+200B"), ("a b", "U\\+0020")])
 def test_a_key_that_no_header_carries_is_named_by_number_and_character(key, named):
-    with pytest.raises(ValidationError, match=f"API key 2 has the character {named}"):
+    with pytest.raises(
+        ValidationError, match=f"key 2 of TRAJSIM_API_KEYS.*has the character {named}"
+    ):
         Settings(api_keys=f"good,{key}")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from similarity.connections import header_key, shown_address
 from similarity.errors import ConfigError
 
 SCHEMES = ("http://", "https://")
@@ -52,13 +53,16 @@ class ServerAddress:
 
 
 def _checked_url(url: str) -> str:
+    shown = shown_address(url)
     try:
         split = urlsplit(url)
         port = split.port
     except ValueError as error:
-        raise ConfigError(f"{url!r} is not the address of a server: {error}") from error
+        raise ConfigError(
+            f"{shown!r} is not the address of a server; give http://host:port"
+        ) from error
     if not url.startswith(SCHEMES) or not split.hostname or port == 0 or split.query:
-        raise ConfigError(f"{url!r} is not the address of a server; give http://host:port")
+        raise ConfigError(f"{shown!r} is not the address of a server; give http://host:port")
     if split.username or split.password:
         raise ConfigError(
             f"give no user or password in the address of {split.hostname}; an API key goes into "
@@ -107,6 +111,8 @@ class ServerConfig:
         for setting in fields(self):
             value = getattr(self, setting.name)
             if setting.name == "api_key":
+                if value is not None:
+                    object.__setattr__(self, "api_key", header_key("api_key", value) or None)
                 continue
             if not math.isfinite(value) or value <= 0:
                 raise ConfigError(f"{setting.name} must be greater than 0, got {value:g}")
@@ -118,7 +124,7 @@ class ServerConfig:
         Raises
         ------
         ConfigError
-            If one is not a number, or out of range.
+            If one is not a number, or out of range, or a header cannot carry the key.
         """
         given: dict[str, Any] = {}
         for setting in fields(cls):
@@ -130,7 +136,7 @@ class ServerConfig:
 
 def _read(kind: object, variable: str, text: str) -> str | int | float:
     if kind not in (int, float):
-        return text
+        return header_key(variable, text)
     try:
         return int(text) if kind is int else float(text)
     except ValueError as error:

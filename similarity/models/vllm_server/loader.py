@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from similarity.connections import proxy_for, shown_address
 from similarity.errors import (
     BackendRefusedError,
     BackendTimeoutError,
@@ -111,7 +112,9 @@ class Servers:
     ) -> None:
         self.address = ServerAddress.parse(name)
         self._config = config or ServerConfig()
-        self._client = _client(self._config, transport)
+        urls = self.address.urls if transport is None else ()
+        self._proxies = {url: proxy_for(url) for url in urls}
+        self._client = _client(self._config, transport, self._proxies)
         self._background = Background()
         self._background.on_close(self._client.aclose)
         # What each server serves, and of which kind it is.
@@ -155,16 +158,19 @@ class Servers:
         found = list(self._identities.values())
         kind = found[0][0]
         identity = kind.joined([one for _, one in found])
-        replicas = [Replica(url, self._client) for url in self.address.urls]
+        replicas = [self._replica(url) for url in self.address.urls]
         pool = Pool(replicas, self._config, identity.name)
         for replica in replicas:
             if replica.url in self._failures:
                 pool.leave_out(replica, self._failures[replica.url])
         return kind.model(self._background, pool, identity)
 
+    def _replica(self, url: str) -> Replica:
+        return Replica(url, self._client, self._proxies.get(url))
+
     def _checks_of(self, url: str) -> Iterator[Check]:
         impatient = replace(self._config, patience=min(self._config.patience, START_PATIENCE))
-        pool = Pool([Replica(url, self._client)], impatient)
+        pool = Pool([self._replica(url)], impatient)
         try:
             kind = self._background.run(lambda _: kind_of(pool))
             identity, checks = self._background.run(lambda _: kind.examine(pool, self.address))
@@ -189,9 +195,35 @@ class Servers:
         return Check("replicas", "the model of the others")
 
 
-def _client(config: ServerConfig, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+def _client(
+    config: ServerConfig,
+    transport: httpx.AsyncBaseTransport | None,
+    proxies: Mapping[str, str | None],
+) -> httpx.AsyncClient:
     key = {"Authorization": f"Bearer {config.api_key}"} if config.api_key else {}
     timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout, pool=None)
     # The pool of servers bounds what is under way.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx.AsyncClient(headers=key, timeout=timeout, limits=limits, transport=transport)
+    return httpx.AsyncClient(
+        headers=key,
+        timeout=timeout,
+        transport=transport or httpx.AsyncHTTPTransport(limits=limits),
+        mounts={url: _through(proxy, limits) for url, proxy in proxies.items() if proxy},
+        trust_env=False,  # which proxy is used has been decided, and is named where it fails
+    )
+
+
+def _through(proxy: str, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+    """Return what sends requests through a proxy."""
+    try:
+        return httpx.AsyncHTTPTransport(limits=limits, proxy=proxy)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the proxy {shown_address(proxy)} of the environment needs socksio: "
+            "pip install socksio; or name the servers in NO_PROXY"
+        ) from error
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(
+            f"the proxy {shown_address(proxy)!r} of the environment has no address that httpx "
+            "takes; give http://host:port, or name the servers in NO_PROXY"
+        ) from error

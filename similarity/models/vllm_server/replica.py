@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from similarity.connections import shown_address
 from similarity.errors import (
     BackendError,
     BackendRefusedError,
@@ -76,8 +77,13 @@ class Replica:
     often it was found to have another model.
     """
 
-    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, url: str, client: httpx.AsyncClient, proxy: str | None = None) -> None:
         self.url = url
+        # With the proxy between, if there is one: either may be what does not answer.
+        self._way, self._no_proxy = url, ""
+        if proxy is not None:
+            self._way = f"{url}, asked through the proxy {shown_address(proxy)} of the environment,"
+            self._no_proxy = "; NO_PROXY names the hosts that are reached without it"
         self.busy = 0
         self.load = 0
         self.failures = 0
@@ -176,8 +182,8 @@ class Replica:
         except httpx.TransportError as error:
             raise PassingError(
                 BackendUnavailableError(
-                    f"{self.url} does not answer ({_first_line(error)}); start it, or give "
-                    "another address"
+                    f"{self._way} does not answer ({_first_line(error)}); start it, or give "
+                    f"another address{self._no_proxy}"
                 )
             ) from error
         except httpx.HTTPError as error:
@@ -207,8 +213,9 @@ class Replica:
     def _timed_out(self, error: httpx.TimeoutException) -> PassingError:
         timeouts = self._client.timeout
         if isinstance(error, httpx.ConnectTimeout):
-            what = f"{self.url} cannot be reached within {timeouts.connect:g} s"
-            return PassingError(BackendTimeoutError(f"{what}; is the address right?"))
+            what = f"{self._way} cannot be reached within {timeouts.connect:g} s"
+            remedy = f"is the address right?{self._no_proxy}"
+            return PassingError(BackendTimeoutError(f"{what}; {remedy}"))
         return PassingError(
             BackendTimeoutError(
                 f"{self.url} gave no answer within {timeouts.read:g} s; raise "
@@ -227,7 +234,8 @@ class Replica:
                 f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
             )
         if status in OVERLOADED:
-            what = f"{self.url} is overloaded or not ready (HTTP {status}); try again later"
+            what = f"{self._way} is overloaded or not ready (HTTP {status}); try again later"
+            what += self._no_proxy
             return PassingError(BackendUnavailableError(what), retry_after(response))
         if status >= 500 and not await self.healthy():
             # Requests fail so while the engine behind the server dies.

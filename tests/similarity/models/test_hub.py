@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from similarity.errors import ModelError, ModelNotFoundError
+from similarity.errors import ConfigError, ModelError, ModelNotFoundError
 from similarity.models.hub import on_hub, snapshot
 from similarity.models.local import load_local
 from tests.tiny_models import save_tiny_model
@@ -42,6 +42,17 @@ def test_the_last_commit_of_the_cache_is_taken() -> None:
     assert load_local("org/tiny").info.revision == FIRST
     with pytest.raises(ModelNotFoundError, match="the hub cannot be reached"):
         load_local("org/none")
+
+
+@pytest.mark.parametrize("token", ["“secret”", "sec ret"])
+def test_a_token_that_no_header_carries_is_refused(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a hub that cannot be reached."""
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(ConfigError, match="HF_TOKEN.* has the character U") as caught:
+        load_local("org/tiny")
+    assert "sec" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("cache")

@@ -34,6 +34,9 @@ def test_addresses(text: str, urls: tuple[str, ...], name: str, revision: str) -
         ("http://a?x=1", "is not the address"),
         ("http://a#m,http://b#n", "one name, got m, n"),
         ("http://me:secret@a", "TRAJSIM_VLLM_API_KEY"),
+        ("http://me:secret@a:port", "'http://…@a:port' is not the address"),
+        ("http://me:secret@", "'http://…@' is not the address"),
+        ("http://a?key=secret", r"'http://a\?…' is not the address"),
     ],
 )
 def test_no_addresses(text: str, match: str) -> None:
@@ -58,3 +61,24 @@ def test_settings_from_the_environment() -> None:
 def test_settings_that_are_none(value: str) -> None:
     with pytest.raises(ConfigError, match=r"(?i)in_flight must be"):
         ServerConfig.from_environment({"TRAJSIM_VLLM_IN_FLIGHT": value})
+
+
+@pytest.mark.parametrize("text", ["secret\n", " secret", "\tsecret\r\n"])
+def test_white_space_around_a_key_is_left_out(text: str) -> None:
+    """A secret of Kubernetes that was made from a file ends with the end of its line."""
+    environment = {"TRAJSIM_VLLM_API_KEY": text}
+    assert ServerConfig.from_environment(environment) == ServerConfig(api_key="secret")
+    assert ServerConfig(api_key=text) == ServerConfig(api_key="secret")
+
+
+def test_a_key_of_white_space_is_none() -> None:
+    assert ServerConfig.from_environment({"TRAJSIM_VLLM_API_KEY": "\n"}) == ServerConfig()
+
+
+@pytest.mark.parametrize("text", ["“secret”", "sec\nret", "sec ret"])
+def test_a_key_that_no_header_carries_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="^TRAJSIM_VLLM_API_KEY has the character") as caught:
+        ServerConfig.from_environment({"TRAJSIM_VLLM_API_KEY": text})
+    assert "sec" not in str(caught.value)
+    with pytest.raises(ConfigError, match="^api_key has the character"):
+        ServerConfig(api_key=text)

@@ -1,0 +1,59 @@
+"""Connections to other programs: the keys that they carry, and what may be shown of an address."""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from similarity.errors import ConfigError
+
+# A user and a password, and a query.
+_SECRET_PARTS = re.compile(r"//[^#,]*@|\?[^#,]*")
+
+
+def header_key(name: str, text: str) -> str:
+    """Return a key without white space around it, as a header carries it.
+
+    Parameters
+    ----------
+    name
+        What a message calls it: the variable or the argument that has it.
+
+    Raises
+    ------
+    ConfigError
+        If a header cannot carry it. The message never has the key.
+    """
+    key = text.strip()
+    if wrong := next((sign for sign in key if not "!" <= sign <= "~"), None):
+        raise ConfigError(
+            f"{name} has the character U+{ord(wrong):04X}, which a header cannot carry; give "
+            "letters, digits and signs of ASCII without spaces"
+        )
+    return key
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def shown_address(url: str) -> str:
+    """Return an address for a message, without a user, a password or a query."""
+    return _SECRET_PARTS.sub(lambda part: "//…@" if part[0].endswith("@") else "?…", url)
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the address of the proxy that the environment names for a URL; None for no proxy.
+
+    A host of this machine needs none, whatever the environment says.
+    """
+    split = urlsplit(url)
+    if is_loopback(split.hostname or "") or proxy_bypass(split.netloc):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(split.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"

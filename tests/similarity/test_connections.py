@@ -1,0 +1,62 @@
+"""Keys that headers carry, addresses that may be shown, and the proxies of the environment."""
+
+import pytest
+
+from similarity.connections import header_key, is_loopback, proxy_for, shown_address
+from similarity.errors import ConfigError
+
+
+@pytest.mark.parametrize("text", ["key", "key\n", "\t key\r\n"])
+def test_a_key_is_taken_without_white_space_around_it(text: str) -> None:
+    assert header_key("VARIABLE", text) == "key"
+
+
+@pytest.mark.parametrize("text", ["“secret”", "sec ret", "sec\nret", "secrét", "secret\x00"])
+def test_a_key_that_no_header_carries_is_not_shown(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^VARIABLE has the character U\+") as caught:
+        header_key("VARIABLE", text)
+    assert "sec" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a:8000/v1", "http://a:8000/v1"),
+        ("http://me:secret@a:8000", "http://…@a:8000"),
+        ("http://me:se/cret@a:8000", "http://…@a:8000"),
+        ("http://a?key=secret", "http://a?…"),
+        ("http://a#name@revision", "http://a#name@revision"),
+    ],
+)
+def test_what_is_shown_of_an_address(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
+
+
+def test_hosts_of_this_machine() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "localhost")))
+    assert not any(map(is_loopback, ("10.0.0.1", "0.0.0.0", "::", "example.org", "")))
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "proxy"),
+    [
+        ({}, "http://a:8000", None),
+        ({"http_proxy": "http://p:3128"}, "http://a:8000", "http://p:3128"),
+        ({"HTTP_PROXY": "p:3128"}, "http://a:8000", "http://p:3128"),
+        ({"HTTPS_PROXY": "http://p:3128"}, "http://a:8000", None),
+        ({"ALL_PROXY": "http://p:3128"}, "https://a", "http://p:3128"),
+        ({"HTTP_PROXY": "http://p:3128", "NO_PROXY": "b,a"}, "http://a:8000", None),
+        ({"HTTP_PROXY": "http://p:3128"}, "http://127.0.0.1:8000", None),
+        ({"HTTP_PROXY": "http://p:3128"}, "http://localhost:8000", None),
+        ({"HTTP_PROXY": "http://p:3128"}, "http://[::1]:8000", None),
+    ],
+)
+def test_which_proxy(
+    variables: dict[str, str], url: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for(url) == proxy
