@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,8 @@ LAST_LINES_SECONDS = 1.0
 # What logging itself puts on a record, and the message that uvicorn repeats for terminals with
 # colours; all else was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName", "color_message"}
+# The user and password of an address, which libraries may write whole.
+_SIGN_IN = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,11 +34,11 @@ class JsonFormatter(logging.Formatter):
             "time": f"{stamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _without_sign_in(record.getMessage()),
             **_extra(record),
         }
         if record.exc_info:
-            content["exception"] = self.formatException(record.exc_info)
+            content["exception"] = _without_sign_in(self.formatException(record.exc_info))
         return json.dumps(content, default=str)
 
 
@@ -47,7 +50,9 @@ class TextFormatter(logging.Formatter):
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         extra = " ".join(f"{name}={value}" for name, value in _extra(record).items())
         line = f"{stamp} {record.levelname.lower():7} {record.getMessage()} {extra}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if record.exc_info:
+            line = f"{line}\n{self.formatException(record.exc_info)}"
+        return _without_sign_in(line)
 
 
 class LineHandler(QueueHandler):
@@ -116,7 +121,10 @@ class LineHandler(QueueHandler):
 
 
 def configure_logs(level: str, style: str) -> None:
-    """Send all logs of the service to standard error in one style; the root stays as it is."""
+    """Send all logs of the process to standard error in one style, and Python's warnings.
+
+    Of libraries no less than warnings: what they say below that may have what users sent.
+    """
     handler = LineHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     for name in ("service", "similarity", "uvicorn"):
@@ -126,6 +134,11 @@ def configure_logs(level: str, style: str) -> None:
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(level.upper())
+    root = logging.getLogger()
+    # What others have added to the root is left there.
+    root.handlers = [one for one in root.handlers if not isinstance(one, LineHandler)] + [handler]
+    root.setLevel(max(logging.WARNING, logging.getLogger("service").level))
+    logging.captureWarnings(True)
     # It would log paths as clients write them; the service has lines of its own.
     logging.getLogger("uvicorn.access").disabled = True
 
@@ -151,6 +164,10 @@ def places(error: BaseException) -> list[str]:
         found = [*where, type(later).__name__, *found]
         later = later.__cause__ or (None if later.__suppress_context__ else later.__context__)
     return found
+
+
+def _without_sign_in(line: str) -> str:
+    return _SIGN_IN.sub("…", line)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

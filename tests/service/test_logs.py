@@ -1,7 +1,10 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -118,3 +121,81 @@ def test_the_places_of_an_error_begin_with_those_of_its_cause() -> None:
     assert found[-2].endswith(" library")
     assert found[-1] == "RuntimeError"
     assert "secret" not in str(found)
+
+
+LIBRARIES = """
+import logging, sys, warnings
+from service.logs import configure_logs, logs_written
+configure_logs(sys.argv[1], sys.argv[2])
+for name in ("opentelemetry.sdk.trace", "urllib3.connectionpool", "asyncio", "any.other"):
+    logging.getLogger(name).warning("from %s, by http://me:secret@host/path", name)
+    logging.getLogger(name).info("never")
+    logging.getLogger(name).debug("never")
+warnings.warn("an old name")
+try:
+    raise OSError("http://me:secret@host")
+except OSError:
+    logging.getLogger("opentelemetry").exception("it failed")
+logging.getLogger("service.a").info("our own")
+logs_written()
+"""
+
+
+def written_by_libraries(level: str, style: str) -> list[str]:
+    command = [sys.executable, "-c", LIBRARIES, level, style]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert "secret" not in done.stderr
+    assert "never" not in done.stderr
+    return done.stderr.splitlines()
+
+
+def test_lines_of_libraries_and_warnings_of_python_are_json_too() -> None:
+    lines = [json.loads(line) for line in written_by_libraries("debug", "json")]
+    names = ["opentelemetry.sdk.trace", "urllib3.connectionpool", "asyncio", "any.other"]
+    last = ["py.warnings", "opentelemetry", "service.a"]
+    assert [line["logger"] for line in lines] == [*names, *last]
+    assert lines[0]["event"] == "from opentelemetry.sdk.trace, by http://…@host/path"
+    assert "UserWarning: an old name" in lines[4]["event"]
+    assert lines[5]["level"] == "error"
+    assert lines[5]["exception"].endswith("OSError: http://…@host")
+
+
+def test_lines_of_libraries_are_for_people_where_ours_are() -> None:
+    lines = written_by_libraries("error", "text")
+    assert "error   it failed" in lines[0]
+    assert lines[1] == "Traceback (most recent call last):"
+    assert "old name" not in "".join(lines)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A collector of traces that takes none."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(400)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+def test_a_collector_that_takes_no_traces_is_logged_as_json() -> None:
+    collector = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=collector.serve_forever, kwargs={"poll_interval": 0.05}).start()
+    address = f"http://me:secret@127.0.0.1:{collector.server_port}"
+    try:
+        with ServeProcess("--model", "toy", TRAJSIM_OTLP_ENDPOINT=address) as served:
+            assert httpx.post(f"{served.url}/tokenize", json={"inputs": "a"}).status_code == 200
+            status, errors = served.stop()
+    finally:
+        collector.shutdown()
+        collector.server_close()
+    assert status == 0
+    first, *logged, last = errors.splitlines()
+    assert first.startswith("loading model")
+    assert last == "stopped"
+    names = [json.loads(line)["logger"] for line in logged]
+    assert any(name.startswith("opentelemetry") for name in names)
+    assert "secret" not in errors
