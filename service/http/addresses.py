@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 
-import anyio
+from service.engine.workers import start_in_thread
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # The last 32 bits of an address in here are one of IPv4 (RFC 6052).
@@ -12,7 +12,10 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 async def addresses_of(host: str, port: int) -> list[str]:
     """Return the addresses that the system finds for a host; raises OSError if there are none."""
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Of the loop's own threads there are few: names that are not answered would hold them all.
+    found = await start_in_thread(
+        lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), "lookup"
+    )
     return list(dict.fromkeys(str(where[0]) for *_, where in found))
 
 

@@ -20,7 +20,8 @@ from service.engine.workers import start_in_thread
 from service.http import page
 from service.http.description import describe
 from service.http.edge import Edge
-from service.http.images import DECODERS, FETCHES
+from service.http.fetching import FetchPlaces
+from service.http.images import DECODERS
 from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import is_private, problem_of, refusal
 from service.http.routes import (
@@ -146,7 +147,7 @@ def create_app(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.drain = drain
-    app.state.fetches = anyio.CapacityLimiter(FETCHES)
+    app.state.fetches = FetchPlaces()
     app.state.decoders = anyio.CapacityLimiter(DECODERS)
     app.state.parsers = anyio.CapacityLimiter(PARSERS)
     for kind in (TrajsimError, RequestValidationError, HTTPException):

@@ -16,6 +16,7 @@ from service.engine.limits import GivenPair, check_cost
 from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
 from service.http.body import Body
+from service.http.fetching import FetchPlaces
 from service.http.json_stream import json_answer
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import TokenUsage
@@ -42,7 +43,7 @@ class Call:
         self.engine: Engine = request.app.state.engine
         self.settings: Settings = request.app.state.settings
         # Images that are fetched at once, over all requests.
-        self.fetches: CapacityLimiter = request.app.state.fetches
+        self.fetches: FetchPlaces = request.app.state.fetches
         # And those that are decoded at once.
         self.decoders: CapacityLimiter = request.app.state.decoders
         self._began = time.monotonic()

@@ -5,8 +5,10 @@ to. So a name that points elsewhere a moment later leads nowhere.
 """
 
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import cache
+from weakref import WeakValueDictionary
 
 import anyio
 import httpx
@@ -17,6 +19,9 @@ from service.origins import Origin
 
 # Redirects within one host that are followed.
 _REDIRECTS = 3
+# Files that are fetched at once over all requests, and from one host.
+FETCHES = 32
+FETCHES_OF_HOST = 8
 _SHOWN = 80
 
 
@@ -93,6 +98,25 @@ async def _checked_addresses(origin: Origin) -> list[str]:
     return found
 
 
+class FetchPlaces:
+    """The files that are fetched at once, over all requests; one host has some of them at most.
+
+    Else a host that does not answer would keep all others waiting.
+    """
+
+    def __init__(self) -> None:
+        self._all = anyio.CapacityLimiter(FETCHES)
+        # A host's are kept as long as it is waited for.
+        self._of_hosts: WeakValueDictionary[Origin, anyio.CapacityLimiter] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def one(self, origin: Origin) -> AsyncIterator[None]:
+        """Wait for a place, and hold it."""
+        of_host = self._of_hosts.setdefault(origin, anyio.CapacityLimiter(FETCHES_OF_HOST))
+        async with of_host, self._all:
+            yield
+
+
 class ImageFetcher:
     """Fetches files from some hosts.
 
@@ -105,9 +129,11 @@ class ImageFetcher:
     max_total
         Of all files.
     seconds
-        For a file, from looking up its host to its last byte.
+        For a file, from looking up its host to its last byte. It begins with its place.
     hold
         Called with each number of bytes that have come; it may refuse them.
+    places
+        Of all requests.
     """
 
     def __init__(
@@ -118,12 +144,14 @@ class ImageFetcher:
         max_total: int,
         seconds: float,
         hold: Callable[[int], None],
+        places: FetchPlaces,
     ) -> None:
         self._origins = frozenset(map(Origin.parse, hosts))
         self._max_bytes = max_bytes
         self._max_total = self._left = max_total
         self._seconds = seconds
         self._hold = hold
+        self._places = places
 
     async def fetch(self, given: str) -> bytes:
         """Return a file, or one byte more than is allowed of it.
@@ -140,6 +168,10 @@ class ImageFetcher:
             If `hold` refuses them.
         """
         url = self._allowed(given)
+        async with self._places.one(Origin.of(url)):
+            return await self._fetched(url)
+
+    async def _fetched(self, url: httpx.URL) -> bytes:
         # One client for a file: nothing of one request, such as a cookie, goes into another.
         async with httpx.AsyncClient(
             transport=CheckedTransport(), timeout=self._seconds, trust_env=False

@@ -21,8 +21,7 @@ from similarity.models.base import Ability
 
 Given = str | ImageInput
 
-# Images that are fetched at once, over all requests, and for one of them.
-FETCHES = 32
+# Images that are fetched at once for one request.
 FETCHES_OF_REQUEST = 4
 # Images that are decoded at once, over all requests. A file of some kilobytes may have all pixels
 # that are allowed, and decoding takes some ten bytes for each.
@@ -120,6 +119,7 @@ async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
         max_total=settings.max_fetched_bytes,
         seconds=settings.image_seconds,
         hold=call.hold_fetched,
+        places=call.fetches,
     )
     files: dict[str, bytes] = {}
 
@@ -127,7 +127,7 @@ async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:
     own = anyio.CapacityLimiter(FETCHES_OF_REQUEST)
 
     async def one(url: str) -> None:
-        async with own, call.fetches:
+        async with own:
             try:
                 files[url] = await fetcher.fetch(url)
             except (ImageHostError, ImageSourceError) as error:

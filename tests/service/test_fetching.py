@@ -3,6 +3,7 @@
 import base64
 import gzip
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from fastapi.testclient import TestClient
@@ -20,6 +22,7 @@ from fastapi.testclient import TestClient
 from service.http import addresses, fetching
 from service.http.addresses import is_public
 from service.http.body import UNCOUNTED_BYTES
+from service.http.fetching import FETCHES, FETCHES_OF_HOST
 from service.http.images import FETCHES_OF_REQUEST
 from service.origins import Origin
 from service.settings import Settings
@@ -450,6 +453,66 @@ def test_slow_images_of_one_request_hold_up_no_other_and_end_with_their_client(
         closed = 'status="499"'
         assert eventually(lambda: closed in http.get("/metrics").text)
         assert len(network.connected) <= 2 * FETCHES_OF_REQUEST + 2
+
+
+def test_a_host_that_does_not_answer_leaves_places_to_others(
+    seeing: LanguageModel, network: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took all places, and images of other hosts were said to be late."""
+    hanging: list[str] = []
+    plain = network.handle_async_request
+
+    async def some_hang(request: httpx.Request) -> httpx.Response:
+        if request.headers["host"] == "images.test":
+            hanging.append(request.url.path)
+            await anyio.sleep_forever()
+        return await plain(request)
+
+    monkeypatch.setattr(network, "handle_async_request", some_hang)
+    clients = FETCHES // FETCHES_OF_REQUEST + 1
+    few = {"n_trajectories": 2, "max_tokens": 3, "preset": "paper"}
+
+    def ask(url: str) -> int:
+        images = [{"image": f"{url}/photo.png?{number}"} for number in range(FETCHES_OF_REQUEST)]
+        body = {"source": DOG, "targets": images, **few}
+        return httpx.post(f"{served}/v1/similarity", json=body, timeout=60).status_code
+
+    with (
+        running(seeing, image_hosts=HOSTS, image_seconds=4) as served,
+        ThreadPoolExecutor(clients) as pool,
+    ):
+        asked = [pool.submit(ask, "https://images.test") for _ in range(clients)]
+        assert eventually(lambda: len(hanging) == FETCHES_OF_HOST)
+        assert ask("http://plain.test") == 200
+        assert len(hanging) == FETCHES_OF_HOST
+        assert {one.result() for one in asked} == {504}
+
+
+def test_names_that_are_not_looked_up_in_time_hold_up_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They held the few threads of the loop, and others were late without a question."""
+    ended = threading.Event()
+
+    def getaddrinfo(host: str, *_: Any, **__: Any) -> Any:
+        if host != "quick.test":
+            ended.wait()
+        return [(0, 0, 0, "", (PUBLIC, 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def look_up() -> list[str]:
+        async with anyio.create_task_group() as group:
+            for _ in range(FETCHES):
+                group.start_soon(addresses.addresses_of, "slow.test", 443)
+            await anyio.sleep(0.05)
+            try:
+                with anyio.fail_after(10):
+                    return await addresses.addresses_of("quick.test", 443)
+            finally:
+                ended.set()
+
+    assert anyio.run(look_up) == [PUBLIC]
 
 
 def test_images_that_are_fetched_have_a_bound_over_all_requests(
