@@ -64,7 +64,7 @@ def entailment(
 
     FILE is a .tsv, .csv, .jsonl or .parquet file. Pairs whose first text entails the second have
     the label 'entailment'. Choose all other labels freely. Each is compared with entailment, and
-    so are all of them together.
+    so are all of them together. In .tsv a quotation mark is a character.
     """
     rows = read_labelled(file, _columns(columns, 3))
     _note(file, [row.pair for row in rows])
@@ -95,7 +95,10 @@ def hyponymy(
     as_json: bool,
     choice: ModelChoice,
 ) -> None:
-    """Print how well scores find which word of a pair in FILE is the hyponym."""
+    """Print how well scores find which word of a pair in FILE is the hyponym.
+
+    FILE is a .tsv, .csv, .jsonl or .parquet file. In .tsv a quotation mark is a character.
+    """
     words = read_words(file, _columns(columns, 2))
     _note(file, words)
     model = open_model(choice)

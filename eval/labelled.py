@@ -22,6 +22,8 @@ class Labelled:
 def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
     """Return the rows of a .tsv, .csv, .jsonl or .parquet file of labelled pairs.
 
+    In .tsv a quotation mark is a character.
+
     Parameters
     ----------
     columns

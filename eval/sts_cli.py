@@ -47,7 +47,8 @@ METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
     "--data",
     required=True,
     help="Read <task>.tsv files (subset, score, sentence1, sentence2) of this folder, and files of "
-    f"your own that are not where --tasks names them; or '{HUB}'.",
+    f"your own that are not where --tasks names them; or '{HUB}'. In .tsv a quotation mark is a "
+    "character.",
 )
 @click.option(
     "--tasks",

@@ -4,6 +4,10 @@
 const SIGNS = [",", ";", "\t"];
 const QUOTED = /"([^"]*(?:""[^"]*)*)"/y;
 const BARE = new Map(SIGNS.map((sign) => [sign, new RegExp(`[^${sign}\\n]*`, "y")]));
+const MORE = "more follows the quotation mark that ends a field; double one that is of the text";
+const UNCLOSED = "a quotation mark is not closed";
+// Of a file of TSV, so many characters show whether it has quotation marks.
+const SAMPLE_CHARACTERS = 2 ** 20;
 const CARRIAGE = "a carriage return stands outside quotation marks; end lines with line feeds";
 
 // The field at a place: its value, where it ends, and what is wrong with it.
@@ -12,13 +16,13 @@ function fieldAt(content, at, sign) {
   const pattern = isQuoted ? QUOTED : BARE.get(sign);
   pattern.lastIndex = at;
   const match = pattern.exec(content);
-  if (!match) return { end: content.length, fault: "a quotation mark is not closed" };
+  if (!match) return { end: content.length, fault: UNCLOSED };
   const end = at + match[0].length;
   if (!isQuoted) {
     return { value: match[0], end, fault: match[0].includes("\r") ? CARRIAGE : null };
   }
   const isEnd = end === content.length || content[end] === sign || content[end] === "\n";
-  const fault = "more follows the quotation mark that ends a field; double one that is of the text";
+  const fault = content[end] === "\r" ? CARRIAGE : MORE;
   return { value: match[1].replaceAll('""', '"'), end, fault: isEnd ? null : fault };
 }
 
@@ -76,4 +80,15 @@ export function csvRows(content) {
   const [start, ...others] = several.map((rows) => ({ rows, fit: fit(rows) }));
   const best = others.reduce((best, one) => (isWorse(one.fit, best.fit) ? best : one), start);
   return best?.rows ?? parted[0] ?? all[0] ?? [];
+}
+
+export const tsvRows = (content) => rowsBy("\t", content);
+
+// Whether TSV has no quotation marks: a field of its first lines begins with one, and does not end
+// as CSV wants. One that goes on beyond those lines shows nothing.
+export function isLiteral(content) {
+  const sample = content.slice(0, endOfLine(content, SAMPLE_CHARACTERS));
+  const isCut = sample.length < content.length;
+  return rowsBy("\t", sample).some(({ fault }) =>
+    fault && fault !== CARRIAGE && !(fault === UNCLOSED && isCut));
 }

@@ -1,11 +1,12 @@
 // Files as users have them, read as the command line reads them: lines of text, or a table of
 // columns. CSV, TSV and JSON lines are known by the ending of the file's name.
 
-import { csvRows } from "/static/csv.js";
+import { csvRows, isLiteral, tsvRows } from "/static/csv.js";
 
 const KINDS = {
   csv: "csv", tsv: "tsv", tab: "tsv", jsonl: "jsonl", ndjson: "jsonl", txt: "text", text: "text",
 };
+const LITERAL = "a quotation mark is a character here, so give CSV";
 // What must not be taken for text.
 const OTHERS = ["json", "parquet", "npy", "xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip"];
 
@@ -36,20 +37,21 @@ async function contentOf(file) {
 const linesOf = (content) => content.split("\n").map((text, i) => ({ text, line: i + 1 }))
   .filter(({ text }) => text.trim());
 
-// A quotation mark is a character of the text, as on the command line.
-const tsvRows = (content) => linesOf(content).map(({ text, line }) =>
+// The rows of TSV without quotation marks.
+const literalRows = (content) => linesOf(content).map(({ text, line }) =>
   ({ line, fields: text.split("\t"), fault: null }));
 
-function tableOf(rows) {
+function tableOf(rows, literal = false) {
   const names = (rows[0]?.fields ?? []).map((name) => name?.trim());
   for (const { line, fields, fault } of rows) {
     if (fault) throw new Error(`line ${line}: ${fault}.`);
     if (fields.length > names.length) {
       throw new Error(`line ${line} has ${fields.length} fields and the first line ` +
-        `${names.length}; quote a field that has what parts fields, or give JSON lines.`);
+        `${names.length}; ${literal ? LITERAL : "quote a field that has what parts fields"}, ` +
+        "or give JSON lines.");
     }
   }
-  return { names, rows, header: true };
+  return { names, rows, header: true, literal };
 }
 
 function jsonOf({ text, line }) {
@@ -80,6 +82,9 @@ export async function read(file) {
   const kind = kindOf(file.name);
   const content = await contentOf(file);
   if (kind === "csv") return tableOf(csvRows(content));
-  if (kind === "tsv") return tableOf(tsvRows(content));
+  if (kind === "tsv") {
+    const literal = isLiteral(content);
+    return tableOf(literal ? literalRows(content) : tsvRows(content), literal);
+  }
   return kind === "jsonl" ? ofJsonLines(content) : { texts: content.split("\n") };
 }

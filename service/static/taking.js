@@ -30,7 +30,8 @@ function chosen() {
   const at = Number($("column").value);
   const hasNames = $("named").checked;
   const { texts, blank } = textsIn(table, at, hasNames);
-  return put(name, texts, most, sourceOf(table, at, hasNames), blank);
+  const marks = table.literal ? ", each quotation mark as a character" : "";
+  return put(name, texts, most, `${sourceOf(table, at, hasNames)}${marks}`, blank);
 }
 
 export function forget() {

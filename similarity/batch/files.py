@@ -13,9 +13,9 @@ from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import writing
 from similarity.storage.journal import lock, write_through
-from similarity.tabular.dialects import CsvDialect
+from similarity.tabular.dialects import CsvDialect, csv_dialect
 from similarity.tabular.formats import format_of, open_binary
-from similarity.tabular.records import Record, csv_dialect, read_records
+from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header, split_columns, unfit_columns
 
 _BLOCK_BYTES = 2**20

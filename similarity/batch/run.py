@@ -25,6 +25,7 @@ from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
 from similarity.tabular.dialects import CsvDialect
+from similarity.tabular.formats import QUOTED_TSV, rule_of
 from similarity.tabular.records import Record
 from similarity.tabular.writing import table_lines
 
@@ -260,9 +261,11 @@ def _anew(files: BatchFiles) -> str:
 def _of_files(files: BatchFiles) -> dict[str, Any]:
     return {
         "SHA-256 of the input": sha256_of_file(files.input),
-        "format of the input": files.read_as,
+        "format of the input": rule_of(files.read_as),
         "columns": files.columns,
         ERRORS_FILE: os.path.relpath(files.refused, files.output.parent),
+        # Journals had none of any other format before.
+        **({"format of the output": QUOTED_TSV} if files.written_as == "tsv" else {}),
     }
 
 

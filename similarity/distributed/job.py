@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,8 @@ from similarity.distributed.work import Work
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import OnProgress
 from similarity.models.loader import LoadOptions
-from similarity.tabular.formats import READ_FORMATS, format_of
+from similarity.tabular.dialects import bare_mark, note_bare_mark
+from similarity.tabular.formats import READ_FORMATS, format_of, rule_of
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header
 
@@ -70,7 +71,7 @@ class Job:
         """
         return {
             "job": self.work.name,
-            "format": self.read_as,
+            "format": rule_of(self.read_as),
             "columns": ",".join(self.columns),
             "rows": self.rows,
             "fingerprint": fingerprint,
@@ -151,7 +152,10 @@ def records(ray: Any, job: Job) -> Iterator[Record]:
     _quieten(ray)
     try:
         for batch in _dataset(ray, job).iter_batches(batch_size=job.rows, batch_format="pyarrow"):
-            yield from map(_record_of, batch.to_pylist())
+            for row in batch.to_pylist():
+                if row["bare mark"]:
+                    note_bare_mark(row["bare mark"])
+                yield _record_of(row)
     except (OSError, ray.exceptions.RayTaskError, ValueError) as error:
         cause = getattr(error, "cause", error)
         said = next(
@@ -178,6 +182,11 @@ class _Splitter:
     columns: Sequence[str]
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        # What a worker warns of is seen nowhere: it goes with the records.
+        lines = TextIOWrapper(
+            BytesIO(row["bytes"]), encoding="utf-8-sig", errors="replace", newline="\n"
+        )
+        bare = bare_mark(lines) if self.kind == "tsv" else None
         found = read_records(
             BytesIO(row["bytes"]), self.kind, header=has_header(self.columns), names=self.columns
         )
@@ -188,6 +197,7 @@ class _Splitter:
                 "shown": record.shown,
                 "error": None if record.error is None else str(record.error),
                 "short": record.short,
+                "bare mark": bare or 0,
             }
             for record in found
         ]

@@ -1,19 +1,29 @@
 """The dialect of a CSV file: its delimiter, found from its first lines, and its first bytes."""
 
 import csv
+import logging
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain
+from typing import BinaryIO
 
 from similarity.tabular.formats import MAX_LINE_BYTES
 
-COMMA = ","
+logger = logging.getLogger(__name__)
+
+COMMA, TAB = ",", "\t"
 # What may part fields, and what messages call it. Spreadsheets write semicolons where numbers have
 # a decimal comma.
-SIGNS = {COMMA: "commas", ";": "semicolons", "\t": "tabs"}
+SIGNS = {COMMA: "commas", ";": "semicolons", TAB: "tabs"}
 # Of a file, what is looked at to find its sign: so many lines, or fewer that are longer.
 _SAMPLE_LINES = 200
 _SAMPLE_CHARACTERS = 2**20
+_DOUBLED = "quote the whole field and double the marks that are of its text"
+# What Python's csv says of quotation marks that are not as CSV has them.
+_NO_END, _MORE = "unexpected end of data", "expected after"
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,23 @@ class _Parted:
     @property
     def is_even(self) -> bool:
         return self.fields == len(self.columns)
+
+
+def csv_dialect(source: BinaryIO, *, header: bool = True, names: Sequence[str] = ()) -> CsvDialect:
+    """Return the dialect of a file, by its first lines.
+
+    Parameters
+    ----------
+    header, names
+        As `read_records` takes them.
+    """
+    begin = source.readline(MAX_LINE_BYTES + 1)
+    lines = chain(
+        [begin.removeprefix(BOM_UTF8)], iter(partial(source.readline, MAX_LINE_BYTES), b"")
+    )
+    texts = (line.decode(errors="replace") for line in lines)
+    delimiter = delimiter_of(texts, names, header=header)
+    return CsvDialect(delimiter, mark=begin.startswith(BOM_UTF8))
 
 
 def delimiter_of(lines: Iterable[str], names: Sequence[str] = (), *, header: bool = True) -> str:
@@ -129,6 +156,53 @@ def _rows(sign: str, sample: Sequence[str]) -> Iterator[list[str] | None]:
                 yield row
 
 
+def bare_mark(lines: Iterable[str]) -> int | None:
+    """Return the line of TSV, from 1, by which its first lines have no quotation marks, or None.
+
+    There, a field begins with a quotation mark and does not end as CSV wants. So the marks are
+    characters of the texts.
+
+    Parameters
+    ----------
+    lines
+        With their ends. A million characters or so are taken. A field that goes on beyond them
+        shows nothing.
+    """
+    is_cut = False
+
+    def sample() -> Iterator[str]:
+        nonlocal is_cut
+        left = _SAMPLE_CHARACTERS
+        for line in lines:
+            yield line
+            left -= len(line)
+            if left < 0:
+                is_cut = True
+                return
+
+    reader = csv.reader(sample(), strict=True, delimiter=TAB)
+    while True:
+        number = reader.line_num + 1
+        try:
+            with long_fields():
+                next(reader)
+        except StopIteration:
+            return None
+        except csv.Error as error:
+            if _MORE in str(error) or (_NO_END in str(error) and not is_cut):
+                return number
+
+
+@cache
+def note_bare_mark(number: int) -> None:
+    """Say once that a file of TSV is read without quotation marks, and which line shows that."""
+    logger.warning(
+        "the TSV is read without quotation marks: each is a character of a text. On line %d a "
+        "field begins with one and does not end as CSV wants",
+        number,
+    )
+
+
 @contextmanager
 def long_fields() -> Iterator[None]:
     """Let a field of CSV be as long as a line may be; the limit is the process's."""
@@ -139,9 +213,14 @@ def long_fields() -> Iterator[None]:
         csv.field_size_limit(limit)
 
 
-def csv_fault(error: csv.Error) -> str:
-    """Return what is wrong with a row of CSV, and what to do."""
+def csv_fault(error: csv.Error, delimiter: str) -> str:
+    """Return what is wrong with a row of CSV, or of TSV, and what to do."""
+    no = f"is not {'TSV' if delimiter == TAB else 'CSV'}:"
     if "new-line character" in str(error):
         what = "a carriage return stands outside quotation marks"
-        return f"is not CSV: {what}; end lines with line feeds"
-    return f"is not CSV: {error}; check its quotation marks and its length"
+        return f"{no} {what}; end lines with line feeds"
+    if _NO_END in str(error):
+        return f"{no} a quotation mark that begins a field is not closed; close it, or {_DOUBLED}"
+    if _MORE in str(error):
+        return f"{no} more follows the quotation mark that ends a field; {_DOUBLED}"
+    return f"{no} {error}; shorten it, or write JSON lines"

@@ -13,7 +13,7 @@ from similarity.errors import ConfigError, InputError
 
 STANDARD = "-"
 
-# By the ending of a file's name. TSV has no quotation marks: a field ends at the next tab.
+# By the ending of a file's name.
 ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -32,6 +32,9 @@ ENDINGS = {
 _UNPACK: dict[str, Callable[[BinaryIO], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 # A line is held in memory whole; one longer than this is a file without line ends.
 MAX_LINE_BYTES = 2**24
+# In journals, the format of tables whose fields with tabs stand in quotation marks. By an older
+# rule TSV had none: what was begun by that cannot go on by this.
+QUOTED_TSV = "tsv with quotation marks"
 READ_FORMATS = ("text", "jsonl", "csv", "tsv", "parquet")
 
 
@@ -75,6 +78,11 @@ def format_of(
         by = "" if given else ", as its ending has it"
         raise ConfigError(f"{path} cannot be {found}{by}; {_remedy(flag, allowed)}")
     return found
+
+
+def rule_of(kind: str) -> str:
+    """Return the format as journals name it: with the rule by which it is read."""
+    return QUOTED_TSV if kind == "tsv" else kind
 
 
 def _remedy(flag: str | None, allowed: Collection[str]) -> str:

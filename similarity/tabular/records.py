@@ -4,19 +4,28 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from io import BytesIO
-from itertools import chain, tee
+from itertools import tee
 from typing import Any, BinaryIO
 
 from similarity.errors import InputError
 from similarity.extras import optional_module
-from similarity.tabular.dialects import SIGNS, CsvDialect, csv_fault, delimiter_of, long_fields
+from similarity.tabular.dialects import (
+    SIGNS,
+    TAB,
+    bare_mark,
+    csv_fault,
+    delimiter_of,
+    long_fields,
+    note_bare_mark,
+)
 from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.values import json_fault, json_value, no_text
 
 # Of a line that is longer, what is shown.
 SHOWN_BYTES = 1000
+# Of TSV without quotation marks, as `_remedy` has it.
+_LITERAL = "tabs; a quotation mark is a character here, so write CSV or JSON lines"
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -74,9 +83,17 @@ class PlacedTexts:
 
 
 def read_records(
-    source: BinaryIO, kind: str, *, header: bool = True, names: Sequence[str] = ()
+    source: BinaryIO,
+    kind: str,
+    *,
+    header: bool = True,
+    names: Sequence[str] = (),
+    literal: bool = False,
 ) -> Iterator[Record]:
     """Yield the records of a file; blank lines are left out.
+
+    TSV is CSV with tabs. Where its first lines show that it has no quotation marks, each is a
+    character, and a warning says so.
 
     Parameters
     ----------
@@ -86,6 +103,8 @@ def read_records(
         Whether the first row of CSV and TSV names the columns; else they are "1", "2", ….
     names
         The columns to read. A delimiter of CSV by which the file has them goes before others.
+    literal
+        Whether a quotation mark in TSV is a character, whatever the first lines show.
 
     Raises
     ------
@@ -99,9 +118,16 @@ def read_records(
         lines, ahead = tee(lines)
         delimiter = delimiter_of((line.shown + line.end for line in ahead), names, header=header)
         del ahead  # it would hold all lines
-        return _rows(_csv(lines, delimiter), header, delimiter)
+        return _rows(_csv(lines, delimiter), header, _remedy(delimiter))
+    if kind == "tsv" and not literal:
+        lines, ahead = tee(lines)
+        number = bare_mark(line.shown + line.end for line in ahead)
+        del ahead
+        if number is None:
+            return _rows(_csv(lines, TAB), header, _remedy(TAB))
+        note_bare_mark(number)
     if kind == "tsv":
-        return _rows(_tsv(lines), header, "\t")
+        return _rows(_tsv(lines), header, _LITERAL)
     filled = (line for line in lines if line.shown.strip())
     return map(_json, filled) if kind == "jsonl" else filled
 
@@ -166,21 +192,6 @@ def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
             yield Record(line.number, line.value.split("\t"), line.shown)
 
 
-def csv_dialect(source: BinaryIO, *, header: bool = True, names: Sequence[str] = ()) -> CsvDialect:
-    """Return the dialect of a file, by its first lines.
-
-    Parameters
-    ----------
-    header, names
-        As `read_records` takes them.
-    """
-    begin = source.readline(MAX_LINE_BYTES + 1)
-    lines = chain([begin.removeprefix(_MARK)], iter(partial(source.readline, MAX_LINE_BYTES), b""))
-    texts = (line.decode(errors="replace") for line in lines)
-    delimiter = delimiter_of(texts, names, header=header)
-    return CsvDialect(delimiter, mark=begin.startswith(_MARK))
-
-
 def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
     """Yield rows of fields; a quoted field may go over several lines."""
     taken: list[Record] = []
@@ -201,7 +212,7 @@ def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            why = InputError(f"{_lines_of(taken)} {csv_fault(error)}")
+            why = InputError(f"{_lines_of(taken)} {csv_fault(error, delimiter)}")
         # That a line is not UTF-8 is the reason of all else.
         why = next((line.error for line in taken if line.error), why)
         shown = "\n".join(line.shown for line in taken)
@@ -216,7 +227,12 @@ def _lines_of(taken: Sequence[Record]) -> str:
     return f"what is read as one row, lines {taken[0].number} to {taken[-1].number},"
 
 
-def _rows(rows: Iterator[Record], header: bool, delimiter: str) -> Iterator[Record]:
+def _remedy(delimiter: str) -> str:
+    """Return what parts the fields of rows, and what to do where that parts them too often."""
+    return f"{SIGNS[delimiter]}; quote a field that has what parts fields, or write JSON lines"
+
+
+def _rows(rows: Iterator[Record], header: bool, parted: str) -> Iterator[Record]:
     """Give the fields of each row by the names of the columns."""
     names: tuple[str, ...] = ()
     for row in rows:
@@ -226,7 +242,7 @@ def _rows(rows: Iterator[Record], header: bool, delimiter: str) -> Iterator[Reco
             names = _unlike(_numbered([name.strip() for name in row.value]))
         else:
             columns = names or tuple(str(number) for number in range(1, len(row.value) + 1))
-            yield _row(row, columns, delimiter)
+            yield _row(row, columns, parted)
 
 
 def _numbered(names: list[str]) -> tuple[str, ...]:
@@ -244,14 +260,15 @@ def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _row(row: Record, columns: tuple[str, ...], delimiter: str) -> Record:
+def _row(row: Record, columns: tuple[str, ...], parted: str) -> Record:
     count = len(row.value)
     there = f"it has {count} {'field' if count == 1 else 'fields'} and the first line "
-    there += f"{len(columns)}, parted by {SIGNS[delimiter]}; "
+    there += f"{len(columns)}, parted by "
     if count > len(columns):
-        why = InputError(f"{there}quote a field that has what parts fields, or write JSON lines")
+        why = InputError(f"{there}{parted}")
         return replace(row, value=None, error=why, columns=columns)
-    short = f"{there}add those that are missing" if count < len(columns) else ""
+    signs = parted.partition(";")[0]
+    short = f"{there}{signs}; add those that are missing" if count < len(columns) else ""
     value = dict(zip(columns, row.value, strict=False))
     return replace(row, value=value, columns=columns, short=short)
 

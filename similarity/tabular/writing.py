@@ -16,14 +16,13 @@ from similarity.extras import optional_module
 from similarity.results import SimilarityMatrix
 from similarity.storage import files
 from similarity.storage.files import Writer, replace_file, writing
-from similarity.tabular.dialects import CsvDialect
+from similarity.tabular.dialects import TAB, CsvDialect
 from similarity.tabular.formats import STANDARD
 
 WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
 _ROWS_TOGETHER = 16_384
 BYTE_ORDER_MARK = "\ufeff"
 _COMMAS = CsvDialect()
-_BREAKS = str.maketrans("\t\n\r", "   ")
 
 
 def check_place(kind: str, path: str | None) -> None:
@@ -139,22 +138,15 @@ def table_lines(
 ) -> Iterator[str]:
     """Yield the lines of a table as "csv" or "tsv", the header first.
 
-    TSV has no quotation marks, so that a tab or a line break in a text becomes a space there.
-
     Parameters
     ----------
     dialect
         Of CSV.
     """
-    if kind == "csv":
-        first, *_ = csv_lines([header], dialect.delimiter)
-        yield f"{BYTE_ORDER_MARK}{first}" if dialect.mark else first
-        yield from csv_lines(rows, dialect.delimiter)
-        return
-    for row in chain([header], rows):
-        # Nothing is an empty field, as in CSV.
-        cells = ("" if cell is None else str(cell).translate(_BREAKS) for cell in row)
-        yield "\t".join(cells) + "\n"
+    dialect = CsvDialect(TAB) if kind == "tsv" else dialect
+    first, *_ = csv_lines([header], dialect.delimiter)
+    yield f"{BYTE_ORDER_MARK}{first}" if dialect.mark else first
+    yield from csv_lines(rows, dialect.delimiter)
 
 
 def csv_lines(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> Iterator[str]:

@@ -70,7 +70,10 @@ CSV = "score,sentence1,sentence2\n1,a,b\n"
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ('2,"a,b\n3,c,d\n', "line 3: .* is not CSV: unexpected end of data"),
+        (
+            '2,"a,b\n3,c,d\n',
+            "line 3: .* is not CSV: a quotation mark that begins a field is not closed",
+        ),
         ('2,"a\n\nb",c\n3,,d\n', "line 6: a text is empty"),
         ("2,a,b,c\n", "line 3: it has 4 fields and the first line 3"),
         ("2,a\n", "line 3: it has 2 fields and the first line 3, parted by commas; add those"),

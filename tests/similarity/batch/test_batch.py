@@ -10,6 +10,7 @@ import pytest
 
 from similarity import batch, compare, compare_matrix
 from similarity.batch import BatchFiles, open_batch
+from similarity.batch import run as run_module
 from similarity.batch.files import open_at
 from similarity.config import ComparisonConfig
 from similarity.errors import BackendUnavailableError, ConfigError, InputError
@@ -170,6 +171,27 @@ def test_columns_are_given_by_name_or_number(toy_model: ToyModel, tmp_path: Path
         assert [line["custom_id"] for line in read(files.output)] == ["x"] * (not refused)
     with pytest.raises(ConfigError, match="two texts and maybe an id"):
         BatchFiles(input=tmp_path / "in.csv", output=tmp_path / "o.jsonl", columns="a")
+
+
+@pytest.mark.parametrize(("source", "output"), [("in.tsv", "out.jsonl"), ("in.csv", "out.tsv")])
+def test_a_batch_of_the_older_rule_of_tsv_does_not_go_on(
+    source: str, output: str, toy_model: ToyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rows(ROWS, source.removeprefix("in."), str(tmp_path / source))
+    files = BatchFiles(input=tmp_path / source, output=tmp_path / output)
+    ours = run_module._of_files
+
+    def older(files: BatchFiles) -> dict[str, Any]:
+        known = ours(files) | {"format of the input": files.read_as}
+        return {name: value for name, value in known.items() if name != "format of the output"}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "_of_files", older)
+        run(toy_model, files)
+    named, before = ("input", '"tsv"') if source == "in.tsv" else ("output", "null")
+    there = f'format of the {named} is "tsv with quotation marks", there {before}'
+    with pytest.raises(ConfigError, match=there):
+        run(toy_model, files)
 
 
 @pytest.mark.parametrize(("name", "delimiter"), [("out.csv", ","), ("out.tsv", "\t")])
@@ -425,6 +447,7 @@ def test_the_files_must_differ(tmp_path: Path) -> None:
 ROWS = [
     {"text1": "a red car", "text2": "the sea", "ticket": "T-1, new", "similarity": "0.2"},
     {"text1": "the sea", "text2": "the sea.", "ticket": 'said "no"', "similarity": "0.9"},
+    {"text1": '"Yes,"\tshe said.', "text2": "a\r\nb", "ticket": '"', "similarity": "0"},
 ]
 
 

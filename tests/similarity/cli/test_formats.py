@@ -25,9 +25,9 @@ MARK = "\ufeff"
 Table = list[list[str]]
 
 
-def as_csv(table: Table) -> str:
+def as_csv(table: Table, delimiter: str = ",") -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(table)
+    csv.writer(out, lineterminator="\n", delimiter=delimiter).writerows(table)
     return out.getvalue()
 
 
@@ -39,7 +39,7 @@ def as_jsonl(table: Table) -> str:
 
 TABLES: dict[str, Callable[[Table], str]] = {
     "csv": as_csv,
-    "tsv": lambda table: "".join("\t".join(row) + "\n" for row in table),
+    "tsv": lambda table: as_csv(table, "\t"),
     "jsonl": as_jsonl,
 }
 FORMS: dict[str, Callable[[str], str]] = {
@@ -222,9 +222,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         rows = numbers_of(path.read_text())
     else:
         lines = path.read_text(encoding="utf-8").splitlines()
-        delimiter = "\t" if path.suffix == ".tsv" else ","
-        quoting = csv.QUOTE_NONE if path.suffix == ".tsv" else csv.QUOTE_MINIMAL
-        rows = list(csv.DictReader(lines, delimiter=delimiter, quoting=quoting))
+        rows = list(csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ","))
     return [{name: _shown(value) for name, value in row.items()} for row in rows]
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from similarity.tabular.dialects import SIGNS, delimiter_of
-from similarity.tabular.records import csv_dialect, read_records
+from similarity.tabular.dialects import SIGNS, bare_mark, csv_dialect, delimiter_of
+from similarity.tabular.records import read_records
 
 Table = list[list[str]]
 
@@ -181,3 +181,11 @@ def test_a_row_that_is_too_long_says_what_parts_it() -> None:
     *_, bad = read_records(io.BytesIO(b"x;y\na;b\na;b;c\n"), "csv")
     assert "it has 3 fields and the first line 2, parted by semicolons; quote" in str(bad.error)
     assert bad.columns == ("x", "y")
+
+
+def test_a_field_that_goes_on_beyond_the_first_lines_shows_no_bare_mark() -> None:
+    assert bare_mark(["x\ty\n", '"a\n']) == 2
+    assert bare_mark(["x\ty\n", '"a\n', *["b" * 100 + "\n"] * 20_000, '"\tc\n']) is None
+    taken = iter(["b\n"] * 2_000_000)
+    assert bare_mark(taken) is None
+    assert len(list(taken)) > 1_000_000

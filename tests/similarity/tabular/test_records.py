@@ -1,13 +1,19 @@
+import csv
 import gzip
 import io
 import lzma
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from similarity.errors import InputError
 from similarity.tabular import records
+from similarity.tabular.dialects import note_bare_mark
 from similarity.tabular.records import Record, read_records
+from similarity.tabular.writing import table_lines
+from tests.similarity.tabular.test_dialects import TABLES, Table, written
 
 
 def read(content: bytes, kind: str, header: bool = True) -> list[Record]:
@@ -33,9 +39,55 @@ def test_numbers_are_those_of_lines() -> None:
     assert [(record.number, record.value["x"]) for record in found] == [(2, "one\ntwo"), (5, "3")]
 
 
-def test_csv_quotes_and_tsv_does_not() -> None:
+def test_csv_and_tsv_have_quotation_marks() -> None:
     assert values(b'x,y\n"a, ""b""",c\n', "csv") == [{"x": 'a, "b"', "y": "c"}]
-    assert values(b'x\ty\n"a\tb"\n', "tsv") == [{"x": '"a', "y": 'b"'}]
+    assert values(b'x\ty\n"a\t""b""\n"\tc\n', "tsv") == [{"x": 'a\t"b"\n', "y": "c"}]
+    assert values(b'x\ty\na "b"\tc"\n', "tsv") == [{"x": 'a "b"', "y": 'c"'}]
+
+
+@pytest.mark.parametrize("row", [b'"Yes," she said.\tc\n', b'"a\tb\n', b'c\t"a\n', b'"a" \tb\n'])
+@pytest.mark.parametrize("before", [b"", b'"c"\td\n', b"\n", b'c\t"d"\n' * 1000])
+def test_marks_that_csv_does_not_have_are_characters(
+    before: bytes, row: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    note_bare_mark.cache_clear()
+    content = b"x\ty\n" + before + row + b'"e"\tf\n'
+    for _ in range(2):
+        *_, found, last = values(content, "tsv")
+    assert "\t".join(found.values()) + "\n" == row.decode()
+    assert last == {"x": '"e"', "y": "f"}
+    (said,) = caplog.messages  # once
+    line = content[: content.rindex(row)].count(b"\n") + 1
+    assert (
+        f"is read without quotation marks: each is a character of a text. On line {line} " in said
+    )
+
+
+def test_benchmarks_have_no_quotation_marks(caplog: pytest.LogCaptureFixture) -> None:
+    content = b'x\ty\n"a"\tb\n"c\td\te\n'
+    first, wide = read_records(io.BytesIO(content), "tsv", literal=True)
+    assert first.value == {"x": '"a"', "y": "b"}
+    assert "a quotation mark is a character here, so write CSV or JSON" in str(wide.error)
+    assert caplog.messages == []
+
+
+def test_a_late_row_of_tsv_with_other_marks_costs_itself() -> None:
+    good = b"a\tb\n" * 300_000
+    content = b"x\ty\n" + good + b'"Yes," she said.\tc\n"e"\tf\n'
+    *_, bad, last = read(content, "tsv")
+    assert str(bad.error) == (
+        "it is not TSV: more follows the quotation mark that ends a field; quote the whole field "
+        "and double the marks that are of its text"
+    )
+    assert last.value == {"x": "e", "y": "f"}
+
+
+@given(TABLES, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.booleans())
+def test_any_table_of_tsv_is_read_as_it_was_written(table: Table, quoting: int, mark: bool) -> None:
+    names, *rows = table
+    expected = [dict(zip(names, row, strict=True)) for row in rows]
+    assert values(written(table, "\t", quoting, mark), "tsv") == expected
+    assert values("".join(table_lines(names, rows, "tsv")).encode(), "tsv") == expected
 
 
 def test_columns_have_numbers_where_no_line_names_them() -> None:
