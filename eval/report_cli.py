@@ -9,7 +9,7 @@ import click
 from eval.mteb_results import write_mteb_results
 from eval.report import report as as_markdown
 from eval.runs import Ablation, Run, open_folders, published
-from eval.scores import read_scores
+from eval.scores import check_scores, read_scores
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
 from similarity.storage.files import write_text
@@ -42,6 +42,8 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
     runs, ablations = open_folders(folders)
     if not runs and not figures:
         raise InputError("an ablation is drawn and nothing else; leave --no-figures out")
+    for run in runs:
+        check_scores(run.folder)
     out = out or folders[0] / "report"
     pictures = _drawn(runs, ablations, out) if figures else {}
     for run in runs:

@@ -61,6 +61,18 @@ def read_scores(folder: Path) -> Iterator[dict[str, Any]]:
         ) from error
 
 
+def check_scores(folder: Path) -> None:
+    """Read the whole file: its checksum stands at the end.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As `read_scores` does.
+    """
+    for _ in read_scores(folder):
+        pass
+
+
 def _lines(path: Path, decompressor: Any) -> Iterator[bytes]:
     rest = b""
     with path.open("rb") as file:

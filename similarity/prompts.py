@@ -1,5 +1,6 @@
 """From a text to the prefix that the model continues: full stop and prompts."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -59,6 +60,10 @@ class Prompt:
         )
 
 
+# As Python decodes the bytes of an argument that are not of the locale's encoding.
+_ESCAPE = re.compile(r"[\udc80-\udcff]")
+
+
 def checked_text(text: str) -> str:
     """Return the text if it can be compared.
 
@@ -71,6 +76,12 @@ def checked_text(text: str) -> str:
         raise InputError(f"a text must be a string, got {type(text).__name__}")
     if not text.strip():
         raise InputError("a text is empty or only white space; give at least one character", text)
+    if _ESCAPE.search(text):
+        raise InputError(
+            f"a text is not valid Unicode: {text[:40]!r} has a byte that was not decoded; if it is "
+            "from the command line, set a locale of UTF-8, such as LC_ALL=C.UTF-8",
+            text,
+        )
     if not is_unicode(text):
         raise InputError(
             f"a text is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8",

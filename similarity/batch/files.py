@@ -168,6 +168,21 @@ def check_new(files: BatchFiles) -> None:
             )
 
 
+def stamp_of(files: BatchFiles) -> tuple[int, int]:
+    """Return size and time of change of the input, in nanoseconds.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        found = files.input.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {files.source}: {error.strerror}") from error
+    return found.st_size, found.st_mtime_ns
+
+
 def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file.
 

@@ -109,12 +109,14 @@ def _custom_id(record: Record, columns: Sequence[str]) -> str:
     """Return the record's id as a string, or the number of its line if it has none."""
     names = columns[2:] or ID_NAMES
     # An empty cell is no id.
-    given = (record.value.get(name) for name in names)
-    found = next((one for one in given if one is not None and str(one).strip()), None)
+    given = ((name, record.value.get(name)) for name in names)
+    name, found = next(
+        ((name, one) for name, one in given if one is not None and str(one).strip()), ("", None)
+    )
     if found is None:
         return str(record.number)
     if not isinstance(found, str | int) or isinstance(found, bool):
-        raise InputError(f"{names[0]} must be a string or a whole number, got {_shown(found)}")
+        raise InputError(f"{name} must be a string or a whole number, got {_shown(found)}")
     return str(found)
 
 

@@ -17,10 +17,11 @@ from similarity.batch.files import (
     digest_of_beginning,
     open_at,
     sha256_of_file,
+    stamp_of,
 )
 from similarity.batch.images import changed_images, check_same_images, image_digests
 from similarity.batch.lines import Answer
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
@@ -66,6 +67,8 @@ class Batch:
         The fields of the input that the output has.
     dialect
         Of the output, if it is CSV.
+    stamp
+        Size and time of change of the input, before any of it was read.
     options, reason
         As `open_batch` takes them.
     """
@@ -79,6 +82,7 @@ class Batch:
     images: dict[str, str]
     carried: Carried
     dialect: CsvDialect
+    stamp: tuple[int, int]
     options: str = ""
     reason: Reason = str
 
@@ -97,8 +101,8 @@ class Batch:
         Raises
         ------
         InputError
-            If a file cannot be read or written. A line that cannot be compared goes into the
-            errors file instead.
+            If a file cannot be read or written, or the input was changed since the batch was
+            opened. A line that cannot be compared goes into the errors file instead.
         ConfigError
             If an image has changed since a record with it was answered.
         ModelError
@@ -117,6 +121,7 @@ class Batch:
             )
             records = islice(self.files.records(), self.done.lines, None)
             while chunk := list(islice(records, self.chunk_lines)):
+                self._check_unchanged()
                 new = self._new_images(chunk)
                 answers = answering.answers(chunk, progress)
                 scored = [answer for answer in answers if not answer.refused]
@@ -136,6 +141,16 @@ class Batch:
                 self.journal.append(asdict(self.done) | ({_IMAGES: new} if new else {}))
                 self.images |= new
                 on_progress(len(chunk))
+            self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        """Refuse what was read of an input that is not the one whose digest the journal has."""
+        if stamp_of(self.files) != self.stamp:
+            raise InputError(
+                f"{self.files.source} was changed while it was read; the answers so far are of "
+                f"what it was. Undo the change and give the same command again, or "
+                f"{_anew(self.files)}"
+            )
 
     def _new_images(self, chunk: Sequence[Record]) -> dict[str, str]:
         """Return the digests of images that no record had before; refuse others than it had."""
@@ -191,6 +206,7 @@ def open_batch(
     if chunk_lines < 1:
         raise ConfigError(f"a chunk must have at least 1 line, got {chunk_lines}")
     check_new(files)
+    stamp = stamp_of(files)
     carried, total = _carried(files)
     header = {
         **_of_files(files),
@@ -212,6 +228,7 @@ def open_batch(
             images=images,
             carried=carried,
             dialect=files.dialect,
+            stamp=stamp,
             options=options,
             reason=reason,
         )

@@ -56,7 +56,8 @@ def check_place(path: Path) -> None:
     if path.exists() and not path.is_file():
         # A device would be replaced by the file.
         raise InputError(f"cannot write {path}: it is there and is no file; name a file")
-    _try(path)
+    with writing(path):
+        _try(followed(path))
 
 
 def check_folder(folder: Path) -> None:
@@ -73,13 +74,31 @@ def check_folder(folder: Path) -> None:
     _try(there / "any")
 
 
+def followed(path: Path) -> Path:
+    """Return where symbolic links lead: a file is written there, and they stay.
+
+    Raises
+    ------
+    OSError
+        If they go in a circle.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return target
+
+
 def _try(path: Path) -> None:
     with writing(path), temporary_beside(path):
         pass
 
 
 def replace_file(path: Path, write: Writer) -> None:
-    """Write a file under another name, then rename it, so that no part of it is ever read."""
+    """Write a file under another name, then rename it, so that no part of it is ever read.
+
+    A symbolic link stays, and the file that it leads to is written.
+    """
+    path = followed(path)
     with temporary_beside(path) as temporary:
         write(temporary)
         temporary.replace(path)
@@ -104,6 +123,7 @@ def make_folder(path: Path, write: Writer) -> None:
     If another process was quicker, its folder is kept: both made the same. What killed processes
     left of the same folder is deleted.
     """
+    path = followed(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _new_beside(path, Path.mkdir) as temporary:
         write(temporary)

@@ -1,5 +1,6 @@
 """The parts of a file that is made piece by piece: a killed process loses one part at most."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -88,4 +89,6 @@ def is_begun(path: Path) -> bool:
 
 def parts_folder(path: Path) -> Path:
     """Return the folder that has the finished parts of a file until all are finished."""
+    # Beside what a link leads to, as it is renamed to that.
+    path = Path(os.path.realpath(path))
     return path.with_name(f"{path.name}.parts")

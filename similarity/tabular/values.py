@@ -32,6 +32,10 @@ _NO_TEXT = {
     b"\xfe\xff": "begins with the mark of UTF-16; save it as UTF-8",
     b"\x1f\x8b": "is compressed by gzip; unpack it, or name it .gz",
     b"\xfd7zXZ\0": "is compressed by xz; unpack it, or name it .xz",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; unpack it, as by zstdcat",
+    b"BZh": "is compressed by bzip2; unpack it, as by bzcat",
+    b"\x04\x22\x4d\x18": "is compressed by lz4; unpack it, as by lz4cat",
+    b"7z\xbc\xaf\x27\x1c": "is an archive of 7-Zip; unpack it",
     b"PK\x03\x04": "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8",
 }
 

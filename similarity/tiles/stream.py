@@ -12,7 +12,7 @@ import numpy as np
 
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
-from similarity.storage.files import replace_file, writing
+from similarity.storage.files import followed, replace_file, writing
 from similarity.storage.parts import is_begun, parts_of
 from similarity.tiles.grid import Grid, Selection
 from similarity.validation import given_path
@@ -78,7 +78,7 @@ def stream_matrix(
             on_progress(len(rows) * len(columns) * (1 + mirrored))
         del matrix
         with writing(path):
-            target.replace(path)
+            target.replace(followed(path))
 
 
 def stream_pairs(

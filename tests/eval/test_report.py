@@ -14,6 +14,7 @@ from eval.plots import Points, rank_fit
 from eval.report import report as as_markdown
 from eval.report_cli import report
 from eval.runs import open_folders, published
+from eval.scores import NAME
 from similarity.errors import ConfigError, InputError, MissingDependencyError
 from tests.eval.made_runs import METHODS, SEVEN, make_ablation, make_run
 
@@ -235,3 +236,16 @@ def test_names_and_splits_are_those_of_mteb() -> None:
             found = mteb.get_task(name)
             assert found.metadata.main_score == "cosine_spearman"
             assert split in ("train", "validation", "test")
+
+
+@pytest.mark.parametrize("more", [(), ("--no-figures",)])
+def test_damaged_scores_are_in_no_report(more: tuple[str, ...], tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", ("own.tsv",))
+    scores = folder / NAME
+    content = bytearray(scores.read_bytes())
+    content[-1] ^= 1
+    scores.write_bytes(content)
+    result = invoke(folder, *more)
+    assert isinstance(result.exception, InputError)
+    assert f"{scores} is damaged: " in str(result.exception)
+    assert not (folder / "report").exists()

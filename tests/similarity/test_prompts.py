@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity.errors import ConfigError, InputError
-from similarity.prompts import PROMPTS, Prompt
+from similarity.prompts import PROMPTS, Prompt, checked_text
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,9 @@ def test_lone_surrogate_is_refused() -> None:
 def test_text_must_be_a_string() -> None:
     with pytest.raises(InputError, match="must be a string, got int"):
         Prompt().apply(3)  # type: ignore[arg-type]
+
+
+def test_bytes_that_the_locale_does_not_decode_name_it() -> None:
+    text = "caf\u00e9".encode().decode("ascii", errors="surrogateescape")
+    with pytest.raises(InputError, match=r"set a locale of UTF-8, such as LC_ALL=C\.UTF-8"):
+        checked_text(text)

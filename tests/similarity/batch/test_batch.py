@@ -84,6 +84,7 @@ BAD = {
     b'{"custom_id": "\xff"}': "the line is not UTF-8 at byte 15",
     b"[1]": "must be a JSON object, got [1]",
     b'{"custom_id": [7], "pair": ["a", "b"]}': "custom_id must be a string or a whole number",
+    b'{"id": 1.0, "pair": ["a", "b"]}': "id must be a string or a whole number, got 1.0",
     b'{"text1": "a", "text2": 2}': 'text2 must be a text or {"image": path}, got 2',
     b'{"custom_id": "x"}': "give either 'pair', two texts, or 'texts'",
     b'{"custom_id": "x", "pair": ["a", "b"], "texts": ["a"]}': "give either 'pair'",
@@ -542,3 +543,41 @@ def test_a_batch_of_an_earlier_version_is_refused(toy_model: ToyModel, tmp_path:
     with pytest.raises(ConfigError, match="fields of the input in the output is"):
         run(toy_model, files)
     assert entries
+
+
+@pytest.mark.parametrize("change", ["rewritten", "longer", "put back", "gone"])
+def test_an_input_that_changes_while_it_is_read_ends_the_batch(
+    change: str, toy_model: ToyModel, tmp_path: Path
+) -> None:
+    before = as_lines([GOOD[0]] * 6)
+    files = files_in(tmp_path, before)
+    at_once = BatchFiles(input=files.input, output=tmp_path / "at once.jsonl")
+    run(toy_model, at_once)
+
+    def edit(_: int) -> None:
+        if change == "gone":
+            files.input.unlink(missing_ok=True)
+            return
+        after = before + before if change == "longer" else before.replace(b"sea", b"mad")
+        with files.input.open("r+b") as file:
+            file.write(before if change == "put back" else after)
+        os.utime(files.input, ns=(0, 0))
+
+    with open_batch(TrajectoryScorer(toy_model, CONFIG), files, 2) as opened:
+        with pytest.raises(InputError, match="was changed while it was read|cannot read"):
+            opened.run(edit)
+        assert opened.done.lines == 2
+    files.input.write_bytes(before)
+    run(toy_model, files)
+    assert files.output.read_bytes() == at_once.output.read_bytes()
+
+
+def test_an_input_that_changes_after_its_last_line_is_refused(
+    toy_model: ToyModel, tmp_path: Path
+) -> None:
+    files = files_in(tmp_path)
+    with (
+        open_batch(TrajectoryScorer(toy_model, CONFIG), files, 100) as opened,
+        pytest.raises(InputError, match="was changed while it was read"),
+    ):
+        opened.run(lambda _: os.utime(files.input, ns=(0, 0)))

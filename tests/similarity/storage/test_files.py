@@ -212,3 +212,46 @@ def test_a_temporary_file_is_gone_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), temporary_beside(tmp_path / "out"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_the_file_that_it_leads_to_is_written(there: bool, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    target, middle, link = disk / "out.csv", tmp_path / "middle", tmp_path / "out.csv"
+    if there:
+        target.write_text("old")
+    middle.symlink_to(target)
+    link.symlink_to("middle")
+    check_place(link)
+
+    def write(new: Path) -> None:
+        assert new.parent == disk
+        new.write_text("new")
+
+    replace_file(link, write)
+    assert link.is_symlink()
+    assert middle.is_symlink()
+    assert target.read_text() == "new"
+    assert [path.name for path in disk.iterdir()] == ["out.csv"]
+    write_text(link, "newer")
+    assert (link.is_symlink(), target.read_text()) == (True, "newer")
+
+
+def test_a_folder_is_made_where_a_link_leads(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("target")
+    make_folder(link, lambda new: (new / "file").write_text("x"))
+    assert link.is_symlink()
+    assert (tmp_path / "target" / "file").read_text() == "x"
+
+
+def test_links_in_a_circle_and_to_no_folder_are_refused(tmp_path: Path) -> None:
+    for name, target in (("a", "b"), ("b", "a"), ("c", "none/out")):
+        (tmp_path / name).symlink_to(target)
+    for name, why in (("a", "a: Too many levels"), ("c", "No such file")):
+        with pytest.raises(InputError, match=f"cannot write .*{why}"):
+            check_place(tmp_path / name)
+        with pytest.raises(InputError, match=f"cannot write .*{why}"):
+            write_text(tmp_path / name, "x")
+        assert (tmp_path / name).is_symlink()

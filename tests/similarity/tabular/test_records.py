@@ -1,3 +1,4 @@
+import bz2
 import csv
 import gzip
 import io
@@ -138,6 +139,10 @@ def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None
         ("a\n".encode("utf-16-le"), "bytes of zero in its first line, as UTF-16 has; save it as"),
         (gzip.compress(b"a\n", mtime=0), "is compressed by gzip; unpack it, or name it .gz"),
         (lzma.compress(b"a\n"), "is compressed by xz; unpack it, or name it .xz"),
+        (bz2.compress(b"a\n"), "is compressed by bzip2; unpack it, as by bzcat"),
+        (b"\x28\xb5\x2f\xfd\0", "is compressed by zstd; unpack it, as by zstdcat"),
+        (b"\x04\x22\x4d\x18\0", "is compressed by lz4; unpack it, as by lz4cat"),
+        (b"7z\xbc\xaf\x27\x1c\0", "is an archive of 7-Zip; unpack it"),
         (b"PK\x03\x04sheet", "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8"),
     ],
 )
