@@ -5,7 +5,7 @@ from dataclasses import fields
 from docsite.markdown import code, table
 from service.settings import Settings
 from similarity.known_scales import VARIABLE as CALIBRATION
-from similarity.models.vllm_offline import ENGINE_VARIABLE
+from similarity.models.loader import ENGINE_VARIABLE
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX, ServerConfig
 from similarity.storage.user_cache import VARIABLE as CACHE
 

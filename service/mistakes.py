@@ -9,9 +9,24 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from service.settings import Settings
+from similarity import known_scales
+from similarity.cli.answers import KEEP_VARIABLE
+from similarity.models.loader import ENGINE_VARIABLE
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.storage import user_cache
 
 _OF_VALIDATORS = "Value error, "
 _PREFIX = Settings.model_config["env_prefix"]
+# What the library reads by itself, whichever program it is used by.
+LIBRARY = frozenset(
+    (
+        *ServerConfig.variables(),
+        ENGINE_VARIABLE,
+        user_cache.VARIABLE,
+        known_scales.VARIABLE,
+        KEEP_VARIABLE,
+    )
+)
 # How like two names are, from 0 to 1, that one of them may be meant by the other.
 _NEAR = 0.88
 
@@ -38,14 +53,16 @@ def mistake_in(error: ValidationError, options: Collection[str]) -> str:
 def misspelt(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield those variables that are no setting but nearly one, each with the setting's variable.
 
-    Others that begin alike are left in peace: the library and the deployment have some of their
-    own, and Kubernetes makes some for each service.
+    The library's variables are settings too. Others that begin alike are left in peace: the
+    deployment has some of its own, and Kubernetes makes some for each service.
     """
+    settings = {_PREFIX + name.upper() for name in Settings.model_fields} | LIBRARY
+    # Without what all begin with, or each would be like all others.
+    known = sorted(name.removeprefix(_PREFIX) for name in settings)
     for name in names:
-        setting = name.removeprefix(_PREFIX).lower()
-        if name.startswith(_PREFIX) and setting not in Settings.model_fields:
-            for near in get_close_matches(setting, Settings.model_fields, n=1, cutoff=_NEAR):
-                yield name, _PREFIX + near.upper()
+        if name.startswith(_PREFIX) and name not in settings:
+            for near in get_close_matches(name.removeprefix(_PREFIX), known, n=1, cutoff=_NEAR):
+                yield name, _PREFIX + near
 
 
 def allowed(name: str) -> str:

@@ -13,13 +13,14 @@ from similarity.storage.user_cache import VARIABLE, cache_folder
 # Of a command's context: whether it may keep what the model computes.
 _CACHED = "trajsim.cached"
 TOY = "toy"
+KEEP_VARIABLE = "TRAJSIM_KEEP_ANSWERS"
 
 cache_option = click.option(
     "--cache/--no-cache",
     "cached",
     default=True,
     show_default=True,
-    envvar="TRAJSIM_KEEP_ANSWERS",
+    envvar=KEEP_VARIABLE,
     show_envvar=True,
     expose_value=False,
     callback=lambda context, _option, value: context.meta.update({_CACHED: value}),

@@ -36,6 +36,8 @@ SMOLLM2 = "smollm2"
 PACKAGED = frozenset({EMBEDDED, SMOLLM2})
 # Before the id of a model that vLLM's engine runs in this process.
 OFFLINE = "vllm:"
+# Has a JSON object of further arguments of `vllm.LLM` for it.
+ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "fastest", "float32", "float16", "bfloat16")

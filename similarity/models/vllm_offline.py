@@ -16,15 +16,13 @@ from similarity.errors import (
 from similarity.models.base import ModelInfo
 from similarity.models.checks import check_scores
 from similarity.models.hub import on_hub
-from similarity.models.loader import OFFLINE, LoadOptions
+from similarity.models.loader import ENGINE_VARIABLE, OFFLINE, LoadOptions
 from similarity.models.model_files import check_folder
 from similarity.models.revision import revision
 from similarity.models.vllm_engine import OfflineModel
 from similarity.models.vllm_engine_images import opened
 from similarity.models.vllm_engine_pooling import OfflinePoolingModel
 
-# A JSON object of further arguments of `vllm.LLM`.
-ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
 # Without which scores would depend on each other, or sampling on the model's own settings.
 FIXED = {"enable_prefix_caching": False, "generation_config": "vllm"}
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import listen, read_settings
-from service.mistakes import allowed, misspelt
+from service.mistakes import LIBRARY, allowed, misspelt
 from service.settings import Settings
 from similarity.cli.main import main
 from similarity.errors import ConfigError
@@ -97,10 +97,27 @@ def test_the_ends_of_what_is_allowed_are_allowed():
         ("TRAJSIM_API_KEY_FILE", "TRAJSIM_API_KEYS_FILE"),
         ("TRAJSIM_DEADLINE_SECOND", "TRAJSIM_DEADLINE_SECONDS"),
         ("TRAJSIM_LOGLEVEL", "TRAJSIM_LOG_LEVEL"),
+        ("TRAJSIM_VLLM_ATEMPTS", "TRAJSIM_VLLM_ATTEMPTS"),
+        ("TRAJSIM_VLLM_APIKEY", "TRAJSIM_VLLM_API_KEY"),
+        ("TRAJSIM_VLLM_ENGIN", "TRAJSIM_VLLM_ENGINE"),
+        ("TRAJSIM_CACH", "TRAJSIM_CACHE"),
+        ("TRAJSIM_CALIBRATIONS", "TRAJSIM_CALIBRATION"),
+        ("TRAJSIM_KEEP_ANSWER", "TRAJSIM_KEEP_ANSWERS"),
     ],
 )
 def test_a_misspelt_variable_is_found(name, near):
     assert list(misspelt([name, near, "PATH", name.removeprefix("TRAJSIM_")])) == [(name, near)]
+
+
+def test_every_variable_that_the_library_reads_is_known():
+    root = Path(__file__).parents[2] / "similarity"
+    written = {
+        name
+        for path in root.rglob("*.py")
+        for name in re.findall(r"\bTRAJSIM_[A-Z_]*[A-Z]\b", path.read_text())
+    }
+    of_settings = {f"TRAJSIM_{name.upper()}" for name in Settings.model_fields}
+    assert written - of_settings <= LIBRARY
 
 
 def test_variables_of_others_are_not_taken_for_misspelt():

@@ -118,6 +118,11 @@ class ServerConfig:
                 raise ConfigError(f"{setting.name} must be greater than 0, got {value:g}")
 
     @classmethod
+    def variables(cls) -> list[str]:
+        """Return the variables of the environment that have a setting each."""
+        return [_variable(setting.name) for setting in fields(cls)]
+
+    @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Return the settings that the environment gives.
 
@@ -128,10 +133,14 @@ class ServerConfig:
         """
         given: dict[str, Any] = {}
         for setting in fields(cls):
-            variable = ENVIRONMENT_PREFIX + setting.name.upper()
+            variable = _variable(setting.name)
             if text := environment.get(variable):
                 given[setting.name] = _read(setting.type, variable, text)
         return cls(**given)
+
+
+def _variable(setting: str) -> str:
+    return ENVIRONMENT_PREFIX + setting.upper()
 
 
 def _read(kind: object, variable: str, text: str) -> str | int | float:
