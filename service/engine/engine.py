@@ -227,13 +227,16 @@ class Engine:
         silent = not self.model.on_processor and 2 * silence > now - began
         if silent or (waited and (alone or self._scheduler.probing)):
             return DeadlineError(
-                "the model did not answer within the time limit of {}; send it again later", limit
+                "the model did not answer within the time limit of {}; send it again later",
+                limit,
+                self.expected_wait(),
             )
         if waited:
             return DeadlineError(
                 "no answer within the time limit of {}, as the model was busy with other requests; "
                 "send it again later",
                 limit,
+                self.expected_wait(),
             )
         sampled = ", or a smaller n_trajectories or max_tokens" if request_model.sampling else ""
         return DeadlineError(

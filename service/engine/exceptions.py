@@ -64,13 +64,17 @@ class UnreadableScaleError(ServiceError):
 
 
 class DeadlineError(ServiceError):
-    """A request took longer than its deadline; `message` has {} where its seconds stand."""
+    """A request took longer than its deadline; `message` has {} where its seconds stand.
 
-    def __init__(self, message: str, seconds: float) -> None:
+    `retry_after` is in seconds, None where the same request would take too long again.
+    """
+
+    def __init__(self, message: str, seconds: float, retry_after: float | None = None) -> None:
         super().__init__(
             message.format(f"{seconds:g} s")
             + "; whoever runs the service can raise TRAJSIM_DEADLINE_SECONDS"
         )
+        self.retry_after = retry_after
 
 
 class DrainingError(ServiceError):

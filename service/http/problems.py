@@ -86,7 +86,7 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (ClientGoneError, 499, _BAD, "client_closed_request", None),
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
     (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
-    (BackendTimeoutError, 504, _SERVER, "model_timeout", None),
+    (BackendTimeoutError, 504, _SERVER, "model_timeout", 1.0),
     (UnsupportedError, 501, _BAD, "unsupported", None),
     (ModelError, 502, _SERVER, "model_failed", None),
 )

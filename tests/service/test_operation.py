@@ -73,6 +73,7 @@ def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
         late = httpx.post(f"{url}/v1/similarity", json=body())
         assert late.status_code == 504
         assert late.json()["error"]["code"] == "deadline_exceeded"
+        # It would take as long again.
         assert "retry-after" not in late.headers
         assert metric(url, "trajsim_active_requests") == 0
         assert metric(url, "trajsim_waiting_units") == 0
@@ -184,8 +185,11 @@ def test_what_is_late_is_reported_whether_itself_or_others_took_the_time(model):
             long = pool.submit(httpx.post, f"{url}/v1/similarity", json=body("long"))
             assert eventually(lambda: len(model.sampled) > calls)
             other = pool.submit(httpx.post, f"{url}/v1/similarity", json=body("other"))
-            errors = [one.result().json()["error"] for one in (long, other)]
+            answers = [one.result() for one in (long, other)]
+        errors = [answer.json()["error"] for answer in answers]
         assert [error["code"] for error in errors] == ["deadline_exceeded"] * 2
+        # Only where the same request may be answered at another time.
+        assert ["retry-after" in answer.headers for answer in answers] == [False, True]
         assert (
             "this takes longer than the time limit of 1 s; send fewer or shorter texts, or a "
             "smaller n_trajectories or max_tokens; whoever"
@@ -223,6 +227,7 @@ def test_a_lone_request_that_a_hung_model_keeps_waiting_is_told_so(model, behind
     assert late.json()["error"]["message"].startswith(
         "the model did not answer within the time limit of 0.3 s; send it again later; whoever"
     )
+    assert int(late.headers["retry-after"]) >= 1
 
 
 def test_a_small_part_of_a_call_that_takes_long_is_not_what_takes_long(model):

@@ -56,7 +56,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     503: error_answer(
         "The model does not answer, or the service is going down.", headers=RETRY_AFTER
     ),
-    504: error_answer("No answer within the deadline."),
+    504: error_answer(
+        "No answer within the deadline; Retry-After stands where it may come at another time.",
+        headers=RETRY_AFTER,
+    ),
 }
 # Of routes that give meaning vectors.
 NO_VECTORS: dict[int | str, dict[str, Any]] = {
@@ -72,5 +75,9 @@ ERRORS_OF_IMAGES: dict[int | str, dict[str, Any]] = ERRORS | {
         "The model gave numbers that cannot be right, or refused the request; or the host of an "
         "image did not give it."
     ),
-    504: error_answer("No answer within the deadline, or no image from its host in time."),
+    504: error_answer(
+        "No answer within the deadline, or no image from its host in time; Retry-After stands "
+        "where an answer may come at another time.",
+        headers=RETRY_AFTER,
+    ),
 }
