@@ -16,7 +16,14 @@ from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.identity import FitIdentity, Labelled
 from similarity.vectors.kinds import fitted_reader
-from similarity.vectors.meaning import BATCH_TEXTS, Corpus, Group, MeaningVectors, read_groups
+from similarity.vectors.meaning import (
+    BATCH_TEXTS,
+    Corpus,
+    Group,
+    MeaningVectors,
+    ReadsGroups,
+    read_groups,
+)
 from similarity.vectors.recipes import config_for
 from similarity.vectors.storage import rounded
 from similarity.vectors.whitening import WhiteningFit
@@ -33,6 +40,7 @@ def fit(
     config: VectorConfig | None = None,
     on_progress: OnProgress = ignore_progress,
     registers: Sequence[str | None] = (),
+    read: ReadsGroups = read_groups,
 ) -> MeaningVectors:
     """Fit vectors to unlabelled texts, which are read once and never held together.
 
@@ -48,6 +56,8 @@ def fit(
     registers
         The register of each text, such as "questions", None for none; or nothing of any. Profiles
         leave out what only distinguishes registers.
+    read
+        Reads the features, as `KeptReading.read` does where a fit that failed shall go on.
 
     Raises
     ------
@@ -88,7 +98,7 @@ def fit(
     for labelled in chain(head, batches):
         batch = [text for text, _ in labelled]
         labels = [label for _, label in labelled]
-        for name, rows in read_groups(readers, model, batch, on_progress).items():
+        for name, rows in read(readers, model, batch, on_progress).items():
             fits[name].add(rows, labels)
         digest.update("".join(f"{text}\n" for text in batch).encode())
         count += len(batch)

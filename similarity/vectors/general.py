@@ -22,6 +22,7 @@ from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.identity import registers_of
 from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.reading import KeptReading
 from similarity.vectors.recipes import default_config
 from similarity.vectors.storage import FORMAT, MANIFEST, load, save
 
@@ -149,12 +150,17 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
             pass  # damaged: made anew below, in its place
     sentences = general_sentences()
     on_progress = progress("reading general text, once for this model", len(sentences))
-    vectors = fit(model, sentences, config, on_progress, general_registers())
-    if folder is not None:
-        try:
-            save(vectors, folder)
-        except InputError as error:
-            logger.warning("the vectors of general text are not kept: %s", error)
+    if folder is None:
+        return fit(model, sentences, config, on_progress, general_registers())
+    # A server may fail at any of some hundred requests, or the process be stopped.
+    reading = KeptReading(folder.with_name(f"{folder.name}.parts"))
+    vectors = fit(model, sentences, config, on_progress, general_registers(), reading.read)
+    try:
+        save(vectors, folder)
+    except InputError as error:
+        logger.warning("the vectors of general text are not kept: %s", error)
+    else:
+        reading.remove()
     return vectors
 
 

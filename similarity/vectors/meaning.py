@@ -26,6 +26,8 @@ BATCH_TEXTS = 256
 
 # The features of texts by group, each of shape "text feature".
 Features = Mapping[str, Rows]
+# What reads them as `read_groups` does.
+ReadsGroups = Callable[[Mapping[str, Reader], LanguageModel, Sequence[str], OnProgress], Features]
 
 
 @dataclass(frozen=True)

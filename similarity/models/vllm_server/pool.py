@@ -12,7 +12,8 @@ import anyio
 
 from similarity.errors import BackendUnavailableError, ModelChangedError, ModelError
 from similarity.models.vllm_server.config import ServerConfig
-from similarity.models.vllm_server.replica import PassingError, Replica
+from similarity.models.vllm_server.passing import PassingError
+from similarity.models.vllm_server.replica import Replica
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class Pool:
 
     async def call(self, work: Callable[[Replica], Awaitable[T]], *, tokens: int = 1) -> T:
         """Return what `work` gets of the first server that gives it; raises as `request` does."""
-        attempt = 1
+        attempt, failed_once = 1, False
         while True:
             replica = await self._acquire(tokens)
             try:
@@ -75,12 +76,10 @@ class Pool:
                 self._failing_since = None
                 return answer
             except PassingError as failure:
-                self._failing_since = self._failing_since or time.monotonic()
-                self._take_out(replica, failure.error, failure.retry_after)
-                unwaited = failure.slow or (failure.retry_after or 0) > self.config.patience
-                alone = unwaited and not self._serving()
-                if alone or attempt == self.config.attempts:
+                ends = failed_once if failure.once else self._ends_call(replica, failure)
+                if ends or attempt == self.config.attempts:
                     raise failure.error from failure
+                failed_once = failed_once or failure.once
                 pause = self._backoff(attempt)
             except ModelChangedError as error:
                 self._take_out_changed(replica, error)
@@ -93,6 +92,13 @@ class Pool:
                 await self._notify()
             await anyio.sleep(pause)
             attempt += 1
+
+    def _ends_call(self, replica: Replica, failure: PassingError) -> bool:
+        """Leave out a server that failed; return whether its request is not to be sent again."""
+        self._failing_since = self._failing_since or time.monotonic()
+        self._take_out(replica, failure.error, failure.retry_after)
+        unwaited = failure.slow or (failure.retry_after or 0) > self.config.patience
+        return unwaited and not self._serving()
 
     async def check_alive(self) -> None:
         """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS.

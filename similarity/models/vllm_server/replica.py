@@ -12,7 +12,6 @@ import httpx
 
 from similarity.connections import shown_address
 from similarity.errors import (
-    BackendError,
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
@@ -23,6 +22,7 @@ from similarity.errors import (
 )
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
+from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.sizes import most_bytes
 
 T = TypeVar("T")
@@ -45,28 +45,6 @@ _TOKEN_ID = re.compile(rf"[Tt]oken id (\d{{1,20}}) {OUT_OF_VOCABULARY}")
 TOO_MANY_LISTED = "greater than max allowed"
 # And where it was started without the route that takes token ids with images.
 NO_SCALE_OUT = "Scale-out endpoints are disabled"
-
-
-class PassingError(Exception):
-    """A failure after which the same request may succeed, here or at another server.
-
-    Parameters
-    ----------
-    error
-        What a user is told if it does not.
-    retry_after
-        Seconds to wait by the server's Retry-After header, or None.
-    slow
-        Whether it may be at work still: sending the same again would double its load.
-    """
-
-    def __init__(
-        self, error: BackendError, retry_after: float | None = None, *, slow: bool = False
-    ) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.retry_after = retry_after
-        self.slow = slow
 
 
 class Replica:
@@ -242,7 +220,8 @@ class Replica:
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
             return PassingError(BackendUnavailableError(what))
         hint = "; is it a vLLM server, reached directly?" if status == NOT_FOUND else ""
-        return BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
+        refused = BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
+        return PassingError(refused, once=True) if status >= 500 else refused
 
     def _known_error(self, said: str) -> Exception | None:
         """Return the error for a message of vLLM's own; None if the message is not known."""

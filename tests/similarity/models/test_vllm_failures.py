@@ -71,7 +71,6 @@ def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
         (answers(400, '{"error": {"message": "too long"}}'), BackendRefusedError, "400: too long"),
         (answers(404, '{"detail": "Not Found"}'), BackendRefusedError, "HTTP 404"),
         (answers(301, Location="http://elsewhere"), BackendRefusedError, "HTTP 301"),
-        (answers(500, "it broke"), BackendRefusedError, "HTTP 500: it broke"),
         (answers(400, "Token id 999 is out of vocabulary"), InputError, "^token id 999 is out of"),
         (answers(400, "At 10.1.2.3: it is out of vocabulary"), InputError, "^a token id is out of"),
         (answers(401), BackendRefusedError, "TRAJSIM_VLLM_API_KEY"),
@@ -301,6 +300,21 @@ class TestReplicas:
         servers["a"].faults.append(raises(httpx.ReadTimeout))
         servers["b"].faults.append(raises(httpx.ConnectError))
         scores_are_right(model)
+
+
+def test_one_request_that_failed_at_a_server_that_is_well_is_sent_once_more(load: Load) -> None:
+    """One such failure of hundreds ended the reading of the general texts."""
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.append(answers(500, "it broke"))
+    scores_are_right(model)
+    assert len(server.bodies) == 2
+    server.faults.extend([answers(500, "it broke")] * 2)
+    with pytest.raises(BackendRefusedError, match="HTTP 500: it broke"):
+        model.score(scoring(), Law())
+    assert len(server.bodies) == 4
+    assert not server.faults
+    scores_are_right(model)
 
 
 def test_an_api_key_is_sent(load: Load) -> None:

@@ -1,18 +1,23 @@
 """Vectors that a model has with no fit by the user."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from similarity.errors import ConfigError
+from similarity.arrays import Rows
+from similarity.errors import BackendRefusedError, ConfigError
+from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
+from similarity.models.wrapper import WrapperModel
 from similarity.texts.general import general_registers, general_sentences
 from similarity.vectors import MeaningVectors, fit, general, save
 from similarity.vectors.general import GENERAL, find_vectors, open_vectors
+from similarity.vectors.reading import PART_TEXTS
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 from tests.toy_models import SilentModel
 
@@ -89,3 +94,57 @@ def test_a_model_of_a_short_context_leaves_out_what_it_cannot_read(
     assert longest > model.info.context_length
     vectors = find_vectors(None, model).open()
     assert 100 < vectors.corpus.texts < len(general_sentences())
+
+
+class FailingModel(WrapperModel):
+    """The toy model, which fails after so many texts; all that it read is noted."""
+
+    def __init__(self, texts: float) -> None:
+        super().__init__(ToyModel())
+        self.left = texts
+        self.read = 0
+
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
+        self.left -= len(prefixes)
+        if self.left < 0:
+            raise BackendRefusedError("it answered HTTP 500")
+        self.read += len(prefixes)
+        return self.wrapped.next_log_probs(prefixes, token_ids, on_progress)
+
+
+def test_a_reading_that_failed_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try began again, so that with rare failures of a server none came to the end."""
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "whole"))
+    whole = FailingModel(math.inf)
+    vectors = find_vectors(None, whole).open("profile")
+    of_all, expected = whole.read, vectors.encode(["a bird"])
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "parts"))
+    failing = FailingModel(of_all - 1)
+    with pytest.raises(BackendRefusedError):
+        find_vectors(None, failing).open("profile")
+    (damaged, *_) = (tmp_path / "parts").rglob("*.npz")
+    damaged.write_bytes(b"no arrays")
+    rest = FailingModel(math.inf)
+    done: list[int] = []
+    vectors = find_vectors(None, rest).open("profile", progress=lambda _what, _of: done.append)
+    assert rest.read <= of_all - failing.read + PART_TEXTS
+    np.testing.assert_array_equal(vectors.encode(["a bird"]), expected)
+    assert sum(done) == len(general_sentences())
+    assert [path.name for path in (tmp_path / "parts").rglob("*.parts")] == []
+
+
+def test_a_reading_that_cannot_be_kept_is_done_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path / "file"))
+    vectors = find_vectors(None, FailingModel(math.inf)).open("profile")
+    assert vectors.encode(["a bird"]).shape[0] == 1
+    assert caplog.text.count("what is read of general text is not kept") == 1
