@@ -32,6 +32,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def cluster() -> Iterator[Any]:
     """Give a cluster of two machines of one CPU each."""
     utils = pytest.importorskip("ray.cluster_utils", reason="needs ray[data] and pyarrow")
+    # Ray writes a cluster's address there, and makes it only for machines without their own folder.
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
