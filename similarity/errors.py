@@ -106,6 +106,10 @@ class BackendRefusedError(BackendError):
     """A server, or the model it serves, refuses a request; sending it again does not help."""
 
 
+class RequestRefusedError(BackendRefusedError):
+    """A server refuses what it was sent, as too long or wrong; the others would too."""
+
+
 class WrongAnswerError(ModelError):
     """A backend answered with something that would give a wrong score."""
 

@@ -51,6 +51,8 @@ class Backend(FakeServer):
                 return httpx.Response(503, headers={"Retry-After": "1"})
             if self.mode == "wishing":
                 return httpx.Response(503, headers={"Retry-After": "9999"})
+            if self.mode == "broken" and completes:
+                return httpx.Response(500, text="it broke")
             if self.mode == "truncated":
                 raise httpx.RemoteProtocolError("peer closed connection", request=request)
         return await super().handle(request)
@@ -225,6 +227,56 @@ def test_no_error_of_a_model_is_told_in_its_own_words(kind):
     assert problem.status in (502, 503, 504)
     assert "one:8000" not in problem.message
     assert "by the request id" in problem.message
+
+
+def test_readiness_turns_while_the_backend_has_another_tokenizer(monkeypatch):
+    """Texts were read in other tokens, and scored under the old fingerprint, without a word."""
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+
+        def ask(text):
+            body = {"pairs": [[text, "b"]], **SMALL}
+            return httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+
+        assert eventually(lambda: ready_of(url))
+        backend.mode = "killed"
+        assert eventually(lambda: not ready_of(url), 30)
+        backend.mode, backend.reads = "well", str.swapcase
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").json()["reason"] == CHANGED, 30)
+        answer = ask("a new one")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_unavailable")
+        backend.reads = str
+        assert eventually(lambda: ready_of(url), 30)
+        assert ask("a new one").status_code == 200
+
+
+def wrong_key(backend):
+    backend.key = "another"
+
+
+def wrong_name(backend):
+    backend.names = ["other"]
+
+
+def broken(backend):
+    backend.mode = "broken"
+
+
+@pytest.mark.parametrize("spoil", [wrong_key, wrong_name, broken])
+def test_one_bad_backend_of_two_fails_no_request_and_leaves_the_service_ready(monkeypatch, spoil):
+    """It looked idle, so that it drew the requests, and each was 502."""
+    monkeypatch.setattr("service.http.app.served_vectors", lambda _settings, _model: None)
+    backends = {"one": Backend(), "two": Backend()}
+    network = transport(**backends)
+    model = load_server("http://one:8000,http://two:8000", ServerConfig(), transport=network)
+    with running(model, probe_seconds=0.1, deadline_seconds=PATIENCE) as url:
+        assert eventually(lambda: ready_of(url))
+        spoil(backends["one"])
+        for number in range(30):
+            body = {"pairs": [[f"text {number}", "b"]], **SMALL}
+            answer = httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+            assert answer.status_code == 200, answer.text
+            assert ready_of(url)
 
 
 def test_looks_at_readiness_ask_nothing_of_the_backend(monkeypatch):

@@ -18,9 +18,9 @@ from similarity.errors import BackendRefusedError, InputError, UnsupportedError
 from similarity.models.loader import EMBEDDED_PATH
 from similarity.models.local import LocalModel
 from similarity.models.vllm_server.config import ServerConfig
-from similarity.models.vllm_server.identity import TOKENIZER_PROBES
 from similarity.models.vllm_server.loader import load_server
 from similarity.models.vllm_server.pooling_model import PoolingModel
+from similarity.models.vllm_server.wanted import TOKENIZER_PROBES
 from similarity.presets import MEANING, default_preset
 from similarity.vectors import VectorConfig, fit
 from similarity.vectors.config import StatesConfig, TrigramsConfig

@@ -17,9 +17,9 @@ from similarity.models.base import Ability, SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ServerConfig
-from similarity.models.vllm_server.identity import TOKENIZER_PROBES
 from similarity.models.vllm_server.loader import load_server
 from similarity.models.vllm_server.model import ServerModel
+from similarity.models.vllm_server.wanted import TOKENIZER_PROBES
 from similarity.noise import text_key
 from tests.conftest import ROOT
 from tests.vllm.servers import ENVIRONMENT, PYTHON, Server

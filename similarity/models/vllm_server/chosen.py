@@ -12,8 +12,9 @@ from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.batches import prefix_batches
+from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
-from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.pool import Pool
 from similarity.slices import slices
 
 # Tokens whose log-probabilities one request may choose.

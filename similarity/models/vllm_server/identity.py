@@ -13,14 +13,15 @@ from similarity.models.checks import PARAGRAPH, TOLERANCE
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.wanted import (
+    READING_PROBE,
+    TOKENIZER_PROBES,
+    Wanted,
+    reading_of,
+    tokenize_body,
+)
 from similarity.models.vllm_server.wire import Prompt
 
-# Texts on which two vocabularies hardly agree by accident.
-TOKENIZER_PROBES = (
-    "The meaning of a sentence is what could follow it.",
-    "  Two spaces,\ta tab,\n\na line; 3.14159 x_1 = y²",
-    "naïve Übermut, l'été, don't, 北京, Привет, ١٢٣, 🙂",
-)
 # By how much rounding may move a number of order 1 that names a model: half precision moves it by
 # up to 0.001 (docs/log.md).
 ROUNDED = 0.005
@@ -38,6 +39,8 @@ class ServedName:
         As served.
     context_length
         Tokens of prefix and continuation together, at most.
+    wanted
+        What each server must go on to serve.
     tokenizer
         Digest of token ids and strings of some texts.
     begin, end
@@ -46,6 +49,7 @@ class ServedName:
 
     name: str
     context_length: int
+    wanted: Wanted
     tokenizer: str
     begin: TokenIds
     end: TokenIds
@@ -112,9 +116,11 @@ async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
     name = _chosen(models, address.name, pool.replicas[0].url)
     begin, end = await _affixes(pool, name)
     encoded = [await tokenize(pool, name, text) for text in TOKENIZER_PROBES]
+    reading = reading_of(await tokenize(pool, name, READING_PROBE))
     return ServedName(
         name=name,
         context_length=models[name],
+        wanted=Wanted(name=name, max_model_len=models[name], reading=reading),
         tokenizer=digest_of(encoded),
         begin=begin,
         end=end,
@@ -166,12 +172,7 @@ async def tokenize(
     pool: Pool, name: str, text: str, *, affixes: bool = True
 ) -> tuple[TokenIds, tuple[str, ...]]:
     """Return the ids of a text, and the string of each, with or without begin and end."""
-    body = {
-        "model": name,
-        "prompt": text,
-        "add_special_tokens": affixes,
-        "return_token_strs": True,
-    }
+    body = tokenize_body(name, text, affixes=affixes)
     return await pool.request(wire.TOKENIZE, wire.read_ids, body)
 
 

@@ -14,9 +14,10 @@ from similarity.law import Law
 from similarity.models.base import OnProgress, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.vllm_server import image_wire, wire
+from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.image_wire import GENERATE, ServedPrefix
-from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
 from similarity.slices import slices

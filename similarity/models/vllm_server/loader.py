@@ -159,10 +159,10 @@ class Servers:
         kind = found[0][0]
         identity = kind.joined([one for _, one in found])
         replicas = [self._replica(url) for url in self.address.urls]
-        pool = Pool(replicas, self._config, identity.name)
+        pool = Pool(replicas, self._config, identity.wanted)
         for replica in replicas:
             if replica.url in self._failures:
-                pool.leave_out(replica, self._failures[replica.url])
+                pool.roster.leave_out(replica, self._failures[replica.url])
         return kind.model(self._background, pool, identity)
 
     def _replica(self, url: str) -> Replica:

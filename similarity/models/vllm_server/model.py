@@ -30,8 +30,9 @@ from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.batches import prompt_batches
 from similarity.models.vllm_server.chosen import LISTED, all_chosen
+from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
-from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import Replica
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts

@@ -16,6 +16,8 @@ class PassingError(Exception):
         Whether it may be at work still: sending the same again would double its load.
     once
         Whether only this request failed, at a server that is well: it is sent once more.
+    fatal
+        Whether the request may have killed the server, as it could the next.
     """
 
     def __init__(
@@ -25,9 +27,11 @@ class PassingError(Exception):
         *,
         slow: bool = False,
         once: bool = False,
+        fatal: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
         self.slow = slow
         self.once = once
+        self.fatal = fatal

@@ -1,19 +1,29 @@
 """Several servers of one model: each request to the one with the least to do.
 
-A server that fails is left out, with growing pauses, and let back in when it answers again.
+A server that fails is left out, with growing pauses, and let back in when it answers again and is
+as at loading. One that fails what another then answers is left out too, however well it says it is.
 """
 
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
 
-from similarity.errors import BackendUnavailableError, ModelChangedError, ModelError
+from similarity.errors import (
+    BackendRefusedError,
+    BackendUnavailableError,
+    ModelChangedError,
+    ModelError,
+    RequestRefusedError,
+    WrongAnswerError,
+)
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.replica import Replica
+from similarity.models.vllm_server.roster import Roster
+from similarity.models.vllm_server.wanted import Wanted
 
 T = TypeVar("T")
 
@@ -21,6 +31,16 @@ T = TypeVar("T")
 ALIVE_SECONDS = 2.0
 # And answers requests: after so long of failures alone it is away, however well its health is.
 FAILING_SECONDS = 2.0
+# A request that kills servers, or that they fail, goes to one other at most.
+MOST_STRIKES = 1
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """A failure that may be the server's or the request's: another server shows which."""
+
+    replica: Replica
+    error: ModelError
 
 
 class Pool:
@@ -30,13 +50,11 @@ class Pool:
     """
 
     def __init__(
-        self, replicas: Sequence[Replica], config: ServerConfig, name: str | None = None
+        self, replicas: Sequence[Replica], config: ServerConfig, wanted: Wanted | None = None
     ) -> None:
         self.replicas = replicas
         self.config = config
-        # What a server must still serve to be let back in.
-        self._name = name
-        self._changed = anyio.Condition()
+        self.roster = Roster(replicas, config, wanted)
         # When the first request failed since one was answered; None where none did.
         self._failing_since: float | None = None
 
@@ -58,57 +76,86 @@ class Pool:
         Raises
         ------
         BackendError
-            If none answers in time, or one refuses.
+            If none answers in time, or one refuses, and one other too.
         WrongAnswerError
-            If an answer is not of the requested form: the request is not sent again.
+            If an answer is not of the requested form, nor that of one other server.
         ModelChangedError
-            If `read` finds by an answer that a server has another model, and none is left.
+            If a server has another model, as `read` or a look at it found, and none is left.
         """
         return await self.call(lambda replica: replica.request(path, read, body), tokens=tokens)
 
     async def call(self, work: Callable[[Replica], Awaitable[T]], *, tokens: int = 1) -> T:
         """Return what `work` gets of the first server that gives it; raises as `request` does."""
-        attempt, failed_once = 1, False
+        attempt, strikes = 1, 0
+        doubt: _Doubt | None = None
         while True:
-            replica = await self._acquire(tokens)
+            replica = await self._acquire(tokens, doubt)
+            last, pause = attempt == self.config.attempts, 0.0
             try:
-                answer = await work(replica)
+                answer = await self._checked(replica, work)
                 self._failing_since = None
+                if doubt is not None:
+                    self.roster.take_out_well(doubt.replica, doubt.error)
                 return answer
             except PassingError as failure:
-                ends = failed_once if failure.once else self._ends_call(replica, failure)
-                if ends or attempt == self.config.attempts:
+                strikes += failure.fatal or failure.once
+                ends = not failure.once and self._ends_call(replica, failure)
+                if ends or last or strikes > MOST_STRIKES:
                     raise failure.error from failure
-                failed_once = failed_once or failure.once
-                pause = self._backoff(attempt)
+                if failure.once and self.roster.serving(besides=replica):
+                    doubt = _Doubt(replica, failure.error)
+                else:
+                    pause = self.roster.backoff(attempt)
             except ModelChangedError as error:
-                self._take_out_changed(replica, error)
-                if not self._serving() or attempt == self.config.attempts:
+                self.roster.take_out_well(replica, error)
+                if not self.roster.serving() or last:
                     raise
-                pause = 0.0  # another server has the model
+            except RequestRefusedError:
+                raise
+            except (BackendRefusedError, WrongAnswerError) as error:
+                strikes += 1
+                if last or strikes > MOST_STRIKES or not self.roster.serving(besides=replica):
+                    raise
+                doubt = _Doubt(replica, error)
             finally:
                 replica.busy -= 1
                 replica.load -= tokens
-                await self._notify()
+                await self.roster.notify()
             await anyio.sleep(pause)
             attempt += 1
 
     def _ends_call(self, replica: Replica, failure: PassingError) -> bool:
         """Leave out a server that failed; return whether its request is not to be sent again."""
         self._failing_since = self._failing_since or time.monotonic()
-        self._take_out(replica, failure.error, failure.retry_after)
+        self.roster.take_out(replica, failure.error, failure.retry_after)
         unwaited = failure.slow or (failure.retry_after or 0) > self.config.patience
-        return unwaited and not self._serving()
+        return unwaited and not self.roster.serving()
 
     async def check_alive(self) -> None:
-        """Raise BackendUnavailableError if no server answers within ALIVE_SECONDS.
+        """Check that a server answers within ALIVE_SECONDS, and is as at loading.
 
-        Once too, if for FAILING_SECONDS all requests have failed.
+        Raises
+        ------
+        BackendUnavailableError
+            If none does. Once too, if for FAILING_SECONDS all requests have failed.
+        ModelChangedError
+            If none does, and one has another model.
         """
         well: list[str] = []
+        changed: list[ModelChangedError] = []
 
         async def look_at(replica: Replica) -> None:
-            if await replica.healthy(self._name):
+            try:
+                await self.roster.check_well(replica)
+                # Else its requests look, and wait as long as they must.
+                if not replica.busy:
+                    await self.roster.check_reading(replica)
+            except ModelChangedError as error:
+                self.roster.take_out_well(replica, error)
+                changed.append(error)
+            except (PassingError, ModelError):
+                return
+            else:
                 well.append(replica.url)
                 group.cancel_scope.cancel()
 
@@ -118,12 +165,13 @@ class Pool:
                     group.start_soon(look_at, replica)
         if not well:
             urls = ", ".join(replica.url for replica in self.replicas)
-            raise BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
+            away = BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
+            raise next(iter(changed), away)
         since = self._failing_since
         if since is not None and time.monotonic() - since > FAILING_SECONDS:
             # Once, so that the next caller may send a request and see whether it has recovered.
             self._failing_since = None
-            raise self._away()
+            raise self.roster.away()
 
     async def metrics(self) -> str:
         """Return the first server's page of metrics, empty where it gives none."""
@@ -139,20 +187,15 @@ class Pool:
         except PassingError as failure:
             raise failure.error from failure
 
-    def leave_out(self, replica: Replica, error: ModelError) -> None:
-        """Take a server out of service until it answers."""
-        replica.last_error = error
-        self._pause(replica)
+    async def _acquire(self, tokens: int, doubt: _Doubt | None) -> Replica:
+        """Return the server in service with the least load, as soon as one has room.
 
-    def _serving(self) -> list[Replica]:
-        return [replica for replica in self.replicas if not replica.failures]
-
-    async def _acquire(self, tokens: int) -> Replica:
-        """Return the server in service with the least load, as soon as one has room."""
+        Where one is in doubt it is another, or the doubt's error is raised.
+        """
         started = time.monotonic()
         while True:
-            await self._let_back_in()
-            serving = self._serving()
+            await self.roster.let_back_in()
+            serving = self.roster.serving(besides=doubt.replica if doubt else None)
             free = [replica for replica in serving if replica.busy < self.config.in_flight]
             if free:
                 chosen = min(free, key=lambda replica: replica.load)
@@ -160,103 +203,27 @@ class Pool:
                 chosen.load += tokens
                 return chosen
             if not serving:
+                if doubt is not None:
+                    raise doubt.error
                 self._check_patience(started)
-            await self._wait()
+            await self.roster.wait()
+
+    async def _checked(self, replica: Replica, work: Callable[[Replica], Awaitable[T]]) -> T:
+        """Return what `work` gets of a server that is as at loading."""
+        await self.roster.check_reading(replica)
+        try:
+            return await work(replica)
+        except RequestRefusedError:
+            # It may be too long for this one alone, if it was started anew.
+            await self.roster.check_room(replica)
+            raise
 
     def _check_patience(self, started: float) -> None:
-        """Raise BackendUnavailableError if no server is in service and none can be in time."""
+        """Raise what `Roster.away` returns if no server is in service and none can be in time."""
         limit = started + self.config.patience
         soonest = min(replica.retry_at for replica in self.replicas)
-        if max(time.monotonic(), soonest) < limit:
+        # One that another caller looks at just now may be back in a moment.
+        looked_at = any(replica.probing for replica in self.replicas)
+        if looked_at or max(time.monotonic(), soonest) < limit:
             return
-        raise self._away()
-
-    def _away(self) -> BackendUnavailableError:
-        """Return what to say where no server is in service."""
-        errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
-        soonest = min(replica.retry_at for replica in self.replicas)
-        seconds = max(soonest - time.monotonic(), 0.0)
-        return BackendUnavailableError("; ".join(errors), retry_after=seconds)
-
-    async def _let_back_in(self) -> None:
-        """Take each server back into service whose pause is over and whose health is good."""
-        for replica in self.replicas:
-            due = replica.retry_at <= time.monotonic()
-            if not replica.failures or replica.probing or not due:
-                continue
-            replica.probing = True
-            try:
-                well = await replica.healthy(self._name)
-            finally:
-                replica.probing = False
-            if well:
-                replica.failures = 0
-                await self._notify()
-            else:
-                self._pause(replica)
-
-    def _take_out(
-        self, replica: Replica, error: ModelError, retry_after: float | None = None
-    ) -> None:
-        replica.last_error = error
-        if retry_after is not None and isinstance(error, BackendUnavailableError):
-            error.retry_after = min(retry_after, self.config.patience)
-        # Requests that were under way together fail together: that is one failure.
-        if not replica.failures or retry_after is not None:
-            self._pause(replica, retry_after)
-
-    def _take_out_changed(self, replica: Replica, error: ModelChangedError) -> None:
-        """Leave a server out longer each time: its health says nothing of which model it has."""
-        if not replica.failures:
-            replica.changes += 1
-            self._take_out(replica, error, self._backoff(replica.changes))
-
-    def _pause(self, replica: Replica, seconds: float | None = None) -> None:
-        replica.failures += 1
-        if seconds is None:
-            seconds = self._backoff(replica.failures)
-        # Nobody waits longer, and one answer, of a proxy perhaps, must not end a server's use.
-        pause = min(seconds, self.config.patience)
-        replica.retry_at = time.monotonic() + pause
-
-    def _backoff(self, failures: int) -> float:
-        """Return a pause in seconds, drawn so that many clients do not come back together."""
-        # Whoever waits for a server out of patience has seen it looked at more than once.
-        longest = min(self.config.backoff * 2.0 ** min(failures - 1, 16), self.config.patience / 3)
-        return longest * random.uniform(0.5, 1.0)
-
-    async def _wait(self) -> None:
-        """Wait until something changes, or for a moment."""
-        with anyio.move_on_after(min(self.config.backoff, 0.25)):
-            async with self._changed:
-                await self._changed.wait()
-
-    async def _notify(self) -> None:
-        # Even when cancelled: others wait for this.
-        with anyio.CancelScope(shield=True):
-            async with self._changed:
-                self._changed.notify_all()
-
-
-async def gather(calls: Sequence[Callable[[], Awaitable[T]]], workers: int) -> list[T]:
-    """Return the results of all calls, in order, some at once; the first error ends them all."""
-    results: dict[int, T] = {}
-    waiting = enumerate(calls)
-
-    async def work() -> None:
-        for number, call in waiting:
-            results[number] = await call()
-
-    try:
-        async with anyio.create_task_group() as group:
-            for _ in range(min(workers, len(calls))):
-                group.start_soon(work)
-    except ExceptionGroup as errors:
-        raise _first(errors) from errors
-    return [results[number] for number in range(len(results))]
-
-
-def _first(error: Exception) -> Exception:
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        raise self.roster.away()

@@ -19,13 +19,14 @@ from similarity.models.checks import STATE_TOLERANCE, worst_drift
 from similarity.models.vllm_server import values
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.config import ServerAddress
+from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import (
     SHORT_PROBE,
     ServedName,
     identify_name,
     probe_tokens,
 )
-from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.pool import Pool
 
 EMBEDDINGS = "/v1/embeddings"
 # States of one answer: a megabyte or two at the usual widths.

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import math
 import re
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+import anyio
 import httpx
 
 from similarity.connections import shown_address
@@ -18,9 +20,9 @@ from similarity.errors import (
     InputError,
     ModelChangedError,
     ModelError,
+    RequestRefusedError,
     WrongAnswerError,
 )
-from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.sizes import most_bytes
@@ -36,6 +38,8 @@ LONGEST_PAUSE = 300.0
 # Of an answer, unpacked, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
+# What was sent is too long or wrong; all other failures may be this server's alone.
+OF_THE_REQUEST = frozenset({400, 413, 422})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
 NOT_FINITE = "not JSON compliant"
 # And of a prompt's token id, which a caller may give as one.
@@ -48,11 +52,12 @@ NO_SCALE_OUT = "Scale-out endpoints are disabled"
 
 
 class Replica:
-    """A server's address, and how it is doing; `Pool` keeps the count.
+    """A server's address, and how it is doing; `Pool` and `Roster` keep the count.
 
     `busy` are the requests under way and `load` their tokens. After `failures` in a row it is
-    out of service, and gets no request before `retry_at` (monotonic seconds). `changes` counts how
-    often it was found to have another model.
+    out of service, and gets no request before `retry_at` (monotonic seconds). `relapses` counts how
+    often it failed soon after it was let back in with good health. `read_at` is when it was last
+    seen to read a text as at loading, and `reading` is held by whoever looks.
     """
 
     def __init__(self, url: str, client: httpx.AsyncClient, proxy: str | None = None) -> None:
@@ -65,8 +70,10 @@ class Replica:
         self.busy = 0
         self.load = 0
         self.failures = 0
-        self.changes = 0
+        self.relapses = 0
         self.retry_at = 0.0
+        self.read_at = -math.inf
+        self.reading = anyio.Lock()
         self.probing = False
         self.last_error: ModelError | None = None
         self._client = client
@@ -88,7 +95,7 @@ class Replica:
         PassingError
             If the same may succeed later.
         BackendRefusedError
-            If it will not.
+            If it will not; RequestRefusedError where no other server would answer it either.
         WrongAnswerError
             If the answer is not of the requested form.
         ModelChangedError
@@ -131,14 +138,10 @@ class Replica:
         """Return whether it has a route of this path: one that takes POST alone gives no 404."""
         return (await self._send(path, timeout=HEALTH_TIMEOUT)).status_code != NOT_FOUND
 
-    async def healthy(self, name: str | None = None) -> bool:
-        """Return whether it answers, and serves the model of this name."""
+    async def healthy(self) -> bool:
+        """Return whether it answers, and says that it is well."""
         try:
-            response = await self._send(HEALTH, timeout=HEALTH_TIMEOUT)
-            if name is None or not response.is_success:
-                return response.is_success
-            models = await self.request(wire.MODELS, wire.read_models, timeout=HEALTH_TIMEOUT)
-            return name in models
+            return (await self._send(HEALTH, timeout=HEALTH_TIMEOUT)).is_success
         except (PassingError, ModelError):
             return False
 
@@ -218,10 +221,11 @@ class Replica:
         if status >= 500 and not await self.healthy():
             # Requests fail so while the engine behind the server dies.
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
-            return PassingError(BackendUnavailableError(what))
+            return PassingError(BackendUnavailableError(what), fatal=True)
         hint = "; is it a vLLM server, reached directly?" if status == NOT_FOUND else ""
-        refused = BackendRefusedError(f"{response.url} answered HTTP {status}: {said}{hint}")
-        return PassingError(refused, once=True) if status >= 500 else refused
+        refused = RequestRefusedError if status in OF_THE_REQUEST else BackendRefusedError
+        error = refused(f"{response.url} answered HTTP {status}: {said}{hint}")
+        return PassingError(error, once=True) if status >= 500 else error
 
     def _known_error(self, said: str) -> Exception | None:
         """Return the error for a message of vLLM's own; None if the message is not known."""

@@ -17,8 +17,9 @@ from similarity.models.base import (
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
+from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import ServedName
-from similarity.models.vllm_server.pool import Pool, gather
+from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.texts import ServedTexts
 
 T = TypeVar("T")

@@ -41,6 +41,9 @@ class FakeServer:
         self.gives_chosen = True
         self.down = False
         self.max_model_len = 257
+        # What the tokenizer makes of a text before it is read: another makes something else.
+        self.reads: Callable[[str], str] = str
+        self.tokenized: list[str] = []
         self.waits: asyncio.Event | None = None
         self.waiting = 0
         self.cancelled = 0
@@ -56,7 +59,8 @@ class FakeServer:
     async def handle(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("All connection attempts failed", request=request)
-        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+        guarded = request.url.path.startswith("/v1")
+        if self.key and guarded and request.headers.get("authorization") != f"Bearer {self.key}":
             return httpx.Response(401, json={"error": "Unauthorized"})
         body = json.loads(request.content) if request.content else {}
         match request.url.path:
@@ -81,7 +85,8 @@ class FakeServer:
 
     def _tokenize(self, body: Answer) -> Answer:
         (end,) = self.model.end_ids
-        parts = body["prompt"].split(END)
+        self.tokenized.append(body["prompt"])
+        parts = self.reads(body["prompt"]).split(END)
         ids = [i for part in parts for i in (*self.model.encode(part), end)][:-1]
         strings = [END if i == end else chr(i) for i in ids]
         return {"tokens": ids, "token_strs": strings, "count": len(ids)}
@@ -95,7 +100,13 @@ class FakeServer:
         if "logprob_token_ids" in body and not self.gives_chosen:
             said = f"Requested sample logprobs of {body['logprobs']}, {LIMIT}: {self.max_logprobs}"
             return httpx.Response(400, json={"error": {"message": said}})
+        if body["model"] not in self.names:
+            said = f"The model `{body['model']}` does not exist."
+            return httpx.Response(404, json={"error": {"message": said}})
         prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]
+        if max(map(len, prompts)) + body["max_tokens"] > self.max_model_len:
+            said = f"maximum context length is {self.max_model_len} tokens"
+            return httpx.Response(400, json={"error": {"message": said}})
         if (largest := max(max(prompt, default=0) for prompt in prompts)) >= self._vocabulary:
             said = f"Token id {largest} is out of vocabulary"
             return httpx.Response(400, json={"error": {"message": said}})
@@ -217,6 +228,7 @@ def load() -> Iterator[Load]:
         models.append(load_server(address, config, transport=transport(**servers)))
         for server in servers.values():
             server.bodies.clear()
+            server.tokenized.clear()
         return models[-1]
 
     yield load_model

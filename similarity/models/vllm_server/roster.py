@@ -1,0 +1,156 @@
+"""Which servers are in service: those that fail are left out, and looked at until they are well."""
+
+import logging
+import math
+import random
+import time
+from collections.abc import Sequence
+
+import anyio
+
+from similarity.errors import BackendUnavailableError, ModelChangedError, ModelError
+from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.passing import PassingError
+from similarity.models.vllm_server.replica import HEALTH_TIMEOUT, Replica
+from similarity.models.vllm_server.wanted import Wanted
+
+logger = logging.getLogger(__name__)
+
+# A server that was seen so long ago to have the tokenizer is looked at again before it is used: a
+# server takes longer to start anew.
+READING_SECONDS = 1.0
+
+
+class Roster:
+    """The servers of one model, and which of them are in service.
+
+    Parameters
+    ----------
+    wanted
+        What a server must go on to serve; None until that is known.
+    """
+
+    def __init__(
+        self, replicas: Sequence[Replica], config: ServerConfig, wanted: Wanted | None
+    ) -> None:
+        self.replicas = replicas
+        self._config = config
+        self._wanted = wanted
+        self._changed = anyio.Condition()
+
+    def serving(self, besides: Replica | None = None) -> list[Replica]:
+        """Return the servers in service, without one."""
+        return [one for one in self.replicas if not one.failures and one is not besides]
+
+    def leave_out(self, replica: Replica, error: ModelError) -> None:
+        """Take a server out of service until it answers."""
+        replica.last_error = error
+        self._pause(replica)
+
+    async def check_well(self, replica: Replica) -> None:
+        """Raise what tells that a server is not well, or serves something else."""
+        if not await replica.healthy():
+            raise PassingError(BackendUnavailableError(f"{replica.url} is not well; see its log"))
+        await self.check_room(replica)
+
+    async def check_room(self, replica: Replica) -> None:
+        """Raise ModelChangedError if a server has not the name, or takes fewer tokens."""
+        if self._wanted is not None:
+            await self._wanted.check_room(replica)
+
+    async def check_reading(self, replica: Replica) -> None:
+        """Raise ModelChangedError if a server has another tokenizer, looked at now and then."""
+        if self._wanted is None:
+            return
+        async with replica.reading:
+            now = time.monotonic()
+            if now - replica.read_at >= READING_SECONDS:
+                await self._wanted.check_reading(replica)
+                replica.read_at = now
+
+    def away(self) -> ModelError:
+        """Return what to say where no server is in service."""
+        errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
+        if all(isinstance(replica.last_error, ModelChangedError) for replica in self.replicas):
+            return ModelChangedError("; ".join(errors))
+        soonest = min(replica.retry_at for replica in self.replicas)
+        seconds = max(soonest - time.monotonic(), 0.0)
+        return BackendUnavailableError("; ".join(errors), retry_after=seconds)
+
+    async def let_back_in(self) -> None:
+        """Take each server back whose pause is over, and which is well and as at loading."""
+        for replica in self.replicas:
+            due = replica.retry_at <= time.monotonic()
+            if not replica.failures or replica.probing or not due:
+                continue
+            replica.probing = True
+            try:
+                replica.read_at = -math.inf
+                with anyio.fail_after(HEALTH_TIMEOUT):
+                    await self.check_well(replica)
+                    await self.check_reading(replica)
+            except (PassingError, ModelError) as failure:
+                self._stay_out(replica, failure)
+            except TimeoutError:
+                self._pause(replica)
+            else:
+                replica.failures = 0
+                await self.notify()
+            finally:
+                replica.probing = False
+
+    def _stay_out(self, replica: Replica, failure: PassingError | ModelError) -> None:
+        error = failure.error if isinstance(failure, PassingError) else failure
+        # What failed a request says more than that a server does not answer.
+        if any(isinstance(one, ModelChangedError) for one in (error, replica.last_error)):
+            replica.last_error = error
+        self._pause(replica)
+
+    def take_out(
+        self, replica: Replica, error: ModelError, retry_after: float | None = None
+    ) -> None:
+        """Leave a server out until it is well, and for the seconds that it wishes."""
+        replica.last_error = error
+        if retry_after is not None and isinstance(error, BackendUnavailableError):
+            error.retry_after = min(retry_after, self._config.patience)
+        # Requests that were under way together fail together: that is one failure.
+        if not replica.failures or retry_after is not None:
+            self._pause(replica, retry_after)
+
+    def take_out_well(self, replica: Replica, error: ModelError) -> None:
+        """Leave a server out longer each time: its health says nothing of what is wrong."""
+        if replica.failures:
+            return
+        lasted = time.monotonic() - replica.retry_at
+        replica.relapses = 1 if lasted > self._config.patience else replica.relapses + 1
+        logger.warning("left out for a while: %s", error)
+        self.take_out(replica, error, self.backoff(replica.relapses))
+
+    def _pause(self, replica: Replica, seconds: float | None = None) -> None:
+        replica.failures += 1
+        if seconds is None:
+            seconds = self.backoff(replica.failures)
+        # Nobody waits longer, and one answer, of a proxy perhaps, must not end a server's use.
+        pause = min(seconds, self._config.patience)
+        replica.retry_at = time.monotonic() + pause
+
+    def backoff(self, failures: int) -> float:
+        """Return a pause in seconds, drawn so that many clients do not come back together."""
+        # Whoever waits for a server out of patience has seen it looked at more than once.
+        longest = min(
+            self._config.backoff * 2.0 ** min(failures - 1, 16), self._config.patience / 3
+        )
+        return longest * random.uniform(0.5, 1.0)
+
+    async def wait(self) -> None:
+        """Wait until something changes, or for a moment."""
+        with anyio.move_on_after(min(self._config.backoff, 0.25)):
+            async with self._changed:
+                await self._changed.wait()
+
+    async def notify(self) -> None:
+        """Wake whoever waits."""
+        # Even when cancelled: others wait for this.
+        with anyio.CancelScope(shield=True):
+            async with self._changed:
+                self._changed.notify_all()
