@@ -184,6 +184,18 @@ def test_one_long_wish_of_the_only_backend_keeps_it_away_for_the_patience_at_mos
         assert ask("third").status_code == 200
 
 
+def test_a_look_that_is_refused_tells_how_long_the_server_wishes():
+    """It was told of as away, without its wish, where the look came before a request."""
+    backend = Backend()
+    config = ServerConfig(patience=4)
+    model = load_server("http://one:8000", config, transport=transport(one=backend))
+    backend.mode = "wishing"
+    with pytest.raises(BackendUnavailableError) as caught:
+        model.check_alive()
+    model.close()
+    assert caught.value.retry_after == 4
+
+
 def test_a_server_that_never_answers_is_not_put_down_to_the_texts(monkeypatch):
     """They were told to send fewer or shorter texts, or that others kept the model busy."""
     backend, settings = Backend(), {"deadline_seconds": 2, "probe_seconds": 60}

@@ -143,6 +143,7 @@ class Pool:
         """
         well: list[str] = []
         changed: list[ModelChangedError] = []
+        wishes: list[float] = []
 
         async def look_at(replica: Replica) -> None:
             try:
@@ -153,7 +154,10 @@ class Pool:
             except ModelChangedError as error:
                 self.roster.take_out_well(replica, error)
                 changed.append(error)
-            except (PassingError, ModelError):
+            except PassingError as failure:
+                if failure.retry_after is not None:
+                    wishes.append(min(failure.retry_after, self.config.patience))
+            except ModelError:
                 return
             else:
                 well.append(replica.url)
@@ -165,7 +169,10 @@ class Pool:
                     group.start_soon(look_at, replica)
         if not well:
             urls = ", ".join(replica.url for replica in self.replicas)
-            away = BackendUnavailableError(f"no answer from {urls}; start it, or see its log")
+            away = BackendUnavailableError(
+                f"no answer from {urls}; start it, or see its log",
+                retry_after=min(wishes, default=None),
+            )
             raise next(iter(changed), away)
         since = self._failing_since
         if since is not None and time.monotonic() - since > FAILING_SECONDS:
