@@ -38,6 +38,7 @@ from similarity.vectors.meaning import Features, MeaningVectors
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+Places = dict[Content, int]
 
 # Texts that are given to a tokenizer, or a server, before it is seen whether anybody waits.
 TOGETHER = 32
@@ -202,15 +203,11 @@ class RequestModel(WrapperModel):
         texts: Sequence[Content],
         dimensions: int | None = None,
         groups: Sequence[str] | None = None,
-    ) -> Rows:
-        """Return meaning vectors, "text width", in calls that are shared with other requests.
+    ) -> list[Rows]:
+        """Return the vector of each text, by calls that are shared; that of equal ones is held once.
 
-        Parameters
-        ----------
-        dimensions
-            Keep the first so many coordinates.
-        groups
-            Of features, that the vectors are joined of; None is for all.
+        Of its coordinates the first `dimensions` are kept. It is joined of some groups of features;
+        None is for all.
 
         Raises
         ------
@@ -223,23 +220,28 @@ class RequestModel(WrapperModel):
         """
         vectors = self._vectors(groups)
         kept = vectors.check_dimensions(dimensions)
-        return vectors.join(self.features(texts, vectors.names), kept)
+        places, packed = self._packed(texts, vectors)
+        joined = vectors.join(vectors.unpacked(packed), kept)
+        return [joined[places[text]] for text in texts]
 
     def features(self, texts: Sequence[Content], groups: Sequence[str]) -> Features:
         """Return features of texts by group, in calls that are shared; raises as `embed` does."""
         vectors = self._vectors(groups)
-        distinct = list(dict.fromkeys(texts))
-        costs = dict(zip(distinct, self.feature_tokens(distinct, groups), strict=True))
-        names = vectors.names
+        places, packed = self._packed(texts, vectors)
+        return vectors.unpacked(packed[[places[text] for text in texts]])
+
+    def _packed(self, texts: Sequence[Content], vectors: MeaningVectors) -> tuple[Places, Rows]:
+        """Return the place of each text, and the packed features at each place."""
+        names, distinct = vectors.names, list(dict.fromkeys(texts))
+        costs = dict(zip(distinct, self.feature_tokens(distinct, names), strict=True))
         items = [
             WorkItem(EmbedRequest(text, names), Law(), (embed_key(text, names),), cost)
             for text, cost in costs.items()
         ]
         answers = cast(list[list[Rows]], self._answers(items))
         self.usage.scored_tokens += sum(costs[text] for text in texts)
-        rows = np.stack([row for (row,) in answers])
         places = {text: i for i, text in enumerate(distinct)}
-        return vectors.unpacked(rows[[places[text] for text in texts]])
+        return places, np.stack([row for (row,) in answers])
 
     def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
         """Return the last layer's states, "token width", in calls shared with other requests."""

@@ -39,8 +39,8 @@ async def embed(
     name: str = "input",
     requested_model: str | None = None,
     preset: str | None = None,
-) -> tuple[Rows, Usage]:
-    """Return the vectors of texts, shape "text width", once their cost is found allowed.
+) -> tuple[list[Rows], Usage]:
+    """Return the vector of each text, once their cost is found allowed; equal texts share one.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ async def embed(
         check_answer(size, call.settings)
     contents = dict(zip(distinct, await read_contents(distinct, call), strict=True))
 
-    def embedded(model: RequestModel) -> Rows:
+    def embedded(model: RequestModel) -> list[Rows]:
         check: Check = partial(model.feature_tokens, groups=groups)
         if scoring.max_text_tokens is not None:
             check = within_tokens(check, model.encode_all, scoring.max_text_tokens)

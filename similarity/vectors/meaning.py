@@ -151,9 +151,13 @@ class MeaningVectors:
 
     def join(self, features: Features, dimensions: int | None = None) -> Rows:
         """Return the vectors of some features, shape "text width", each of length 1."""
-        parts = list(self.parts(features).values())
         kept = self._order[: self.check_dimensions(dimensions)]
-        joined: Rows = unit(np.concatenate(parts, axis=1)[:, kept]).astype(np.float32)
+        joined = np.empty((len(features[self.names[0]]), len(kept)), np.float32)
+        # Some texts at a time: what it takes for one has several times the bytes of its vector.
+        for start in range(0, len(joined), BATCH_TEXTS):
+            some = slice(start, start + BATCH_TEXTS)
+            parts = self.parts({name: features[name][some] for name in self.names})
+            joined[some] = unit(np.concatenate(list(parts.values()), axis=1)[:, kept])
         return joined
 
     def packed(self, features: Features) -> Rows:

@@ -70,13 +70,13 @@ def shared():
     """Return a function that shares a model; the schedulers are closed at the end."""
     opened = []
 
-    def share(model, *, batch_tokens=10_000, cache_bytes=0):
+    def share(model, *, batch_tokens=10_000, cache_bytes=0, vectors=None):
         cache = Cache(cache_bytes)
         observer = Ignorant()
         pace = Pace(10.0, batch_tokens)
-        scheduler = Scheduler(model, pace=pace, cache=cache, observer=observer)
+        scheduler = Scheduler(model, pace=pace, cache=cache, observer=observer, vectors=vectors)
         opened.append((scheduler, model))
-        return SharedModel(model, scheduler, cache, Metrics())
+        return SharedModel(model, scheduler, cache, Metrics(), vectors)
 
     yield share
     for scheduler, model in opened:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.engine.request_model import RequestModel
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit, save
 from tests.service.test_dialects import assert_has_shape
@@ -154,6 +155,16 @@ def test_two_thousand_inputs(open_client, folder):
     client = open_client(vectors=folder)
     body = {"input": [f"{i % 40}" for i in range(2_048)], "dimensions": 2}
     assert len(client.post("/v1/embeddings", json=body).json()["data"]) == 2_048
+
+
+def test_equal_inputs_share_one_vector(shared, vectors):
+    """Each of 2,048 was computed and held, though they were of four texts: 80 MB for a request."""
+    together = shared(vectors.model, vectors=vectors)
+    found = RequestModel(together).embed(["A dog runs.", "It rains."] * 50)
+    assert len(found) == 100
+    assert all(row.base is found[0].base for row in found)
+    assert len(found[0].base) == 2
+    np.testing.assert_array_equal(found[0], found[98])
 
 
 def test_text_embeddings_inference(open_client, folder):

@@ -62,6 +62,16 @@ def test_what_is_not_finite_is_no_vector(
         tiny_vectors.encode(TEXTS[:3])
 
 
+def test_vectors_are_joined_some_texts_at_a_time(
+    tiny_vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What that takes for all 2,048 inputs of a request was several times their vectors."""
+    features = tiny_vectors.read(sentences(7))
+    whole = tiny_vectors.join(features)
+    monkeypatch.setattr(meaning, "BATCH_TEXTS", 2)
+    np.testing.assert_allclose(tiny_vectors.join(features), whole, atol=1e-6)
+
+
 def test_identity_and_symmetry(tiny_vectors: MeaningVectors) -> None:
     first, second = TEXTS[:2]
     # A full stop and white space change no prefix.
