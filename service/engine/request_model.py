@@ -204,10 +204,10 @@ class RequestModel(WrapperModel):
         dimensions: int | None = None,
         groups: Sequence[str] | None = None,
     ) -> list[Rows]:
-        """Return the vector of each text, by calls that are shared; that of equal ones is held once.
+        """Return each text's vector, by calls that are shared; equal texts have one.
 
-        Of its coordinates the first `dimensions` are kept. It is joined of some groups of features;
-        None is for all.
+        The first `dimensions` coordinates are kept. A vector is joined of some groups of features,
+        or of all for None.
 
         Raises
         ------
