@@ -8,7 +8,12 @@ from collections.abc import Sequence
 
 import anyio
 
-from similarity.errors import BackendUnavailableError, ModelChangedError, ModelError
+from similarity.errors import (
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ModelChangedError,
+    ModelError,
+)
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.replica import HEALTH_TIMEOUT, Replica
@@ -19,6 +24,9 @@ logger = logging.getLogger(__name__)
 # A server that was seen so long ago to have the tokenizer is looked at again before it is used: a
 # server takes longer to start anew.
 READING_SECONDS = 1.0
+# All requests wait for that look: one that gets no answer must not hold them for the time that a
+# large request has.
+LOOK_SECONDS = 15.0
 
 
 class Roster:
@@ -65,7 +73,16 @@ class Roster:
         async with replica.reading:
             now = time.monotonic()
             if now - replica.read_at >= READING_SECONDS:
-                await self._wanted.check_reading(replica)
+                try:
+                    with anyio.fail_after(LOOK_SECONDS):
+                        await self._wanted.check_reading(replica)
+                except TimeoutError as error:
+                    raise PassingError(
+                        BackendTimeoutError(
+                            f"{replica.url} did not tokenize a short text within "
+                            f"{LOOK_SECONDS:g} s; see its log"
+                        )
+                    ) from error
                 replica.read_at = now
 
     def away(self) -> ModelError:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import anyio
 import httpx
 import pytest
 
 from similarity import Law
 from similarity.errors import (
+    BackendError,
     BackendRefusedError,
     BackendUnavailableError,
     ModelChangedError,
@@ -38,6 +40,17 @@ SMALL = replace(QUICK, request_tokens=20)
 def always_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no look at a tokenizer be recent enough for the next request."""
     monkeypatch.setattr(roster, "READING_SECONDS", 0.0)
+
+
+class Silent(FakeServer):
+    """A server that at times never answers what is to be tokenized."""
+
+    silent = False
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        if self.silent and request.url.path == "/tokenize":
+            await anyio.sleep_forever()
+        return await super().handle(request)
 
 
 class TestTokenizers:
@@ -91,6 +104,19 @@ class TestTokenizers:
         model.check_alive()
         servers["a"].reads = str
         servers["b"].down = True
+        assert model.encode(TEXT) == ToyModel().encode(TEXT)
+
+    @pytest.mark.usefixtures("always_looked_at")
+    def test_a_look_that_gets_no_answer_holds_requests_for_a_moment(
+        self, load: Load, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(roster, "LOOK_SECONDS", 0.1)
+        server = Silent()
+        model = load(server=server)
+        server.silent = True
+        with pytest.raises(BackendError, match="tokenize a short text within 0.1 s"):
+            model.encode(TEXT)
+        server.silent = False
         assert model.encode(TEXT) == ToyModel().encode(TEXT)
 
     def test_one_that_was_away_at_the_start(self, load: Load) -> None:
