@@ -159,7 +159,8 @@ def test_a_server_that_hangs_is_not_ready_soon_after_a_request_ran_out_of_its_ti
         # A look of the service itself may have found it first.
         assert ask("first") in (late, away)
         assert eventually(lambda: not ready_of(url), 10)
-        assert ask("second") == away
+        # Its tokenizer and health answer still, by which it may be let in for one more request.
+        assert ask("second") in (late, away)
         backend.mode = "well"
         assert eventually(lambda: ready_of(url), 30)
 
