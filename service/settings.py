@@ -17,6 +17,10 @@ from similarity.models.loader import default_model
 MEBIBYTE = 2**20
 
 
+# In less nothing is answered, and the service would never be ready.
+LEAST_SECONDS = 0.1
+# Looks at the model that follow each other sooner would take a processor.
+LEAST_PROBE_SECONDS = 0.01
 # A time of more is a mistake, and more than a system can wait for.
 Seconds = Annotated[float, Field(le=86_400)]
 Count = Annotated[int, Field(le=2**53)]
@@ -141,7 +145,7 @@ class Settings(BaseSettings):
         description="Hosts from which images are fetched over https, separated by commas; "
         "http://HOST for one without; none.",
     )
-    image_seconds: Seconds = Field(10, gt=0, description="For an image to be fetched.")
+    image_seconds: Seconds = Field(10, ge=LEAST_SECONDS, description="For an image to be fetched.")
     max_fetched_bytes: Count = Field(
         16 * MEBIBYTE, ge=1, description="Bytes of all images that one request has fetched."
     )
@@ -154,11 +158,17 @@ class Settings(BaseSettings):
     max_request_tokens: Count = Field(
         2_000_000, ge=1, description="Tokens one request may cost to sample and score, at most."
     )
-    deadline_seconds: Seconds = Field(300, gt=0, description="For a request, waiting included.")
-    body_seconds: Seconds = Field(20, gt=0, description="For a request's head, and for its body.")
+    deadline_seconds: Seconds = Field(
+        300, ge=LEAST_SECONDS, description="For a request, waiting included."
+    )
+    body_seconds: Seconds = Field(
+        20, ge=LEAST_SECONDS, description="For a request's head, and for its body."
+    )
 
     write_seconds: Seconds = Field(
-        20, gt=0, description="For a client to read on, before its connection is closed."
+        20,
+        ge=LEAST_SECONDS,
+        description="For a client to read on, before its connection is closed.",
     )
 
     max_connections: Count = Field(
@@ -184,10 +194,12 @@ class Settings(BaseSettings):
         description="For trajectories and likelihoods of texts seen lately; 0 for none.",
     )
 
-    probe_seconds: Seconds = Field(1, gt=0, description="Between probes of the model.")
+    probe_seconds: Seconds = Field(
+        1, ge=LEAST_PROBE_SECONDS, description="Between probes of the model."
+    )
     stall_seconds: Seconds = Field(
         60,
-        gt=0,
+        ge=LEAST_SECONDS,
         description="After which a call of the model is hung, unless this processor computes it.",
     )
     grace_seconds: Seconds = Field(

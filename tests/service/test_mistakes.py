@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -11,6 +12,8 @@ from service.mistakes import LIBRARY, allowed, misspelt
 from service.settings import Settings
 from similarity.cli.main import main
 from similarity.errors import ConfigError
+from similarity.models.toy import ToyModel
+from tests.service.servers import eventually, running
 
 WRONG = ("inf", "nan", "-1", "1e400", "", "words", "9" * 400)
 # Text may be many things: what else is right or wrong of these is below.
@@ -150,3 +153,23 @@ def test_a_password_in_an_address_is_shown_nowhere(capfd):
     result = CliRunner().invoke(main, ["serve", "--port", "0", "--model", address])
     assert "give no user or password in the address of 127.0.0.1" in result.output
     assert "SECRET" not in result.output + "".join(capfd.readouterr())
+
+
+TIMES = sorted(name for name in Settings.model_fields if name.endswith("_seconds"))
+TINY = "1e-6"
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_a_time_too_short_is_refused_with_the_least_that_is_allowed_or_works(name):
+    """Some were taken, and the service was never ready, or answered nothing, without a hint."""
+    least = re.search(r"^a number of at least (0\.\d+) and at most ", allowed(name))
+    if least is not None:
+        with pytest.raises(ConfigError, match=re.escape(f"must be {allowed(name)}, got '{TINY}'")):
+            read_settings(**{name: TINY})
+    settings = read_settings(**{name: TINY if least is None else least[1]})
+    values = {name: getattr(settings, name)}
+    with running(ToyModel(), **values) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        pair = {"pairs": [["a", "b"]], "n_trajectories": 2, "max_tokens": 3}
+        # Where the least is a deadline, a busy machine may need more for one of them.
+        assert eventually(lambda: httpx.post(f"{url}/v1/similarity", json=pair).status_code == 200)
