@@ -18,6 +18,7 @@ from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError,
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
+from service.engine.probing import Prober
 from service.engine.request_model import RequestModel, SharedModel
 from service.engine.scales import ServedScales
 from service.engine.scheduler import Scheduler
@@ -30,10 +31,6 @@ from similarity.vectors.meaning import MeaningVectors
 
 Result = TypeVar("Result")
 
-# Seconds for a backend to say that it is alive.
-PROBE_PATIENCE = 3.0
-# Seconds between two looks at whether the model is in doubt: a probe comes at once then.
-LOOK_SECONDS = 0.2
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0
 
@@ -69,6 +66,7 @@ class Engine:
             vectors=vectors,
         )
         self._shared = SharedModel(model, self._scheduler, cache, metrics, vectors)
+        self._prober = Prober(self._shared, self.health, settings)
         self._active = anyio.CapacityLimiter(settings.max_active)
         self._durations = Durations()
         self._running: dict[RequestModel, asyncio.Future[Any]] = {}
@@ -155,7 +153,7 @@ class Engine:
         """Probe the model for ever, so that readiness is known and a dead backend is found."""
         while True:
             try:
-                await self._probe()
+                await self._prober.probe()
             except Exception as error:  # whatever a probe dies of, the model did not answer
                 self.health.failed(error)
             try:
@@ -163,13 +161,7 @@ class Engine:
             except BackendUnavailableError as error:
                 self._scheduler.cancel_all(error)
                 self._fail_requests(error, only_calling=True)
-            await self._pause()
-
-    async def _pause(self) -> None:
-        """Wait for the time of the next probe, or until the model is in doubt."""
-        with anyio.move_on_after(self._settings.probe_seconds):
-            while not self.health.doubted:
-                await anyio.sleep(LOOK_SECONDS)
+            await self._prober.pause()
 
     def give_up(self) -> None:
         """Fail what is worked on or waits, at the end of the grace period, and what comes yet."""
@@ -217,7 +209,7 @@ class Engine:
         """Return what to say of a request that was not answered in time: who took the time.
 
         `alone` is whether there was no other request meanwhile. What it waited for was a probe
-        then, or a call that was given up and does not end.
+        then, or a call that was given up and has not ended: it hangs, or computes a long step.
         """
         limit, now = self._settings.deadline_seconds, time.monotonic()
         of_others = min(admitted, now) - began + request_model.delayed
@@ -225,20 +217,25 @@ class Engine:
         # A model that computes here goes on, however long it takes.
         silence = max(request_model.silent, self._scheduler.silent)
         silent = not self.model.on_processor and 2 * silence > now - began
-        if silent or (waited and (alone or self._scheduler.probing)):
+        given_up = alone and not self.health.computing
+        sampled = ", or a smaller n_trajectories or max_tokens" if request_model.sampling else ""
+        if silent or (waited and (given_up or self._scheduler.probing)):
+            # A server that is at work on a large call and one that hangs look alike.
+            working = not waited and not request_model.silent
+            less = f", or fewer or shorter texts{sampled}" if working else ""
             return DeadlineError(
-                "the model did not answer within the time limit of {}; send it again later",
+                "the model did not answer within the time limit of {}; send it again later" + less,
                 limit,
                 self.expected_wait(),
             )
         if waited:
+            others = "still busy with an earlier request" if alone else "busy with other requests"
             return DeadlineError(
-                "no answer within the time limit of {}, as the model was busy with other requests; "
+                f"no answer within the time limit of {{}}, as the model was {others}; "
                 "send it again later",
                 limit,
                 self.expected_wait(),
             )
-        sampled = ", or a smaller n_trajectories or max_tokens" if request_model.sampling else ""
         return DeadlineError(
             f"this takes longer than the time limit of {{}}; send fewer or shorter texts{sampled}",
             limit,
@@ -251,20 +248,3 @@ class Engine:
             "cached": usage.cached_tokens,
         }
         self.metrics.work(usage.seconds, tokens)
-
-    async def _probe(self) -> None:
-        with anyio.fail_after(PROBE_PATIENCE):
-            await start_in_thread(self.model.check_alive, "probe")
-        doubted = self.health.doubted
-        if not doubted and (self.health.busy or self.health.recent):
-            return
-        request_model = RequestModel(self._shared)
-        try:
-            with anyio.fail_after(PROBE_PATIENCE if doubted else self._settings.stall_seconds):
-                await start_in_thread(request_model.probe, "probe")
-        except TimeoutError:
-            # It may wait behind a long call, which shows by itself whether the model answers.
-            if (doubted and self._scheduler.probing) or not self.health.busy:
-                raise
-        finally:
-            request_model.cancel(BackendUnavailableError("a probe was given up"))

@@ -103,7 +103,7 @@ class Health:
         """Note that the model is out of reach; until a probe succeeds no request is sent to it."""
         with self._lock:
             if self._error is None:
-                logger.error("the model does not answer: %s", error)
+                logger.error("the model does not answer: %s", str(error) or type(error).__name__)
             self._error, self._failed, self._doubted = error, self._clock(), False
 
     @property
@@ -117,6 +117,13 @@ class Health:
         """Return whether a call is running."""
         with self._lock:
             return bool(self._began)
+
+    @property
+    def computing(self) -> bool:
+        """Return whether a call is running that has used the processor since the last look."""
+        with self._lock:
+            now = self._clock()
+            return self._exertion is not None and self._exertion.last_seen(now) == now
 
     @property
     def seconds_of_call(self) -> float:

@@ -65,6 +65,7 @@ class Scheduler:
         vectors: MeaningVectors | None = None,
     ) -> None:
         self._answering = Answering(model, vectors)
+        self._zero_is_progress = model.zero_is_progress
         self._pace = pace
         self._cache = cache
         self._observer = observer
@@ -220,8 +221,9 @@ class Scheduler:
 
         self._seen = time.monotonic()
 
-        def between_steps(_finished: int) -> None:
-            self._seen = time.monotonic()
+        def between_steps(finished: int) -> None:
+            if finished or self._zero_is_progress:
+                self._seen = time.monotonic()
             if all(item.future.done() for _, item in batch):
                 raise AbandonedError
             if turn.seconds > self._pace.seconds:

@@ -26,7 +26,6 @@ OnProgress = Callable[[int], None]
 # What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the
 # smallest normal float32, so that distances stay finite.
 LOG_ZERO = float(np.log(np.finfo(np.float32).tiny))
-
 # Numbers of next-token distributions that are held at once: 128 MiB, in the model and here.
 HELD_NUMBERS = 1 << 25
 
@@ -129,6 +128,8 @@ class LanguageModel(ABC):
         Whether it samples and scores; else it gives states alone.
     on_processor
         Whether the calling thread computes itself: its processor time shows that it works.
+    zero_is_progress
+        Whether `on_progress(0)` shows that a call goes on; else it only lets the caller end it.
     findings
         What was found of it when it was loaded, in words: name and finding of each probe.
     remedy
@@ -142,6 +143,7 @@ class LanguageModel(ABC):
     abilities: frozenset[Ability] = frozenset()
     generates: bool = True
     on_processor: bool = False
+    zero_is_progress: bool = True
     findings: Sequence[tuple[str, str]] = ()
     remedy: str = "load the model in this process"
 
@@ -279,8 +281,7 @@ class LanguageModel(ABC):
         """
         # What is predicted at the place of the first token does not depend on that token.
         requests = [ScoreRequest(prefix=prefix, continuations=((0,),)) for prefix in prefixes]
-        chosen = list(token_ids)
-        rows = []
+        chosen, rows = list(token_ids), []
         for some in parts_to_hold(requests, self.vocab_size):
             rows += [of_request[0][0, chosen] for of_request in self.distributions(some, Law())]
             on_progress(len(some))
@@ -296,5 +297,4 @@ def parts_to_hold(
 ) -> Iterator[Sequence[ScoreRequest]]:
     """Cut requests into parts, of one or more, that are HELD_NUMBERS of distributions at most."""
     tokens = max((sum(map(len, request.continuations)) for request in requests), default=0)
-    size = max(1, HELD_NUMBERS // max(1, tokens * (vocabulary or 1)))
-    return slices(requests, size)
+    return slices(requests, max(1, HELD_NUMBERS // max(1, tokens * (vocabulary or 1))))

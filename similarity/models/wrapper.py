@@ -45,6 +45,7 @@ class WrapperModel(LanguageModel):
     assets: Path | None = _from_wrapped("assets")
     generates: bool = _from_wrapped("generates")
     on_processor: bool = _from_wrapped("on_processor")
+    zero_is_progress: bool = _from_wrapped("zero_is_progress")
     remedy: str = _from_wrapped("remedy")
     abilities: frozenset[Ability] = _from_wrapped("abilities")
     findings: Sequence[tuple[str, str]] = _from_wrapped("findings")

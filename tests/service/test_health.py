@@ -11,7 +11,7 @@ from service.engine.exertion import LEAST_WORK, Exertion, processor_time
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.settings import Settings
-from similarity.errors import BackendUnavailableError
+from similarity.errors import BackendTimeoutError, BackendUnavailableError
 from tests.service.models import FaultyModel
 
 
@@ -110,11 +110,51 @@ def test_a_probe_that_came_behind_a_long_call_finds_nobody_dead(monkeypatch):
     busy = property(lambda _: next(looks, True))
     monkeypatch.setattr(Health, "busy", busy)
     try:
-        anyio.run(engine._probe)
+        anyio.run(engine._prober.probe)
     finally:
         model.free.set()
         engine.close()
     assert next(looks, None) is None
+
+
+class Asleep(FaultyModel):
+    """Does not say whether it is alive."""
+
+    def check_alive(self) -> None:
+        self.free.wait()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Asleep, "a look at whether it is alive had no answer within 0.2 s"),
+        (
+            FaultyModel,
+            "a probe, by which it reads one short text, had no answer within 0.3 s; raise "
+            "TRAJSIM_STALL_SECONDS if it needs more",
+        ),
+    ],
+)
+def test_a_probe_without_an_answer_says_what_it_waited_for_and_how_long(kind, said, monkeypatch):
+    """The log had an empty reason."""
+    monkeypatch.setattr("service.engine.probing.PROBE_PATIENCE", 0.2)
+    monkeypatch.setattr(Health, "busy", False)
+    model = kind()
+    model.free.clear()
+    engine = Engine(model, Settings(stall_seconds=0.3), Metrics())
+    try:
+        with pytest.raises(BackendTimeoutError) as raised:
+            anyio.run(engine._prober.probe)
+    finally:
+        model.free.set()
+        engine.close()
+    assert str(raised.value) == said
+
+
+def test_an_error_without_words_is_logged_by_its_name(caplog):
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10)
+    health.failed(TimeoutError())
+    assert "the model does not answer: TimeoutError" in caplog.text
 
 
 def test_clients_are_sent_away_for_as_long_as_the_model_wants():

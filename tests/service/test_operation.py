@@ -230,6 +230,23 @@ def test_a_lone_request_that_a_hung_model_keeps_waiting_is_told_so(model, behind
     assert int(late.headers["retry-after"]) >= 1
 
 
+def test_a_lone_request_behind_a_call_that_computes_still_is_told_so(model):
+    """The model was said not to answer, though it was at work on what was sent before."""
+    with running(model, deadline_seconds=1, probe_seconds=100) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.computes = True
+        model.free.clear()
+        httpx.post(f"{url}/v1/similarity", json=body("first"), timeout=PATIENCE)
+        late = httpx.post(f"{url}/v1/similarity", json=body("lone"), timeout=PATIENCE)
+        model.free.set()
+    assert late.status_code == 504, late.text
+    assert late.json()["error"]["message"].startswith(
+        "no answer within the time limit of 1 s, as the model was still busy with an earlier "
+        "request; send it again later; whoever"
+    )
+    assert int(late.headers["retry-after"]) >= 1
+
+
 def test_a_small_part_of_a_call_that_takes_long_is_not_what_takes_long(model):
     """It was said to take too long itself, as its part of the call had begun."""
     with running(model, deadline_seconds=3, probe_seconds=100) as url:

@@ -32,6 +32,8 @@ class ServedModel(LanguageModel):
     Any number of threads may use it at once.
     """
 
+    zero_is_progress = False
+
     def __init__(
         self,
         background: Background,
