@@ -127,7 +127,16 @@ class Settings(BaseSettings):
         2**18, ge=1, description="Rows × columns of a request, or texts × continuations."
     )
     max_answer_bytes: Count = Field(
-        64 * MEBIBYTE, ge=1, description="Bytes of an answer, about, estimated before any work."
+        64 * MEBIBYTE,
+        ge=1,
+        description="Bytes of an answer, about; estimated before any work "
+        "where the request shows them.",
+    )
+    max_answers_bytes: Count = Field(
+        256 * MEBIBYTE,
+        ge=1,
+        description="Bytes of all answers being written at once, about, without those of up to "
+        "64 KiB.",
     )
     max_inputs: Count = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
     max_characters: Count = Field(20_000, ge=1, description="Characters of one text, at most.")

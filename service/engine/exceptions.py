@@ -25,7 +25,7 @@ class RequestTooLargeError(ServiceError):
 
 
 class BusyError(ServiceError):
-    """The queue is full; `retry_after` is in seconds."""
+    """The queue is full, or memory; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -40,17 +40,6 @@ class NoResourcesError(ServiceError):
             "the service has no memory or no threads left for this at the moment; send it again "
             "later, or send less"
         )
-
-
-class NoRoomError(ServiceError):
-    """What requests have fetched takes all its room; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(
-            "the bodies and the fetched images of all requests are too many bytes together; send "
-            "it again later; whoever runs the service can raise TRAJSIM_MAX_BODIES_BYTES"
-        )
-        self.retry_after = retry_after
 
 
 class UnreadableScaleError(ServiceError):

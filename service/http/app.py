@@ -24,6 +24,7 @@ from service.http.fetching import FetchPlaces
 from service.http.images import DECODERS
 from service.http.middleware import Drain, RequestMiddleware
 from service.http.problems import is_private, problem_of, refusal
+from service.http.room import Room
 from service.http.routes import (
     cohere,
     cohere_embed,
@@ -150,6 +151,12 @@ def create_app(
     app.state.fetches = FetchPlaces()
     app.state.decoders = anyio.CapacityLimiter(DECODERS)
     app.state.parsers = anyio.CapacityLimiter(PARSERS)
+    answers = app.state.answers = Room(
+        settings.max_answers_bytes,
+        "the answers that are being written are",
+        "TRAJSIM_MAX_ANSWERS_BYTES",
+    )
+    metrics.watch("answers_bytes", "Bytes of answers being written.", lambda: answers.held)
     for kind in (TrajsimError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
     for module in ROUTES:
@@ -184,7 +191,11 @@ def _add_middleware(
         tracing=tracing,
         drain=drain,
         max_body_bytes=settings.max_body_bytes,
-        max_bodies_bytes=settings.max_bodies_bytes,
+        bodies=Room(
+            settings.max_bodies_bytes,
+            "the bodies of all requests, with the images fetched for them, are",
+            "TRAJSIM_MAX_BODIES_BYTES",
+        ),
         body_seconds=settings.body_seconds,
     )
 

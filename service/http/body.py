@@ -1,6 +1,7 @@
 """Bodies of requests, bounded in bytes, each and together, and in time while they arrive.
 
-What is fetched for a request counts with its body.
+What is fetched for a request counts with its body. What is made of a body takes several times as
+much memory, and each may be allowed by itself: so all are bounded together, from arrival to answer.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from service.engine.exceptions import BusyError
+from service.http.room import Room
 
 # So much of a refused body is read and dropped, so that its sender gets to read why.
 DROPPED_BYTES = 32 * 2**20
@@ -20,50 +22,6 @@ UNCOUNTED_BYTES = 2**16
 # What arrives for longer makes room for others: else a few senders that never end would hold all
 # of it again and again.
 SLOW_SECONDS = 2.0
-
-
-class Bodies:
-    """The bodies of all requests: so many bytes are held at once, from arrival to answer.
-
-    So are the images that were fetched for them. What is made of a body takes several times as
-    much memory, and each may be allowed by itself.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        # Bytes of each; the longest here comes first.
-        self._held: dict[Body, int] = {}
-
-    def hold(self, body: "Body", count: int) -> None:
-        """Count a body with so many bytes; one that is alone has room.
-
-        Raises
-        ------
-        BusyError
-            If there is no room for them, also when all that arrive slowly have made room.
-        """
-        while (others := self._of_others(body)) and others + count > self._max_bytes:
-            slow = next((one for one in self._held if one is not body and one.slow), None)
-            if slow is None:
-                raise self.full()
-            self.release(slow)
-            slow.give_up(self.full())
-        self._held[body] = count
-
-    def release(self, body: "Body") -> None:
-        """Count a body no more."""
-        self._held.pop(body, None)
-
-    def full(self) -> BusyError:
-        """Return why a body is refused."""
-        return BusyError(
-            "the bodies of all requests are too many bytes together, of which at most "
-            f"{self._max_bytes} are allowed at once; send it again later",
-            retry_after=1.0,
-        )
-
-    def _of_others(self, body: "Body") -> int:
-        return sum(self._held.values()) - self._held.get(body, 0)
 
 
 class Body:
@@ -86,7 +44,7 @@ class Body:
         *,
         max_bytes: int,
         seconds: float,
-        bodies: Bodies,
+        bodies: Room,
     ) -> None:
         self._receive = receive
         self._max_bytes = max_bytes

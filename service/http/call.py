@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
 
 from service.engine.engine import Engine
-from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, NoRoomError
+from service.engine.exceptions import ClientGoneError, DeadlineError
 from service.engine.limits import GivenPair, check_cost
 from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
@@ -102,14 +102,11 @@ class Call:
 
         Raises
         ------
-        NoRoomError
+        BusyError
             If there is no room for them beside what other requests have.
         """
         body: Body = self._request.state.body
-        try:
-            body.hold_fetched(count)
-        except BusyError as error:
-            raise NoRoomError(self.engine.expected_wait()) from error
+        body.hold_fetched(count)
 
     async def _watched(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return the result of work, which is cancelled if the client goes away."""

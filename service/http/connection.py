@@ -69,6 +69,8 @@ def connection_class(
             # Head and body of an answer are two writes. Without this the second waits for the
             # client's acknowledgement of the first, which comes 40 ms later.
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # For whoever finds that an answer is not read.
+            self.app_state = {**self.app_state, "abort": transport.abort}
             self._await_head()
             if len(self.connections) > max_connections:
                 self._make_room()

@@ -20,7 +20,9 @@ from similarity.texts.truncation import Check, within_tokens
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60
-NUMBER_BYTES = {"float": 13.0, "base64": 16 / 3, "binary": 5 / 8, "ubinary": 4 / 8}
+# And where it is an array or a string alone: the ends, a comma, what fills up base64.
+END_BYTES = 8
+NUMBER_BYTES = {"float": 14.0, "base64": 16 / 3, "binary": 5 / 8, "ubinary": 4 / 8}
 
 # Refuses texts that are too long.
 REFUSING = ScoringRequest()
@@ -98,6 +100,19 @@ def _groups(preset: str | None, call: Call) -> tuple[str, ...] | None:
         return vector_groups(preset, known)
     served = call.settings.preset
     return preset_groups(served if served in VECTOR_PRESETS else MEANING, known or ()) or None
+
+
+def vectors_bytes(rows: Sequence[Rows], encoding: str = "float", beside: int = END_BYTES) -> int:
+    """Return the bytes of vectors in an answer, about.
+
+    Parameters
+    ----------
+    encoding
+        A name in NUMBER_BYTES.
+    beside
+        Bytes of each besides its numbers.
+    """
+    return int(sum(beside + NUMBER_BYTES[encoding] * row.size for row in rows))
 
 
 def as_base64(row: Rows) -> bytes:

@@ -164,7 +164,7 @@ class ImageFetcher:
             If its host does not give it, or not in time.
         RequestTooLargeError
             If all files have too many bytes together.
-        NoRoomError
+        BusyError
             If `hold` refuses them.
         """
         url = self._allowed(given)

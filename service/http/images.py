@@ -46,7 +46,7 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
         If a URL is not to be fetched from, or gives no image.
     RequestTooLargeError
         If all images have too many pixels or bytes together.
-    NoRoomError
+    BusyError
         If other requests hold the memory that the fetched ones would take.
     DeadlineError, ClientGoneError
         If the deadline is over first, or the client gone.

@@ -1,4 +1,7 @@
-"""A request's JSON body: parsed before its fields are checked, its lists bounded in length."""
+"""A request's JSON body: parsed before its fields are checked, its lists bounded in length.
+
+So is its answer, of whichever route, in bytes.
+"""
 
 import json
 import re
@@ -12,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from service.engine.exceptions import ClientGoneError
-from service.engine.limits import refuse_above
+from service.engine.limits import check_answer, refuse_above
+from service.http.json_stream import answer_size, in_chunks
 from service.settings import Settings
 from similarity.tabular.values import json_fault, without_repeats
 
@@ -41,7 +45,7 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that reads its body by `read_json`."""
+    """A route that reads its body by `parsed`, and whose answer has `max_answer_bytes` at most."""
 
     def get_route_handler(self) -> Handler:
         """Return what handles a request."""
@@ -64,7 +68,9 @@ class JsonRoute(APIRoute):
                     parsed, content, settings.max_items, limiter=request.app.state.parsers
                 )
             request.state.content = read.content
-            return await handle(read)
+            answer = await handle(read)
+            check_answer(answer_size(answer), settings)
+            return in_chunks(answer)
 
         return read_and_handle
 

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.engine.engine import Engine
 from service.engine.exceptions import DrainingError, GivenUpError
 from service.engine.metrics import Metrics
-from service.http.body import Bodies, Body
+from service.http.body import Body
 from service.http.problems import Problem, problem_of, refusal
+from service.http.room import Room
 from service.http.security import PROBES
 from service.http.targets import in_origin_form
 from service.http.tracing import Attributes, Tracing
@@ -41,6 +42,8 @@ class RequestMiddleware:
     ----------
     drain
         Holds `draining`, and counts `in_flight` requests.
+    bodies
+        Where the bodies of all requests are counted.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class RequestMiddleware:
         tracing: Tracing | None,
         drain: "Drain",
         max_body_bytes: int,
-        max_bodies_bytes: int,
+        bodies: Room,
         body_seconds: float,
     ) -> None:
         self._app = app
@@ -59,7 +62,7 @@ class RequestMiddleware:
         self._tracing = tracing
         self._drain = drain
         self._max_body_bytes = max_body_bytes
-        self._bodies = Bodies(max_bodies_bytes)
+        self._bodies = bodies
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,28 +1,30 @@
 """What all dialects of reranking share, and that of text-embeddings-inference."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from fastapi import Response
 
+from service.engine.limits import check_answer
 from service.http.call import Call
 from service.http.json_stream import JsonArray, json_bytes, json_list
 from service.http.schemas.tei import TextsRerankRequest
 from similarity.results import Score
 from similarity.scorers import ScoringRequest
 
+# Bytes of a document's place and score in an answer, at least.
+RANKED_BYTES = 30
+
 
 async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
     """Return the texts by their similarity to the query, the most similar first."""
+    check_answer(len(body.texts) * RANKED_BYTES, call.settings)
     scoring = ScoringRequest(truncate=body.truncated())
     scores, _ = await call.score(body.text_pairs(), scoring)
-    order = ranked(scores)
-
-    def items() -> Iterator[bytes]:
-        for i in order:
-            text = {"text": body.texts[i]} if body.return_text else {}
-            yield json_bytes({"index": i, "score": scores[i].similarity, **text})
-
-    return json_list(JsonArray(items()))
+    items = []
+    for i in ranked(scores):
+        text = {"text": body.texts[i]} if body.return_text else {}
+        items.append(json_bytes({"index": i, "score": scores[i].similarity, **text}))
+    return json_list(JsonArray.of(items))
 
 
 def ranked(scores: Sequence[Score]) -> list[int]:

@@ -13,7 +13,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from service.engine.exceptions import BusyError
-from service.http.body import Bodies, Body
+from service.http.body import Body
+from service.http.room import Room
 from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving
@@ -124,7 +125,7 @@ def test_a_body_alone_may_have_more_than_all_together():
 
 def test_of_bodies_that_arrive_together_one_that_is_refused_makes_room_at_once():
     """Else each is refused for the beginnings of all others, and none is let in."""
-    bodies = Bodies(200_000)
+    bodies = Room(200_000, "the bodies are", "TRAJSIM_MAX_BODIES_BYTES")
 
     async def run():
         first, second = (arriving(bodies) for _ in range(2))

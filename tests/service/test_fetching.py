@@ -534,8 +534,9 @@ def test_images_that_are_fetched_have_a_bound_over_all_requests(
         first = pool.submit(ask, "held")
         assert HELD.acquire(timeout=20)
         refused = ask("large")
-        assert refused.status_code == 503, refused.text
-        assert refused.json()["error"]["code"] == "no_resources"
+        # As for a body that has no room.
+        assert refused.status_code == 429, refused.text
+        assert refused.json()["error"]["code"] == "queue_full"
         assert "TRAJSIM_MAX_BODIES_BYTES" in refused.json()["error"]["message"]
         assert int(refused.headers["retry-after"]) >= 1
         # Small ones, and what fetches nothing, are let in.

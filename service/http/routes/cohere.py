@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from pydantic import Tag
 
+from service.engine.limits import check_answer
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer, json_bytes
-from service.http.reranking import ranked, rerank_texts
+from service.http.reranking import RANKED_BYTES, ranked, rerank_texts
 from service.http.schemas.cohere import (
     ApiVersion,
     BilledUnits,
@@ -61,11 +62,13 @@ async def rerank_as_cohere(body: RerankRequest, call: CallOf) -> Response:
 
 
 async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents: bool) -> Response:
+    names = ("results", "data") if body.of_voyage else ("results",)
+    check_answer(len(names) * len(body.documents[: body.limit()]) * RANKED_BYTES, call.settings)
     scores, usage = await call.score(body.text_pairs(), call.prompt_truncation(body))
     wanted = documents if body.return_documents is None else body.return_documents
     searches = -(-len(body.documents) // DOCUMENTS_OF_A_SEARCH)
     order = ranked(scores)[: body.limit()]
-    names = ("results", "data") if body.of_voyage else ("results",)
+    items = list(_items(order, scores, body, wanted))
     meta = RerankMeta(
         api_version=ApiVersion(version=version),
         billed_units=BilledUnits(search_units=searches),
@@ -75,7 +78,7 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
         {
             "id": f"rerank-{call.request_id}",
             "model": call.model,
-            **{name: JsonArray(_items(order, scores, body, wanted)) for name in names},
+            **{name: JsonArray.of(items) for name in names},
             "usage": OpenAIUsage.of(usage).model_dump(),
             "meta": meta.model_dump(exclude_none=True),
         }

@@ -5,7 +5,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from service.http.call import CallOf
-from service.http.embedding import as_base64, as_bits, as_numbers, as_signed_bits, embed
+from service.http.embedding import (
+    as_base64,
+    as_bits,
+    as_numbers,
+    as_signed_bits,
+    embed,
+    vectors_bytes,
+)
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer
 from service.http.schemas.cohere import ApiVersion
@@ -61,7 +68,7 @@ async def _embed(
     )
 
     def encoded(kind: str) -> JsonArray:
-        return JsonArray(_ENCODERS[kind](row) for row in rows)
+        return JsonArray(map(_ENCODERS[kind], rows), vectors_bytes(rows, kind))
 
     of_kinds: dict[str, Any] = {kind: encoded(kind) for kind in encodings}
     meta = EmbedMeta(

@@ -59,7 +59,7 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
         "estimator": estimator,
         "warnings": call.cut_warnings,
         "thresholds": asdict(first.thresholds),
-        "results": JsonArray(of_pair[pair] for pair in body.pairs),
+        "results": JsonArray.of([of_pair[pair] for pair in body.pairs]),
     }
     return call.answer(content, usage, first.fingerprint)
 

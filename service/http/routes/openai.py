@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from service.http.call import CallOf
-from service.http.embedding import as_base64, as_numbers, embed
+from service.http.embedding import ITEM_BYTES, as_base64, as_numbers, embed, vectors_bytes
 from service.http.json_body import JsonRoute
 from service.http.json_stream import JsonArray, json_answer
 from service.http.schemas.errors import ERRORS_OF_IMAGES, NO_VECTORS
@@ -39,7 +39,10 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     return json_answer(
         {
             "object": "list",
-            "data": JsonArray(_item(i, encode(row)) for i, row in enumerate(rows)),
+            "data": JsonArray(
+                (_item(i, encode(row)) for i, row in enumerate(rows)),
+                vectors_bytes(rows, encoding, ITEM_BYTES),
+            ),
             "model": call.model,
             "usage": EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens).model_dump(),
         }

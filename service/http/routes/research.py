@@ -15,7 +15,7 @@ from service.engine.limits import (
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_bytes, number_rows
+from service.http.json_stream import NUMBER_BYTES, JsonArray, json_bytes, number_rows
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.research import (
     LikelihoodsRequest,
@@ -55,7 +55,7 @@ async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
 
     rows, usage = await call.run(sampled)
     return call.answer(
-        {"trajectories": JsonArray(rows)}, usage, Fingerprint(call.engine.model.info, config)
+        {"trajectories": JsonArray.of(rows)}, usage, Fingerprint(call.engine.model.info, config)
     )
 
 
@@ -69,7 +69,9 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     config = body.config()
     given = [c if isinstance(c, str) else tuple(c) for c in body.continuations]
     check_settings(config, call.settings)
-    check_cells(len(body.texts) * len(given), call.settings)
+    cells = len(body.texts) * len(given)
+    check_cells(cells, call.settings)
+    check_answer(cells * NUMBER_BYTES, call.settings)
     check_scoring(body.texts, given, call.settings, body.truncate)
 
     def scored(model: RequestModel) -> FloatArray:
@@ -79,7 +81,9 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
 
     matrix, usage = await call.run(scored)
     return call.answer(
-        {"log_likelihoods": number_rows(matrix)}, usage, Fingerprint(call.engine.model.info, config)
+        {"log_likelihoods": number_rows(matrix, matrix.size)},
+        usage,
+        Fingerprint(call.engine.model.info, config),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Response
 
 from service.engine.limits import check_answer, check_cells
@@ -56,7 +57,10 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     plan = await call.plan(list(dict.fromkeys(given)), body.scoring())
     pairs = await read_pairs(given, call)
     of_pair, found, usage = await _compared(pairs, plan, body, call)
-    results = JsonArray(_object(of_pair[pair]) for pair in pairs)
+    results = JsonArray(
+        (_object(of_pair[pair]) for pair in pairs),
+        sum(_object_bytes(of_pair[pair]) for pair in pairs) + len(pairs) + 1,
+    )
     return call.compared({"results": results}, plan, found.warnings, usage, found.fingerprint)
 
 
@@ -73,11 +77,7 @@ async def _matrix(body: MatrixRequest, call: Call) -> Response:
     if not (body.explain or body.interval):
         return await _numbers(rows, columns, plan, call)
     of_pair, found, usage = await _compared(list(product(rows, columns)), plan, body, call)
-    arrays = {
-        name: _matrix_of(of_pair, field, rows, columns)
-        for field, name in _MATRIX_FIELDS.items()
-        if field in of_pair[rows[0], columns[0]]
-    }
+    arrays = await run_sync(_matrices_of, of_pair, rows, columns)
     return call.compared(arrays, plan, found.warnings, usage, found.fingerprint)
 
 
@@ -100,9 +100,10 @@ async def _numbers(
     places = {text: i for i, text in enumerate(rows)}
     across = {text: i for i, text in enumerate(others)}
     chosen = np.array([across[text] for text in columns])
+    cells = len(given) * len(columns)
     arrays = {
-        "similarities": number_rows(result.similarities[places[t], chosen] for t in given),
-        "distances": number_rows(result.distances[places[t], chosen] for t in given),
+        "similarities": number_rows((result.similarities[places[t], chosen] for t in given), cells),
+        "distances": number_rows((result.distances[places[t], chosen] for t in given), cells),
     }
     return call.compared(arrays, plan, result.warnings, usage, result.fingerprint)
 
@@ -157,13 +158,25 @@ def _object(cell: Cell) -> bytes:
     return b"{" + b",".join(b'"%s":%s' % (name.encode(), cell[name]) for name in cell) + b"}"
 
 
-def _matrix_of(
-    of_pair: Mapping[Pair, Cell], field: str, rows: Sequence[Content], columns: Sequence[Content]
-) -> JsonArray:
-    """Return one field of all cells, "row column"."""
-    return JsonArray(
-        b"[" + b",".join(of_pair[row, column][field] for column in columns) + b"]" for row in rows
-    )
+def _object_bytes(cell: Cell) -> int:
+    return 1 + sum(len(name) + len(value) + 4 for name, value in cell.items())
+
+
+def _matrices_of(
+    of_pair: Mapping[Pair, Cell], rows: Sequence[Content], columns: Sequence[Content]
+) -> dict[str, JsonArray]:
+    """Return each field of all cells, "row column"; to add up their bytes takes a while."""
+
+    def matrix(field: str) -> JsonArray:
+        items = (
+            b"[" + b",".join(of_pair[row, column][field] for column in columns) + b"]"
+            for row in rows
+        )
+        cells = sum(len(of_pair[row, column][field]) + 1 for row in rows for column in columns)
+        return JsonArray(items, cells + 2 * len(rows) + 1)
+
+    found = of_pair[rows[0], columns[0]]
+    return {name: matrix(field) for field, name in _MATRIX_FIELDS.items() if field in found}
 
 
 def _result_bytes(body: ComparisonSettings) -> int:

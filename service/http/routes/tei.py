@@ -7,9 +7,9 @@ from fastapi import APIRouter, Response
 from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
-from service.http.embedding import as_numbers, embed
+from service.http.embedding import as_numbers, embed, vectors_bytes
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_list, number_rows
+from service.http.json_stream import NUMBER_BYTES, JsonArray, json_list, number_rows
 from service.http.schemas.errors import ERRORS, NO_VECTORS, error_answer
 from service.http.schemas.fields import listed
 from service.http.schemas.tei import (
@@ -29,9 +29,6 @@ from similarity.prompts import Prompt
 from similarity.scorers import ScoringRequest
 from similarity.trajectories import encode_prefixes
 from similarity.version import __version__
-
-# Bytes of a number of a state in an answer, about.
-STATE_BYTES = 20
 
 router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 
@@ -53,7 +50,9 @@ async def task(body: TaskRequest, call: CallOf) -> Response | list[float]:
 async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> list[float]:
     """Return the similarity of each sentence to the source sentence, in order."""
     scoring = ScoringRequest(truncate=body.truncated())
-    scores, _ = await call.score(body.text_pairs(), scoring)
+    pairs = body.text_pairs()
+    check_answer(len(pairs) * NUMBER_BYTES, call.settings)
+    scores, _ = await call.score(pairs, scoring)
     return [score.similarity for score in scores]
 
 
@@ -69,7 +68,7 @@ async def embeddings(body: EmbedRequest, call: CallOf) -> Response:
     rows, _ = await embed(
         listed(body.inputs), call, body.dimensions, scoring=scoring, name="inputs"
     )
-    return json_list(JsonArray(as_numbers(row) for row in rows))
+    return json_list(JsonArray(map(as_numbers, rows), vectors_bytes(rows)))
 
 
 @router.post(
@@ -86,7 +85,8 @@ async def token_states(body: EmbedAllRequest, call: CallOf) -> Response:
     texts, truncate = listed(body.inputs), body.truncated()
     check_texts(texts, call.settings, truncate=truncate)
     states, _ = await call.run(lambda model: _states(model, texts, call, truncate))
-    return json_list(JsonArray(b"".join(number_rows(rows).parts()) for rows in states))
+    items = (b"".join(number_rows(rows, rows.size).parts()) for rows in states)
+    return json_list(JsonArray(items, sum(rows.size for rows in states) * NUMBER_BYTES))
 
 
 @router.post("/predict", summary="Refused", responses={501: error_answer("There are no classes.")})
@@ -133,6 +133,6 @@ def _states(model: RequestModel, texts: Sequence[str], call: Call, truncate: str
     # The first shows how wide they are, before all are computed.
     (first,) = model.hidden_states(distinct[:1])
     width = first.shape[1]
-    check_answer(sum(map(len, prefixes)) * width * STATE_BYTES, call.settings)
+    check_answer(sum(map(len, prefixes)) * width * NUMBER_BYTES, call.settings)
     found = dict(zip(distinct, [first, *model.hidden_states(distinct[1:])], strict=True))
     return [found[prefix] for prefix in prefixes]

@@ -49,28 +49,37 @@ async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | Tokeniz
         context = call.engine.model.info.context_length
         return TokenizedPrompt(count=len(ids), max_model_len=context, tokens=ids)
     rows, _ = await call.run(lambda model: list(_tokens(model, texts, special, call.settings)))
-    return json_list(JsonArray(rows))
+    return json_list(JsonArray.of(rows))
 
 
 @router.post("/decode", summary="As text-embeddings-inference")
 async def decode(body: DecodeRequest, call: CallOf) -> list[str]:
     """Return the text of each row of token ids, without special tokens."""
     rows = body.rows()
-    texts, _ = await call.run(lambda model: _decoded(model, rows, "ids"))
+    texts, _ = await call.run(lambda model: _decoded(model, rows, "ids", call.settings))
     return texts
 
 
 @router.post("/detokenize", summary="As vLLM")
 async def detokenize(body: DetokenizeRequest, call: CallOf) -> Prompt:
     """Return the text of token ids, without special tokens."""
-    texts, _ = await call.run(lambda model: _decoded(model, [body.tokens], "tokens"))
+    texts, _ = await call.run(lambda model: _decoded(model, [body.tokens], "tokens", call.settings))
     return Prompt(prompt=texts[0])
 
 
-def _decoded(model: RequestModel, rows: Sequence[Sequence[int]], name: str) -> list[str]:
+def _decoded(
+    model: RequestModel, rows: Sequence[Sequence[int]], name: str, settings: Settings
+) -> list[str]:
+    """Return the text of each row, of no more rows than show that the answer is too large."""
     for row in rows:
         check_token_ids(row, name, model)
-    return [model.decode(tuple(row)) for row in rows]
+    found: list[str] = []
+    size = 0
+    for row in rows:
+        found.append(model.decode(tuple(row)))
+        size += len(found[-1].encode(errors="replace"))
+        check_answer(size, settings)
+    return found
 
 
 def _ids(model: RequestModel, text: str, special: bool) -> list[int]:

@@ -47,7 +47,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     415: error_answer("The body is not declared as JSON."),
     422: error_answer("The request is not valid."),
     429: error_answer(
-        "Too many requests wait already, or their bodies are too large together.",
+        "Too many requests wait already, or bodies, images or answers are too large together.",
         headers=RETRY_AFTER,
     ),
     500: error_answer("The service failed."),

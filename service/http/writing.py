@@ -1,0 +1,65 @@
+"""Answers that are being written: those that are read slowest make room for others."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from starlette.types import Message, Scope, Send
+
+from service.engine.exceptions import BusyError
+from service.http.room import Room
+
+# An answer of which nothing was read for longer makes room for others.
+SLOW_SECONDS = 1.0
+# In the log and the metrics, of an answer that had to make room.
+UNREAD = "answer_not_read"
+
+
+class Writing:
+    """One answer, which counts among all from its first byte to its last.
+
+    What it is made of is kept until then, and takes about as much memory at most.
+
+    Parameters
+    ----------
+    size
+        Bytes of the answer.
+    """
+
+    def __init__(self, scope: Scope, send: Send, size: int) -> None:
+        self._send = send
+        self._size = size
+        self._state = scope["state"]
+        self._room: Room = scope["app"].state.answers
+        # Closes the connection at once; None where the server has no way to.
+        self._abort: Callable[[], None] | None = self._state.get("abort")
+        self._read = time.monotonic()
+
+    def __enter__(self) -> "Writing":
+        self._room.hold(self, self._size)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._room.release(self)
+
+    async def send(self, message: Message) -> None:
+        """Send a part; that ends once its client has read the parts before it."""
+        await self._send(message)
+        self._read = time.monotonic()
+        self._room.renew(self)
+
+    @property
+    def slow(self) -> bool:
+        """Return whether its client has read nothing for long."""
+        return self._abort is not None and time.monotonic() - self._read > SLOW_SECONDS
+
+    def give_up(self, refusal: BusyError) -> None:
+        """Close its connection: an answer that has begun can be refused no more."""
+        self._state["code"] = UNREAD
+        if self._abort is not None:
+            self._abort()
