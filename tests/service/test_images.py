@@ -3,6 +3,7 @@
 import base64
 import math
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from PIL.Image import new
 
 import service.client
 from service.http import images
@@ -17,6 +19,7 @@ from similarity.images.decoding import ImageLimits
 from similarity.images.image import Image
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
+from similarity.models.prefix import ImageTokens
 from tests.service.conftest import Opener
 from tests.service.servers import running
 from tests.similarity.images.made import as_file, picture
@@ -198,6 +201,39 @@ def test_few_images_are_decoded_at_once(
             assert not entered.acquire(timeout=1)
         free.set()
         assert leaves or [one.result() for one in asked] == [200] * 9
+
+
+def test_requests_that_wait_hold_files_and_no_pixels(
+    seeing: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many images are under way, few are decoded."""
+    entered, free, count, side = threading.Semaphore(0), threading.Event(), 12, 1_200
+    encode = type(seeing).encode_image
+
+    def held(model: LanguageModel, *given: Any) -> ImageTokens:
+        entered.release()
+        free.wait()
+        return encode(model, *given)
+
+    monkeypatch.setattr(type(seeing), "encode_image", held)
+    photos = [image(as_file(new("RGB", (side, side), (number, 0, 0)))) for number in range(count)]
+    with running(seeing, preset="paper") as url, ThreadPoolExecutor(count) as pool:
+
+        def ask(photo: dict[str, str]) -> int:
+            body = {"pairs": [[photo, DOG]], **SHORT}
+            return httpx.post(f"{url}/v1/similarity", json=body, timeout=60).status_code
+
+        tracemalloc.start()
+        try:
+            asked = [pool.submit(ask, photo) for photo in photos]
+            for _ in range(count):
+                assert entered.acquire(timeout=30)
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            free.set()
+        assert [one.result() for one in asked] == [200] * count
+    assert kept < count * side * side * 3 / 4
 
 
 def test_a_model_of_texts_says_so(open_client: Opener) -> None:
