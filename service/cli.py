@@ -80,7 +80,7 @@ def serve(**options: str | None) -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
         signal.signal(signal.SIGHUP, lambda *_: _end_now())
     with _extra():
-        from service.http.app import check_scales, create_app, served_vectors
+        from service.http.app import check_limits, check_scales, create_app, served_vectors
         from service.http.server import Server
         from service.logs import configure_logs, logs_written
         from service.mistakes import misspelt
@@ -111,6 +111,7 @@ def serve(**options: str | None) -> None:
             # Before the server begins, so that what cannot be served is one line.
             with progress_bars() as progress:
                 vectors = _in_a_thread(lambda: served_vectors(settings, model, progress))
+            check_limits(settings, vectors)
             check_scales(model, vectors)
             app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
             server = Server(app, settings, lambda: _announce(address, settings))

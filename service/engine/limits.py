@@ -1,10 +1,10 @@
 """What a request costs, and whether that is allowed: known before anything is sampled."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from service.engine.exceptions import RequestTooLargeError
 from service.settings import Settings
-from similarity.config import ComparisonConfig
+from similarity.config import ComparisonConfig, SamplingConfig
 from similarity.errors import ConfigError
 from similarity.likelihood import blocks_of_pairs
 from similarity.models.base import TokenIds
@@ -15,21 +15,73 @@ from similarity.texts.truncation import REFUSE
 GivenPair = tuple[Hashable, Hashable]
 
 
-def check_settings(config: ComparisonConfig, settings: Settings) -> None:
+# Of two texts that differ: each is sampled from, and scored after the other.
+_READINGS_OF_A_PAIR = 4
+_VECTORS_INSTEAD = "compare by a preset of meaning vectors"
+
+
+def check_settings(
+    config: ComparisonConfig, settings: Settings, given: Collection[str] | None = None
+) -> None:
     """Refuse sampling settings beyond what the service allows.
+
+    Parameters
+    ----------
+    given
+        The settings to look at, where nothing is sampled: those of the request; None is for all.
 
     Raises
     ------
     ConfigError
-        Saying which is too much, and how much is allowed.
+        Saying which is too much, how much is allowed, and what to send.
     """
     sampling = config.sampling
-    for name, got, allowed in (
-        ("n_trajectories", sampling.n_trajectories, settings.max_trajectories),
-        ("max_tokens", sampling.max_tokens, settings.max_continuation_tokens),
+    usual = SamplingConfig()
+    for name, allowed in (
+        ("n_trajectories", settings.max_trajectories),
+        ("max_tokens", settings.max_continuation_tokens),
     ):
-        if got > allowed:
-            raise ConfigError(f"{name} is {got}; this service allows at most {allowed}")
+        got = getattr(sampling, name)
+        if got > allowed and (given is None or name in given):
+            default = " (as in requests without it)" if got == getattr(usual, name) else ""
+            raise ConfigError(
+                f"{name} is {got}{default}; this service allows at most {allowed}: send {name} of "
+                f"at most {allowed} where the call takes it, or {_VECTORS_INSTEAD}",
+                name,
+            )
+
+
+def check_usual(plan: ScoringPlan, settings: Settings) -> None:
+    """Refuse limits by which every request that says nothing of how to compare is refused.
+
+    A smaller number in silence would be another scale.
+
+    Parameters
+    ----------
+    plan
+        Of such requests.
+
+    Raises
+    ------
+    ConfigError
+        Saying which limit it is, what the preset needs, and what to set.
+    """
+    if plan.by_vectors:
+        return
+    sampling = plan.config.sampling
+    for name, needed in (
+        ("max_trajectories", sampling.n_trajectories),
+        ("max_continuation_tokens", sampling.max_tokens),
+        ("max_request_tokens", _READINGS_OF_A_PAIR * _tokens_of_text(plan.config)),
+    ):
+        allowed = getattr(settings, name)
+        if allowed < needed:
+            raise ConfigError(
+                f"{name} is {allowed}, and a pair by preset {plan.preset} needs {needed}: each "
+                "request that names no preset would be refused; give "
+                f"--{name.replace('_', '-')} {needed} or more, or a --preset or --vectors of "
+                "meaning vectors"
+            )
 
 
 def check_cost(plan: ScoringPlan, pairs: Sequence[GivenPair], settings: Settings) -> None:
@@ -142,7 +194,9 @@ def check_tokens(tokens: int, settings: Settings) -> None:
     refuse_above(
         tokens,
         settings.max_request_tokens,
-        "tokens to sample and score (texts and their pairs × n_trajectories × max_tokens)",
+        "tokens to sample and score (texts and their pairs × n_trajectories × max_tokens, of which "
+        f"{SamplingConfig.n_trajectories} and {SamplingConfig.max_tokens} hold in requests without "
+        "them)",
     )
 
 

@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from service.engine.engine import Engine
+from service.engine.limits import check_usual
 from service.engine.metrics import Metrics
 from service.engine.workers import start_in_thread
 from service.http import page
@@ -244,6 +245,18 @@ def check_scales(model: LanguageModel, vectors: MeaningVectors | None) -> None:
     groups = None if vectors is None else vectors.names
     for name in presets.possible_presets(groups, generates=model.generates):
         plan_scoring(ScoringRequest(preset=name), groups).open(model, vectors, scales=scales)
+
+
+def check_limits(settings: Settings, vectors: MeaningVectors | None) -> None:
+    """Refuse limits by which every request that names no preset is refused.
+
+    Raises
+    ------
+    ConfigError
+        Saying which limit it is, and what to set.
+    """
+    groups = None if vectors is None else vectors.names
+    check_usual(plan_scoring(ScoringRequest(), groups, settings.preset), settings)
 
 
 def served_groups(settings: Settings, source: VectorSource) -> list[str]:

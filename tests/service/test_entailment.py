@@ -40,7 +40,8 @@ def test_a_model_without_profiles_is_asked_by_trajectories(open_client, preset):
 
 def test_profiles_with_their_words(open_client, toy_model: ToyModel, tmp_path: Path):
     save(fit(toy_model, sentences(60), TOY_CONFIG), tmp_path)
-    client = open_client(vectors=str(tmp_path))
+    # Limits of what it does not do refuse nothing.
+    client = open_client(vectors=str(tmp_path), max_trajectories=1, max_continuation_tokens=1)
     body = {"pairs": PAIRS[:2], "explain": True, "top": 2}
     answer = client.post("/v1/entailment", json=body)
     assert answer.status_code == 200, answer.text

@@ -1,7 +1,14 @@
 """What costs too much is refused before anything is sampled, and says what is allowed."""
 
+import annotated_types
 import pytest
 
+from service.engine.exceptions import RequestTooLargeError
+from service.engine.limits import check_cost, check_usual
+from service.settings import Settings
+from similarity.errors import ConfigError
+from similarity.presets import PRESETS
+from similarity.scorers import ScoringRequest, plan_scoring
 from tests.service.models import FaultyModel
 
 PAIR = ["a text", "another"]
@@ -80,7 +87,64 @@ def test_settings_beyond_the_services_are_refused(open_client, path, body, name,
     # The defaults of both are above these limits: ask for less of the other.
     settings = {"n_trajectories": 5, "max_tokens": 5, name: value}
     message = error_of(client.post(path, json={**body, **settings}), 422, "invalid_setting")
-    assert f"{name} is 11; this service allows at most 10" in message
+    assert f"{name} is 11; this service allows at most 10: send {name} of at most 10" in message
+
+
+LEAST = {
+    name: bound.ge
+    for name, field in Settings.model_fields.items()
+    for bound in field.metadata
+    if name.startswith("max_") and isinstance(bound, annotated_types.Ge)
+}
+GROUPS = tuple(dict.fromkeys(group for preset in PRESETS.values() for group in preset.groups))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", LEAST)
+def test_limits_by_which_the_services_own_preset_is_always_refused_are_refused_at_start(
+    name, preset
+):
+    plan = plan_scoring(ScoringRequest(), GROUPS, preset)
+    low = Settings(**{name: LEAST[name]})
+    try:
+        check_usual(plan, low)
+    except ConfigError as error:
+        message = str(error)
+        assert f"{name} is {LEAST[name]}, and a pair by preset {preset} needs" in message
+        with pytest.raises((ConfigError, RequestTooLargeError)):
+            check_cost(plan, [("a", "b")], low)
+        # What the message says to give is enough, and less is not.
+        option, number = message.partition("; give --")[2].split(" or more")[0].split()
+        assert option.replace("-", "_") == name
+        check_usual(plan, Settings(**{name: int(number)}))
+        check_cost(plan, [("a", "b")], Settings(**{name: int(number)}))
+        with pytest.raises(ConfigError):
+            check_usual(plan, Settings(**{name: int(number) - 1}))
+    else:
+        check_cost(plan, [("a", "b")], low)
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [("max_trajectories", "n_trajectories"), ("max_continuation_tokens", "max_tokens")],
+)
+def test_a_refusal_says_where_a_number_is_from_that_the_client_did_not_send(
+    open_client, setting, name
+):
+    client = open_client(**{setting: 10})
+    for more in ({}, {"preset": "paper"}, {"temperature": 2}):
+        answer = client.post("/v1/similarity", json={"pairs": [PAIR], **more})
+        message = error_of(answer, 422, "invalid_setting")
+        assert f"{name} is 20 (as in requests without it)" in message
+        assert f"send {name} of at most 10" in message
+    answer = client.post("/v1/similarity", json={"pairs": [PAIR], name: 10})
+    assert answer.status_code == 200, answer.text
+
+
+def test_limits_of_sampling_refuse_nothing_that_does_not_sample(open_client):
+    client = open_client(max_trajectories=10, max_continuation_tokens=10)
+    answer = client.post("/v1/likelihoods", json={"texts": PAIR, "continuations": [" x"]})
+    assert answer.status_code == 200, answer.text
 
 
 def test_a_text_that_does_not_fit_the_model_says_by_how_much(client):

@@ -229,6 +229,10 @@ def test_a_taken_port_is_one_line():
             "--log-level: must be one of debug, info, warning, error, got 'loud'",
         ),
         (["--cors-origins", "app.example"], "http://"),
+        (
+            ["--model", "toy", "--port", "0", "--preset", "paper", "--max-trajectories", "10"],
+            "max_trajectories is 10, and a pair by preset paper needs 20",
+        ),
         (["--host", "192.0.2.1", "--api-keys", "k", "--model", "toy"], "cannot listen"),
     ],
 )

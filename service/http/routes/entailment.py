@@ -114,13 +114,13 @@ def _check_cost(
     estimator: str, pairs: Sequence[tuple[str, str]], body: EntailmentRequest, call: Call
 ) -> None:
     """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
-    check_settings(body.config(), call.settings)
     if ESTIMATORS[estimator].evidence == "trajectories":
         sentences = general_sentences()[:UNRELATED]
         check_pairs(
             [*pairs, *combinations(sentences, 2)], body.config(), call.settings, body.truncate
         )
     else:
+        check_settings(body.config(), call.settings, body.model_fields_set)
         texts = {text for pair in pairs for text in pair}
         check_texts(texts, call.settings, truncate=body.truncate)
 

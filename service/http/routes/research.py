@@ -68,7 +68,7 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     """Return the log-likelihood matrix, text × continuation."""
     config = body.config()
     given = [c if isinstance(c, str) else tuple(c) for c in body.continuations]
-    check_settings(config, call.settings)
+    check_settings(config, call.settings, body.model_fields_set)
     cells = len(body.texts) * len(given)
     check_cells(cells, call.settings)
     check_answer(cells * NUMBER_BYTES, call.settings)
