@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from similarity.errors import ModelError
+from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,11 @@ def longest_readable(network: Network, length: int) -> int:
     """Return the most tokens, at most `length`, that a network can read, by bisection.
 
     0 if it cannot read one.
+
+    Raises
+    ------
+    ModelError
+        If memory is out: that says nothing of what the network can read.
     """
     low, high = 0, length + 1
     middle = length
@@ -69,6 +75,11 @@ def _can_read(network: Network, length: int) -> bool:
         counts = {min(_FIRST, length), length // 2, length - 1} - {0}
         parts = [network.read(ids[:, :count]) for count in counts]
     except Exception as error:  # each architecture refuses in a way of its own
+        if is_out_of_memory(error):
+            raise ModelError(
+                f"memory is out where the network reads {length} tokens; make room, or give a "
+                "smaller model, or another device or dtype"
+            ) from error
         logger.info("the network does not read %d tokens: %s", length, error)
         return False
     return all(network.agree(logits[:, : part.shape[1]], part) for part in parts)

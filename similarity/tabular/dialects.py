@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -213,14 +214,41 @@ def long_fields() -> Iterator[None]:
         csv.field_size_limit(limit)
 
 
-def csv_fault(error: csv.Error, delimiter: str) -> str:
-    """Return what is wrong with a row of CSV, or of TSV, and what to do."""
+def csv_fault(error: csv.Error, delimiter: str, lines: Sequence[str], first: int) -> str:
+    """Return what is wrong with a row of CSV, or of TSV, on which line, and what to do.
+
+    Parameters
+    ----------
+    lines
+        That were read as the row, of which the first has the number `first`.
+    """
     no = f"is not {'TSV' if delimiter == TAB else 'CSV'}:"
     if "new-line character" in str(error):
         what = "a carriage return stands outside quotation marks"
         return f"{no} {what}; end lines with line feeds"
+    begun = ended = missing = ""
+    if len(lines) > 1:
+        begun = f" on line {first + _opened(lines, delimiter)}"
+        ended = f" on line {first + len(lines) - 1}"
+        missing = f" close that which begins it{begun}, or"
     if _NO_END in str(error):
-        return f"{no} a quotation mark that begins a field is not closed; close it, or {_DOUBLED}"
+        what = f"a quotation mark that begins a field{begun} is not closed"
+        return f"{no} {what}; close it, or {_DOUBLED}"
     if _MORE in str(error):
-        return f"{no} more follows the quotation mark that ends a field; {_DOUBLED}"
+        what = f"more follows the quotation mark that ends a field{ended}"
+        return f"{no} {what};{missing} {_DOUBLED}"
     return f"{no} {error}; shorten it, or write JSON lines"
+
+
+def _opened(lines: Sequence[str], delimiter: str) -> int:
+    """Return in which line of a row, from 0, the quoted field begins that does not end as it must.
+
+    Of several it is the first, where a reader stops.
+    """
+    text = "\n".join(lines)
+    begins = 0
+    for found in re.finditer(rf'(?:^|{delimiter})"[^"]*(?:""[^"]*)*(?:"|\Z)', text):
+        begins = found.start()
+        if text[found.end() : found.end() + 1] not in ("", delimiter):
+            break
+    return text.count("\n", 0, begins)

@@ -212,7 +212,9 @@ def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            why = InputError(f"{_lines_of(taken)} {csv_fault(error, delimiter)}")
+            numbers = taken[0].number, taken[-1].number
+            fault = csv_fault(error, delimiter, [line.shown for line in taken], numbers[0])
+            why = InputError(f"{_lines_of(*numbers)} {fault}")
         # That a line is not UTF-8 is the reason of all else.
         why = next((line.error for line in taken if line.error), why)
         shown = "\n".join(line.shown for line in taken)
@@ -220,11 +222,9 @@ def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
             yield Record(taken[0].number, None if why else fields, shown, why)
 
 
-def _lines_of(taken: Sequence[Record]) -> str:
+def _lines_of(first: int, last: int) -> str:
     """Name the lines that were read as one row, as they are where a quotation mark is missing."""
-    if len(taken) < 2:
-        return "it"
-    return f"what is read as one row, lines {taken[0].number} to {taken[-1].number},"
+    return "it" if first == last else f"what is read as one row, lines {first} to {last},"
 
 
 def _remedy(delimiter: str) -> str:
@@ -262,7 +262,8 @@ def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _row(row: Record, columns: tuple[str, ...], parted: str) -> Record:
     count = len(row.value)
-    there = f"it has {count} {'field' if count == 1 else 'fields'} and the first line "
+    lines = _lines_of(row.number, row.number + row.shown.count("\n"))
+    there = f"{lines} has {count} {'field' if count == 1 else 'fields'} and the first line "
     there += f"{len(columns)}, parted by "
     if count > len(columns):
         why = InputError(f"{there}{parted}")

@@ -180,6 +180,25 @@ def test_context_is_what_the_network_can_read(
         ).all()
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("no")]
+)
+def test_memory_that_is_out_is_not_taken_for_what_the_network_cannot_read(
+    made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    network = made("gpt2", n_positions=60).network
+
+    def refuse(_network: object, _ids: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(network), "read", refuse)
+    if str(error) == "no":
+        assert context.longest_readable(network, 8) == 0
+    else:
+        with pytest.raises(ModelError, match="memory is out where the network reads 8 tokens"):
+            context.longest_readable(network, 8)
+
+
 def test_a_text_beyond_the_reported_length_is_too_long(
     made: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,42 @@ def test_a_quotation_mark_without_end_is_reported() -> None:
     assert "what is read as one row, lines 3 to 4, is not CSV" in str(bad.error)
 
 
+@pytest.mark.parametrize(
+    ("row", "opened", "says"),
+    [
+        ('c,"d\ne,f\ng,h\n', 3, "is not closed; close it, or"),
+        # The first field ends, and the second does not.
+        ('"c\nc","d ""e""\nf,g\n', 4, "is not closed; close it, or"),
+        # A mark of a later row ends it.
+        ('c,"d\ne,f\n"g",h\n', 3, "ends a field on line 5; close that which begins it on line 3"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_a_row_that_takes_others_in_says_where_its_mark_stands(
+    row: str, opened: int, says: str, kind: str
+) -> None:
+    # So far that it is no TSV without quotation marks.
+    head, good = "x,y\n", f"{'a' * 10_000},b\n"
+    many = 110 if kind == "tsv" else 1
+    content = head + good * many + row
+    found = read((content.replace(",", "\t") if kind == "tsv" else content).encode(), kind)
+    bad = next(record for record in found if record.error)
+    said = str(bad.error)
+    first = many + 2
+    last = first + bad.shown.count("\n")
+    assert f"one row, lines {first} to {last}, is not {kind.upper()}" in said
+    assert f"on line {first + opened - 3}" in said
+    for number in (3, 5):
+        says = says.replace(f"line {number}", f"line {first + number - 3}")
+    assert says in said
+
+
+def test_a_row_of_too_many_fields_names_the_lines_that_it_took_in() -> None:
+    _, bad, good = read(b'x,y\na,b\nc,"d\ne,f\ng",h\ni,j\n', "csv")
+    assert "what is read as one row, lines 3 to 5, has 3 fields" in str(bad.error)
+    assert good.number == 6
+
+
 def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MAX_LINE_BYTES", 10)
     monkeypatch.setattr(records, "SHOWN_BYTES", 3)
