@@ -16,7 +16,7 @@ from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.meaning import profile_group, raised
 from similarity.models.base import LanguageModel
-from similarity.scorer import Progress, TextPair, no_progress
+from similarity.scorer import Progress, TextPair, given_strings, no_progress
 from similarity.slices import slices
 from similarity.vectors.implied import implied_words
 from similarity.vectors.meaning import Group, MeaningVectors, in_batches
@@ -132,6 +132,7 @@ class ProfileEntailment(EntailmentScorer):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
+        texts = given_strings(texts)
         rows = self._rows(texts, progress)
         on_progress = progress("comparing with all", len(texts))
 

@@ -18,6 +18,7 @@ from similarity.scorer import (
     Pair,
     Progress,
     Scorer,
+    check_several,
     given_pairs,
     given_texts,
     no_progress,
@@ -86,10 +87,11 @@ class Truncator:
         Raises
         ------
         InputError
-            If a text cannot be compared, however short it is made.
+            If this is no list of texts, or a text cannot be compared, however short it is made.
         TextTooLongError
             If one is too long, and is not to be cut; or the prompt alone is too long.
         """
+        check_several(texts)
         texts = list(texts)
         if self.truncate != REFUSE:
             new = [text for text in dict.fromkeys(texts) if isinstance(text, str)]

@@ -147,7 +147,7 @@ class MeaningVectors:
     def read(self, texts: Sequence[Content], on_progress: OnProgress = ignore_progress) -> Features:
         """Return the features of texts, by group; raises InputError as `encode` does."""
         readers = {name: self.groups[name].reader for name in self.names}
-        return read_groups(readers, self.model, texts, on_progress)
+        return read_groups(readers, self.model, given_texts(texts), on_progress)
 
     def join(self, features: Features, dimensions: int | None = None) -> Rows:
         """Return the vectors of some features, shape "text width", each of length 1."""
@@ -211,6 +211,7 @@ class MeaningVectors:
 
     def tokens(self, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens the model reads for each text; raises as `encode` does."""
+        texts = given_texts(texts)
         read = [self.groups[name].reader.tokens(self.model, texts) for name in self.names]
         return [sum(of_text) for of_text in zip(*read, strict=True)]
 

@@ -12,6 +12,7 @@ from similarity.compat.agreement import EntailmentNLI
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.entailment.opening import open_entailment
+from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import ConfigError, InputError
 from similarity.groups.clustering import cluster, cosines, deduplicate
 from similarity.groups.consensus import find_consensus
@@ -47,6 +48,10 @@ def calls(vectors: MeaningVectors) -> dict[str, Call]:
         "compare_matrix": lambda texts: similarity.compare_matrix(MODEL, texts),
         "fit": lambda texts: fit(MODEL, texts),
         "encode": vectors.encode,
+        "read": vectors.read,
+        "tokens": vectors.tokens,
+        "cut": vectors.truncator("end").cut,
+        "degrees": ProfileEntailment(vectors=vectors).degrees,
         "VectorEncoder": VectorEncoder(vectors).encode,
         "find_consensus": lambda texts: find_consensus(entailment, texts),
         "judge": entailment.judge,
@@ -65,6 +70,8 @@ def test_what_is_no_list_of_texts(texts: Any, calls: dict[str, Call]) -> None:
     # One text is what this one takes too, and pairs are what these take.
     taken = {"VectorEncoder"} if isinstance(texts, str) else set()
     taken |= {"judge", "EntailmentNLI", "predict"} if texts == [["a", "b"]] else set()
+    # What stands for an image that is not read yet may be anything.
+    taken |= {"cut"} if isinstance(texts, list) else set()
     for name, call in calls.items():
         if name not in taken:
             with pytest.raises(InputError, match="must be|want"):
