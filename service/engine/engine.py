@@ -5,6 +5,7 @@ the event loop. Beyond `max_active` requests wait in order; beyond `max_queued` 
 """
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -14,7 +15,13 @@ import anyio
 
 from service.engine.cache import Cache
 from service.engine.durations import Durations
-from service.engine.exceptions import BusyError, ClientGoneError, DeadlineError, GivenUpError
+from service.engine.exceptions import (
+    BusyError,
+    ClientGoneError,
+    DeadlineError,
+    GivenUpError,
+    NoResourcesError,
+)
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
@@ -30,6 +37,8 @@ from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import MeaningVectors
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0
@@ -154,6 +163,8 @@ class Engine:
         while True:
             try:
                 await self._prober.probe()
+            except NoResourcesError:
+                logger.warning("the model was not probed, as there was no memory or no thread left")
             except Exception as error:  # whatever a probe dies of, the model did not answer
                 self.health.failed(error)
             try:

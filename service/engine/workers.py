@@ -7,10 +7,15 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
+import anyio
+
 from service.engine.exceptions import NoResourcesError
 from similarity.models.memory import is_out_of_memory
 
 Result = TypeVar("Result")
+
+# What CPython says where the system starts no thread.
+_NO_THREAD = "can't start new thread"
 
 
 def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Future[Result]":
@@ -31,7 +36,7 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
         try:
             result = function()
         except BaseException as error:  # raised again where the result is awaited
-            failure = NoResourcesError() if is_out_of_memory(error) else error
+            failure = NoResourcesError() if is_out_of_resources(error) else error
             _call_in(loop, partial(fail, future, failure))
         else:
             _call_in(loop, partial(_fulfil, future, result))
@@ -41,6 +46,37 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
     except RuntimeError as error:
         raise NoResourcesError from error
     return future
+
+
+async def run_in_turn(
+    function: Callable[[], Result], name: str, limiter: anyio.CapacityLimiter
+) -> Result:
+    """Return the result of a function run in a thread of its own, once there are few others.
+
+    It counts until it has ended, also where nobody waits for it any more: else clients that leave
+    at once could have any number running. The thread ends with it: one kept for later would hold
+    room of a limit of threads, and only some of the work could use it.
+
+    Raises
+    ------
+    NoResourcesError
+        If the system has no thread or memory left.
+    """
+    turn = object()
+    await limiter.acquire_on_behalf_of(turn)
+    try:
+        running = start_in_thread(function, name)
+    except NoResourcesError:
+        limiter.release_on_behalf_of(turn)
+        raise
+    running.add_done_callback(lambda _: limiter.release_on_behalf_of(turn))
+    return await asyncio.shield(running)
+
+
+def is_out_of_resources(error: BaseException) -> bool:
+    """Return whether an error says that the process had no memory or no thread left."""
+    no_thread = isinstance(error, RuntimeError) and _NO_THREAD in str(error)
+    return no_thread or is_out_of_memory(error)
 
 
 def fail(future: "asyncio.Future[Result]", error: BaseException) -> None:

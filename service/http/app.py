@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
-from anyio.to_thread import run_sync
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from service.engine.engine import Engine
+from service.engine.exceptions import NoResourcesError
 from service.engine.limits import check_usual
 from service.engine.metrics import Metrics
 from service.engine.workers import start_in_thread
@@ -68,6 +69,10 @@ CLOSE_SECONDS = 6.0
 # Long bodies that are parsed at once: each keeps the interpreter to itself for a while, and of
 # many that wait for it the event loop would be but one.
 PARSERS = 1
+# Other work of requests that is done at once beside the model's: costs, groups and matrices.
+HELPERS = 8
+# Files of the page that are read at once, each in a thread of anyio's, which is kept for later.
+READERS = 2
 
 # In the order of the documentation.
 ROUTES = (
@@ -121,9 +126,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        model = await run_sync(load or (lambda: _load(settings)))
+        current_default_thread_limiter().total_tokens = READERS
+        model = await start_in_thread(load or (lambda: _load(settings)), "load")
         find = vectors_of or (lambda model: served_vectors(settings, model))
-        vectors = await run_sync(lambda: find(model))
+        vectors = await start_in_thread(lambda: find(model), "load")
         engine = app.state.engine = Engine(model, settings, metrics, vectors)
         drain.engine = engine
         watch = asyncio.create_task(engine.watch())
@@ -133,7 +139,7 @@ def create_app(
         for close in (engine.close, model.close, *([tracing.close] if tracing else [])):
             # A backend that hangs may keep its own client from closing.
             with anyio.move_on_after(CLOSE_SECONDS):
-                await start_in_thread(close, "close")
+                await _close(close)
 
     # Its documentation page loads nothing from elsewhere: it must work where there is no internet.
     app = FastAPIOffline(
@@ -152,6 +158,7 @@ def create_app(
     app.state.fetches = FetchPlaces()
     app.state.decoders = anyio.CapacityLimiter(DECODERS)
     app.state.parsers = anyio.CapacityLimiter(PARSERS)
+    app.state.helpers = anyio.CapacityLimiter(HELPERS)
     answers = app.state.answers = Room(
         settings.max_answers_bytes,
         "the answers that are being written are",
@@ -199,6 +206,16 @@ def _add_middleware(
         ),
         body_seconds=settings.body_seconds,
     )
+
+
+async def _close(close: Callable[[], None]) -> None:
+    """Close a part of the application in a thread, or in this one if there is no other."""
+    try:
+        closing = start_in_thread(close, "close")
+    except NoResourcesError:
+        close()
+    else:
+        await closing
 
 
 async def _answer_problem(request: Request, error: Exception) -> Response:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, move_on_after
-from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
 
 from service.engine.engine import Engine
@@ -15,6 +14,7 @@ from service.engine.exceptions import ClientGoneError, DeadlineError
 from service.engine.limits import GivenPair, check_cost
 from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
+from service.engine.workers import run_in_turn
 from service.http.body import Body
 from service.http.fetching import FetchPlaces
 from service.http.json_stream import json_answer
@@ -46,6 +46,7 @@ class Call:
         self.fetches: FetchPlaces = request.app.state.fetches
         # And those that are decoded at once.
         self.decoders: CapacityLimiter = request.app.state.decoders
+        self._helpers: CapacityLimiter = request.app.state.helpers
         self._began = time.monotonic()
         self._truncators: list[Truncator] = []
 
@@ -153,8 +154,18 @@ class Call:
         if len(pairs) <= PAIRS_AT_ONCE:
             check_cost(plan, pairs, self.settings)
         else:
-            await run_sync(check_cost, plan, pairs, self.settings)
+            await self.aside(partial(check_cost, plan, pairs, self.settings))
         return plan
+
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """Return the result of work that needs no model, done off the event loop.
+
+        Raises
+        ------
+        NoResourcesError
+            If the system has no thread or memory left.
+        """
+        return await run_in_turn(function, "request", self._helpers)
 
     def scorer(self, plan: ScoringPlan, model: RequestModel) -> Scorer:
         """Return the scorer of a plan; it calls the model by the engine's queue and cache."""
@@ -257,8 +268,8 @@ class Call:
         }
 
 
-def call(request: Request) -> Call:
-    """Give a route its call."""
+async def call(request: Request) -> Call:
+    """Give a route its call; FastAPI would run what is not `async` in a thread."""
     return Call(request)
 
 

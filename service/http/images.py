@@ -1,13 +1,12 @@
 """Images in requests: fetched where that is allowed, and decoded off the event loop."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import anyio
 
-from service.engine.exceptions import NoResourcesError, RequestTooLargeError
-from service.engine.workers import start_in_thread
+from service.engine.exceptions import RequestTooLargeError
+from service.engine.workers import run_in_turn
 from service.http.call import Call
 from service.http.fetching import ImageFetcher, ImageHostError, ImageSourceError
 from service.http.schemas.fields import ImageInput
@@ -83,7 +82,7 @@ async def _images(urls: Iterable[str], call: Call) -> dict[str, Image]:
     pixels = 0
     for number, url in enumerate(urls, 1):
         read = partial(_read, url, files.get(url), f"#{number}", limits)
-        images[url] = await _in_turn(read, call.decoders)
+        images[url] = await run_in_turn(read, "request", call.decoders)
         pixels += images[url].width * images[url].height
         if pixels > settings.max_request_pixels:
             raise RequestTooLargeError(
@@ -91,23 +90,6 @@ async def _images(urls: Iterable[str], call: Call) -> dict[str, Image]:
                 "which is the most that is allowed here, so send less"
             )
     return images
-
-
-async def _in_turn(read: Callable[[], Image], decoders: anyio.CapacityLimiter) -> Image:
-    """Read an image in a thread, once there are few others.
-
-    It counts until it has ended, also where nobody waits for it any more: else clients that leave
-    at once could have any number decoded.
-    """
-    turn = object()
-    await decoders.acquire_on_behalf_of(turn)
-    try:
-        reading = start_in_thread(read, "request")
-    except NoResourcesError:
-        decoders.release_on_behalf_of(turn)
-        raise
-    reading.add_done_callback(lambda _: decoders.release_on_behalf_of(turn))
-    return await asyncio.shield(reading)
 
 
 async def _fetch(urls: Sequence[str], call: Call) -> dict[str, bytes]:

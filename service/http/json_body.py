@@ -6,9 +6,9 @@ So is its answer, of whichever route, in bytes.
 import json
 import re
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, NoReturn
 
-from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from service.engine.exceptions import ClientGoneError
 from service.engine.limits import check_answer, refuse_above
+from service.engine.workers import run_in_turn
 from service.http.json_stream import answer_size, in_chunks
 from service.settings import Settings
 from similarity.tabular.values import json_fault, without_repeats
@@ -64,8 +65,10 @@ class JsonRoute(APIRoute):
             if len(content) <= PARSED_AT_ONCE:
                 read.content = parsed(content, settings.max_items)
             else:
-                read.content = await run_sync(
-                    parsed, content, settings.max_items, limiter=request.app.state.parsers
+                read.content = await run_in_turn(
+                    partial(parsed, content, settings.max_items),
+                    "request",
+                    request.app.state.parsers,
                 )
             request.state.content = read.content
             answer = await handle(read)

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine.engine import Engine
-from service.engine.exceptions import DrainingError, GivenUpError
+from service.engine.exceptions import DrainingError, GivenUpError, NoResourcesError
 from service.engine.metrics import Metrics
+from service.engine.workers import is_out_of_resources
 from service.http.body import Body
 from service.http.problems import Problem, problem_of, refusal
 from service.http.room import Room
@@ -110,8 +111,8 @@ class RequestMiddleware:
 
     async def _answer_or_refuse(self, exchange: "_Exchange", probe: bool) -> None:
         if self._drain.draining and not probe:
-            error = DrainingError("the service is going down; send it to another one, or later")
-            await exchange.refuse(problem_of(error))
+            draining = DrainingError("the service is going down; send it to another one, or later")
+            await exchange.refuse(problem_of(draining))
             return
         if exchange.body.ambiguous:
             refusal = HTTPException(
@@ -121,8 +122,10 @@ class RequestMiddleware:
             return
         try:
             await self._app(exchange.scope, exchange.body.receive, exchange.send)
-        except Exception as error:
-            if not isinstance(error, HTTPException):
+        except Exception as failure:
+            # Of code that starts threads itself, as that which reads the page's files.
+            error = NoResourcesError() if is_out_of_resources(failure) else failure
+            if not isinstance(error, (HTTPException, NoResourcesError)):
                 _log_failure(exchange, error)
             if not exchange.status:
                 await exchange.refuse(problem_of(error))

@@ -2,11 +2,19 @@
 
 import asyncio
 import threading
+import time
+from collections import Counter
 
+import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 from service.engine.exceptions import NoResourcesError
 from service.engine.workers import fail, start_in_thread
+from service.http.app import create_app
+from service.settings import Settings
+from similarity.models.toy import ToyModel
+from tests.service.servers import eventually, running
 
 
 def test_results_and_errors_come_back():
@@ -69,3 +77,94 @@ def test_a_request_that_there_is_no_memory_for_is_answered_503(client, monkeypat
     answer = client.post("/decode", json={"ids": [1]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_resources")
     assert answer.headers["retry-after"] == "1"
+
+
+@pytest.fixture
+def few_threads(monkeypatch):
+    """Return a function after which only so many threads that start run at once."""
+    begin = threading.Thread.start
+
+    def allow(most):
+        started = []
+
+        def start(thread):
+            started[:] = [one for one in started if one.is_alive()]
+            if len(started) >= most:
+                raise RuntimeError("can't start new thread")
+            begin(thread)
+            started.append(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+
+    return allow
+
+
+PAIR = {"pairs": [["A dog runs.", "A puppy runs."]], "n_trajectories": 2, "max_tokens": 2}
+
+
+class Slow(ToyModel):
+    def sample(self, *args, **options):
+        time.sleep(0.2)
+        return super().sample(*args, **options)
+
+
+def test_where_threads_run_out_requests_are_answered_503_and_the_next_ones_as_usual(
+    few_threads, caplog
+):
+    with running(Slow(), preset="paper", max_active=20, probe_seconds=0.1) as url:
+        few_threads(2)
+        codes = Counter(asyncio.run(answers_at_once(url, 30)))
+        assert set(codes) <= {(200, None), (503, "no_resources")}
+        assert codes[503, "no_resources"]
+        for _ in range(3):
+            assert httpx.post(f"{url}/v1/similarity", json=PAIR).status_code == 200
+    assert "unforeseen" not in caplog.text
+
+
+async def answers_at_once(url, count):
+    """Return the status and the code of so many answers to requests sent together."""
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None)) as client:
+        sent = [client.post(f"{url}/v1/similarity", json=PAIR) for _ in range(count)]
+        answers = await asyncio.gather(*sent)
+    return [(one.status_code, one.json().get("error", {}).get("code")) for one in answers]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/page.js"])
+def test_a_file_that_no_thread_can_be_started_for_is_answered_503(client, few_threads, path):
+    few_threads(0)
+    answer = client.get(path)
+    assert answer.status_code == 200 or answer.json()["error"]["code"] == "no_resources"
+
+
+def test_work_beside_the_model_leaves_no_idle_threads(open_client):
+    client = open_client(max_items=3_000)
+    before = threading.active_count()
+    client.post("/v1/similarity", json={"pairs": [["a" * 30, f"b {i}"] for i in range(2_500)]})
+    assert eventually(lambda: threading.active_count() == before)
+
+
+def test_a_probe_without_a_thread_is_no_sign_of_a_dead_model(open_client, few_threads):
+    client = open_client(probe_seconds=0.05)
+    assert eventually(lambda: client.get("/health/ready").status_code == 200)
+    few_threads(0)
+    time.sleep(0.3)
+    assert client.get("/health/ready").status_code == 200
+    answer = client.post("/v1/similarity", json=PAIR)
+    assert answer.json()["error"]["code"] == "no_resources"
+
+
+def test_the_end_needs_no_thread(monkeypatch):
+    closed = []
+
+    class Closing(ToyModel):
+        def close(self):
+            closed.append("closed")
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    app = create_app(Settings(preset="paper"), Closing)
+    with TestClient(app) as client:
+        assert client.get("/health/live").status_code == 200
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert closed == ["closed"]

@@ -5,7 +5,6 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Response
 
 from service.engine.limits import check_cells
@@ -55,7 +54,7 @@ async def _grouped(
     )
     place = {text: i for i, text in enumerate(texts)}
     chosen = [place[text] for text in body.texts]
-    content = await run_sync(group, result.similarities[chosen][:, chosen])
+    content = await call.aside(partial(group, result.similarities[chosen][:, chosen]))
     return call.compared(content, plan, result.warnings, usage, result.fingerprint)
 
 

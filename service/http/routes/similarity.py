@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Response
 
 from service.engine.limits import check_answer, check_cells
@@ -77,7 +77,7 @@ async def _matrix(body: MatrixRequest, call: Call) -> Response:
     if not (body.explain or body.interval):
         return await _numbers(rows, columns, plan, call)
     of_pair, found, usage = await _compared(list(product(rows, columns)), plan, body, call)
-    arrays = await run_sync(_matrices_of, of_pair, rows, columns)
+    arrays = await call.aside(partial(_matrices_of, of_pair, rows, columns))
     return call.compared(arrays, plan, found.warnings, usage, found.fingerprint)
 
 
