@@ -13,9 +13,9 @@ import click
 
 from similarity.cli.late import Late, LateGroup
 from similarity.cli.places import said
-from similarity.cli.stopping import Stopped
+from similarity.cli.stopping import Stopped, goes_on
 from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
-from similarity.errors import ConfigError, InputError, TrajsimError
+from similarity.errors import BackendError, ConfigError, InputError, TrajsimError
 from similarity.extras import extra_needed
 from similarity.storage.files import space_remedy
 from similarity.storage.user_cache import access_remedy
@@ -58,7 +58,10 @@ class _OneLineError(click.ClickException):
     """An error of the library's as one line; 2 where the caller can mend it, else 1."""
 
     def __init__(self, error: TrajsimError, context: click.Context) -> None:
-        super().__init__(said(context, error))
+        # What a server's failure ended is often begun anew by hand, though most of it is kept.
+        kept = isinstance(error, BackendError) and goes_on(context)
+        rest = "; once the server answers, the same command goes on from there" * kept
+        super().__init__(said(context, error) + rest)
         self._error = error
 
     @property

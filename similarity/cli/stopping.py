@@ -1,4 +1,4 @@
-"""What a command says when it is stopped by Ctrl-C: whether the same command goes on from there."""
+"""What a command says that was stopped, by Ctrl-C or a server: whether the same one goes on."""
 
 from typing import IO, Any
 
@@ -14,12 +14,16 @@ class Stopped(click.ClickException):
     exit_code = 130
 
     def __init__(self, context: click.Context | None = None) -> None:
-        goes_on = context is not None and context.meta.get(_GOES_ON, False)
-        super().__init__("stopped" + "; the same command goes on from there" * goes_on)
+        super().__init__("stopped" + "; the same command goes on from there" * goes_on(context))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message, which is of no error."""
         click.echo(self.message, file=file, err=file is None)
+
+
+def goes_on(context: click.Context | None) -> bool:
+    """Return whether a command has begun what the same command goes on with."""
+    return context is not None and context.meta.get(_GOES_ON, False)
 
 
 def note_goes_on() -> None:

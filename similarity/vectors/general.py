@@ -143,11 +143,9 @@ def _fitted_to_general_text(
 
 def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress) -> MeaningVectors:
     folder = _folder(model, config)
-    if folder is not None and (folder / MANIFEST).is_file():
-        try:
-            return load(folder, model)
-        except ConfigError:
-            pass  # damaged: made anew below, in its place
+    kept = None if folder is None else _kept(folder, model, config)
+    if kept is not None:
+        return kept
     sentences = general_sentences()
     on_progress = progress("reading general text, once for this model", len(sentences))
     if folder is None:
@@ -164,6 +162,23 @@ def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress
     return vectors
 
 
+def _kept(folder: Path, model: LanguageModel, config: VectorConfig) -> MeaningVectors | None:
+    """Return the vectors that a folder keeps; None if they are to be made anew in its place."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        vectors = load(folder, model)
+    except ConfigError:
+        return None  # damaged
+    # A folder that was restored under another's name is whole, and has other vectors.
+    meant = vectors.config.to_dict() == config.to_dict()
+    return vectors if meant and vectors.corpus.registers == _general_registers() else None
+
+
+def _general_registers() -> str | None:
+    return registers_of(zip(general_sentences(), general_registers(), strict=True))
+
+
 def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
     """Return the folder where vectors are kept; None if the model's revision is unknown."""
     if model.info.revision == UNKNOWN_REVISION:
@@ -174,7 +189,7 @@ def _folder(model: LanguageModel, config: VectorConfig) -> Path | None:
         "config": config.to_dict(),
         "text": general_digest(),
     }
-    registers = registers_of(zip(general_sentences(), general_registers(), strict=True))
+    registers = _general_registers()
     if registers is not None:
         content["registers"] = registers
     return cache_folder("vectors") / digest_of(content)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -204,19 +205,35 @@ def _client(
     timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout, pool=None)
     # The pool of servers bounds what is under way.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    certificates = _certificates()
     return httpx.AsyncClient(
         headers=key,
         timeout=timeout,
-        transport=transport or httpx.AsyncHTTPTransport(limits=limits),
-        mounts={url: _through(proxy, limits) for url, proxy in proxies.items() if proxy},
+        transport=transport or httpx.AsyncHTTPTransport(certificates, limits=limits),
+        mounts={
+            url: _through(proxy, certificates, limits) for url, proxy in proxies.items() if proxy
+        },
         trust_env=False,  # which proxy is used has been decided, and is named where it fails
     )
 
 
-def _through(proxy: str, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+def _certificates() -> ssl.SSLContext:
+    """Return the certificates by which servers are known: the environment's, else certifi's."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise ConfigError(
+            f"SSL_CERT_FILE is {os.environ.get('SSL_CERT_FILE')!r}, which has no certificates that "
+            f"can be read: {error.strerror or error}; name a PEM file, or unset it"
+        ) from error
+
+
+def _through(
+    proxy: str, certificates: ssl.SSLContext, limits: httpx.Limits
+) -> httpx.AsyncHTTPTransport:
     """Return what sends requests through a proxy."""
     try:
-        return httpx.AsyncHTTPTransport(limits=limits, proxy=proxy)
+        return httpx.AsyncHTTPTransport(certificates, limits=limits, proxy=proxy)
     except ImportError as error:
         raise MissingDependencyError(
             f"the proxy {shown_address(proxy)} of the environment needs socksio: "

@@ -1,4 +1,4 @@
-"""What Ctrl-C says: whether the same command goes on from there."""
+"""What a command says that Ctrl-C or a server ended: whether the same one goes on from there."""
 
 import subprocess
 import sys
@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
+from similarity.errors import BackendUnavailableError
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT
 
@@ -17,39 +18,61 @@ EVAL = ("eval", "sts", "--data", ".", "--tasks", "judged.csv", "--no-baselines",
 PAPER = ("--preset", "paper", "-n", "2", "-m", "3")
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        (("batch", "pairs.csv", "out.csv", *PAPER), GOES_ON),
-        (("embed", "texts.txt", "--out", "out.npy"), GOES_ON),
-        (("matrix", "texts.txt", "--out", "out.npy", *PAPER), GOES_ON),
-        (("matrix", "texts.txt", "--above", "0", "--out", "out.csv", *PAPER), GOES_ON),
-        ((*EVAL, "-n", "2", "-m", "3"), GOES_ON),
-        (("embed", "texts.txt"), "stopped"),
-        (("matrix", "texts.txt", *PAPER), "stopped"),
-        (("compare", "a cat", "a dog", *PAPER), "stopped"),
-    ],
-)
-def test_ctrl_c(
-    command: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+COMMANDS = [
+    (("batch", "pairs.csv", "out.csv", *PAPER), True),
+    (("embed", "texts.txt", "--out", "out.npy"), True),
+    (("matrix", "texts.txt", "--out", "out.npy", *PAPER), True),
+    (("matrix", "texts.txt", "--above", "0", "--out", "out.csv", *PAPER), True),
+    ((*EVAL, "-n", "2", "-m", "3"), True),
+    (("embed", "texts.txt"), False),
+    (("matrix", "texts.txt", *PAPER), False),
+    (("compare", "a cat", "a dog", *PAPER), False),
+]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("pairs.csv").write_text("text1,text2\na cat,a dog\n")
     Path("texts.txt").write_text("a cat\na dog\n")
     Path("judged.csv").write_text("score,sentence1,sentence2\n1,a cat,a dog\n2,a cat,a cat\n")
 
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
 
-    arguments = [*command, "--model", "toy"]
-    with monkeypatch.context() as stopped:
+def ended_by(error: BaseException, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Result:
+    """Do a command that the model ends; then that it does go on is tried."""
+
+    def end(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as ended:
         for work in ("encode", "encode_continuation"):
-            stopped.setattr(ToyModel, work, stop, raising=False)
+            ended.setattr(ToyModel, work, end, raising=False)
         result = CliRunner().invoke(main, arguments)
-    assert (result.exit_code, result.stdout) == (130, ""), result.output
-    assert result.stderr.splitlines()[-1] == said
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 0, again.output
+    return result
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(("command", "kept"), COMMANDS)
+def test_ctrl_c(command: tuple[str, ...], kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ended_by(KeyboardInterrupt(), [*command, "--model", "toy"], monkeypatch)
+    assert (result.exit_code, result.stdout) == (130, ""), result.output
+    assert result.stderr.splitlines()[-1] == (GOES_ON if kept else "stopped")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(("command", "kept"), COMMANDS)
+def test_a_server_that_failed(
+    command: tuple[str, ...], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of hours that a server ended did not say that the same command goes on."""
+    error = BackendUnavailableError("the server does not answer")
+    result = ended_by(error, [*command, "--model", "toy"], monkeypatch)
+    assert (result.exit_code, result.stdout) == (1, ""), result.output
+    said = "the server does not answer"
+    said += "; once the server answers, the same command goes on from there" * kept
+    assert result.stderr.splitlines()[-1].removeprefix("Error: ") == said
 
 
 @pytest.mark.parametrize("begun", ["numpy", "click", "similarity", "similarity.cli.late"])

@@ -21,6 +21,8 @@ from similarity.vectors.reading import PART_TEXTS
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 from tests.toy_models import SilentModel
 
+# The groups of the preset "meaning".
+MEANT = ("profile", "examples")
 LIKE = ("A man is playing a guitar.", "Someone plays an instrument.")
 UNLIKE = ("A man is playing a guitar.", "The stock market fell on Monday.")
 
@@ -148,3 +150,20 @@ def test_a_reading_that_cannot_be_kept_is_done_all_the_same(
     vectors = find_vectors(None, FailingModel(math.inf)).open("profile")
     assert vectors.encode(["a bird"]).shape[0] == 1
     assert caplog.text.count("what is read of general text is not kept") == 1
+
+
+def test_vectors_restored_under_the_name_of_others_are_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were used without a look at which group they are of, or failed with a KeyError."""
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    model = load_model("embedded")
+    expected = {name: find_vectors(None, model).open(name).encode(["a bird"]) for name in MEANT}
+    one, other = (tmp_path / "vectors").iterdir()
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    for name in MEANT:
+        found = find_vectors(None, model).open(name)
+        assert found.config.names == (name,)
+        np.testing.assert_array_equal(found.encode(["a bird"]), expected[name])
