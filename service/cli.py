@@ -83,9 +83,10 @@ def serve(**options: str | None) -> None:
         from service.http.app import check_limits, check_scales, create_app, served_vectors
         from service.http.server import Server
         from service.logs import configure_logs, logs_written
-        from service.mistakes import misspelt
+        from service.mistakes import VARIABLES
     from similarity.cli.choices import ModelChoice, open_model
     from similarity.cli.progress import progress_bars
+    from similarity.cli.variables import misspelt
     from similarity.models.loader import is_address
     from similarity.models.memory import return_freed
 
@@ -94,7 +95,7 @@ def serve(**options: str | None) -> None:
     sys.setswitchinterval(0.000_5)
     settings = read_settings(**options)
     configure_logs(settings.log_level, settings.log_format)
-    for name, near in misspelt(os.environ):
+    for name, near in misspelt(os.environ, VARIABLES):
         logger.warning("%s is no setting and has no effect; did you mean %s?", name, near)
     logs_written()
     with listen(settings.host, settings.port) as listening:

@@ -1,7 +1,6 @@
 """A setting that cannot be, in one line: its name, what is allowed, what was got."""
 
-from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Collection
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -9,26 +8,12 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from service.settings import Settings
-from similarity import known_scales
-from similarity.cli.answers import KEEP_VARIABLE
-from similarity.models.loader import ENGINE_VARIABLE
-from similarity.models.vllm_server.config import ServerConfig
-from similarity.storage import user_cache
+from similarity.cli.variables import LIBRARY
 
 _OF_VALIDATORS = "Value error, "
 _PREFIX = Settings.model_config["env_prefix"]
-# What the library reads by itself, whichever program it is used by.
-LIBRARY = frozenset(
-    (
-        *ServerConfig.variables(),
-        ENGINE_VARIABLE,
-        user_cache.VARIABLE,
-        known_scales.VARIABLE,
-        KEEP_VARIABLE,
-    )
-)
-# How like two names are, from 0 to 1, that one of them may be meant by the other.
-_NEAR = 0.88
+# The library's variables are settings too, whichever program it is used by.
+VARIABLES = frozenset(_PREFIX + name.upper() for name in Settings.model_fields) | LIBRARY
 
 
 def mistake_in(error: ValidationError, options: Collection[str]) -> str:
@@ -48,21 +33,6 @@ def mistake_in(error: ValidationError, options: Collection[str]) -> str:
     given = "--" + name.replace("_", "-") if name in options else _PREFIX + name.upper()
     rule = message if first["type"] == "value_error" else f"must be {allowed(name)}"
     return f"{given}: {rule}, got {str(first['input'])[:80]!r}"
-
-
-def misspelt(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield those variables that are no setting but nearly one, each with the setting's variable.
-
-    The library's variables are settings too. Others that begin alike are left in peace: the
-    deployment has some of its own, and Kubernetes makes some for each service.
-    """
-    settings = {_PREFIX + name.upper() for name in Settings.model_fields} | LIBRARY
-    # Without what all begin with, or each would be like all others.
-    known = sorted(name.removeprefix(_PREFIX) for name in settings)
-    for name in names:
-        if name.startswith(_PREFIX) and name not in settings:
-            for near in get_close_matches(name.removeprefix(_PREFIX), known, n=1, cutoff=_NEAR):
-                yield name, _PREFIX + near
 
 
 def allowed(name: str) -> str:

@@ -5,6 +5,7 @@ nothing here imports them.
 """
 
 import errno
+import os
 import sys
 from importlib.metadata import entry_points
 from typing import Any
@@ -15,6 +16,7 @@ from similarity.cli.late import Late, LateGroup
 from similarity.cli.places import said
 from similarity.cli.stopping import Stopped, goes_on
 from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
+from similarity.cli.variables import misspelt
 from similarity.errors import BackendError, ConfigError, InputError, TrajsimError
 from similarity.extras import extra_needed
 from similarity.storage.files import space_remedy
@@ -125,5 +127,14 @@ def _failure(error: OSError) -> str:
 
 @click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="trajsim")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Compare texts by meaning: by how a language model would continue them."""
+    # The service has settings of its own, and warns of these too.
+    if context.invoked_subcommand == "serve":
+        return
+    for name, near in misspelt(os.environ):
+        click.echo(
+            f"warning: {name} is no variable of trajsim and has no effect; did you mean {near}?",
+            err=True,
+        )
