@@ -7,12 +7,14 @@ import sys
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import h11
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from service.http.problems import Problem, problem_of, problem_response
+from service.http.problems import Problem, problem_of, problem_response, request_id_of
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
 # takes as long to read as thousands of times as much does otherwise.
@@ -27,6 +29,10 @@ TOO_MANY = Problem(
 )
 # Of a request's line and headers together.
 HEAD_BYTES = 64 * 1024
+BAD_CHUNKS = (
+    "the chunks of the body are damaged: send each as its length in hexadecimal digits, CR LF, so "
+    "many bytes and CR LF, and at the end one of length 0"
+)
 NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
 LONG_HEAD = (
     f"the request's line and headers have more than the {HEAD_BYTES} bytes allowed here; put what "
@@ -123,15 +129,22 @@ def connection_class(
             """Answer what is no HTTP as every other mistake is answered, and close."""
             # uvicorn calls this where it has caught h11's error, whose hint it leaves out.
             hint = getattr(sys.exception(), "error_status_hint", 400)
-            if hint == 431:
+            in_body = self.cycle is not None and self.cycle.more_body
+            if hint == 431 and not in_body:
                 self._refuse(problem_of(HTTPException(431, LONG_HEAD)))
-            else:
-                self._refuse(replace(problem_of(HTTPException(400, NO_HTTP)), code="invalid_http"))
+                return
+            message = BAD_CHUNKS if in_body else NO_HTTP
+            self._refuse(replace(problem_of(HTTPException(400, message)), code="invalid_http"))
 
         def _refuse(self, problem: Problem) -> None:
-            on_refusal(problem.code)
-            response = problem_response(problem, secrets.token_hex(8))
-            headers = [*response.raw_headers, (b"connection", b"close")]
+            """Answer in the place of the application, if it has not begun to, and close."""
+            request_id = self._take_over(problem)
+            if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+                self.transport.close()
+                return
+            response = problem_response(problem, request_id)
+            own = ((b"x-request-id", request_id.encode()), (b"connection", b"close"))
+            headers = [*response.raw_headers, *own]
             reason = STATUS_PHRASES[problem.status]
             for event in (
                 h11.Response(status_code=problem.status, headers=headers, reason=reason),
@@ -140,6 +153,19 @@ def connection_class(
             ):
                 self.transport.write(self.conn.send(event) or b"")
             self.transport.close()
+
+        def _take_over(self, problem: Problem) -> str:
+            """Have the application answer and read no more; return the id of the request."""
+            if self.cycle is None or self.cycle.response_complete:
+                on_refusal(problem.code)
+                return secrets.token_hex(8)
+            state = self.cycle.scope["state"]
+            if not self.cycle.response_started:
+                # What the log and the metrics say of the request.
+                state["refused"] = problem
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            return request_id_of(cast(Scope, self.cycle.scope))
 
         def pause_writing(self) -> None:
             super().pause_writing()

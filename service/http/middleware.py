@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import re
-import secrets
 import time
 from contextlib import nullcontext
 
@@ -16,7 +14,7 @@ from service.engine.exceptions import DrainingError, GivenUpError, NoResourcesEr
 from service.engine.metrics import Metrics
 from service.engine.workers import is_out_of_resources
 from service.http.body import Body
-from service.http.problems import Problem, problem_of, refusal
+from service.http.problems import Problem, problem_of, refusal, request_id_of
 from service.http.room import Room
 from service.http.security import PROBES
 from service.http.targets import in_origin_form
@@ -25,7 +23,6 @@ from service.logs import places
 
 logger = logging.getLogger("service.access")
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 
 HEADERS = {
@@ -106,6 +103,7 @@ class RequestMiddleware:
             if not exchange.status:
                 await exchange.refuse(problem_of(GivenUpError()))
         finally:
+            exchange.note_refusal()
             exchange.body.release()
             self._drain.in_flight -= not probe
 
@@ -172,9 +170,7 @@ class _Exchange:
         self.last = False
         self._send = send
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
-        given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = self.request_id
+        self.request_id = request_id_of(scope)
 
     @property
     def route(self) -> str:
@@ -214,6 +210,12 @@ class _Exchange:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
+
+    def note_refusal(self) -> None:
+        """Take the status and the code of the connection's own answer, if it gave one."""
+        refused: Problem | None = self.scope["state"].get("refused")
+        if refused is not None:
+            self.status, self.scope["state"]["code"] = refused.status, refused.code
 
     async def refuse(self, problem: Problem) -> None:
         await refusal(problem, self.scope)(self.scope, self.body.receive, self.send)

@@ -2,11 +2,14 @@
 
 import json
 import math
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
@@ -62,6 +65,8 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
     param: str | None = None
 
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _BAD = "invalid_request_error"
 _SERVER = "server_error"
@@ -159,6 +164,15 @@ def refusal(problem: Problem, scope: Scope) -> Response:
     state = scope["state"]
     state["code"] = problem.code
     return problem_response(problem, state["request_id"])
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id of a request: the client's own if it can be one, else a new one."""
+    state: dict[str, Any] = scope.setdefault("state", {})
+    if "request_id" not in state:
+        given = Headers(scope=scope).get("x-request-id", "")
+        state["request_id"] = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return str(state["request_id"])
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:

@@ -78,6 +78,7 @@ def test_connections_whose_requests_are_answered_are_left_alone_and_one_more_is_
         refused = httpx.get(f"{url}/v1/models")
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "too_many_connections"
+        assert refused.json()["error"]["request_id"] == refused.headers["x-request-id"]
         assert refused.headers["retry-after"] == "1"
         model.free.set()
         assert [one.result(20).status_code for one in asked] == [200, 200]

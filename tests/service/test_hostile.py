@@ -169,6 +169,43 @@ def test_a_long_head_is_refused_as_what_it_is(url, head):
     assert b"65536 bytes" in answer
 
 
+DAMAGED = b"Transfer-Encoding: chunked\r\nX-Request-Id: mine\r\n\r\n"
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"1\r\nabc\r\n", b"1" * 70_000], ids=len)
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD,
+        HEAD + b"Content-Length: 5\r\n",
+        HEAD.replace(b"application/json", b"text/plain"),
+        HEAD.replace(b"localhost", b"elsewhere"),
+        HEAD.replace(b"/v1/similarity", b"/nothing"),
+        b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n",
+    ],
+    ids=["JSON", "lengths", "type", "host", "route", "GET"],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_damaged_chunks_are_refused_as_such_without_a_traceback(url, caplog, head, chunks, apart):
+    with caplog.at_level("DEBUG", "service.access"), connect(url) as connection:
+        connection.sendall(head + DAMAGED + (b"" if apart else chunks))
+        if apart:
+            time.sleep(0.05)
+            connection.sendall(chunks)
+        answer = b"".join(iter(lambda: answer_to(connection), b""))
+        assert eventually(lambda: "service.access" in [one.name for one in caplog.records])
+    assert "Exception in ASGI" not in caplog.text
+    assert "Fatal error" not in caplog.text
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"x-request-id: mine\r\n" in answer.lower()
+    (line,) = [one for one in caplog.records if one.name == "service.access"]
+    assert line.request_id == "mine"
+    assert answer.startswith(b"HTTP/1.1 %d " % line.status)
+    if b'"invalid_http"' in answer:
+        assert (line.status, line.code) == (400, "invalid_http")
+        assert b"the chunks of the body are damaged" in answer
+
+
 def test_a_body_whose_end_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read(url):
     smuggled = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     lengths = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
