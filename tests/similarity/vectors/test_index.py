@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from similarity.api import compare_many
 from similarity.cli.main import main
@@ -82,6 +83,44 @@ def test_the_graph_finds_almost_what_brute_force_finds() -> None:
     truth = np.argsort(-(rows[:50] @ rows.T), axis=1)[:, :10]
     found = [{hit.number for hit in index.query(str(i), 10)} for i in range(50)]
     assert np.mean([len(found[i] & set(truth[i])) / 10 for i in range(50)]) > 0.97
+
+
+def _graph_of(rows: NDArray[np.float32]) -> TextIndex:
+    neighbours = empty_neighbours("graph", rows.shape[1])
+    neighbours.add(rows)
+    encoder: Any = SimpleNamespace(encode=lambda texts: rows[[int(text) for text in texts]])
+    return TextIndex([str(number) for number in range(len(rows))], encoder, neighbours)
+
+
+def _unit_rows(count: int, width: int = 16) -> NDArray[np.float32]:
+    rows = np.random.default_rng(1).normal(size=(count, width))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("top", [10, 30, 100, 500, 3000])
+@pytest.mark.parametrize("same", [0, 1000])
+def test_a_graph_gives_as_many_hits_as_are_asked_for_and_the_best_ones(
+    top: int, same: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that few texts are searched by the graph, as many are.
+    monkeypatch.setattr(index, "TEXTS_OF_CANDIDATE", 8)
+    rows = _unit_rows(3000)
+    rows[len(rows) - same :] = rows[-1]
+    cosines = rows @ rows[0]
+    hits = _graph_of(rows).query("0", top)
+    assert len({hit.number for hit in hits}) == top
+    worst = np.sort(cosines)[-top] - 1e-3
+    assert np.mean([cosines[hit.number] >= worst for hit in hits]) > 0.97
+
+
+def test_a_graph_that_finds_too_few_is_searched_as_an_exact_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(index, "TEXTS_OF_CANDIDATE", 0)
+    rows = np.repeat(_unit_rows(2), [2000, 1000], axis=0)
+    hits = _graph_of(rows).query("0", 2500)
+    assert len({hit.number for hit in hits}) == 2500
+    assert sum(hit.number < 2000 for hit in hits) == 2000
 
 
 def test_a_graph_is_kept_like_any(vectors: MeaningVectors, tmp_path: Path) -> None:
