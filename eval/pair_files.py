@@ -147,7 +147,8 @@ def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Row]]:
 def _records(path: Path, required: Sequence[str]) -> Iterator[Record]:
     try:
         with path.open("rb") as source:
-            yield from read_records(source, KINDS[path.suffix], names=required, literal=True)
+            kind = KINDS[path.suffix]
+            yield from read_records(source, kind, names=required, literal=True, only=required)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except InputError as error:

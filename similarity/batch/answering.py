@@ -70,18 +70,18 @@ class Answering:
         try:
             self._check([item])
         except InputError as error:
-            return refusal(item.record, self._reason(error), item.custom_id)
+            return refusal(item.record, self._reason(error), self._names)
         return item
 
     def _parsed(self, record: Record) -> Item | Answer:
         try:
             item = parse(record, self._names)
         except InputError as error:
-            return refusal(record, self._reason(error))
+            return refusal(record, self._reason(error), self._names)
         if item.is_pair or self._matrices:
             return item
         why = "a row of a table has no room for a matrix; write to a .jsonl file"
-        return refusal(record, why, item.custom_id)
+        return refusal(record, why, self._names)
 
     def _check(self, items: Sequence[Item]) -> None:
         texts = list(dict.fromkeys(text for item in items for text in item.texts))

@@ -94,8 +94,18 @@ def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
         )
 
 
-def refusal(record: Record, reason: str, custom_id: str | None = None) -> Answer:
-    """Return the line of the errors file for a record: enough to find and to mend it."""
+def refusal(record: Record, reason: str, columns: Sequence[str] = ()) -> Answer:
+    """Return the line of the errors file for a record: enough to find and to mend it.
+
+    Parameters
+    ----------
+    columns
+        As `parse` takes them.
+    """
+    try:
+        custom_id = _custom_id(record, columns)
+    except InputError:  # the reason, or less than it
+        custom_id = str(record.number)
     content = {
         "line": record.number,
         "custom_id": custom_id,
@@ -109,7 +119,8 @@ def _custom_id(record: Record, columns: Sequence[str]) -> str:
     """Return the record's id as a string, or the number of its line if it has none."""
     names = columns[2:] or ID_NAMES
     # An empty cell is no id.
-    given = ((name, record.value.get(name)) for name in names)
+    fields = record.value if isinstance(record.value, dict) else {}
+    given = ((name, fields.get(name)) for name in names)
     name, found = next(
         ((name, one) for name, one in given if one is not None and str(one).strip()), ("", None)
     )

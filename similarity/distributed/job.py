@@ -1,7 +1,7 @@
 """A job: the rows of an input, read by Ray Data, to the partitions of a folder."""
 
-import json
 import logging
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -155,7 +155,8 @@ def records(ray: Any, job: Job) -> Iterator[Record]:
             for row in batch.to_pylist():
                 if row["bare mark"]:
                     note_bare_mark(row["bare mark"])
-                yield _record_of(row)
+                record: Record = pickle.loads(row["record"])
+                yield record
     except (OSError, ray.exceptions.RayTaskError, ValueError) as error:
         cause = getattr(error, "cause", error)
         said = next(
@@ -171,42 +172,33 @@ def _dataset(ray: Any, job: Job) -> Any:
     there is none where the workers have them all.
     """
     files = ray.data.read_binary_files(absolute(job.input), num_cpus=0)
-    return files.flat_map(_Splitter(job.read_as, job.columns), num_cpus=0)
+    return files.flat_map(Splitter(job.read_as, job.columns, job.work.only), num_cpus=0)
 
 
 @dataclass(frozen=True)
-class _Splitter:
+class Splitter:
     """Gives the records of a whole file, as one machine reads them."""
 
     kind: str
     columns: Sequence[str]
+    only: Sequence[str]
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return a row for each record of a file, whose content is "bytes"."""
         # What a worker warns of is seen nowhere: it goes with the records.
         lines = TextIOWrapper(
             BytesIO(row["bytes"]), encoding="utf-8-sig", errors="replace", newline="\n"
         )
         bare = bare_mark(lines) if self.kind == "tsv" else None
         found = read_records(
-            BytesIO(row["bytes"]), self.kind, header=has_header(self.columns), names=self.columns
+            BytesIO(row["bytes"]),
+            self.kind,
+            header=has_header(self.columns),
+            names=self.columns,
+            only=self.only,
         )
-        return [
-            {
-                "number": record.number,
-                "value": json.dumps(record.value, default=str),
-                "shown": record.shown,
-                "error": None if record.error is None else str(record.error),
-                "short": record.short,
-                "bare mark": bare or 0,
-            }
-            for record in found
-        ]
-
-
-def _record_of(row: dict[str, Any]) -> Record:
-    error = None if row["error"] is None else InputError(row["error"])
-    value = json.loads(row["value"])
-    return Record(row["number"], value, row["shown"], error, short=row["short"])
+        # Whole, as JSON would make texts of values that are none.
+        return [{"record": pickle.dumps(record), "bare mark": bare or 0} for record in found]
 
 
 def _quieten(ray: Any) -> None:

@@ -14,7 +14,7 @@ from similarity.extras import optional_module
 from similarity.models.base import LanguageModel
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.tabular.records import Record
-from similarity.tabular.texts import text_of
+from similarity.tabular.texts import TEXT_NAMES, text_of
 from similarity.texts.truncation import REFUSE
 from similarity.vectors.general import open_vectors
 from similarity.vectors.scorer import VectorScorer
@@ -69,6 +69,11 @@ class Work(ABC):
     name: str
     together: int
 
+    @property
+    def only(self) -> Sequence[str]:
+        """Return the columns that it reads, in any case; () is all."""
+        return ()
+
     @abstractmethod
     def open(self, model: LanguageModel) -> Worker:
         """Return the work with a model.
@@ -104,6 +109,11 @@ class Embedding(Work):
     truncate: str = REFUSE
     name = "embed"
     together = 1024
+
+    @property
+    def only(self) -> Sequence[str]:
+        """Return the columns that may have the texts."""
+        return self.columns or TEXT_NAMES
 
     def open(self, model: LanguageModel) -> Worker:
         """Return it with a model and its vectors."""
@@ -173,7 +183,7 @@ class _PairScorer(Worker):
         images = image_digests(records, self._columns)
         answers = self._answering.answers(records)
         done = [
-            {**answer.content, "input": json.dumps(record.value, ensure_ascii=False)}
+            {**answer.content, "input": _as_json(record.value)}
             for record, answer in zip(records, answers, strict=True)
             if not answer.refused
         ]
@@ -185,6 +195,11 @@ class _PairScorer(Worker):
             table(refused, schema=_schema(pyarrow, _REFUSED)) if refused else None,
             images,
         )
+
+
+def _as_json(value: Any) -> str:
+    # Of Parquet some values are none of JSON.
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 # One schema for all partitions, whichever of their columns have values.

@@ -150,15 +150,23 @@ def _content(path: Path) -> bytes | None:
 
 def _checked(kind: BundleKind, folder: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads((folder / kind.manifest).read_text(encoding="utf-8"))
+        manifest = (folder / kind.manifest).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"no {kind.what} in {folder}: {error.strerror}; {kind.command} makes such a folder"
+        ) from error
+    try:
+        content: dict[str, Any] = json.loads(manifest.decode())
         files = {folder / current: name for name, current in content["files"].items()}
         damaged = [path.name for path, name in files.items() if path.name != _true_name(path, name)]
         # Those that were made before there was one are taken without.
         if content.pop(_DIGEST, digest := _digest_of(content)) != digest:
             damaged.append(kind.manifest)
     except OSError as error:
+        # Its manifest is there, so it is no folder without one.
         raise ConfigError(
-            f"no {kind.what} in {folder}: {error.strerror}; {kind.command} makes such a folder"
+            f"{error.filename} cannot be read ({error.strerror}), so {folder} is damaged; make "
+            f"the {kind.what} anew by {kind.command}"
         ) from error
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         damaged = [kind.manifest]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from similarity.errors import InputError
@@ -22,6 +23,7 @@ from similarity.tabular.values import to_number
 
 JUDGED_FORMATS = ("jsonl", "csv", "tsv", "parquet")
 JUDGEMENT_NAMES = ("score", "judgement", "similarity", "label", "gold")
+_ALL_NAMES = (*chain.from_iterable(PAIR_NAMES), *JUDGEMENT_NAMES)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ def read_judged_pairs(
     kind = format_of(path, kind, allowed=JUDGED_FORMATS, flag="--input-format", packed=True)
     try:
         with open_binary(path) as source:
-            records = read_records(source, kind, header=has_header(names), names=names)
+            records = read_records(
+                source, kind, header=has_header(names), names=names, only=names or _ALL_NAMES
+            )
             pairs = [_judged_pair(record, names) for record in records]
     except InputError as error:
         message = str(error)
@@ -98,8 +102,10 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
             if texts is None
             else f"column of judgements named {' or '.join(wanted)}"
         )
-        there = f"there are {', '.join(value)}"
-        raise record.lacks(f"no {missing}; {there}; name yours by --columns{comma_hint(value)}")
+        there = f"there are {', '.join(record.there)}"
+        raise record.lacks(
+            f"no {missing}; {there}; name yours by --columns{comma_hint(record.there)}"
+        )
     first, second = (_text(name, value[name]) for name in texts)
     return JudgedPair((first, second), _number(judgement, value[judgement]), record.number)
 

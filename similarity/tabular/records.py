@@ -4,12 +4,10 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from itertools import tee
 from typing import Any, BinaryIO
 
 from similarity.errors import InputError
-from similarity.extras import optional_module
 from similarity.tabular.dialects import (
     SIGNS,
     TAB,
@@ -20,6 +18,7 @@ from similarity.tabular.dialects import (
     note_bare_mark,
 )
 from similarity.tabular.formats import MAX_LINE_BYTES
+from similarity.tabular.parquet import open_parquet
 from similarity.tabular.values import json_fault, json_value, no_text
 
 # Of a line that is longer, what is shown.
@@ -38,7 +37,8 @@ class Record:
     number
         Of its first line, from 1; of its row where the format has no lines.
     value
-        A line of text, the fields of a row by column, any value of JSON, or None if `error`.
+        A line of text, the fields of a row by column, or any value of JSON. If `error`, None,
+        or of Parquet the fields that can be read.
     shown
         What to show of it in a message.
     error
@@ -58,6 +58,11 @@ class Record:
     end: str = "\n"
     columns: tuple[str, ...] = ()
     short: str = ""
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """Return the names of the columns of a row, or of the fields of an object."""
+        return self.columns or (tuple(self.value) if isinstance(self.value, dict) else ())
 
     def lacks(self, otherwise: str) -> InputError:
         """Return the error of a column that is missing: it is the row's where that is short."""
@@ -89,6 +94,7 @@ def read_records(
     header: bool = True,
     names: Sequence[str] = (),
     literal: bool = False,
+    only: Sequence[str] = (),
 ) -> Iterator[Record]:
     """Yield the records of a file; blank lines are left out.
 
@@ -105,6 +111,8 @@ def read_records(
         The columns to read. A delimiter of CSV by which the file has them goes before others.
     literal
         Whether a quotation mark in TSV is a character, whatever the first lines show.
+    only
+        The columns that are wanted, in any case; of Parquet no other is read. () is all.
 
     Raises
     ------
@@ -112,7 +120,7 @@ def read_records(
         If nothing of it can be read.
     """
     if kind == "parquet":
-        return _parquet(source)
+        return _parquet(source, only)
     lines = _lines(source)
     if kind == "csv":
         lines, ahead = tee(lines)
@@ -274,19 +282,9 @@ def _row(row: Record, columns: tuple[str, ...], parted: str) -> Record:
     return replace(row, value=value, columns=columns, short=short)
 
 
-def _parquet(source: BinaryIO) -> Iterator[Record]:
-    pyarrow = optional_module("pyarrow", "Parquet needs")
-    parquet = optional_module("pyarrow.parquet", "Parquet needs")
-    number = 0
-    # It is read from its end.
-    source = source if source.seekable() else BytesIO(source.read())
-    try:
-        file = parquet.ParquetFile(source)
-        columns = _unlike(tuple(file.schema_arrow.names))
-        for batch in file.iter_batches(batch_size=1024):
-            for value in batch.to_pylist():
-                number += 1
-                shown = json.dumps(value, default=str, ensure_ascii=False)
-                yield Record(number, value, shown[:SHOWN_BYTES], columns=columns)
-    except pyarrow.ArrowException as error:
-        raise InputError(f"it is not Parquet: {error}") from error
+def _parquet(source: BinaryIO, only: Sequence[str]) -> Iterator[Record]:
+    file = open_parquet(source, only)
+    columns = _unlike(file.columns)
+    for number, row in enumerate(file.rows, 1):
+        shown = json.dumps(row.values, default=str, ensure_ascii=False)
+        yield Record(number, row.values, shown[:SHOWN_BYTES], row.error, columns=columns)

@@ -137,7 +137,9 @@ def stream_file(
 
 def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:
     try:
-        yield from read_records(source, kind, header=has_header(names), names=names)
+        yield from read_records(
+            source, kind, header=has_header(names), names=names, only=names or TEXT_NAMES
+        )
     except InputError as error:
         raise InputError(f"cannot read {place(path)}: {error}") from error
 
@@ -172,19 +174,25 @@ def _found_text(record: Record, names: Sequence[str]) -> str:
     if not isinstance(value, dict):
         raise InputError(f"want a text or an object with one, got {str(value)[:40]}")
     there = {name: name for name in value} if names else in_any_case(value)
-    found = [there[name] for name in names or TEXT_NAMES if value.get(there.get(name)) is not None]
+    found = [there[name] for name in names or TEXT_NAMES if name in there]
     if not found:
-        raise record.lacks(_no_column(" or ".join(names or TEXT_NAMES), value))
-    text = value[found[0]]
+        raise record.lacks(_no_column(" or ".join(names or TEXT_NAMES), record.there))
+    filled = [name for name in found if value[name] is not None]
+    if not filled:
+        raise InputError(
+            f"there is no text in column {' or '.join(found)}, it is null; give one, or leave the "
+            "row out"
+        )
+    text = value[filled[0]]
     if not isinstance(text, str):
-        raise InputError(f"{found[0]} must be a text, got {str(text)[:40]}")
+        raise InputError(f"{filled[0]} must be a text, got {str(text)[:40]}")
     return text
 
 
-def _no_column(wanted: str, value: dict[str, Any]) -> str:
+def _no_column(wanted: str, there: Sequence[str]) -> str:
     return (
-        f"no column {wanted}; there are {', '.join(value) or 'none'}; name yours by --columns, or "
-        f"give its number, from 1, where the first line has no names{comma_hint(value)}"
+        f"no column {wanted}; there are {', '.join(there) or 'none'}; name yours by --columns, or "
+        f"give its number, from 1, where the first line has no names{comma_hint(there)}"
     )
 
 

@@ -391,3 +391,43 @@ def test_an_empty_id_is_none(tmp_path: Path) -> None:
     assert command(tmp_path).exit_code == 0
     answers = read(tmp_path / "out.jsonl")
     assert [answer["custom_id"] for answer in answers] == ["mine", "2", "3"]
+
+
+def test_a_refused_line_has_its_id_or_its_number_whatever_it_is_refused_for(tmp_path: Path) -> None:
+    good = {"text1": "a red car", "text2": "the sea"}
+    bad: list[object] = [
+        *({"text1": None}, {"text1": ""}, {"text1": 3}, {"text2": " "}),
+        *({"id": True}, {"id": 1.5}, {"pair": ["a"]}, {"pair": []}, {"texts": []}),
+    ]
+    lines = [good | fields | own for fields in bad for own in ({}, {"custom_id": "mine"})]
+    lines = [good, [1], "text", None, {}, *lines]
+    (tmp_path / "in.jsonl").write_bytes(as_lines(lines) + b"{\n\xff\n")
+    out = tmp_path / "out.jsonl"
+    result = CliRunner().invoke(main, ["batch", str(tmp_path / "in.jsonl"), str(out), *OPTIONS])
+    assert result.exit_code == 0, result.output
+    refused = read(tmp_path / "out.jsonl.errors.jsonl")
+    # A bad id is none where custom_id goes before it.
+    assert len(refused) == len(lines) + 1 - 2
+    for line in refused:
+        own = line["line"] <= len(lines) and "mine" in str(lines[line["line"] - 1])
+        assert line["custom_id"] == ("mine" if own else str(line["line"]))
+
+
+def test_a_row_of_parquet_that_cannot_be_kept_is_refused_alone(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    raw = arrow.array([b"abc", b"caf\xe9"])
+    columns = {
+        "text1": ["a red car", "the sea"],
+        "text2": ["the sea", "the sea."],
+        "id": ["one", "two"],
+        "note": arrow.Array.from_buffers(arrow.string(), 2, raw.buffers()),
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "in.parquet")
+    out = tmp_path / "out.csv"
+    result = CliRunner().invoke(main, ["batch", str(tmp_path / "in.parquet"), str(out), *OPTIONS])
+    assert result.exit_code == 0, result.output
+    assert out.read_text().splitlines()[1].startswith("one,a red car,the sea,one,abc,")
+    (refused,) = read(tmp_path / "out.csv.errors.jsonl")
+    assert (refused["line"], refused["custom_id"]) == (2, "two")
+    assert refused["reason"] == "column note cannot be read in this row: it is not UTF-8"
