@@ -20,25 +20,41 @@ OF_REQUESTS = 64
 _OPEN_FILES = Path("/proc/self/fd")
 
 
-def warn_of_few(max_connections: int) -> None:
-    """Log if the system lets this process open fewer files than its connections would be.
+def connections_that_fit(wanted: int) -> int:
+    """Return how many connections are taken at once: those wanted, if so many files may be open.
 
-    Those beyond would wait to be accepted, and none that is idle would be closed for them.
+    The limit of open files is raised for them as far as the system lets this process. Connections
+    beyond what fits would wait to be accepted, and none that is idle would be closed for them.
     """
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    own = OF_REQUESTS + (sum(1 for _ in _OPEN_FILES.iterdir()) if _OPEN_FILES.is_dir() else 0)
-    needed = max_connections + own
-    if allowed != resource.RLIM_INFINITY and needed > allowed:
+    own = sum(1 for _ in _OPEN_FILES.iterdir()) if _OPEN_FILES.is_dir() else 0
+    allowed = _raised(own + OF_REQUESTS + wanted)
+    free = max(allowed - own, 0)
+    fitting = max(free - min(OF_REQUESTS, free // 2), 1)
+    if fitting < wanted:
         logger.warning(
             "max_connections is %d, and the system lets this process open %d files, of which some "
-            "%d are for other things; connections beyond %d will wait: raise the limit of open "
+            "%d are for other things; %d connections are held at once: raise the limit of open "
             "files to %d (ulimit -n), or lower TRAJSIM_MAX_CONNECTIONS",
-            max_connections,
+            wanted,
             allowed,
-            own,
-            max(allowed - own, 0),
-            needed,
+            allowed - fitting,
+            fitting,
+            own + OF_REQUESTS + wanted,
         )
+    return min(wanted, fitting)
+
+
+def _raised(needed: int) -> int:
+    """Return how many files may be open, once the limit is raised to what is needed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return needed if soft == resource.RLIM_INFINITY else soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):  # some systems have another limit besides
+        return soft
+    return most
 
 
 class AcceptFailures:

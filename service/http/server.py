@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.http.connection import HEAD_BYTES, connection_class
-from service.http.descriptors import AcceptFailures, warn_of_few
+from service.http.descriptors import AcceptFailures, connections_that_fit
 from service.http.middleware import Drain
 from service.settings import Settings
 
@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
                 settings.body_seconds,
                 settings.write_seconds,
                 settings.deadline_seconds,
-                settings.max_connections,
+                connections_that_fit(settings.max_connections),
                 app.state.metrics.failure,
             ),
             ws="none",
@@ -71,7 +71,6 @@ class Server(uvicorn.Server):
         self._loop.set_exception_handler(AcceptFailures())
         await super().startup(sockets)
         if self.started:
-            warn_of_few(self._settings.max_connections)
             self._announce()
 
     @contextmanager

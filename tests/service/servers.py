@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -45,9 +46,17 @@ def serving(model: LanguageModel, **settings: object) -> Iterator[tuple[str, Ser
 
 
 class ServeProcess:
-    """`trajsim serve` on a free port; what it printed until it was ready is in `announced`."""
+    """`trajsim serve` on a free port; what it printed until it was ready is in `announced`.
 
-    def __init__(self, *options: str, **environment: str) -> None:
+    Parameters
+    ----------
+    open_files
+        How many files it may open, less and at most; None for as many as this process.
+    """
+
+    def __init__(
+        self, *options: str, open_files: tuple[int, int] | None = None, **environment: str
+    ) -> None:
         command = [sys.executable, "-m", "similarity", "serve", "--port", "0", *options]
         self.process = subprocess.Popen(
             command,
@@ -56,6 +65,9 @@ class ServeProcess:
             text=True,
             env={**os.environ, **environment},
         )
+        if open_files is not None:
+            # It is looked at only once all is imported.
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, open_files)
         assert self.process.stdout is not None
         self.announced = ""
         while "\n\n" not in self.announced.partition("-d ")[2]:

@@ -5,13 +5,19 @@ import errno
 import logging
 import resource
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
 
-from service.http.descriptors import SILENCE_SECONDS, AcceptFailures
+from service.http.descriptors import (
+    OF_REQUESTS,
+    SILENCE_SECONDS,
+    AcceptFailures,
+    connections_that_fit,
+)
 from tests.service.servers import ServeProcess, eventually
 
 USED_UP = OSError(errno.EMFILE, "Too many open files")
@@ -43,20 +49,43 @@ def test_all_else_is_reported_as_before(loop, caplog, error):
     assert [record.name for record in caplog.records] == ["asyncio"]
 
 
-@pytest.mark.parametrize(("connections", "warned"), [(200, True), (20, False)])
-def test_more_connections_than_open_files_are_warned_of_at_the_start(connections, warned):
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
-    try:
-        served = ServeProcess("--model", "toy", "--max-connections", str(connections))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    with served:
+def test_the_limit_of_open_files_is_raised_for_the_connections():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ServeProcess(
+        "--model", "toy", "--max-connections", "200", open_files=(200, hard)
+    ) as served:
+        found = resource.prlimit(served.process.pid, resource.RLIMIT_NOFILE)
         _, log = served.stop()
-    assert ("connections beyond" in log) is warned
-    if warned:
-        assert "max_connections is 200, and the system lets this process open 200 files" in log
-        assert "(ulimit -n), or lower TRAJSIM_MAX_CONNECTIONS" in log
+    assert 200 + OF_REQUESTS < found[0] < 400
+    assert found[1] == hard
+    assert "max_connections" not in log
+
+
+@pytest.mark.parametrize("most", [10, 40, 64, 128, 200, 300])
+def test_connections_that_do_not_fit_are_not_taken_and_warned_of(most, monkeypatch, caplog):
+    """With 64 files "connections beyond 0 will wait" was said, and 800 were taken."""
+    limits = [(most // 2, most)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: limits.append(pair))
+    own = len(list(Path("/proc/self/fd").iterdir()))
+    fitting = connections_that_fit(200)
+    assert limits[-1] == (min(most, own + OF_REQUESTS + 200), most)
+    assert fitting == 1 or fitting <= most - own
+    assert fitting >= min(200, (most - own) // 2)
+    assert (f"{fitting} connections are held at once" in caplog.text) is (fitting < 200)
+
+
+def test_connections_beyond_what_fits_make_room():
+    """With few files the idle ones kept all others waiting for 19 seconds."""
+    with ServeProcess("--model", "toy", open_files=(64, 64)) as served:
+        parts = urlsplit(served.url)
+        held = [socket.create_connection((parts.hostname, parts.port)) for _ in range(100)]
+        assert httpx.get(f"{served.url}/health/live", timeout=10).status_code == 200
+        for connection in held:
+            connection.close()
+        _, log = served.stop()
+    assert "connections are held at once: raise the limit of open files" in log
+    assert "Traceback" not in log
 
 
 def test_a_service_without_descriptors_waits_and_answers_later():
