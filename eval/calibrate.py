@@ -8,11 +8,11 @@ import numpy as np
 
 from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD
-from eval.runs import read_results
+from eval.runs import SCORES, read_results
 from eval.scores import read_scores
-from similarity.calibration import Calibration, comparable, fit_knots
+from similarity.calibration import Calibration, comparable
 from similarity.errors import ConfigError
-from similarity.scales import unit_judgements
+from similarity.scales import knots_of_judgements
 
 # Judgements from "on different topics" to "means the same", of all STS tasks.
 SCALE = (0.0, 5.0)
@@ -35,7 +35,7 @@ def calibrate(
     ConfigError
         If the run is on a test set, has no such method, or a judgement is outside the scale.
     InputError
-        If the run cannot be read.
+        If the run cannot be read, or its judgements seem to be distances.
     """
     results = read_results(folder)
     tested = sorted(set(SEVEN) & results["tasks"].keys())
@@ -45,10 +45,10 @@ def calibrate(
             "such as stsb-train"
         )
     settings = _settings(results["methods"], method)
-    lines = list(read_scores(folder))
+    lines = list(read_scores(folder, results.get(SCORES)))
     distances = np.array([-line["scores"][method] for line in lines])
     judgements = np.array([line["judgement"] for line in lines])
-    knots, similarities = fit_knots(distances, unit_judgements(judgements, scale))
+    knots, similarities = knots_of_judgements(distances, judgements, scale)
     return Calibration(
         revision=results["fingerprint"]["model"]["revision"],
         settings=comparable(settings),
@@ -56,6 +56,17 @@ def calibrate(
         distances=knots,
         similarities=similarities,
     )
+
+
+def judgements_of(folder: Path) -> list[float]:
+    """Return the judgements of a run's pairs, shape "pair".
+
+    Raises
+    ------
+    InputError
+        If the run cannot be read.
+    """
+    return [line["judgement"] for line in read_scores(folder)]
 
 
 def _settings(methods: Mapping[str, Any], method: str) -> Mapping[str, Any]:

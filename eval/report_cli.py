@@ -8,7 +8,7 @@ import click
 
 from eval.mteb_results import write_mteb_results
 from eval.report import report as as_markdown
-from eval.runs import Ablation, Run, open_folders, published
+from eval.runs import SCORES, Ablation, Run, open_folders, published
 from eval.scores import check_scores, read_scores
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
@@ -43,7 +43,7 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
     if not runs and not figures:
         raise InputError("an ablation is drawn and nothing else; leave --no-figures out")
     for run in runs:
-        check_scores(run.folder)
+        check_scores(run.folder, run.content.get(SCORES))
     out = out or folders[0] / "report"
     pictures = _drawn(runs, ablations, out) if figures else {}
     for run in runs:

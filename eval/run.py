@@ -10,6 +10,7 @@ from eval.plan import Chunk, Plan
 from eval.progress import RunProgress
 from eval.results import Scored, results
 from eval.runs import RESULTS, write_results
+from eval.runs import SCORES as SCORES_DIGEST
 from eval.scores import NAME as SCORES
 from eval.scores import write_scores
 from eval.store import CachedModel
@@ -69,7 +70,7 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
                 done.append((chunk, entry))
         scored = _collect(plan, done)
         content = results(plan, scored)
-        write_scores(folder, scored.lines())
+        content[SCORES_DIGEST] = write_scores(folder, scored.lines())
         write_results(folder / RESULTS, content)
     return content
 

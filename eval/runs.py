@@ -15,6 +15,8 @@ from similarity.storage.files import write_text
 
 RESULTS, ABLATION = "results.json", "ablation.json"
 SCHEMA = 1
+# In such a file, the digest of the run's scores.
+SCORES = "scores_sha256"
 # In such a file, the digest of all else in it.
 _DIGEST = "digest"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from eval.ablation import ablate as run_ablation
-from eval.calibrate import SCALE
+from eval.calibrate import SCALE, judgements_of
 from eval.calibrate import calibrate as fit_calibration
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, spread
 from eval.methods.base import Factory, Setting
@@ -35,7 +35,7 @@ from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
-from similarity.scales import few_judgements
+from similarity.scales import few_judgements, narrow_judgements
 from similarity.tabular.texts import split_columns, unfit_columns
 
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
@@ -247,6 +247,7 @@ def calibrate(
     path = out or run / CALIBRATION
     found = fit_calibration(run, scale, method)
     print_warnings(few_judgements(found.fitted_on["pairs"]))
+    print_warnings(narrow_judgements(judgements_of(run), scale))
     add_calibration(path, found)
     click.echo(f"wrote {path}", err=True)
     if keep:

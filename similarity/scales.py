@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import scipy
 
 from similarity.arrays import FloatArray
 from similarity.calibration import (
@@ -15,19 +16,34 @@ from similarity.calibration import (
     fit_knots,
 )
 from similarity.digests import digest_of_texts
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
 from similarity.validation import check_integer
 
 # Judged pairs of which a scale is worth something.
 ENOUGH_JUDGED = 100
+# Of a rank correlation without any order, in standard errors: chance gives it once in 700 times.
+_NOT_CHANCE = 3.0
+# The share of the scale that judgements fill at least, if they are on it.
+_FILLED = 0.25
 
 
 def few_judgements(count: int) -> Iterator[str]:
     """Warn of a scale that is fitted to so few judged pairs that others would give another."""
     if count < ENOUGH_JUDGED:
         yield f"{count} judged pairs make a rough scale; judge {ENOUGH_JUDGED} or more"
+
+
+def narrow_judgements(judgements: Sequence[float], ends: tuple[float, float]) -> Iterator[str]:
+    """Warn of judgements that fill so little of the scale that they seem to be on another one."""
+    low, high = min(judgements), max(judgements)
+    if low < high and high - low < _FILLED * (ends[1] - ends[0]):
+        yield (
+            f"the judgements are from {low:g} to {high:g}, a small part of the scale from "
+            f"{ends[0]:g} to {ends[1]:g}, and similarities are so too; if they are on another, "
+            f"give it, such as --scale {np.floor(low):g} {np.ceil(high):g}"
+        )
 
 
 def scale_of_general_text(
@@ -147,10 +163,12 @@ def scale_of_judgements(
     ConfigError
         If a judgement lies outside the ends.
     InputError
-        If a text cannot be compared.
+        If a text cannot be compared, or the judgements seem to be distances.
     """
-    similarities = unit_judgements(np.array(judgements, float), ends)
-    distances, fitted = fit_knots(_distances(scorer, pairs, progress), similarities)
+    given = np.array(judgements, float)
+    # First, as distances take the longer.
+    unit_judgements(given, ends)
+    distances, fitted = knots_of_judgements(_distances(scorer, pairs, progress), given, ends)
     return Calibration(
         **_identity(scorer),
         fitted_on=fitted_on,
@@ -158,6 +176,40 @@ def scale_of_judgements(
         similarities=fitted,
         scale=JUDGEMENTS,
     )
+
+
+def knots_of_judgements(
+    distances: FloatArray, judgements: FloatArray, ends: tuple[float, float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the distances and similarities of a scale's knots, as `fit_knots` does.
+
+    Parameters
+    ----------
+    distances, judgements
+        Shape "pair".
+    ends
+        The judgements that mean similarity 0 and 1.
+
+    Raises
+    ------
+    ConfigError
+        If a judgement lies outside the ends.
+    InputError
+        If pairs with higher judgements are farther apart, by more than chance makes them.
+    """
+    similarities = unit_judgements(judgements, ends)
+    pairs = len(distances)
+    if pairs > 1 and np.ptp(distances) > 0 and np.ptp(judgements) > 0:
+        order = float(scipy.stats.spearmanr(distances, judgements).statistic)
+        # Without any order it has this standard error.
+        if order * np.sqrt(pairs - 1) >= _NOT_CHANCE:
+            raise InputError(
+                f"the higher a pair is judged, the farther apart are its texts (rank correlation "
+                f"{order:+.2f} over {pairs} pairs), so the judgements seem to be distances, and "
+                "want to be similarities; name another column, or turn them round (a judgement of "
+                f"{ends[0]:g} becomes {ends[1]:g})"
+            )
+    return fit_knots(distances, similarities)
 
 
 def unit_judgements(judgements: FloatArray, ends: tuple[float, float]) -> FloatArray:

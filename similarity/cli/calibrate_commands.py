@@ -20,6 +20,7 @@ from similarity.errors import ConfigError
 from similarity.known_scales import KnownScales
 from similarity.scales import (
     few_judgements,
+    narrow_judgements,
     scale_of_general_text,
     scale_of_judgements,
     scale_of_own_texts,
@@ -95,6 +96,7 @@ def calibrate(
     click.echo(_described(found))
     if judged is not None:
         print_warnings(few_judgements(len(judged)))
+        print_warnings(narrow_judgements([pair.judgement for pair in judged], ends))
     known, config = KnownScales(model), scorer.fingerprint.config
     keep_and_report(
         found,

@@ -19,6 +19,7 @@ from similarity.scorers import open_scorer
 from similarity.slices import slices
 from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import END, cut_warnings
+from similarity.validation import check_count
 
 # Pairs whose trajectories are held at once.
 BATCH = 64
@@ -106,7 +107,16 @@ class TrajectoryCrossEncoder:
             Whether each comes with its "text".
         options
             As of `predict`.
+
+        Raises
+        ------
+        InputError
+            As of `predict`.
+        ConfigError
+            As of `predict`, or if `top_k` is not at least 1.
         """
+        if top_k is not None:
+            check_count("top_k", top_k)
         documents = given_strings(documents)
         options["convert_to_tensor"] = False
         scores = self.predict([(query, document) for document in documents], **options)

@@ -7,12 +7,14 @@ from click.testing import CliRunner
 
 from eval.calibrate import calibrate
 from eval.cli import evaluate
-from eval.scores import read_scores
+from eval.runs import read_results, write_results
+from eval.scores import read_scores, write_scores
 from similarity.calibration import load_calibrations
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.known_scales import find_calibration
 from similarity.models.toy import ToyModel
+from similarity.scorers import open_scorer
 
 FIXTURE = Path(__file__).parent / "fixture.tsv"
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
@@ -93,3 +95,40 @@ def test_what_cannot_be_fitted(run: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("eval.calibrate.SEVEN", (str(FIXTURE),))
     with pytest.raises(ConfigError, match="fit on pairs that nothing is tested on"):
         calibrate(run)
+
+
+@pytest.mark.parametrize("command", ["calibrate", "report"])
+def test_scores_that_were_changed_are_refused(run: Path, command: str) -> None:
+    lines = [{**line, "judgement": 5.0} for line in read_scores(run)]
+    write_scores(run, lines)
+    result = CliRunner().invoke(evaluate, [command, str(run)])
+    assert isinstance(result.exception, InputError)
+    assert "not the scores of its results.json" in str(result.exception)
+
+
+def test_a_run_without_a_digest_of_its_scores_is_read(run: Path) -> None:
+    content = read_results(run)
+    del content["scores_sha256"]
+    write_results(run / "results.json", content)
+    assert calibrate(run).fitted_on["pairs"] == 6
+
+
+def test_judgements_that_are_distances_or_on_another_scale(tmp_path: Path) -> None:
+    task = tmp_path / "pairs.csv"
+    texts = [" ".join(["the sea"] * (i % 3) + ["a dog"] * i) + "." for i in range(1, 21)]
+    model = open_scorer(ToyModel(), "fast")
+    distances = [score.distance for score in model.score([(texts[0], text) for text in texts])]
+
+    def judged(judgements: list[float], name: str) -> Path:
+        rows = [f"{j},{texts[0]},{text}" for j, text in zip(judgements, texts, strict=True)]
+        task.write_text("score,sentence1,sentence2\n" + "\n".join(rows) + "\n")
+        (folder := tmp_path / name).mkdir()
+        return scored(folder, task, "--no-trajectories", "--method", "fast")
+
+    with pytest.raises(InputError, match="judgements seem to be distances"):
+        calibrate(judged([4 * d for d in distances], "turned"), method="fast")
+    right = judged([max(0, 1 - d) for d in distances], "narrow")
+    result = CliRunner().invoke(evaluate, ["calibrate", str(right), "--method", "fast"])
+    assert result.exit_code == 0, result.output
+    assert "a small part of the scale from 0 to 5" in result.stderr
+    assert "--scale 0 1" in result.stderr

@@ -15,11 +15,11 @@ LINES = [
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return write_scores(tmp_path, LINES)
+    write_scores(tmp_path, LINES)
+    return tmp_path / NAME
 
 
 def test_written_and_read(path: Path) -> None:
-    assert path.name == NAME
     assert list(read_scores(path.parent)) == LINES
 
 
@@ -43,3 +43,14 @@ def test_a_file_that_is_cut_off_is_found_wherever_that_is(path: Path) -> None:
         path.write_bytes(sound[:length])
         with pytest.raises(InputError, match="is damaged: .*; run the evaluation again"):
             list(read_scores(path.parent))
+
+
+@pytest.mark.parametrize("changed", [LINES[:-1], LINES[::-1], [{**LINES[0], "judgement": 5}]])
+def test_other_scores_than_those_that_were_written_are_found(
+    path: Path, changed: list[dict[str, object]]
+) -> None:
+    digest = write_scores(path.parent, LINES)
+    assert list(read_scores(path.parent, digest)) == LINES
+    write_scores(path.parent, changed)
+    with pytest.raises(InputError, match="not the scores of its results.json"):
+        list(read_scores(path.parent, digest))

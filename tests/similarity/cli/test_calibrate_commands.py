@@ -8,8 +8,10 @@ from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
+from similarity.errors import InputError
 from similarity.known_scales import find_calibration
 from similarity.models.toy import ToyModel
+from similarity.scorers import open_scorer
 from tests.tiny_models import save_tiny_model
 
 OPTIONS = ("--model", "toy", "-m", "4")
@@ -215,3 +217,23 @@ def test_no_file_of_the_users_own_is_to_be_deleted(
     assert refused.exit_code == 2, refused.output
     assert "it belongs to the model: put" in refused.stderr
     assert "delete" not in refused.stderr
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_judgements_that_are_distances_or_on_another_scale(tmp_path: Path, turned: bool) -> None:
+    texts = [" ".join(["the sea"] * (i % 3) + ["a dog"] * i) + "." for i in range(1, 21)]
+    scores = open_scorer(ToyModel()).score([(texts[0], text) for text in texts])
+    file = tmp_path / "pairs.csv"
+    rows = [
+        f"{texts[0]},{text},{s.distance if turned else max(0, 1 - s.distance)}"
+        for text, s in zip(texts, scores, strict=True)
+    ]
+    file.write_text("text1,text2,score\n" + "\n".join(rows) + "\n")
+    result = run("calibrate", "--model", "toy", "--pairs", str(file))
+    if turned:
+        assert isinstance(result.exception, InputError)
+        assert "the judgements seem to be distances" in str(result.exception)
+    else:
+        assert result.exit_code == 0, result.output
+        assert "a small part of the scale from 0 to 5" in result.stderr
+        assert "--scale 0 1" in result.stderr

@@ -94,3 +94,11 @@ def test_what_changes_nothing_is_taken(encoder: TrajectoryCrossEncoder) -> None:
 def test_inputs_must_be_pairs(encoder: TrajectoryCrossEncoder, bad: Any) -> None:
     with pytest.raises(InputError, match="must be a pair of texts"):
         encoder.predict(bad)
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5])
+def test_a_number_of_hits_that_cannot_be_is_refused(
+    encoder: TrajectoryCrossEncoder, top_k: int
+) -> None:
+    with pytest.raises(ConfigError, match="top_k must be"):
+        encoder.rank("a", ["b", "a"], top_k=top_k)
