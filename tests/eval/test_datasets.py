@@ -72,7 +72,7 @@ CSV = "score,sentence1,sentence2\n1,a,b\n"
     [
         (
             '2,"a,b\n3,c,d\n',
-            "line 3: .* is not CSV: a quotation mark that begins a field is not closed",
+            "line 3: .* is not CSV: a quotation mark that begins a field on line 3 is not closed",
         ),
         ('2,"a\n\nb",c\n3,,d\n', "line 6: a text is empty"),
         ("2,a,b,c\n", "line 3: it has 4 fields and the first line 3"),
