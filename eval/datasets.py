@@ -1,5 +1,6 @@
 """Finds benchmarks of pairs with human scores: the official ones, and files of one's own."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,26 @@ class Source:
 
     data: str
     columns: Columns = field(default_factory=Columns)
+
+
+def named_tasks(names: str) -> list[str]:
+    """Return the tasks that are named between commas.
+
+    Raises
+    ------
+    ConfigError
+        If one is named twice, also by two paths of one file.
+    """
+    tasks = names.split(",")
+    seen: dict[str, str] = {}
+    for task in tasks:
+        place = os.path.realpath(task)
+        if place in seen:
+            raise ConfigError(
+                f"--tasks names one task twice, got {seen[place]} and {task}; name each once"
+            )
+        seen[place] = task
+    return tasks
 
 
 def load_task(task: str, source: Source) -> list[ScoredPair]:

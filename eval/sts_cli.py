@@ -9,7 +9,7 @@ import click
 from eval.ablation import ablate as run_ablation
 from eval.calibrate import SCALE, judgements_of
 from eval.calibrate import calibrate as fit_calibration
-from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, spread
+from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, named_tasks, spread
 from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
 from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
@@ -142,12 +142,14 @@ def sts(
 ) -> None:
     """Print Spearman correlations × 100 with the scores of semantic textual similarity."""
     _check(limit, resamples)
+    if seeds is not None and not sampled:
+        raise ConfigError("--no-trajectories leaves --seeds nothing to sample; leave one out")
     numbers = _seeds(seeds, config.sampling.seed) if sampled else []
     others = _others(baselines, extra, sentence_transformer_id)
     if not (numbers or others):
         raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
     source = Source(data, _columns(columns))
-    pairs = {task: spread(_loaded(task, source), limit) for task in tasks.split(",")}
+    pairs = {task: spread(_loaded(task, source), limit) for task in named_tasks(tasks)}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     note_goes_on()
     opened = open_model_on(cluster, choice)

@@ -382,3 +382,15 @@ def test_a_text_that_is_too_long_is_named_by_its_pair(
         assert f"Error: {place}: the text that begins 'the red car" in result.stderr
         # What has no --truncate does not advise it.
         assert "truncate" not in result.stderr
+
+
+@pytest.mark.parametrize("second", ["fixture.tsv", "./fixture.tsv", "../eval/fixture.tsv"])
+def test_a_task_that_is_named_twice_is_refused(tmp_path: Path, second: str) -> None:
+    both = f"{FIXTURE},{FIXTURE.parent}/{second}"
+    refused = invoke(tmp_path, "--tasks", both)
+    assert "names one task twice" in str(refused.exception)
+
+
+def test_seeds_without_trajectories_are_refused(tmp_path: Path) -> None:
+    refused = invoke(tmp_path, "--no-trajectories", "--seeds", "0,1", "--method", "fast")
+    assert "leaves --seeds nothing to sample" in str(refused.exception)
