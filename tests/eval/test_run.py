@@ -27,7 +27,7 @@ from similarity.models.loader import load_model
 from tests.conftest import ROOT
 
 FIXTURE = Path(__file__).parent / "fixture.tsv"
-OPTIONS = ("--data", "nowhere", "-n", "3", "-m", "5", "--resamples", "20")
+OPTIONS = ("--data", "nowhere", "-n", "3", "-m", "5", "--resamples", "40")
 FILES = ("results.json", NAME)
 
 
@@ -290,6 +290,7 @@ def test_another_run_is_refused(tmp_path: Path, changed: tuple[str, ...], messag
         ("--seeds", "a"),
         ("--columns", "a,b"),
         ("--resamples", "-1"),
+        ("--resamples", "1"),
         ("--tasks", "sts99"),
     ],
 )
@@ -353,7 +354,7 @@ def wait_for_entries(journal: Path, entries: int, process: "subprocess.Popen[byt
 def test_real_task(tmp_path: Path, sts_data: Path) -> None:
     options = ["--data", str(sts_data), "--limit", "40", "-n", "2", "-m", "4", "--model", "toy"]
     out = ["--out", str(tmp_path)]
-    result = CliRunner().invoke(evaluate, ["sts", *options, *out, "--resamples", "10"])
+    result = CliRunner().invoke(evaluate, ["sts", *options, *out, "--resamples", "40"])
     assert result.exit_code == 0, result.output
     averages, behind = (results(tmp_path)[name] for name in ("averages", "average_behind"))
     assert averages["word overlap"]["spearman"] > averages["trajectories"]["spearman"]
