@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import sys
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from service.http.problems import Problem, problem_of, problem_response, request_id_of
+from service.http.sockets import bound, reset
+from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
 # takes as long to read as thousands of times as much does otherwise.
@@ -45,7 +46,7 @@ def connection_class(
     write_seconds: float,
     answer_seconds: float,
     max_connections: int,
-    on_refusal: Callable[[str], None],
+    on_failure: Callable[[str], None],
 ) -> type[asyncio.Protocol]:
     """Return a protocol that closes connections that are too slow, or too many.
 
@@ -54,12 +55,14 @@ def connection_class(
     head_seconds
         For a request's head to arrive.
     write_seconds
-        For a client to read what is buffered for it, about 64 KiB at a time.
+        For a client to read what is buffered for it, some of it at a time.
     answer_seconds
         For a client to read all of an answer, once it has let it wait: until then it is kept.
     max_connections
         Beyond these, that which has waited longest for the rest of a request is closed. So those
         that are opened and left, or send slowly, keep nobody out.
+    on_failure
+        Is told the code of each failure that no request is recorded with.
     """
     # That wait for a request, or the rest of one: the longest first.
     waiting: dict[H11Protocol, None] = {}
@@ -72,11 +75,9 @@ def connection_class(
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._unread = bytearray()
-            # Head and body of an answer are two writes. Without this the second waits for the
-            # client's acknowledgement of the first, which comes 40 ms later.
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            bound(transport, write_seconds)
             # For whoever finds that an answer is not read.
-            self.app_state = {**self.app_state, "abort": transport.abort}
+            self.app_state = {**self.app_state, "abort": self._give_up}
             self._await_head()
             if len(self.connections) > max_connections:
                 self._make_room()
@@ -94,7 +95,7 @@ def connection_class(
                 self._refuse(TOO_MANY)
             else:
                 del waiting[longest]
-                longest.transport.abort()
+                reset(longest.transport)
 
         def data_received(self, data: bytes) -> None:
             begun = bool(self._unread)
@@ -157,7 +158,7 @@ def connection_class(
         def _take_over(self, problem: Problem) -> str:
             """Have the application answer and read no more; return the id of the request."""
             if self.cycle is None or self.cycle.response_complete:
-                on_refusal(problem.code)
+                on_failure(problem.code)
                 return secrets.token_hex(8)
             state = self.cycle.scope["state"]
             if not self.cycle.response_started:
@@ -171,7 +172,7 @@ def connection_class(
             super().pause_writing()
             self._await_reading()
             if self._answer_timer is None:
-                self._answer_timer = self.loop.call_later(answer_seconds, self.transport.abort)
+                self._answer_timer = self.loop.call_later(answer_seconds, self._give_up)
 
         def resume_writing(self) -> None:
             super().resume_writing()
@@ -194,6 +195,9 @@ def connection_class(
             self._stop_awaiting_head()
             self._stop_awaiting_reading()
             self._stop_awaiting_answer()
+            if isinstance(exc, TimeoutError):
+                # The system has given it up, as `bound` has it.
+                self._note_unread()
             super().connection_lost(exc)
 
         def _await_head(self) -> None:
@@ -221,7 +225,19 @@ def connection_class(
         def _abort_if_unread(self) -> None:
             self._write_timer = None
             if self.transport.get_write_buffer_size():
-                # Not `close`, which would wait for the buffer to be read.
-                self.transport.abort()
+                self._give_up()
+
+        def _give_up(self) -> None:
+            """Close it at once, as its client does not read what is kept for it."""
+            self._note_unread()
+            # Not `close`, which would wait for the buffer to be read.
+            reset(self.transport)
+
+        def _note_unread(self) -> None:
+            """Have the metrics, and the log where the request is not there yet, say why."""
+            if self.cycle is None or self.cycle.response_complete:
+                on_failure(UNREAD)
+            else:
+                self.cycle.scope["state"]["code"] = UNREAD
 
     return Connection

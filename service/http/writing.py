@@ -11,7 +11,7 @@ from service.http.room import Room
 
 # An answer of which nothing was read for longer makes room for others.
 SLOW_SECONDS = 1.0
-# In the log and the metrics, of an answer that had to make room.
+# In the log and the metrics, of an answer whose connection was closed as nobody read it.
 UNREAD = "answer_not_read"
 
 
@@ -29,10 +29,9 @@ class Writing:
     def __init__(self, scope: Scope, send: Send, size: int) -> None:
         self._send = send
         self._size = size
-        self._state = scope["state"]
         self._room: Room = scope["app"].state.answers
-        # Closes the connection at once; None where the server has no way to.
-        self._abort: Callable[[], None] | None = self._state.get("abort")
+        # Closes the connection at once and records why; None where the server has no way to.
+        self._abort: Callable[[], None] | None = scope["state"].get("abort")
         self._read = time.monotonic()
 
     def __enter__(self) -> "Writing":
@@ -60,6 +59,5 @@ class Writing:
 
     def give_up(self, refusal: BusyError) -> None:
         """Close its connection: an answer that has begun can be refused no more."""
-        self._state["code"] = UNREAD
         if self._abort is not None:
             self._abort()
