@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.runs import Figure, Published, PublishedTable, Run
+from eval.undefined import undefined
 
 AGGREGATES = {
     "all": "All pairs of a task in one correlation (`all`), as the published figures are.",
@@ -34,6 +35,7 @@ def report(runs: Sequence[Run], published: PublishedTable, figures: Mapping[str,
         *_other_aggregates(runs),
         *_seeds(runs),
         *(part for run in runs for part in _subsets(run)),
+        *_undefined(runs),
         *_left_out(runs),
         *_pictures(figures),
         *_sources(runs, published),
@@ -65,8 +67,9 @@ def _spearman(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
     rows = list(_rows(runs, tasks, "all", with_average))
     known = [task for task in tasks if task in published.columns]
     if known:
-        rows += [_published_row(row, tasks, with_average) for row in published.rows]
-    yield table(_header(tasks, published, with_average), _without_empty(rows))
+        found = (_published_row(row, tasks, with_average) for row in published.rows)
+        rows += _without_empty(found)
+    yield table(_header(tasks, published, with_average), rows)
     if known:
         yield "Rows with a year are published ones, without intervals: see [Sources](#sources)."
     else:
@@ -133,6 +136,13 @@ def _subset_rows(task: str, methods: Sequence[Mapping[str, Any]]) -> Iterator[li
     for subset, first in methods[0].items():
         figures = (_number(of_method[subset]["spearman"]) for of_method in methods)
         yield [task, subset, str(first["pairs"]), *figures]
+
+
+def _undefined(runs: Sequence[Run]) -> Iterator[str]:
+    found = [f"* {run.name}: {sentence}." for run in runs for sentence in undefined(run.tasks)]
+    if found:
+        yield "## Undefined"
+        yield "\n".join(found)
 
 
 def _left_out(runs: Sequence[Run]) -> Iterator[str]:

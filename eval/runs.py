@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.methods.scorers import METHOD
+from eval.undefined import is_undefined
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import write_text
@@ -57,8 +58,8 @@ class Run(ResultFolder):
         return list(self.content["methods"])
 
     def figure(self, task: str, method: str, aggregate: str = "all") -> Figure | None:
-        """Return Spearman's correlation, or None where the run has no such task."""
-        if task not in self.tasks:
+        """Return Spearman's correlation, or None where the run has no such task or it has none."""
+        if task not in self.tasks or is_undefined(self.tasks[task]["methods"][method]):
             return None
         figure: Figure = self.tasks[task]["methods"][method]["spearman"][aggregate]
         return figure

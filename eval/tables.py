@@ -8,6 +8,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from eval.undefined import is_undefined, undefined
 from similarity.cli.tables import console
 
 
@@ -25,6 +26,8 @@ def print_results(results: Mapping[str, Any]) -> None:
     if results["resamples"]:
         for name, behind in _compared(results):
             page.print(_behind(name, behind))
+    for sentence in undefined(results["tasks"]):
+        click.echo(f"undefined: {sentence}")
     for method, reason in results["left_out"].items():
         click.echo(f"left out: {method}: {reason}")
 
@@ -54,9 +57,7 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
         table.add_column("average", justify="right")
     for method in results["methods"]:
         figures = [
-            _figure(found["value"], found if intervals else None)
-            for task in results["tasks"].values()
-            for found in [task["methods"][method]["spearman"]["all"]]
+            _figure_of(task["methods"][method], intervals) for task in results["tasks"].values()
         ]
         if results["averages"]:
             average = results["averages"][method]
@@ -80,6 +81,13 @@ def _behind(task: str, behind: Mapping[str, Any]) -> Table:
         interval = f"{found['low']:+.1f} to {found['high']:+.1f}"
         table.add_row(method, f"{found['value']:+.1f}", interval)
     return table
+
+
+def _figure_of(of_method: Mapping[str, Any], intervals: bool) -> str:
+    if is_undefined(of_method):
+        return "–"
+    found = of_method["spearman"]["all"]
+    return _figure(found["value"], found if intervals else None)
 
 
 def _figure(value: float, interval: Mapping[str, Any] | None) -> str:
