@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 # Calls that are made between two steps of others, one inside the other.
 MOST_NESTED = 4
+# Seconds within which a call follows at once on another.
+AT_ONCE_SECONDS = 1.0
 
 
 class AbandonedError(Exception):
@@ -76,6 +78,8 @@ class Scheduler:
         self._end: Exception | None = None
         # When the call under way was last seen to go on.
         self._seen = time.monotonic()
+        # When a call was last given up.
+        self._given_up = -math.inf
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
@@ -218,8 +222,9 @@ class Scheduler:
         tokens, steps = sum(item.tokens for item in items), max(item.steps for item in items)
         problem: Exception | None = None
         turn = batch.turn = self._pace.begin(first.stage, steps, tokens)
-
-        self._seen = time.monotonic()
+        # What follows at once on a call that was given up goes on with its silence.
+        if time.monotonic() - self._given_up > AT_ONCE_SECONDS:
+            self._seen = time.monotonic()
 
         def between_steps(finished: int) -> None:
             if finished or self._zero_is_progress:
@@ -239,6 +244,7 @@ class Scheduler:
         except Exception as error:
             problem = error
             if isinstance(error, AbandonedError):
+                self._given_up = time.monotonic()
                 self._pace.note_given_up(first.stage, steps, tokens, turn.total)
             raise
         finally:

@@ -26,6 +26,7 @@ Reason = Literal["wording", "similarity"]
 GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
 # Similarities that are equal on paper may differ by rounding.
 _ROUNDING = 1e-9
+_CHECKED_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,14 +183,15 @@ def deduplicate(
     """
     check_number("threshold", threshold, at_least=0, at_most=1)
     similarities = _given(similarities)
-    _distances(similarities)
+    _check_similarities(similarities)
     alike, same = similarities, np.eye(len(similarities), dtype=bool)
     if texts is not None:
         texts = _texts_of(similarities, texts)
         unequal = unequal_numbers("", texts)
         # Letters of another width may be another number: 10² and 102.
         same = same_wording(texts) & ~unequal
-        alike = np.where(unequal, -1.0, similarities)
+        alike = similarities.copy()
+        alike[unequal] = -1.0
         alike[same] = 1.0
     kept = np.zeros(len(alike), dtype=bool)
     dropped: dict[int, list[int]] = {}
@@ -238,7 +240,7 @@ def _texts_of(similarities: FloatArray, texts: Sequence[str]) -> list[str]:
     return found
 
 
-def _distances(similarities: FloatArray) -> FloatArray:
+def _check_similarities(similarities: FloatArray) -> None:
     if (
         similarities.ndim != 2
         or len(similarities) != similarities.shape[1]
@@ -246,11 +248,22 @@ def _distances(similarities: FloatArray) -> FloatArray:
     ):
         shape = " × ".join(map(str, similarities.shape))
         raise InputError(f"want the similarities of texts among themselves, got {shape} numbers")
-    if not np.all((similarities >= 0) & (similarities <= 1)):
-        raise InputError("similarities must be between 0 and 1")
-    if not np.allclose(similarities, similarities.T, rtol=0, atol=1e-6):
-        raise InputError("similarities must be symmetric")
-    distances = 1.0 - (similarities + similarities.T) / 2
+    # By some rows at once: of thousands of texts a matrix takes much of the memory there is.
+    for start in range(0, len(similarities), _CHECKED_ROWS):
+        rows = similarities[start : start + _CHECKED_ROWS]
+        if not np.all((rows >= 0) & (rows <= 1)):
+            raise InputError("similarities must be between 0 and 1")
+        columns = similarities[:, start : start + _CHECKED_ROWS].T
+        if not np.allclose(rows, columns, rtol=0, atol=1e-6):
+            raise InputError("similarities must be symmetric")
+
+
+def _distances(similarities: FloatArray) -> FloatArray:
+    """Return 1 less the mean of both directions, in one matrix of its own."""
+    _check_similarities(similarities)
+    distances: FloatArray = similarities + similarities.T
+    distances /= -2
+    distances += 1.0
     np.fill_diagonal(distances, 0.0)
     return distances
 

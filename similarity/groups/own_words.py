@@ -20,6 +20,8 @@ from similarity.texts.general import general_sentences
 from similarity.vectors.config import TrigramsConfig
 from similarity.vectors.trigrams import buckets, rarity_weights, words_of
 
+_ROWS = 256
+
 
 def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
     """Return how far answers share what they have beyond the question, in [0, 1].
@@ -51,7 +53,12 @@ def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
     """
     rows = _membership(_own_numbers(question, answers))
     counts = rows.sum(axis=1)
-    found: NDArray[np.bool_] = (rows @ rows.T).toarray() < np.minimum.outer(counts, counts)
+    found = np.empty((len(answers), len(answers)), dtype=bool)
+    # By some rows at once: counts of all would take eight times what is found.
+    for start in range(0, len(answers), _ROWS):
+        some = slice(start, start + _ROWS)
+        shared = (rows[some] @ rows.T).toarray()
+        found[some] = shared < np.minimum.outer(counts[some], counts)
     return found
 
 

@@ -1,4 +1,5 @@
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,6 +17,11 @@ from similarity.groups.clustering import (
     silhouettes,
 )
 from tests.conftest import ROOT
+
+
+def of_texts(similarities: FloatArray) -> object:
+    return deduplicate(similarities, 0.8, [f"Item {i}." for i in range(len(similarities))])
+
 
 # Texts 0 and 2 are alike, 1 and 4 are, and 3 is nearer to those than to these.
 ALIKE = np.array(
@@ -194,6 +200,31 @@ def test_many_numbers_take_no_memory_of_their_product() -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 12 * 8 * 2_000**2
+
+
+@pytest.mark.parametrize("find", [lambda rows: cluster(rows, k=2), of_texts])
+def test_a_matrix_is_copied_a_few_times_at_most(find: Callable[[FloatArray], object]) -> None:
+    """Its checks took five copies, and the numbers of texts two."""
+    similarities = np.full((1_000, 1_000), 0.5)
+    np.fill_diagonal(similarities, 1.0)
+    tracemalloc.start()
+    try:
+        find(similarities)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.7 * similarities.nbytes
+
+
+@pytest.mark.parametrize("place", [(0, 1), (299, 700), (999, 998)])
+@pytest.mark.parametrize(("value", "said"), [(0.7, "symmetric"), (1.5, "0 and 1"), (-1, "0 and 1")])
+def test_one_wrong_number_of_a_large_matrix_is_found(
+    place: tuple[int, int], value: float, said: str
+) -> None:
+    similarities = np.full((1_000, 1_000), 0.5)
+    similarities[place] = value
+    with pytest.raises(InputError, match=said):
+        cluster(similarities, k=2)
 
 
 def test_cosines_of_vectors() -> None:

@@ -35,6 +35,16 @@ def test_numbers_count_as_often_as_they_stand() -> None:
     assert found.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
 
 
+def test_many_answers_are_compared_as_few_are() -> None:
+    """They are by some rows at once."""
+    answers = [f"{i % 7} of {i % 11}" for i in range(600)]
+    few = list(dict.fromkeys(answers))
+    at = [few.index(answer) for answer in answers]
+    np.testing.assert_array_equal(
+        unequal_numbers("", answers), unequal_numbers("", few)[np.ix_(at, at)]
+    )
+
+
 def test_an_answer_to_what_percentage_need_not_say_percent() -> None:
     answers = ["71%", "71", "About 71 percent.", "70 %"]
     found = unequal_numbers("What percentage of the surface is water?", answers)

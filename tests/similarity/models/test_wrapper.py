@@ -70,4 +70,5 @@ def test_all_members_are_walked() -> None:
         "on_processor",
         "remedy",
         "vocab_size",
+        "zero_is_progress",
     ]
