@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         64 * MEBIBYTE,
         ge=1,
         description="Bytes of the bodies of all requests at once, with the images fetched for "
-        "them, without those of up to 64 KiB.",
+        "them, without those of up to 64 KiB; one alone may have more.",
     )
     max_texts: Count = Field(512, ge=2, description="Texts of one request, at most.")
     max_items: Count = Field(
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         256 * MEBIBYTE,
         ge=1,
         description="Bytes of all answers being written at once, about, without those of up to "
-        "64 KiB.",
+        "64 KiB; one alone may have more.",
     )
     max_inputs: Count = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
     max_characters: Count = Field(20_000, ge=1, description="Characters of one text, at most.")

@@ -126,6 +126,20 @@ def connection_class(
             elif self._head_timer is None:
                 self._await_head()
 
+        def handle_events(self) -> None:
+            self._skip_empty_lines()
+            super().handle_events()
+
+        def _skip_empty_lines(self) -> None:
+            """Drop those before a request, as HTTP has it: some clients end a body with one."""
+            if self.conn.their_state is not h11.IDLE:
+                return
+            # h11 has no other way to, and refuses them.
+            buffer = self.conn._receive_buffer
+            if buffer.is_next_line_obviously_invalid_request_line():
+                received = bytes(buffer)
+                buffer.maybe_extract_at_most(len(received) - len(received.lstrip(b"\r\n")))
+
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP as every other mistake is answered, and close."""
             # uvicorn calls this where it has caught h11's error, whose hint it leaves out.

@@ -294,3 +294,19 @@ def test_a_client_that_reads_a_little_now_and_then_does_not_keep_an_answer_for_h
                 end = part
         assert not end.endswith(b"0\r\n\r\n")
         assert httpx.get(f"{url}/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("line", [b"\r\n", b"\n", b"\r\n\r\n"], ids=["CRLF", "LF", "two"])
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "byte by byte"])
+def test_empty_lines_before_and_between_requests_are_skipped(line, at_once):
+    """Some clients end a body with one; it was answered 400, and the connection closed."""
+    body = b'{"pairs": [["a", "b"]]}'
+    post = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    last = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    sent = line + post + line + post + line + last
+    with running(ToyModel(), preset="paper") as url, connect(url) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in [sent] if at_once else [bytes([byte]) for byte in sent]:
+            connection.sendall(part)
+        read = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert read.count(b"HTTP/1.1 200") == read.count(b"HTTP/1.1") == 3
