@@ -163,7 +163,7 @@ def scale_of_judgements(
     ConfigError
         If a judgement lies outside the ends.
     InputError
-        If a text cannot be compared, or the judgements seem to be distances.
+        If a text cannot be compared, or pairs judged higher are farther apart.
     """
     given = np.array(judgements, float)
     # First, as distances take the longer.
@@ -205,9 +205,10 @@ def knots_of_judgements(
         if order * np.sqrt(pairs - 1) >= _NOT_CHANCE:
             raise InputError(
                 f"the higher a pair is judged, the farther apart are its texts (rank correlation "
-                f"{order:+.2f} over {pairs} pairs), so the judgements seem to be distances, and "
-                "want to be similarities; name another column, or turn them round (a judgement of "
-                f"{ends[0]:g} becomes {ends[1]:g})"
+                f"{order:+.2f} over {pairs} pairs): look at some of them; where the judgements are "
+                "right, the model orders these pairs wrongly and no scale helps; where they are "
+                f"distances, turn them round ({ends[0]:g} becomes {ends[1]:g}) or name another "
+                "column"
             )
     return fit_knots(distances, similarities)
 

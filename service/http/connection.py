@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import sys
+import time
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,13 +15,15 @@ from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from service.http.problems import Problem, problem_of, problem_response, request_id_of
-from service.http.sockets import bound, reset
+from service.http.sockets import acknowledged, bound, reset
 from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
 # takes as long to read as thousands of times as much does otherwise.
 READ_BYTES = 16 * 1024
 
+# Between two looks at whether a client that keeps an answer waiting reads on.
+LOOK_SECONDS = 0.5
 TOO_MANY = Problem(
     503,
     "server_error",
@@ -75,9 +78,15 @@ def connection_class(
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._unread = bytearray()
+            self._acknowledged: int | None = None
+            self._read_at = time.monotonic()
             bound(transport, write_seconds)
             # For whoever finds that an answer is not read.
-            self.app_state = {**self.app_state, "abort": self._give_up}
+            self.app_state = {
+                **self.app_state,
+                "abort": self._give_up,
+                "read": lambda: self._read_at,
+            }
             self._await_head()
             if len(self.connections) > max_connections:
                 self._make_room()
@@ -224,7 +233,12 @@ def connection_class(
 
         def _await_reading(self) -> None:
             self._stop_awaiting_reading()
-            self._write_timer = self.loop.call_later(write_seconds, self._abort_if_unread)
+            self._read_at = time.monotonic()
+            self._look_later()
+
+        def _look_later(self) -> None:
+            seconds = min(write_seconds, LOOK_SECONDS)
+            self._write_timer = self.loop.call_later(seconds, self._abort_if_unread)
 
         def _stop_awaiting_reading(self) -> None:
             if self._write_timer is not None:
@@ -238,8 +252,16 @@ def connection_class(
 
         def _abort_if_unread(self) -> None:
             self._write_timer = None
-            if self.transport.get_write_buffer_size():
+            if not self.transport.get_write_buffer_size():
+                return
+            # What is buffered here becomes less only by large steps, and a slow client's late.
+            before, self._acknowledged = self._acknowledged, acknowledged(self.transport)
+            if before != self._acknowledged:
+                self._read_at = time.monotonic()
+            if time.monotonic() - self._read_at >= write_seconds:
                 self._give_up()
+            else:
+                self._look_later()
 
         def _give_up(self) -> None:
             """Close it at once, as its client does not read what is kept for it."""

@@ -1,5 +1,6 @@
 """Answers that are being written: those that are read slowest make room for others."""
 
+import math
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -10,7 +11,7 @@ from service.engine.exceptions import BusyError
 from service.http.room import Room
 
 # An answer of which nothing was read for longer makes room for others.
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 5.0
 # In the log and the metrics, of an answer whose connection was closed as nobody read it.
 UNREAD = "answer_not_read"
 
@@ -33,6 +34,8 @@ class Writing:
         # Closes the connection at once and records why; None where the server has no way to.
         self._abort: Callable[[], None] | None = scope["state"].get("abort")
         self._read = time.monotonic()
+        # When the client was last seen to read, as the connection knows.
+        self._seen: Callable[[], float] = scope["state"].get("read", lambda: -math.inf)
 
     def __enter__(self) -> "Writing":
         self._room.hold(self, self._size)
@@ -55,7 +58,8 @@ class Writing:
     @property
     def slow(self) -> bool:
         """Return whether its client has read nothing for long."""
-        return self._abort is not None and time.monotonic() - self._read > SLOW_SECONDS
+        read = max(self._read, self._seen())
+        return self._abort is not None and time.monotonic() - read > SLOW_SECONDS
 
     def give_up(self, refusal: BusyError) -> None:
         """Close its connection: an answer that has begun can be refused no more."""

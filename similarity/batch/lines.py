@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from similarity.errors import InputError
 from similarity.images.image import Content
 from similarity.images.sources import image_file
 from similarity.prompts import is_unicode
+from similarity.tabular.parquet import Written
 from similarity.tabular.records import Record
 from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, comma_hint, pair_columns
 
@@ -126,7 +128,10 @@ def _custom_id(record: Record, columns: Sequence[str]) -> str:
     )
     if found is None:
         return str(record.number)
-    if not isinstance(found, str | int) or isinstance(found, bool):
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)  # as pandas has whole numbers, where one is missing
+    # Keys of databases are decimals and times too, in Parquet.
+    if not isinstance(found, str | int | Decimal | Written) or isinstance(found, bool):
         raise InputError(f"{name} must be a string or a whole number, got {_shown(found)}")
     return str(found)
 

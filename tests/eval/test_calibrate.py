@@ -125,7 +125,7 @@ def test_judgements_that_are_distances_or_on_another_scale(tmp_path: Path) -> No
         (folder := tmp_path / name).mkdir()
         return scored(folder, task, "--no-trajectories", "--method", "fast")
 
-    with pytest.raises(InputError, match="judgements seem to be distances"):
+    with pytest.raises(InputError, match="where they are distances, turn them round"):
         calibrate(judged([4 * d for d in distances], "turned"), method="fast")
     right = judged([max(0, 1 - d) for d in distances], "narrow")
     result = CliRunner().invoke(evaluate, ["calibrate", str(right), "--method", "fast"])

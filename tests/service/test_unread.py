@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def test_the_system_takes_little_of_an_answer_that_nobody_reads():
         # The answer is longer than that, and it is still being written.
         assert not eventually(lambda: sum(kept(url)) > 2 * SEND_BYTES, 0.5)
         assert "trajsim_answers_bytes 0.0" not in httpx.get(f"{url}/metrics").text
+
+
+def test_a_client_that_reads_steadily_but_slowly_keeps_its_connection():
+    """What is buffered for it became less only by steps of some 170 KB, each too late."""
+    with serving(ToyModel(), write_seconds=2) as (url, _), asked(url, MIDDLE) as (connection,):
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            assert connection.recv(4096)
+            time.sleep(0.08)
+        assert failures(url) == 0
 
 
 @pytest.mark.parametrize("headers", ["", "Connection: close\r\n"], ids=["kept open", "closed"])

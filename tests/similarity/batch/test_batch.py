@@ -84,7 +84,7 @@ BAD = {
     b'{"custom_id": "\xff"}': "the line is not UTF-8 at byte 15",
     b"[1]": "must be a JSON object, got [1]",
     b'{"custom_id": [7], "pair": ["a", "b"]}': "custom_id must be a string or a whole number",
-    b'{"id": 1.0, "pair": ["a", "b"]}': "id must be a string or a whole number, got 1.0",
+    b'{"id": 1.5, "pair": ["a", "b"]}': "id must be a string or a whole number, got 1.5",
     b'{"text1": "a", "text2": 2}': 'text2 must be a text or {"image": path}, got 2',
     b'{"custom_id": "x"}': "give either 'pair', two texts, or 'texts'",
     b'{"custom_id": "x", "pair": ["a", "b"], "texts": ["a"]}': "give either 'pair'",

@@ -231,7 +231,7 @@ def test_judgements_that_are_distances_or_on_another_scale(tmp_path: Path, turne
     result = run("calibrate", "--model", "toy", "--pairs", str(file))
     if turned:
         assert result.exit_code == 2
-        assert "the judgements seem to be distances" in " ".join(result.stderr.split())
+        assert "where they are distances, turn them round" in " ".join(result.stderr.split())
     else:
         assert result.exit_code == 0, result.output
         assert "a small part of the scale from 0 to 5" in result.stderr

@@ -2,6 +2,7 @@
 
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from similarity.batch.carrying import carried_fields, repeated
+from similarity.batch.lines import parse
 from similarity.errors import InputError
 from similarity.tabular.judged import read_judged_pairs
 from similarity.tabular.records import Record, read_records
@@ -202,3 +204,20 @@ def fault_of(content: bytes, place: int) -> str:
     except InputError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [
+        (pa.array([Decimal(10), Decimal(11)], pa.decimal128(38, 0)), ["10", "11"]),
+        (pa.array([10.0, None], pa.float64()), ["10", "2"]),
+        (pa.array([0, None], pa.date32()), ["1970-01-01", "2"]),
+    ],
+    ids=["decimal", "float", "date"],
+)
+def test_ids_of_any_type(ids: Any, found: list[str]) -> None:
+    """Keys of databases were refused, and whole numbers as pandas has them where one is missing."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": ids, "text1": ["a", "b"], "text2": ["c", "d"]}), file)
+    file.seek(0)
+    assert [parse(row).custom_id for row in read_records(file, "parquet")] == found
