@@ -238,7 +238,7 @@ def connection_class(
 
         def _look_later(self) -> None:
             seconds = min(write_seconds, LOOK_SECONDS)
-            self._write_timer = self.loop.call_later(seconds, self._abort_if_unread)
+            self._write_timer = self.loop.call_later(seconds, self._check_reading)
 
         def _stop_awaiting_reading(self) -> None:
             if self._write_timer is not None:
@@ -250,7 +250,7 @@ def connection_class(
                 self._answer_timer.cancel()
                 self._answer_timer = None
 
-        def _abort_if_unread(self) -> None:
+        def _check_reading(self) -> None:
             self._write_timer = None
             if not self.transport.get_write_buffer_size():
                 return
