@@ -203,7 +203,8 @@ class Engine:
         self.health.check()
         if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
             raise BusyError(
-                f"{self.queued} requests are waiting already; send it again later",
+                f"the service has as many requests as it takes at once: {self.active} worked on, "
+                f"{self.queued} waiting; send it again later",
                 retry_after=self.expected_wait(),
             )
 

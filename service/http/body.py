@@ -6,6 +6,7 @@ much memory, and each may be allowed by itself: so all are bounded together, fro
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -33,6 +34,8 @@ class Body:
         Of the server.
     max_bytes, seconds
         Bounds; a body that announces more bytes is not read at all.
+    asks
+        Says whether its sender waits to be told to send it (Expect: 100-continue).
     bodies
         Of all requests.
     """
@@ -45,8 +48,10 @@ class Body:
         max_bytes: int,
         seconds: float,
         bodies: Room,
+        asks: Callable[[], bool] = lambda: False,
     ) -> None:
         self._receive = receive
+        self._asks = asks
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._began = time.monotonic()
@@ -110,9 +115,9 @@ class Body:
         self._bodies.release(self)
 
     @property
-    def slow(self) -> bool:
-        """Return whether it has been arriving for long, and has not come."""
-        return not self.complete and time.monotonic() - self._began > SLOW_SECONDS
+    def overdue(self) -> float:
+        """Return for how many seconds more than SLOW_SECONDS it has been arriving."""
+        return 0.0 if self.complete else time.monotonic() - self._began - SLOW_SECONDS
 
     def give_up(self, refusal: BusyError) -> None:
         """Wait for no more of it: who receives gets the refusal."""
@@ -121,8 +126,8 @@ class Body:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def drop(self) -> None:
-        """Read and forget the rest of a body that is not wanted, if it is not long."""
-        if self.complete or self._announced > DROPPED_BYTES:
+        """Read and forget the rest of a body that is not wanted, if it is sent and not long."""
+        if self.complete or self._announced > DROPPED_BYTES or self._asks():
             return
         # It holds nothing any more, so nobody gives it up: that would end this answer.
         self.release()

@@ -81,11 +81,13 @@ def connection_class(
             self._acknowledged: int | None = None
             self._read_at = time.monotonic()
             bound(transport, write_seconds)
-            # For whoever finds that an answer is not read.
+            # For whoever finds that an answer will not be written whole.
             self.app_state = {
                 **self.app_state,
-                "abort": self._give_up,
+                "abort": self._cut,
                 "read": lambda: self._read_at,
+                # For whoever would read the body: it may not have been sent yet.
+                "asks_before_body": lambda: self.conn.they_are_waiting_for_100_continue,
             }
             self._await_head()
             if len(self.connections) > max_connections:
@@ -220,7 +222,7 @@ def connection_class(
             self._stop_awaiting_answer()
             if isinstance(exc, TimeoutError):
                 # The system has given it up, as `bound` has it.
-                self._note_unread()
+                self._note(UNREAD)
             super().connection_lost(exc)
 
         def _await_head(self) -> None:
@@ -264,16 +266,22 @@ def connection_class(
                 self._look_later()
 
         def _give_up(self) -> None:
-            """Close it at once, as its client does not read what is kept for it."""
-            self._note_unread()
+            """Close it, as its client does not read what is kept for it."""
+            self._cut(UNREAD)
+
+        def _cut(self, code: str) -> None:
+            """Close it at once, with a code that says why."""
+            self._note(code)
             # Not `close`, which would wait for the buffer to be read.
             reset(self.transport)
 
-        def _note_unread(self) -> None:
+        def _note(self, code: str) -> None:
             """Have the metrics, and the log where the request is not there yet, say why."""
             if self.cycle is None or self.cycle.response_complete:
-                on_failure(UNREAD)
-            else:
-                self.cycle.scope["state"]["code"] = UNREAD
+                on_failure(code)
+                return
+            self.cycle.scope["state"]["code"] = code
+            # Or uvicorn would report an answer that is not whole as a fault of the application.
+            self.cycle.disconnected = True
 
     return Connection

@@ -43,6 +43,9 @@ def _description(app: FastAPI, settings: Settings) -> dict[str, Any]:
         ):
             if name in properties:
                 properties[name]["maximum"] = limit
+                if (properties[name].get("default") or 0) > limit:
+                    # A request that needs it, and has none, is refused.
+                    del properties[name]["default"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     content["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -75,8 +75,9 @@ class RequestMiddleware:
             max_bytes=self._max_body_bytes,
             seconds=self._body_seconds,
             bodies=self._bodies,
+            asks=scope["state"].get("asks_before_body", lambda: False),
         )
-        exchange = _Exchange(scope, send, body)
+        exchange = _Exchange(scope, send, body, self._drain)
         scope["state"]["body"] = body
         exchange.last = body.ambiguous
         span = (
@@ -100,8 +101,7 @@ class RequestMiddleware:
             if not self._drain.draining:
                 raise
             exchange.last = True
-            if not exchange.status:
-                await exchange.refuse(problem_of(GivenUpError()))
+            await exchange.fail(problem_of(GivenUpError()))
         finally:
             exchange.note_refusal()
             exchange.body.release()
@@ -125,8 +125,7 @@ class RequestMiddleware:
             error = NoResourcesError() if is_out_of_resources(failure) else failure
             if not isinstance(error, (HTTPException, NoResourcesError)):
                 _log_failure(exchange, error)
-            if not exchange.status:
-                await exchange.refuse(problem_of(error))
+            await exchange.fail(problem_of(error))
 
     def _report(self, exchange: "_Exchange") -> None:
         seconds = time.monotonic() - exchange.began
@@ -161,11 +160,13 @@ class Drain:
 class _Exchange:
     """One request and its answer, as the log line and the metrics record them."""
 
-    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
+    def __init__(self, scope: Scope, send: Send, body: Body, drain: Drain) -> None:
+        self._drain = drain
         self.scope = scope
         self.body = body
         self.began = time.monotonic()
         self.status = 0
+        self._whole = False
         # Whether no more is read from its connection, nor the rest of its body.
         self.last = False
         self._send = send
@@ -200,8 +201,9 @@ class _Exchange:
                 await self.body.drop()
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            if self.last or not self.body.complete:
-                # Or the server would read on, however long the body is.
+            # Or the server would read on, however long the body is. While it goes down, a client
+            # would send its next request to a connection that is about to be closed.
+            if self.last or self._drain.draining or not self.body.complete:
                 headers["Connection"] = "close"
             headers["X-Request-Id"] = self.request_id
             truncated = self.scope["state"].get("work", {}).get("truncated_texts")
@@ -210,12 +212,24 @@ class _Exchange:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
+        self._whole = message["type"] == "http.response.body" and not message.get("more_body")
 
     def note_refusal(self) -> None:
         """Take the status and the code of the connection's own answer, if it gave one."""
         refused: Problem | None = self.scope["state"].get("refused")
         if refused is not None:
             self.status, self.scope["state"]["code"] = refused.status, refused.code
+
+    async def fail(self, problem: Problem) -> None:
+        """Answer why there is none; one that has begun is cut off, and recorded with the code."""
+        if not self.status:
+            await self.refuse(problem)
+        elif not self._whole:
+            state = self.scope["state"]
+            # That of a connection which was closed before is the reason.
+            code = state.setdefault("code", problem.code)
+            if "abort" in state:
+                state["abort"](code)
 
     async def refuse(self, problem: Problem) -> None:
         await refusal(problem, self.scope)(self.scope, self.body.receive, self.send)

@@ -9,8 +9,11 @@ class Holder(Protocol):
     """What holds bytes for a request."""
 
     @property
-    def slow(self) -> bool:
-        """Return whether it makes room for others where there is none."""
+    def overdue(self) -> float:
+        """Return for how many seconds it has been too slow; one that is not has 0 or less.
+
+        Where there is no room, that which has been so for longest makes it for others.
+        """
 
     def give_up(self, refusal: BusyError) -> None:
         """End, as another has taken its room."""
@@ -31,7 +34,7 @@ class Room:
         self._max_bytes = max_bytes
         self._what = what
         self._setting = setting
-        # Bytes of each; the longest here, or the longest not renewed, comes first.
+        # Bytes of each.
         self._held: dict[Holder, int] = {}
 
     @property
@@ -48,17 +51,12 @@ class Room:
             If there is no room for them, also when all that are slow have made room.
         """
         while (others := self.held - self._held.get(one, 0)) and others + count > self._max_bytes:
-            slow = next((other for other in self._held if other is not one and other.slow), None)
-            if slow is None:
+            slow = max((o for o in self._held if o is not one), key=lambda other: other.overdue)
+            if slow.overdue <= 0:
                 raise self._full()
             self.release(slow)
             slow.give_up(self._full())
         self._held[one] = count
-
-    def renew(self, one: Holder) -> None:
-        """Put one last among those that make room, if it is held."""
-        if one in self._held:
-            self._held[one] = self._held.pop(one)
 
     def release(self, one: Holder) -> None:
         """Count one no more."""

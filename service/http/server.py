@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.http.connection import HEAD_BYTES, connection_class
 from service.http.descriptors import AcceptFailures, connections_that_fit
@@ -33,7 +34,7 @@ class Server(uvicorn.Server):
 
     Draining: not ready any more and no new requests, then those in flight finish within the
     grace period, then the port closes and the process exits 0. Requests that are given up are
-    answered 503. A third signal ends it at once.
+    answered 503, or cut off where their answer has begun. A third signal ends it at once.
     """
 
     def __init__(
@@ -121,9 +122,21 @@ class Server(uvicorn.Server):
 
         while await wait(pause):
             pass
-        while self._drain.in_flight and await wait(self._settings.grace_seconds):
+        while self._unfinished and await wait(self._settings.grace_seconds):
             pass
-        if self._drain.in_flight:
-            logger.warning("giving up requests", extra={"in_flight": self._drain.in_flight})
+        if unfinished := self._unfinished:
+            logger.warning("giving up requests", extra={"in_flight": unfinished})
             self._drain.give_up()
         self.should_exit = True
+
+    @property
+    def _unfinished(self) -> int:
+        """Return how many requests have no answer yet, or one that the system has not taken."""
+        connections = cast(set[H11Protocol], self.server_state.connections)
+        unwritten = sum(
+            connection.cycle is not None
+            and connection.cycle.response_complete
+            and connection.transport.get_write_buffer_size() > 0
+            for connection in connections
+        )
+        return self._drain.in_flight + unwritten

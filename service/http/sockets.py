@@ -9,8 +9,8 @@ from asyncio import BaseTransport, WriteTransport
 # Without a bound it takes some megabytes of each, which nothing else counts. An answer that is as
 # large takes as long as before on one machine, and on a network 256 KiB a round trip.
 SEND_BYTES = 256 * 1024
-# A client that reads slowly tells its system's room by some 64 KiB at once: of 3 KiB a second it
-# is heard of after 21 s. So what is in the system's hands has longer than what is in ours.
+# What a client reads is heard of once its system has room again for up to 128 KB: of one that
+# reads 4 KB a second after 32 s. So what is in the system's hands has longer than what is in ours.
 PATIENCE = 3
 # Where Linux has the bytes that were acknowledged, in what it tells of a connection.
 _INFO_BYTES, _ACKNOWLEDGED = 192, slice(120, 128)

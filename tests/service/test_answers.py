@@ -4,15 +4,20 @@ import asyncio
 import json
 import re
 import socket
+import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 
 import similarity
+from service.engine.exceptions import BusyError
 from service.http.app import ROUTES
 from service.http.json_stream import CHUNK_BYTES, JsonArray, answer_size, json_answer
+from service.http.room import Room
+from service.http.writing import Writing
 from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving
@@ -267,6 +272,29 @@ def test_a_client_that_leaves_a_large_answer_frees_it():
                 next(answer.iter_bytes())
         metrics = httpx.get(f"{url}/metrics").text
         assert "trajsim_active_requests 0.0" in metrics
+
+
+def test_of_answers_that_are_not_read_that_which_was_read_longest_ago_makes_room():
+    """It was that whose last part was written longest ago, though its client read on meanwhile."""
+    room = Room(100, "the answers are", "TRAJSIM_MAX_ANSWERS_BYTES")
+    closed = []
+
+    def writing(name, seconds_ago):
+        read = time.monotonic() - seconds_ago
+        app = SimpleNamespace(state=SimpleNamespace(answers=room))
+        state = {"abort": lambda code: closed.append((name, code)), "read": lambda: read}
+        answer = Writing({"app": app, "state": state}, None, 40)
+        # As if written long ago.
+        answer._read = read - 10
+        return answer
+
+    slow, silent, late = writing("slow", 7), writing("silent", 9), writing("late", 0)
+    with slow, silent, late:
+        assert closed == [("silent", "answer_not_read")]
+        with writing("one more", 0):
+            assert [name for name, _ in closed] == ["silent", "slow"]
+            with pytest.raises(BusyError):
+                room.hold(writing("too many", 0), 40)
 
 
 def test_answers_that_are_not_read_are_bounded_together():

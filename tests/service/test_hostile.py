@@ -89,6 +89,32 @@ def test_the_sender_of_a_body_somewhat_too_large_gets_to_read_why(url, size):
     assert answer.json()["error"]["code"] == "body_too_large"
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (HEAD + b"Content-Length: 20000000\r\n", b"413"),
+        (HEAD.replace(b"/v1/similarity", b"/none") + b"Content-Length: 100\r\n", b"404"),
+    ],
+    ids=["too large", "no such route"],
+)
+def test_a_body_that_will_be_refused_is_not_asked_for(url, head, status):
+    """It was answered 100 first, so that the sender sent all of it for nothing."""
+    with connect(url) as connection:
+        connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_body_that_is_wanted_is_asked_for(url):
+    body = b'{"pairs": [["a", "b"]], "n_trajectories": 2, "max_tokens": 2}'
+    with connect(url) as connection:
+        connection.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert answer_to(connection).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        assert answer_to(connection).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_head_that_trickles_in_is_cut_off(url):
     with connect(url) as connection:
         began = time.monotonic()

@@ -50,6 +50,9 @@ def test_limits_and_keys_are_described_as_they_are_set():
     description = yaml.safe_load(render(app))
     properties = description["components"]["schemas"]["PairsRequest"]["properties"]
     assert properties["n_trajectories"]["maximum"] == 7
+    # Of 20, which would be refused.
+    assert "default" not in properties["n_trajectories"]
+    assert properties["max_tokens"]["default"] == 20
     assert description["paths"]["/v1/similarity"]["post"]["security"] == [{"key": []}]
     assert "security" not in description["paths"]["/health/ready"]["get"]
 

@@ -66,6 +66,27 @@ def test_beyond_the_queue_requests_are_refused_with_retry_after(model):
         assert metric(url, "trajsim_failures_total", code="queue_full") == 1
 
 
+@pytest.mark.parametrize("queued", [0, 2])
+def test_a_refusal_says_how_many_are_worked_on_and_how_many_wait(model, queued):
+    """It said that 0 requests are waiting already."""
+    with running(model, max_active=1, max_queued=queued, probe_seconds=100) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        model.free.clear()
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(1 + queued):
+                pool.submit(httpx.post, f"{url}/v1/similarity", json=body())
+            assert eventually(
+                lambda: (
+                    metric(url, "trajsim_active_requests") == 1
+                    and metric(url, "trajsim_queued_requests") == queued
+                )
+            )
+            refused = httpx.post(f"{url}/v1/similarity", json=body())
+            model.free.set()
+    assert refused.status_code == 429
+    assert f"1 worked on, {queued} waiting" in refused.json()["error"]["message"]
+
+
 def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
     with running(model, deadline_seconds=0.3, probe_seconds=100) as url:
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
