@@ -11,6 +11,7 @@ from similarity.cli.answers import cache_option
 from similarity.cli.apart import note_folder
 from similarity.cli.choices import ModelChoice, ScoringChoice
 from similarity.cli.places import note_truncate
+from similarity.cli.variables import MODEL_VARIABLE
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.fields import Setting
@@ -83,7 +84,7 @@ _MODEL_OPTIONS = (
     click.option(
         "--model",
         "model_name",
-        envvar="TRAJSIM_MODEL",
+        envvar=MODEL_VARIABLE,
         default=default_model,
         callback=note_folder,
         show_default="smollm2 where installed, else embedded",

@@ -1,7 +1,7 @@
 """The variables of the environment that the library reads, and what is nearly one of them."""
 
 from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 from similarity import known_scales
 from similarity.cli.answers import KEEP_VARIABLE
@@ -10,8 +10,11 @@ from similarity.models.vllm_server.config import ServerConfig
 from similarity.storage import user_cache
 
 PREFIX = "TRAJSIM_"
+# Of the option --model.
+MODEL_VARIABLE = PREFIX + "MODEL"
 LIBRARY = frozenset(
     (
+        MODEL_VARIABLE,
         *ServerConfig.variables(),
         ENGINE_VARIABLE,
         user_cache.VARIABLE,
@@ -19,7 +22,7 @@ LIBRARY = frozenset(
         KEEP_VARIABLE,
     )
 )
-# How like two names are, from 0 to 1, that one of them may be meant by the other.
+# How like two long names are, from 0 to 1, that one of them may be meant by the other.
 _NEAR = 0.88
 
 
@@ -33,5 +36,14 @@ def misspelt(names: Iterable[str], known: Collection[str] = LIBRARY) -> Iterator
     ends = sorted(name.removeprefix(PREFIX) for name in known)
     for name in names:
         if name.startswith(PREFIX) and name not in known:
-            for near in get_close_matches(name.removeprefix(PREFIX), ends, n=1, cutoff=_NEAR):
+            near = _near(name.removeprefix(PREFIX), ends)
+            if near is not None:
                 yield name, PREFIX + near
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is likest, if no more than one letter is wrong or much is like."""
+    likeness, nearest = max((SequenceMatcher(None, name, one).ratio(), one) for one in known)
+    # A letter that was replaced, and one that changed places with its neighbour, leaves so much.
+    one_letter = (len(nearest) - 1) / len(nearest)
+    return nearest if likeness >= min(_NEAR, one_letter) else None

@@ -11,7 +11,7 @@ from service.cli import listen, read_settings
 from service.mistakes import VARIABLES, allowed
 from service.settings import Settings
 from similarity.cli.main import main
-from similarity.cli.variables import misspelt
+from similarity.cli.variables import PREFIX, misspelt
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
 from tests.service.servers import eventually, running
@@ -107,6 +107,9 @@ def test_the_ends_of_what_is_allowed_are_allowed():
         ("TRAJSIM_CACH", "TRAJSIM_CACHE"),
         ("TRAJSIM_CALIBRATIONS", "TRAJSIM_CALIBRATION"),
         ("TRAJSIM_KEEP_ANSWER", "TRAJSIM_KEEP_ANSWERS"),
+        ("TRAJSIM_API_KYES", "TRAJSIM_API_KEYS"),
+        ("TRAJSIM_MODLE", "TRAJSIM_MODEL"),
+        ("TRAJSIM_HOTS", "TRAJSIM_HOST"),
     ],
 )
 def test_a_misspelt_variable_is_found(name, near):
@@ -114,16 +117,34 @@ def test_a_misspelt_variable_is_found(name, near):
     assert list(misspelt(names, VARIABLES)) == [(name, near)]
 
 
+def test_any_one_slip_is_found():
+    """A letter left out, doubled, replaced, or swapped with its neighbour."""
+    slips = {
+        PREFIX + wrong
+        for name in (known.removeprefix(PREFIX) for known in VARIABLES)
+        for i in range(len(name))
+        for wrong in (
+            name[:i] + name[i + 1 :],
+            name[:i] + name[i] + name[i:],
+            f"{name[:i]}X{name[i + 1 :]}",
+            name[:i] + name[i + 1 : i + 2] + name[i] + name[i + 2 :],
+        )
+    } - VARIABLES
+    assert {name for name, _ in misspelt(slips, VARIABLES)} == slips
+
+
 def test_variables_of_others_are_not_taken_for_misspelt():
     """Those of the library and the deployment, and those that Kubernetes makes of a service."""
     root = Path(__file__).parents[2]
     texts = [
         path.read_text()
-        for folder, kind in (("similarity", "*.py"), ("docker", "*.yaml"), ("docs/guides", "*.md"))
+        for folder, kind in (("similarity", "*.py"), ("docker", "*"), ("docs/guides", "*.md"))
         for path in (root / folder).rglob(kind)
+        if path.is_file()
     ]
     names = set(re.findall(r"TRAJSIM_[A-Z_]*[A-Z]", "\n".join(texts)))
-    assert {"TRAJSIM_CACHE", "TRAJSIM_VLLM_REQUEST_TOKENS", "TRAJSIM_IMAGE"} <= names
+    of_compose = {"TRAJSIM_IMAGE", "TRAJSIM_PUBLISH", "TRAJSIM_CPUS"}
+    assert {"TRAJSIM_CACHE", "TRAJSIM_VLLM_REQUEST_TOKENS", *of_compose} <= names
     kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "PORT_8000_TCP", "PORT_8000_TCP_ADDR")
     assert list(misspelt([*names, *(f"TRAJSIM_{name}" for name in kubernetes)], VARIABLES)) == []
 
