@@ -6,7 +6,7 @@ from similarity.cli.late import Late, LateGroup
 
 COMMANDS = {
     "ablate": Late("eval.sts_cli", "Measure what each setting of trajectories is worth."),
-    "calibrate": Late("eval.sts_cli", "Fit a scale to the judgements of a run of `sts`."),
+    "calibrate": Late("eval.calibrate_cli", "Fit a scale to the judgements of a run of `sts`."),
     "cxc": Late("eval.cxc_cli", "Measure agreement with people on Crisscrossed Captions."),
     "entailment": Late("eval.direction_cli", "Print how well scores find the premise of a pair."),
     "hyponymy": Late("eval.direction_cli", "Print how well scores find the hyponym of a pair."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.hub import HubSource, hub_rows
-from eval.pair_files import KINDS, Columns, ScoredPair, check_differ, read_pairs, scored_pair
+from eval.pair_files import KINDS, NAMED, Columns, ScoredPair, check_differ, read_pairs, scored_pair
 from similarity.errors import ConfigError, InputError
 
 # From this `--data`, benchmarks are fetched through the `datasets` package.
@@ -101,7 +101,7 @@ def load_task(task: str, source: Source) -> list[ScoredPair]:
         all of its scores are one.
     """
     if Path(task).suffix in KINDS:
-        pairs = read_pairs(_own_file(task, source), source.columns)
+        pairs = read_pairs(_own_file(task, source), source.columns, NAMED)
         check_differ(task, pairs)
         return pairs
     if task not in BENCHMARKS:
@@ -131,7 +131,9 @@ def _own_file(task: str, source: Source) -> Path:
         if place.exists():
             return place
     named = " nor ".join(dict.fromkeys(map(str, places)))
-    raise InputError(f"there is no file {named}; give its path by --tasks, or its folder by --data")
+    raise InputError(
+        f"there is no file {named}; give its path as the task, or its folder by --data"
+    )
 
 
 def _check_folder(data: str, task: str) -> None:
@@ -139,7 +141,7 @@ def _check_folder(data: str, task: str) -> None:
     if Path(data).is_file():
         raise InputError(
             f"{data} is a file, and {task} is read from a folder; to measure on a file of your "
-            f"own, give it as the task: --tasks {data} --data ."
+            f"own, give {data} as the task, and --data ."
         )
     if not Path(data).is_dir():
         raise InputError(

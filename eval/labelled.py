@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.pair_files import rows
+from eval.pair_files import NAMED, rows
 from similarity.errors import InputError
 from similarity.prompts import checked_text
 
@@ -53,7 +53,7 @@ def read_words(path: Path, columns: Sequence[str]) -> list[Pair]:
 
 def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield the place and the columns of each row, all of which have to be texts."""
-    for place, row in rows(path, columns):
+    for place, row in rows(path, columns, NAMED):
         found = [value for name in columns if isinstance(value := row.get(name), str)]
         if len(found) < len(columns):
             raise InputError(f"{place}: want texts as {', '.join(columns)}")

@@ -14,6 +14,8 @@ from similarity.tabular.writing import BYTE_ORDER_MARK
 
 Row = dict[str, object]
 
+# What to do where a user's own file has other columns.
+NAMED = "name yours by --columns"
 # The formats of such files, by their endings.
 KINDS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
@@ -43,10 +45,17 @@ class Columns:
         return self.score, self.first, self.second
 
 
-def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
+def read_pairs(path: Path, columns: Columns | None = None, remedy: str = "") -> list[ScoredPair]:
     """Return the rows of a UTF-8 file: .tsv, .csv, .jsonl or .parquet.
 
     In .tsv a quotation mark is a character, as benchmarks have it: theirs are not balanced.
+
+    Parameters
+    ----------
+    columns
+        What they are called; None is as in a benchmark's file.
+    remedy
+        As `rows` takes it.
 
     Raises
     ------
@@ -54,7 +63,8 @@ def read_pairs(path: Path, columns: Columns | None = None) -> list[ScoredPair]:
         If it cannot be read, has no rows, or a row is malformed; it names the line.
     """
     columns = columns or Columns()
-    return [scored_pair(place, row, columns) for place, row in rows(path, columns.required)]
+    found = rows(path, columns.required, remedy)
+    return [scored_pair(place, row, columns) for place, row in found]
 
 
 def read_text(path: Path) -> str:
@@ -113,8 +123,13 @@ def check_differ(place: str, pairs: Sequence[ScoredPair]) -> None:
         )
 
 
-def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Row]]:
+def rows(path: Path, required: Sequence[str], remedy: str) -> Iterator[tuple[str, Row]]:
     """Yield the place and the fields of each row of a file, by column.
+
+    Parameters
+    ----------
+    remedy
+        What a message of a missing column says to do; "" where the columns are fixed.
 
     Raises
     ------
@@ -129,10 +144,8 @@ def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Row]]:
         place, empty = f"{path} line {record.number}", False
         if record.columns and not set(required) <= set(record.columns):
             got = ", ".join(record.columns)
-            raise InputError(
-                f"{wanted}; got {got}; --columns names others in a file of your own"
-                f"{comma_hint(record.columns)}"
-            )
+            hint = remedy and f"; {remedy}{comma_hint(record.columns)}"
+            raise InputError(f"{wanted}; got {got}{hint}")
         if record.error is not None:
             raise InputError(f"{place}: {record.error}")
         if not isinstance(record.value, dict):

@@ -1,4 +1,4 @@
-"""`trajsim eval sts`, and what is measured and fitted by its runs."""
+"""`trajsim eval sts`, and `trajsim eval ablate`, which makes several of its runs."""
 
 import json
 from collections.abc import Sequence
@@ -7,39 +7,39 @@ from pathlib import Path
 import click
 
 from eval.ablation import ablate as run_ablation
-from eval.calibrate import SCALE, judgements_of
-from eval.calibrate import calibrate as fit_calibration
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, named_tasks, spread
 from eval.methods.base import Factory, Setting
 from eval.methods.baselines import BASELINES
-from eval.methods.scorers import ESTIMATOR_METHODS, METHOD, PROMPT_METHODS, VECTOR_METHODS
+from eval.methods.scorers import ESTIMATOR_METHODS, PROMPT_METHODS, VECTOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.pair_files import Columns, ScoredPair
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
-from eval.runs import read_results
 from eval.store import CachedModel
 from eval.tables import print_results
 from eval.unlabelled import read_unlabelled
-from similarity.calibration import NAME as CALIBRATION
-from similarity.calibration import add_calibration
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import comparison_options, model_options
 from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
-from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.stopping import note_goes_on
-from similarity.cli.terminal import json_option, print_json, print_warnings
+from similarity.cli.terminal import json_option, print_json
 from similarity.config import ComparisonConfig
 from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
-from similarity.scales import few_judgements, narrow_judgements
 from similarity.tabular.texts import split_columns, unfit_columns
 
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
 METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
+
+_columns_option = click.option(
+    "--columns",
+    default="score,sentence1,sentence2,subset",
+    show_default=True,
+    help="Read these columns in files of your own.",
+)
 
 
 @click.command()
@@ -56,12 +56,7 @@ METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
     help=f"Score these, between commas: {', '.join(BENCHMARKS)}, or files of your own (.tsv, "
     ".csv, .jsonl).  [default: the seven test sets]",
 )
-@click.option(
-    "--columns",
-    default="score,sentence1,sentence2,subset",
-    show_default=True,
-    help="Read these columns in files of your own.",
-)
+@_columns_option
 @click.option("--limit", type=int, help="Take only so many pairs, spread evenly over each task.")
 @click.option(
     "--out",
@@ -183,6 +178,7 @@ def sts(
 @click.option(
     "--task", default="stsb-dev", show_default=True, help="Measure on this task, never a test set."
 )
+@_columns_option
 @click.option("--limit", type=int, help="Take only so many pairs, spread evenly over the task.")
 @click.option(
     "--out",
@@ -196,6 +192,7 @@ def sts(
 def ablate(
     data: str,
     task: str,
+    columns: str,
     limit: int | None,
     out: Path,
     choice: ModelChoice,
@@ -205,56 +202,13 @@ def ablate(
     _check(limit, 0)
     if task in SEVEN:
         raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
-    pairs = spread(_loaded(task, Source(data)), limit)
+    pairs = spread(_loaded(task, Source(data, _columns(columns))), limit)
     note_goes_on()
     model = open_model(choice)
     with RunProgress() as progress:
         found = run_ablation(out, model, task, pairs, config, progress)
     click.echo(json.dumps(found["spearman"], indent=1))
     click.echo(f"wrote {out}", err=True)
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write this file; beside a model's weights it is found by itself.  [default: in RUN]",
-)
-@click.option(
-    "--method",
-    default=METHOD,
-    show_default=True,
-    help="Fit to the distances of this method of RUN, of trajectories or vectors.",
-)
-@click.option(
-    "--scale",
-    type=(float, float),
-    default=SCALE,
-    show_default=True,
-    help="Map these two judgements to similarity 0 and 1.",
-)
-@click.option(
-    "--keep",
-    is_flag=True,
-    help="Keep it for this user as `trajsim calibrate` does, where it is found by itself.",
-)
-def calibrate(
-    run: Path, out: Path | None, method: str, scale: tuple[float, float], keep: bool
-) -> None:
-    """Fit the map from distance to similarity on the scores of RUN, made by `sts`.
-
-    A file keeps one map for each way of comparing: others that it has of the same model stay.
-    """
-    path = out or run / CALIBRATION
-    found = fit_calibration(run, scale, method)
-    print_warnings(few_judgements(found.fitted_on["pairs"]))
-    print_warnings(narrow_judgements(judgements_of(run), scale))
-    add_calibration(path, found)
-    click.echo(f"wrote {path}", err=True)
-    if keep:
-        name = read_results(run)["fingerprint"]["model"]["name"]
-        keep_and_report(found, name, f"method {method}")
 
 
 def _loaded(task: str, source: Source) -> list[ScoredPair]:

@@ -44,7 +44,7 @@ def read_unlabelled(
     """
     if path is not None:
         origin = path.name
-        texts = [text.strip() for text in read_file(str(path)).texts]
+        texts = [text.strip() for text in read_file(str(path), options=False).texts]
     else:
         origin, texts = _of_tasks(DEFAULT_TASKS, source)
     evaluated = {text for pairs in tasks for pair in pairs for text in (pair.first, pair.second)}

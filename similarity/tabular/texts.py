@@ -85,7 +85,9 @@ def read_file_or_folder(
     return read_folder(Path(path))
 
 
-def read_file(path: str, kind: str | None = None, columns: str | None = None) -> PlacedTexts:
+def read_file(
+    path: str, kind: str | None = None, columns: str | None = None, *, options: bool = True
+) -> PlacedTexts:
     """Return the texts of a file, or of standard input for "-".
 
     Parameters
@@ -95,6 +97,8 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
     columns
         The name of the column that has the texts, or its number where there is no header; None
         takes the first of `TEXT_NAMES` that is there.
+    options
+        Whether the user has --input-format and --columns for this file, for messages.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
         If the format is unknown, or more than one column is named.
     """
     texts, places = [], []
-    for text, where in stream_file(path, kind, columns):
+    for text, where in stream_file(path, kind, columns, options=options):
         texts.append(text)
         places.append(where)
     if not texts:
@@ -113,7 +117,7 @@ def read_file(path: str, kind: str | None = None, columns: str | None = None) ->
 
 
 def stream_file(
-    path: str, kind: str | None = None, columns: str | None = None
+    path: str, kind: str | None = None, columns: str | None = None, *, options: bool = True
 ) -> Iterator[tuple[str, str]]:
     """Yield the texts of a file, each with what messages call its place, and hold one at a time.
 
@@ -122,9 +126,8 @@ def stream_file(
     names = split_columns(columns)
     if len(names) > 1:
         raise unfit_columns("one column of texts", columns)
-    kind = format_of(
-        path, kind, allowed=READ_FORMATS, default="text", flag="--input-format", packed=True
-    )
+    flag = "--input-format" if options else None
+    kind = format_of(path, kind, allowed=READ_FORMATS, default="text", flag=flag, packed=True)
     if names and kind == "text":
         raise ConfigError(
             f"{place(path)} is read as text, which has no columns; leave --columns out, or give "
@@ -132,7 +135,8 @@ def stream_file(
         )
     with open_binary(path) as source:
         for record in _located(path, source, kind, names):
-            yield text_of(place(path), record, names), f"{place(path)} line {record.number}"
+            text = text_of(place(path), record, names, options=options)
+            yield text, f"{place(path)} line {record.number}"
 
 
 def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:
@@ -144,7 +148,7 @@ def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterato
         raise InputError(f"cannot read {place(path)}: {error}") from error
 
 
-def text_of(place: str, record: Record, names: Sequence[str]) -> str:
+def text_of(place: str, record: Record, names: Sequence[str], *, options: bool = True) -> str:
     """Return the text of a record.
 
     Parameters
@@ -153,6 +157,8 @@ def text_of(place: str, record: Record, names: Sequence[str]) -> str:
         What messages call where the record is from.
     names
         The column that has it; () takes the first of `TEXT_NAMES` that is there.
+    options
+        As `read_file` takes it.
 
     Raises
     ------
@@ -162,12 +168,12 @@ def text_of(place: str, record: Record, names: Sequence[str]) -> str:
     try:
         if record.error is not None:
             raise record.error
-        return checked_text(_found_text(record, names))
+        return checked_text(_found_text(record, names, options))
     except InputError as error:
         raise InputError(f"{place} line {record.number}: {error}") from error
 
 
-def _found_text(record: Record, names: Sequence[str]) -> str:
+def _found_text(record: Record, names: Sequence[str], options: bool) -> str:
     value: Any = record.value
     if isinstance(value, str) and not names:
         return value
@@ -176,7 +182,7 @@ def _found_text(record: Record, names: Sequence[str]) -> str:
     there = {name: name for name in value} if names else in_any_case(value)
     found = [there[name] for name in names or TEXT_NAMES if name in there]
     if not found:
-        raise record.lacks(_no_column(" or ".join(names or TEXT_NAMES), record.there))
+        raise record.lacks(_no_column(names or TEXT_NAMES, record.there, options))
     filled = [name for name in found if value[name] is not None]
     if not filled:
         raise InputError(
@@ -189,11 +195,14 @@ def _found_text(record: Record, names: Sequence[str]) -> str:
     return text
 
 
-def _no_column(wanted: str, there: Sequence[str]) -> str:
-    return (
-        f"no column {wanted}; there are {', '.join(there) or 'none'}; name yours by --columns, or "
-        f"give its number, from 1, where the first line has no names{comma_hint(there)}"
+def _no_column(wanted: Sequence[str], there: Sequence[str], options: bool) -> str:
+    remedy = (
+        "name yours by --columns, or give its number, from 1, where the first line has no names"
+        f"{comma_hint(there)}"
+        if options
+        else f"call that of the texts {wanted[0]}"
     )
+    return f"no column {' or '.join(wanted)}; there are {', '.join(there) or 'none'}; {remedy}"
 
 
 def pair_columns(there: Iterable[str], names: Sequence[str]) -> tuple[str, str] | None:

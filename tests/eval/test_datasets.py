@@ -31,7 +31,7 @@ def test_rows(tmp_path: Path) -> None:
     [
         (HEADER + "x\tmany\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: it has 3 fields and the first line 4"),
-        ("a\tb\nc\td\te\n", "has score, sentence1, sentence2; got a, b; --columns names others"),
+        ("a\tb\nc\td\te\n", "has score, sentence1, sentence2; got a, b$"),
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
         (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2: the line is not UTF-8"),
         (HEADER, "and rows below it; it has none"),
@@ -231,7 +231,9 @@ def test_real_files(sts_data: Path, task: str) -> None:
 
 def test_data_that_is_no_folder_says_what_is_wanted(tmp_path: Path) -> None:
     own = write(tmp_path / "own.csv", CSV)
-    with pytest.raises(InputError, match=r"own\.csv is a file.* --tasks .*own\.csv --data \."):
+    with pytest.raises(
+        InputError, match=r"own\.csv is a file.* give .*own\.csv as the task, and --data \."
+    ):
         load_task("stsb-test", Source(str(own)))
     with pytest.raises(InputError, match=r"no folder .*none; give the one that has stsb-test\.tsv"):
         load_task("stsb-test", Source(str(tmp_path / "none")))

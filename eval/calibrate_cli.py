@@ -1,0 +1,58 @@
+"""`trajsim eval calibrate`: a scale from a run."""
+
+from pathlib import Path
+
+import click
+
+from eval.calibrate import SCALE, judgements_of
+from eval.calibrate import calibrate as fit_calibration
+from eval.methods.scorers import METHOD
+from eval.runs import read_results
+from similarity.calibration import NAME as CALIBRATION
+from similarity.calibration import add_calibration
+from similarity.cli.scale_commands import keep_and_report
+from similarity.cli.terminal import print_warnings
+from similarity.scales import few_judgements, narrow_judgements
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write this file; beside a model's weights it is found by itself.  [default: in RUN]",
+)
+@click.option(
+    "--method",
+    default=METHOD,
+    show_default=True,
+    help="Fit to the distances of this method of RUN, of trajectories or vectors.",
+)
+@click.option(
+    "--scale",
+    type=(float, float),
+    default=SCALE,
+    show_default=True,
+    help="Map these two judgements to similarity 0 and 1.",
+)
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep it for this user as `trajsim calibrate` does, where it is found by itself.",
+)
+def calibrate(
+    run: Path, out: Path | None, method: str, scale: tuple[float, float], keep: bool
+) -> None:
+    """Fit the map from distance to similarity on the scores of RUN, made by `sts`.
+
+    A file keeps one map for each way of comparing: others that it has of the same model stay.
+    """
+    path = out or run / CALIBRATION
+    found = fit_calibration(run, scale, method)
+    print_warnings(few_judgements(found.fitted_on["pairs"]))
+    print_warnings(narrow_judgements(judgements_of(run), scale))
+    add_calibration(path, found)
+    click.echo(f"wrote {path}", err=True)
+    if keep:
+        name = read_results(run)["fingerprint"]["model"]["name"]
+        keep_and_report(found, name, f"method {method}")
