@@ -6,45 +6,29 @@
 0.0
 """
 
-from similarity.api import (
-    compare,
-    compare_many,
-    compare_matrix,
-    compare_pairs,
-    compare_to_tolerance,
-)
-from similarity.config import ComparisonConfig, SamplingConfig
-from similarity.errors import ConfigError, InputError, ModelError, TrajsimError
-from similarity.law import Law
-from similarity.models.loader import load_model
-from similarity.prompts import Prompt
-from similarity.results import Comparison, Score, SimilarityMatrix
-from similarity.scorer import Scorer
-from similarity.scorers import open_scorer
-from similarity.uncertainty import Interval, Tolerance
-from similarity.version import __version__
+from importlib import import_module
 
-__all__ = [
-    "Comparison",
-    "ComparisonConfig",
-    "ConfigError",
-    "InputError",
-    "Interval",
-    "Law",
-    "ModelError",
-    "Prompt",
-    "SamplingConfig",
-    "Score",
-    "Scorer",
-    "SimilarityMatrix",
-    "Tolerance",
-    "TrajsimError",
-    "__version__",
-    "compare",
-    "compare_many",
-    "compare_matrix",
-    "compare_pairs",
-    "compare_to_tolerance",
-    "load_model",
-    "open_scorer",
-]
+# Of typing, whose import a signal might meet before the command can end quietly at one.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from similarity.exports import *  # noqa: F403  # the names of its __all__
+    from similarity.exports import __all__ as __all__
+
+
+def __getattr__(name: str) -> "Any":
+    """Return a name of the library, imported when it is asked for: the command begins here."""
+    exports = import_module("similarity.exports")
+    if name == "__all__":
+        return exports.__all__
+    if name in exports.__all__:
+        return getattr(exports, name)
+    # What was imported with them is here now, such as `similarity.errors`.
+    if name in globals():
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *import_module("similarity.exports").__all__]

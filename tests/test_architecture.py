@@ -81,7 +81,8 @@ def test_no_module_is_two_things() -> None:
 @pytest.mark.parametrize("package", ["similarity", "trajsim"])
 def test_import_is_light(package: str) -> None:
     heavy = "{'torch', 'transformers', 'fastapi', 'vllm', 'httpx', 'pyarrow', 'rich', 'click'}"
-    program = f"import {package}, sys; print(sorted({heavy} & set(sys.modules)))"
+    used = f"import {package}, sys; {package}.load_model"
+    program = f"{used}; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -7,14 +7,17 @@
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# As in `similarity`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from similarity import *  # noqa: F403  # the names of its __all__
     from similarity import __all__ as __all__
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Return a name of the library, imported when it is asked for: the command begins here."""
     library = import_module("similarity")
     if name != "__all__" and name not in library.__all__:

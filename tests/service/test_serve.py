@@ -279,7 +279,7 @@ def test_sigterm_ends_it_before_the_command_line_is_imported(name, code):
     """That takes a second, in which a container's first process would not hear it."""
     program = f"""
 import os, signal, sys
-import trajsim.__main__ as begin
+import similarity.__main__ as begin
 begin.import_module = lambda _: os.kill(os.getpid(), signal.SIGTERM)
 sys.argv = ["trajsim", {name!r}]
 begin.main()

@@ -1,5 +1,6 @@
 """What a command says that Ctrl-C or a server ended: whether the same one goes on from there."""
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -75,26 +76,47 @@ def test_a_server_that_failed(
     assert result.stderr.splitlines()[-1].removeprefix("Error: ") == said
 
 
-@pytest.mark.parametrize("begun", ["numpy", "click", "similarity", "similarity.cli.late"])
-def test_ctrl_c_while_the_command_is_imported(begun: str) -> None:
-    """Let an import of what the installed command needs be where the signal comes."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    module, function = project["scripts"]["trajsim"].split(":")
+@pytest.mark.parametrize("entry", ["similarity.__main__", "trajsim.__main__"])
+@pytest.mark.parametrize("begun", ["numpy", "click", "similarity.exports", "similarity.cli.late"])
+def test_ctrl_c_while_the_command_is_imported(entry: str, begun: str) -> None:
+    """Let the signal come while the command is imported, where modules in C hide exceptions."""
     program = f"""
-import sys
+import os, runpy, signal, sys
 class Stop:
     def find_spec(self, name, *_):
         if name == {begun!r}:
-            raise KeyboardInterrupt
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise ImportError("of a module in C") from error
 sys.meta_path.insert(0, Stop())
-from {module} import {function}
 sys.argv = ["trajsim", "compare", "a cat", "a dog", "--model", "toy"]
-{function}()
+runpy.run_module({entry!r}, run_name="__main__", alter_sys=True)
 """
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nstopped\n")
+
+
+def test_the_command_hears_signals_before_anything_is_imported() -> None:
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["trajsim"]
+    module = script.partition(":")[0]
+    program = f"""
+import importlib, os, signal, sys
+before = set(sys.modules)
+import similarity.__main__, {module}
+print(sorted(set(sys.modules) - before))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert set(ast.literal_eval(result.stdout)) == {
+        "similarity",
+        "similarity.__main__",
+        "trajsim",
+        "trajsim.__main__",
+    }
 
 
 def test_ctrl_c_while_help_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
