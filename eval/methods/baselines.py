@@ -5,6 +5,8 @@ from eval.methods.hidden import hidden_states, prompteol, whitened_hidden_states
 from eval.methods.lexical import TfIdf, WordOverlap
 from eval.methods.likelihood import ConditionalLikelihood, JointLikelihood
 
+# Of those below, the ones that no prompt changes.
+UNPROMPTED = ("word overlap", "tf-idf")
 BASELINES: dict[str, Factory] = {
     "word overlap": WordOverlap,
     "tf-idf": TfIdf,

@@ -4,7 +4,12 @@ import click
 
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.images import text_option, texts_and_images
-from similarity.cli.options import interval_options, model_options, scoring_options
+from similarity.cli.options import (
+    interval_options,
+    model_options,
+    scoring_options,
+    trajectory_options_given,
+)
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.tables import print_findings, print_score, print_trajectories
 from similarity.cli.terminal import json_option, print_json, print_warnings
@@ -40,6 +45,8 @@ def compare(
     Either may be the path of an image, with a model that reads images.
     """
     goal = None
+    if tolerance is None and "--max-trajectories" in trajectory_options_given():
+        raise ConfigError("--max-trajectories is of --tolerance; give --tolerance, or leave it out")
     if tolerance is not None:
         confidence = DEFAULT_CONFIDENCE if confidence is None else confidence
         goal = Tolerance(

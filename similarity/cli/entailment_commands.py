@@ -5,17 +5,24 @@ from rich.table import Table
 
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import comparison_options, model_options, truncate_option
+from similarity.cli.options import (
+    comparison_options,
+    model_options,
+    refuse_trajectory_options,
+    truncate_option,
+)
 from similarity.cli.progress import progress_bars
 from similarity.cli.tables import console, digits_to_compare
 from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.cli.vector_tables import IMPLIED_COLUMNS, implied_columns
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import ESTIMATORS
-from similarity.entailment.opening import open_entailment
+from similarity.entailment.opening import open_entailment, usual_estimator
 from similarity.entailment.results import Entailment
+from similarity.errors import ConfigError
 from similarity.prompts import checked_text
 from similarity.uncertainty import DEFAULT_CONFIDENCE
+from similarity.vectors.general import find_vectors
 
 
 @click.command()
@@ -60,15 +67,24 @@ def entails(
 ) -> None:
     """Print which of the texts FIRST and SECOND entails the other, both or neither.
 
-    The settings of trajectories are for --estimator paper; the others do not use them.
+    The settings of trajectories are for --estimator paper.
     """
     for text in (first, second):
         checked_text(text)
     model = open_model(choice)
+    chosen = estimator or usual_estimator(model, find_vectors(vectors, model).config)
+    if ESTIMATORS[chosen].evidence == "profiles":
+        refuse_trajectory_options(
+            f"--estimator {chosen} reads profiles", remedy="give --estimator paper, or leave it out"
+        )
+    elif vectors is not None:
+        raise ConfigError(
+            f"--vectors are of profiles, and --estimator {chosen} reads none; leave it out"
+        )
     with progress_bars() as progress:
         scorer = open_entailment(
             model,
-            estimator,
+            chosen,
             config=config,
             vectors=vectors,
             confidence=confidence,

@@ -12,7 +12,12 @@ from rich.table import Table
 from similarity.calibration import Scale
 from similarity.cli.answers import cache_option, store_of
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import comparison_options, model_options, truncate_option
+from similarity.cli.options import (
+    comparison_options,
+    model_options,
+    refuse_trajectory_options,
+    truncate_option,
+)
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of
 from similarity.cli.tables import SCALE_WORDS, console
@@ -155,6 +160,10 @@ def query(
         raise ConfigError(
             f"--rerank {compared} leaves {compared} texts, and --top {top} asks for more; give "
             "--rerank at least as much as --top"
+        )
+    if not compared:
+        refuse_trajectory_options(
+            "only --rerank compares by them", remedy="give --rerank, or leave it out"
         )
     checked_text(text)
     preset = check_index(folder).get("preset")

@@ -1,6 +1,6 @@
 """Command-line options that the commands share, and how they become settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial, wraps
 from typing import Any
 
@@ -124,6 +124,8 @@ _COMPARISON_OPTIONS = (
     _trajectory_option("--prompt-after", help="Put a prompt of your own after each text."),
 )
 
+# Of the settings of trajectories, those that other methods of `trajsim eval` take too.
+PROMPT_FLAGS = ("--prompt", "--full-stop", "--prompt-before", "--prompt-after")
 _SETTINGS = (*COMPARISON_SETTINGS, "prompt_before", "prompt_after")
 
 _PRESET_OPTIONS = (
@@ -199,7 +201,7 @@ def scoring_options(command: Command) -> Command:
         config: ComparisonConfig,
         **rest: Any,
     ) -> Any:
-        given = next(iter(_trajectory_options_given()), None)
+        given = next(iter(trajectory_options_given()), None)
         scoring = ScoringChoice(
             preset=preset, vectors=vectors, truncate=truncate, config=config, given=given
         )
@@ -229,7 +231,31 @@ def _config(
     return ComparisonConfig.build(prompt=own, **settings)
 
 
-def _trajectory_options_given() -> list[str]:
+def refuse_trajectory_options(
+    why: str, used: Collection[str] = (), remedy: str = "leave it out"
+) -> None:
+    """Refuse the settings of trajectories that the running command was given for nothing.
+
+    Parameters
+    ----------
+    why
+        What samples no trajectories, as a message has it.
+    used
+        Flags that have an effect all the same.
+    remedy
+        What to do.
+
+    Raises
+    ------
+    ConfigError
+        If there is one; it names the first.
+    """
+    for flag in trajectory_options_given():
+        if flag not in used:
+            raise ConfigError(f"{flag} is a setting of trajectories, and {why}; {remedy}")
+
+
+def trajectory_options_given() -> list[str]:
     """Return the flags of the running command that set something of trajectories."""
     command = click.get_current_context()
     return [

@@ -32,7 +32,9 @@ FILES = ("results.json", NAME)
 
 
 def arguments(out: Path, *more: str, model: str = "toy") -> list[str]:
-    options = [*OPTIONS, "--tasks", str(FIXTURE), "--out", str(out), "--model", model]
+    unsampled = ("--data", "nowhere", "--resamples", "40")
+    given = unsampled if "--no-trajectories" in more else OPTIONS
+    options = [*given, "--tasks", str(FIXTURE), "--out", str(out), "--model", model]
     return ["sts", *options, *more]
 
 
@@ -245,9 +247,9 @@ def test_a_prompt_that_applied_is_reported_without_settings_of_trajectories(tmp_
     assert invoke(tmp_path, *asked).exit_code == 0
     fingerprint = results(tmp_path)["fingerprint"]
     assert list(fingerprint["settings"]) == ["prompt"]
-    # Other settings of trajectories change nothing, and so are the same run to its readers.
-    assert invoke(tmp_path / "more", *asked, "-n", "7").exit_code == 0
-    assert results(tmp_path / "more")["fingerprint"] == fingerprint
+    # Other settings of trajectories would change nothing.
+    refused = invoke(tmp_path / "more", *asked, "-n", "7")
+    assert "--n-trajectories is a setting of trajectories" in str(refused.exception)
 
 
 def test_a_prompt_beside_none_is_a_run_with_that_prompt(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""A setting of trajectories is refused where nothing samples any, at every command that has one."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from similarity.cli.main import main
+
+SETTINGS = {
+    "--n-trajectories": "5",
+    "-m": "5",
+    "--seed": "5",
+    "--temperature": "0.5",
+    "--top-k": "5",
+    "--top-p": "0.5",
+    "--distance": "l2",
+    "--score-law": "model",
+    "--prompt": "implies",
+    "--no-full-stop": None,
+    "--prompt-before": "a ",
+    "--prompt-after": " b",
+}
+COMMANDS = {
+    "preset": ["compare", "a cat", "a dog", "--preset", "meaning"],
+    "entails": ["entails", "a cat", "a dog", "--estimator", "weeds-even"],
+    "entails, by default": ["entails", "a cat", "a dog"],
+    "index": ["index", "query", "INDEX", "a dog"],
+    "sts": [
+        *("eval", "sts", "--data", ".", "--tasks", "own.csv", "--out", "run"),
+        *("--no-trajectories", "--no-baselines", "--method", "fast"),
+    ],
+}
+JUDGED = "score,sentence1,sentence2\n1,a cat,a dog\n3,the sun,rain\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text(JUDGED)
+    return tmp_path
+
+
+def refusal(*arguments: str) -> str:
+    result = CliRunner().invoke(main, [*arguments, "--model", "toy"])
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_setting_of_trajectories_is_refused_where_none_are_sampled(
+    name: str, folder: Path
+) -> None:
+    for flag, value in SETTINGS.items():
+        said = refusal(*COMMANDS[name], flag, *([] if value is None else [value]))
+        assert " is a setting of trajectories, and " in said
+        assert "leave " in said
+    assert not (folder / "run").exists()
+
+
+def test_options_beside_those_are_refused_too(folder: Path) -> None:
+    sts = COMMANDS["sts"]
+    assert "--log-likelihoods" in refusal(*sts, "--log-likelihoods")
+    assert "--seeds" in refusal(*sts, "--seeds", "1,2")
+    sampled = [one for one in sts if one != "--no-trajectories"]
+    assert "--seed and --seeds exclude" in refusal(*sampled, "--seed", "1", "--seeds", "1,2")
+    compared = ("compare", "a cat", "a dog")
+    assert "--max-trajectories is of --tolerance" in refusal(*compared, "--max-trajectories", "40")
+    by_trajectories = ("entails", "a cat", "a dog", "--estimator", "paper")
+    assert "--vectors are of profiles" in refusal(*by_trajectories, "--vectors", "none")
+
+
+def test_what_has_an_effect_is_taken(folder: Path) -> None:
+    begin = ("eval", "sts", "--data", ".", "--tasks", "own.csv", "--model", "toy", "--out")
+    for number, rest in enumerate(
+        (
+            ("--no-baselines", "--method", "cosine", "-n", "2", "-m", "2"),
+            ("--no-baselines", "--method", "conditional likelihood", "--prompt", "implies"),
+        )
+    ):
+        result = CliRunner().invoke(main, [*begin, str(number), "--no-trajectories", *rest])
+        assert result.exit_code == 0, result.output
+    paper = ("entails", "a cat", "a dog", "--estimator", "paper", "-n", "3", "-m", "2")
+    assert CliRunner().invoke(main, [*paper, "--model", "toy"]).exit_code == 0
