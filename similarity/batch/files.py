@@ -161,11 +161,19 @@ def check_new(files: BatchFiles) -> None:
     for path in (files.output, files.refused):
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise InputError(f"{path} is a device or a pipe; write to a file, and send that on")
-        if not files.journal.exists() and path.exists() and path.stat().st_size:
+        if not _begun(files.journal) and path.exists() and path.stat().st_size:
             raise InputError(
-                f"{path} is there and {files.journal.name} is not, so it is of no batch; move it "
-                "away, or write to another place"
+                f"{path} is there and {files.journal.name} is not or is empty, so it is of no "
+                "batch; move it away, or write to another place"
             )
+
+
+def _begun(journal: Path) -> bool:
+    """Return whether a journal has its header: before that, a batch has written nothing else."""
+    if not journal.is_file():
+        return journal.exists()
+    with journal.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def stamp_of(files: BatchFiles) -> tuple[int, int]:

@@ -431,3 +431,18 @@ def test_a_row_of_parquet_that_cannot_be_kept_is_refused_alone(tmp_path: Path) -
     (refused,) = read(tmp_path / "out.csv.errors.jsonl")
     assert (refused["line"], refused["custom_id"]) == (2, "two")
     assert refused["reason"] == "column note cannot be read in this row: it is not UTF-8"
+
+
+@pytest.mark.parametrize("kept", [0, 20])
+def test_an_output_whose_journal_was_emptied_is_kept(tmp_path: Path, kept: int) -> None:
+    """It was taken for a new batch, and the output was emptied too."""
+    pairs, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
+    pairs.write_text("text1,text2\na cat,a dog\n")
+    arguments = ["batch", str(pairs), str(out), "--model", "toy"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    before = out.read_bytes()
+    journal = next(path for path in tmp_path.iterdir() if "journal" in path.name)
+    journal.write_bytes(journal.read_bytes()[:kept])
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, out.read_bytes()) == (2, before), result.output
+    assert "so it is of no batch" in result.stderr
