@@ -12,7 +12,7 @@ from eval.runs import SCORES, read_results
 from eval.scores import read_scores
 from similarity.calibration import Calibration, comparable
 from similarity.errors import ConfigError
-from similarity.scales import knots_of_judgements
+from similarity.scales import ORDER, knots_of_judgements, order_of
 
 # Judgements from "on different topics" to "means the same", of all STS tasks.
 SCALE = (0.0, 5.0)
@@ -52,7 +52,11 @@ def calibrate(
     return Calibration(
         revision=results["fingerprint"]["model"]["revision"],
         settings=comparable(settings),
-        fitted_on={"tasks": list(results["tasks"]), "pairs": len(lines)},
+        fitted_on={
+            "tasks": list(results["tasks"]),
+            "pairs": len(lines),
+            ORDER: order_of(distances, judgements),
+        },
         distances=knots,
         similarities=similarities,
     )

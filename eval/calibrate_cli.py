@@ -12,7 +12,7 @@ from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration
 from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.terminal import print_warnings
-from similarity.scales import few_judgements, narrow_judgements
+from similarity.scale_warnings import few_judgements, narrow_judgements, weak_order
 
 
 @click.command()
@@ -50,6 +50,7 @@ def calibrate(
     path = out or run / CALIBRATION
     found = fit_calibration(run, scale, method)
     print_warnings(few_judgements(found.fitted_on["pairs"]))
+    print_warnings(weak_order(found.fitted_on))
     print_warnings(narrow_judgements(judgements_of(run), scale))
     add_calibration(path, found)
     click.echo(f"wrote {path}", err=True)

@@ -1,6 +1,6 @@
 """Fits scales: from the distances that a scorer gives to a calibration of its similarities."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,29 +21,10 @@ from similarity.scorer import Pair, Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
 from similarity.validation import check_integer
 
-# Judged pairs of which a scale is worth something.
-ENOUGH_JUDGED = 100
 # Of a rank correlation without any order, in standard errors: chance gives it once in 700 times.
 _NOT_CHANCE = 3.0
-# The share of the scale that judgements fill at least, if they are on it.
-_FILLED = 0.25
-
-
-def few_judgements(count: int) -> Iterator[str]:
-    """Warn of a scale that is fitted to so few judged pairs that others would give another."""
-    if count < ENOUGH_JUDGED:
-        yield f"{count} judged pairs make a rough scale; judge {ENOUGH_JUDGED} or more"
-
-
-def narrow_judgements(judgements: Sequence[float], ends: tuple[float, float]) -> Iterator[str]:
-    """Warn of judgements that fill so little of the scale that they seem to be on another one."""
-    low, high = min(judgements), max(judgements)
-    if low < high and high - low < _FILLED * (ends[1] - ends[0]):
-        yield (
-            f"the judgements are from {low:g} to {high:g}, a small part of the scale from "
-            f"{ends[0]:g} to {ends[1]:g}, and similarities are so too; if they are on another, "
-            f"give it, such as --scale {np.floor(low):g} {np.ceil(high):g}"
-        )
+# What a record of judged pairs has of the order: None where all distances are one.
+ORDER = "rank correlation"
 
 
 def scale_of_general_text(
@@ -168,10 +149,11 @@ def scale_of_judgements(
     given = np.array(judgements, float)
     # First, as distances take the longer.
     unit_judgements(given, ends)
-    distances, fitted = knots_of_judgements(_distances(scorer, pairs, progress), given, ends)
+    measured = _distances(scorer, pairs, progress)
+    distances, fitted = knots_of_judgements(measured, given, ends)
     return Calibration(
         **_identity(scorer),
-        fitted_on=fitted_on,
+        fitted_on={**fitted_on, ORDER: order_of(measured, given)},
         distances=distances,
         similarities=fitted,
         scale=JUDGEMENTS,
@@ -198,19 +180,32 @@ def knots_of_judgements(
         If pairs with higher judgements are farther apart, by more than chance makes them.
     """
     similarities = unit_judgements(judgements, ends)
-    pairs = len(distances)
-    if pairs > 1 and np.ptp(distances) > 0 and np.ptp(judgements) > 0:
-        order = float(scipy.stats.spearmanr(distances, judgements).statistic)
-        # Without any order it has this standard error.
-        if order * np.sqrt(pairs - 1) >= _NOT_CHANCE:
-            raise InputError(
-                f"the higher a pair is judged, the farther apart are its texts (rank correlation "
-                f"{order:+.2f} over {pairs} pairs): look at some of them; where the judgements are "
-                "right, the model orders these pairs wrongly and no scale helps; where they are "
-                f"distances, turn them round ({ends[0]:g} becomes {ends[1]:g}) or name another "
-                "column"
-            )
+    pairs, order = len(distances), order_of(distances, judgements)
+    # Without any order it has this standard error.
+    if order is not None and order * np.sqrt(pairs - 1) >= _NOT_CHANCE:
+        raise InputError(
+            f"the higher a pair is judged, the farther apart are its texts (rank correlation "
+            f"{order:+.2f} over {pairs} pairs): look at some of them; where the judgements are "
+            "right, the model orders these pairs wrongly and no scale helps; where they are "
+            f"distances, turn them round ({ends[0]:g} becomes {ends[1]:g}) or name another "
+            "column"
+        )
     return fit_knots(distances, similarities)
+
+
+def order_of(distances: FloatArray, judgements: FloatArray) -> float | None:
+    """Return the rank correlation of distances and judgements, below 0 on a good scale.
+
+    It is None where it is undefined, as all distances or all judgements are one.
+
+    Parameters
+    ----------
+    distances, judgements
+        Shape "pair".
+    """
+    if len(distances) < 2 or np.ptp(distances) == 0 or np.ptp(judgements) == 0:
+        return None
+    return float(scipy.stats.spearmanr(distances, judgements).statistic)
 
 
 def unit_judgements(judgements: FloatArray, ends: tuple[float, float]) -> FloatArray:
@@ -224,10 +219,18 @@ def unit_judgements(judgements: FloatArray, ends: tuple[float, float]) -> FloatA
     Raises
     ------
     ConfigError
-        If a judgement lies outside them.
+        If a judgement lies outside them, or the second is not higher.
     """
     low, high = ends
-    if not low < high or judgements.min() < low or judgements.max() > high:
+    if not low < high:
+        raise ConfigError(
+            f"--scale wants the judgement of similarity 0, then that of 1, which is higher, got "
+            f"{low:g} {high:g}; where a lower judgement is more alike, turn the judgements round "
+            f"({low:g} becomes {high:g}), and give --scale {high:g} {low:g}"
+            if low > high
+            else f"--scale wants two judgements that differ, got {low:g} {high:g}"
+        )
+    if judgements.min() < low or judgements.max() > high:
         raise ConfigError(
             f"the judgements are from {judgements.min():g} to {judgements.max():g}, and the scale "
             f"from {low:g} to {high:g}; give another --scale"

@@ -12,7 +12,7 @@ from similarity.images.sources import image_file
 from similarity.prompts import is_unicode
 from similarity.tabular.parquet import Written
 from similarity.tabular.records import Record
-from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, comma_hint, pair_columns
+from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, bytes_hint, comma_hint, pair_columns
 
 _NO_COLUMNS = f"no columns of texts named {', '.join('/'.join(pair) for pair in PAIR_NAMES)}"
 
@@ -162,7 +162,10 @@ def _check_keys(record: Record, columns: Sequence[str]) -> None:
 
 def _named(content: dict[str, Any], name: str) -> Content:
     if not _is_text_or_image(content[name]):
-        raise InputError(f'{name} must be a text or {{"image": path}}, got {_shown(content[name])}')
+        hint = bytes_hint(content[name])
+        raise InputError(
+            f'{name} must be a text or {{"image": path}}, got {_shown(content[name])}{hint}'
+        )
     return _read(content[name])
 
 

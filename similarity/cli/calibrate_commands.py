@@ -18,13 +18,8 @@ from similarity.cli.terminal import input_options, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.known_scales import KnownScales
-from similarity.scales import (
-    few_judgements,
-    narrow_judgements,
-    scale_of_general_text,
-    scale_of_judgements,
-    scale_of_own_texts,
-)
+from similarity.scale_warnings import few_judgements, few_texts, narrow_judgements, weak_order
+from similarity.scales import scale_of_general_text, scale_of_judgements, scale_of_own_texts
 from similarity.scorer import Progress, Scorer
 from similarity.scorers import ScoringPlan
 from similarity.tabular.judged import JudgedPair
@@ -96,7 +91,10 @@ def calibrate(
     click.echo(_described(found))
     if judged is not None:
         print_warnings(few_judgements(len(judged)))
+        print_warnings(weak_order(found.fitted_on))
         print_warnings(narrow_judgements([pair.judgement for pair in judged], ends))
+    if own is not None:
+        print_warnings(few_texts(found.fitted_on["pairs"]))
     known, config = KnownScales(model), scorer.fingerprint.config
     keep_and_report(
         found,

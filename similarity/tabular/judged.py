@@ -12,6 +12,7 @@ from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import (
     PAIR_NAMES,
+    bytes_hint,
     comma_hint,
     has_header,
     pair_columns,
@@ -112,7 +113,7 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise InputError(f"{name} must be a text, got {str(value)[:40]!r}")
+        raise InputError(f"{name} must be a text, got {str(value)[:40]!r}{bytes_hint(value)}")
     return checked_text(value)
 
 

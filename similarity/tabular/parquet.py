@@ -24,6 +24,7 @@ class Written:
     """A value that JSON has no kind for, such as a time: no text, but it is written as one."""
 
     text: str
+    is_bytes: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -144,7 +145,7 @@ def _values(arrow: Any, array: Any) -> list[Any]:
         array = array.cast(arrow.float32())
     values: list[Any] = array.to_pylist()
     if "binary" in str(kind):
-        return [one if one is None else Written(b64encode(one).decode()) for one in values]
+        return [one if one is None else Written(b64encode(one).decode(), True) for one in values]
     return values
 
 

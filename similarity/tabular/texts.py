@@ -9,6 +9,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.prompts import checked_text
 from similarity.tabular.folders import read_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
+from similarity.tabular.parquet import Written
 from similarity.tabular.records import PlacedTexts, Record, read_records
 
 TEXT_NAMES = ("text", "sentence", "content", "document", "body", "input")
@@ -191,8 +192,18 @@ def _found_text(record: Record, names: Sequence[str], options: bool) -> str:
         )
     text = value[filled[0]]
     if not isinstance(text, str):
-        raise InputError(f"{filled[0]} must be a text, got {str(text)[:40]}")
+        raise InputError(f"{filled[0]} must be a text, got {str(text)[:40]}{bytes_hint(text)}")
     return text
+
+
+def bytes_hint(value: object) -> str:
+    """Return how a column of bytes, as Parquet may have texts, is written as one of texts."""
+    if not isinstance(value, Written) or not value.is_bytes:
+        return ""
+    return (
+        ", bytes in Base64; write the column as texts, as in pandas: frame[column] = "
+        'frame[column].str.decode("utf-8")'
+    )
 
 
 def _no_column(wanted: Sequence[str], there: Sequence[str], options: bool) -> str:

@@ -26,7 +26,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def scored(folder: Path, task: Path, *more: str) -> Path:
-    options = ["--data", "nowhere", "--tasks", str(task), "--model", "toy", "-n", "3", "-m", "5"]
+    sampling = [] if "--no-trajectories" in more else ["-n", "3", "-m", "5"]
+    options = ["--data", "nowhere", "--tasks", str(task), "--model", "toy", *sampling]
     out = ["--out", str(folder / "run"), "--resamples", "0", "--no-baselines"]
     result = CliRunner().invoke(evaluate, ["sts", *options, *out, *more], catch_exceptions=False)
     assert result.exit_code == 0
@@ -39,7 +40,11 @@ def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
     assert "warning: 6 judged pairs make a rough scale; judge 100 or more" in result.stderr
     (found,) = load_calibrations(run / "calibration.json")
     assert found.applies(ToyModel().info, CONFIG)
-    assert found.fitted_on == {"tasks": [str(FIXTURE)], "pairs": 6}
+    assert found.fitted_on == {
+        "tasks": [str(FIXTURE)],
+        "pairs": 6,
+        "rank correlation": found.fitted_on["rank correlation"],
+    }
     # Pooling keeps the mean: what is fitted is right on average.
     lines = list(read_scores(run))
     levels = dict(zip(found.distances, found.similarities, strict=True))

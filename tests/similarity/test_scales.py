@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import scipy
 
 from similarity.calibration import comparable, fit_knots
 from similarity.config import ComparisonConfig
@@ -10,7 +11,14 @@ from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison
-from similarity.scales import scale_of_general_text, scale_of_judgements, scale_of_own_texts
+from similarity.scale_warnings import few_texts, weak_order
+from similarity.scales import (
+    order_of,
+    scale_of_general_text,
+    scale_of_judgements,
+    scale_of_own_texts,
+    unit_judgements,
+)
 from similarity.scorer import Pair, Progress, no_progress
 from similarity.texts.general import general_digest, general_sentences
 
@@ -77,7 +85,9 @@ def test_judgements(scorer: TrajectoryScorer) -> None:
     found = scale_of_judgements(scorer, pairs, judged, (0, 4), {"pairs": 4})
     distances = np.array([score.distance for score in scorer.score(pairs)])
     assert (found.distances, found.similarities) == fit_knots(distances, np.array(judged) / 4)
-    assert (found.scale, found.fitted_on) == ("judgements", {"pairs": 4})
+    assert found.scale == "judgements"
+    order = float(scipy.stats.spearmanr(distances, judged).statistic)
+    assert found.fitted_on == {"pairs": 4, "rank correlation": pytest.approx(order)}
     with pytest.raises(ConfigError, match="judgements are from 0 to 4, and the scale from 0 to 3"):
         scale_of_judgements(scorer, pairs, judged, (0, 3), {})
 
@@ -131,3 +141,45 @@ def test_own_texts_must_differ(scorer: TrajectoryScorer, texts: list[str], there
 def test_so_many_own_texts(scorer: TrajectoryScorer, wrong: int) -> None:
     with pytest.raises(ConfigError, match=f"sentences must be between 2 and 2, got {wrong}"):
         scale_of_own_texts(scorer, ["a", "b", "a"], wrong)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_judgements_of_pure_noise_are_warned_of(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    noise = generator.uniform(size=200)
+    for pairs in (8, 40, 200):
+        order = order_of(noise[:pairs], generator.permutation(np.arange(pairs) % 6).astype(float))
+        (said,) = weak_order({"pairs": pairs, "rank correlation": order})
+        assert f"over {pairs} pairs, which may be chance" in said
+    for pairs in (5, 8, 40):
+        order = order_of(np.sort(noise[:pairs]), np.arange(pairs, 0, -1.0))
+        assert order == pytest.approx(-1)
+        assert list(weak_order({"pairs": pairs, "rank correlation": order})) == []
+
+
+def test_equal_distances_and_few_pairs_have_no_order() -> None:
+    assert order_of(np.ones(5), np.arange(5.0)) is None
+    (said,) = weak_order({"pairs": 5, "rank correlation": None})
+    assert "equally far apart" in said
+    # Four pairs are in the right order by chance once in 24 times, and in the reverse as often.
+    assert len(list(weak_order({"pairs": 4, "rank correlation": -1.0}))) == 1
+
+
+def test_few_texts_of_ones_own_are_warned_of() -> None:
+    assert list(few_texts(30)) == []
+    (said,) = few_texts(29)
+    assert said == "the median of 29 random pairs makes a rough scale; give 30 texts or more"
+    (said,) = few_texts(2)
+    assert "of fewer than 6, even their range may leave it out" in said
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ((5, 0), r"got 5 0; where a lower .* \(5 becomes 0\), and give --scale 0 5"),
+        ((3, 3), "two judgements that differ, got 3 3"),
+    ],
+)
+def test_a_scale_the_wrong_way_round_says_how(ends: tuple[float, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        unit_judgements(np.array([1.0, 4.0]), ends)

@@ -236,3 +236,17 @@ def test_judgements_that_are_distances_or_on_another_scale(tmp_path: Path, turne
         assert result.exit_code == 0, result.output
         assert "a small part of the scale from 0 to 5" in result.stderr
         assert "--scale 0 1" in result.stderr
+
+
+def test_a_scale_that_says_little_is_warned_of(tmp_path: Path) -> None:
+    noise = tmp_path / "noise.csv"
+    rows = [f"a text {i},another text {i * 7 % 11},{i * 5 % 6}" for i in range(24)]
+    noise.write_text("\n".join(("text1,text2,score", *rows)) + "\n")
+    result = run("calibrate", *OPTIONS, "-n", "2", "--pairs", str(noise))
+    assert result.exit_code == 0, result.output
+    assert "which may be chance" in result.stderr
+    texts = tmp_path / "two.txt"
+    texts.write_text("a red car\nthe sea\n")
+    result = run("calibrate", *OPTIONS, "-n", "2", "--texts", str(texts))
+    assert result.exit_code == 0, result.output
+    assert "the median of 2 random pairs makes a rough scale" in result.stderr

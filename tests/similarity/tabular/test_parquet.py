@@ -221,3 +221,16 @@ def test_ids_of_any_type(ids: Any, found: list[str]) -> None:
     pq.write_table(pa.table({"id": ids, "text1": ["a", "b"], "text2": ["c", "d"]}), file)
     file.seek(0)
     assert [parse(row).custom_id for row in read_records(file, "parquet")] == found
+
+
+def test_texts_that_are_bytes_say_how_they_become_texts(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    cells = {name: of_bytes(pa.binary(), [b"a cat"]) for name in ("text", "text1", "text2")}
+    path.write_bytes(in_parquet({**cells, "score": [1]}).getvalue())
+    how = r'write the column as texts, .* frame\[column\]\.str\.decode\("utf-8"\)'
+    for read in (read_file, read_judged_pairs):
+        with pytest.raises(InputError, match=how):
+            read(str(path))
+    (record,) = read_records(in_parquet(cells), "parquet")
+    with pytest.raises(InputError, match=how):
+        parse(record, ("text1", "text2"))
