@@ -1,13 +1,15 @@
 """An event loop in a thread of its own, for callers that have none, or one of their own."""
 
+import asyncio
+import atexit
 import queue
+import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
 from typing import TypeVar
 
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal
 
 from similarity.models.base import OnProgress, ignore_progress
 
@@ -16,21 +18,32 @@ T = TypeVar("T")
 # Seconds between two calls of `on_progress` while nothing is finished: how soon a caller that
 # raises there, or a Ctrl-C, is heeded.
 HEARTBEAT = 0.1
+# Seconds that the end of the process waits for a loop to close its connections.
+LAST_SECONDS = 5.0
 
 
 class Background:
-    """Runs coroutines for any thread; its loop ends with `close`, or with the process."""
+    """Runs coroutines for any thread; its loop ends with `close`, with this, or with the process.
 
-    def __init__(self) -> None:
-        stack = ExitStack()
-        self._portal = stack.enter_context(start_blocking_portal(name="trajsim-vllm"))
-        self._stack = stack
-        # Without this, a caller that closes nothing leaves sockets to the garbage collector.
-        self.close = weakref.finalize(self, stack.close)
+    Parameters
+    ----------
+    clean_up
+        Run in the loop before it ends.
+    """
 
-    def on_close(self, clean_up: Callable[[], Awaitable[None]]) -> None:
-        """Run a function in the loop before the loop ends."""
-        self._stack.callback(self._portal.call, clean_up)
+    def __init__(self, clean_up: Callable[[], Awaitable[None]]) -> None:
+        self._thread = _LoopThread(clean_up)
+        # The garbage collector runs this in any thread, at any line: in the loop's own thread, or
+        # amid an import for which that thread waits. So it must wait for nothing.
+        finalizer = weakref.finalize(self, self._thread.end)
+        finalizer.atexit = False  # `_end_all` also waits
+        self._thread.start()
+        self._portal = self._thread.portal.result()
+
+    def close(self) -> None:
+        """Run `clean_up`, and wait until the loop has ended."""
+        self._thread.end()
+        self._thread.join()
 
     def run(
         self,
@@ -51,6 +64,54 @@ class Background:
         except BaseException:
             future.cancel()
             raise
+
+
+class _LoopThread(threading.Thread):
+    """Runs a loop until `end`. It knows no `Background`, which could not be collected else."""
+
+    def __init__(self, clean_up: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(name="trajsim-vllm", daemon=True)
+        self.portal: Future[BlockingPortal] = Future()
+        self._clean_up = clean_up
+        self._loop = asyncio.new_event_loop()
+        self._ending = asyncio.Event()
+
+    def start(self) -> None:
+        """Start the thread, or close its loop."""
+        try:
+            super().start()
+        except BaseException:
+            self._loop.close()
+            raise
+
+    def run(self) -> None:
+        """Run the loop."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    def end(self) -> None:
+        """Tell the loop to end, from any thread, without waiting or taking a lock."""
+        try:
+            self._loop.call_soon_threadsafe(self._ending.set)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    async def _serve(self) -> None:
+        async with BlockingPortal() as portal:
+            self.portal.set_result(portal)
+            await self._ending.wait()
+            await self._clean_up()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End every loop with the process, whose end would leave their sockets open."""
+    threads = [one for one in threading.enumerate() if isinstance(one, _LoopThread)]
+    for thread in threads:
+        thread.end()
+    for thread in threads:
+        thread.join(LAST_SECONDS)
 
 
 def _next(finished: "queue.SimpleQueue[int | None]") -> int | None:

@@ -116,8 +116,7 @@ class Servers:
         urls = self.address.urls if transport is None else ()
         self._proxies = {url: proxy_for(url) for url in urls}
         self._client = _client(self._config, transport, self._proxies)
-        self._background = Background()
-        self._background.on_close(self._client.aclose)
+        self._background = Background(self._client.aclose)
         # What each server serves, and of which kind it is.
         self._identities: dict[str, tuple[ServerKind[Any], Any]] = {}
         self._failures: dict[str, ModelError] = {}
