@@ -1,13 +1,21 @@
 """Log-probabilities of chosen next tokens, which a vLLM server gives without listing all others."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from similarity.arrays import LogProbs, Rows
-from similarity.errors import BackendRefusedError, ModelChangedError, WrongAnswerError
+from similarity.errors import (
+    BackendRefusedError,
+    ModelChangedError,
+    ModelError,
+    RequestRefusedError,
+    WrongAnswerError,
+)
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import values, wire
@@ -15,6 +23,7 @@ from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.replica import TOO_MANY_LISTED
 from similarity.slices import slices
 
 # Tokens whose log-probabilities one request may choose.
@@ -25,6 +34,16 @@ LISTED = 1 << 16
 # token moves more than the mean over many.
 TOKEN_TOLERANCE = 0.3
 NAME = "chosen tokens"
+# What a server that does not know the field says of it, or of a request that it cannot validate.
+_UNKNOWN_FIELD = re.compile(r"logprob|extra[ _]|unexpected|unrecognized|validat", re.IGNORECASE)
+
+
+_MUST_KNOW = "it must know logprob_token_ids (vLLM 0.32 or later)"
+_UNKNOWN = f"lists other tokens than were chosen; {_MUST_KNOW}"
+
+
+class FieldUnknownError(WrongAnswerError):
+    """A well-formed answer lists other tokens than the chosen, or none: the field was unknown."""
 
 
 def chosen_body(
@@ -47,19 +66,25 @@ def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
 
     Raises
     ------
+    FieldUnknownError
+        If other tokens are listed.
     WrongAnswerError
         If one is left out, is not finite, was clamped, or is no log-probability.
     """
     names = [f"token_id:{token}" for token in token_ids]
+    choices = wire.choices_of(answer, count)
     try:
-        listed = [
-            choice["logprobs"]["top_logprobs"][0] for choice in wire.choices_of(answer, count)
-        ]
+        if all(choice.get("logprobs", {}) is None for choice in choices):
+            raise FieldUnknownError(_UNKNOWN)
+        listed = [choice["logprobs"]["top_logprobs"][0] for choice in choices]
+        # The token that is sampled is listed too, beside the chosen.
+        if any(len(place.keys() - set(names)) > 1 for place in listed):
+            values.check_range(values.numbers(list(chain(*(place.values() for place in listed)))))
+            raise FieldUnknownError(_UNKNOWN)
         rows = [values.numbers([place[name] for name in names]) for place in listed]
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise WrongAnswerError(
-            "left out the log-probability of a chosen token; it must know logprob_token_ids "
-            "(vLLM 0.32 or later)"
+            f"left out the log-probability of a chosen token; {_MUST_KNOW}"
         ) from error
     found = np.array(rows).reshape(count, len(names))
     values.check_range(found)
@@ -157,18 +182,40 @@ async def chosen_once(
     return found[1:, [chosen.index(token) for token in token_ids]]
 
 
-async def check_chosen(pool: Pool, identity: Identity) -> tuple[bool, Check]:
-    """Find out whether a server gives the log-probabilities of chosen tokens, and right ones."""
+async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
+    """Find out why a server does not give the log-probabilities of chosen tokens; "" if it does.
+
+    Raises
+    ------
+    BackendError, WrongAnswerError
+        If it fails in another way than a server that does not know the field: the scores of the
+        default preset must not depend on a failure that passes.
+    """
     probe = identity.probe
     prefixes = [(*probe.prefix, *probe.continuation[:i]) for i in range(len(probe.continuation))]
     tokens = list(dict.fromkeys(probe.continuation))
     try:
         # No other model: this one's numbers are not believed yet.
         found = await chosen_once(pool, identity, prefixes, tokens, WrongAnswerError)
-    except (BackendRefusedError, WrongAnswerError) as error:
-        return False, Check(NAME, f"not given: {error}")
+    except (BackendRefusedError, FieldUnknownError) as error:
+        if not _is_unknown(error):
+            raise
+        return str(error), Check(NAME, f"not given: {error}")
     own = [found[i, tokens.index(token)] for i, token in enumerate(probe.continuation)]
     drift = identity.drift(np.array(own))
+    wrong: ModelError | None = None
     if drift > TOLERANCE:
-        return False, Check(NAME, f"not used: {drift:.2g} nats from scored ones")
-    return True, Check(NAME, f"given, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones")
+        wrong = WrongAnswerError(
+            f"{pool.replicas[0].url} gives chosen tokens other log-probabilities than it scores, "
+            f"{drift:.2g} nats away; start it without --logprobs-mode, or use another dtype"
+        )
+    said = f"given, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones"
+    return "", Check(NAME, said, wrong)
+
+
+def _is_unknown(error: BackendRefusedError | FieldUnknownError) -> bool:
+    """Return whether a server said that it does not know the field, or cannot list so many."""
+    said = str(error)
+    if isinstance(error, RequestRefusedError):
+        return _UNKNOWN_FIELD.search(said) is not None
+    return isinstance(error, FieldUnknownError) or TOO_MANY_LISTED in said

@@ -79,8 +79,8 @@ class Identity(ServedName):
     revision
         A digest that differs for another model: of the mean of the log-probabilities of a longer
         probe, nats per token.
-    gives_chosen
-        Whether the server gives log-probabilities of chosen tokens.
+    no_chosen
+        Why the server does not give log-probabilities of chosen tokens; empty if it does.
     keeps_sampled
         Whether those of sampling are as good as those of scoring.
     image_token
@@ -92,7 +92,7 @@ class Identity(ServedName):
     probe: Prompt
     expected: LogProbs
     revision: str
-    gives_chosen: bool = False
+    no_chosen: str = ""
     keeps_sampled: bool = False
     image_token: str = ""
     image_chosen: int = 0

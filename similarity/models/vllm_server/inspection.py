@@ -47,9 +47,9 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     """
     url, identity = pool.replicas[0].url, await identify(pool, address)
     keeps_sampled, sampled = await _check_sampled(pool, identity, url)
-    gives_chosen, chosen = await check_chosen(pool, identity)
+    no_chosen, chosen = await check_chosen(pool, identity)
     seeing, images = await check_images(pool, identity)
-    presets = "every preset" if gives_chosen else "presets paper and trajectories"
+    presets = "presets paper and trajectories" if no_chosen else "every preset"
     checks = [
         _check_model(identity, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
@@ -60,7 +60,7 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
         chosen,
         images,
     ]
-    return replace(seeing, gives_chosen=gives_chosen, keeps_sampled=keeps_sampled), checks
+    return replace(seeing, no_chosen=no_chosen, keeps_sampled=keeps_sampled), checks
 
 
 def _check_model(served: Identity | PooledIdentity, address: ServerAddress, url: str) -> Check:

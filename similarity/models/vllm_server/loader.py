@@ -10,8 +10,6 @@ from typing import Any
 from similarity.connections import proxy_for, shown_address
 from similarity.errors import (
     BackendRefusedError,
-    BackendTimeoutError,
-    BackendUnavailableError,
     ConfigError,
     MissingDependencyError,
     ModelError,
@@ -98,9 +96,6 @@ def load_server(
     return Servers(name, config, transport=transport).checked_model()
 
 
-_PASSING = (BackendUnavailableError, BackendTimeoutError)
-
-
 class Servers:
     """Servers under examination: iterate over `checks`, then take the `model`."""
 
@@ -137,7 +132,8 @@ class Servers:
             for url, check in self.checks():
                 if check.error is None:
                     continue
-                if not isinstance(check.error, _PASSING):
+                # What failed a check would go on to; a server that failed a request may not.
+                if check.name != SERVES:
                     raise check.error
                 logger.warning("left out until it answers: %s (%s)", url, check.error)
             return self.model()
@@ -158,6 +154,8 @@ class Servers:
         found = list(self._identities.values())
         kind = found[0][0]
         identity = kind.joined([one for _, one in found])
+        if lacks := kind.lacks(identity):
+            logger.warning("%s", lacks)
         replicas = [self._replica(url) for url in self.address.urls]
         pool = Pool(replicas, self._config, identity.wanted)
         for replica in replicas:

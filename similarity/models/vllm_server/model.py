@@ -47,7 +47,7 @@ class ServerModel(ServedModel):
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         super().__init__(background, pool, identity, identity.revision, ServedTexts(pool, identity))
         self.identity = identity
-        chosen = {Ability.TOKEN_LOG_PROBS} if identity.gives_chosen else set()
+        chosen = set() if identity.no_chosen else {Ability.TOKEN_LOG_PROBS}
         self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
 
     @cached_property
@@ -171,8 +171,9 @@ class ServerModel(ServedModel):
         """
         if Ability.TOKEN_LOG_PROBS not in self.abilities:
             raise UnsupportedError(
-                f"{self.info.name} is served in a way that does not give log-probabilities of "
-                "chosen tokens; serve it by vLLM 0.32 or later, or load it in this process"
+                f"{self.info.name} is served without log-probabilities of chosen tokens: "
+                f"{self.identity.no_chosen}; serve it by vLLM 0.32 or later, or load it in this "
+                "process"
             )
 
         async def chosen(count: OnProgress) -> Rows:

@@ -181,18 +181,12 @@ class Pool:
             raise self.roster.away()
 
     async def metrics(self) -> str:
-        """Return the first server's page of metrics, empty where it gives none."""
-        try:
-            return await self.replicas[0].metrics()
-        except PassingError as failure:
-            raise failure.error from failure
+        """Return a server's page of metrics, empty where it has none; raise as `request` does."""
+        return await self.call(lambda replica: replica.metrics())
 
     async def offers(self, path: str) -> bool:
-        """Return whether the first server has a route of this path."""
-        try:
-            return await self.replicas[0].offers(path)
-        except PassingError as failure:
-            raise failure.error from failure
+        """Return whether a server has a route of this path; raise as `request` does."""
+        return await self.call(lambda replica: replica.offers(path))
 
     async def _acquire(self, tokens: int, doubt: _Doubt | None) -> Replica:
         """Return the server in service with the least load, as soon as one has room.

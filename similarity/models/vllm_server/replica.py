@@ -38,6 +38,7 @@ LONGEST_PAUSE = 300.0
 # Of an answer, unpacked, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
+FAILED = OVERLOADED | {500}
 # What was sent is too long or wrong; all other failures may be this server's alone.
 OF_THE_REQUEST = frozenset({400, 413, 422})
 # What vLLM's JSON encoder says of a log-probability that is NaN.
@@ -131,12 +132,19 @@ class Replica:
 
     async def metrics(self) -> str:
         """Return the server's page of metrics, empty where it has none."""
-        response = await self._send("/metrics", timeout=HEALTH_TIMEOUT)
+        response = await self._looked_at("/metrics")
         return response.text if response.is_success else ""
 
     async def offers(self, path: str) -> bool:
         """Return whether it has a route of this path: one that takes POST alone gives no 404."""
-        return (await self._send(path, timeout=HEALTH_TIMEOUT)).status_code != NOT_FOUND
+        return (await self._looked_at(path)).status_code != NOT_FOUND
+
+    async def _looked_at(self, path: str) -> httpx.Response:
+        """Return what it answers to GET, which may be a refusal but no failure of its own."""
+        response = await self._send(path, timeout=HEALTH_TIMEOUT)
+        if response.status_code in FAILED:
+            raise await self._failure(response)
+        return response
 
     async def healthy(self) -> bool:
         """Return whether it answers, and says that it is well."""

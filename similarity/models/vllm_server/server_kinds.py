@@ -40,6 +40,8 @@ class ServerKind(Generic[I]):
         Makes the model on the servers of a pool.
     checks
         The checks that need a `LanguageModel` only.
+    lacks
+        What a user is to know that the servers cannot do, and why; empty if nothing.
     """
 
     examine: Callable[[Pool, ServerAddress], Awaitable[tuple[I, list[Check]]]]
@@ -47,12 +49,13 @@ class ServerKind(Generic[I]):
     joined: Callable[[Sequence[I]], I]
     model: Callable[[Background, Pool, I], ServedModel]
     checks: Callable[[ServedModel], Iterable[Check]]
+    lacks: Callable[[I], str]
 
 
 def _joined(found: Sequence[Identity]) -> Identity:
     return replace(
         min(found, key=lambda one: one.context_length),
-        gives_chosen=all(one.gives_chosen for one in found),
+        no_chosen=next(filter(None, (one.no_chosen for one in found)), ""),
         keeps_sampled=all(one.keeps_sampled for one in found),
         image_token=found[0].image_token if len({o.image_token for o in found}) == 1 else "",
         image_chosen=min(one.image_chosen for one in found),
@@ -64,12 +67,23 @@ def _model(background: Background, pool: Pool, identity: Identity) -> ServerMode
     return kind(background, pool, identity)
 
 
+def _lacks(identity: Identity) -> str:
+    if not identity.no_chosen:
+        return ""
+    return (
+        f"no log-probabilities of chosen tokens are given ({identity.no_chosen}), so the default "
+        "preset is paper, and there is none of fast, meaning and best; serve the model by vLLM "
+        "0.32 or later for those"
+    )
+
+
 GENERATING = ServerKind[Identity](
     examine=inspect,
     same=same_model,
     joined=_joined,
     model=_model,
     checks=partial(check_scores, advice=ADVICE),
+    lacks=_lacks,
 )
 POOLING = ServerKind[PooledIdentity](
     examine=inspect_pooling,
@@ -77,6 +91,7 @@ POOLING = ServerKind[PooledIdentity](
     joined=lambda found: min(found, key=lambda one: one.context_length),
     model=PoolingModel,
     checks=lambda _model: (),
+    lacks=lambda _identity: "",
 )
 
 

@@ -1,13 +1,15 @@
 """Log-probabilities of chosen tokens, and those of sampling, that a server gives."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 
 from similarity import ComparisonConfig, Law, compare
-from similarity.errors import WrongAnswerError
-from similarity.models.base import SampleRequest, TokenIds
+from similarity.errors import BackendRefusedError, UnsupportedError, WrongAnswerError
+from similarity.models.base import Ability, SampleRequest, TokenIds
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.chosen import read_chosen
 from similarity.models.vllm_server.config import ServerConfig
@@ -118,3 +120,115 @@ def test_sampled_numbers_are_scored_again_where_they_round_otherwise(load: Load)
     server.bodies.clear()
     compare(model, "a red car", "a blue boat", CONFIG)
     assert len({tuple(prompt) for prompt in server.scored}) == 1 + 4 * 3
+
+
+def probing(fault: Callable[[Answer, Answer], None]) -> FakeServer:
+    """Return a server that spoils its answers to requests for chosen tokens."""
+    server = FakeServer()
+
+    def edit(body: Answer, answer: Answer) -> None:
+        if "logprob_token_ids" in body:
+            fault(body, answer)
+
+    server.edit = edit
+    return server
+
+
+def spoilt(value: object) -> Callable[[Answer, Answer], None]:
+    def fault(body: Answer, answer: Answer) -> None:
+        listed = answer["choices"][-1]["logprobs"]["top_logprobs"][0]
+        listed[f"token_id:{body['logprob_token_ids'][-1]}"] = value
+
+    return fault
+
+
+def left_out(body: Answer, answer: Answer) -> None:
+    del answer["choices"][-1]["logprobs"]["top_logprobs"][0][
+        f"token_id:{body['logprob_token_ids'][-1]}"
+    ]
+
+
+WRONG = [spoilt(float("nan")), spoilt(0.5), spoilt(None), spoilt(-9999.0), left_out]
+
+
+class Glitching(FakeServer):
+    """A server that answers requests for chosen tokens by a status, so often."""
+
+    def __init__(self, status: int, said: str, times: int = 1000) -> None:
+        super().__init__()
+        self.status, self.said, self.times = status, said, times
+
+    async def fault(self, request: httpx.Request, body: Answer) -> httpx.Response | None:
+        if "logprob_token_ids" in body and self.times:
+            self.times -= 1
+            return httpx.Response(self.status, text=self.said)
+        return await super().fault(request, body)
+
+
+class TestTheProbeAtLoading:
+    """A failure that passes made the default preset another one, without a word."""
+
+    @pytest.mark.parametrize("fault", WRONG)
+    def test_a_wrong_answer_is_no_lack(
+        self, load: Load, fault: Callable[[Answer, Answer], None]
+    ) -> None:
+        with pytest.raises(WrongAnswerError):
+            load(server=probing(fault))
+
+    @pytest.mark.parametrize(
+        ("status", "said"),
+        [(500, "it broke"), (404, "no model"), (400, "busy"), (200, '{"choices": [{"ind')],
+    )
+    def test_a_failure_is_no_lack(self, load: Load, status: int, said: str) -> None:
+        with pytest.raises((BackendRefusedError, WrongAnswerError)):
+            load(server=Glitching(status, said))
+
+    def test_one_failure_that_passes_is_tried_again(self, load: Load) -> None:
+        model = load(server=Glitching(500, "it broke", times=1))
+        assert Ability.TOKEN_LOG_PROBS in model.abilities
+
+    def test_one_of_two_is_left_out(self, load: Load, caplog: pytest.LogCaptureFixture) -> None:
+        model = load(a=Glitching(500, "it broke", times=2), b=FakeServer())
+        assert Ability.TOKEN_LOG_PROBS in model.abilities
+        assert "left out until it answers: http://a:8000" in caplog.text
+        np.testing.assert_allclose(
+            model.next_log_probs(PREFIXES, [1, 2]), TOY.next_log_probs(PREFIXES, [1, 2]), atol=1e-5
+        )
+
+    @pytest.mark.parametrize(
+        ("status", "said"),
+        [
+            (400, "Unknown field: logprob_token_ids"),
+            (422, "Extra inputs are not permitted"),
+            (400, "1 validation error for CompletionRequest"),
+        ],
+    )
+    def test_a_refusal_of_the_field_is_a_lack(self, load: Load, status: int, said: str) -> None:
+        model = load(server=Glitching(status, said))
+        assert Ability.TOKEN_LOG_PROBS not in model.abilities
+        with pytest.raises(UnsupportedError, match=said):
+            model.next_log_probs(PREFIXES, [1, 2])
+
+    def test_other_tokens_than_the_chosen_are_a_lack(self, load: Load) -> None:
+        def others(_body: Answer, answer: Answer) -> None:
+            for choice in answer["choices"]:
+                choice["logprobs"]["top_logprobs"] = [{f"token_id:{i}": -3.0 for i in range(9)}]
+
+        model = load(server=probing(others))
+        assert Ability.TOKEN_LOG_PROBS not in model.abilities
+
+    def test_no_list_at_all_is_a_lack(self, load: Load) -> None:
+        def none(_body: Answer, answer: Answer) -> None:
+            for choice in answer["choices"]:
+                choice["logprobs"] = None
+
+        assert Ability.TOKEN_LOG_PROBS not in load(server=probing(none)).abilities
+
+
+def test_a_lack_is_warned_of_with_its_cause(load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    load(server=FakeServer())
+    assert not caplog.records
+    load(server=Glitching(400, "Unknown field: logprob_token_ids"))
+    (record,) = caplog.records
+    assert "the default preset is paper" in record.getMessage()
+    assert "Unknown field: logprob_token_ids" in record.getMessage()
