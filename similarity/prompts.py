@@ -39,7 +39,7 @@ class Prompt:
         Raises
         ------
         InputError
-            If the text is empty, only white space, or not valid Unicode.
+            As `checked_text` does.
         """
         stripped = checked_text(text).strip()
         stop = "." if self.full_stop and not _ends_in_punctuation(stripped) else ""
@@ -60,34 +60,60 @@ class Prompt:
         )
 
 
+# Characters that show nothing: white space, controls, and those that Unicode has ignored where
+# they are not known (Default_Ignorable_Code_Point), as joiners and the byte-order mark. NUL is
+# not among them: no text may have it.
+_BLANK = (
+    r"\x01-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+# What `checked_text` takes, for schemas of JSON.
+TEXT_PATTERN = rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"
+_VISIBLE = re.compile(f"[^{_BLANK}]")
 # As Python decodes the bytes of an argument that are not of the locale's encoding.
 _ESCAPE = re.compile(r"[\udc80-\udcff]")
 
 
-def checked_text(text: str) -> str:
-    """Return the text if it can be compared.
+def checked_text(text: str, name: str = "a text") -> str:
+    """Return the text if it can be compared: the one rule, wherever texts enter.
+
+    Parameters
+    ----------
+    name
+        What messages call it.
 
     Raises
     ------
     InputError
-        If it is not a string, empty, only white space, or not valid Unicode.
+        If it is not a string, has no character that can be seen, has NUL, or is not valid Unicode.
     """
     if not isinstance(text, str):
-        raise InputError(f"a text must be a string, got {type(text).__name__}")
-    if not text.strip():
-        raise InputError("a text is empty or only white space; give at least one character", text)
+        raise InputError(f"{name} must be a string, got {type(text).__name__}")
+    if is_blank(text):
+        raise InputError(
+            f"{name} is empty or only white space and other characters that show nothing; give at "
+            "least one that can be seen",
+            text,
+        )
+    if "\0" in text:
+        raise InputError(f"{name} has a NUL character; take it out", text)
     if _ESCAPE.search(text):
         raise InputError(
-            f"a text is not valid Unicode: {text[:40]!r} has a byte that was not decoded; if it is "
+            f"{name} is not valid Unicode: {text[:40]!r} has a byte that was not decoded; if it is "
             "from the command line, set a locale of UTF-8, such as LC_ALL=C.UTF-8",
             text,
         )
     if not is_unicode(text):
         raise InputError(
-            f"a text is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8",
+            f"{name} is not valid Unicode (a lone surrogate): {text[:40]!r}; encode it as UTF-8",
             text,
         )
     return text
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text has no character that can be seen; NUL counts as one."""
+    return not _VISIBLE.search(text)
 
 
 def _ends_in_punctuation(text: str) -> bool:

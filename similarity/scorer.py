@@ -42,16 +42,19 @@ def given_texts(texts: Iterable[Content]) -> list[Content]:
         if not isinstance(text, str | Image):
             raise InputError(
                 f"a text must be a string, or an image of similarity.images.sources, got "
-                f"{_shown(text)}"
+                f"{_shown(text)}{_remedy(text)}"
             )
     return found
 
 
 def check_several(texts: object) -> None:
     """Raise InputError if this is one text, or of a kind that has none, and no list of them."""
-    # Of a mapping the names would be compared.
-    is_other = isinstance(texts, str | bytes | Image | Mapping)
-    if is_other or not isinstance(texts, Iterable):
+    if _has_columns(texts):
+        raise InputError(
+            f"texts must be a list of them, got a {type(texts).__name__} of columns; give the "
+            "values of one column, as a list"
+        )
+    if isinstance(texts, str | bytes | Image) or not isinstance(texts, Iterable):
         raise InputError(f"texts must be a list of them, got {_shown(texts)}")
 
 
@@ -78,6 +81,11 @@ def given_pairs(pairs: Iterable[Pair | TextPair]) -> list[Pair]:
     InputError
         If one is not two texts.
     """
+    if _has_columns(pairs):
+        raise InputError(
+            f"pairs must be a list of pairs of texts, got a {type(pairs).__name__} of columns; "
+            "give list(zip(first, second)) of the two that have the texts"
+        )
     if isinstance(pairs, str | bytes | Image) or not isinstance(pairs, Iterable):
         raise InputError(f"pairs must be a list of pairs of texts, got {_shown(pairs)}")
     return [_given_pair(pair) for pair in pairs]
@@ -90,11 +98,21 @@ def given_text_pairs(pairs: Iterable[TextPair]) -> list[TextPair]:
 
 
 def _given_pair(pair: Pair | TextPair) -> Pair:
-    is_one = isinstance(pair, str | bytes | Image) or not isinstance(pair, Iterable)
+    is_one = isinstance(pair, str | bytes | Image | Mapping) or not isinstance(pair, Iterable)
     texts = () if is_one else given_texts(pair)
     if len(texts) != 2:
         raise InputError(f"a pair must be two texts, got {_shown(pair)}")
     return texts[0], texts[1]
+
+
+def _has_columns(given: object) -> bool:
+    """Return whether this is a table or a mapping: of either, names or columns would be read."""
+    return isinstance(given, Mapping) or hasattr(given, "columns")
+
+
+def _remedy(given: object) -> str:
+    """Return the end of a message that says how values of pyarrow become texts; else ""."""
+    return "; give .to_pylist() of an array of pyarrow" if hasattr(given, "as_py") else ""
 
 
 def _shown(value: object) -> str:

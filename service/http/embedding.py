@@ -11,7 +11,7 @@ from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
 from service.http.call import Call
 from service.http.images import read_contents
-from service.http.schemas.fields import ImageInput, checked_text
+from service.http.schemas.fields import ImageInput, named_text
 from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
 from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
@@ -145,4 +145,4 @@ def _array(numbers: Iterable[int]) -> bytes:
 def _text_of_ids(
     ids: Sequence[int], name: str, requested_model: str | None, model: RequestModel
 ) -> str:
-    return checked_text(text_of_ids(ids, name, requested_model, model), name)
+    return named_text(text_of_ids(ids, name, requested_model, model), name)

@@ -11,7 +11,7 @@ from typing import Self
 from similarity.batch.claims import check_unclaimed
 from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
-from similarity.storage.files import writing
+from similarity.storage.files import is_open_file, writing
 from similarity.storage.journal import lock, write_through
 from similarity.tabular.dialects import CsvDialect, csv_dialect
 from similarity.tabular.formats import format_of, open_binary
@@ -159,7 +159,8 @@ def check_new(files: BatchFiles) -> None:
     """
     check_unclaimed(files.output, files.refused, files.journal)
     for path in (files.output, files.refused):
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        # What is open may be a file; another run has another there, and the same journal.
+        if is_open_file(path) or (path.exists() and not (path.is_file() or path.is_dir())):
             raise InputError(f"{path} is a device or a pipe; write to a file, and send that on")
         if not _begun(files.journal) and path.exists() and path.stat().st_size:
             raise InputError(

@@ -19,6 +19,7 @@ from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
 from similarity.groups.clustering import cluster
 from similarity.groups.own_words import shared_words, unequal_numbers
+from similarity.prompts import checked_text
 from similarity.scorer import Progress, given_strings, no_progress
 from similarity.texts.truncation import Check, Truncator
 from similarity.validation import check_kind, check_number
@@ -194,6 +195,8 @@ def check_of(check: Check, question: str | None) -> Check:
     check
         Raises InputError if a text cannot be read alone, as a scorer's check does.
     """
+    if question is not None:
+        checked_text(question, "the question")
 
     def checked(texts: Sequence[str]) -> object:
         answers = _with_question(texts, question)

@@ -18,6 +18,9 @@ Writer = Callable[[Path], object]
 # What a system says where nothing more can be written, and what helps.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FREE_SPACE = "; free some space there, and give the same command again"
+# The folders of devices, among them /dev/stdout, and of the files that a process has open.
+_OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
+_MOST_LINKS = 40  # as Linux follows
 # How the names of temporary files and folders begin, and the random bytes that follow. A process id
 # would not tell apart two threads, or the processes of two containers.
 _BEGINNING, _RANDOM_BYTES = ".trajsim-", 4
@@ -51,6 +54,9 @@ def check_place(path: Path) -> None:
     InputError
         If its folder is not there or cannot be written to, or something else stands there.
     """
+    if is_open_file(path):
+        # What it leads to would be replaced, also where the user appends to it.
+        raise InputError(f"cannot write {path}: it is no file of its own; name a file")
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {path.parent}")
     if path.exists() and not path.is_file():
@@ -86,6 +92,23 @@ def followed(path: Path) -> Path:
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return target
+
+
+def is_open_file(path: Path) -> bool:
+    """Return whether a path names what is open, as /dev/stdout and its like, or links to one.
+
+    What that is depends on the process, so nothing that is kept beside it belongs to it.
+    """
+    place = path.absolute()
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(place.parent)
+        if _OPEN_FILES.fullmatch(folder):
+            return True
+        place = Path(folder, place.name)
+        if not place.is_symlink():
+            return False
+        place = Path(folder, place.readlink())
+    return False  # a circle, which opening it refuses
 
 
 def _try(path: Path) -> None:

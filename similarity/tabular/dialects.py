@@ -11,6 +11,7 @@ from functools import cache, partial
 from itertools import chain
 from typing import BinaryIO
 
+from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ def _rows(sign: str, sample: Sequence[str]) -> Iterator[list[str] | None]:
         except csv.Error:
             yield None
         else:
-            if any(field.strip() for field in row) or len(row) > 1:
+            if not all(map(is_blank, row)) or len(row) > 1:
                 yield row
 
 

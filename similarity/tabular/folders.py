@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from similarity.errors import InputError
+from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.records import PlacedTexts, without_mark
 
@@ -91,8 +92,10 @@ def _text(folder: Path, path: Path) -> str:
         raise InputError(f"is not UTF-8 at byte {error.start}: convert it to UTF-8") from error
     except InputError as error:
         raise InputError(f"is not UTF-8, as {error}") from error
-    if not text:
+    if is_blank(text):
         raise InputError("is empty: write a text into it, or remove it")
+    if "\0" in text:
+        raise InputError("has a NUL character: take it out, or remove the file")
     return text
 
 

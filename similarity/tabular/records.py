@@ -8,6 +8,7 @@ from itertools import tee
 from typing import Any, BinaryIO
 
 from similarity.errors import InputError
+from similarity.prompts import is_blank
 from similarity.tabular.dialects import (
     SIGNS,
     TAB,
@@ -136,7 +137,7 @@ def read_records(
         note_bare_mark(number)
     if kind == "tsv":
         return _rows(_tsv(lines), header, _LITERAL)
-    filled = (line for line in lines if line.shown.strip())
+    filled = (line for line in lines if not is_blank(line.shown))
     return map(_json, filled) if kind == "jsonl" else filled
 
 
@@ -196,7 +197,7 @@ def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
     for line in lines:
         if line.error is not None:
             yield line
-        elif line.value.strip():
+        elif not is_blank(line.value):
             yield Record(line.number, line.value.split("\t"), line.shown)
 
 
@@ -226,7 +227,7 @@ def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
         # That a line is not UTF-8 is the reason of all else.
         why = next((line.error for line in taken if line.error), why)
         shown = "\n".join(line.shown for line in taken)
-        if shown.strip():
+        if not is_blank(shown):
             yield Record(taken[0].number, None if why else fields, shown, why)
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity.errors import ConfigError, InputError
-from similarity.prompts import PROMPTS, Prompt, checked_text
+from similarity.prompts import PROMPTS, Prompt, checked_text, is_blank
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,24 @@ def test_the_papers_alignment_prompts() -> None:
     assert prompt.around_image() == ("", " Describe this image. This image shows")
 
 
-@given(st.text(min_size=1).filter(str.strip))
+@given(st.text(min_size=1).filter(lambda text: "\0" not in text and not is_blank(text)))
 def test_applying_twice_adds_nothing(text: str) -> None:
     once = Prompt().apply(text)
     assert Prompt().apply(once) == once
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t "])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\t ", "\u200b", "\ufeff", "\x01\x7f", "\u2060\xad", "\u200b \u200d\x85"]
+)
 def test_empty_text_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="empty or only white space"):
         Prompt().apply(text)
+
+
+def test_a_text_with_nul_is_refused() -> None:
+    for text in ("a\0b", "\0"):
+        with pytest.raises(InputError, match="has a NUL character; take it out"):
+            Prompt().apply(text)
 
 
 def test_lone_surrogate_is_refused() -> None:

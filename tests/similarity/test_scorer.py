@@ -4,6 +4,8 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from similarity import (
@@ -21,6 +23,15 @@ from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 
 TEXT = "a text must be a string, or an image of similarity.images.sources, got "
+TABLE = (
+    "pairs must be a list of pairs of texts, got a DataFrame of columns; give "
+    "list(zip(first, second)) of the two that have the texts"
+)
+ARROW = "<pyarrow.StringScalar: 'x'>; give .to_pylist() of an array of pyarrow"
+BLANK = (
+    "a text is empty or only white space and other characters that show nothing; give at least one "
+    "that can be seen"
+)
 PAIR = "a pair must be two texts, got "
 Wrong = Callable[[ToyModel], Any]
 WRONG: list[tuple[Wrong, str]] = [
@@ -36,6 +47,28 @@ WRONG: list[tuple[Wrong, str]] = [
     (lambda model: compare_matrix(model, "abc"), "texts must be a list of them, got 'abc'"),
     (lambda model: compare_matrix(model, ["a"], [None]), f"{TEXT}None"),  # type: ignore[list-item]
     (lambda model: open_scorer(model).explain([("a",)], 1), f"{PAIR}('a',)"),  # type: ignore[list-item]
+    (lambda model: compare_pairs(model, pd.DataFrame({"a": ["x"], "b": ["y"]})), TABLE),  # type: ignore[arg-type]
+    (lambda model: compare_pairs(model, {"a": "x"}), TABLE.replace("DataFrame", "dict")),  # type: ignore[arg-type]
+    (
+        lambda model: compare_pairs(model, pa.table({"a": ["x"]})),
+        TABLE.replace("DataFrame", "Table"),
+    ),  # type: ignore[arg-type]
+    (lambda model: compare_pairs(model, [{"a": "x", "b": "y"}]), f"{PAIR}{{'a': 'x', 'b': 'y'}}"),  # type: ignore[list-item]
+    (
+        lambda model: compare_matrix(model, pd.DataFrame({"a": ["x"], "b": ["y"]})),
+        "texts must be a list of them, got a DataFrame of columns; give the values of one column, "
+        "as a list",
+    ),
+    (lambda model: compare_matrix(model, pa.array(["x", "y"])), f"{TEXT}{ARROW}"),
+    (
+        lambda model: compare_pairs(model, list(zip(pa.array(["x"]), ["y"], strict=True))),
+        f"{TEXT}{ARROW}",
+    ),  # type: ignore[arg-type]
+    (lambda model: compare(model, "\u200b", "a"), BLANK),
+    (lambda model: compare_pairs(model, [("\u200b", "\u200b")]), BLANK),
+    (lambda model: compare_matrix(model, ["a", "\ufeff"]), BLANK),
+    (lambda model: compare(model, "a", "\x01"), BLANK),
+    (lambda model: compare(model, "a", "b\0"), "a text has a NUL character; take it out"),
     (lambda model: open_scorer(model).check([{}]), f"{TEXT}{{}}"),  # type: ignore[list-item]
 ]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, checked_text, example
+from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, example, named_text
 from service.http.schemas.json_object import JsonObject
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
@@ -79,7 +79,7 @@ class RerankRequest(PromptTruncation):
                 "an object with text, or rank_fields with the names of its fields"
             )
         lines = [str(value) if name == "text" else f"{name}: {value}" for name, value in given]
-        return checked_text("\n".join(lines), f"documents[{index}]")
+        return named_text("\n".join(lines), f"documents[{index}]")
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the query with each document."""

@@ -1,6 +1,5 @@
 """What fields of requests and answers are made of."""
 
-import re
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -19,22 +18,10 @@ from pydantic_core import core_schema
 from similarity.calibration import Scale
 from similarity.errors import InputError
 from similarity.estimators.table import ESTIMATORS
-
-# Characters that show nothing: controls, white space, joiners, the byte order mark.
-BLANK = r"\x00-\x20\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028\u2029\u202f\u205f\u3000\ufeff"
-TEXT_PATTERN = rf"^[^\x00]*[^{BLANK}][^\x00]*$"
-_VISIBLE = re.compile(f"[^{BLANK}]")
+from similarity.prompts import TEXT_PATTERN, checked_text
 
 
-def _check_text(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a text has a NUL character; take it out")
-    if not _VISIBLE.search(text):
-        raise ValueError("a text is empty or only white space; give at least one character")
-    return text
-
-
-def checked_text(text: str, name: str) -> str:
+def named_text(text: str, name: str) -> str:
     """Return a text that was put together from what a request has.
 
     Raises
@@ -43,14 +30,14 @@ def checked_text(text: str, name: str) -> str:
         If it is none; the message begins with the name.
     """
     try:
-        return _check_text(text)
-    except ValueError as error:
+        return checked_text(text)
+    except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
 
 Text = Annotated[
     str,
-    AfterValidator(_check_text),
+    AfterValidator(checked_text),
     Field(
         description="A text, with a character that can be seen and without NUL.",
         json_schema_extra={"minLength": 1, "pattern": TEXT_PATTERN},

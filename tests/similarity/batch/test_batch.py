@@ -92,6 +92,9 @@ BAD = {
     b'{"custom_id": "x", "pair": ["a", 2]}': 'got ["a", 2]',
     b'{"custom_id": "x", "texts": []}': "texts must have at least one text",
     b'{"custom_id": "x", "pair": ["a", " "]}': "a text is empty or only white space",
+    b'{"custom_id": "x", "pair": ["a", "\\u200b"]}': "a text is empty or only white space",
+    b'{"custom_id": "x", "pair": ["\\ufeff", "a"]}': "a text is empty or only white space",
+    b'{"custom_id": "x", "pair": ["a", "b\\u0000"]}': "a text has a NUL character",
     b'{"custom_id": "x", "pair": ["b", "a\\ud800"]}': "not valid Unicode",
     b'{"custom_id": "x", "pair": ["b", "' + b"a" * 5000 + b'"]}': "tokens too long",
 }

@@ -302,7 +302,7 @@ def test_links_in_a_circle_are_one_clear_line(tmp_path: Path) -> None:
     assert "Too many levels of symbolic links" in result.stderr
 
 
-@pytest.mark.parametrize("kind", ["device", "pipe"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "open"])
 def test_an_output_that_is_no_file_is_refused_before_anything_waits_for_it(
     tmp_path: Path, kind: str
 ) -> None:
@@ -310,9 +310,12 @@ def test_an_output_that_is_no_file_is_refused_before_anything_waits_for_it(
     path = tmp_path / "out.jsonl"
     if kind == "pipe":
         os.mkfifo(path)
-    else:
+    elif kind == "device":
         path.symlink_to("/dev/full")
-    result = command(tmp_path)
+    with (tmp_path / "file").open("w") as file:  # a file, as standard output often is
+        if kind == "open":
+            path.symlink_to(f"/dev/fd/{file.fileno()}")
+        result = command(tmp_path)
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
     assert f"{path} is a device or a pipe" in result.stderr
 

@@ -235,3 +235,16 @@ def test_the_table_shows_every_text_of_a_group_once(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (row,) = (line for line in result.stdout.splitlines() if "1.000" in line)
     assert (row.count("in 1969"), row.count("in 1972")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        (" ", "the question is empty or only white space"),
+        ("\u200b", "the question is empty or only white space"),
+        ("a\0b", "the question has a NUL character; take it out"),
+    ],
+)
+def test_a_question_is_a_text(scorer: ProfileEntailment, question: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        find_consensus(scorer, ["sea", "car"], question=question)

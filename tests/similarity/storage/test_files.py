@@ -15,6 +15,7 @@ from similarity.storage.files import (
     cannot_write,
     check_folder,
     check_place,
+    is_open_file,
     make_folder,
     replace_file,
     temporary_beside,
@@ -188,6 +189,7 @@ def test_places_for_files(tmp_path: Path) -> None:
         (tmp_path, "it is there and is no file; name a file"),
         (pipe, "it is there and is no file; name a file"),
         (tmp_path / "none" / "out.csv", f"there is no folder {tmp_path / 'none'}"),
+        (Path("/dev/stdout"), "cannot write /dev/stdout: it is no file of its own; name a file"),
         (Path("/proc/out.csv"), "cannot write /proc/out.csv: No such file"),
     ):
         with pytest.raises(InputError, match=why):
@@ -198,6 +200,27 @@ def test_places_for_files(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=why):
             check_folder(bad)
+
+
+def test_what_is_open_is_told_by_its_path_whatever_it_is(tmp_path: Path) -> None:
+    link, folder = tmp_path / "link.csv", tmp_path / "folder"
+    again = tmp_path / "again.csv"
+    folder.symlink_to("/proc/self/fd")
+    again.symlink_to("link.csv")
+    with (tmp_path / "file.csv").open("w") as file:
+        number = str(file.fileno())
+        link.symlink_to(f"/dev/fd/{number}")
+        opened = (
+            f"/dev/fd/{number}",
+            f"/proc/self/fd/{number}",
+            f"/proc/{os.getpid()}/fd/{number}",
+        )
+        for path in ("/dev/stdout", "/dev/stderr", *opened, link, again, folder / number):
+            assert is_open_file(Path(path)), path
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    for path in (tmp_path / "file.csv", tmp_path / "new", circle, Path("/dev/shm/out.csv")):
+        assert not is_open_file(path), path
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])

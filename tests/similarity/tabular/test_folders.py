@@ -62,6 +62,8 @@ def test_what_is_no_text_is_refused_by_name(
     for make, argument, said in (
         (bad, b"", "bad.txt is empty: write a text into it, or remove it"),
         (bad, b"\xef\xbb\xbf \n", "bad.txt is empty"),
+        (bad, "\u200b\n\ufeff".encode(), "bad.txt is empty"),
+        (bad, b"a\nb\0", "bad.txt has a NUL character: take it out, or remove the file"),
         (bad, b"ab\xff", "bad.txt is not UTF-8 at byte 2: convert it"),
         (bad, "a".encode("utf-16"), "bad.txt is not UTF-8, as it begins with the mark of UTF-16"),
         (bad, b"a" * 101, "bad.txt has more than 100 bytes: split it"),
