@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Bytes of the converted model, in single precision, and some more.
 NEEDED = 600_000_000
+# Without any of these the model is another or none.
+_LOADED = {"model.safetensors", "config.json", "tokenizer.json"}
 
 
 class DamagedError(ModelError):
@@ -86,8 +88,11 @@ def _load(folder: Path, name: str, options: LoadOptions) -> LocalModel:
 
 def _check_files(folder: Path) -> None:
     try:
-        digests = json.loads((folder / DIGESTS).read_bytes()).items()
-        damaged = [name for name, digest in digests if digest_of_file(folder / name) != digest]
+        digests = json.loads((folder / DIGESTS).read_bytes())
+        written = digests.items()
+        # A list that has lost its entries would check nothing.
+        damaged = [] if digests.keys() >= _LOADED else [DIGESTS]
+        damaged += [name for name, digest in written if digest_of_file(folder / name) != digest]
     except (OSError, ValueError, TypeError, AttributeError):
         damaged = [DIGESTS]  # or a file that it names is not there
     if damaged:

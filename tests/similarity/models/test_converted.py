@@ -1,6 +1,7 @@
 """The wheel's model: found without an import, converted once and whole, or refused in one line."""
 
 import hashlib
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -128,6 +129,21 @@ def test_a_damaged_file_is_found_and_the_model_converted_anew(
     # Without digests it was not converted, as far as can be seen.
     unseen = name == wheel.DIGESTS and damage == Path.unlink
     assert ("is damaged" in caplog.text) != unseen
+
+
+@pytest.mark.parametrize("lost", FILES[:-1])
+def test_a_list_of_digests_that_lost_one_checks_nothing_less(
+    lost: str, fake: FakeWheel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file whose digest was not listed was loaded as it was."""
+    load_model(SMOLLM2)
+    (folder,) = (tmp_path / "cache" / "models").iterdir()
+    digests = json.loads((folder / wheel.DIGESTS).read_bytes())
+    del digests[lost]
+    (folder / wheel.DIGESTS).write_text(json.dumps(digests))
+    check_weights(load_model(SMOLLM2))
+    assert f"is damaged: {wheel.DIGESTS}" in caplog.text
+    assert lost in json.loads((folder / wheel.DIGESTS).read_bytes())
 
 
 @pytest.mark.parametrize("name", FILES[:-1])
