@@ -138,7 +138,8 @@ class Engine:
         def work() -> Result:
             request_model.usage.seconds["queue"] += time.monotonic() - began
             self.health.check()
-            return function(request_model)
+            with request_model.waits.working():
+                return function(request_model)
 
         try:
             with anyio.move_on_after(end - began):

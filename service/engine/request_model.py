@@ -6,7 +6,7 @@ request's own that waits here while the scheduler works.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, cast
 
@@ -17,6 +17,7 @@ from service.engine.items import sample_tokens, sampling_items, scoring_items
 from service.engine.metrics import Metrics
 from service.engine.scheduler import Scheduler
 from service.engine.usage import Usage, answered_tokens
+from service.engine.waits import Crowd, Waits
 from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
@@ -55,6 +56,7 @@ class SharedModel:
     cache: Cache
     metrics: Metrics
     vectors: MeaningVectors | None = None
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 class RequestModel(WrapperModel):
@@ -67,8 +69,7 @@ class RequestModel(WrapperModel):
         self.usage = Usage()
         # Since when its thread waits for the model outside of the scheduler, or 0; if it sampled.
         self.calling, self.sampling = 0.0, False
-        # When each of its waits for the scheduler began, and ended unless it waits still.
-        self._waits: list[float] = []
+        self.waits = Waits(shared.crowd)
 
     def check_cancelled(self) -> None:
         """Raise what `cancel` was given, if it was called: for loops that call no model."""
@@ -77,10 +78,9 @@ class RequestModel(WrapperModel):
 
     @property
     def delayed(self) -> float:
-        """Return the seconds that this has waited while the model worked for others."""
-        waits = [*self._waits, time.monotonic()]
-        waited = sum(end - begin for begin, end in zip(waits[::2], waits[1::2], strict=False))
-        return waited - self._shared.scheduler.spent(self._queue)
+        """Return the seconds that the model, or the processors, worked for others."""
+        waits = self.waits
+        return waits.seconds - self._shared.scheduler.spent(self._queue) + waits.lost
 
     @property
     def silent(self) -> float:
@@ -281,16 +281,16 @@ class RequestModel(WrapperModel):
             for item, answer in zip(items, known, strict=True)
             if answer is not None
         )
-        self._waits.append(time.monotonic())
+        submitted = self.waits.mark()
         if missing:
             self._shared.scheduler.submit(self._queue, missing)
         answers = [
             item.future.result() if answer is None else answer
             for item, answer in zip(items, known, strict=True)
         ]
-        self._waits.append(time.monotonic())
+        self.waits.mark()
         if missing:
-            self._clock(missing, self._waits[-2])
+            self._clock(missing, submitted)
         return answers
 
     def _clock(self, items: Sequence[WorkItem], submitted: float) -> None:

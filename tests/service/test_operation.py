@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import httpx
 import pytest
@@ -217,6 +218,31 @@ def test_what_is_late_is_reported_whether_itself_or_others_took_the_time(model):
         ) in str(errors[0])
         assert "the model was busy with other requests; send it again later" in str(errors[1])
         assert all("raise TRAJSIM_DEADLINE_SECONDS" in error["message"] for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("together", "words"),
+    [(1, "this takes longer than"), (8, "the model was busy with other requests; send it again")],
+)
+def test_many_that_have_a_share_of_the_processors_each_do_not_take_long_themselves(
+    model, monkeypatch, together, words
+):
+    """Each was told to send fewer texts, though alone it took a tenth of the deadline."""
+    monkeypatch.setattr("service.engine.request_model.Crowd.processors", 2)
+    free = Event()
+
+    async def run():
+        engine = Engine(model, Settings(model="toy", deadline_seconds=0.5), Metrics())
+        try:
+            requests = [engine.run(lambda _: free.wait(PATIENCE)) for _ in range(together)]
+            return await asyncio.gather(*requests, return_exceptions=True)
+        finally:
+            free.set()
+            engine.close()
+
+    errors = asyncio.run(run())
+    assert all(isinstance(error, DeadlineError) and words in str(error) for error in errors), errors
+    assert all((error.retry_after is None) == (together == 1) for error in errors)
 
 
 def test_only_where_trajectories_are_sampled_fewer_of_them_are_advised(model):
