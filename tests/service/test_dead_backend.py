@@ -1,6 +1,7 @@
 """A backend that is away, in every way that it can be: 503 within seconds, and then back again."""
 
 import asyncio
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,7 +36,13 @@ class Backend(FakeServer):
 
     mode = "well"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bytes] = []
+
     async def handle(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/completions":
+            self.asked.append(request.content)
         if self.mode == "stopped":
             await asyncio.sleep(1_000)
         if self.mode == "killed":
@@ -332,6 +339,41 @@ def test_one_bad_backend_of_two_fails_no_request_and_leaves_the_service_ready(mo
             answer = httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
             assert answer.status_code == 200, answer.text
             assert ready_of(url)
+
+
+def test_one_of_two_that_hangs_holds_few_requests_and_leaves_the_service_ready(monkeypatch):
+    """Its health let it back in each time, so that most requests got 503 or 504."""
+    monkeypatch.setattr("service.http.app.served_vectors", lambda _settings, _model: None)
+    backends = {"one": Backend(), "two": Backend()}
+    config = ServerConfig(read_timeout=1, backoff=0.05)
+    model = load_server("http://one:8000,http://two:8000", config, transport=transport(**backends))
+    with running(model, probe_seconds=0.1, deadline_seconds=PATIENCE) as url:
+        assert eventually(lambda: ready_of(url))
+        hung, _ = model._pool.replicas
+        backends["one"].mode = "hanging in completions"
+        ready = []
+
+        def ask(text):
+            body = {"pairs": [[text, "b"]], **SMALL}
+            answer = httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+            ready.append(ready_of(url))
+            return answer.status_code
+
+        with ThreadPoolExecutor(4) as threads:
+            assert set(threads.map(ask, (f"text {number}" for number in range(12)))) == {200}
+            assert hung.stuck
+            samples = len(samples_of(backends["one"]))
+            assert set(threads.map(ask, (f"text {number}" for number in range(12, 60)))) == {200}
+        assert all(ready)
+        assert len(samples_of(backends["one"])) == samples
+        backends["one"].mode = "well"
+        numbers = itertools.count(60)
+        back = lambda: ask(f"text {next(numbers)}") == 200 and not hung.stuck  # noqa: E731
+        assert eventually(back, 30)
+
+
+def samples_of(backend):
+    return [body for body in backend.asked if b"prompt_logprobs" not in body]
 
 
 def test_looks_at_readiness_ask_nothing_of_the_backend(monkeypatch):

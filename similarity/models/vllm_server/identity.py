@@ -157,6 +157,8 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     (long_scores,) = await score_prompts(pool, served.name, [long])
     (short_scores,) = await score_prompts(pool, served.name, [short])
     revision = served.revision_of("probe", float(long_scores.mean()), address.revision)
+    probe = (wire.COMPLETIONS, wire.scoring_body(served.name, [short]))
+    served = replace(served, wanted=replace(served.wanted, probe=probe))
     return Identity(**vars(served), probe=short, expected=short_scores, revision=revision)
 
 

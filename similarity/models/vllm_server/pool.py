@@ -2,6 +2,7 @@
 
 A server that fails is left out, with growing pauses, and let back in when it answers again and is
 as at loading. One that fails what another then answers is left out too, however well it says it is.
+One that gives no answer in time while another serves must also compute a probe before it returns.
 """
 
 import time
@@ -55,8 +56,6 @@ class Pool:
         self.replicas = replicas
         self.config = config
         self.roster = Roster(replicas, config, wanted)
-        # When the first request failed since one was answered; None where none did.
-        self._failing_since: float | None = None
 
     @property
     def workers(self) -> int:
@@ -69,9 +68,14 @@ class Pool:
         read: Callable[[Any], T],
         body: dict[str, Any] | None = None,
         *,
-        tokens: int = 1,
+        tokens: int = 0,
     ) -> T:
         """Return what `read` makes of the answer of the first server that gives one.
+
+        Parameters
+        ----------
+        tokens
+            That the model computes; 0 where it computes none.
 
         Raises
         ------
@@ -84,7 +88,7 @@ class Pool:
         """
         return await self.call(lambda replica: replica.request(path, read, body), tokens=tokens)
 
-    async def call(self, work: Callable[[Replica], Awaitable[T]], *, tokens: int = 1) -> T:
+    async def call(self, work: Callable[[Replica], Awaitable[T]], *, tokens: int = 0) -> T:
         """Return what `work` gets of the first server that gives it; raises as `request` does."""
         attempt, strikes = 1, 0
         doubt: _Doubt | None = None
@@ -93,9 +97,7 @@ class Pool:
             last, pause = attempt == self.config.attempts, 0.0
             try:
                 answer = await self._checked(replica, work)
-                self._failing_since = None
-                if doubt is not None:
-                    self.roster.take_out_well(doubt.replica, doubt.error)
+                self._note_answer(replica, tokens, doubt)
                 return answer
             except PassingError as failure:
                 strikes += failure.fatal or failure.once
@@ -119,15 +121,27 @@ class Pool:
                 doubt = _Doubt(replica, error)
             finally:
                 replica.busy -= 1
-                replica.load -= tokens
+                replica.load -= max(tokens, 1)
                 await self.roster.notify()
             await anyio.sleep(pause)
             attempt += 1
 
+    def _note_answer(self, replica: Replica, tokens: int, doubt: _Doubt | None) -> None:
+        """Note that a server answered, and that the one in doubt is at fault."""
+        replica.failing_since = None
+        if tokens:
+            replica.timeouts = 0
+        if doubt is not None:
+            self.roster.take_out_well(doubt.replica, doubt.error)
+
     def _ends_call(self, replica: Replica, failure: PassingError) -> bool:
         """Leave out a server that failed; return whether its request is not to be sent again."""
-        self._failing_since = self._failing_since or time.monotonic()
-        self.roster.take_out(replica, failure.error, failure.retry_after)
+        replica.failing_since = replica.failing_since or time.monotonic()
+        if failure.slow and self.roster.serving(besides=replica):
+            # Its health and tokenizer may be good all the while: its requests would wait again.
+            self.roster.take_out_stuck(replica, failure.error)
+        else:
+            self.roster.take_out(replica, failure.error, failure.retry_after)
         unwaited = failure.slow or (failure.retry_after or 0) > self.config.patience
         return unwaited and not self.roster.serving()
 
@@ -137,7 +151,7 @@ class Pool:
         Raises
         ------
         BackendUnavailableError
-            If none does. Once too, if for FAILING_SECONDS all requests have failed.
+            If none does. Once too, if all requests to each have failed for FAILING_SECONDS.
         ModelChangedError
             If none does, and one has another model.
         """
@@ -174,11 +188,22 @@ class Pool:
                 retry_after=min(wishes, default=None),
             )
             raise next(iter(changed), away)
-        since = self._failing_since
-        if since is not None and time.monotonic() - since > FAILING_SECONDS:
-            # Once, so that the next caller may send a request and see whether it has recovered.
-            self._failing_since = None
+        if self._all_fail():
+            # Once, so that the next caller may send a request and see whether one has recovered.
+            for replica in self.replicas:
+                replica.failing_since = None
             raise self.roster.away()
+
+    def _all_fail(self) -> bool:
+        """Return whether each server has failed for FAILING_SECONDS, or is left out."""
+        before = time.monotonic() - FAILING_SECONDS
+        failing = [one for one in self.replicas if one.failing_since is not None]
+        untried = [one for one in self.replicas if one.failing_since is None]
+        return (
+            bool(failing)
+            and all((one.failing_since or 0.0) < before for one in failing)
+            and all(one.failures for one in untried)
+        )
 
     async def metrics(self) -> str:
         """Return a server's page of metrics, empty where it has none; raise as `request` does."""
@@ -201,7 +226,7 @@ class Pool:
             if free:
                 chosen = min(free, key=lambda replica: replica.load)
                 chosen.busy += 1
-                chosen.load += tokens
+                chosen.load += max(tokens, 1)
                 return chosen
             if not serving:
                 if doubt is not None:
@@ -224,7 +249,7 @@ class Pool:
         limit = started + self.config.patience
         soonest = min(replica.retry_at for replica in self.replicas)
         # One that another caller looks at just now may be back in a moment.
-        looked_at = any(replica.probing for replica in self.replicas)
+        looked_at = any(one.probing and not one.stuck for one in self.replicas)
         if looked_at or max(time.monotonic(), soonest) < limit:
             return
         raise self.roster.away()

@@ -6,7 +6,7 @@ server was started with.
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -121,6 +121,8 @@ async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity
     beginnings = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
     walk = await request_states(pool, served.name, beginnings)
     revision = served.revision_of("states", _mean_sum(walk), address.revision)
+    probe = (EMBEDDINGS, states_body(served.name, beginnings[:1]))
+    served = replace(served, wanted=replace(served.wanted, probe=probe))
     return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk, revision=revision)
 
 

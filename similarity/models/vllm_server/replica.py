@@ -57,8 +57,11 @@ class Replica:
 
     `busy` are the requests under way and `load` their tokens. After `failures` in a row it is
     out of service, and gets no request before `retry_at` (monotonic seconds). `relapses` counts how
-    often it failed soon after it was let back in with good health. `read_at` is when it was last
-    seen to read a text as at loading, and `reading` is held by whoever looks.
+    often it failed soon after it was let back in with good health. While it is `stuck`, only an
+    answer to a probe that computes lets it back in; `timeouts` counts how often it became so since
+    it answered a request that computes. `failing_since` is when the first request failed since
+    one was answered. `read_at` is when it was last seen to read a text as at loading, and
+    `reading` is held by whoever looks.
     """
 
     def __init__(self, url: str, client: httpx.AsyncClient, proxy: str | None = None) -> None:
@@ -72,10 +75,15 @@ class Replica:
         self.load = 0
         self.failures = 0
         self.relapses = 0
+        self.stuck = False
+        self.timeouts = 0
+        self.failing_since: float | None = None
         self.retry_at = 0.0
         self.read_at = -math.inf
         self.reading = anyio.Lock()
         self.probing = False
+        # The look at a stuck server, kept here lest it be collected.
+        self.look: asyncio.Task[None] | None = None
         self.last_error: ModelError | None = None
         self._client = client
         # Under which name it answered first, by the requested one: that may be an alias.

@@ -1,5 +1,6 @@
 """Which servers are in service: those that fail are left out, and looked at until they are well."""
 
+import asyncio
 import logging
 import math
 import random
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 # server takes longer to start anew.
 READING_SECONDS = 1.0
 # All requests wait for that look: one that gets no answer must not hold them for the time that a
-# large request has.
+# large request has. A probe that computes has as long.
 LOOK_SECONDS = 15.0
 
 
@@ -87,7 +88,7 @@ class Roster:
 
     def away(self) -> ModelError:
         """Return what to say where no server is in service."""
-        errors = dict.fromkeys(str(replica.last_error) for replica in self.replicas)
+        errors = dict.fromkeys(str(one.last_error) for one in self.replicas if one.last_error)
         if all(isinstance(replica.last_error, ModelChangedError) for replica in self.replicas):
             return ModelChangedError("; ".join(errors))
         soonest = min(replica.retry_at for replica in self.replicas)
@@ -101,20 +102,33 @@ class Roster:
             if not replica.failures or replica.probing or not due:
                 continue
             replica.probing = True
-            try:
-                replica.read_at = -math.inf
-                with anyio.fail_after(HEALTH_TIMEOUT):
-                    await self.check_well(replica)
-                    await self.check_reading(replica)
-            except (PassingError, ModelError) as failure:
-                self._stay_out(replica, failure)
-            except TimeoutError:
-                self._pause(replica)
+            if replica.stuck:
+                # In a task of its own, for which no request waits.
+                replica.look = asyncio.create_task(self._look(replica, LOOK_SECONDS))
             else:
-                replica.failures = 0
-                await self.notify()
-            finally:
-                replica.probing = False
+                await self._look(replica, HEALTH_TIMEOUT)
+
+    async def _look(self, replica: Replica, seconds: float) -> None:
+        """Take a server back if it is well within so long; a stuck one must compute too."""
+        try:
+            replica.read_at = -math.inf
+            with anyio.fail_after(seconds):
+                await self.check_well(replica)
+                await self.check_reading(replica)
+                if replica.stuck and self._wanted is not None:
+                    await self._wanted.check_computing(replica)
+        except (PassingError, ModelError) as failure:
+            self._stay_out(replica, failure)
+        except TimeoutError:
+            self._pause(replica)
+        else:
+            if replica.stuck:
+                replica.stuck, replica.failing_since = False, None
+                logger.warning("in use again: %s computes in time", replica.url)
+            replica.failures = 0
+            await self.notify()
+        finally:
+            replica.probing = False
 
     def _stay_out(self, replica: Replica, failure: PassingError | ModelError) -> None:
         error = failure.error if isinstance(failure, PassingError) else failure
@@ -142,6 +156,21 @@ class Roster:
         replica.relapses = 1 if lasted > self._config.patience else replica.relapses + 1
         logger.warning("left out for a while: %s", error)
         self.take_out(replica, error, self.backoff(replica.relapses))
+
+    def take_out_stuck(self, replica: Replica, error: ModelError) -> None:
+        """Leave out a server whose answer took too long until it computes, longer each time."""
+        if replica.failures:
+            return
+        replica.stuck = True
+        replica.timeouts += 1
+        # So that the pauses go on from where they were the last time.
+        replica.failures = replica.timeouts - 1
+        replica.last_error = error
+        self._pause(replica)
+        pause = replica.retry_at - time.monotonic()
+        logger.warning(
+            "left out for %.2g s, and until it computes a short text in time: %s", pause, error
+        )
 
     def _pause(self, replica: Replica, seconds: float | None = None) -> None:
         replica.failures += 1

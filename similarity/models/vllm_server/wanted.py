@@ -46,11 +46,14 @@ class Wanted:
         Tokens that a server must take, as it says itself.
     reading
         What `reading_of` gives.
+    probe
+        Route and body of a small request that the model computes, or None.
     """
 
     name: str
     max_model_len: int
     reading: str
+    probe: tuple[str, dict[str, Any]] | None = None
 
     async def check_room(self, replica: Replica) -> None:
         """Check that a server has the name, and takes as many tokens as before.
@@ -92,3 +95,15 @@ class Wanted:
                 f"{replica.url} has another model than before as {self.name!r}: its tokenizer "
                 "reads one text in other tokens; serve the old one, or load this one anew"
             )
+
+    async def check_computing(self, replica: Replica) -> None:
+        """Check that a server answers a small request that the model computes.
+
+        Raises
+        ------
+        ModelChangedError, PassingError, BackendError, WrongAnswerError
+            If it does not.
+        """
+        if self.probe is not None:
+            path, body = self.probe
+            await replica.request(path, lambda _answer: None, body)

@@ -1,7 +1,9 @@
 """Servers that change or fail while their health is good: they are left out, not believed."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import httpx
@@ -11,16 +13,19 @@ from similarity import Law
 from similarity.errors import (
     BackendError,
     BackendRefusedError,
+    BackendTimeoutError,
     BackendUnavailableError,
     ModelChangedError,
     WrongAnswerError,
 )
-from similarity.models.base import SampleRequest
+from similarity.models.base import Ability, SampleRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server import pool, roster
+from similarity.models.vllm_server.passing import PassingError
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
 from tests.similarity.models.fake_server import (
     QUICK,
+    Answer,
     FakeServer,
     Fault,
     Load,
@@ -51,6 +56,82 @@ class Silent(FakeServer):
         if self.silent and request.url.path == "/tokenize":
             await anyio.sleep_forever()
         return await super().handle(request)
+
+
+def test_a_wait_for_two_servers_names_no_error_of_the_one_that_has_none(load: Load) -> None:
+    """The message ended in "; None"."""
+    model = load(a=FakeServer(), b=FakeServer())
+    model._pool.roster.leave_out(model._pool.replicas[0], BackendUnavailableError("it is away"))
+    assert str(model._pool.roster.away()) == "it is away"
+
+
+class TestHanging:
+    """It was let back in by its health, and every round of requests waited for it again."""
+
+    @KINDS
+    def test_no_request_waits_for_it_again_until_it_computes(
+        self, load: Load, kind: Callable[[], FakeServer], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        servers = {name: kind() for name in "ab"}
+        model = load(replace(SMALL, read_timeout=0.2), **servers)
+        hung, _ = model._pool.replicas
+        always(never_answers)(servers["a"])
+        while not hung.stuck:
+            computes(model)
+        (line,) = [one for one in caplog.messages if "left out" in one]
+        assert "until it computes" in line
+        assert "http://a:8000 gave no answer within 0.2 s" in line
+        waited = len(asked(servers["a"]))
+        # The pauses are over many times: it is asked no more than its probe.
+        until(model, lambda: hung.failures > 5)
+        assert len(asked(servers["a"])) == waited
+        assert len(servers["a"].bodies) > waited
+        model.check_alive()
+        servers["a"].faults.clear()
+        until(model, lambda: len(asked(servers["a"])) > waited)
+        assert not hung.timeouts
+
+    def test_its_pauses_grow_until_a_request_is_answered(self, load: Load) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(SMALL, **servers)
+        hung, _ = model._pool.replicas
+        error = BackendUnavailableError("no answer")
+        for timeouts in (1, 2, 3):
+            model._pool.roster.take_out_stuck(hung, error)
+            assert hung.timeouts == hung.failures == timeouts
+            until_encoded(model, lambda: not hung.failures)
+        until(model, lambda: not hung.timeouts)
+
+    def test_the_only_other_that_fails_is_told_of(
+        self, load: Load, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(replace(SMALL, read_timeout=0.2), **servers)
+        always(never_answers)(servers["a"])
+        until(model, lambda: model._pool.replicas[0].stuck)
+        servers["b"].down = True
+        with pytest.raises(BackendUnavailableError):
+            model.score(scoring(), Law())
+        monkeypatch.setattr(pool, "FAILING_SECONDS", 0.0)
+        with pytest.raises(BackendUnavailableError, match="a:8000 gave no answer within"):
+            model.check_alive()
+        servers["a"].faults.clear()
+        scores_are_right(model)
+
+    def test_one_that_fails_leaves_the_other_alive(
+        self, load: Load, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The failures of one server counted as those of all."""
+        monkeypatch.setattr(pool, "FAILING_SECONDS", 0.0)
+        model = load(a=FakeServer(), b=FakeServer())
+        failing, other = model._pool.replicas
+        model._pool._ends_call(failing, PassingError(BackendTimeoutError("late"), slow=True))
+        model.check_alive()
+        model._pool._ends_call(other, PassingError(BackendTimeoutError("late"), slow=True))
+        with pytest.raises(BackendUnavailableError, match="late"):
+            model.check_alive()
+        # Once: the next request shows whether one has recovered.
+        model.check_alive()
 
 
 class TestTokenizers:
@@ -136,6 +217,39 @@ class TestTokenizers:
         model.encode_all(texts)
         scores_are_right(model)
         assert len(server.tokenized) == len(texts) + 1
+
+
+def never_answers(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("", request=request)
+
+
+def asked(server: FakeServer) -> list[Answer]:
+    """Return the requests to compute besides those of a probe: there the prompt stands alone."""
+    return [body for body in server.bodies if len(body.get("prompt", body.get("input"))) > 1]
+
+
+def computes(model: Any) -> None:
+    """Have the model compute something."""
+    if Ability.NEXT_STATES in model.abilities:
+        model.next_states([(65, i) for i in range(40)])
+    else:
+        scores_are_right(model)
+
+
+def until(model: Any, true: Callable[[], bool]) -> None:
+    """Have the model compute until this is true."""
+    limit = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < limit
+        computes(model)
+
+
+def until_encoded(model: Any, true: Callable[[], bool]) -> None:
+    """Have the model's servers encode until this is true."""
+    limit = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < limit
+        model.encode(f"a text {time.monotonic()}")
 
 
 def wrong_key(server: FakeServer) -> None:
