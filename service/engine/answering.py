@@ -30,7 +30,7 @@ class Answering:
             return self._model.score(scored, law, on_progress)
         read = [request.prefix for request in requests if isinstance(request, StatesRequest)]
         if read:
-            return [[rows] for rows in self._model.hidden_states(read)]
+            return [[rows] for rows in self._model.hidden_states(read, on_progress)]
         embedded = [request for request in requests if isinstance(request, EmbedRequest)]
         return self._embed(embedded, on_progress)
 

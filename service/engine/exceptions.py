@@ -42,6 +42,16 @@ class NoResourcesError(ServiceError):
         )
 
 
+class LostError(ServiceError):
+    """A call of the model has ended without an answer, by a fault of the service."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the model's call for this request ended without an answer, by a fault of the service; "
+            "send it again, and tell whoever runs the service, who finds more in the log"
+        )
+
+
 class UnreadableScaleError(ServiceError):
     """The scale that was fitted for a request's settings is damaged."""
 

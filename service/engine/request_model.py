@@ -240,14 +240,17 @@ class RequestModel(WrapperModel):
         ]
         answers = cast(list[list[Rows]], self._answers(items))
         self.usage.scored_tokens += sum(costs[text] for text in texts)
-        places = {text: i for i, text in enumerate(distinct)}
-        return places, np.stack([row for (row,) in answers])
+        return {text: i for i, text in enumerate(distinct)}, np.stack([row for (row,) in answers])
 
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    def hidden_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> list[Rows]:
         """Return the last layer's states, "token width", in calls shared with other requests."""
         items = [WorkItem(StatesRequest(ids), Law(), (), len(ids)) for ids in prefixes]
         self.usage.scored_tokens += sum(map(len, prefixes))
-        return [rows for (rows,) in cast(list[list[Rows]], self._answers(items))]
+        answers = cast(list[list[Rows]], self._answers(items))
+        on_progress(len(prefixes))
+        return [rows for (rows,) in answers]
 
     def feature_tokens(self, texts: Sequence[Content], groups: Sequence[str] | None) -> list[int]:
         """Return how many tokens the features of each text take to read; raises as `embed` does."""
@@ -256,10 +259,7 @@ class RequestModel(WrapperModel):
     def _in_slices(
         self, function: Callable[[Sequence[Given]], list[Result]], given: Sequence[Given]
     ) -> list[Result]:
-        """Call the model outside of the scheduler for some texts at a time.
-
-        Nobody waits any more for a request that was cancelled: its thread ends after these.
-        """
+        """Call the model outside of the scheduler, some texts at a time, while anybody waits."""
         found = [self._call(partial(function, some)) for some in slices(given, TOGETHER)]
         return [one for some in found for one in some]
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from service.engine.answering import Answering
 from service.engine.cache import Answer, Cache, Stage
-from service.engine.exceptions import AWAY, ModelAwayError
+from service.engine.exceptions import AWAY, LostError, ModelAwayError
 from service.engine.line import Line
 from service.engine.pace import Pace
 from service.engine.work import Batch, RequestQueue, WorkItem
@@ -33,7 +33,11 @@ AT_ONCE_SECONDS = 1.0
 
 
 class AbandonedError(Exception):
-    """Nobody waits any more for the answers of a call: it is ended."""
+    """Nobody waits any more for the answers of a call: it is ended. No other call is."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch
 
 
 class Observer(Protocol):
@@ -143,10 +147,10 @@ class Scheduler:
         while self._wait():
             try:
                 self._serve_next()
-            except Exception as error:  # without this thread all would wait for ever
+            except BaseException as error:  # without this thread all would wait for ever
                 facts = {"error": type(error).__name__, "at": places(error)}
                 logger.error("the scheduler failed in choosing a batch", extra=facts)
-                self.cancel_all(error)
+                self.cancel_all(error if isinstance(error, Exception) else LostError())
 
     def _wait(self) -> bool:
         """Wait for work; return whether there is some, and this is not the end."""
@@ -171,13 +175,17 @@ class Scheduler:
             self._batches.append(batch)
         try:
             self._serve(batch)
-        except Exception as error:  # whatever happens, nobody may wait for ever
+        except BaseException as error:  # neither this thread nor a call around this one ends
             facts = {"error": type(error).__name__, "at": places(error)}
             logger.error("a batch failed in the scheduler itself", extra=facts)
-            _fail(batch.items, error)
         finally:
             with self._changed:
                 self._batches.pop()
+            # Whatever happens, nobody may wait for ever.
+            if lost := [item for item in batch.items if not item.future.done()]:
+                counts = {"stage": lost[0].stage, "items": len(lost)}
+                logger.error("a batch ended without all of its answers", extra=counts)
+                _fail(lost, LostError())
 
     def _serve(self, batch: Batch) -> None:
         """Answer a batch with one call; where it fails, each queue's items with one of their own.
@@ -230,7 +238,7 @@ class Scheduler:
             if finished or self._zero_is_progress:
                 self._seen = time.monotonic()
             if all(item.future.done() for _, item in batch):
-                raise AbandonedError
+                raise AbandonedError(batch)
             if turn.seconds > self._pace.seconds:
                 batch.charge(turn.total)
                 turn.lend(lambda: self._serve_others(batch, turn.left))
@@ -241,12 +249,14 @@ class Scheduler:
             answers = self._answering.answers(requests, first.law, between_steps)
             self._pace.note(first.stage, steps, tokens, turn.total)
             return answers
-        except Exception as error:
-            problem = error
-            if isinstance(error, AbandonedError):
+        except BaseException as error:
+            problem = _of_call(error, batch)
+            if isinstance(problem, AbandonedError):
                 self._given_up = time.monotonic()
                 self._pace.note_given_up(first.stage, steps, tokens, turn.total)
-            raise
+            if problem is error:
+                raise
+            raise problem from error
         finally:
             self._pace.end(first.stage)
             batch.charge(turn.total)
@@ -266,6 +276,16 @@ class Scheduler:
         if threading.current_thread() is not self._thread or len(self._batches) > MOST_NESTED:
             return
         self._serve_next(below=batch.served, within=left)
+
+
+def _of_call(error: BaseException, batch: Batch) -> Exception:
+    """Return what a call of a batch has failed of, where it raised this.
+
+    What is no plain error, or says that another call is ended, is a fault: somebody waits yet.
+    """
+    if isinstance(error, AbandonedError):
+        return error if error.batch is batch else LostError()
+    return error if isinstance(error, Exception) else LostError()
 
 
 def _fail(items: Iterable[WorkItem], error: Exception) -> None:

@@ -182,7 +182,7 @@ async function take(files) {
     if (another) throw new Error("give one file of texts at a time.");
     if (shots.length) {
       await takePictures(shots, $("pictures"));
-      say(`${pictures().length} pictures.`);
+      say(`${pictures().length} picture${pictures().length === 1 ? "" : "s"}.`);
     }
     if (!file) return;
     const { message, wrong } = await takeTexts(file, MOST_TEXTS);

@@ -178,9 +178,11 @@ class DistributedModel(LanguageModel):
         """Read on all workers, where the most probable tokens are taken."""
         return self._all("top_distributions", requests, lambda part: (part, law, k))
 
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    def hidden_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> list[Rows]:
         """Read on all workers."""
-        return self._all("hidden_states", prefixes, lambda part: (part,))
+        return self._all("hidden_states", prefixes, lambda part: (part,), on_progress)
 
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress

@@ -1,7 +1,6 @@
 """The one interface between the library and a language model.
 
-Token ids in; sampled token ids or their log-probabilities (nats) out. A model knows nothing of
-texts' meaning, prompts or distances.
+Token ids in; token ids or log-probabilities (nats) out, and nothing of prompts or distances.
 """
 
 from abc import ABC, abstractmethod
@@ -23,8 +22,7 @@ from similarity.slices import slices
 TokenIds = tuple[int, ...]
 OnProgress = Callable[[int], None]
 
-# What a token outside a truncated law (top-k, top-p) counts, in nats: the logarithm of the
-# smallest normal float32, so that distances stay finite.
+# What a token outside a truncated law counts, in nats: finite, of the smallest normal float32.
 LOG_ZERO = float(np.log(np.finfo(np.float32).tiny))
 # Numbers of next-token distributions that are held at once: 128 MiB, in the model and here.
 HELD_NUMBERS = 1 << 25
@@ -238,10 +236,12 @@ class LanguageModel(ABC):
             for of_request in self.distributions(some, law)
         ]
 
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    def hidden_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> list[Rows]:
         """Return the last layer's states of each prefix, shape "token width".
 
-        Raises UnsupportedError if the backend does not give them.
+        `on_progress` is called as by `next_states`; raises UnsupportedError as that does.
         """
         raise self._unsupported("hidden states")
 

@@ -86,12 +86,12 @@ class LocalModel(Tokenized):
         """Sample rows of many requests together, each prefix read once."""
         results: list[list[Continuation]] = [[] for _ in requests]
         limit, equal = self.info.context_length, not self.network.pads_state
-        with self.network.pauses.reporting(on_progress):
+        with self.network.pauses.reporting(on_progress) as report:
             for rows in sampling.batches(requests, self._max_rows, limit, equal_length=equal):
-                self._verified.sample(rows, law, self.end_ids, lambda: on_progress(0))
+                self._verified.sample(rows, law, self.end_ids, lambda: report(0))
                 for row in rows:
                     results[row.owner].append(row.continuation(self.end_ids))
-                on_progress(sum(row.last for row in rows))
+                report(sum(row.last for row in rows))
         return results
 
     def score(
@@ -99,11 +99,11 @@ class LocalModel(Tokenized):
     ) -> list[list[LogProbs]]:
         """Score the continuations of each prefix in packs that share it."""
         results = [dict[int, LogProbs]() for _ in requests]
-        with self.network.pauses.reporting(on_progress):
+        with self.network.pauses.reporting(on_progress) as report:
             for batch in self._packed(requests, self._max_read_tokens):
                 for owner, number, found in self._verified.read(batch, law, packing.score_packs):
                     results[owner][number] = found
-                    on_progress(len(results[owner]) == len(requests[owner].continuations))
+                    report(len(results[owner]) == len(requests[owner].continuations))
         return [[scored[i] for i in range(len(scored))] for scored in results]
 
     def tokens_read(self, requests: Sequence[ScoreRequest]) -> int:
@@ -113,30 +113,32 @@ class LocalModel(Tokenized):
 
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Read the packs that `score` reads, and keep the whole distributions."""
-        results = [dict[int, Rows]() for _ in requests]
-        way = packing.distributions_of_packs
+        results, way = [dict[int, Rows]() for _ in requests], packing.distributions_of_packs
         for batch in self._packed(requests, self._max_batch_tokens):
             for owner, number, rows in self._verified.read(batch, law, way):
                 results[owner][number] = rows
         return [[found[i] for i in range(len(found))] for found in results]
 
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    def hidden_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> list[Rows]:
         """Read prefixes of like length together."""
-        states: dict[int, Rows] = {}
         # Where padding moves numbers each is read alone.
-        size = self._max_batch_tokens if self.network.pads else 1
-        for batch in batches_by_length(prefixes, size):
-            with self._verified.reading(max(len(prefixes[i]) for i in batch)):
-                found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
-            states |= zip(batch, found, strict=True)
+        states, size = dict[int, Rows](), self._max_batch_tokens if self.network.pads else 1
+        with self.network.pauses.reporting(on_progress) as report:
+            for batch in batches_by_length(prefixes, size):
+                with self._verified.reading(max(len(prefixes[i]) for i in batch)):
+                    found = packing.hidden_states(self.network, [prefixes[i] for i in batch])
+                states |= zip(batch, found, strict=True)
+                report(len(batch))
         return [states[i] for i in range(len(prefixes))]
 
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
     ) -> Rows:
         """Read prefixes of like length together and their common beginning once, without logits."""
-        with self.network.pauses.reporting(on_progress):
-            found: Rows = self._states().read(prefixes, on_progress).float().cpu().numpy()
+        with self.network.pauses.reporting(on_progress) as report:
+            found: Rows = self._states().read(prefixes, report).float().cpu().numpy()
         return found
 
     def output_head(self) -> tuple[Rows, Rows | None]:
@@ -152,8 +154,8 @@ class LocalModel(Tokenized):
         """Compute the logits of some states at a time, and keep the chosen columns."""
         if self.network.head is None:
             return super().next_log_probs(prefixes, token_ids, on_progress)
-        with self.network.pauses.reporting(on_progress):
-            states = self._states().read(prefixes, on_progress)
+        with self.network.pauses.reporting(on_progress) as report:
+            states = self._states().read(prefixes, report)
         most = self._max_batch_tokens
         rows: Rows = chosen_log_probs(states, self.network.head, token_ids, most).cpu().numpy()
         return rows
@@ -285,12 +287,8 @@ def local_model(
             if check.error is not None:
                 raise check.error
             checks.append(check)
-        info = ModelInfo(
-            name=name,
-            revision=revision,
-            dtype=str(module.dtype).removeprefix("torch."),
-            context_length=context_length(network, tokenizer),
-        )
+        dtype, length = str(module.dtype).removeprefix("torch."), context_length(network, tokenizer)
+        info = ModelInfo(name=name, revision=revision, dtype=dtype, context_length=length)
         model = kind(network, tokenizer, info, assets)
         checks.append(prepack(network))
         # Only then, as most weights are copied by that.

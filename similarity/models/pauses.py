@@ -8,7 +8,7 @@ same bits: the forward call itself is not cut, and what it has computed so far i
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from torch import nn
 
@@ -21,10 +21,14 @@ Pause = Callable[[], None]
 
 
 class _EndedError(BaseException):
-    """Carries an error of a pause past code that takes exceptions for a network's refusal."""
+    """Carries an error of a pause past code that takes exceptions for a network's refusal.
 
-    def __init__(self, error: Exception) -> None:
+    `pause` is the one that raised it: only where that one was set does the error end its way.
+    """
+
+    def __init__(self, pause: Pause, error: Exception) -> None:
         super().__init__()
+        self.pause = pause
         self.error = error
 
 
@@ -55,20 +59,32 @@ class Pauses:
 
         What it raises ends the reading, and is raised here.
         """
-        before = getattr(self._of_thread, "pause", None)
-        self._of_thread.pause = pause
         try:
-            yield
+            with self._set(pause):
+                yield
         except _EndedError as ended:
+            if ended.pause is not pause:
+                raise
             raise ended.error from None
-        finally:
-            self._of_thread.pause = before
 
-    def reporting(self, on_progress: OnProgress) -> AbstractContextManager[None]:
-        """Have long readings call `on_progress(0)` between their parts too."""
+    @contextmanager
+    def reporting(self, on_progress: OnProgress) -> Iterator[OnProgress]:
+        """Have long readings call `on_progress(0)` between their parts too.
+
+        Gives the function to report by between readings. What `on_progress` itself has the network
+        read is the work of somebody else: it has no pauses of this call.
+        """
+
+        def report(finished: int) -> None:
+            with self._set(None):
+                on_progress(finished)
+
         if on_progress is ignore_progress:
-            return nullcontext()
-        return self.calling(lambda: on_progress(0))
+            with self._set(None):
+                yield on_progress
+        else:
+            with self.calling(lambda: on_progress(0)):
+                yield report
 
     @contextmanager
     def tried(self) -> Iterator[None]:
@@ -107,11 +123,21 @@ class Pauses:
         pause: Pause | None = getattr(self._of_thread, "at_part", None)
         if pause is None:
             return
-        before = self._of_thread.pause
-        self._of_thread.pause = self._of_thread.at_part = None
+        self._of_thread.at_part = None
         try:
-            pause()
+            with self._set(None):
+                pause()
         except Exception as error:
-            raise _EndedError(error) from error
+            raise _EndedError(pause, error) from error
         finally:
-            self._of_thread.pause, self._of_thread.at_part = before, pause
+            self._of_thread.at_part = pause
+
+    @contextmanager
+    def _set(self, pause: Pause | None) -> Iterator[None]:
+        """Have this thread's readings call a function, or none."""
+        before = getattr(self._of_thread, "pause", None)
+        self._of_thread.pause = pause
+        try:
+            yield
+        finally:
+            self._of_thread.pause = before

@@ -36,9 +36,15 @@ class ReferenceModel(Tokenized, StepwiseModel):
         """Return log P(token | context) under the law, shape "token" in nats, by one reading."""
         return self._read(context, law)[-1].double().cpu().numpy()
 
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    def hidden_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> list[Rows]:
         """Read each prefix alone."""
-        return [self._model.hidden_states([prefix])[0] for prefix in prefixes]
+
+        def one(prefix: TokenIds) -> Rows:
+            return self._model.hidden_states([prefix])[0]
+
+        return each(one, on_progress)(prefixes)
 
     def next_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress

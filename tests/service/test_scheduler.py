@@ -1,23 +1,33 @@
 """Micro-batching: joined, fair, independent of who else asks, and cancelled at once."""
 
+import random
 import threading
 import time
 
 import pytest
 
 from service.engine.cache import Cache
+from service.engine.exceptions import LostError
 from service.engine.health import Health
 from service.engine.line import Line
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
-from service.engine.scheduler import Scheduler
-from service.engine.work import Batch, RequestQueue, WorkItem
+from service.engine.scheduler import AbandonedError, Scheduler
+from service.engine.work import Batch, RequestQueue, StatesRequest, WorkItem
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.law import Law
 from similarity.models.base import SampleRequest
+from similarity.models.loader import load_model
+from similarity.models.pauses import LEAST_TOKENS
 from similarity.models.toy import ToyModel
 from tests.service.models import POISON, FaultyModel
 from tests.service.servers import eventually
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    """Return the model in the package."""
+    return load_model("embedded")
 
 
 def item(text, cost=1, law=None, key=None, steps=1):
@@ -479,3 +489,168 @@ def test_a_fault_in_choosing_a_batch_fails_those_that_wait_and_not_the_service(
     scheduler.submit(RequestQueue(), [answered])
     assert len(answered.future.result(5)) == 1
     assert "the scheduler failed in choosing a batch" in caplog.text
+
+
+class Panic(BaseException):
+    """What a tokenizer in Rust raises; it is no `Exception`."""
+
+
+@pytest.mark.parametrize("depth", ["alone", "joined", "between two steps"])
+def test_what_is_no_plain_error_fails_its_own_items_and_nothing_else(
+    stepping, monkeypatch, depth, caplog
+):
+    """Else its request waits for ever, or the thread of all requests ends."""
+    model, scheduler, _ = stepping
+    sample = model.sample
+
+    def panic(requests, law, on_progress):
+        if any(request.prefix == tuple(b"panic") for request in requests):
+            raise Panic
+        return sample(requests, law, on_progress)
+
+    monkeypatch.setattr(model, "sample", panic)
+    others = []
+    if depth == "between two steps":
+        others.append(item("long", cost=1_000))
+        scheduler.submit(RequestQueue(), others)
+        assert model.began.wait(5)
+    lost = item("panic")
+    with scheduler._changed:
+        scheduler.submit(RequestQueue(), [lost])
+        if depth == "joined":
+            others.append(item("other"))
+            scheduler.submit(RequestQueue(), [others[-1]])
+    with pytest.raises(LostError):
+        lost.future.result(5)
+    model.go_on.set()
+    for one in [*others, item("later")]:
+        if one not in others:
+            scheduler.submit(RequestQueue(), [one])
+        assert len(one.future.result(5)) == 1
+
+
+def test_the_end_of_another_call_is_not_taken_for_the_end_of_this_one(stepping, monkeypatch):
+    """A long call that was given up took with it the one that was made between its steps."""
+    model, scheduler, _ = stepping
+    outer_progress, sample = [], model.sample
+    gone, long, inner = RequestQueue(), item("long", cost=1_000), item("inner")
+
+    def leaky(requests, law, on_progress):
+        if requests[0].prefix == tuple(b"inner"):
+            scheduler.cancel(gone, KeyError("gone"))
+            outer_progress[0](0)
+        outer_progress.append(on_progress)
+        return sample(requests, law, on_progress)
+
+    monkeypatch.setattr(model, "sample", leaky)
+    scheduler.submit(gone, [long])
+    assert model.began.wait(5)
+    scheduler.submit(RequestQueue(), [inner])
+    with pytest.raises(LostError):
+        inner.future.result(5)
+
+
+def test_a_batch_that_ends_without_its_answers_fails_them_and_is_logged(
+    shared, monkeypatch, caplog
+):
+    scheduler = shared(ToyModel()).scheduler
+    with monkeypatch.context() as patched:
+        patched.setattr(scheduler, "_serve", lambda batch: None)
+        lost = item("first")
+        scheduler.submit(RequestQueue(), [lost])
+        with pytest.raises(LostError, match="by a fault of the service"):
+            lost.future.result(5)
+    assert "a batch ended without all of its answers" in caplog.text
+    later = item("second")
+    scheduler.submit(RequestQueue(), [later])
+    assert len(later.future.result(5)) == 1
+
+
+class NestingModel(ToyModel):
+    """Steps as often as a text says, and fails, panics or goes on as it says."""
+
+    def sample(self, requests, law, on_progress=lambda _: None):
+        for request in requests:
+            steps, kind, *_ = bytes(request.prefix).decode().split()
+            for _ in range(int(steps)):
+                time.sleep(0.0005)
+                on_progress(0)
+            if kind == "fails":
+                raise BackendRefusedError("this one is wrong")
+            if kind == "panics":
+                raise Panic
+        return super().sample(requests, law, on_progress)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_calls_are_nested_and_given_up_every_item_is_answered_or_failed(seed):
+    rng = random.Random(seed)
+    health = Health(Metrics(), fresh_seconds=10, stall_seconds=10)
+    pace = Pace(1e-9, 10_000)
+    scheduler = Scheduler(NestingModel(), pace=pace, cache=Cache(0), observer=health)
+    queues, items, kinds = [], [], []
+    for number in range(60):
+        kind = rng.choice(["goes"] * 4 + ["fails", "panics", "gone"])
+        one = item(f"{rng.choice([0, 1, 5, 20])} {kind} {number}", cost=rng.randint(1, 500))
+        queues.append(RequestQueue())
+        scheduler.submit(queues[-1], [one])
+        items.append(one)
+        kinds.append(kind)
+        if kind == "gone":
+            left = rng.randrange(len(queues))
+            scheduler.cancel(queues[left], KeyError("gone"))
+            kinds[left] = "gone"
+        time.sleep(rng.random() * 0.002)
+    for one, kind in zip(items, kinds, strict=True):
+        error = one.future.exception(20)
+        if kind == "goes":
+            assert error is None
+        elif kind in ("fails", "panics"):
+            assert isinstance(error, BackendRefusedError if kind == "fails" else LostError)
+    scheduler.close(patience=5)
+
+
+def test_states_are_read_to_the_end_though_the_call_around_them_is_given_up(
+    embedded, pace, monkeypatch
+):
+    """Its pause was called in their reading, ended it, and nobody was told."""
+    health = Health(Metrics(), fresh_seconds=10, stall_seconds=10)
+    scheduler = Scheduler(embedded, pace=pace, cache=Cache(0), observer=health)
+    leaves, stays, read = RequestQueue(), RequestQueue(), embedded.hidden_states
+
+    def left_meanwhile(prefixes, on_progress):
+        scheduler.cancel(leaves, KeyError("gone"))
+        return read(prefixes, on_progress)
+
+    monkeypatch.setattr(embedded, "hidden_states", left_meanwhile)
+    request = SampleRequest(prefix=embedded.encode("A dog"), n=4, max_tokens=40, key=0)
+    sampled = WorkItem(request, Law(), (), 1_000)
+    ids = embedded.encode("The rain falls on the town. " * 60)[:400]
+    assert len(ids) > LEAST_TOKENS
+    states = WorkItem(StatesRequest(ids), Law(), (), len(ids))
+    with scheduler._changed:
+        scheduler.submit(leaves, [sampled])
+        scheduler.submit(stays, [states])
+    assert states.future.result(20)[0].shape[0] == len(ids)
+    assert isinstance(sampled.future.exception(0), KeyError)
+    scheduler.close(patience=5)
+
+
+def test_a_reading_of_states_for_which_nobody_waits_any_more_is_ended(embedded, pace, monkeypatch):
+    health = Health(Metrics(), fresh_seconds=10, stall_seconds=10)
+    scheduler = Scheduler(embedded, pace=pace, cache=Cache(0), observer=health)
+    queue, ended, read = RequestQueue(), threading.Event(), embedded.hidden_states
+
+    def left_meanwhile(prefixes, on_progress):
+        scheduler.cancel(queue, KeyError("gone"))
+        try:
+            return read(prefixes, on_progress)
+        except AbandonedError:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(embedded, "hidden_states", left_meanwhile)
+    ids = embedded.encode("The rain falls on the town. " * 60)[:400]
+    scheduler.submit(queue, [WorkItem(StatesRequest(ids), Law(), (), len(ids))])
+    assert ended.wait(20)
+    scheduler.close(patience=5)

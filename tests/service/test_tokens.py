@@ -67,7 +67,7 @@ def test_states_of_a_text_that_repeats_are_computed_once(open_client):
     """513 times one text were refused as so many different ones."""
     model, read = FaultyModel(), []
 
-    def hidden_states(prefixes):
+    def hidden_states(prefixes, _on_progress):
         read.extend(prefixes)
         return [np.full((len(ids), 2), len(ids), dtype=np.float32) for ids in prefixes]
 
@@ -120,7 +120,7 @@ def test_a_model_that_gives_no_states_says_so(open_client):
 
 def test_a_failure_of_the_model_is_no_answer(open_client):
     model = FaultyModel()
-    model.hidden_states = lambda prefixes: 1 / 0
+    model.hidden_states = lambda prefixes, on_progress: 1 / 0
     assert open_client(model).post("/embed_all", json={"inputs": "a"}).status_code == 500
 
 

@@ -106,12 +106,14 @@ class VisionModel(LocalModel):
             each(lambda request: self._images.distributions(request, law)),
         )
 
-    def hidden_states(self, prefixes: Sequence[TokenIds]) -> list[Rows]:
+    def hidden_states(
+        self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress
+    ) -> list[Rows]:
         """Read texts together, and each image alone."""
         return by_kind(
             prefixes,
-            lambda texts: super(VisionModel, self).hidden_states(texts),
-            each(self._images.hidden_states),
+            lambda texts: super(VisionModel, self).hidden_states(texts, on_progress),
+            each(self._images.hidden_states, on_progress),
         )
 
     def next_states(

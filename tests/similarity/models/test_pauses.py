@@ -53,6 +53,7 @@ def everything(
         *(row.tobytes() for row in scored[0]),
         model.next_states([prefix], on_progress).tobytes(),
         model.next_log_probs([prefix], [3, 9], on_progress).tobytes(),
+        model.hidden_states([prefix], on_progress)[0].tobytes(),
     ]
 
 
@@ -106,6 +107,90 @@ def test_what_a_pause_raises_ends_the_reading_and_nothing_else(model: LocalModel
     assert calls == 7
     assert can == (network.packs, network.caches, network.pads, network.pads_state)
     assert everything(model, LONG) == alone
+
+
+READINGS: dict[str, Callable[[LocalModel, TokenIds, OnProgress], Any]] = {
+    "sample": lambda model, prefix, on_progress: model.sample(
+        [SampleRequest(prefix=prefix, n=1, max_tokens=3, key=7)], Law(), on_progress
+    ),
+    "score": lambda model, prefix, on_progress: model.score(
+        [ScoreRequest(prefix=prefix, continuations=CONTINUATIONS)], Law(), on_progress
+    ),
+    "distributions": lambda model, prefix, _: model.distributions(
+        [ScoreRequest(prefix=prefix, continuations=CONTINUATIONS)], Law()
+    ),
+    "next states": lambda model, prefix, on_progress: model.next_states([prefix], on_progress),
+    "next log probs": lambda model, prefix, on_progress: model.next_log_probs(
+        [prefix], [3, 9], on_progress
+    ),
+    "hidden states": lambda model, prefix, on_progress: model.hidden_states([prefix], on_progress),
+}
+
+
+@pytest.fixture
+def llama(tiny: Loader, monkeypatch: pytest.MonkeyPatch) -> LocalModel:
+    """Return one tiny model that makes pauses in readings of any length."""
+    loaded = tiny("llama")
+    monkeypatch.setattr(loaded.network.pauses, "_least", 0)
+    return loaded
+
+
+@pytest.mark.parametrize("inner", READINGS)
+@pytest.mark.parametrize("outer", [name for name in READINGS if name != "distributions"])
+def test_what_is_read_for_somebody_else_has_no_pause_of_the_call_around_it(
+    llama: LocalModel, outer: str, inner: str
+) -> None:
+    """Between two steps, where nothing is being read, it had."""
+    inside = False
+    reports = 0
+
+    def read_another(_finished: int) -> None:
+        nonlocal inside, reports
+        assert not inside
+        inside, reports = True, reports + 1
+        READINGS[inner](llama, OTHER, ignore_progress)
+        inside = False
+
+    READINGS[outer](llama, LONG, read_another)
+    assert reports > 1
+
+
+@pytest.mark.parametrize("outer", [name for name in READINGS if name != "distributions"])
+def test_an_error_ends_the_reading_whose_it_is_and_no_other(llama: LocalModel, outer: str) -> None:
+    reports = ended = 0
+
+    def end(_finished: int) -> None:
+        raise BackendUnavailableError("the inner one")
+
+    def read_another(_finished: int) -> None:
+        nonlocal reports, ended
+        reports += 1
+        with pytest.raises(BackendUnavailableError, match="the inner one"):
+            llama.hidden_states([OTHER], end)
+        ended += 1
+
+    READINGS[outer](llama, LONG, read_another)
+    assert reports == ended > 1
+
+
+def test_an_error_of_a_pause_passes_the_calls_in_which_it_was_not_set(llama: LocalModel) -> None:
+    pauses, passed = llama.network.pauses, []
+
+    def end() -> None:
+        raise BackendUnavailableError("enough")
+
+    def read() -> None:
+        # As a call that sets the pause of a call around it again.
+        with pauses.calling(lambda: None):
+            try:
+                with pauses.calling(lambda: None), pauses._set(end):
+                    llama.network.read(llama.network._probe_ids(6))
+            except BackendUnavailableError:
+                passed.append("taken for its own")
+
+    with pytest.raises(BackendUnavailableError, match="enough"), pauses.calling(end):
+        read()
+    assert passed == []
 
 
 def test_short_readings_have_none(tiny: Loader) -> None:
