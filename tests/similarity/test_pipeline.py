@@ -18,9 +18,11 @@ from similarity.errors import InputError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import Continuation, OnProgress, SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
+from similarity.prompts import is_blank
 
 SMALL = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
-texts = st.text(min_size=1, max_size=30).filter(str.strip)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+texts = texts.filter(lambda text: not is_blank(text))
 names = pytest.mark.parametrize("name", DISTANCES)
 
 
