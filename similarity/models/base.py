@@ -22,7 +22,7 @@ from similarity.slices import slices
 TokenIds = tuple[int, ...]
 OnProgress = Callable[[int], None]
 
-# What a token outside a truncated law counts, in nats: finite, of the smallest normal float32.
+# Log-probability (nats) of a token outside a truncated law: log of the least normal float32.
 LOG_ZERO = float(np.log(np.finfo(np.float32).tiny))
 # Numbers of next-token distributions that are held at once: 128 MiB, in the model and here.
 HELD_NUMBERS = 1 << 25
