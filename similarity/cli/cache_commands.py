@@ -6,8 +6,8 @@ import click
 
 from similarity.cli.answers import answers_path
 from similarity.cli.terminal import json_option, print_json
-from similarity.errors import InputError
-from similarity.storage.store import DEFAULT_BYTES, Store, files_of
+from similarity.storage.clearing import delete_store
+from similarity.storage.store import DEFAULT_BYTES, Store
 
 MEBIBYTE = 2**20
 
@@ -59,11 +59,5 @@ def prune(max_mib: int) -> None:
 @cache.command()
 def clear() -> None:
     """Delete all of it. Models, and scales that you fitted, stay."""
-    files = files_of(answers_path())
-    size = sum(file.stat().st_size for file in files)
-    try:
-        for file in files:
-            file.unlink()
-    except OSError as error:
-        raise InputError(f"cannot delete {answers_path()}: {error.strerror}") from error
+    size = delete_store(answers_path())
     click.echo(f"deleted {size / MEBIBYTE:.1f} MiB", err=True)

@@ -16,12 +16,13 @@ from typing import Self
 
 from similarity.errors import ConfigError, InputError
 from similarity.slices import slices
+from similarity.storage.sqlite_errors import access_remedy, remedy_of
 
 DEFAULT_BYTES = 2 * 2**30
 # Of what an entry takes beside its value: key, digest, numbers, SQLite's own.
 ENTRY_BYTES = 100
-# Seconds that another process may hold the file.
-_PATIENCE = 60
+# Seconds that another process may hold the file: a write takes less than one.
+_PATIENCE = 5
 # Keys of one question; older builds of SQLite take 999.
 _TOGETHER = 900
 # An entry's time of use is written anew after so many seconds only: a question should not write.
@@ -30,10 +31,6 @@ _USE_SECONDS = 3600
 _KEPT_SHARE = 0.9
 _VERSION = 1
 _REMEDY = "delete the file by trajsim cache clear"
-# How the names of SQLite's errors begin: another process has the file, it is out of reach, damaged.
-_HELD = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
-_DENIED = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")
-_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -47,6 +44,7 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_use ON entries (used);
 PRAGMA user_version = {_VERSION};
 """
+_TABLES = {"entries", "total"}
 # The bytes of all entries, in one row, so that processes which write at once share one bound.
 _TOTAL = "CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL)"
 
@@ -93,14 +91,18 @@ class Store:
             self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
         except OSError as error:
             said = error.strerror or error
-            raise InputError(f"cannot open {path}: {said}; {self._access_remedy}") from error
+            raise InputError(f"cannot open {path}: {said}; {access_remedy(path)}") from error
         except sqlite3.Error as error:
-            raise InputError(f"cannot open {path}: {error}; {self._remedy_of(error)}") from error
+            raise InputError(
+                f"cannot open {path}: {error}; {remedy_of(error, path, remedy)}"
+            ) from error
         try:
             with self._translated():
                 (version,) = self._database.execute("PRAGMA user_version").fetchone()
-                if version not in (0, _VERSION):
-                    raise ConfigError(f"{path} was made by another version; {remedy}")
+                if version not in (0, _VERSION) or (version == 0 and self._is_foreign()):
+                    raise ConfigError(
+                        f"{path} was made by another version, or is no store of trajsim; {remedy}"
+                    )
                 if version == 0:
                     self._database.executescript(_SCHEMA)
                 # In step with a kill; after a loss of power the last writes may be missing.
@@ -164,6 +166,8 @@ class Store:
         InputError
             If they cannot be written, as on a full disk; what was there stays.
         """
+        if not values:
+            return  # nothing to write waits for nobody
         now = int(time.time())
         rows = [(key, kind, value, _digest(key, value), now) for key, value in values.items()]
         with self._lock, self._translated(), self._database:
@@ -207,6 +211,11 @@ class Store:
         kinds = {kind: (count, size) for kind, count, size in rows}
         on_disk = sum(file.stat().st_size for file in files_of(self.path))
         return StoreInfo(self.path, kinds, on_disk, self.max_bytes)
+
+    def _is_foreign(self) -> bool:
+        """Return whether a database has tables that no store has."""
+        tables = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return bool({name for (name,) in tables} - _TABLES)
 
     def _counted(self) -> int:
         (count, size) = self._database.execute(
@@ -253,24 +262,8 @@ class Store:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # Names of columns that are no UTF-8 any more are no error of SQLite's.
-            raise InputError(
-                f"cannot use {self.path}: {error}; {self._remedy_of(error)}"
-            ) from error
-
-    def _remedy_of(self, error: Exception) -> str:
-        """Return what helps against an error of SQLite's."""
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(_HELD):
-            return "another process holds it; wait until that one is done"
-        if name.startswith(_DENIED):
-            return self._access_remedy
-        if name.startswith(_DAMAGED):
-            return self._remedy
-        return f"free space on the disk, or {self._remedy}"
-
-    @property
-    def _access_remedy(self) -> str:
-        return f"see that {self.path.parent} is a folder that this user may write to"
+            remedy = remedy_of(error, self.path, self._remedy)
+            raise InputError(f"cannot use {self.path}: {error}; {remedy}") from error
 
 
 def files_of(path: Path) -> list[Path]:

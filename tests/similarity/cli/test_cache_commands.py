@@ -1,5 +1,7 @@
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from similarity.cli.main import main
 from similarity.models.local import LocalModel
+from similarity.storage import store
 
 PAIR = ("--model", "embedded", "-n", "2", "-m", "3", "a red car", "the sea")
 
@@ -97,6 +100,25 @@ def test_a_store_that_cannot_be_used_stops_nothing(folder: Path) -> None:
     assert "similarity" in result.stdout
     run("cache", "clear")
     assert "nothing is kept" not in run("compare", *PAIR).stderr
+
+
+def test_a_store_that_another_process_holds_is_named_and_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command waited for a minute without a word, and clear deleted the file."""
+    monkeypatch.setattr(store, "_PATIENCE", 0.01)
+    run("compare", *PAIR)
+    path = folder / "answers.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        result = run("compare", *PAIR, "--seed", "1")
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"nothing is kept: cannot use {path}: ")
+        assert "another process holds it" in line
+        refused = CliRunner().invoke(main, ["cache", "clear"])
+    assert refused.exit_code == 2
+    assert f"cannot delete {path}: another process holds it" in refused.stderr
+    assert path.exists()
 
 
 def test_the_toy_model_keeps_nothing(folder: Path) -> None:

@@ -171,6 +171,44 @@ def test_a_file_that_another_process_holds_is_not_to_be_deleted(
     assert "delete" not in str(caught.value)
 
 
+def test_a_lock_is_waited_for_a_few_seconds_only(store: Store, path: Path) -> None:
+    """A command of seconds waited a minute without a word."""
+    assert 1 <= module._PATIENCE <= 10
+    store._database.execute("BEGIN EXCLUSIVE")
+    with Store(path) as another:
+        # Also where nothing is to be written.
+        another.put("x", {})
+        assert another.get([b"a"]) == {}
+
+
+FOREIGN = {
+    "other tables": "CREATE TABLE notes (text)",
+    "a table of the same name": "CREATE TABLE entries (text)",
+    "other tables, of the same number": "CREATE TABLE notes (text); PRAGMA user_version = 1",
+    "another number": "CREATE TABLE notes (text); PRAGMA user_version = 7",
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_database_of_something_else_is_refused_and_kept(kind: str, path: Path) -> None:
+    """Its user was told to free space, or it was given the tables of a store."""
+    path.parent.mkdir()
+    with sqlite3.connect(path) as database:
+        database.executescript(FOREIGN[kind])
+    database.close()
+    before = path.read_bytes()
+    with (
+        pytest.raises(
+            (InputError, ConfigError), match="or.* no store of trajsim; delete"
+        ) as caught,
+        Store(path) as store,
+    ):
+        store.get([b"a"])
+    assert "space" not in str(caught.value)
+    if kind != "a table of the same name":
+        assert path.read_bytes() == before
+
+
 def test_another_version_is_refused(store: Store, path: Path) -> None:
     store._database.execute("PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match="another version"):
