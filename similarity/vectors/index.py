@@ -1,45 +1,41 @@
 """Nearest neighbours among many texts: their meaning vectors in an index of faiss, in a folder."""
 
-import errno
 import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
-from similarity.extras import optional_module
 from similarity.models.base import ModelInfo
 from similarity.scorer import Progress, Scorer, given_strings, no_progress
 from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.storage.files import Writer
 from similarity.validation import check_choice, check_count, given_path
 from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.neighbours import (
+    empty_neighbours,
+    nearest,
+    read_neighbours,
+    write_neighbours,
+)
 from similarity.vectors.storage import fingerprint
-
-faiss: Any = optional_module("faiss", "an index needs")
 
 T = TypeVar("T")
 
 MANIFEST, TEXTS, IDS = "index.json", "texts.jsonl", "ids.jsonl"
 NEIGHBOURS = "neighbours.faiss"
-FORMAT = 2
+# Of version 2, a graph has a row for each text, also for those that are the same.
+FORMAT, READ_FORMATS = 3, (2, 3)
 KIND = BundleKind(MANIFEST, (TEXTS, IDS, NEIGHBOURS), what="index", command="trajsim index build")
 KINDS = ("auto", "exact", "graph")
 # Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
 EXACT_TEXTS = 200_000
-# Of the graph (HNSW; Malkov and Yashunin 2016): links of a text, and texts looked at to find
-# neighbours when a text is added and, at least, when a query is searched.
-LINKS, ADDING, SEARCHING = 32, 200, 128
-# A graph that keeps so many candidates for each wanted hit found 99 % of 10 to 1,000 hits.
-CANDIDATES = 4
-# To look at one candidate costs as much as an exact search of 15 to 200 texts.
-TEXTS_OF_CANDIDATE = 128
 
 
 @dataclass(frozen=True)
@@ -76,29 +72,23 @@ class TextIndex:
         """
         check_count("top", top)
         rows = self.vectors.encode([text])
-        cosines, numbers = _nearest(self.neighbours, rows, min(top, len(self.texts)))
-        return [
+        cosines, found = nearest(self.neighbours, rows, min(top, self.neighbours.ntotal))
+        hits = (
             Hit(i, self.texts[i], min(1.0, cosine), None if self.ids is None else self.ids[i])
-            for i, cosine in zip(numbers[0].tolist(), cosines[0].tolist(), strict=True)
-        ]
+            for row, cosine in zip(found[0].tolist(), cosines[0].tolist(), strict=True)
+            for i in self._texts_of(row)
+        )
+        return list(islice(hits, top))
 
+    @cached_property
+    def _copies(self) -> Sequence[Sequence[int]] | None:
+        """The numbers of the texts of each row, where texts that are the same share one."""
+        if self.neighbours.ntotal == len(self.texts):
+            return None
+        return list(_numbers_of(self.texts).values())
 
-def _nearest(neighbours: Any, rows: Rows, top: int) -> tuple[Rows, NDArray[np.int64]]:
-    """Return the cosines and the numbers of exactly `top` texts, shape "row top"."""
-    found: tuple[Rows, NDArray[np.int64]]
-    if not isinstance(neighbours, faiss.IndexHNSW):
-        found = neighbours.search(rows, top)
-        return found
-    # The graph has the rows themselves, so an exact search is open to it too.
-    every = faiss.downcast_index(neighbours.storage)
-    candidates = max(SEARCHING, CANDIDATES * top)
-    if candidates * TEXTS_OF_CANDIDATE >= neighbours.ntotal:
-        found = every.search(rows, top)
-        return found
-    settings = faiss.SearchParametersHNSW(efSearch=candidates)
-    found = neighbours.search(rows, top, params=settings)
-    # Where many texts are the same, the graph falls apart and finds too few: the rest are −1.
-    return every.search(rows, top) if (found[1] < 0).any() else found
+    def _texts_of(self, row: int) -> Sequence[int]:
+        return (row,) if self._copies is None else self._copies[row]
 
 
 def build_index(
@@ -139,7 +129,7 @@ def build_index(
     if kind == "auto":
         kind = "exact" if len(texts) <= EXACT_TEXTS else "graph"
     neighbours = empty_neighbours(kind, vectors.width)
-    for rows in encoded:
+    for rows in encoded if kind == "exact" else _first_of_each(texts, encoded):
         neighbours.add(rows)
     content = {
         "format": FORMAT,
@@ -151,11 +141,31 @@ def build_index(
     }
     files: dict[str, Writer] = {
         TEXTS: lambda path: _write_lines(path, texts),
-        NEIGHBOURS: lambda path: _write_neighbours(path, neighbours),
+        NEIGHBOURS: lambda path: write_neighbours(path, neighbours),
     }
     if ids is not None:
         files[IDS] = lambda path: _write_lines(path, ids)
     write_bundle(KIND, folder, content, files)
+
+
+def _numbers_of(texts: Sequence[str]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for number, text in enumerate(texts):
+        numbers.setdefault(text, []).append(number)
+    return numbers
+
+
+def _first_of_each(texts: Sequence[str], encoded: Iterable[Rows]) -> Iterator[Rows]:
+    """Yield the rows of texts that are not the same as an earlier one.
+
+    A graph of rows that are the same has links to little else, and misses what is near.
+    """
+    first = np.zeros(len(texts), dtype=bool)
+    first[[numbers[0] for numbers in _numbers_of(texts).values()]] = True
+    done = 0
+    for rows in encoded:
+        yield rows[first[done : done + len(rows)]]
+        done += len(rows)
 
 
 def check_index(folder: Path, model: ModelInfo | None = None) -> dict[str, Any]:
@@ -179,7 +189,7 @@ def _read(folder: Path, read: Callable[[dict[str, Any]], T]) -> T:
 
 
 def _checked(folder: Path, content: dict[str, Any], model: ModelInfo | None) -> dict[str, Any]:
-    if content["format"] != FORMAT:
+    if content["format"] not in READ_FORMATS:
         raise ConfigError(f"the index in {folder} is of another version; build it anew")
     # Those of earlier releases do not say it.
     built = content.get("model")
@@ -218,18 +228,8 @@ def _opened(folder: Path, content: dict[str, Any], vectors: MeaningVectors) -> T
     files = content["files"]
     texts = _read_lines(folder / files[TEXTS])
     ids = _read_lines(folder / files[IDS]) if IDS in files else None
-    neighbours = faiss.read_index(str(folder / files[NEIGHBOURS]))
+    neighbours = read_neighbours(folder / files[NEIGHBOURS])
     return TextIndex(texts, vectors, neighbours, ids)
-
-
-def _write_neighbours(path: Path, neighbours: Any) -> None:
-    try:
-        faiss.write_index(neighbours, str(path))
-    except RuntimeError as error:
-        # faiss says in words of C++ what the system said, such as that a disk is full.
-        said = (code for code in errno.errorcode if f"({os.strerror(code)})" in str(error))
-        code = next(said, errno.EIO)
-        raise OSError(code, os.strerror(code)) from error
 
 
 def _write_lines(path: Path, texts: Sequence[str]) -> None:
@@ -256,19 +256,3 @@ def rerank(
         replace(hit, similarity=score.similarity) for hit, score in zip(hits, scores, strict=True)
     ]
     return sorted(found, key=lambda hit: -hit.similarity)
-
-
-def empty_neighbours(kind: str, width: int) -> Any:
-    """Return an index of faiss, "exact" or "graph", for vectors of this width by inner product.
-
-    In half precision, which takes half the memory and a third of the time, and moves a cosine
-    by 1e-3 at most.
-    """
-    # The stubs of faiss want an object where it takes the number of a kind.
-    half: Any = faiss.ScalarQuantizer.QT_fp16
-    product = faiss.METRIC_INNER_PRODUCT
-    if kind == "exact":
-        return faiss.IndexScalarQuantizer(width, half, product)
-    graph = faiss.IndexHNSWSQ(width, half, LINKS, product)
-    graph.hnsw.efConstruction, graph.hnsw.efSearch = ADDING, SEARCHING
-    return graph

@@ -16,15 +16,15 @@ from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
-from similarity.vectors import MeaningVectors, fit, index, save
+from similarity.vectors import MeaningVectors, fit, index, neighbours, save
 from similarity.vectors.index import (
     Hit,
     TextIndex,
     build_index,
-    empty_neighbours,
     open_index,
     rerank,
 )
+from similarity.vectors.neighbours import empty_neighbours
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 TEXTS = list(dict.fromkeys(sentences(40, seed=4)))
@@ -76,20 +76,17 @@ def test_the_graph_finds_almost_what_brute_force_finds() -> None:
     centres = rng.normal(size=(200, 32))
     rows = centres[rng.integers(0, 200, 3000)] + 0.7 * rng.normal(size=(3000, 32))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    neighbours = empty_neighbours("graph", 32)
-    neighbours.add(rows)
-    encoder: Any = SimpleNamespace(encode=lambda texts: rows[[int(text) for text in texts]])
-    index = TextIndex([str(number) for number in range(len(rows))], encoder, neighbours)
+    index = _graph_of(rows)
     truth = np.argsort(-(rows[:50] @ rows.T), axis=1)[:, :10]
     found = [{hit.number for hit in index.query(str(i), 10)} for i in range(50)]
     assert np.mean([len(found[i] & set(truth[i])) / 10 for i in range(50)]) > 0.97
 
 
 def _graph_of(rows: NDArray[np.float32]) -> TextIndex:
-    neighbours = empty_neighbours("graph", rows.shape[1])
-    neighbours.add(rows)
+    graph = empty_neighbours("graph", rows.shape[1])
+    graph.add(rows)
     encoder: Any = SimpleNamespace(encode=lambda texts: rows[[int(text) for text in texts]])
-    return TextIndex([str(number) for number in range(len(rows))], encoder, neighbours)
+    return TextIndex([str(number) for number in range(len(rows))], encoder, graph)
 
 
 def _unit_rows(count: int, width: int = 16) -> NDArray[np.float32]:
@@ -103,7 +100,7 @@ def test_a_graph_gives_as_many_hits_as_are_asked_for_and_the_best_ones(
     top: int, same: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that few texts are searched by the graph, as many are.
-    monkeypatch.setattr(index, "TEXTS_OF_CANDIDATE", 8)
+    monkeypatch.setattr(neighbours, "TEXTS_OF_CANDIDATE", 8)
     rows = _unit_rows(3000)
     rows[len(rows) - same :] = rows[-1]
     cosines = rows @ rows[0]
@@ -116,7 +113,7 @@ def test_a_graph_gives_as_many_hits_as_are_asked_for_and_the_best_ones(
 def test_a_graph_that_finds_too_few_is_searched_as_an_exact_index(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(index, "TEXTS_OF_CANDIDATE", 0)
+    monkeypatch.setattr(neighbours, "TEXTS_OF_CANDIDATE", 0)
     rows = np.repeat(_unit_rows(2), [2000, 1000], axis=0)
     hits = _graph_of(rows).query("0", 2500)
     assert len({hit.number for hit in hits}) == 2500
@@ -126,6 +123,42 @@ def test_a_graph_that_finds_too_few_is_searched_as_an_exact_index(
 def test_a_graph_is_kept_like_any(vectors: MeaningVectors, tmp_path: Path) -> None:
     build_index(tmp_path, vectors, TEXTS, [vectors.encode(TEXTS)], "graph")
     assert open_index(tmp_path, vectors).query(TEXTS[5], 1)[0].number == 5
+
+
+def test_a_graph_has_a_text_once_however_often_it_is_given(
+    vectors: MeaningVectors, tmp_path: Path
+) -> None:
+    """Else a graph of many that are the same has no way to those beside them."""
+    texts = [TEXTS[0], *TEXTS, *[TEXTS[3]] * 40]
+    parts = [vectors.encode(texts[at : at + 7]) for at in range(0, len(texts), 7)]
+    names = [f"t{number}" for number in range(len(texts))]
+    build_index(tmp_path / "graph", vectors, texts, parts, "graph", ids=names)
+    build_index(tmp_path / "exact", vectors, texts, parts, "exact", ids=names)
+    graph, exact = (open_index(tmp_path / kind, vectors) for kind in ("graph", "exact"))
+    assert graph.neighbours.ntotal == len(TEXTS)
+    for top in (1, 5, 43, len(texts), len(texts) + 1):
+        for query in ("the old sea", *TEXTS[:4]):
+            found, all_found = graph.query(query, top), exact.query(query, top)
+            assert [hit.id for hit in found] == [f"t{hit.number}" for hit in found]
+            assert [hit.text for hit in found] == [texts[hit.number] for hit in found]
+            assert len({hit.number for hit in found}) == len(found) == len(all_found)
+            np.testing.assert_allclose(
+                [hit.similarity for hit in found], [hit.similarity for hit in all_found], atol=1e-3
+            )
+    assert [hit.number for hit in graph.query(TEXTS[3], 41)] == [
+        4,
+        *range(len(TEXTS) + 1, len(texts)),
+    ]
+
+
+def test_a_graph_of_version_2_has_a_row_for_each_text(
+    vectors: MeaningVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*TEXTS[:5], TEXTS[0]]
+    monkeypatch.setattr(index, "FORMAT", 2)
+    monkeypatch.setattr(index, "_first_of_each", lambda texts, encoded: encoded)
+    build_index(tmp_path, vectors, texts, [vectors.encode(texts)], "graph")
+    assert {hit.number for hit in open_index(tmp_path, vectors).query(TEXTS[0], 2)} == {0, 5}
 
 
 def test_a_text_may_have_line_breaks(vectors: MeaningVectors, tmp_path: Path) -> None:
