@@ -26,6 +26,7 @@ from similarity.errors import (
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.sizes import most_bytes
+from similarity.models.vllm_server.unreached import first_line, unreached
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ class Replica:
             answer = json.loads(response.content)
         except (ValueError, RecursionError) as error:
             raise WrongAnswerError(
-                f"{self.url} gave an answer that is not JSON ({_first_line(error)}); is it a "
+                f"{self.url} gave an answer that is not JSON ({first_line(error)}); is it a "
                 "vLLM server?"
             ) from error
         self._check_name(body or {}, answer)
@@ -178,13 +179,10 @@ class Replica:
             raise self._timed_out(error) from error
         except httpx.TransportError as error:
             raise PassingError(
-                BackendUnavailableError(
-                    f"{self._way} does not answer ({_first_line(error)}); start it, or give "
-                    f"another address{self._no_proxy}"
-                )
+                BackendUnavailableError(unreached(self._way, self.url, error) + self._no_proxy)
             ) from error
         except httpx.HTTPError as error:
-            raise WrongAnswerError(f"{self.url} gave no HTTP ({_first_line(error)})") from error
+            raise WrongAnswerError(f"{self.url} gave no HTTP ({first_line(error)})") from error
 
     async def _whole(self, response: httpx.Response, most: int) -> httpx.Response:
         """Read an answer, unpacked, to its end or to so many bytes."""
@@ -290,7 +288,3 @@ def _message(response: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         said = response.text
     return " ".join(str(said).split())[:300] or response.reason_phrase
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
