@@ -4,7 +4,9 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from similarity.models.wheel import (
     is_installed,
     wheel_file,
 )
-from similarity.storage.files import make_folder
+from similarity.storage.files import alone_in, make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -62,27 +64,28 @@ def load(name: str, options: LoadOptions) -> LocalModel:
                 f"{damage}; delete the folder, and it is converted anew from the wheel ({INSTALL})"
             ) from damage
         logger.warning("%s", damage)
-        shutil.rmtree(folder)
-        return _load(converted(), name, options)
+        return _load(_mended(folder), name, options)
 
 
 def _load(folder: Path, name: str, options: LoadOptions) -> LocalModel:
     # The files are checked while they are loaded: each takes half a second.
-    with unchanged(folder), ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=1) as pool:
         checking = pool.submit(_check_files, folder)
         try:
-            module, tokenizer = load_llama(folder, dtype_on(options.device, options.dtype))
-            return local_model(
-                module,
-                tokenizer,
-                name=name,
-                # Of what it was made of: files of other releases of transformers differ in bytes.
-                revision=f"sha256:{SHA256[:16]}",
-                device=options.device,
-                assets=SMOLLM2_ASSETS,
-            )
+            with unchanged(folder):
+                module, tokenizer = load_llama(folder, dtype_on(options.device, options.dtype))
+                return local_model(
+                    module,
+                    tokenizer,
+                    name=name,
+                    # Of what it was made of: files of other releases of transformers differ.
+                    revision=f"sha256:{SHA256[:16]}",
+                    device=options.device,
+                    assets=SMOLLM2_ASSETS,
+                )
         finally:
-            # Damage says better than whatever it led to what is wrong.
+            # Damage says better than whatever it led to what is wrong, also where another process
+            # has begun to mend it.
             checking.result()
 
 
@@ -107,21 +110,52 @@ def converted() -> Path:
     folder = converted_folders()[-1]
     source = wheel_file()
     check_digest(source)
+    with _alone_beside(folder):
+        # By a process that this one waited for.
+        return found_folder() or _converted_into(folder, source)
+
+
+def _mended(folder: Path) -> Path:
+    """Return the folder of a damaged model, converted anew by this process or by another."""
+    with _alone_beside(folder):
+        if folder.is_dir():
+            with suppress(DamagedError):
+                _check_files(folder)
+                return folder
+        source = wheel_file()
+        check_digest(source)
+        return _converted_into(folder, source)
+
+
+@contextmanager
+def _alone_beside(folder: Path) -> Iterator[None]:
+    """Let one process at a time make a folder; the others wait, and say so."""
+
+    def on_wait() -> None:
+        logger.warning("another process is converting the model into %s; waiting for it", folder)
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with alone_in(folder.parent, on_wait):
+            yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelError(f"cannot write {folder}: {reason}; {_ELSEWHERE}") from error
+
+
+def _converted_into(folder: Path, source: Path) -> Path:
+    if folder.is_dir():  # damaged, or of a version that wrote no digests
+        shutil.rmtree(folder)
     _check_room(folder)
-    logger.warning("converting %s into %s, once; it takes a minute or less", source.name, folder)
+    how_long = "about a minute, or some minutes on a busy machine"
+    logger.warning("converting %s into %s, once; it takes %s", source.name, folder, how_long)
 
     def write(new: Path) -> None:
         convert(source, new)
         digests = {path.name: digest_of_file(path) for path in sorted(new.iterdir())}
         (new / DIGESTS).write_text(json.dumps(digests, indent=1), encoding="utf-8")
 
-    try:
-        if folder.is_dir():  # of a version that wrote no digests
-            shutil.rmtree(folder)
-        make_folder(folder, write)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelError(f"cannot write {folder}: {reason}; {_ELSEWHERE}") from error
+    make_folder(folder, write)
     return folder
 
 

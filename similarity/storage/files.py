@@ -214,12 +214,20 @@ def _made_and_held(path: Path, make: Callable[[Path], object]) -> tuple[Path, in
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, and wait for it; without it where a filesystem has no locks."""
+def alone_in(folder: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold a folder's lock, and wait for it; without it where a filesystem has no locks.
+
+    The system frees it however its holder ends. `on_wait` is called once before the wait, if
+    another holds it.
+    """
     place = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):
-            fcntl.flock(place, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(place, fcntl.LOCK_EX)
         yield
     finally:
         os.close(place)

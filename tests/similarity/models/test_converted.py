@@ -4,7 +4,12 @@ import hashlib
 import json
 import logging
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +20,7 @@ from similarity import load_model
 from similarity.errors import ModelError, ModelNotFoundError
 from similarity.models import converted, loader, wheel
 from similarity.models.loader import EMBEDDED, SMOLLM2, SMOLLM2_ASSETS, default_model
+from tests.conftest import ROOT
 from tests.similarity.models.test_gguf import check_weights
 from tests.similarity.models.tiny_gguf import write_gguf
 
@@ -169,6 +175,82 @@ def test_one_of_a_version_that_wrote_no_digests_is_converted_anew(
     flip(folder / "model.safetensors")
     check_weights(load_model(SMOLLM2))
     assert (folder / wheel.DIGESTS).is_file()
+
+
+def wait_for(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3000):
+        if said in caplog.text:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"nothing said {said!r}: {caplog.text}")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_of_two_at_once_one_converts_and_the_other_waits_for_it(
+    damaged: bool,
+    fake: FakeWheel,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each converted on its own, in twice the time and on twice the disk."""
+    if damaged:
+        load_model(SMOLLM2)
+        (folder,) = (tmp_path / "cache" / "models").iterdir()
+        flip(folder / "model.safetensors")
+        caplog.clear()
+    go_on, convert, calls = threading.Event(), converted.convert, []
+
+    def slowly(source: Path, folder: Path) -> None:
+        calls.append(folder)
+        assert go_on.wait(60)
+        convert(source, folder)
+
+    monkeypatch.setattr(converted, "convert", slowly)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        loading = [pool.submit(load_model, SMOLLM2) for _ in range(2)]
+        wait_for("another process is converting", caplog)
+        go_on.set()
+        for one in loading:
+            check_weights(one.result())
+    assert len(calls) == 1
+    assert caplog.text.count("waiting for it") == 1
+
+
+CONVERTING = """
+import sys
+from pathlib import Path
+from similarity.storage.files import alone_in, make_folder
+
+def write(folder):
+    (folder / "model.safetensors").write_bytes(b"half")
+    print("half", flush=True)
+    sys.stdin.read()
+
+folder = Path(sys.argv[1])
+with alone_in(folder.parent):
+    make_folder(folder, write)
+"""
+
+
+def test_one_that_is_killed_keeps_nobody_waiting(
+    fake: FakeWheel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = converted.converted_folders()[-1]
+    folder.parent.mkdir(parents=True)
+    command = [sys.executable, "-c", CONVERTING, str(folder)]
+    pipe = subprocess.PIPE
+    with (
+        ThreadPoolExecutor(max_workers=1) as pool,
+        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) as first,
+    ):
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"half\n"
+        loading = pool.submit(load_model, SMOLLM2)
+        wait_for("waiting for it", caplog)
+        first.kill()
+        check_weights(loading.result())
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def refused(tmp_path: Path, match: str, error: type[Exception] = ModelError) -> None:
