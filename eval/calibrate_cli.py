@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from eval.calibrate import SCALE, judgements_of
 from eval.calibrate import calibrate as fit_calibration
+from eval.calibrate import judgements_of
 from eval.methods.scorers import METHOD
 from eval.runs import read_results
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration
+from similarity.cli.options import ends_option
 from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.terminal import print_warnings
 from similarity.scale_warnings import few_judgements, narrow_judgements, weak_order
@@ -28,30 +29,24 @@ from similarity.scale_warnings import few_judgements, narrow_judgements, weak_or
     show_default=True,
     help="Fit to the distances of this method of RUN, of trajectories or vectors.",
 )
-@click.option(
-    "--scale",
-    type=(float, float),
-    default=SCALE,
-    show_default=True,
-    help="Map these two judgements to similarity 0 and 1.",
-)
+@ends_option
 @click.option(
     "--keep",
     is_flag=True,
     help="Keep it for this user as `trajsim calibrate` does, where it is found by itself.",
 )
 def calibrate(
-    run: Path, out: Path | None, method: str, scale: tuple[float, float], keep: bool
+    run: Path, out: Path | None, method: str, ends: tuple[float, float], keep: bool
 ) -> None:
     """Fit the map from distance to similarity on the scores of RUN, made by `sts`.
 
     A file keeps one map for each way of comparing: others that it has of the same model stay.
     """
     path = out or run / CALIBRATION
-    found = fit_calibration(run, scale, method)
+    found = fit_calibration(run, ends, method)
     print_warnings(few_judgements(found.fitted_on["pairs"]))
     print_warnings(weak_order(found.fitted_on))
-    print_warnings(narrow_judgements(judgements_of(run), scale))
+    print_warnings(narrow_judgements(judgements_of(run), ends))
     add_calibration(path, found)
     click.echo(f"wrote {path}", err=True)
     if keep:

@@ -228,18 +228,24 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {path.name}: it is no run, or one that is not finished; give "
             "the command of the run again and it goes on"
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        # What the parser says of it helps nobody: the file is written by a run alone.
+        raise _damaged(path, "it is not whole") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} has no JSON object in it")
+        raise _damaged(path, "it has no JSON object in it")
     # Those of earlier releases have none.
     given = content.pop(_DIGEST, None)
     if given is not None and given != digest_of(content):
-        raise InputError(
-            f"{path} is damaged: a value is not what was written there; give the command of the "
-            "run again, which writes it anew"
-        )
+        raise _damaged(path, "a value is not what was written there")
     return content
+
+
+def _damaged(path: Path, why: str) -> InputError:
+    return InputError(
+        f"{path} is damaged: {why}; give the command of the run again, which writes it anew"
+    )
 
 
 def _of_model(fingerprint: Mapping[str, Any]) -> dict[str, str]:

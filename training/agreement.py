@@ -34,9 +34,23 @@ END = "<!-- end -->"
 def main(results: Path, model: Path) -> None:
     """Write the table into the model's README.md, in place of the one before."""
     try:
-        insert(json.loads(results.read_text(encoding="utf-8")), model)
+        insert(_read(results), model)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _read(results: Path) -> dict[str, Any]:
+    """Return what the file has; raises ValueError where it is no whole object of JSON."""
+    try:
+        content = json.loads(results.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{results} is damaged, or no results.json: give the command of the run again, which "
+            "writes it anew"
+        )
+    return content
 
 
 def insert(results: dict[str, Any], model: Path) -> None:

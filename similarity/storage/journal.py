@@ -199,7 +199,11 @@ def _header_of(line: bytes) -> dict[str, Any] | None:
 
 def _damaged(path: Path, number: int) -> InputError:
     # Without its header a journal is of nothing.
-    remedy = "cut it and all after it off" if number > 1 else "delete it and what it has written"
+    remedy = (
+        "delete this line and every line after it, and what they have is computed again"
+        if number > 1
+        else "delete it and what it has written"
+    )
     return InputError(
         f"line {number} of {path} is damaged, or was not written by this version; write to "
         f"another place, or {remedy}"

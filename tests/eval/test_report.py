@@ -200,7 +200,7 @@ def test_bad_folders_are_clear_errors(tmp_path: Path) -> None:
     old = make_run(tmp_path / "old", SEVEN[:1], schema=0)
     for folder, message in (
         (tmp_path / "empty", "one that is not finished"),
-        (tmp_path / "damaged", "cannot read"),
+        (tmp_path / "damaged", "is damaged: it is not whole; give the command of the run again"),
         (old, "has schema 0, and this version reads 1"),
     ):
         with pytest.raises(InputError, match=message):

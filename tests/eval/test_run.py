@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,22 +114,63 @@ def test_the_printed_object_is_the_written_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_results_with_another_digit_are_refused_and_made_anew(tmp_path: Path) -> None:
+def _another_digit(sound: str) -> str:
+    at = sound.index('"value": ') + len('"value": ')
+    return f"{sound[:at]}9{sound[at:]}"
+
+
+DAMAGES = {
+    "a value is not what was written there": [_another_digit],
+    "it is not whole": [
+        lambda sound: sound[: len(sound) // 2],
+        lambda sound: "",
+        lambda sound: "[",
+    ],
+    "it has no JSON object in it": [lambda sound: "[]"],
+}
+
+
+@pytest.mark.parametrize(
+    ("why", "damage"), [(why, d) for why, found in DAMAGES.items() for d in found]
+)
+def test_damaged_results_are_refused_and_made_anew(
+    why: str, damage: Callable[[str], str], tmp_path: Path
+) -> None:
     command = (tmp_path, "--no-baselines")
     assert invoke(*command).exit_code == 0
     path = tmp_path / "results.json"
     sound = path.read_text()
-    at = sound.index('"value": ') + len('"value": ')
-    path.write_text(f"{sound[:at]}9{sound[at:]}")
+    path.write_text(damage(sound))
     for reads in (
         ["report", str(tmp_path), "--no-figures"],
         ["calibrate", str(tmp_path), "--out", str(tmp_path / "scale.json")],
     ):
         refused = CliRunner().invoke(main, ["eval", *reads])
         assert refused.exit_code == 2, refused.output
-        assert f"{path} is damaged: a value is not what was written there" in refused.stderr
+        (said,) = refused.stderr.splitlines()
+        assert said.endswith(
+            f"{path} is damaged: {why}; give the command of the run again, which writes it anew"
+        )
     assert invoke(*command).exit_code == 0
     assert path.read_text() == sound
+
+
+def test_of_a_damaged_journal_the_rest_is_computed_again(tmp_path: Path) -> None:
+    command = (tmp_path, "--no-baselines")
+    assert invoke(*command).exit_code == 0
+    sound = files(tmp_path)
+    journal = tmp_path / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = [line.replace(b'"scores"', b'"scored"') for line in lines]
+    number = 1 + next(i for i, line in enumerate(lines) if line != damaged[i])
+    journal.write_bytes(b"".join(damaged))
+    refused = CliRunner().invoke(main, ["eval", *arguments(*command)])
+    assert refused.exit_code == 2
+    assert f"line {number} of {journal} is damaged" in refused.stderr
+    assert "delete this line and every line after it" in refused.stderr
+    journal.write_bytes(b"".join(damaged[: number - 1]))
+    assert invoke(*command).exit_code == 0
+    assert files(tmp_path) == sound
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -77,6 +77,18 @@ def test_figures_of_another_model_are_refused(model, results):
     assert (model / "README.md").read_text() == card
 
 
+@pytest.mark.parametrize("text", ["", '{"fingerprint": ', "[]", "\xff"])
+def test_damaged_results_are_named_as_that(text, model):
+    path = model.parent / "results.json"
+    path.write_bytes(text.encode("latin-1"))
+    refused = CliRunner().invoke(main, ["--results", str(path), "--model", str(model)])
+    assert refused.exit_code == 1
+    assert refused.output == (
+        f"Error: {path} is damaged, or no results.json: give the command of the run again, which "
+        "writes it anew\n"
+    )
+
+
 def test_a_card_without_a_place_is_refused(model, results):
     (model / "README.md").write_text("a card")
     with pytest.raises(ValueError, match="no place for the table"):
