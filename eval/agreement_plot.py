@@ -14,13 +14,16 @@ Agreement = Mapping[str, Mapping[str, float]]
 
 
 def agreement_by_subset(run: Run, methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return Spearman × 100 of each subset of `FEWEST` pairs or more, by method."""
+    """Return Spearman × 100 of each subset of `FEWEST` pairs or more, by method.
+
+    A method that gave a subset's pairs one score has none there.
+    """
     found: dict[str, dict[str, float]] = {}
     for task, content in run.tasks.items():
         for method in methods:
             subsets = content["methods"][method]["spearman"]["subsets"]
             for subset, figures in subsets.items():
-                if figures["pairs"] >= FEWEST:
+                if figures["pairs"] >= FEWEST and figures["spearman"] is not None:
                     name = task if len(subsets) == 1 else f"{task}: {subset}"
                     found.setdefault(name, {})[method] = figures["spearman"]
     return found

@@ -3,6 +3,7 @@
 Figures are × 100, as the papers of the field print them.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from similarity.errors import InputError
 # Pairs × resamples that are ranked at once: some 32 MiB.
 _BLOCK = 1 << 22
 AGGREGATES = ("all", "mean", "wmean")
+# Resamples of fewer pairs are few different ones, of which many are all one pair: an interval of
+# them says nothing.
+FEWEST = 5
 
 Resamples = NDArray[np.int64]
 
@@ -60,39 +64,53 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Judged:
-    """The human side of a task: judgements and subsets, one a pair.
-
-    A subset of fewer than two pairs, or whose judgements are all one, has no correlation and
-    counts in "all" only.
-    """
+    """The human side of a task: judgements and subsets, one a pair."""
 
     judgements: FloatArray
     subsets: NDArray[np.str_]
 
     @property
-    def members(self) -> dict[str, NDArray[np.int64]]:
+    def _places(self) -> dict[str, NDArray[np.int64]]:
         """Return the positions of each subset's pairs; the first subset seen is the first."""
-        found = {
-            str(name): np.flatnonzero(self.subsets == name)
-            for name in dict.fromkeys(self.subsets.tolist())
-        }
-        defined = {
-            name: where
-            for name, where in found.items()
-            if len(where) > 1 and np.ptp(self.judgements[where]) > 0
-        }
+        found = defaultdict[str, list[int]](list)
+        for place, name in enumerate(self.subsets.tolist()):
+            found[name].append(place)
+        return {name: np.array(places, np.int64) for name, places in found.items()}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Return by name why a subset has no correlation by any method; it counts in "all" only."""
+        found = {}
+        for name, where in self._places.items():
+            if len(where) < 2:
+                found[name] = "one pair"
+            elif np.ptp(self.judgements[where]) == 0:
+                found[name] = f"all judgements {self.judgements[where[0]]:g}"
+        return found
+
+    @property
+    def members(self) -> dict[str, NDArray[np.int64]]:
+        """Return the positions of the pairs of each subset that has a correlation.
+
+        Where none has one, all pairs together are one subset with the name "".
+        """
+        left_out = self.left_out
+        defined = {name: at for name, at in self._places.items() if name not in left_out}
         return defined or {"": np.arange(len(self.judgements))}
 
     def resamples(self, count: int, seed: int) -> Resamples:
         """Draw pairs with replacement within each subset, shape "resample pair".
 
         They are drawn once a task, and are the same for every method. So two methods can be
-        compared on each resample, not only by their own intervals.
+        compared on each resample, not only by their own intervals. Subsets of one pair are drawn
+        from together: each by itself would be the same in every resample.
         """
         generator = np.random.Generator(np.random.Philox(seed))
         drawn = np.empty((count, len(self.judgements)), np.int64)
-        for name in dict.fromkeys(self.subsets.tolist()):
-            where = np.flatnonzero(self.subsets == name)
+        places = list(self._places.values())
+        single = [where for where in places if len(where) == 1]
+        several = [where for where in places if len(where) > 1]
+        for where in [*several, *([np.concatenate(single)] if single else [])]:
             drawn[:, where] = where[generator.integers(len(where), size=(count, len(where)))]
         return drawn
 
@@ -118,10 +136,15 @@ class Aggregate:
 
     @classmethod
     def mean(cls, parts: "Sequence[Aggregate]") -> "Aggregate":
-        """Return the mean of figures that were resampled independently and equally often."""
+        """Return the mean of figures that were resampled independently and equally often.
+
+        It has no resamples where a part has none.
+        """
+        resampled = [part.resampled for part in parts]
+        count = min(map(len, resampled))
         return cls(
             float(np.mean([part.value for part in parts])),
-            np.mean([part.resampled for part in parts], axis=0),
+            np.mean([one[:count] for one in resampled], axis=0),
         )
 
 
@@ -130,6 +153,7 @@ def aggregates(judged: Judged, scores: FloatArray, resamples: Resamples) -> dict
 
     "all" is one Spearman correlation of all pairs together, as the paper and SimCSE report;
     "mean" the mean over subsets, and "wmean" that weighted by pairs, as SentEval does.
+    A figure has no resamples where a correlation in it is of fewer than FEWEST pairs.
 
     Parameters
     ----------
@@ -138,7 +162,13 @@ def aggregates(judged: Judged, scores: FloatArray, resamples: Resamples) -> dict
     """
     values = _aggregated(judged, scores, np.arange(len(scores))[None])
     drawn = _aggregated(judged, scores, resamples)
-    return {name: Aggregate(float(values[name][0]), drawn[name]) for name in AGGREGATES}
+    smallest = min(map(len, judged.members.values()))
+    fewest = {"all": len(scores), "mean": smallest, "wmean": smallest}
+    return {
+        name: Aggregate(float(values[name][0]), drawn[name][: None if enough else 0])
+        for name in AGGREGATES
+        for enough in [fewest[name] >= FEWEST]
+    }
 
 
 def _aggregated(judged: Judged, scores: FloatArray, rows: Resamples) -> dict[str, FloatArray]:

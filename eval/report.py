@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.runs import Figure, Published, PublishedTable, Run
-from eval.undefined import undefined
+from eval.undefined import counted, undefined
 
 AGGREGATES = {
     "all": "All pairs of a task in one correlation (`all`), as the published figures are.",
@@ -78,7 +78,7 @@ def _spearman(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
 
 def _behind(runs: Sequence[Run]) -> Iterator[str]:
     rows = [
-        [run.name, task, method, behind["best"], _figure(figure)]
+        [run.name, task, method, behind["best"], _figure(figure, run.content["resamples"])]
         for run in runs
         for task, behind in run.behind.items()
         for method, figure in behind["all"].items()
@@ -101,9 +101,22 @@ def _other_aggregates(runs: Sequence[Run]) -> Iterator[str]:
     tasks = list(dict.fromkeys(task for run in divided for task in run.tasks))
     with_average = any(run.content["averages"] for run in divided)
     header = ["method", *tasks, *(["average"] if with_average else [])]
+    over = _over_subsets(divided)
     for name in ("mean", "wmean"):
-        yield AGGREGATES[name]
+        yield f"{AGGREGATES[name]} {over}"
         yield table(header, list(_rows(divided, tasks, name, with_average)))
+
+
+def _over_subsets(runs: Sequence[Run]) -> str:
+    """Return over how many subsets the means of each task are."""
+    found = dict.fromkeys(
+        f"{having} of {task}" if having == of else f"{having} of the {of} of {task}"
+        for run in runs
+        for task, content in run.tasks.items()
+        if run.is_divided(task)
+        for having, of in [counted(content)]
+    )
+    return f"Subsets that it is over: {', '.join(found)}."
 
 
 def _seeds(runs: Sequence[Run]) -> Iterator[str]:
@@ -139,7 +152,7 @@ def _subset_rows(task: str, methods: Sequence[Mapping[str, Any]]) -> Iterator[li
 
 
 def _undefined(runs: Sequence[Run]) -> Iterator[str]:
-    found = [f"* {run.name}: {sentence}." for run in runs for sentence in undefined(run.tasks)]
+    found = [f"* {run.name}: {sentence}." for run in runs for sentence in undefined(run.content)]
     if found:
         yield "## Undefined"
         yield "\n".join(found)
@@ -194,7 +207,8 @@ def _rows(
     for run in runs:
         for method in run.methods:
             label = method if len(runs) == 1 else f"{run.name}: {method}"
-            cells = [_figure(run.figure(task, method, aggregate)) for task in tasks]
+            drawn = run.content["resamples"]
+            cells = [_figure(run.figure(task, method, aggregate), drawn) for task in tasks]
             average = [_figure(run.average(method, aggregate))] if with_average else []
             yield [f"**{label}**", *cells, *average]
 
@@ -217,12 +231,14 @@ def _interval_in_words(runs: Sequence[Run]) -> str:
     return "In brackets the 95 % interval of a bootstrap over pairs, within each subset."
 
 
-def _figure(figure: Figure | None) -> str:
+def _figure(figure: Figure | None, resamples: int = 0) -> str:
+    """Return a figure and its interval, with a dash for one that the resamples do not give."""
     if figure is None:
         return NONE
     low, high = figure["low"], figure["high"]
-    interval = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
-    return f"{_number(figure['value'])}{interval}"
+    if low is None or high is None:
+        return _number(figure["value"]) + (f" [{NONE}]" if resamples else "")
+    return f"{_number(figure['value'])} [{low:.1f}, {high:.1f}]"
 
 
 def _number(value: float | None) -> str:

@@ -13,6 +13,7 @@ from eval.methods.scorers import METHOD, OTHER_SEED
 from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
 from eval.runs import PROMPT, SAMPLING
+from eval.undefined import LEFT_OUT
 from similarity.arrays import FloatArray
 from similarity.config import Settings
 from similarity.errors import InputError
@@ -68,6 +69,7 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
             name: _of_method(plan, scored, summed, task, name) for name in plan.methods.used
         }
         content["behind"] = _behind(summed[task])
+        content[LEFT_OUT] = _judged(plan, task).left_out
     return {
         **header,
         "tasks": tasks,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.methods.scorers import METHOD
-from eval.undefined import is_undefined
+from eval.undefined import counted, is_undefined
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import write_text
@@ -85,8 +85,8 @@ class Run(ResultFolder):
 
     def is_divided(self, task: str) -> bool:
         """Return whether a task has more than one subset, so that the three aggregates differ."""
-        method = self.methods[0]
-        return len(self.tasks[task]["methods"][method]["spearman"]["subsets"]) > 1
+        having, of = counted(self.tasks[task])
+        return having > 0 and of > 1
 
     @property
     def settings(self) -> dict[str, str]:

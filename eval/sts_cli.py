@@ -18,7 +18,7 @@ from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
 from eval.store import CachedModel
-from eval.tables import print_results
+from eval.tables import print_gaps, print_results
 from eval.unlabelled import read_unlabelled
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import (
@@ -179,6 +179,7 @@ def sts(
         print_json(results)
     else:
         print_results(results)
+    print_gaps(results)
 
 
 @click.command()

@@ -11,9 +11,11 @@ from rich.table import Table
 from eval.undefined import is_undefined, undefined
 from similarity.cli.tables import console
 
+_NONE = "–"
+
 
 def print_results(results: Mapping[str, Any]) -> None:
-    """Print Spearman's correlation of all pairs of each task, and the reasons for gaps.
+    """Print Spearman's correlation of all pairs of each task.
 
     Intervals are left out where the terminal is too narrow for them.
     """
@@ -26,10 +28,14 @@ def print_results(results: Mapping[str, Any]) -> None:
     if results["resamples"]:
         for name, behind in _compared(results):
             page.print(_behind(name, behind))
-    for sentence in undefined(results["tasks"]):
-        click.echo(f"undefined: {sentence}")
+
+
+def print_gaps(results: Mapping[str, Any]) -> None:
+    """Print the reasons for gaps in the results to standard error, a line each."""
+    for sentence in undefined(results):
+        click.echo(f"undefined: {sentence}", err=True)
     for method, reason in results["left_out"].items():
-        click.echo(f"left out: {method}: {reason}")
+        click.echo(f"left out: {method}: {reason}", err=True)
 
 
 def _compared(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -55,6 +61,7 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
         table.add_column(task.removesuffix("-test"), justify="right")
     if results["averages"]:
         table.add_column("average", justify="right")
+    intervals = intervals and bool(results["resamples"])
     for method in results["methods"]:
         figures = [
             _figure_of(task["methods"][method], intervals) for task in results["tasks"].values()
@@ -78,19 +85,21 @@ def _behind(task: str, behind: Mapping[str, Any]) -> Table:
     table.add_column("difference", justify="right")
     table.add_column("95 % interval", justify="right")
     for method, found in behind["all"].items():
-        interval = f"{found['low']:+.1f} to {found['high']:+.1f}"
+        low, high = found["low"], found["high"]
+        interval = _NONE if low is None else f"{low:+.1f} to {high:+.1f}"
         table.add_row(method, f"{found['value']:+.1f}", interval)
     return table
 
 
 def _figure_of(of_method: Mapping[str, Any], intervals: bool) -> str:
     if is_undefined(of_method):
-        return "–"
+        return _NONE
     found = of_method["spearman"]["all"]
     return _figure(found["value"], found if intervals else None)
 
 
 def _figure(value: float, interval: Mapping[str, Any] | None) -> str:
-    if interval is None or interval["low"] is None:
+    if interval is None:
         return f"{value:.1f}"
-    return f"{value:.1f}\n{interval['low']:.1f}…{interval['high']:.1f}"
+    low, high = interval["low"], interval["high"]
+    return f"{value:.1f}\n" + (_NONE if low is None else f"{low:.1f}…{high:.1f}")

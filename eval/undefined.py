@@ -1,7 +1,13 @@
-"""Correlations that are not defined, as a method gave all pairs one score."""
+"""Figures that a run does not have: correlations that are not defined, and their intervals."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+# Of a task in `results.json`: by name of a subset why it has no correlation, whatever its scores.
+LEFT_OUT = "subsets_left_out"
+# Names of subsets in a sentence, for each reason.
+_SHOWN = 10
 
 
 def is_undefined(of_method: Mapping[str, Any]) -> bool:
@@ -10,26 +16,77 @@ def is_undefined(of_method: Mapping[str, Any]) -> bool:
     return "pearson" in of_method and of_method["pearson"]["all"] is None
 
 
-def undefined(tasks: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each correlation that is not defined.
+def counted(of_task: Mapping[str, Any]) -> tuple[int, int]:
+    """Return over how many subsets a task's means are, and how many it has.
+
+    Where no subset has a correlation the first is 0, and the means are of all pairs together.
+    Results of earlier releases do not have the subsets without a correlation, and count as whole.
+    """
+    subsets = _first(of_task)["spearman"]["subsets"]
+    left_out = of_task.get(LEFT_OUT, {})
+    # With some left out, a subset is smaller than the task.
+    together = left_out and [one["pairs"] for one in subsets.values()] == [of_task["pairs"]]
+    having = 0 if together else len(subsets)
+    return having, having + len(left_out)
+
+
+def undefined(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each correlation or interval that is not defined.
 
     Parameters
     ----------
-    tasks
+    results
         As `results.json` has them.
     """
-    for task, content in tasks.items():
+    for task, content in results["tasks"].items():
+        yield from _left_out(task, content)
         for method, found in content["methods"].items():
             subsets = found["spearman"].get("subsets", {})
             constant = [name for name, one in subsets.items() if one["spearman"] is None]
             if is_undefined(found):
-                yield _sentence(f"all pairs of {task}", method, "means and differences")
+                yield _one_score(f"all pairs of {task}", method, "means and differences")
             elif constant:
-                yield _sentence(f"all pairs of {task}, {', '.join(constant)},", method, "means")
+                yield _one_score(f"all pairs of {task}, {_listed(constant)},", method, "means")
+        if results["resamples"]:
+            yield from _without_interval(task, content)
 
 
-def _sentence(pairs: str, method: str, where: str) -> str:
+def _left_out(task: str, of_task: Mapping[str, Any]) -> Iterator[str]:
+    by_reason = defaultdict[str, list[str]](list)
+    for name, reason in of_task.get(LEFT_OUT, {}).items():
+        by_reason[reason].append(name)
+    if by_reason:
+        having, of = counted(of_task)
+        subsets = "; ".join(f"{_listed(names)} ({why})" for why, names in by_reason.items())
+        means = f"are over {having}" if having else "are of all pairs together"
+        yield (
+            f"{of - having} of the {of} subsets of {task} have no correlation: {subsets}; mean and "
+            f"wmean {means}"
+        )
+
+
+def _without_interval(task: str, of_task: Mapping[str, Any]) -> Iterator[str]:
+    first = _first(of_task)["spearman"]
+    if first["all"]["low"] is None:
+        yield f"{task} has {of_task['pairs']} pairs, too few for an interval"
+    elif first["mean"]["low"] is None:
+        yield f"subsets of {task} have too few pairs for an interval of mean and wmean"
+
+
+def _first(of_task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of one method: which subsets and intervals there are is of the pairs."""
+    found: Mapping[str, Any] = next(iter(of_task["methods"].values()))
+    return found
+
+
+def _one_score(pairs: str, method: str, where: str) -> str:
     return (
         f"{method} gives {pairs} one score, so that their correlation is undefined; it counts as "
         f"0 in {where}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names between commas, and how many more there are."""
+    shown = ", ".join(name or '""' for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

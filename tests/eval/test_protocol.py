@@ -54,6 +54,7 @@ def test_a_subset_without_a_correlation_counts_in_all_only() -> None:
     found = aggregates(human, scores, human.resamples(0, 0))
     assert found["mean"].value == found["wmean"].value == pytest.approx(50)
     assert list(human.members) == ["a"]
+    assert human.left_out == {"b": "all judgements 5", "c": "one pair"}
 
 
 @given(st.integers(0, 2**32))
@@ -63,6 +64,31 @@ def test_resamples_stay_in_their_subset(seed: int) -> None:
     assert drawn.shape == (4, 30)
     assert (human.subsets[drawn] == human.subsets).all()
     assert (drawn == human.resamples(4, seed)).all()
+
+
+def test_subsets_of_one_pair_are_resampled_together() -> None:
+    human = Judged(np.arange(8.0), np.array(["a", "b", "c", "b", "d", "e", "f", "g"]))
+    drawn = human.resamples(200, 0)
+    single = [0, 2, 4, 5, 6, 7]
+    assert set(drawn[:, single].ravel()) == set(single)
+    assert len({tuple(row) for row in drawn[:, single]}) > 100
+    assert set(drawn[:, [1, 3]].ravel()) == {1, 3}
+
+
+@pytest.mark.parametrize("pairs", [2, 4, 5])
+def test_fewer_than_five_pairs_have_no_interval(pairs: int) -> None:
+    human = Judged(np.arange(float(pairs)), np.full(pairs, ""))
+    found = aggregates(human, np.arange(float(pairs)) ** 2, human.resamples(100, 0))
+    for aggregate in found.values():
+        assert aggregate.value == pytest.approx(100)
+        assert (aggregate.estimate.low is None) == (pairs < 5)
+        assert (aggregate.estimate.high is None) == (pairs < 5)
+
+
+def test_means_over_a_small_subset_have_no_interval() -> None:
+    human = Judged(np.arange(12.0), np.array(["a"] * 8 + ["b"] * 4))
+    found = aggregates(human, np.arange(12.0), human.resamples(100, 0))
+    assert [name for name, one in found.items() if one.estimate.low is None] == ["mean", "wmean"]
 
 
 def test_intervals_cover() -> None:
@@ -90,6 +116,8 @@ def test_the_mean_of_aggregates() -> None:
     mean = Aggregate.mean([Aggregate(1.0, np.array([0.0, 2])), Aggregate(3.0, np.array([4.0, 2]))])
     assert mean.value == 2
     assert mean.resampled.tolist() == [2, 2]
+    none = Aggregate.mean([Aggregate(1.0, np.array([0.0, 2])), Aggregate(3.0, np.empty(0))])
+    assert none.estimate == Estimate(2)
 
 
 def test_a_difference_is_reported_more_closely_than_its_figures() -> None:
