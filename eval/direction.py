@@ -13,6 +13,7 @@ import scipy
 
 from eval.labelled import Labelled, Pair
 from eval.methods.lexical import word_overlap
+from eval.protocol import FEWEST
 from similarity.arrays import FloatArray
 from similarity.entailment.continuations import scored
 from similarity.entailment.kinds import kind_margins
@@ -38,11 +39,14 @@ PUBLISHED = {"snli direction, LLaMA-13B": [63.6, 65.9]}
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure × 100 with its 95 % bootstrap interval, and the number of pairs."""
+    """A figure × 100 with its 95 % bootstrap interval, and the number of pairs.
+
+    Of fewer than FEWEST pairs there is no interval.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     pairs: int
 
 
@@ -87,10 +91,13 @@ def area(positive: FloatArray, negative: FloatArray, seed: int) -> Figure:
 
 
 def _figure(of: Callable[[Any], float], count: int, seed: int) -> Figure:
+    value = 100 * of(np.arange(count))
+    if count < FEWEST:
+        return Figure(value, None, None, count)
     draw = np.random.default_rng(seed)
     found = [of(draw.integers(count, size=count)) for _ in range(RESAMPLES)]
     low, high = np.quantile(found, [0.025, 0.975])
-    return Figure(100 * of(np.arange(count)), 100 * float(low), 100 * float(high), count)
+    return Figure(value, 100 * float(low), 100 * float(high), count)
 
 
 def word_length(pairs: Sequence[Pair]) -> list[float]:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from eval.direction import entailment_figures, hyponymy_figures
 from eval.labelled import Pair, read_labelled, read_words
+from eval.protocol import FEWEST
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options
 from similarity.cli.places import note_places
@@ -153,7 +154,13 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         if isinstance(figures, dict) and name != "published":
             table = Table("score", "x 100", "95 %", "pairs", title=name)
             for score, one in figures.items():
-                interval = f"{one['low']:.1f} to {one['high']:.1f}"
-                table.add_row(score, f"{one['value']:.1f}", interval, str(one["pairs"]))
+                table.add_row(score, f"{one['value']:.1f}", _interval(one), str(one["pairs"]))
+            if any(one["low"] is None for one in figures.values()):
+                table.caption = f"no interval of fewer than {FEWEST} pairs"
             console().print(table)
     click.echo(f"chance {found['chance']:g}, shuffled by seed {found['seed']}", err=True)
+
+
+def _interval(figure: dict[str, Any]) -> str:
+    low, high = figure["low"], figure["high"]
+    return "–" if low is None else f"{low:.1f} to {high:.1f}"

@@ -14,7 +14,7 @@ from eval.runs import SCORES as SCORES_DIGEST
 from eval.scores import NAME as SCORES
 from eval.scores import write_scores
 from eval.store import CachedModel
-from similarity.errors import InputError
+from similarity.errors import ConfigError, InputError
 from similarity.results import Comparison
 from similarity.storage.journal import Journal
 
@@ -42,7 +42,8 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
         If another process is at work in the folder, or it cannot be read or written, or has
         such files of no run.
     ConfigError
-        If the folder is of another plan; the message says what differs.
+        If the folder is of another plan; the message says what differs. If all methods are left
+        out; it says why.
     """
     _check_new(folder)
     progress.begin(plan)
@@ -68,6 +69,7 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
                 progress.advance(chunk, False)
             if entry is not None:
                 done.append((chunk, entry))
+        _check_any(plan)
         scored = _collect(plan, done)
         content = results(plan, scored)
         content[SCORES_DIGEST] = write_scores(folder, scored.lines())
@@ -85,6 +87,15 @@ def _check_new(folder: Path) -> None:
                 f"{path} is there and {JOURNAL} is not, so it is of no run; move it away, or write "
                 "to another place"
             )
+
+
+def _check_any(plan: Plan) -> None:
+    if not plan.methods.used:
+        reasons = "; ".join(f"{name}: {why}" for name, why in plan.methods.left_out.items())
+        raise ConfigError(
+            f"no method is left to score by, of {reasons}. When that is mended, write to another "
+            "place"
+        )
 
 
 def _earlier(plan: Plan, entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -29,6 +29,8 @@ def test_the_order_shown_changes_no_antisymmetric_score() -> None:
         assert direction(word_length, PAIRS, seed).value == pytest.approx(200 / 3)
     # What always takes the first is right as often as the coin is.
     figure = direction(lambda pairs: [1.0] * len(pairs), PAIRS * 200, 0)
+    assert figure.low is not None
+    assert figure.high is not None
     assert figure.low < 50 < figure.high
     assert direction(lambda pairs: [0.0] * len(pairs), PAIRS, 0).value == 50
 
@@ -36,8 +38,26 @@ def test_the_order_shown_changes_no_antisymmetric_score() -> None:
 def test_the_area_by_hand() -> None:
     figure = area(np.array([3.0, 1.0]), np.array([2.0, 1.0, 0.0]), 0)
     assert figure.value == pytest.approx(100 * (3 + 1.5) / 6)
+    assert figure.low is not None
+    assert figure.high is not None
     assert figure.low <= figure.value <= figure.high
     assert figure.pairs == 5
+
+
+def test_fewer_than_five_pairs_have_no_interval(tmp_path: Path) -> None:
+    for count in (1, 4, 5):
+        figure = direction(word_length, [PAIRS[0]] * count, 0)
+        assert (figure.low is None) == (figure.high is None) == (count < 5)
+    few = tmp_path / "few.tsv"
+    few.write_text("hyponym\thypernym\n" + "a dog\tan animal\n" * 4)
+    command = ["eval", "hyponymy", str(few), "--model", "toy"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert " to " not in result.stdout
+    assert "–" in result.stdout
+    assert "no interval of fewer than 5 pairs" in result.stdout
+    found = json.loads(CliRunner().invoke(main, [*command, "--json"]).stdout)
+    assert all(one["low"] is None for one in found["direction"].values())
 
 
 def test_the_words_that_a_premise_has() -> None:

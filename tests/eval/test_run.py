@@ -439,3 +439,14 @@ def test_a_task_that_is_named_twice_is_refused(tmp_path: Path, second: str) -> N
 def test_seeds_without_trajectories_are_refused(tmp_path: Path) -> None:
     refused = invoke(tmp_path, "--no-trajectories", "--seeds", "0,1", "--method", "fast")
     assert "leaves --seeds nothing to sample" in str(refused.exception)
+
+
+def test_a_run_of_which_all_methods_are_left_out_says_why(tmp_path: Path) -> None:
+    """It ended in a trace of calls."""
+    more = ("--no-trajectories", "--no-baselines", "--method", "best, of the domain")
+    for _ in range(2):
+        refused = CliRunner().invoke(main, ["eval", *arguments(tmp_path, *more)])
+        assert refused.exit_code == 2, refused.output
+        (said,) = refused.stderr.splitlines()[-1:]
+        assert "no method is left to score by, of best, of the domain: " in said
+    assert not (tmp_path / "results.json").exists()
