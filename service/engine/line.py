@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
 from service.engine.pace import Pace
@@ -20,8 +21,10 @@ class Line:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._queues: dict[RequestQueue, None] = {}
-        # What the least served queue had at the last call. New queues begin there, so that they
-        # wait neither longer nor shorter than the old ones.
+        # Seconds of the model that were due to a queue which was always here: an equal share, at
+        # each time, among those that were here then; at least what the least served one had had.
+        # New queues begin there. If they began with the least served one, which may be new itself,
+        # one that had more would not be served while new ones come.
         self._clock = 0.0
 
     def __len__(self) -> int:
@@ -41,6 +44,14 @@ class Line:
     def remove(self, queue: RequestQueue) -> None:
         """Have a queue wait no more, if it does."""
         self._queues.pop(queue, None)
+
+    def charge(self, batch: Batch, seconds: float, under_way: Iterable[Batch] = ()) -> None:
+        """Share the time that a call has taken until now among the queues of its batch.
+
+        All that wait, or are in the calls `under_way`, were due equal shares of it.
+        """
+        there = {queue for one in (batch, *under_way) for queue, _ in one}
+        self._clock += batch.charge(seconds) / len(there.union(self._queues))
 
     def take(self, below: float = math.inf, within: float = math.inf) -> Batch:
         """Return the items of the next call, which wait no more; it has none where nobody may.

@@ -80,10 +80,8 @@ class Scheduler:
         self._batches: list[Batch] = []
         self._changed = threading.Condition()
         self._end: Exception | None = None
-        # When the call under way was last seen to go on.
-        self._seen = time.monotonic()
-        # When a call was last given up.
-        self._given_up = -math.inf
+        # When the call under way was last seen to go on, and when a call was last given up.
+        self._seen, self._given_up = time.monotonic(), -math.inf
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
@@ -240,7 +238,8 @@ class Scheduler:
             if all(item.future.done() for _, item in batch):
                 raise AbandonedError(batch)
             if turn.seconds > self._pace.seconds:
-                batch.charge(turn.total)
+                with self._changed:
+                    self._line.charge(batch, turn.total, self._batches)
                 turn.lend(lambda: self._serve_others(batch, turn.left))
 
         self._observer.call_began()
@@ -259,7 +258,8 @@ class Scheduler:
             raise problem from error
         finally:
             self._pace.end(first.stage)
-            batch.charge(turn.total)
+            with self._changed:
+                self._line.charge(batch, turn.total, self._batches)
             self._observer.call_ended(first.stage, len(items), tokens, problem)
 
     def _serve_others(self, batch: Batch, left: float) -> None:

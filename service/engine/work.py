@@ -19,8 +19,8 @@ class RequestQueue:
     Parameters
     ----------
     served
-        Seconds that the model has worked for it, counted from the least of the other queues when
-        it was made: the least served queue is next.
+        Seconds that the model has worked for it, counted from what was due to the others when it
+        was made: the least served queue is next.
     spent
         Seconds that the model has worked for it.
     urgent
@@ -151,13 +151,17 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
                 own.add(owner, item)
         return own
 
-    def charge(self, seconds: float) -> None:
-        """Share the time that the call has taken until now among its queues, by their tokens."""
+    def charge(self, seconds: float) -> float:
+        """Share the time that the call has taken until now among its queues, by their tokens.
+
+        Returns the seconds since it was shared last.
+        """
         # Some items have no tokens at all.
         for queue, share in self._shares(seconds).items():
             queue.served += share
             queue.spent += share
-        self._charged = seconds
+        passed, self._charged = seconds - self._charged, seconds
+        return passed
 
     def owed(self, queue: RequestQueue) -> float:
         """Return a queue's share of the time that was not charged yet."""

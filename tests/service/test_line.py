@@ -94,10 +94,54 @@ def test_a_batch_is_what_the_rule_says(
         assert batch.items == expected.items
         assert all(queue.waiting for queue in line.queues)
         # New queues begin where the least served one was.
-        newcomer = RequestQueue()
-        line.add(newcomer)
-        line.remove(newcomer)
         clock = max(clock, first)
-        assert newcomer.served == clock
+        assert _begins(line) == clock
         if batch:
-            batch.charge(0.1)
+            line.charge(batch, 0.1)
+            # And at least with an equal share of the time since.
+            clock += 0.1 / len({queue for queue, _ in batch}.union(line.queues))
+            assert _begins(line) == pytest.approx(clock)
+
+
+def _begins(line: Line) -> float:
+    newcomer = RequestQueue()
+    line.add(newcomer)
+    line.remove(newcomer)
+    return newcomer.served
+
+
+def _asking(line: Line, count: int) -> RequestQueue:
+    """Return a queue of so many items, which waits in a line."""
+    queue = RequestQueue()
+    for _ in range(count):
+        request = SampleRequest(prefix=(1,), n=1, max_tokens=10, key=0)
+        queue.waiting.append(WorkItem(request, Law(), (), 100))
+    line.add(queue)
+    return queue
+
+
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_request_has_its_share_of_the_model_whoever_comes_after_it(data: st.DataObject) -> None:
+    """New queues began with the least served, which was often new itself.
+
+    Then one that had been served for a time got nothing as long as others came.
+    """
+    line = Line(Pace(0.125, data.draw(st.sampled_from([100, MOST_TOKENS]))))
+    long = _asking(line, 600)
+    # Each of these clients sends its next request as soon as the last one is answered.
+    counts = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=8))
+    asking = [_asking(line, count) for count in counts]
+    seconds = st.sampled_from([0.01, 0.1, 1.0])
+    durations = data.draw(st.lists(seconds, min_size=1, max_size=10))
+    passed = 0.0
+    for number in range(200):
+        batch = line.take()
+        took = durations[number % len(durations)]
+        line.charge(batch, took, [batch])
+        passed += took
+        asking = [
+            one if one.waiting else _asking(line, count)
+            for one, count in zip(asking, counts, strict=True)
+        ]
+    assert long.served > passed / (len(counts) + 1) - 2 * max(durations)

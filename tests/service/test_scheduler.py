@@ -1,8 +1,10 @@
 """Micro-batching: joined, fair, independent of who else asks, and cancelled at once."""
 
+import itertools
 import random
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,6 +115,53 @@ def test_a_client_that_comes_late_does_not_starve_one_that_was_served_much(share
     for one in [*more, *newcomers]:
         one.future.result(5)
     assert done.index("old") < 25
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["all at once", "one after the other"])
+def test_a_request_that_was_served_is_served_again_while_new_ones_come(
+    shared, monkeypatch, at_once
+):
+    """New ones began with the least served, which was one of them each time."""
+    # Each look at the clock takes a second, so that all calls take as long.
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    monkeypatch.setattr("service.engine.pace.time", clock)
+    model = FaultyModel()
+    scheduler = shared(model, batch_tokens=10).scheduler
+    hold(model, scheduler)
+    old, count = RequestQueue(), 5
+    answered, met, done = [], [], threading.Event()
+
+    def comes(_=None):
+        if len(answered) < 300 and not done.is_set():
+            one = item("new", 10)
+            one.future.add_done_callback(answered.append)
+            one.future.add_done_callback(comes)
+            scheduler.submit(RequestQueue(), [one])
+
+    def goes_on(_=None):
+        met.append(len(answered))
+        if len(met) > count:
+            done.set()
+        elif not at_once:
+            scheduler.submit(old, items(1))
+
+    def items(number):
+        found = [item(f"old {i}", 10) for i in range(number)]
+        for one in found:
+            one.future.add_done_callback(goes_on)
+        return found
+
+    if at_once:
+        met.append(0)
+        scheduler.submit(old, items(count))
+    else:
+        goes_on()
+    for _ in range(4):
+        comes()
+    model.free.set()
+    assert done.wait(20)
+    # Of five that ask at any time it gets a fifth.
+    assert met[-1] < 10 * count
 
 
 def test_different_laws_are_not_joined(shared):
@@ -412,9 +461,11 @@ def test_between_its_steps_nobody_gets_more_than_a_long_call_has_had(stepping):
     assert len(later.future.result(5)) == 1
 
 
-def test_a_call_is_not_held_up_between_its_steps_by_a_longer_one(stepping, pace):
+def test_a_call_is_not_held_up_between_its_steps_by_a_longer_one(stepping, pace, monkeypatch):
     for tokens in (1, 100, 10_000):
         pace.note("sample", 1, tokens, tokens * 1.0)
+    # How quick the calls of this test are says nothing.
+    monkeypatch.setattr(pace, "note", lambda *_: None)
     model, scheduler, _ = stepping
     outer, longer, shorter = item("long", 100), item("longer", 1_000), item("short", 10)
     scheduler.submit(RequestQueue(), [outer])
@@ -422,6 +473,8 @@ def test_a_call_is_not_held_up_between_its_steps_by_a_longer_one(stepping, pace)
     scheduler.submit(RequestQueue(), [longer])
     scheduler.submit(RequestQueue(), [shorter])
     assert len(shorter.future.result(5)) == 1
+    # It takes steps after which the longer one could be let in.
+    time.sleep(0.05)
     model.go_on.set()
     assert len(longer.future.result(5)) == 1
     begun = [entry for entry in model.log if entry.endswith("begins")]
