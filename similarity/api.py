@@ -7,11 +7,12 @@ does on the command line and in the service. A `config` has texts compared by tr
 from collections.abc import Sequence
 
 from similarity.config import ComparisonConfig
+from similarity.given import Pair, given_texts
 from similarity.images.image import Content
 from similarity.models.base import LanguageModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison, Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, given_texts, no_progress
+from similarity.scorer import Progress, no_progress
 from similarity.scorers import open_scorer
 from similarity.texts.familiarity import WarningScorer
 from similarity.texts.truncation import REFUSE

@@ -8,6 +8,7 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError
+from similarity.given import check_several, given_strings
 from similarity.likelihood import log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, TokenIds
 from similarity.prompts import is_unicode
@@ -38,7 +39,7 @@ def sample(
     InputError
         If a text is empty, not valid Unicode, or too long for the model.
     """
-    config = config or ComparisonConfig()
+    texts, config = given_strings(texts), config or ComparisonConfig()
     model.check_scoring(config.scoring_law)
     encoded = encode_prefixes(model, texts, config.prompt, config.sampling.max_tokens)
     prefixes = list(dict.fromkeys(encoded))
@@ -84,7 +85,7 @@ def likelihood_matrix(
         If a text or a continuation is empty, not valid Unicode, too long for the model, or
         has a token that the model does not know.
     """
-    config = config or ComparisonConfig()
+    texts, config = given_strings(texts), config or ComparisonConfig()
     model.check_scoring(config.scoring_law)
     given = token_ids_of(model, continuations)
     longest = max(map(len, given), default=1)
@@ -108,17 +109,19 @@ def token_ids_of(
     model: LanguageModel, continuations: Sequence[str | TokenIds]
 ) -> tuple[TokenIds, ...]:
     """Return the token ids of continuations; raises InputError as `likelihood_matrix` does."""
+    check_several(continuations, "continuations")
     return tuple(_continuation(model, continuation) for continuation in continuations)
 
 
 def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:
     if not isinstance(given, str):
-        ids = tuple(given)
-        unknown = [i for i in ids if i < 0 or (model.vocab_size and i >= model.vocab_size)]
+        check_several(given, "the token ids of a continuation")
+        ids, most = tuple(given), model.vocab_size
+        unknown = [i for i in ids if not _is_id(i, most)]
         if unknown:
             raise InputError(
-                f"token id {unknown[0]} is not of this model's vocabulary; "
-                f"ids are from 0 to below {model.vocab_size}"
+                f"token id {unknown[0]!r} is not of this model's vocabulary; ids are whole numbers "
+                f"from 0{f' to below {most}' if most else ''}"
             )
     else:
         if not is_unicode(given):
@@ -134,3 +137,9 @@ def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:
             "before it; give a shorter one"
         )
     return ids
+
+
+def _is_id(value: object, most: int | None) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return False
+    return bool(value >= 0 and (most is None or value < most))

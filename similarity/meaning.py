@@ -14,9 +14,10 @@ import numpy as np
 from similarity.arrays import FloatArray, Rows
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError, UnsupportedError
+from similarity.given import given_strings
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
-from similarity.scorer import given_strings, no_progress
+from similarity.scorer import no_progress
 from similarity.vectors.implied import no_words
 from similarity.vectors.meaning import Group, MeaningVectors
 from similarity.vectors.profile import ProfileReader

@@ -10,13 +10,14 @@ import numpy as np
 from similarity.calibration import similarity_map
 from similarity.config import ComparisonConfig
 from similarity.fingerprint import Fingerprint
+from similarity.given import Pair
 from similarity.images.image import Content, name_of
 from similarity.known_scales import KnownScales
 from similarity.law import Law
 from similarity.models.base import Continuation, LanguageModel
 from similarity.results import Comparison, SimilarityMatrix, Trajectory, TrajectoryExplanation
 from similarity.sampled_texts import Measured, SampledTexts, sample_texts
-from similarity.scorer import Pair, Progress, Scorer, counted, no_progress
+from similarity.scorer import Progress, Scorer, counted, no_progress
 from similarity.trajectories import encode_prefixes
 from similarity.uncertainty import Tolerance, check_interval
 from similarity.validation import check_kind

@@ -10,10 +10,11 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.config import ComparisonConfig
+from similarity.given import Pair
 from similarity.images.image import Content
 from similarity.likelihood import Block, blocks_of_pairs, log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, ScoreRequest, TokenIds
-from similarity.scorer import Pair, Progress
+from similarity.scorer import Progress
 from similarity.slices import slices
 from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
 

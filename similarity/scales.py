@@ -17,7 +17,8 @@ from similarity.calibration import (
 )
 from similarity.digests import digest_of_texts
 from similarity.errors import ConfigError, InputError
-from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.given import Pair
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
 from similarity.validation import check_integer
 

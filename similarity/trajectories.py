@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from similarity.config import ComparisonConfig
 from similarity.errors import TextTooLongError
+from similarity.given import given_texts
 from similarity.images.image import Content, Image, name_of
 from similarity.models.base import (
     Continuation,
@@ -40,11 +41,12 @@ def encode_prefixes(
     Raises
     ------
     InputError
-        If a text is empty, not valid Unicode, or leaves no room for `max_tokens` tokens of
-        continuation in the model's context (TextTooLongError).
+        If this is no list of texts, or a text is empty, not valid Unicode, or leaves no room for
+        `max_tokens` tokens of continuation in the model's context (TextTooLongError).
     UnsupportedError
         If there is an image, and the model reads texts alone.
     """
+    texts = given_texts(texts)
     prefixes = [prompt.apply(text) for text in texts if not isinstance(text, Image)]
     of_texts = zip(prefixes, model.encode_all(prefixes), strict=True)
     limit = model.info.context_length

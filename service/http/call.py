@@ -23,8 +23,9 @@ from service.http.schemas.usage import TokenUsage
 from service.settings import Settings
 from similarity.errors import ConfigError
 from similarity.fingerprint import HALF_PRECISION, Fingerprint
+from similarity.given import Pair
 from similarity.results import Score
-from similarity.scorer import Pair, Scorer
+from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
 from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import Check, TruncatingScorer, Truncator
@@ -250,7 +251,7 @@ class Call:
     @property
     def cut_warnings(self) -> list[str]:
         """Return a line for each text that was cut."""
-        return [line for made in self._truncators for line in made.warnings(made.kept)]
+        return [line for made in self._truncators for line in made.warnings(list(made.kept))]
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

@@ -11,7 +11,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.scorer import given_text_pairs
+from similarity.given import given_strings, given_text_pairs
 
 
 class EntailmentNLI:
@@ -77,6 +77,7 @@ def semantic_matrices(scorer: ProfileEntailment, texts: Sequence[str]) -> dict[s
     InputError
         If a text is empty, not valid Unicode, or too long for the model.
     """
+    texts = given_strings(texts)
     distinct = list(dict.fromkeys(texts))
     place = {text: i for i, text in enumerate(distinct)}
     numbers = [place[text] for text in texts]

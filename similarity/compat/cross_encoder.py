@@ -3,21 +3,18 @@
 Nothing of that package is needed here; its evaluators take this in the place of one of its models.
 """
 
-import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from similarity.arrays import FloatArray, Rows
+from similarity.compat.shared import Evaluations, as_tensor, check_options, warn_of
 from similarity.config import ComparisonConfig
-from similarity.errors import ConfigError, InputError
-from similarity.extras import optional_module
+from similarity.errors import ConfigError
+from similarity.given import check_pairs, given_pairs, given_strings
 from similarity.models.base import LanguageModel
-from similarity.scorer import given_strings
 from similarity.scorers import open_scorer
 from similarity.slices import slices
-from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import END, cut_warnings
 from similarity.validation import check_count
 
@@ -80,9 +77,11 @@ class TrajectoryCrossEncoder:
             If a prompt or an activation is given.
         """
         _check(prompt_name, batch_size, options)
-        inputs = inputs if isinstance(inputs, str) else list(_listed(inputs))
-        one = len(inputs) > 0 and isinstance(inputs[0], str)
-        pairs = [_pair(pair) for pair in ([inputs] if one else inputs)]
+        check_pairs(inputs)
+        given: list[Any] = list(inputs)
+        one = len(given) > 0 and isinstance(given[0], str)
+        given = [given] if one else given
+        pairs = given_pairs(given)
         blocks = slices(pairs, batch_size)
         found = [score.similarity for block in blocks for score in self._scorer.score(block)]
         warn_of(cut_warnings(self._scorer, (text for pair in pairs for text in pair)))
@@ -128,59 +127,6 @@ class TrajectoryCrossEncoder:
         ]
 
 
-def as_tensor(rows: FloatArray | Rows) -> Any:
-    """Return an array as a tensor of torch."""
-    return optional_module("torch", "convert_to_tensor needs").from_numpy(np.array(rows))
-
-
-def warn_of(lines: Iterable[str]) -> None:
-    """Issue what to know of texts as Python's warnings."""
-    for line in shown_warnings(lines):
-        warnings.warn(line, stacklevel=3)
-
-
-class Evaluations:
-    """What evaluators reported, newest last: all that they want of a model's card."""
-
-    def __init__(self) -> None:
-        self.metrics: list[dict[str, float]] = []
-
-    def set_evaluation_metrics(
-        self, _evaluator: object, metrics: dict[str, float], _epoch: int = 0, _step: int = 0
-    ) -> None:
-        """Keep the metrics."""
-        self.metrics.append(metrics)
-
-
-def check_options(
-    options: Mapping[str, Any],
-    unchanged: Mapping[str, tuple[Any, ...]],
-    without_effect: Collection[str],
-    why: str,
-) -> None:
-    """Refuse options of sentence-transformers that are unknown, or would change what comes back.
-
-    Parameters
-    ----------
-    unchanged
-        Of options that could, the values that do not.
-    without_effect
-        Those that never do.
-    why
-        There is no other answer.
-
-    Raises
-    ------
-    ConfigError
-        Naming the option.
-    """
-    for name, value in options.items():
-        if name in unchanged and value not in unchanged[name]:
-            raise ConfigError(f"{name} {value!r} is not possible here: {why}")
-        if name not in unchanged and name not in without_effect:
-            raise ConfigError(f"unknown option {name!r}")
-
-
 # Options of `CrossEncoder.predict` that would change what comes back, and what leaves it as it is.
 _UNCHANGED: dict[str, tuple[Any, ...]] = {
     "prompt": (None,),
@@ -204,15 +150,3 @@ def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) ->
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
     why = "scores are similarities in [0, 1], and prompts are set in the configuration"
     check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)
-
-
-def _listed(inputs: Any) -> Iterable[Any]:
-    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
-        raise InputError(f"inputs must be pairs of texts, got {inputs!r}"[:200])
-    return inputs
-
-
-def _pair(texts: Any) -> tuple[str, str]:
-    if isinstance(texts, str) or not isinstance(texts, Sequence | np.ndarray) or len(texts) != 2:
-        raise InputError(f"an input must be a pair of texts, got {texts!r}"[:200])
-    return texts[0], texts[1]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import Rows
-from similarity.compat.cross_encoder import Evaluations, as_tensor, check_options, warn_of
-from similarity.scorer import given_strings
+from similarity.compat.shared import Evaluations, as_tensor, check_options, warn_of
+from similarity.given import given_strings
 from similarity.texts.truncation import END
 from similarity.vectors.meaning import MeaningVectors
 

@@ -15,6 +15,7 @@ from similarity.arrays import LogProbs, Rows
 from similarity.distributed.cluster import Cluster, connect, place_workers
 from similarity.distributed.fingerprints import check_same
 from similarity.distributed.pool import Call, Pool, start_workers
+from similarity.given import given_strings
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -153,7 +154,8 @@ class DistributedModel(LanguageModel):
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Encode all texts on one worker, as tokenizing is quick."""
-        ids: list[TokenIds] = self.call_one("encode_all", list(texts)) if texts else []
+        texts = given_strings(texts)
+        ids: list[TokenIds] = self.call_one("encode_all", texts) if texts else []
         return ids
 
     def sample(

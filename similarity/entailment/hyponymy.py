@@ -26,6 +26,7 @@ from similarity.entailment.kinds import (
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Entailment
 from similarity.errors import InputError
+from similarity.given import check_several
 from similarity.models.base import LanguageModel
 from similarity.prompts import checked_text
 
@@ -121,8 +122,10 @@ def contain(
 def contexts_of(words: Pair, corpus: Iterable[str]) -> list[Pair]:
     """Return what stands before and after the words in a corpus, CONTEXTS of each at most.
 
-    A word at the very beginning of a text has no context before it, and is left out.
+    A word at the very beginning of a text has no context before it, and is left out. Raises
+    InputError if the corpus is no list of texts, which may come one by one.
     """
+    check_several(corpus, "the texts of a corpus")
     found: list[Pair] = []
     left = dict.fromkeys(words, CONTEXTS)
     patterns = {

@@ -14,9 +14,10 @@ from similarity.entailment.scorer import (
 )
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
+from similarity.given import TextPair, given_strings
 from similarity.meaning import profile_group, raised
 from similarity.models.base import LanguageModel
-from similarity.scorer import Progress, TextPair, given_strings, no_progress
+from similarity.scorer import Progress, no_progress
 from similarity.slices import slices
 from similarity.vectors.implied import implied_words
 from similarity.vectors.meaning import Group, MeaningVectors, in_batches

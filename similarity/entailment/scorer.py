@@ -17,9 +17,10 @@ from similarity.entailment.estimators import DEFAULT, ESTIMATORS, EntailmentEsti
 from similarity.entailment.evidence import Evidence
 from similarity.entailment.results import Entailment, Thresholds
 from similarity.errors import ConfigError, InputError, TextTooLongError
+from similarity.given import TextPair, given_text_pairs
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
-from similarity.scorer import Progress, TextPair, given_text_pairs, no_progress
+from similarity.scorer import Progress, no_progress
 from similarity.slices import slices
 from similarity.texts.general import general_sentences
 from similarity.texts.truncation import REFUSE, Truncator

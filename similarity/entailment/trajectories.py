@@ -17,9 +17,10 @@ from similarity.entailment.scorer import (
 )
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
+from similarity.given import TextPair
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
-from similarity.scorer import Progress, TextPair, counted
+from similarity.scorer import Progress, counted
 from similarity.trajectories import encode_prefixes
 
 # General sentences that thresholds rest on: few, as trajectories cost far more than profiles.

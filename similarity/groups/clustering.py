@@ -13,8 +13,8 @@ import scipy
 
 from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
+from similarity.given import given_strings
 from similarity.groups.own_words import same_wording, unequal_numbers
-from similarity.scorer import given_strings
 from similarity.validation import check_choice, check_integer, check_number
 
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.

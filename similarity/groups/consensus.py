@@ -17,10 +17,11 @@ from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Thresholds
 from similarity.errors import InputError
 from similarity.fingerprint import Fingerprint
+from similarity.given import given_strings
 from similarity.groups.clustering import cluster
 from similarity.groups.own_words import shared_words, unequal_numbers
 from similarity.prompts import checked_text
-from similarity.scorer import Progress, given_strings, no_progress
+from similarity.scorer import Progress, no_progress
 from similarity.texts.truncation import Check, Truncator
 from similarity.validation import check_kind, check_number
 

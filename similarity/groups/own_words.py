@@ -15,6 +15,7 @@ import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
+from similarity.given import given_strings
 from similarity.groups.numbers import names_percent, numbers_in
 from similarity.texts.general import general_sentences
 from similarity.vectors.config import TrigramsConfig
@@ -30,7 +31,7 @@ def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
     with less has; rare trigrams weigh more. It is 1 where one of both has no word of its own, or
     both have a number in common.
     """
-    known = set(words_of(question))
+    answers, known = given_strings(answers), set(words_of(question))
     beyond = [" ".join(w for w in words_of(text) if w not in known) for text in answers]
     rows = _membership([set(buckets(text)) for text in beyond])
     present = sorted({bucket for text in beyond for bucket in buckets(text)})
@@ -51,6 +52,7 @@ def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
 
     Shape "answer answer". Numbers are those of `numbers_in`, each as often as it stands.
     """
+    answers = given_strings(answers)
     rows = _membership(_own_numbers(question, answers))
     counts = rows.sum(axis=1)
     found = np.empty((len(answers), len(answers)), dtype=bool)
@@ -68,6 +70,7 @@ def same_wording(texts: Sequence[str]) -> NDArray[np.bool_]:
     Shape "text text". Forms are those that Unicode takes for compatible (NFKC), such as full-width
     digits and ligatures.
     """
+    texts = given_strings(texts)
     normal = [" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts]
     _, labels = np.unique(normal, return_inverse=True)
     found: NDArray[np.bool_] = np.equal.outer(labels, labels)

@@ -13,6 +13,7 @@ import numpy as np
 
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
+from similarity.given import given_strings
 from similarity.images.image import Image
 from similarity.law import Law
 from similarity.models.prefix import ImageTokens, without_images
@@ -154,8 +155,11 @@ class LanguageModel(ABC):
         """Return the ids of a prefix, with the tokens that begin a text of this model."""
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return what `encode` does for each text; quicker where each is a request to a server."""
-        return [self.encode(text) for text in texts]
+        """Return what `encode` does for each text; quicker where each is a request to a server.
+
+        Raises InputError if it is no list of texts.
+        """
+        return [self.encode(text) for text in given_strings(texts)]
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Return the ids of a prefix that is an image between two texts, either of them "".
@@ -259,12 +263,8 @@ class LanguageModel(ABC):
     def output_head(self) -> tuple[Rows, Rows | None]:
         """Return weight W, shape "vocabulary width", and bias b, if any: logits are W h + b.
 
-        h is what `next_states` gives.
-
-        Raises
-        ------
-        UnsupportedError
-            If the backend does not give it, or logits are no affine map of the states.
+        h is what `next_states` gives. Raises UnsupportedError if the backend does not give the
+        head, or logits are no affine map of the states.
         """
         raise self._unsupported("the output head")
 

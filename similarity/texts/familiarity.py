@@ -13,17 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from similarity.errors import InputError
+from similarity.given import Pair, given_pairs, given_strings, given_texts
 from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
-from similarity.scorer import (
-    Pair,
-    Progress,
-    Scorer,
-    given_pairs,
-    given_texts,
-    no_progress,
-)
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_sentences
 from similarity.validation import check_count
 
@@ -86,9 +80,9 @@ def cuts_of(model: LanguageModel, texts: Sequence[str]) -> list[Cuts]:
     Raises
     ------
     InputError
-        If it has no tokens for the words of a text.
+        If this is no list of texts, or it has no tokens for the words of one.
     """
-    words = [letter_runs(text) for text in texts]
+    words = [letter_runs(text) for text in given_strings(texts)]
     lengths = iter([len(ids) for ids in model.encode_all([" ".join(w) for w in words if w])])
     opening = len(model.encode(""))
     return [
@@ -119,8 +113,11 @@ def usual_cuts(model: LanguageModel) -> Cuts | None:
 
 
 def unfamiliar(model: LanguageModel, texts: Iterable[Content]) -> dict[str, str]:
-    """Return a warning by text, of those that the model hardly knows; images are not looked at."""
-    distinct = list(dict.fromkeys(text for text in texts if not isinstance(text, Image)))
+    """Return a warning by text, of those that the model hardly knows; images are not looked at.
+
+    Raises InputError if this is no list of texts.
+    """
+    distinct = list(dict.fromkeys(t for t in given_texts(texts) if not isinstance(t, Image)))
     usual = usual_cuts(model)
     if usual is None or not distinct:
         return {}

@@ -11,18 +11,11 @@ from itertools import takewhile
 from typing import TypeVar
 
 from similarity.errors import TextTooLongError
+from similarity.given import Pair, check_several, given_pairs, given_texts
 from similarity.images.image import Content, name_of
 from similarity.models.base import TokenIds
 from similarity.results import Explanation, Score, SimilarityMatrix
-from similarity.scorer import (
-    Pair,
-    Progress,
-    Scorer,
-    check_several,
-    given_pairs,
-    given_texts,
-    no_progress,
-)
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.validation import check_choice
 
 REFUSE, END, START = "refuse", "end", "start"
@@ -104,7 +97,11 @@ class Truncator:
         return list(zip(cut, cut, strict=True))
 
     def warnings(self, texts: Iterable[Content]) -> list[str]:
-        """Return what to know of those of the texts that were cut."""
+        """Return what to know of those of the texts that were cut.
+
+        Raises InputError if this is no list of texts.
+        """
+        check_several(texts)
         distinct = [text for text in dict.fromkeys(texts) if isinstance(text, str)]
         return [self._warning(text) for text in distinct if text in self.kept]
 

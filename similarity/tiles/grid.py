@@ -7,7 +7,8 @@ from typing import Any
 from similarity.arrays import FloatArray
 from similarity.digests import digest_of_texts
 from similarity.errors import InputError
-from similarity.scorer import Progress, Scorer, given_strings, no_progress
+from similarity.given import given_strings
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.truncation import REFUSE
 from similarity.validation import check_integer, check_number
 

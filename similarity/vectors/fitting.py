@@ -9,9 +9,9 @@ import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError, UnsupportedError
+from similarity.given import check_several
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
-from similarity.scorer import check_several
 from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.identity import FitIdentity, Labelled

@@ -12,8 +12,9 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
+from similarity.given import check_ids, given_strings
 from similarity.models.base import ModelInfo
-from similarity.scorer import Progress, Scorer, given_strings, no_progress
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.storage.files import Writer
 from similarity.validation import check_choice, check_count, given_path
@@ -118,7 +119,7 @@ def build_index(
     Raises
     ------
     InputError
-        If there are no texts, or the folder cannot be written to.
+        If there are no texts, `ids` are no list of as many, or the folder cannot be written to.
     ConfigError
         If the kind is unknown.
     """
@@ -126,6 +127,7 @@ def build_index(
     folder, texts = given_path("folder", folder), given_strings(texts)
     if not texts:
         raise InputError("an index needs at least one text")
+    check_ids(ids, len(texts))
     if kind == "auto":
         kind = "exact" if len(texts) <= EXACT_TEXTS else "graph"
     neighbours = empty_neighbours(kind, vectors.width)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import ConfigError, WrongAnswerError
+from similarity.given import given_texts
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
-from similarity.scorer import given_texts
 from similarity.slices import slices
 from similarity.texts.truncation import REFUSE, Truncator
 from similarity.validation import check_kind

@@ -10,11 +10,12 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.calibration import similarity_map
 from similarity.fingerprint import Fingerprint
+from similarity.given import Pair
 from similarity.images.image import Content, name_of, order_of
 from similarity.known_scales import KnownScales
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, Scorer, counted, no_progress
+from similarity.scorer import Progress, Scorer, counted, no_progress
 from similarity.vectors.config import GroupConfig, StatesConfig, TrigramsConfig, VectorConfig
 from similarity.vectors.exact import exact_distances, on_grid
 from similarity.vectors.explain import VectorExplanation, explain

@@ -13,6 +13,7 @@ import numpy as np
 from similarity.arrays import Rows
 from similarity.digests import digest_of
 from similarity.extras import optional_module
+from similarity.given import check_ids, given_strings
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.slices import slices
 from similarity.storage.files import replace_file, writing
@@ -65,8 +66,9 @@ def check_texts(vectors: MeaningVectors, texts: Sequence[str], truncator: Trunca
     Raises
     ------
     InputError
-        If one is too long for the model, and is not to be cut.
+        If this is no list of texts, or one is too long for the model, and is not to be cut.
     """
+    texts = given_strings(texts)
     if truncator.truncate == REFUSE:
         for some in slices(texts, BATCH_TEXTS):
             vectors.tokens(some)
@@ -94,12 +96,13 @@ def write_vectors(
     Raises
     ------
     InputError
-        If a text cannot be read by the model, the file cannot be written, or another process writes
-        it.
+        If a text cannot be read by the model, `ids` are no list of as many, the file cannot be
+        written, or another process writes it.
     ConfigError
         If it was begun with other texts, vectors or settings, or `dimensions` is out of range.
     """
-    width = vectors.check_dimensions(dimensions)
+    width, texts = vectors.check_dimensions(dimensions), given_strings(texts)
+    check_ids(ids, len(texts))
     header = {
         "kind": "vectors",
         "model": asdict(vectors.model.info),

@@ -26,8 +26,19 @@ TWO = ["a red car", "the sea"]
 CONFIG = VectorConfig(groups=(ProfileConfig(tokens=64, rank=8),))
 MODEL = ToyModel()
 PAPER = similarity.ComparisonConfig.build(n_trajectories=2, max_tokens=2)
+TWO_IN_ONE = [["a", "b"]]
 # What is no list of texts: above all one text, which is not a list of characters.
-NO_TEXTS: list[Any] = ["ab", b"ab", None, 5, {"a": 1}, [1, 2], [["a", "b"]], Path("ab")]
+NO_TEXTS: list[Any] = [
+    "ab",
+    b"ab",
+    None,
+    5,
+    {"a": 1},
+    [1, 2],
+    TWO_IN_ONE,
+    Path("ab"),
+    np.array("ab"),
+]
 NO_PATHS: list[Any] = [None, 5, [], {}, np.array(["a", "b"])]
 
 Call = Callable[[Any], Any]
@@ -69,7 +80,7 @@ def calls(vectors: MeaningVectors) -> dict[str, Call]:
 def test_what_is_no_list_of_texts(texts: Any, calls: dict[str, Call]) -> None:
     # One text is what this one takes too, and pairs are what these take.
     taken = {"VectorEncoder"} if isinstance(texts, str) else set()
-    taken |= {"judge", "EntailmentNLI", "predict"} if texts == [["a", "b"]] else set()
+    taken |= {"judge", "EntailmentNLI", "predict"} if texts is TWO_IN_ONE else set()
     # What stands for an image that is not read yet may be anything.
     taken |= {"cut"} if isinstance(texts, list) else set()
     for name, call in calls.items():

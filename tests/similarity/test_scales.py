@@ -8,6 +8,7 @@ from similarity.calibration import comparable, fit_knots
 from similarity.config import ComparisonConfig
 from similarity.digests import digest_of_texts
 from similarity.errors import ConfigError
+from similarity.given import Pair
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Comparison
@@ -19,7 +20,7 @@ from similarity.scales import (
     scale_of_own_texts,
     unit_judgements,
 )
-from similarity.scorer import Pair, Progress, no_progress
+from similarity.scorer import Progress, no_progress
 from similarity.texts.general import general_digest, general_sentences
 
 CONFIG = ComparisonConfig.build(n_trajectories=2, max_tokens=5)

@@ -8,11 +8,12 @@ import pytest
 
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
+from similarity.given import Pair
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.results import Score, SimilarityMatrix
-from similarity.scorer import Pair, Progress, Scorer, no_progress
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.parts import parts_folder
 from similarity.tabular.writing import stream_rows
 from similarity.tiles import PAIR_COLUMNS, Grid, Selection, stream_matrix, stream_pairs

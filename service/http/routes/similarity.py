@@ -26,8 +26,8 @@ from service.http.schemas.similarity import (
 )
 from similarity.config import Settings
 from similarity.fingerprint import Fingerprint
+from similarity.given import Pair
 from similarity.images.image import Content
-from similarity.scorer import Pair
 from similarity.scorers import ScoringPlan
 
 # Bytes of a score in an answer, about, without and with what may be requested beside it.

@@ -7,6 +7,7 @@ from typing import TypeVar
 import anyio
 
 from similarity.errors import BackendTimeoutError
+from similarity.given import given_strings
 from similarity.models.base import (
     LanguageModel,
     ModelInfo,
@@ -74,7 +75,7 @@ class ServedModel(LanguageModel):
 
     def encode_all(self, texts: Sequence[str]) -> list[TokenIds]:
         """Return what `encode` does for each text, by many requests at a time."""
-        calls = [partial(self._texts.encode, text) for text in texts]
+        calls = [partial(self._texts.encode, text) for text in given_strings(texts)]
         return self._run(lambda _: gather(calls, self._pool.workers))
 
     def encode_continuation(self, text: str) -> TokenIds:

@@ -1,6 +1,8 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from similarity import compare, compare_pairs, load_model
@@ -92,8 +94,33 @@ def test_what_changes_nothing_is_taken(encoder: TrajectoryCrossEncoder) -> None:
 
 @pytest.mark.parametrize("bad", [[("a", "b", "c")], [("a",)], [("a", "b"), "ab"]])
 def test_inputs_must_be_pairs(encoder: TrajectoryCrossEncoder, bad: Any) -> None:
-    with pytest.raises(InputError, match="must be a pair of texts"):
+    with pytest.raises(InputError, match="a pair must be two texts"):
         encoder.predict(bad)
+
+
+TABLE = {"a": [first for first, _ in PAIRS], "b": [second for _, second in PAIRS]}
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(TABLE), pl.DataFrame(TABLE), TABLE], ids=type)
+def test_names_of_columns_are_not_scored(encoder: TrajectoryCrossEncoder, table: Any) -> None:
+    with pytest.raises(InputError, match=r"of columns; give list\(zip\(first, second\)\)"):
+        encoder.predict(table)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pd.DataFrame(TABLE).to_numpy(),
+        pd.DataFrame(TABLE).to_records(index=False),
+        pd.DataFrame(TABLE).itertuples(index=False),
+        zip(pd.Series(TABLE["a"]), pl.Series(TABLE["b"]), strict=True),
+        pd.Series(PAIRS),
+        np.array(PAIRS),
+    ],
+    ids=type,
+)
+def test_rows_of_a_table_are_pairs(encoder: TrajectoryCrossEncoder, pairs: Any) -> None:
+    assert encoder.predict(pairs).tolist() == encoder.predict(PAIRS).tolist()
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5])

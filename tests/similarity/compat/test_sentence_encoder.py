@@ -1,8 +1,12 @@
+from typing import Any
+
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from similarity.compat.sentence_encoder import VectorEncoder
-from similarity.errors import ConfigError, TextTooLongError
+from similarity.errors import ConfigError, InputError, TextTooLongError
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
@@ -55,6 +59,32 @@ def test_similarity_is_the_cosine(vectors: MeaningVectors) -> None:
     pairs = [(TEXTS[0], TEXTS[1])]
     assert among[0, 1] == pytest.approx(cosines(vectors, pairs)[0], abs=1e-6)
     assert encoder.similarity(rows[0], rows).shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    "column", [pd.Series(TEXTS, index=range(7, 11)), pl.Series(TEXTS), np.array(TEXTS)], ids=type
+)
+def test_a_column_is_a_list_of_texts(vectors: MeaningVectors, column: Any) -> None:
+    found = VectorEncoder(vectors).encode(column)
+    np.testing.assert_array_equal(found, vectors.encode(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (pd.DataFrame({"a": TEXTS}), "a DataFrame of columns; give the values of one column"),
+        (pl.DataFrame({"a": TEXTS}), "a DataFrame of columns; give the values of one column"),
+        (np.array([TEXTS, TEXTS]), "a text must be a string"),
+        (np.array("ab"), "texts must be a list of them, got array"),
+        (pd.Series([*TEXTS, None]), "a text must be a string"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_column_of_texts_is_refused(
+    vectors: MeaningVectors, given: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        VectorEncoder(vectors).encode(given)
 
 
 @pytest.mark.parametrize(
