@@ -114,7 +114,8 @@ class _Commands(LateGroup):
         except TrajsimError as error:
             raise _OneLineError(error, ctx) from error
         except OSError as error:
-            # A full disk, a folder without permission; click ends quietly at a closed pipe.
+            # A full disk, a folder without permission. At the closed pipe of somebody else's
+            # stream click ends quietly.
             if error.errno == errno.EPIPE:
                 raise
             raise _OneLineError(InputError(_failure(error)), ctx) from error

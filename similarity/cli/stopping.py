@@ -1,4 +1,7 @@
-"""What a command says that was stopped, by Ctrl-C or a server: whether the same one goes on."""
+"""How a command ends that was stopped by Ctrl-C, a server or its reader, and what it says.
+
+It says whether the same command goes on from there.
+"""
 
 from typing import IO, Any
 
@@ -19,6 +22,22 @@ class Stopped(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message, which is of no error."""
         click.echo(self.message, file=file, err=file is None)
+
+
+class ReaderGone(click.ClickException):
+    """The end of a command whose standard output nobody reads any more, as behind `| head`.
+
+    It says nothing. The exit status is that of shells, 128 and the signal SIGPIPE, by which other
+    commands end there.
+    """
+
+    exit_code = 141
+
+    def __init__(self) -> None:
+        super().__init__("whoever read standard output has ended")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print nothing."""
 
 
 def goes_on(context: click.Context | None) -> bool:

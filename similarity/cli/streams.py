@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from io import BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO
 
+from similarity.cli.stopping import ReaderGone
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -30,7 +32,8 @@ class _Output(FileIO):
         except OSError as error:
             self._failed = True
             if error.errno == errno.EPIPE:
-                raise
+                # No OSError: rich ends the process at one, and click too, with the status 1.
+                raise ReaderGone from error
             why = "it is closed" if error.errno == errno.EBADF else error.strerror
             raise OSError(error.errno, why, STANDARD_OUTPUT) from error
 
@@ -51,8 +54,9 @@ def standard_streams() -> Iterator[None]:
     """Let commands use the standard streams of the process, whatever those are.
 
     A closed standard input is empty. Standard output that cannot be written raises OSError with
-    `STANDARD_OUTPUT` as its file name. What its encoding lacks is escaped, as it always is on
-    standard error. Streams that somebody else has put there are left.
+    `STANDARD_OUTPUT` as its file name, or `ReaderGone` if its reader has ended. What its encoding
+    lacks is escaped, as it always is on standard error. Streams that somebody else has put there
+    are left.
     """
     before = sys.stdin, sys.stdout, sys.stderr
     # In this order: each takes the lowest number that is free, which is its own.

@@ -22,7 +22,7 @@ LIBRARY = frozenset(
         KEEP_VARIABLE,
     )
 )
-# How like two long names are, from 0 to 1, that one of them may be meant by the other.
+# How like two names are, from 0 to 1, that one of them may be meant by the other.
 _NEAR = 0.88
 
 
@@ -42,8 +42,18 @@ def misspelt(names: Iterable[str], known: Collection[str] = LIBRARY) -> Iterator
 
 
 def _near(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is likest, if no more than one letter is wrong or much is like."""
-    likeness, nearest = max((SequenceMatcher(None, name, one).ratio(), one) for one in known)
-    # A letter that was replaced, and one that changed places with its neighbour, leaves so much.
-    one_letter = (len(nearest) - 1) / len(nearest)
-    return nearest if likeness >= min(_NEAR, one_letter) else None
+    """Return the known name that is one slip away or else likest, if much of it is like."""
+    is_slip, likeness, nearest = max(
+        (_is_one_slip(name, one), SequenceMatcher(None, name, one).ratio(), one) for one in known
+    )
+    return nearest if is_slip or likeness >= _NEAR else None
+
+
+def _is_one_slip(name: str, other: str) -> bool:
+    """Return whether one letter is wrong, missing or too many, or two have changed places."""
+    letters = zip(name, other, strict=False)
+    shorter = min(len(name), len(other))
+    begun = next((place for place, (a, b) in enumerate(letters) if a != b), shorter)
+    one, two = name[begun:], other[begun:]
+    swapped = one[:2] == two[:2][::-1] and one[2:] == two[2:]
+    return swapped or one[1:] == two[1:] or one[1:] == two or one == two[1:]

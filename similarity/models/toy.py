@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 
 from similarity.arrays import LogProbs
-from similarity.errors import InputError
+from similarity.errors import ConfigError, InputError
 from similarity.law import Law
 from similarity.models.base import ModelInfo, TokenIds
 from similarity.models.laws import law_log_probs
@@ -75,6 +75,17 @@ class ToyModel(StepwiseModel):
         return law_log_probs(np.log(probs), law)
 
 
-def load(_name: str, _options: LoadOptions) -> ToyModel:
-    """Return the toy model over all bytes, for the table of backends."""
+def load(_name: str, options: LoadOptions) -> ToyModel:
+    """Return the toy model over all bytes, for the table of backends.
+
+    Raises
+    ------
+    ConfigError
+        If it is to compute elsewhere than on the processor, or in another precision than its own.
+    """
+    if options.device not in ("auto", "cpu") or options.dtype not in ("auto", "fastest"):
+        raise ConfigError(
+            f"the model 'toy' computes on the processor in float64, got device {options.device} "
+            f"and dtype {options.dtype}; leave both at auto, or choose another model"
+        )
     return ToyModel()

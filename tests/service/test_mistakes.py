@@ -1,6 +1,7 @@
 """Settings that cannot be: one line that names the variable and what is allowed, and no start."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -110,6 +111,8 @@ def test_the_ends_of_what_is_allowed_are_allowed():
         ("TRAJSIM_API_KYES", "TRAJSIM_API_KEYS"),
         ("TRAJSIM_MODLE", "TRAJSIM_MODEL"),
         ("TRAJSIM_HOTS", "TRAJSIM_HOST"),
+        ("TRAJSIM_MAX_ITEXS", "TRAJSIM_MAX_ITEMS"),
+        ("TRAJSIM_MAX_BODS_BYTES", "TRAJSIM_MAX_BODY_BYTES"),
     ],
 )
 def test_a_misspelt_variable_is_found(name, near):
@@ -131,6 +134,24 @@ def test_any_one_slip_is_found():
         )
     } - VARIABLES
     assert {name for name, _ in misspelt(slips, VARIABLES)} == slips
+
+
+def test_the_hint_of_a_slip_names_what_is_one_slip_away():
+    """TRAJSIM_MAX_ITEXS was taken for MAX_TEXTS, and MAX_BODS_BYTES for MAX_BODIES_BYTES."""
+    meant = {}
+    for known in VARIABLES:
+        name = known.removeprefix(PREFIX)
+        for i, wrong in product(range(len(name)), "SX"):
+            for slip in (
+                name[:i] + wrong + name[i + 1 :],
+                name[:i] + wrong + name[i:],
+                name[:i] + name[i + 1 :],
+                name[:i] + name[i + 1 : i + 2] + name[i] + name[i + 2 :],
+            ):
+                meant.setdefault(PREFIX + slip, set()).add(known)
+    found = dict(misspelt(meant, VARIABLES))
+    assert found.keys() == meant.keys() - VARIABLES
+    assert not [(slip, near) for slip, near in found.items() if near not in meant[slip]]
 
 
 def test_variables_of_others_are_not_taken_for_misspelt():

@@ -104,12 +104,55 @@ def test_what_an_encoding_lacks_is_escaped(encoding: str) -> None:
     assert ("é" if encoding == "utf-8" else "\\xe9") in found.stdout
 
 
-def test_a_reader_that_is_gone_is_no_error() -> None:
+READ = COMMANDS | {
+    "version": ("--version",),
+    "help of a command": ("compare", "--help"),
+    "help of a group": ("eval", "--help"),
+    "help of the service": ("serve", "--help"),
+    "json": ("compare", "a red car", "the sea", "--json"),
+    "explain": ("explain", "a red car", "the sea", "--preset", "paper"),
+    "doctor": ("doctor",),
+    "info": ("cache", "info"),
+    "embed": ("embed", "texts.txt"),
+    "matrix": ("matrix", "texts.txt"),
+    "cluster": ("cluster", "texts.txt", "--k", "2"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "unbuffered"), [*((name, "") for name in READ), ("compare", "1"), ("dedupe", "1")]
+)
+def test_a_reader_that_is_gone_ends_a_command_as_others_end(name: str, unbuffered: str) -> None:
+    """By SIGPIPE, in a shell's words; it was 1, as for any fault, and nothing said which."""
+    reading, written = os.pipe()
+    os.close(reading)
     found = subprocess.run(
-        ["sh", "-c", '"$@" | true', "sh", *PROGRAM, *COMMANDS["dedupe"]],
+        [*PROGRAM, *READ[name]],
         check=False,
-        capture_output=True,
+        stdout=written,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | MODEL | {"PYTHONUNBUFFERED": unbuffered},
+    )
+    os.close(written)
+    assert (found.returncode, found.stderr) == (141, "")
+
+
+def test_a_reader_may_leave_in_the_middle() -> None:
+    Path("many.txt").write_text("".join(f"the sea {i}\n" for i in range(2000)))
+    command = [*PROGRAM, "embed", "many.txt"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=os.environ | MODEL,
     )
-    assert found.stderr == ""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.read(10)
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 141
+    assert not any(word in said for word in ("Traceback", "Exception ignored", "Error"))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from similarity.errors import InputError
+from similarity.errors import ConfigError, InputError
 from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.loader import LoadOptions, load_model
 from similarity.models.toy import ToyModel
 
 AB = ToyModel(b"ab", prior=0.5, end=0.25)
@@ -61,3 +62,13 @@ def test_text_survives() -> None:
     assert AB.decode((0, 1, 2)) == "ab"
     with pytest.raises(InputError, match="outside the alphabet"):
         AB.encode("abc")
+
+
+@pytest.mark.parametrize(
+    "options", [LoadOptions(device="cuda"), LoadOptions(dtype="bfloat16")], ids=["device", "dtype"]
+)
+def test_what_it_does_not_use_is_refused(options: LoadOptions) -> None:
+    """It computed on the processor, and nobody was told."""
+    with pytest.raises(ConfigError, match="'toy' computes on the processor .*, got device"):
+        load_model("toy", options)
+    assert load_model("toy", LoadOptions(device="cpu", dtype="fastest")).info.name == "toy"
