@@ -1,5 +1,7 @@
 // The column of a table that has the texts: by its name, the only one, or the user's choice.
 
+import { isBlank } from "/static/blank.js";
+
 const NAMES = ["text", "sentence", "content", "document", "body", "input"];
 const PAIRS = [
   ["text1", "text2"], ["sentence1", "sentence2"], ["text_1", "text_2"],
@@ -51,6 +53,6 @@ export function textsIn({ names, rows, header }, at, hasNames) {
   const values = below.map(({ line, fields }) => ({ line, value: fields[at] ?? "" }));
   const other = values.find(({ value }) => typeof value !== "string");
   if (other) throw new Error(`line ${other.line}: ${names[at]} is no text.`);
-  const texts = values.map(({ value }) => value).filter((text) => text.trim());
+  const texts = values.map(({ value }) => value).filter((text) => !isBlank(text));
   return { texts, blank: values.length - texts.length };
 }

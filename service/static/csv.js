@@ -1,5 +1,7 @@
 // CSV as spreadsheets write it (RFC 4180), read as strictly as the command line reads it.
 
+import { isBlank } from "/static/blank.js";
+
 // What may part fields. Spreadsheets write semicolons where numbers have a decimal comma.
 const SIGNS = [",", ";", "\t"];
 const QUOTED = /"([^"]*(?:""[^"]*)*)"/y;
@@ -47,7 +49,7 @@ function rowsBy(sign, content) {
     }
     if (row.fault) at = endOfLine(content, at);
     const source = content.slice(begin, at);
-    if (source.trim()) rows.push(row);
+    if (!isBlank(source)) rows.push(row);
     line += source.split("\n").length;
   }
   return rows;

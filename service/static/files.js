@@ -1,6 +1,7 @@
 // Files as users have them, read as the command line reads them: lines of text, or a table of
 // columns. CSV, TSV and JSON lines are known by the ending of the file's name.
 
+import { isBlank } from "/static/blank.js";
 import { csvRows, isLiteral, tsvRows } from "/static/csv.js";
 
 const KINDS = {
@@ -35,7 +36,7 @@ async function contentOf(file) {
 
 // The lines that are not blank, with their numbers from 1.
 const linesOf = (content) => content.split("\n").map((text, i) => ({ text, line: i + 1 }))
-  .filter(({ text }) => text.trim());
+  .filter(({ text }) => !isBlank(text));
 
 // The rows of TSV without quotation marks.
 const literalRows = (content) => linesOf(content).map(({ text, line }) =>

@@ -1,6 +1,7 @@
 // The page at /: texts in, a heat map out, and for each cell why its score is what it is.
 // Text is only ever put in by textContent and append: nothing that is typed can become markup.
 
+import { isBlank } from "/static/blank.js";
 import { partsOf } from "/static/explanation.js";
 import { asCsv, draw, fade, moveTo, neighbour, orderOf } from "/static/heatmap.js";
 import { isPicture, nameOf, pictures, put, takePictures, valueOf } from "/static/pictures.js";
@@ -16,7 +17,8 @@ let shown = null;
 
 // Lines of text, then pictures.
 const items = () => [...texts(), ...pictures()];
-const texts = () => $("texts").value.split("\n").map((line) => line.trim()).filter(Boolean);
+const texts = () => $("texts").value.split("\n").map((line) => line.trim())
+  .filter((line) => !isBlank(line));
 
 function settings() {
   const preset = $("preset").value;

@@ -1,5 +1,6 @@
 // "Take a file": the texts of a file come in the place of the lines; of a table, those of a column.
 
+import { isBlank } from "/static/blank.js";
 import { columnOf, offer, question, sourceOf, textsIn } from "/static/columns.js";
 import { read } from "/static/files.js";
 
@@ -13,7 +14,7 @@ const onOneLine = (text) => text.replace(/\s+/g, " ").trim();
 const counted = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
 
 function put(name, found, most, source, blank) {
-  const texts = found.map(onOneLine).filter(Boolean);
+  const texts = found.map(onOneLine).filter((text) => !isBlank(text));
   if (!texts.length) throw new Error("it has no texts.");
   $("texts").value = texts.slice(0, most).join("\n");
   const from = source ? `${name}, from ${source}` : name;

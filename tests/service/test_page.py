@@ -18,6 +18,7 @@ from similarity.cli.vector_tables import IMPLIED_COLUMNS as HEADINGS
 from similarity.cli.vector_tables import PART_WORDS, times
 from similarity.config import ComparisonConfig
 from similarity.models.toy import ToyModel
+from similarity.prompts import _BLANK
 from similarity.scorers import open_scorer
 from similarity.vectors import fit, save
 from similarity.vectors.explain import VectorExplanation
@@ -323,9 +324,18 @@ def test_what_is_copied_runs(page, url):
     expect(page.locator("#map b")).to_have_count(0)
 
 
+def test_what_shows_nothing_is_the_same_on_the_page_and_in_the_service():
+    script = (STATIC / "blank.js").read_text().replace('" +\n  "', "").replace("\\\\", "\\")
+    assert f'"[^{_BLANK}]"' in script
+
+
 @pytest.mark.slow
 def test_mistakes_are_reported(page):
     page.fill("#texts", "only one")
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#status")).to_contain_text("2 to 50 texts")
+    # What shows nothing is no text; the service refused it by a number that the page never shows.
+    page.fill("#texts", "only one\n\u200b\n\u2060 \ufeff\n")
     page.press("#texts", "Control+Enter")
     expect(page.locator("#status")).to_contain_text("2 to 50 texts")
     page.fill("#texts", "\n".join(f"text {i}" for i in range(51)))

@@ -53,6 +53,13 @@ def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
     ("name", "content", "texts", "message"),
     [
         ("a.txt", "\ufeffone\r\n\r\ntwo\r\n", ["one", "two"], "2 texts of a.txt."),
+        ("a.txt", "one\n\u200b\n \u2060 \ntwo\n", ["one", "two"], "2 texts of a.txt."),
+        (
+            "a.csv",
+            "id,text\n1,one\n2,\u200b\n\ufeff\u200b\n3,two\n",
+            ["one", "two"],
+            "2 texts of a.csv, from the column “text”. 1 row without one left out.",
+        ),
         (
             "a.csv",
             'id,text\n1,"one, ""two"""\n2,"a\nb"\n3,\n',
@@ -210,6 +217,7 @@ def test_of_many_texts_the_first_are_taken(page):
         'a,b\n1,"2\n3,4\n',
         "a,b\n1,2,3\n",
         "a,b\n1,2\r3,4\n",
+        "a,b\n\u200b\n1,2\n\u2060 \u200b\n\u200b,\n",
         "",
     ],
 )

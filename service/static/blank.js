@@ -1,0 +1,9 @@
+// What shows nothing is no text, as the service has it: white space, controls, and characters that
+// Unicode has ignored where they are not known.
+
+const VISIBLE = new RegExp(
+  "[^\\x01-\\x20\\x7f-\\xa0\\xad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f" +
+  "\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0]",
+);
+
+export const isBlank = (text) => !VISIBLE.test(text);
