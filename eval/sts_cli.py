@@ -25,6 +25,7 @@ from similarity.cli.options import (
     PROMPT_FLAGS,
     comparison_options,
     model_options,
+    refuse_options,
     refuse_trajectory_options,
     trajectory_options_given,
 )
@@ -151,8 +152,9 @@ def sts(
     _check_sampled(sampled, others.keys(), seeds, log_likelihoods)
     if not (numbers or others):
         raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
-    source = Source(data, _columns(columns))
-    pairs = {task: spread(_loaded(task, source), limit) for task in named_tasks(tasks)}
+    names, source = named_tasks(tasks), Source(data, _columns(columns))
+    _check_columns(names)
+    pairs = {task: spread(_loaded(task, source), limit) for task in names}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     note_goes_on()
     opened = open_model_on(cluster, choice)
@@ -211,6 +213,7 @@ def ablate(
     _check(limit, 0)
     if task in SEVEN:
         raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
+    _check_columns([task])
     pairs = spread(_loaded(task, Source(data, _columns(columns))), limit)
     note_goes_on()
     model = open_model(choice)
@@ -252,6 +255,11 @@ def _check_sampled(
             )
         if seeds is not None and "--seed" in trajectory_options_given():
             raise ConfigError("--seed and --seeds exclude each other; leave one out")
+
+
+def _check_columns(tasks: Sequence[str]) -> None:
+    if all(task in BENCHMARKS for task in tasks):
+        refuse_options(["--columns"], "is of files of your own, and no task is one; leave it out")
 
 
 def _columns(names: str) -> Columns:

@@ -15,7 +15,7 @@ import click
 from similarity.batch import CHUNK_LINES, BatchFiles, Done, check_files, finished, open_batch
 from similarity.batch.files import READ
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
-from similarity.cli.options import model_options, scoring_options
+from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.places import said
 from similarity.cli.progress import progress_in_parts, working
 from similarity.cli.ray_options import job_options, run_job
@@ -81,6 +81,7 @@ def batch(
     if output == STANDARD:
         raise ConfigError("OUTPUT must be a file, as a batch that was stopped goes on from it")
     if cluster is not None:
+        refuse_options(["--errors"], "is of a batch without --ray; leave it out")
         request, names = scoring.request(), split_columns(columns)
         run_job(
             cluster,

@@ -10,11 +10,11 @@ import click
 
 from similarity.calibration import JUDGEMENTS, OWN_TEXTS, Calibration, comparable
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_plan, open_model
-from similarity.cli.options import ends_option, model_options, scoring_options
+from similarity.cli.options import ends_option, model_options, refuse_options, scoring_options
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import judged_pairs_of, texts_of
 from similarity.cli.scale_commands import keep_and_report
-from similarity.cli.terminal import input_options, print_warnings
+from similarity.cli.terminal import INPUT_FLAGS, input_options, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.known_scales import KnownScales
@@ -108,6 +108,15 @@ def calibrate(
 def _check_together(pairs: str | None, texts: str | None, sentences: int | None) -> None:
     if pairs is not None and texts is not None:
         raise ConfigError("--texts and --pairs give two scales; leave one of them out")
+    if pairs is None and texts is None:
+        refuse_options(
+            INPUT_FLAGS,
+            "says how a file is read; give the file by --pairs or --texts, or leave it out",
+        )
+    if pairs is None:
+        refuse_options(
+            ["--scale"], "is of judgements; give judged pairs by --pairs, or leave it out"
+        )
     if pairs is not None and sentences is not None:
         raise ConfigError("--sentences is of scales without labels; leave it or --pairs out")
 

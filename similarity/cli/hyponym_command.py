@@ -6,11 +6,11 @@ from rich.table import Table
 
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import model_options
+from similarity.cli.options import model_options, refuse_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import texts_of_file
 from similarity.cli.tables import console, digits_to_compare
-from similarity.cli.terminal import input_options, json_option, print_json
+from similarity.cli.terminal import INPUT_FLAGS, input_options, json_option, print_json
 from similarity.entailment.hyponymy import Containment, contain
 from similarity.entailment.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
 from similarity.entailment.opening import open_entailment
@@ -44,6 +44,10 @@ def hyponym(
     as dog and cat, are alike. The contexts of both words in a corpus (the paper's Algorithm 2) and
     the inclusion of their profiles are printed beside it.
     """
+    if corpus is None:
+        refuse_options(
+            INPUT_FLAGS, "says how a file is read; give the file by --corpus, or leave it out"
+        )
     texts = general_sentences() if corpus is None else tuple(texts_of_file(corpus, kind, columns))
     model = open_model(choice)
     with progress_bars() as progress:

@@ -19,7 +19,7 @@ from similarity.cli.choices import (
 )
 from similarity.cli.images import text_option, texts_and_images
 from similarity.cli.matrix_tables import print_matrix
-from similarity.cli.options import model_options, scoring_options
+from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
 from similarity.cli.reading import labelled, texts_of
@@ -125,6 +125,12 @@ def matrix(
     check_plot(plot)
     if streamed and plot is not None:
         raise ConfigError("--plot draws a whole matrix; leave --above, --nearest and .npy out")
+    if not streamed:
+        refuse_options(
+            ["--tile"],
+            "is of what is written part by part: a .npy file, --above and --nearest; give one of "
+            "them, or leave it out",
+        )
     if file == file2 == STANDARD:
         raise ConfigError("FILE and FILE2 cannot both be standard input; give a file for one")
     rows = texts_of(file, kind, columns)

@@ -257,12 +257,34 @@ def refuse_trajectory_options(
 
 def trajectory_options_given() -> list[str]:
     """Return the flags of the running command that set something of trajectories."""
+    return [option.opts[0] for option in _given() if isinstance(option, _TrajectoryOption)]
+
+
+def refuse_options(flags: Collection[str], why: str) -> None:
+    """Refuse those of some options that the running command was given for nothing.
+
+    Parameters
+    ----------
+    why
+        What follows the flag in the message: what the option is of, and what to do.
+
+    Raises
+    ------
+    ConfigError
+        If there is one; it names the first.
+    """
+    for option in _given():
+        if option.opts[0] in flags:
+            raise ConfigError(f"{option.opts[0]} {why}")
+
+
+def _given() -> list[click.Parameter]:
+    """Return the options of the running command that are not left at their defaults."""
     command = click.get_current_context()
     return [
-        option.opts[0]
+        option
         for option in command.command.params
-        if isinstance(option, _TrajectoryOption)
-        and command.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT
+        if command.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT
     ]
 
 

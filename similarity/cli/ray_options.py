@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from similarity.cli.choices import ModelChoice, open_model
-from similarity.cli.options import Command, decorated
+from similarity.cli.options import Command, decorated, refuse_options
 from similarity.cli.progress import progress_bar, working
 from similarity.cli.stopping import note_goes_on
 from similarity.distributed.cluster import Cluster
@@ -14,7 +14,6 @@ from similarity.distributed.job import PARTITION_ROWS, Job, run
 from similarity.distributed.model import DistributedModel
 from similarity.distributed.partitions import REFUSED
 from similarity.distributed.work import Work
-from similarity.errors import ConfigError
 from similarity.models.base import LanguageModel
 from similarity.tabular.texts import split_columns
 
@@ -47,6 +46,7 @@ _CLUSTER_OPTIONS = (
     ),
 )
 _OF_CLUSTER = ("ray_address", "workers", "gpus_per_worker", "cpus_per_worker")
+_FLAGS = ("--workers", "--gpus-per-worker", "--cpus-per-worker", "--partition-rows")
 _partition_option = click.option(
     "--partition-rows",
     type=int,
@@ -80,9 +80,7 @@ def _cluster(
     cpus_per_worker: int,
 ) -> Cluster | None:
     if ray_address is None:
-        for flag, given in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker)):
-            if given is not None:
-                raise ConfigError(f"{flag} is of --ray; give --ray and an address, or leave it out")
+        refuse_options(_FLAGS, "is of --ray; give --ray and an address, or leave it out")
         return None
     return Cluster(
         address=ray_address,

@@ -31,6 +31,9 @@ class NewFolder(click.Path):
         return super().convert(value, param, ctx)
 
 
+# The options that `input_options` adds.
+INPUT_FLAGS = ("--input-format", "--columns")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 

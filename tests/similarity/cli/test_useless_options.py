@@ -1,5 +1,6 @@
-"""A setting of trajectories is refused where nothing samples any, at every command that has one."""
+"""Options that would have no effect are refused: settings of trajectories, and others."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,48 @@ def test_what_has_an_effect_is_taken(folder: Path) -> None:
         assert result.exit_code == 0, result.output
     paper = ("entails", "a cat", "a dog", "--estimator", "paper", "-n", "3", "-m", "2")
     assert CliRunner().invoke(main, [*paper, "--model", "toy"]).exit_code == 0
+
+
+# Command, the options that it has no use for, and what the message says to do.
+WITHOUT_USE = [
+    (("calibrate",), ("--scale", "1", "7"), "give judged pairs by --pairs"),
+    (("calibrate", "--texts", "own.csv"), ("--scale", "1", "7"), "give judged pairs by --pairs"),
+    (("calibrate",), ("--columns", "a,b"), "give the file by --pairs or --texts"),
+    (("calibrate",), ("--input-format", "csv"), "give the file by --pairs or --texts"),
+    (("hyponym", "dog", "animal"), ("--columns", "a"), "give the file by --corpus"),
+    (("hyponym", "dog", "animal"), ("--input-format", "csv"), "give the file by --corpus"),
+    (("matrix", "own.csv"), ("--tile", "7"), "a .npy file, --above and --nearest"),
+    *(
+        (command, option, "give --ray and an address")
+        for command in (("batch", "own.csv", "out.csv"), ("embed", "own.csv"), COMMANDS["sts"])
+        for option in (
+            ("--workers", "1"),
+            ("--gpus-per-worker", "1"),
+            ("--cpus-per-worker", "1"),
+            *([] if command == COMMANDS["sts"] else [("--partition-rows", "9")]),
+        )
+    ),
+    (
+        ("batch", "own.csv", "out", "--ray", "local"),
+        ("--errors", "e.jsonl"),
+        "a batch without --ray",
+    ),
+    (
+        ("eval", "sts", "--data", "hub", "--tasks", "stsb-dev,sts12-test"),
+        ("--columns", "a,b,c,d"),
+        "is of files of your own",
+    ),
+    (("eval", "ablate", "--data", "hub"), ("--columns", "a,b,c,d"), "is of files of your own"),
+]
+
+
+@pytest.mark.parametrize(("command", "option", "remedy"), WITHOUT_USE)
+def test_an_option_without_use_is_refused(
+    command: Sequence[str], option: Sequence[str], remedy: str, folder: Path
+) -> None:
+    """They were ignored in silence."""
+    (said,) = refusal(*command, *option).splitlines()
+    assert f"{option[0]} is" in said or f"{option[0]} says" in said
+    assert remedy in said
+    assert "leave it out" in said
+    assert [path.name for path in folder.iterdir()] == ["own.csv"]
