@@ -7,14 +7,21 @@ let running = null;
 
 export const cancel = () => running?.abort();
 
+// What the browser says of a service that is gone ("Failed to fetch") tells nobody what to do.
+const unanswered = (error) => error.name === "AbortError" ? error :
+  new Error("The service does not answer: see that it runs and that you reach it, then try again.");
+
 async function post(body, signal) {
   const response = await fetch("/v1/similarity", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
     signal,
+  }).catch((error) => { throw unanswered(error); });
+  const answer = await response.json().catch((error) => {
+    if (response.ok || error.name === "AbortError") throw unanswered(error);
+    return {};
   });
-  const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
     throw new Error(answer.error?.message ?? `The service answered ${response.status}; try again.`);
   }
@@ -40,11 +47,11 @@ export const isRunning = () => running !== null;
 
 // An error about a block of rows, as it is about the texts of the page, which cannot cut them.
 function inWords(error, start) {
-  error.message = error.message
+  if (error.name === "AbortError") return error;
+  return new Error(error.message
     .replace(/^(rows|columns)\[(\d+)\]/, (_, side, number) =>
       `Text ${Number(number) + 1 + (side === "rows" ? start : 0)}`)
-    .replace(", or have it cut (truncate)", "");
-  return error;
+    .replace(", or have it cut (truncate)", ""));
 }
 
 // All similarities of the texts, by blocks: the new rows with all texts so far. The score of two

@@ -97,6 +97,45 @@ def test_heat_map_and_explanation(page):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", ["button", "escape"])
+def test_what_is_cancelled_is_said_to_be_and_not_an_error(
+    browser: Browser, url: str, way: str
+) -> None:
+    page = browser.new_page()
+    page.goto(url)
+    page.route("**/v1/similarity", lambda route: None)
+    page.fill("#texts", "a b c\nx y z")
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#cancel")).to_be_visible()
+    if way == "button":
+        page.click("#cancel")
+    else:
+        page.keyboard.press("Escape")
+    expect(page.locator("#status")).to_have_text("Cancelled.")
+    expect(page.locator("#status.wrong")).to_have_count(0)
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", ["no answer", "half an answer", "no JSON"])
+def test_a_service_that_is_gone_is_said_to_be(browser: Browser, url: str, broken: str) -> None:
+    page = browser.new_page()
+    page.goto(url)
+    answers = {
+        "no answer": lambda route: route.abort(),
+        "half an answer": lambda route: route.fulfill(status=200, body='{"similarities": [[1'),
+        "no JSON": lambda route: route.fulfill(status=502, body="<html>Bad Gateway</html>"),
+    }
+    page.route("**/v1/similarity", answers[broken])
+    page.fill("#texts", "a b c\nx y z")
+    page.press("#texts", "Control+Enter")
+    said = "The service answered 502" if broken == "no JSON" else "The service does not answer"
+    expect(page.locator("#status.wrong")).to_contain_text(said)
+    expect(page.locator("#status.wrong")).to_contain_text("try again")
+    page.close()
+
+
+@pytest.mark.slow
 def test_presets_and_scales_have_the_names_of_the_command_line(page):
     options = page.locator("#preset option")
     named = [text.partition(":")[0] for text in options.all_text_contents()]
