@@ -13,6 +13,7 @@ TrajsimError
     │   ├── BackendUnavailableError  none answers, or all are overloaded
     │   ├── BackendTimeoutError      no answer within the time allowed
     │   └── BackendRefusedError      it refuses the request
+    │       └── BackendKeyError      it wants another API key
     └── WrongAnswerError        numbers that cannot be right: never scored
         └── ModelChangedError   a server has another model than at loading
 """
@@ -104,6 +105,10 @@ class BackendTimeoutError(BackendError):
 
 class BackendRefusedError(BackendError):
     """A server, or the model it serves, refuses a request; sending it again does not help."""
+
+
+class BackendKeyError(BackendRefusedError):
+    """A server wants another API key than it is sent: until one is changed it refuses all."""
 
 
 class RequestRefusedError(BackendRefusedError):

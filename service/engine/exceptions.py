@@ -1,6 +1,7 @@
 """What the engine raises."""
 
 from similarity.errors import (
+    BackendKeyError,
     BackendTimeoutError,
     BackendUnavailableError,
     ModelChangedError,
@@ -17,7 +18,7 @@ class ModelAwayError(ServiceError, BackendUnavailableError):
 
 
 # The model is away for everybody, and may come back by itself.
-AWAY = (BackendUnavailableError, BackendTimeoutError, ModelChangedError)
+AWAY = (BackendUnavailableError, BackendTimeoutError, BackendKeyError, ModelChangedError)
 
 
 class RequestTooLargeError(ServiceError):

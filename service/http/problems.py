@@ -27,11 +27,13 @@ from service.engine.exceptions import (
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
 from service.http.mistakes import field_names, first_mistake, written
 from similarity.errors import (
+    BackendKeyError,
     BackendTimeoutError,
     BackendUnavailableError,
     ConfigError,
     ImageError,
     InputError,
+    ModelChangedError,
     ModelError,
     TextTooLongError,
     UnsupportedError,
@@ -87,6 +89,9 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
     (NoResourcesError, 503, _SERVER, "no_resources", 1.0),
     (UnreadableScaleError, 500, _SERVER, "scale_unreadable", None),
     (ClientGoneError, 499, _BAD, "client_closed_request", None),
+    # As later requests are answered, until the model's server is mended.
+    (ModelChangedError, 503, _SERVER, "model_unavailable", 1.0),
+    (BackendKeyError, 503, _SERVER, "model_unavailable", 1.0),
     (WrongAnswerError, 502, _SERVER, "model_wrong_answer", None),
     (BackendUnavailableError, 503, _SERVER, "model_unavailable", 1.0),
     (BackendTimeoutError, 504, _SERVER, "model_timeout", 1.0),
@@ -98,6 +103,15 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
 # and what that one said; who runs the service finds them in the log.
 _IN_THE_LOG = "whoever runs the service finds the reason in its log, by the request id"
 MODEL_MESSAGES: tuple[tuple[type[Exception], str], ...] = (
+    (
+        ModelChangedError,
+        "the model's server has another model than when the service was started; send it again "
+        f"later; {_IN_THE_LOG}",
+    ),
+    (
+        BackendKeyError,
+        f"the model's server refuses the service; send it again later; {_IN_THE_LOG}",
+    ),
     (WrongAnswerError, f"the model gave a wrong answer; {_IN_THE_LOG}"),
     (BackendUnavailableError, f"the model does not answer; send it again later; {_IN_THE_LOG}"),
     (BackendTimeoutError, f"the model did not answer in time; send it again later; {_IN_THE_LOG}"),

@@ -10,6 +10,7 @@ import pytest
 
 from service.http.problems import problem_of
 from similarity.errors import (
+    BackendKeyError,
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
@@ -257,6 +258,43 @@ def test_a_server_that_never_answers_is_not_put_down_to_the_texts(monkeypatch, m
         )
 
 
+def test_a_server_that_hangs_is_found_when_one_request_ran_out_of_its_deadline(monkeypatch, caplog):
+    """Each request waited for its whole deadline, until one had waited for the read time-out."""
+    monkeypatch.setattr("similarity.models.vllm_server.roster.LOOK_SECONDS", 1.0)
+    backend, settings = Backend(), {"deadline_seconds": 2, "probe_seconds": 5}
+    with served_backend(monkeypatch, backend, **settings) as url:
+        assert eventually(lambda: ready_of(url))
+        assert asked(url, "first").status_code == 200
+        backend.mode = "hanging in completions"
+        late = asked(url, "second")
+        assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
+        waited = len(samples_of(backend))
+        assert eventually(lambda: asked(url, "third").status_code == 503, 30)
+        assert len(samples_of(backend)) == waited
+        assert not ready_of(url)
+        assert "http://one:8000 gave no answer for" in caplog.text
+        backend.mode = "well"
+        assert eventually(lambda: ready_of(url), 60)
+        assert asked(url, "third").status_code == 200
+
+
+def test_a_server_that_is_merely_slow_stays_ready_after_a_deadline(monkeypatch):
+    backend, settings = Backend(), {"deadline_seconds": 2, "probe_seconds": 0.1}
+    with served_backend(monkeypatch, backend, **settings) as url:
+        assert eventually(lambda: ready_of(url))
+        backend.mode = "sampling slowly"
+        assert asked(url, "first").status_code == 504
+        backend.mode = "well"
+        for number in range(5):
+            assert asked(url, f"text {number}").status_code == 200
+            assert ready_of(url)
+
+
+def asked(url, text):
+    body = {"pairs": [[text, "b"]], **SMALL}
+    return httpx.post(f"{url}/v1/similarity", json=body, timeout=2 * PATIENCE)
+
+
 def test_clients_see_neither_the_backends_address_nor_its_words(monkeypatch, caplog):
     backend = Backend()
     with served_backend(monkeypatch, backend) as url:
@@ -280,6 +318,7 @@ def test_clients_see_neither_the_backends_address_nor_its_words(monkeypatch, cap
         ModelChangedError,
         BackendUnavailableError,
         BackendTimeoutError,
+        BackendKeyError,
         BackendRefusedError,
         ModelError,
     ],
@@ -322,6 +361,26 @@ def wrong_name(backend):
 
 def broken(backend):
     backend.mode = "broken"
+
+
+@pytest.mark.parametrize("spoil", [wrong_key, wrong_name])
+def test_one_cause_has_one_code_at_first_and_later(monkeypatch, caplog, spoil):
+    """The first request got 502, and all others 503."""
+    backend = Backend()
+    with served_backend(monkeypatch, backend, probe_seconds=1) as url:
+        assert eventually(lambda: ready_of(url))
+        spoil(backend)
+        for number in range(5):
+            answer = asked(url, f"text {number}")
+            found = answer.status_code, answer.json()["error"]["code"]
+            assert found == (503, "model_unavailable"), answer.text
+        assert eventually(lambda: not ready_of(url))
+        cause = "TRAJSIM_VLLM_API_KEY" if spoil is wrong_key else "'toy' no longer"
+        assert cause in caplog.text
+        assert "no answer from" not in caplog.text
+        backend.key, backend.names = None, ["toy"]
+        assert eventually(lambda: ready_of(url), 30)
+        assert asked(url, "another").status_code == 200
 
 
 @pytest.mark.parametrize("spoil", [wrong_key, wrong_name, broken])

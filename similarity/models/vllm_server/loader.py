@@ -9,6 +9,7 @@ from typing import Any
 
 from similarity.connections import proxy_for, shown_address
 from similarity.errors import (
+    BackendKeyError,
     BackendRefusedError,
     ConfigError,
     MissingDependencyError,
@@ -132,8 +133,9 @@ class Servers:
             for url, check in self.checks():
                 if check.error is None:
                     continue
-                # What failed a check would go on to; a server that failed a request may not.
-                if check.name != SERVES:
+                # What failed a check would go on to; a server that failed a request may not,
+                # but for another key, which no waiting brings.
+                if check.name != SERVES or isinstance(check.error, BackendKeyError):
                     raise check.error
                 logger.warning("left out until it answers: %s (%s)", url, check.error)
             return self.model()

@@ -3,8 +3,10 @@
 A server that fails is left out, with growing pauses, and let back in when it answers again and is
 as at loading. One that fails what another then answers is left out too, however well it says it is.
 One that gives no answer in time while another serves must also compute a probe before it returns.
+So must one that had given none when a request was given up, as where its deadline passed.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from typing import Any, TypeVar
 import anyio
 
 from similarity.errors import (
+    BackendKeyError,
     BackendRefusedError,
+    BackendTimeoutError,
     BackendUnavailableError,
     ModelChangedError,
     ModelError,
@@ -32,6 +36,8 @@ T = TypeVar("T")
 ALIVE_SECONDS = 2.0
 # And answers requests: after so long of failures alone it is away, however well its health is.
 FAILING_SECONDS = 2.0
+# A request that is given up sooner says nothing of its server.
+SILENT_SECONDS = 1.0
 # A request that kills servers, or that they fail, goes to one other at most.
 MOST_STRIKES = 1
 
@@ -96,8 +102,8 @@ class Pool:
             replica = await self._acquire(tokens, doubt)
             last, pause = attempt == self.config.attempts, 0.0
             try:
-                answer = await self._checked(replica, work)
-                self._note_answer(replica, tokens, doubt)
+                answer = await self._checked(replica, work, tokens)
+                self._note_answer(replica, doubt)
                 return answer
             except PassingError as failure:
                 strikes += failure.fatal or failure.once
@@ -126,13 +132,26 @@ class Pool:
             await anyio.sleep(pause)
             attempt += 1
 
-    def _note_answer(self, replica: Replica, tokens: int, doubt: _Doubt | None) -> None:
+    def _note_answer(self, replica: Replica, doubt: _Doubt | None) -> None:
         """Note that a server answered, and that the one in doubt is at fault."""
         replica.failing_since = None
-        if tokens:
-            replica.timeouts = 0
         if doubt is not None:
             self.roster.take_out_well(doubt.replica, doubt.error)
+
+    def _note_given_up(self, replica: Replica, began: float) -> None:
+        """Suspect a server that has computed nothing since a request began, which is given up.
+
+        A slow server looks the same, so a short text shows which it is.
+        """
+        waited = time.monotonic() - began
+        if replica.computed_at < began and waited > max(SILENT_SECONDS, replica.took):
+            self.roster.suspect(
+                replica,
+                BackendTimeoutError(
+                    f"{replica.url} gave no answer for {waited:.1f} s, when a request was given "
+                    "up; see what the server is doing"
+                ),
+            )
 
     def _ends_call(self, replica: Replica, failure: PassingError) -> bool:
         """Leave out a server that failed; return whether its request is not to be sent again."""
@@ -152,11 +171,11 @@ class Pool:
         ------
         BackendUnavailableError
             If none does. Once too, if all requests to each have failed for FAILING_SECONDS.
-        ModelChangedError
-            If none does, and one has another model.
+        ModelChangedError, BackendKeyError
+            If none does, and one has another model, or wants another key.
         """
         well: list[str] = []
-        changed: list[ModelChangedError] = []
+        found: list[ModelError] = []
         wishes: list[float] = []
 
         async def look_at(replica: Replica) -> None:
@@ -167,12 +186,13 @@ class Pool:
                     await self.roster.check_reading(replica)
             except ModelChangedError as error:
                 self.roster.take_out_well(replica, error)
-                changed.append(error)
+                found.append(error)
             except PassingError as failure:
+                found.append(failure.error)
                 if failure.retry_after is not None:
                     wishes.append(min(failure.retry_after, self.config.patience))
-            except ModelError:
-                return
+            except ModelError as error:
+                found.append(error)
             else:
                 well.append(replica.url)
                 group.cancel_scope.cancel()
@@ -182,17 +202,22 @@ class Pool:
                 for replica in self.replicas:
                     group.start_soon(look_at, replica)
         if not well:
-            urls = ", ".join(replica.url for replica in self.replicas)
-            away = BackendUnavailableError(
-                f"no answer from {urls}; start it, or see its log",
-                retry_after=min(wishes, default=None),
-            )
-            raise next(iter(changed), away)
+            raise self._why_away(found, min(wishes, default=None))
         if self._all_fail():
             # Once, so that the next caller may send a request and see whether one has recovered.
             for replica in self.replicas:
                 replica.failing_since = None
             raise self.roster.away()
+
+    def _why_away(self, found: Sequence[ModelError], retry_after: float | None) -> ModelError:
+        """Return what tells best that no server is well, of what was found of some."""
+        for kind in (ModelChangedError, BackendKeyError):
+            for error in found:
+                if isinstance(error, kind):
+                    return error
+        urls = ", ".join(replica.url for replica in self.replicas)
+        causes = "; ".join(dict.fromkeys(map(str, found))) or "start it, or see its log"
+        return BackendUnavailableError(f"no answer from {urls}: {causes}", retry_after)
 
     def _all_fail(self) -> bool:
         """Return whether each server has failed for FAILING_SECONDS, or is left out."""
@@ -234,15 +259,28 @@ class Pool:
                 self._check_patience(started)
             await self.roster.wait()
 
-    async def _checked(self, replica: Replica, work: Callable[[Replica], Awaitable[T]]) -> T:
+    async def _checked(
+        self, replica: Replica, work: Callable[[Replica], Awaitable[T]], tokens: int
+    ) -> T:
         """Return what `work` gets of a server that is as at loading."""
-        await self.roster.check_reading(replica)
+        began = time.monotonic()
         try:
-            return await work(replica)
-        except RequestRefusedError:
-            # It may be too long for this one alone, if it was started anew.
+            await self.roster.check_reading(replica)
+            answer = await work(replica)
+        except asyncio.CancelledError:
+            if tokens:
+                self._note_given_up(replica, began)
+            raise
+        except BackendKeyError:
+            raise
+        except BackendRefusedError:
+            # It may be too long for this one alone, or the name be gone, if it was started anew.
             await self.roster.check_room(replica)
             raise
+        if tokens:
+            replica.timeouts, replica.computed_at = 0, time.monotonic()
+            replica.took = replica.computed_at - began
+        return answer
 
     def _check_patience(self, started: float) -> None:
         """Raise what `Roster.away` returns if no server is in service and none can be in time."""

@@ -14,6 +14,7 @@ import httpx
 
 from similarity.connections import shown_address
 from similarity.errors import (
+    BackendKeyError,
     BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
@@ -60,9 +61,9 @@ class Replica:
     out of service, and gets no request before `retry_at` (monotonic seconds). `relapses` counts how
     often it failed soon after it was let back in with good health. While it is `stuck`, only an
     answer to a probe that computes lets it back in; `timeouts` counts how often it became so since
-    it answered a request that computes. `failing_since` is when the first request failed since
-    one was answered. `read_at` is when it was last seen to read a text as at loading, and
-    `reading` is held by whoever looks.
+    it answered a request that computes. The last such answer came at `computed_at`, after `took`
+    seconds. `failing_since` is when the first request failed since one was answered. `read_at` is
+    when it was last seen to read a text as at loading, and `reading` is held by whoever looks.
     """
 
     def __init__(self, url: str, client: httpx.AsyncClient, proxy: str | None = None) -> None:
@@ -78,6 +79,8 @@ class Replica:
         self.relapses = 0
         self.stuck = False
         self.timeouts = 0
+        self.computed_at = -math.inf
+        self.took = 0.0
         self.failing_since: float | None = None
         self.retry_at = 0.0
         self.read_at = -math.inf
@@ -155,12 +158,17 @@ class Replica:
             raise await self._failure(response)
         return response
 
-    async def healthy(self) -> bool:
-        """Return whether it answers, and says that it is well."""
+    async def check_healthy(self) -> None:
+        """Raise PassingError, or WrongAnswerError, unless it answers and says that it is well."""
+        if not (await self._send(HEALTH, timeout=HEALTH_TIMEOUT)).is_success:
+            raise PassingError(BackendUnavailableError(f"{self.url} is not well; see its log"))
+
+    async def _healthy(self) -> bool:
         try:
-            return (await self._send(HEALTH, timeout=HEALTH_TIMEOUT)).is_success
+            await self.check_healthy()
         except (PassingError, ModelError):
             return False
+        return True
 
     async def _send(
         self, path: str, body: dict[str, Any] | None = None, timeout: float | None = None
@@ -225,14 +233,14 @@ class Replica:
         if (known := self._known_error(said)) is not None:
             return known
         if status in (401, 403):
-            return BackendRefusedError(
+            return BackendKeyError(
                 f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
             )
         if status in OVERLOADED:
             what = f"{self._way} is overloaded or not ready (HTTP {status}); try again later"
             what += self._no_proxy
             return PassingError(BackendUnavailableError(what), retry_after(response))
-        if status >= 500 and not await self.healthy():
+        if status >= 500 and not await self._healthy():
             # Requests fail so while the engine behind the server dies.
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
             return PassingError(BackendUnavailableError(what), fatal=True)

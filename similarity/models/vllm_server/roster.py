@@ -58,8 +58,7 @@ class Roster:
 
     async def check_well(self, replica: Replica) -> None:
         """Raise what tells that a server is not well, or serves something else."""
-        if not await replica.healthy():
-            raise PassingError(BackendUnavailableError(f"{replica.url} is not well; see its log"))
+        await replica.check_healthy()
         await self.check_room(replica)
 
     async def check_room(self, replica: Replica) -> None:
@@ -101,12 +100,16 @@ class Roster:
             due = replica.retry_at <= time.monotonic()
             if not replica.failures or replica.probing or not due:
                 continue
-            replica.probing = True
             if replica.stuck:
-                # In a task of its own, for which no request waits.
-                replica.look = asyncio.create_task(self._look(replica, LOOK_SECONDS))
+                self._look_aside(replica)
             else:
+                replica.probing = True
                 await self._look(replica, HEALTH_TIMEOUT)
+
+    def _look_aside(self, replica: Replica) -> None:
+        """Look at a stuck server in a task of its own, for which no request waits."""
+        replica.probing = True
+        replica.look = asyncio.create_task(self._look(replica, LOOK_SECONDS))
 
     async def _look(self, replica: Replica, seconds: float) -> None:
         """Take a server back if it is well within so long; a stuck one must compute too."""
@@ -117,25 +120,28 @@ class Roster:
                 await self.check_reading(replica)
                 if replica.stuck and self._wanted is not None:
                     await self._wanted.check_computing(replica)
-        except (PassingError, ModelError) as failure:
-            self._stay_out(replica, failure)
-        except TimeoutError:
+        except (PassingError, ModelError, TimeoutError) as failure:
+            if not isinstance(failure, TimeoutError):
+                self._note_failure(replica, failure)
+            if replica.stuck:
+                replica.failing_since = replica.failing_since or time.monotonic()
             self._pause(replica)
         else:
             if replica.stuck:
                 replica.stuck, replica.failing_since = False, None
+                replica.computed_at = time.monotonic()
                 logger.warning("in use again: %s computes in time", replica.url)
             replica.failures = 0
             await self.notify()
         finally:
             replica.probing = False
 
-    def _stay_out(self, replica: Replica, failure: PassingError | ModelError) -> None:
+    @staticmethod
+    def _note_failure(replica: Replica, failure: PassingError | ModelError) -> None:
         error = failure.error if isinstance(failure, PassingError) else failure
         # What failed a request says more than that a server does not answer.
         if any(isinstance(one, ModelChangedError) for one in (error, replica.last_error)):
             replica.last_error = error
-        self._pause(replica)
 
     def take_out(
         self, replica: Replica, error: ModelError, retry_after: float | None = None
@@ -156,6 +162,12 @@ class Roster:
         replica.relapses = 1 if lasted > self._config.patience else replica.relapses + 1
         logger.warning("left out for a while: %s", error)
         self.take_out(replica, error, self.backoff(replica.relapses))
+
+    def suspect(self, replica: Replica, error: ModelError) -> None:
+        """Leave out a server that may hang until it computes, which is looked at once."""
+        if not replica.failures:
+            self.take_out_stuck(replica, error)
+            self._look_aside(replica)
 
     def take_out_stuck(self, replica: Replica, error: ModelError) -> None:
         """Leave out a server whose answer took too long until it computes, longer each time."""

@@ -227,7 +227,8 @@ def test_a_call_has_its_time(load: Load) -> None:
     server.waits = asyncio.Event()
     with pytest.raises(BackendTimeoutError, match="CALL_TIMEOUT"):
         model.score(scoring(), Law())
-    assert (server.cancelled, server.waiting) == (1, 0)
+    # What waits now is a look at whether the server computes at all.
+    assert server.cancelled == 1
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, RuntimeError])

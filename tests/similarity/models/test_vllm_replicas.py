@@ -1,5 +1,6 @@
 """Servers that change or fail while their health is good: they are left out, not believed."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -132,6 +133,101 @@ class TestHanging:
             model.check_alive()
         # Once: the next request shows whether one has recovered.
         model.check_alive()
+
+
+class TestGivenUp:
+    """A hung server was found only after the read time-out, as callers give up before."""
+
+    @KINDS
+    def test_no_request_waits_for_one_that_hung_when_another_was_given_up(
+        self, load: Load, kind: Callable[[], FakeServer], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        servers = {name: kind() for name in "ab"}
+        model = load(**servers)
+        hung, _ = model._pool.replicas
+        servers["a"].waits = asyncio.Event()
+        gives_up(model, servers["a"])
+        until(model, lambda: hung.stuck)
+        assert "gave no answer for" in caplog.text
+        waited = len(asked(servers["a"]))
+        for _ in range(3):
+            computes(model)
+        model.check_alive()
+        assert len(asked(servers["a"])) == waited
+        answers_again(servers["a"])
+        until(model, lambda: len(asked(servers["a"])) > waited)
+        assert not hung.stuck
+
+    @KINDS
+    def test_the_only_one_is_away_with_its_cause_once_its_probe_failed(
+        self, load: Load, kind: Callable[[], FakeServer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(roster, "LOOK_SECONDS", 0.2)
+        monkeypatch.setattr(pool, "FAILING_SECONDS", 0.0)
+        server = kind()
+        model = load(server=server)
+        server.waits = asyncio.Event()
+        gives_up(model, server)
+        waited = len(asked(server))
+        with pytest.raises(BackendUnavailableError, match="server:8000 gave no answer for"):
+            computes(model)
+        with pytest.raises(BackendUnavailableError, match="server:8000 gave no answer for"):
+            model.check_alive()
+        assert len(asked(server)) == waited
+        answers_again(server)
+        until(model, lambda: len(asked(server)) > waited)
+
+    def test_a_slow_one_stays_in_use(self, load: Load) -> None:
+        server = FakeServer()
+        model = load(server=server)
+        server.waits = asyncio.Event()
+        gives_up(model, server)
+        answers_again(server)
+        (slow,) = model._pool.replicas
+        for _ in range(3):
+            computes(model)
+            model.check_alive()
+        assert not slow.stuck
+
+    @pytest.mark.parametrize(("computed_at", "took"), [(-100.0, 1000.0), (100.0, 0.0)])
+    def test_one_that_is_no_slower_than_before_or_answers_others_is_not_suspected(
+        self, load: Load, computed_at: float, took: float
+    ) -> None:
+        server = FakeServer()
+        model = load(server=server)
+        (slow,) = model._pool.replicas
+        slow.computed_at, slow.took = time.monotonic() + computed_at, took
+        server.waits = asyncio.Event()
+        gives_up(model, server)
+        assert not slow.stuck
+
+
+def gives_up(model: Any, server: FakeServer) -> None:
+    """Give up a call once the server has kept a request of it for long."""
+    began: list[float] = []
+
+    class GivenUpError(Exception):
+        """As a deadline does."""
+
+    def stop(_finished: int) -> None:
+        if server.waiting:
+            began.append(time.monotonic())
+        if began and time.monotonic() - began[0] > 2 * pool.SILENT_SECONDS:
+            raise GivenUpError
+
+    pools = Ability.NEXT_STATES in model.abilities
+    with pytest.raises(GivenUpError):
+        _ = model.next_states([(65,)], stop) if pools else model.score(scoring(), Law(), stop)
+    limit = time.monotonic() + 30
+    while not server.cancelled:  # in the thread of the loop
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def answers_again(server: FakeServer) -> None:
+    assert server.waits is not None
+    server.waits.set()
+    server.waits = None
 
 
 class TestTokenizers:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from similarity.errors import BackendRefusedError, WrongAnswerError
+from similarity.errors import BackendKeyError, BackendRefusedError, WrongAnswerError
 from similarity.models.toy import ToyModel
 from tests.similarity.models.fake_server import Answer, FakeServer, Load
 
@@ -88,3 +88,11 @@ def test_no_prompt_log_probabilities(load: Load) -> None:
 def test_two_models_behind_one_name(load: Load) -> None:
     with pytest.raises(BackendRefusedError, match="serves another model than"):
         load(a=FakeServer(), b=FakeServer(ToyModel(prior=0.5)))
+
+
+def test_a_key_that_one_of_two_refuses_is_not_put_off(load: Load) -> None:
+    """It was left out with a warning, though no waiting makes it take the key."""
+    servers = {name: FakeServer() for name in "ab"}
+    servers["b"].key = "another"
+    with pytest.raises(BackendKeyError, match="^http://b:8000 wants another API key"):
+        load(**servers)
