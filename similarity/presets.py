@@ -91,13 +91,15 @@ def preset_groups(preset: str, groups: Collection[str]) -> tuple[str, ...]:
     return tuple(group for group in PRESETS[preset].groups if group in groups)
 
 
-def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...]:
+def vector_groups(preset: str, groups: Collection[str] | None, lacks: str = "") -> tuple[str, ...]:
     """Return the groups of features that a preset compares by.
 
     Parameters
     ----------
     groups
         That there are; None where a model has no vectors.
+    lacks
+        Why there are no others, where that is known; told where the preset needs them.
 
     Raises
     ------
@@ -105,12 +107,14 @@ def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...
         If it compares by vectors, and none of its groups is there.
     """
     used = preset_groups(preset, groups or ())
+    because = f": {lacks}" if lacks else ""
     if used or not PRESETS[preset].vectors:
         return used
     if groups is None:
         raise ConfigError(
-            f"preset {preset} compares by meaning vectors, and there are none for this model; use "
-            "preset paper, or fit vectors by trajsim fit and give --vectors and their folder",
+            f"preset {preset} compares by meaning vectors, and there are none for this model"
+            f"{because}; use preset paper, or fit vectors by trajsim fit and give --vectors and "
+            "their folder",
             "preset",
         )
     others = " or ".join(name for name in VECTOR_PRESETS if preset_groups(name, groups))
@@ -121,6 +125,6 @@ def vector_groups(preset: str, groups: Collection[str] | None) -> tuple[str, ...
     )
     raise ConfigError(
         f"preset {preset} compares by {', '.join(PRESETS[preset].groups)}, and these vectors have "
-        f"{', '.join(groups)} only; use preset {others}{elsewhere}",
+        f"{', '.join(groups)} only{because}; use preset {others}{elsewhere}",
         "preset",
     )

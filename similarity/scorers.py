@@ -159,7 +159,10 @@ class ScoringPlan:
 
 
 def plan_scoring(
-    request: ScoringRequest, groups: Collection[str] | None, default: str | None = None
+    request: ScoringRequest,
+    groups: Collection[str] | None,
+    default: str | None = None,
+    lacks: str = "",
 ) -> ScoringPlan:
     """Choose how to compare: a pure function of the request and of the vectors that there are.
 
@@ -169,6 +172,8 @@ def plan_scoring(
         Of features that the model's meaning vectors have; None where it has no vectors.
     default
         The preset of requests that name none; None for the best that there is.
+    lacks
+        Why there are no other groups, where that is known.
 
     Raises
     ------
@@ -182,7 +187,7 @@ def plan_scoring(
     request.check()
     preset = request.preset or (PAPER if request.given else usual)
     check_choice("preset", preset, PRESETS)
-    used = vector_groups(preset, groups)
+    used = vector_groups(preset, groups, lacks)
     chosen_silently = request.preset is None and preset != usual
     return ScoringPlan(
         preset=preset,
@@ -261,7 +266,7 @@ def planned_scorer(
     request.check()
     check_generates(model, request)
     found = find_vectors(vectors, model)
-    chosen = plan_scoring(request, found.names)
+    chosen = plan_scoring(request, found.names, lacks=found.lacks)
     if chosen.by_vectors:
         opened = stored(found.open(*chosen.groups, progress=progress), store)
         return chosen.open(model, opened), chosen

@@ -246,7 +246,8 @@ def served_vectors(
     """
     found = find_vectors(settings.vectors, model)
     check_generates(model, ScoringRequest(preset=settings.preset))
-    plan_scoring(ScoringRequest(), found.names, settings.preset)  # refused now, not at each request
+    # Refused now, not at each request.
+    plan_scoring(ScoringRequest(), found.names, settings.preset, found.lacks)
     return found.open(*served_groups(settings, found), progress=progress)
 
 

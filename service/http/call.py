@@ -32,6 +32,11 @@ from similarity.texts.truncation import Check, TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
 
+# A server's own words and address are for its log.
+LACKS = (
+    "the model's server gives no log-probabilities of chosen tokens, and whoever runs the service "
+    "finds in its log why"
+)
 # The cost of more pairs is counted in a thread, so that the event loop turns meanwhile.
 PAIRS_AT_ONCE = 2_000
 
@@ -139,6 +144,11 @@ class Call:
         of_pair = dict(zip(distinct, scores, strict=True))
         return [of_pair[pair] for pair in pairs], usage
 
+    @property
+    def lacks(self) -> str:
+        """Return why the model's vectors have no more groups, without its server's words."""
+        return LACKS if self.settings.vectors is None and self.engine.model.lacks else ""
+
     async def plan(
         self, pairs: Sequence[GivenPair], scoring: ScoringRequest | None = None
     ) -> ScoringPlan:
@@ -151,7 +161,7 @@ class Call:
         """
         request = scoring or ScoringRequest()
         check_generates(self.engine.model, request)
-        plan = plan_scoring(request, self.engine.groups, self.settings.preset)
+        plan = plan_scoring(request, self.engine.groups, self.settings.preset, self.lacks)
         if len(pairs) <= PAIRS_AT_ONCE:
             check_cost(plan, pairs, self.settings)
         else:

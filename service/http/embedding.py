@@ -97,7 +97,7 @@ def _groups(preset: str | None, call: Call) -> tuple[str, ...] | None:
     """Return the groups of features that vectors are joined of; None is for all."""
     known = call.engine.groups
     if preset is not None:
-        return vector_groups(preset, known)
+        return vector_groups(preset, known, call.lacks)
     served = call.settings.preset
     return preset_groups(served if served in VECTOR_PRESETS else MEANING, known or ()) or None
 

@@ -131,6 +131,8 @@ class LanguageModel(ABC):
         Whether `on_progress(0)` shows that a call goes on; else it only lets the caller end it.
     findings
         What was found of it when it was loaded, in words: name and finding of each probe.
+    lacks
+        What was found that it does not give, and why; empty where nothing was.
     remedy
         What to do where something is needed that it cannot do.
     """
@@ -144,6 +146,7 @@ class LanguageModel(ABC):
     on_processor: bool = False
     zero_is_progress: bool = True
     findings: Sequence[tuple[str, str]] = ()
+    lacks: str = ""
     remedy: str = "load the model in this process"
 
     def close(self) -> None:
@@ -227,12 +230,8 @@ class LanguageModel(ABC):
     ) -> list[list[TopTokens]]:
         """Return the k most probable next tokens at each place of `distributions`.
 
-        Raises
-        ------
-        UnsupportedError
-            If the backend gives log-probabilities of given tokens only.
-        BackendRefusedError
-            If a server does not list so many.
+        Raises UnsupportedError if the backend gives log-probabilities of given tokens only, and
+        BackendRefusedError if a server does not list so many.
         """
         return [
             [most_probable(rows, k) for rows in of_request]

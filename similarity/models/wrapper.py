@@ -46,6 +46,7 @@ class WrapperModel(LanguageModel):
     generates: bool = _from_wrapped("generates")
     on_processor: bool = _from_wrapped("on_processor")
     zero_is_progress: bool = _from_wrapped("zero_is_progress")
+    lacks: str = _from_wrapped("lacks")
     remedy: str = _from_wrapped("remedy")
     abilities: frozenset[Ability] = _from_wrapped("abilities")
     findings: Sequence[tuple[str, str]] = _from_wrapped("findings")

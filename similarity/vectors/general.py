@@ -54,6 +54,11 @@ class VectorSource:
         """Return the names of the groups that they have."""
         return self.config.names
 
+    @property
+    def lacks(self) -> str:
+        """Return why there are no other groups, as far as the model knows; empty if it does not."""
+        return "" if self.opened is not None else self.model.lacks
+
     def open(self, *names: str, progress: Progress = no_progress) -> MeaningVectors:
         """Return the vectors of these groups, or of all.
 
@@ -123,7 +128,7 @@ def open_vectors(
     if preset is None:
         names = preset_groups(MEANING, source.names)
     else:
-        names = vector_groups(preset, source.names)
+        names = vector_groups(preset, source.names, source.lacks)
     return source.open(*names, progress=progress)
 
 

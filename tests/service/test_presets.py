@@ -3,16 +3,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.client import Client
+from service.http.app import served_vectors
+from service.settings import Settings
 from similarity.api import compare
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
 from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.loader import load_server
 from similarity.scorers import open_scorer
 from similarity.vectors import fit, save
 from tests.service.servers import running
+from tests.similarity.models.fake_server import QUICK, FakeServer, transport
 from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG
 from tests.toy_models import SilentModel
 
@@ -204,3 +209,26 @@ def test_a_distance_of_whole_distributions_is_of_the_library_alone(client, dista
     # It blamed the way in which the model is reached, and that one gives them.
     assert message.startswith("the service does not give whole next-token distributions")
     assert message.endswith("in Python or by the command line, with the model in that process")
+
+
+def test_a_preset_that_a_server_cannot_serve_is_refused_with_the_cause(monkeypatch):
+    """The answer spoke of vectors, of which the client had given none."""
+    backend = FakeServer()
+    backend.gives_chosen = False
+    model = load_server("http://one:8000", QUICK, transport=transport(one=backend))
+    with pytest.raises(
+        ConfigError, match=r"no log-probabilities of chosen tokens are given \(http"
+    ):
+        served_vectors(Settings(preset="fast"), model)
+    # Its reference trajectories take minutes.
+    monkeypatch.setattr("service.http.app.served_vectors", lambda _settings, _model: None)
+    with running(model) as url, httpx.Client(base_url=url, timeout=60) as client:
+        for route, body in (
+            ("/v1/similarity", {"pairs": [["a", "b"]], "preset": "fast"}),
+            ("/v1/embeddings", {"input": "a", "model": "toy", "preset": "fast"}),
+        ):
+            answer = client.post(route, json=body)
+            assert answer.status_code == 422, answer.text
+            said = answer.json()["error"]["message"]
+            assert "the model's server gives no log-probabilities of chosen tokens" in said
+            assert "http://one" not in said

@@ -97,6 +97,13 @@ class Identity(ServedName):
     image_token: str = ""
     image_chosen: int = 0
 
+    @property
+    def lacks(self) -> str:
+        """Return that no log-probabilities of chosen tokens are given, and why; else nothing."""
+        if not self.no_chosen:
+            return ""
+        return f"no log-probabilities of chosen tokens are given ({self.no_chosen})"
+
     def drift(self, scored: LogProbs) -> float:
         """Return how far the probe's scores are from the expected, nats per token."""
         return float(np.abs(scored - self.expected).mean())

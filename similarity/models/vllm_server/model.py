@@ -49,6 +49,7 @@ class ServerModel(ServedModel):
         self.identity = identity
         chosen = set() if identity.no_chosen else {Ability.TOKEN_LOG_PROBS}
         self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
+        self.lacks = identity.lacks
 
     @cached_property
     def vocab_size(self) -> int | None:  # type: ignore[override]  # found when it is needed
@@ -99,12 +100,13 @@ class ServerModel(ServedModel):
         keeps = self.identity.keeps_sampled and law == Law()
 
         async def one(request: SampleRequest, count: OnProgress) -> list[Sample]:
-            body = wire.sampling_body(self.identity.name, request, law, log_probs=keeps)
+            # They name the tokens of each sample a second time, also where they are not kept.
+            body = wire.sampling_body(self.identity.name, request, law, log_probs=True)
 
             async def believed(replica: Replica) -> list[Sample]:
                 samples = await replica.request(
                     wire.COMPLETIONS,
-                    lambda answer: wire.read_samples(answer, request, log_probs=keeps),
+                    lambda answer: wire.read_samples(answer, request, log_probs=True),
                     body,
                 )
                 await self._check_sampled(replica, request.prefix, samples, kept=keeps)

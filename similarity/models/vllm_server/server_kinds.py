@@ -68,10 +68,10 @@ def _model(background: Background, pool: Pool, identity: Identity) -> ServerMode
 
 
 def _lacks(identity: Identity) -> str:
-    if not identity.no_chosen:
+    if not identity.lacks:
         return ""
     return (
-        f"no log-probabilities of chosen tokens are given ({identity.no_chosen}), so the default "
+        f"{identity.lacks}, so the default "
         "preset is paper, and there is none of fast, meaning and best; serve the model by vLLM "
         "0.32 or later for those"
     )

@@ -88,6 +88,16 @@ def check_read(answer: Any, tokens: int) -> None:
         )
 
 
+def check_listed(log_probs: Any, ids: TokenIds) -> None:
+    """Raise WrongAnswerError if log-probabilities are listed of other tokens than were sampled."""
+    named = log_probs.get("tokens")
+    if named is not None and named != [f"token_id:{token}" for token in ids]:
+        raise WrongAnswerError(
+            "gave log-probabilities of other tokens than it says that it sampled; does something "
+            "change its answers?"
+        )
+
+
 def check_prompt(choice: Any, prefix: TokenIds) -> None:
     """Raise WrongAnswerError if a choice has other ids of the prompt than were sent."""
     read = choice.get("prompt_token_ids")

@@ -103,6 +103,8 @@ def sampling_body(
         **sampling_params(request, law),
         "return_token_ids": True,
         "logprobs": 0 if log_probs else None,
+        # In their list, so that each sample's ids are seen twice.
+        "return_tokens_as_token_ids": log_probs,
     }
 
 
@@ -246,6 +248,7 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
         if len(log_probs) != len(ids):
             raise WrongAnswerError(f"gave {len(log_probs)} log-probabilities for {len(ids)} tokens")
         values.check_range(log_probs)
+        values.check_listed(own, ids)
     return Sample(ids, text, reason == "stop", log_probs)
 
 

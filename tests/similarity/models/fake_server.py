@@ -158,7 +158,10 @@ class FakeServer:
                     "token_ids": ids,
                     "text": self.model.decode(tuple(ids)),
                     "finish_reason": "stop" if ended else "length",
-                    "logprobs": {"token_logprobs": _plain(continuation.log_probs)},
+                    "logprobs": {
+                        "token_logprobs": _plain(continuation.log_probs),
+                        "tokens": [f"token_id:{i}" for i in ids],
+                    },
                 }
             )
         return {"model": body["model"], "choices": choices}

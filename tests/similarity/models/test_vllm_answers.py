@@ -143,3 +143,21 @@ def test_an_answer_that_names_another_model(load: Load) -> None:
     server.edit = lambda _body, answer: answer.update(model="other")
     with pytest.raises(ModelChangedError, match="answers as model 'other', .* 'alias' before"):
         model.sample([request], Law())
+
+
+@pytest.mark.parametrize("law", [Law(), Law(temperature=0.7)])
+@pytest.mark.parametrize("number", range(4))
+def test_ids_of_any_sample_that_were_changed_are_refused(load: Load, number: int, law: Law) -> None:
+    """Those of the one sample that is scored were found out, and no others."""
+    server = FakeServer()
+    model = load(server=server)
+
+    def change(_body: Answer, answer: Answer) -> None:
+        if "token_ids" in answer["choices"][0]:
+            ids = answer["choices"][number]["token_ids"]
+            ids[0] = (ids[0] + 1) % 100
+
+    server.edit = change
+    request = SampleRequest(prefix=(65, 66), n=4, max_tokens=3, key=5)
+    with pytest.raises(WrongAnswerError, match="other tokens than it says that it sampled"):
+        model.sample([request], law)

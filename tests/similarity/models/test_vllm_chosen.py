@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from similarity import ComparisonConfig, Law, compare
-from similarity.errors import BackendRefusedError, UnsupportedError, WrongAnswerError
+from similarity.errors import (
+    BackendRefusedError,
+    ConfigError,
+    UnsupportedError,
+    WrongAnswerError,
+)
 from similarity.models.base import Ability, SampleRequest, TokenIds
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.chosen import read_chosen
 from similarity.models.vllm_server.config import ServerConfig
+from similarity.scorers import open_scorer
+from similarity.vectors.general import open_vectors
 from tests.similarity.models.fake_server import Answer, FakeServer, Load
 
 TOY = ToyModel()
@@ -163,6 +170,22 @@ class Glitching(FakeServer):
             self.times -= 1
             return httpx.Response(self.status, text=self.said)
         return await super().fault(request, body)
+
+
+@pytest.mark.parametrize("preset", ["fast", "meaning"])
+def test_a_preset_that_a_server_cannot_serve_is_refused_with_the_cause(
+    load: Load, preset: str
+) -> None:
+    """It said that the vectors had trajectories only, and not what the server had said."""
+    server = FakeServer()
+    server.gives_chosen = False
+    model = load(server=server)
+    for refused in (
+        lambda: open_scorer(model, preset),
+        lambda: open_vectors(None, model, preset=preset),
+    ):
+        with pytest.raises(ConfigError, match=r"trajectories only: no log-prob.*--max-logprobs"):
+            refused()
 
 
 class TestTheProbeAtLoading:

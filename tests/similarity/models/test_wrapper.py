@@ -67,6 +67,7 @@ def test_all_members_are_walked() -> None:
         "findings",
         "generates",
         "info",
+        "lacks",
         "on_processor",
         "remedy",
         "vocab_size",
