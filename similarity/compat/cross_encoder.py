@@ -10,7 +10,6 @@ import numpy as np
 
 from similarity.compat.shared import Evaluations, as_tensor, check_options, warn_of
 from similarity.config import ComparisonConfig
-from similarity.errors import ConfigError
 from similarity.given import check_pairs, given_pairs, given_strings
 from similarity.models.base import LanguageModel
 from similarity.scorers import open_scorer
@@ -74,7 +73,7 @@ class TrajectoryCrossEncoder:
         InputError
             If a text cannot be compared, or an input is no pair.
         ConfigError
-            If a prompt or an activation is given.
+            If a prompt, an activation or no whole batch size is given.
         """
         _check(prompt_name, batch_size, options)
         check_pairs(inputs)
@@ -146,7 +145,6 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) -> None:
-    if batch_size < 1:
-        raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
+    check_count("batch_size", batch_size)
     why = "scores are similarities in [0, 1], and prompts are set in the configuration"
     check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)

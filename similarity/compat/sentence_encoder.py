@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import Rows
-from similarity.compat.shared import Evaluations, as_tensor, check_options, warn_of
+from similarity.compat.shared import Evaluations, as_tensor, check_options, is_tensor, warn_of
+from similarity.errors import InputError
 from similarity.given import given_strings
 from similarity.texts.truncation import END
+from similarity.validation import check_count, check_kind
 from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.whitening import unit
 
 
 class VectorEncoder:
@@ -30,11 +33,19 @@ class VectorEncoder:
         How vectors are compared: by their cosine.
     model_card_data
         Keeps what the evaluators of sentence-transformers report.
+
+    Raises
+    ------
+    ConfigError
+        If these are no vectors, or there is no such way to cut.
     """
 
     similarity_fn_name = "cosine"
 
     def __init__(self, vectors: MeaningVectors, *, truncate: str = END) -> None:
+        wanted = "meaning vectors, as open_vectors of similarity.vectors.general gives them"
+        check_kind("vectors", vectors, MeaningVectors, wanted)
+        vectors.truncator(truncate)  # refuses another way
         self.vectors = vectors
         self.truncate = truncate
         self.model_card_data = Evaluations()
@@ -60,8 +71,10 @@ class VectorEncoder:
         InputError
             If a text is empty or not valid Unicode.
         ConfigError
-            If another precision or a prompt is given, or there are not so many coordinates.
+            If another precision, a prompt or no whole batch size is given, or there are not so
+            many coordinates.
         """
+        check_count("batch_size", options.get("batch_size", 1))
         why = "vectors are of float32, and their prompt is that of their fit"
         check_options(options, _UNCHANGED, _WITHOUT_EFFECT, why)
         texts = [inputs] if isinstance(inputs, str) else given_strings(inputs)
@@ -75,17 +88,68 @@ class VectorEncoder:
     encode_query = encode
     encode_document = encode
 
-    def similarity(self, embeddings1: Rows, embeddings2: Rows) -> Rows:
-        """Return the cosine of all vectors with all, shape "first second"."""
-        first, second = np.atleast_2d(embeddings1), np.atleast_2d(embeddings2)
-        cosines: Rows = first @ second.T
-        return cosines
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:
+        """Return the cosine of all vectors with all, shape "first second".
 
-    def similarity_pairwise(self, embeddings1: Rows, embeddings2: Rows) -> Rows:
-        """Return the cosine of each vector with the one in its place, shape "pair"."""
-        first, second = np.atleast_2d(embeddings1), np.atleast_2d(embeddings2)
-        cosines: Rows = np.einsum("pd,pd->p", first, second)
-        return cosines
+        Parameters
+        ----------
+        embeddings1, embeddings2
+            Vectors of any length, as a mean of several is, and of any kind of number. The cosine
+            with a row of zeros is 0. Of tensors of torch comes a tensor.
+
+        Raises
+        ------
+        InputError
+            If these are no rows of numbers, or not of the same width.
+        """
+        first, second = _unit_rows(embeddings1, embeddings2)
+        return _like(embeddings1, first @ second.T)
+
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:
+        """Return the cosine of each vector with the one in its place, shape "pair".
+
+        Parameters
+        ----------
+        embeddings1, embeddings2
+            As of `similarity`.
+
+        Raises
+        ------
+        InputError
+            As `similarity` does, or if one has more rows than the other.
+        """
+        first, second = _unit_rows(embeddings1, embeddings2)
+        if len(first) != len(second):
+            raise InputError(
+                f"similarity_pairwise wants as many vectors on both sides, got {len(first)} and "
+                f"{len(second)}; similarity compares all with all"
+            )
+        return _like(embeddings1, np.einsum("pd,pd->p", first, second))
+
+
+def _unit_rows(first: Any, second: Any) -> tuple[Rows, Rows]:
+    """Return vectors as rows of length 1 and of the same width, shape "vector width"."""
+    rows, others = _rows(first), _rows(second)
+    if rows.shape[1] != others.shape[1]:
+        raise InputError(
+            f"vectors of {rows.shape[1]} and of {others.shape[1]} coordinates have no cosine; give "
+            "encode the same truncate_dim for both"
+        )
+    return rows, others
+
+
+def _rows(embeddings: Any) -> Rows:
+    try:
+        rows = np.atleast_2d(np.asarray(embeddings, np.float64))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"embeddings must be rows of numbers, as encode gives: {error}") from error
+    if rows.ndim != 2:
+        raise InputError(f"embeddings must be rows of numbers, got the shape {rows.shape}")
+    return unit(rows).astype(np.float32)
+
+
+def _like(given: Any, found: Rows) -> Any:
+    return as_tensor(found) if is_tensor(given) else found
 
 
 # Options of `SentenceTransformer.encode` that would change what comes back, and what leaves it.

@@ -1,5 +1,6 @@
 """What the interfaces of sentence-transformers have in common."""
 
+import sys
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -15,6 +16,12 @@ from similarity.texts.familiarity import shown_warnings
 def as_tensor(rows: FloatArray | Rows) -> Any:
     """Return an array as a tensor of torch."""
     return optional_module("torch", "convert_to_tensor needs").from_numpy(np.array(rows))
+
+
+def is_tensor(given: object) -> bool:
+    """Return whether this is a tensor of torch, which is not imported for that."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(given, torch.Tensor)
 
 
 def warn_of(lines: Iterable[str]) -> None:

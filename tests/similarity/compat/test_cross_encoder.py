@@ -53,6 +53,7 @@ def test_rank_is_the_order_of_scores(encoder: TrajectoryCrossEncoder) -> None:
         ({"prompt_name": "query"}, "prompt 'query' is not possible here"),
         ({"activation_fn": np.tanh}, "activation_fn .* is not possible"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"batch_size": 1.5}, "batch_size must be a whole number of at least 1"),
         ({"batchsize": 3}, "unknown option 'batchsize'"),
     ],
 )
