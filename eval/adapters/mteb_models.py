@@ -8,7 +8,9 @@ A comparison of pairs has no vectors, and of those four only the last says somet
 all vectors are equal, so the other three are not a number rather than a wrong one::
 
     task = by_own_similarity(mteb.get_task("STS12"))
-    mteb.evaluate(TrajectorySts(model), task)
+    mteb.evaluate(TrajectorySts(model, ComparisonConfig()), task)
+
+Without a configuration pairs are compared by the default preset, as everywhere.
 
 A trap: the main score of mteb's STS tasks is `cosine_spearman`, which is then not a number
 either. `by_own_similarity` makes it `spearman`, of the model's own similarity. For a model of
@@ -17,9 +19,10 @@ leaderboard's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
+from mteb.abstasks import AbsTask
 from mteb.models import ModelMeta
 
 from similarity.arrays import FloatArray, Rows
@@ -29,6 +32,7 @@ from similarity.errors import UnsupportedError
 from similarity.fingerprint import Fingerprint
 from similarity.models.base import LanguageModel
 from similarity.scorers import open_scorer
+from similarity.validation import check_kind
 from similarity.vectors.scorer import VectorScorer
 
 Batches = Iterable[Mapping[str, Any]]
@@ -36,17 +40,21 @@ Batches = Iterable[Mapping[str, Any]]
 PAIR_TASKS = ("STS",)
 
 
-class Task(Protocol):
-    """Of a task of mteb, what is changed here."""
-
-    metadata: Any
-
-
-AnyTask = TypeVar("AnyTask", bound=Task)
+AnyTask = TypeVar("AnyTask", bound=AbsTask)
 
 
 def by_own_similarity(task: AnyTask) -> AnyTask:
-    """Make Spearman's correlation of the model's own similarity the task's main score."""
+    """Make Spearman's correlation of the model's own similarity the task's main score.
+
+    Raises
+    ------
+    ConfigError
+        If this is no task, but its name or several.
+    UnsupportedError
+        If the task is of a kind that has no such score.
+    """
+    check_kind("task", task, AbsTask, "one task, as mteb.get_task gives it")
+    _check_type(task.metadata, "has no score of the model's own similarity")
     task.metadata = task.metadata.model_copy(update={"main_score": "spearman"})
     return task
 
@@ -79,7 +87,19 @@ class VectorModel(VectorEncoder):
 
 
 class _Described:
-    """What mteb wants to know of a model, and the model."""
+    """What mteb wants to know of a model, and the model.
+
+    Parameters
+    ----------
+    config
+        Of the trajectories: to give one is to compare by them, and `ComparisonConfig()` is that of
+        the paper. None compares by the default preset of the model.
+
+    Raises
+    ------
+    ConfigError
+        If the model or the configuration is none.
+    """
 
     def __init__(self, model: LanguageModel, config: ComparisonConfig | None = None) -> None:
         self._scorer = open_scorer(model, config=config)
@@ -104,11 +124,7 @@ class TrajectorySts(_Described):
         UnsupportedError
             If the task is of a kind that needs vectors.
         """
-        if task_metadata.type not in PAIR_TASKS:
-            raise UnsupportedError(
-                f"{task_metadata.name} is a task of {task_metadata.type} and needs vectors, and "
-                f"pairs have none; possible: {', '.join(PAIR_TASKS)}"
-            )
+        _check_type(task_metadata, "needs vectors, and pairs have none")
         return TextRows.of(_texts(inputs))
 
     def similarity_pairwise(self, embeddings1: TextRows, embeddings2: TextRows) -> FloatArray:
@@ -126,6 +142,14 @@ class TrajectoryReranker(_Described):
     def predict(self, inputs1: Batches, inputs2: Batches, **_options: Any) -> FloatArray:
         """Return the similarity, in [0, 1], of each query with its document, shape "pair"."""
         return self._similarities(_pairs(_texts(inputs1), _texts(inputs2)))
+
+
+def _check_type(metadata: Any, why: str) -> None:
+    if metadata.type not in PAIR_TASKS:
+        raise UnsupportedError(
+            f"{metadata.name} is a task of {metadata.type} and {why}; possible: "
+            f"{', '.join(PAIR_TASKS)}"
+        )
 
 
 def _described(fingerprint: Fingerprint[Settings], more: str = "") -> ModelMeta:

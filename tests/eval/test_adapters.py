@@ -1,6 +1,7 @@
 """The packages themselves evaluate here, offline; without them these tests are left out."""
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+import similarity
 from eval.adapters.senteval import SentEvalHook
 from similarity import compare
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.config import ComparisonConfig
-from similarity.errors import InputError, UnsupportedError
+from similarity.errors import ConfigError, InputError, UnsupportedError
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, fit
+from tests.conftest import ROOT
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -28,6 +31,7 @@ PAIRS = [
     ("the sea", "the seas"),
     ("the sea", "qqq xx"),
 ]
+SIDES = [list(side) for side in zip(*PAIRS, strict=True)]
 JUDGEMENTS = [5.0, 0.0, 4.0, 1.0]
 EXPECTED = [compare(ToyModel(), *pair, CONFIG).similarity for pair in PAIRS]
 
@@ -118,6 +122,36 @@ def test_mteb_evaluates_vectors(
         assert 0 <= scores_of(mteb, model, other)["main_score"] <= 1
 
 
+@pytest.mark.parametrize("given", ["STS12", ["STS12"], None], ids=type)
+def test_what_is_no_task_is_refused(adapter: Any, given: Any) -> None:
+    with pytest.raises(ConfigError, match="task must be one task, as mteb.get_task gives it"):
+        adapter.by_own_similarity(given)
+
+
+def test_a_task_without_such_a_score_is_refused(adapter: Any) -> None:
+    mocks = importlib.import_module("mteb.mocks.mock_tasks.retrieval")
+    with pytest.raises(UnsupportedError, match="is a task of Retrieval and has no score"):
+        adapter.by_own_similarity(mocks.MockRetrievalTask())
+
+
+@pytest.mark.parametrize("given", ["general", ToyModel()], ids=type)
+def test_what_are_no_vectors_is_refused_at_once(adapter: Any, given: Any) -> None:
+    with pytest.raises(ConfigError, match="vectors must be meaning vectors"):
+        adapter.VectorModel(given)
+
+
+def test_the_guide_samples_where_it_says_so(mteb: Any, adapter: Any, toy_model: ToyModel) -> None:
+    """It showed a comparison by meaning vectors as one by trajectories."""
+    guide = (ROOT / "docs/guides/packages.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"Sampled trajectories .*?```python\n(.*?)```", guide, re.DOTALL)
+    names: dict[str, Any] = {"similarity": similarity, "model": toy_model}
+    exec(example, names)
+    assert names["task"].metadata.main_score == "spearman"
+    config = names["scorer"].mteb_model_meta.revision
+    assert config == adapter.TrajectorySts(toy_model, ComparisonConfig()).mteb_model_meta.revision
+    assert config != adapter.TrajectorySts(toy_model).mteb_model_meta.revision
+
+
 def test_tasks_that_need_vectors_are_refused(mteb: Any, adapter: Any, toy_model: ToyModel) -> None:
     metadata = mteb.get_task("Banking77Classification").metadata
     with pytest.raises(UnsupportedError, match="is a task of Classification and needs vectors"):
@@ -158,12 +192,34 @@ def test_sentence_transformers_evaluates_vectors(vectors: MeaningVectors) -> Non
     )
     evaluation = importlib.import_module("sentence_transformers.sentence_transformer.evaluation")
     model = VectorEncoder(vectors)
-    sides = [list(side) for side in zip(*PAIRS, strict=True)]
-    evaluator = evaluation.EmbeddingSimilarityEvaluator(*sides, JUDGEMENTS, name="made")
+    evaluator = evaluation.EmbeddingSimilarityEvaluator(*SIDES, JUDGEMENTS, name="made")
     found = evaluator(model)
     expected = spearmanr(JUDGEMENTS, cosines(vectors, PAIRS)).statistic
     assert found["made_spearman_cosine"] == pytest.approx(expected)
     assert model.model_card_data.metrics == [found]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("BinaryClassificationEvaluator", (*SIDES, [1, 0, 1, 0])),
+        ("TripletEvaluator", (*SIDES, SIDES[1][::-1])),
+        ("InformationRetrievalEvaluator", ({"q": "a"}, {"d": "a", "e": "zz"}, {"q": {"d"}})),
+        ("ParaphraseMiningEvaluator", ({"1": "a", "2": "a b", "3": "zz"}, [("1", "2")])),
+        ("RerankingEvaluator", ([{"query": "a", "positive": ["a"], "negative": ["zz"]}],)),
+    ],
+)
+def test_evaluators_that_the_guide_names(
+    vectors: MeaningVectors, name: str, arguments: tuple[Any, ...]
+) -> None:
+    pytest.importorskip(
+        "sentence_transformers", reason="needs the extra trajsim[sentence-transformers]"
+    )
+    evaluation = importlib.import_module("sentence_transformers.sentence_transformer.evaluation")
+    found = getattr(evaluation, name)(*arguments)(VectorEncoder(vectors))
+    assert all(np.isfinite(value) for value in found.values())
+    guide = (ROOT / "docs/guides/packages.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in guide.partition("are not possible")[0]
 
 
 def senteval_sts(params: dict[str, Any], batcher: Any) -> Iterator[float]:
@@ -182,6 +238,32 @@ def test_senteval_hook(toy_model: ToyModel) -> None:
     assert list(senteval_sts({"similarity": hook.similarity}, hook.batcher)) == EXPECTED
     empty = hook.batcher({}, [[], ["."]])
     assert hook.similarity(empty[0], empty[1]) == 1
+    assert hook.batcher({}, []).shape == (0, 1)
+
+
+def test_a_sentence_of_senteval_may_be_a_string(toy_model: ToyModel) -> None:
+    """It was read as the list of its letters."""
+    hook = SentEvalHook(toy_model, CONFIG)
+    rows = hook.batcher({}, [*PAIRS[0], PAIRS[0][0].split()])
+    assert hook.similarity(rows[0], rows[1]) == EXPECTED[0]
+    assert rows[0] == rows[2]
+
+
+@pytest.mark.parametrize("batch", ["a red car", [["a", None]], [[b"a"]], [b"a"], 3], ids=repr)
+def test_what_are_no_sentences_of_senteval_is_refused(toy_model: ToyModel, batch: Any) -> None:
+    with pytest.raises(InputError, match="must be a"):
+        SentEvalHook(toy_model, CONFIG).batcher({}, batch)
+
+
+@pytest.mark.parametrize("row", [[0.5], [2], [-1], [np.nan], [np.inf], [0, 0], [], [1e300]])
+def test_a_row_that_is_no_number_of_a_text_is_refused(
+    toy_model: ToyModel, row: list[float]
+) -> None:
+    """A mean of two rows was the number of another text."""
+    hook = SentEvalHook(toy_model, CONFIG)
+    rows = hook.batcher({}, [["a"], ["b"]])
+    with pytest.raises(InputError, match="a row must be the number of a text"):
+        hook.similarity(np.array(row, np.float64), rows[0])
 
 
 def test_errors_come_through(toy_model: ToyModel) -> None:
