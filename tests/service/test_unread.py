@@ -22,6 +22,8 @@ pytestmark = pytest.mark.skipif(
 ROWS = ["A man is playing a guitar.", "It rains.", "Some call it a day."]
 JSON = "Content-Type: application/json\r\n"
 LISTENS = "0A"
+# Seconds that a busy machine may take to make an answer, or to give the metrics beside it.
+PATIENCE = 60
 
 
 def content(times):
@@ -57,20 +59,22 @@ def kept(url):
     return [count for queue in queues if (count := int(queue.partition(":")[0], 16))]
 
 
+def metrics(url):
+    return httpx.get(f"{url}/metrics", timeout=PATIENCE).text
+
+
 def failures(url):
-    found = re.search(
-        r'trajsim_failures_total\{code="answer_not_read"\} (\S+)', httpx.get(f"{url}/metrics").text
-    )
+    found = re.search(r'trajsim_failures_total\{code="answer_not_read"\} (\S+)', metrics(url))
     return float(found[1]) if found else 0.0
 
 
 def test_the_system_takes_little_of_an_answer_that_nobody_reads():
     """It took up to 4 MB, so that what was written and never read was counted by nothing."""
     with serving(ToyModel(), write_seconds=60) as (url, _), asked(url, MIDDLE):
-        assert eventually(lambda: sum(kept(url)) > SEND_BYTES / 2)
+        assert eventually(lambda: sum(kept(url)) > SEND_BYTES / 2, PATIENCE)
         # The answer is longer than that, and it is still being written.
         assert not eventually(lambda: sum(kept(url)) > 2 * SEND_BYTES, 0.5)
-        assert "trajsim_answers_bytes 0.0" not in httpx.get(f"{url}/metrics").text
+        assert "trajsim_answers_bytes 0.0" not in metrics(url)
 
 
 def test_a_client_that_reads_steadily_but_slowly_keeps_its_connection():
@@ -99,7 +103,8 @@ def test_what_the_system_keeps_of_a_whole_answer_is_dropped_in_time(headers):
     ("settings", "body"),
     [
         ({"write_seconds": 0.5}, LARGE),
-        ({"write_seconds": 60, "deadline_seconds": 2}, LARGE),
+        # Of less, so that it is made within the deadline on a busy machine too.
+        ({"write_seconds": 60, "deadline_seconds": 2}, MIDDLE),
         ({"write_seconds": 60, "max_connections": 1}, SMALL),
     ],
     ids=["read on too late", "all of it too late", "made room"],
@@ -107,22 +112,22 @@ def test_what_the_system_keeps_of_a_whole_answer_is_dropped_in_time(headers):
 def test_connections_that_are_given_up_leave_nothing_in_the_system(settings, body):
     """They stayed with half a megabyte of data each, counted as connections no more."""
     with serving(ToyModel(), **settings) as (url, server), asked(url, body):
-        assert eventually(lambda: kept(url))
+        assert eventually(lambda: kept(url), PATIENCE)
         if body is SMALL:
             assert eventually(lambda: server.server_state.total_requests == 1)
-            assert httpx.get(f"{url}/health/live").status_code == 200
+            assert httpx.get(f"{url}/health/live", timeout=PATIENCE).status_code == 200
         assert eventually(lambda: not server.server_state.connections, 20)
         assert eventually(lambda: not kept(url), 5)
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [{"write_seconds": 0.5}, {"write_seconds": 60, "deadline_seconds": 2}],
+    ("settings", "body"),
+    [({"write_seconds": 0.5}, LARGE), ({"write_seconds": 60, "deadline_seconds": 2}, MIDDLE)],
     ids=["read on too late", "all of it too late"],
 )
-def test_an_answer_that_is_cut_off_as_nobody_reads_it_is_no_success(caplog, settings):
+def test_an_answer_that_is_cut_off_as_nobody_reads_it_is_no_success(caplog, settings, body):
     caplog.set_level("INFO", "service.access")
-    with serving(ToyModel(), **settings) as (url, server), asked(url, LARGE):
+    with serving(ToyModel(), **settings) as (url, server), asked(url, body):
         assert eventually(lambda: server.server_state.connections)
         assert eventually(lambda: not server.server_state.connections, 20)
         assert eventually(lambda: failures(url) == 1)
@@ -133,7 +138,10 @@ def test_an_answer_that_is_cut_off_as_nobody_reads_it_is_no_success(caplog, sett
 def test_an_answer_that_is_read_and_one_refused_arrive_whole():
     with serving(ToyModel(), write_seconds=5) as (url, _):
         answer = httpx.post(
-            f"{url}/v1/similarity", content=LARGE, headers={"content-type": "application/json"}
+            f"{url}/v1/similarity",
+            content=LARGE,
+            headers={"content-type": "application/json"},
+            timeout=PATIENCE,
         )
         assert len(answer.json()["distances"]) == 510
         port = int(url.rpartition(":")[2])
