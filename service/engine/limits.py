@@ -17,11 +17,13 @@ GivenPair = tuple[Hashable, Hashable]
 
 # Of two texts that differ: each is sampled from, and scored after the other.
 _READINGS_OF_A_PAIR = 4
-_VECTORS_INSTEAD = "compare by a preset of meaning vectors"
 
 
 def check_settings(
-    config: ComparisonConfig, settings: Settings, given: Collection[str] | None = None
+    config: ComparisonConfig,
+    settings: Settings,
+    given: Collection[str] | None = None,
+    instead: str | None = None,
 ) -> None:
     """Refuse sampling settings beyond what the service allows.
 
@@ -29,6 +31,8 @@ def check_settings(
     ----------
     given
         The settings to look at, where nothing is sampled: those of the request; None is for all.
+    instead
+        What the client can do besides, to get what it asks for without sampling; None if nothing.
 
     Raises
     ------
@@ -44,9 +48,10 @@ def check_settings(
         got = getattr(sampling, name)
         if got > allowed and (given is None or name in given):
             default = " (as in requests without it)" if got == getattr(usual, name) else ""
+            other = f" where the call takes it, or {instead}" if instead else ""
             raise ConfigError(
                 f"{name} is {got}{default}; this service allows at most {allowed}: send {name} of "
-                f"at most {allowed} where the call takes it, or {_VECTORS_INSTEAD}",
+                f"at most {allowed}{other}",
                 name,
             )
 
@@ -84,8 +89,15 @@ def check_usual(plan: ScoringPlan, settings: Settings) -> None:
             )
 
 
-def check_cost(plan: ScoringPlan, pairs: Sequence[GivenPair], settings: Settings) -> None:
+def check_cost(
+    plan: ScoringPlan,
+    pairs: Sequence[GivenPair],
+    settings: Settings,
+    instead: str | None = None,
+) -> None:
     """Refuse pairs of texts that cost more to compare than the service allows.
+
+    `instead` is as in `check_settings`.
 
     Raises
     ------
@@ -95,7 +107,7 @@ def check_cost(plan: ScoringPlan, pairs: Sequence[GivenPair], settings: Settings
     if plan.by_vectors:
         check_texts({text for pair in pairs for text in pair}, settings, truncate=plan.truncate)
     else:
-        check_pairs(pairs, plan.config, settings, plan.truncate)
+        check_pairs(pairs, plan.config, settings, plan.truncate, instead)
 
 
 def check_pairs(
@@ -103,15 +115,18 @@ def check_pairs(
     config: ComparisonConfig,
     settings: Settings,
     truncate: str = REFUSE,
+    instead: str | None = None,
 ) -> None:
     """Refuse pairs of texts that cost more than the service allows.
+
+    `instead` is as in `check_settings`.
 
     Raises
     ------
     RequestTooLargeError, ConfigError
         Saying what is too much, and how much is allowed.
     """
-    check_settings(config, settings)
+    check_settings(config, settings, instead=instead)
     numbers = {text: i for i, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
     check_texts(numbers, settings, truncate=truncate)
     blocks = blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs)

@@ -24,6 +24,7 @@ from service.settings import Settings
 from similarity.errors import ConfigError
 from similarity.fingerprint import HALF_PRECISION, Fingerprint
 from similarity.given import Pair
+from similarity.presets import PRESETS, default_preset
 from similarity.results import Score
 from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
@@ -162,10 +163,13 @@ class Call:
         request = scoring or ScoringRequest()
         check_generates(self.engine.model, request)
         plan = plan_scoring(request, self.engine.groups, self.settings.preset, self.lacks)
+        by_vectors = PRESETS[default_preset(self.engine.groups)].vectors
+        instead = "compare by a preset of meaning vectors" if by_vectors else None
+        check = partial(check_cost, plan, pairs, self.settings, instead)
         if len(pairs) <= PAIRS_AT_ONCE:
-            check_cost(plan, pairs, self.settings)
+            check()
         else:
-            await self.aside(partial(check_cost, plan, pairs, self.settings))
+            await self.aside(check)
         return plan
 
     async def aside(self, function: Callable[[], Result]) -> Result:

@@ -9,7 +9,10 @@ from service.settings import Settings
 from similarity.errors import ConfigError
 from similarity.presets import PRESETS
 from similarity.scorers import ScoringRequest, plan_scoring
+from similarity.vectors import fit, save
 from tests.service.models import FaultyModel
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
+from tests.toy_models import SilentModel
 
 PAIR = ["a text", "another"]
 
@@ -122,6 +125,34 @@ def test_limits_by_which_the_services_own_preset_is_always_refused_are_refused_a
             check_usual(plan, Settings(**{name: int(number) - 1}))
     else:
         check_cost(plan, [("a", "b")], low)
+
+
+COMPARE = "compare by a preset of meaning vectors"
+CHOOSE = "choose an estimator that reads profiles"
+
+
+@pytest.mark.parametrize("vectors", [False, True], ids=["no vectors", "vectors"])
+@pytest.mark.parametrize(
+    ("path", "body", "instead"),
+    [
+        ("/v1/similarity", {"pairs": [PAIR], "preset": "paper"}, COMPARE),
+        ("/v1/entailment", {"pairs": [PAIR], "estimator": "paper"}, CHOOSE),
+        ("/v1/trajectories", {"texts": PAIR}, None),
+        ("/v1/likelihoods", {"texts": PAIR, "continuations": [" x"]}, None),
+    ],
+)
+def test_a_refusal_of_sampling_advises_what_gives_the_same_answer_here(
+    open_client, toy_model, tmp_path, path, body, instead, vectors
+):
+    """To compare by vectors was advised to all: to who wants trajectories, and without vectors."""
+    if vectors:
+        save(fit(toy_model, sentences(60), TOY_CONFIG), tmp_path)
+    model, folder = (toy_model, str(tmp_path)) if vectors else (SilentModel(), None)
+    client = open_client(model, max_trajectories=30, vectors=folder)
+    body = {**body, "n_trajectories": 31}
+    message = error_of(client.post(path, json=body), 422, "invalid_setting")
+    wanted = f" where the call takes it, or {instead}" if instead and vectors else ""
+    assert message.endswith(f"send n_trajectories of at most 30{wanted}")
 
 
 @pytest.mark.parametrize(

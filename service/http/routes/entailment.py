@@ -46,7 +46,8 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     usual = usual_estimator(call.engine.model, vectors.config) if vectors else PAPER
     estimator = body.estimator or usual
     pairs = list(dict.fromkeys(body.pairs))
-    _check_cost(estimator, pairs, body, call)
+    instead = None if usual == PAPER else "choose an estimator that reads profiles"
+    _check_cost(estimator, pairs, body, call, instead)
 
     def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
         scorer = _scorer_of(call, model, estimator, body)
@@ -111,14 +112,17 @@ def profile_scorer(
 
 
 def _check_cost(
-    estimator: str, pairs: Sequence[tuple[str, str]], body: EntailmentRequest, call: Call
+    estimator: str,
+    pairs: Sequence[tuple[str, str]],
+    body: EntailmentRequest,
+    call: Call,
+    instead: str | None,
 ) -> None:
     """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
     if ESTIMATORS[estimator].evidence == "trajectories":
         sentences = general_sentences()[:UNRELATED]
-        check_pairs(
-            [*pairs, *combinations(sentences, 2)], body.config(), call.settings, body.truncate
-        )
+        crossed = [*pairs, *combinations(sentences, 2)]
+        check_pairs(crossed, body.config(), call.settings, body.truncate, instead)
     else:
         check_settings(body.config(), call.settings, body.model_fields_set)
         texts = {text for pair in pairs for text in pair}
