@@ -92,7 +92,9 @@ def _text(
     given: Any = stream
     # Without buffers, as PYTHONUNBUFFERED has it.
     buffer = raw if given.write_through else BufferedWriter(raw)
-    errors = "backslashreplace" if given.errors == "strict" else given.errors
+    # The second is what the locale C gives, where what its encoding lacks is an error too.
+    fails = given.errors in ("strict", "surrogateescape")
+    errors = "backslashreplace" if fails else given.errors
     return TextIOWrapper(
         buffer,
         given.encoding,
