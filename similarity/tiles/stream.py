@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -222,15 +224,25 @@ def _digest(matrix: Mapped, rows: range, columns: range, mirrored: bool) -> str:
 
 def _opened(path: Path, shape: tuple[int, int]) -> Mapped:
     """Return a matrix on disk; one of zeros where none is there, or it is not whole."""
-    try:
-        found: Mapped = np.lib.format.open_memmap(path, mode="r+")
-        if found.shape == shape and found.dtype == np.dtype("<f4"):
-            return found
-    except (OSError, ValueError):
-        pass  # made anew below
-    replace_file(path, lambda new: _make_empty(new, shape))
+    if not _is_whole(path, shape):
+        replace_file(path, lambda new: _make_empty(new, shape))
     matrix: Mapped = np.lib.format.open_memmap(path, mode="r+")
     return matrix
+
+
+def _is_whole(path: Path, shape: tuple[int, int]) -> bool:
+    """Return whether a file has the header of a matrix, and as many bytes: it becomes the output.
+
+    The bytes of the tiles have digests of their own.
+    """
+    header = BytesIO()
+    described = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    begins = header.getvalue()
+    if not path.is_file() or path.stat().st_size != len(begins) + 4 * math.prod(shape):
+        return False
+    with path.open("rb") as file:
+        return file.read(len(begins)) == begins
 
 
 def _make_empty(path: Path, shape: tuple[int, int]) -> None:

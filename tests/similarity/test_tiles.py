@@ -225,7 +225,7 @@ def flip(path: Path, place: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "deleted", "header"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "longer", "deleted", "header", "order"])
 @pytest.mark.parametrize("kind", ["matrix", "nearest"])
 def test_what_was_damaged_since_is_done_again(kind: str, damage: str, tmp_path: Path) -> None:
     grid = Grid(TEXTS, None, 5)
@@ -248,6 +248,10 @@ def test_what_was_damaged_since_is_done_again(kind: str, damage: str, tmp_path: 
         part.unlink()
     elif damage == "cut":
         part.write_bytes(part.read_bytes()[: size // 2])
+    elif damage == "longer":
+        part.write_bytes(part.read_bytes() + b"xx")
+    elif damage == "order":
+        part.write_bytes(part.read_bytes().replace(b"False", b"True "))
     else:
         # The first tile is behind the header of 128 bytes.
         flip(part, 30 if damage == "header" else min(131, size - 2))
