@@ -62,8 +62,8 @@ def check_place(path: Path) -> None:
     if path.exists() and not path.is_file():
         # A device would be replaced by the file.
         raise InputError(f"cannot write {path}: it is there and is no file; name a file")
-    with writing(path):
-        _try(followed(path))
+    with writing(path), temporary_beside(followed(path)):
+        pass
 
 
 def check_folder(folder: Path) -> None:
@@ -77,7 +77,8 @@ def check_folder(folder: Path) -> None:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         raise InputError(f"cannot write to {folder}: {there} is a file; name a folder")
-    _try(there / "any")
+    with writing(folder), temporary_beside(there / "any"):
+        pass
 
 
 def followed(path: Path) -> Path:
@@ -109,11 +110,6 @@ def is_open_file(path: Path) -> bool:
             return False
         place = Path(folder, place.readlink())
     return False  # a circle, which opening it refuses
-
-
-def _try(path: Path) -> None:
-    with writing(path), temporary_beside(path):
-        pass
 
 
 def replace_file(path: Path, write: Writer) -> None:

@@ -258,7 +258,7 @@ def test_embed_killed_for_good_goes_on(name: str, folder: Path, tmp_path: Path) 
         (("embed", "-", "--out", "/proc/out.npy"), "cannot write /proc/out.npy"),
         (("embed", "-", "--out", "folder.npy"), "it is there and is no file; name a file"),
         (("index", "build", "-", "--out", "-"), "--out must be a folder"),
-        (("index", "build", "-", "--out", "/proc/out"), "cannot write"),
+        (("index", "build", "-", "--out", "/proc/out"), "cannot write /proc/out: No such file"),
         (("fit", "--corpus", "corpus", "--out", "corpus/out"), "corpus is a file; name a folder"),
     ],
 )

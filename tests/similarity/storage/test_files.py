@@ -182,6 +182,8 @@ def test_places_for_files(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     file, pipe = tmp_path / "file.csv", tmp_path / "pipe.csv"
     file.write_text("as it was")
+    link = tmp_path / "link.csv"
+    link.symlink_to("/proc/out.csv")
     os.mkfifo(pipe)
     check_place(file)
     assert file.read_text() == "as it was"
@@ -191,12 +193,14 @@ def test_places_for_files(tmp_path: Path) -> None:
         (tmp_path / "none" / "out.csv", f"there is no folder {tmp_path / 'none'}"),
         (Path("/dev/stdout"), "cannot write /dev/stdout: it is no file of its own; name a file"),
         (Path("/proc/out.csv"), "cannot write /proc/out.csv: No such file"),
+        (link, f"cannot write {link}: No such file"),
     ):
         with pytest.raises(InputError, match=why):
             check_place(bad)
     for bad, why in (
         (file / "folder", f"{file} is a file; name a folder"),
-        (Path("/proc/none/folder"), "cannot write"),
+        (Path("/proc/none/folder"), "cannot write /proc/none/folder: No such file"),
+        (Path("/proc"), "cannot write /proc: No such file"),
     ):
         with pytest.raises(InputError, match=why):
             check_folder(bad)
