@@ -99,6 +99,45 @@ runpy.run_module({entry!r}, run_name="__main__", alter_sys=True)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nstopped\n")
 
 
+ENDS = {
+    # In the order of time: threads are waited for, what is registered is called, modules go.
+    "threads": "threading._register_atexit(stop)",
+    "registered": "atexit.register(stop)",
+    "modules": "builtins.last = Last()",
+}
+
+
+@pytest.mark.parametrize("entry", ["similarity.__main__", "trajsim.__main__"])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(("text", "status"), [("a cat", 0), ("", 2)])
+def test_ctrl_c_after_the_work_is_done(entry: str, end: str, text: str, status: int) -> None:
+    """It ended the process by the signal, or with a traceback and the status 0."""
+    program = f"""
+import atexit, builtins, os, runpy, signal, sys, threading
+def stop(kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+    kill(pid, number)
+class Last:
+    def __del__(self, stop=stop):
+        stop()
+class Begin:
+    def find_spec(self, name, *_):
+        if name == "similarity.cli.main":
+            {{}}
+sys.meta_path.insert(0, Begin())
+sys.argv = ["trajsim", "compare", {text!r}, "a cat", "--model", "toy", "--json"]
+runpy.run_module({entry!r}, run_name="__main__", alter_sys=True)
+"""
+
+    def ended(how: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-c", program.format(how)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        return found.returncode, found.stdout, found.stderr
+
+    undisturbed = ended("pass")
+    assert undisturbed[0] == status
+    assert ended(ENDS[end]) == undisturbed
+
+
 def test_the_command_hears_signals_before_anything_is_imported() -> None:
     script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["trajsim"]
     module = script.partition(":")[0]
@@ -112,6 +151,7 @@ print(sorted(set(sys.modules) - before))
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert set(ast.literal_eval(result.stdout)) == {
+        "atexit",  # of the interpreter itself
         "similarity",
         "similarity.__main__",
         "trajsim",
