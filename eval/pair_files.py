@@ -16,6 +16,8 @@ Row = dict[str, object]
 
 # What to do where a user's own file has other columns.
 NAMED = "name yours by --columns"
+# What the column of the subset is usually called.
+_SUBSET = "subset"
 # The formats of such files, by their endings.
 KINDS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
@@ -32,12 +34,15 @@ class ScoredPair:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of a user's own file are called; without a subset, all is one."""
+    """What the columns of a user's own file are called.
+
+    A file may lack the subset where it has its usual name; then all is one.
+    """
 
     score: str = "score"
     first: str = "sentence1"
     second: str = "sentence2"
-    subset: str = "subset"
+    subset: str = _SUBSET
 
     @property
     def required(self) -> tuple[str, str, str]:
@@ -60,11 +65,18 @@ def read_pairs(path: Path, columns: Columns | None = None, remedy: str = "") -> 
     Raises
     ------
     InputError
-        If it cannot be read, has no rows, or a row is malformed; it names the line.
+        If it cannot be read, has no rows, or a row is malformed; it names the line. If no row has
+        a subset, and its column has another name than usual.
     """
     columns = columns or Columns()
-    found = rows(path, columns.required, remedy)
-    return [scored_pair(place, row, columns) for place, row in found]
+    pairs, subset_there = list[ScoredPair](), columns.subset == _SUBSET
+    for place, row in rows(path, columns.required, remedy, optional=[columns.subset]):
+        pairs.append(scored_pair(place, row, columns))
+        subset_there |= columns.subset in row
+    if not subset_there:
+        hint = remedy and f"; {remedy}, or leave its name out"
+        raise InputError(f"{path} has no column {columns.subset}, that of the subset{hint}")
+    return pairs
 
 
 def read_text(path: Path) -> str:
@@ -123,13 +135,17 @@ def check_differ(place: str, pairs: Sequence[ScoredPair]) -> None:
         )
 
 
-def rows(path: Path, required: Sequence[str], remedy: str) -> Iterator[tuple[str, Row]]:
+def rows(
+    path: Path, required: Sequence[str], remedy: str, *, optional: Sequence[str] = ()
+) -> Iterator[tuple[str, Row]]:
     """Yield the place and the fields of each row of a file, by column.
 
     Parameters
     ----------
     remedy
         What a message of a missing column says to do; "" where the columns are fixed.
+    optional
+        Columns that are read too where they are there.
 
     Raises
     ------
@@ -140,7 +156,7 @@ def rows(path: Path, required: Sequence[str], remedy: str) -> Iterator[tuple[str
         raise InputError(f"{path} must end in one of {', '.join(KINDS)}")
     wanted = f"{path} must begin with a line of columns that has {', '.join(required)}"
     empty = True
-    for record in _records(path, required):
+    for record in _records(path, required, [*required, *optional]):
         place, empty = f"{path} line {record.number}", False
         if record.columns and not set(required) <= set(record.columns):
             got = ", ".join(record.columns)
@@ -157,11 +173,11 @@ def rows(path: Path, required: Sequence[str], remedy: str) -> Iterator[tuple[str
         raise InputError(f"{wanted}, and rows below it; it has none")
 
 
-def _records(path: Path, required: Sequence[str]) -> Iterator[Record]:
+def _records(path: Path, required: Sequence[str], read: Sequence[str]) -> Iterator[Record]:
     try:
         with path.open("rb") as source:
             kind = KINDS[path.suffix]
-            yield from read_records(source, kind, names=required, literal=True, only=required)
+            yield from read_records(source, kind, names=required, literal=True, only=read)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except InputError as error:

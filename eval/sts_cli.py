@@ -263,10 +263,10 @@ def _check_columns(tasks: Sequence[str]) -> None:
 
 
 def _columns(names: str) -> Columns:
-    try:
-        return Columns(*split_columns(names))
-    except TypeError as error:
-        raise unfit_columns("four names", names) from error
+    split = split_columns(names)
+    if not 3 <= len(split) <= 4:
+        raise unfit_columns("score, two texts and maybe a subset", names)
+    return Columns(*split)
 
 
 def _seeds(given: str | None, default: int) -> list[int]:

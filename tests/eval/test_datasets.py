@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -151,6 +152,13 @@ def test_parquet(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
     pairs = load_task(str(tmp_path / "a.parquet"), Source("nowhere"))
     assert pairs == [ScoredPair("", 4.5, "a", "c"), ScoredPair("", 1.0, "b", "d")]
+    # The subsets of Parquet were not read.
+    for name in ("subset", "kind"):
+        table = pyarrow.table({**columns, name: ["x", None]})
+        parquet.write_table(table, tmp_path / "a.parquet")
+        source = Source("nowhere", Columns(subset=name))
+        (first, second) = load_task(str(tmp_path / "a.parquet"), source)
+        assert (first.subset, second.subset) == ("x", "")
 
 
 def test_files_of_ones_own(tmp_path: Path) -> None:
@@ -169,6 +177,28 @@ def test_files_of_ones_own(tmp_path: Path) -> None:
         read_pairs(path)
     with pytest.raises(InputError, match="line 2: the line is not JSON"):
         read_pairs(write(tmp_path / "b.jsonl", rows.split("\n", maxsplit=1)[0] + "\n{\n"), columns)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet"])
+def test_a_subset_that_is_named_must_be_there(tmp_path: Path, name: str) -> None:
+    """It was ignored in silence, so that all pairs were one subset."""
+    rows = [{"score": i, "sentence1": "a", "sentence2": "b", "genre": "x"} for i in range(2)]
+    path = tmp_path / name
+    if name == "a.parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        table = pyarrow.Table.from_pylist(rows)
+        pytest.importorskip("pyarrow.parquet").write_table(table, path)
+    elif name == "a.jsonl":
+        write(path, "".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        mark = "," if name == "a.csv" else "\t"
+        lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+        write(path, "".join(mark.join(line) + "\n" for line in lines))
+    said = "has no column gerne, that of the subset; name yours by --columns, or leave its name out"
+    with pytest.raises(InputError, match=said):
+        load_task(str(path), Source("nowhere", Columns(subset="gerne")))
+    assert [pair.subset for pair in read_pairs(path, Columns(subset="genre"))] == ["x", "x"]
+    assert [pair.subset for pair in read_pairs(path)] == ["", ""]
 
 
 def test_wrong_count_says_which_file(tmp_path: Path) -> None:

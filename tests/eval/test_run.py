@@ -345,6 +345,18 @@ def test_options_that_cannot_be(tmp_path: Path, wrong: tuple[str, ...]) -> None:
     assert not (tmp_path / "journal.jsonl").exists()
 
 
+@pytest.mark.parametrize("columns", ["score", "score,sentence1", "a,b,c,d,e"])
+@pytest.mark.parametrize("command", ["sts", "ablate"])
+def test_too_few_or_many_columns_are_refused(tmp_path: Path, command: str, columns: str) -> None:
+    """The names that were not given were taken for the usual ones."""
+    task = "--tasks" if command == "sts" else "--task"
+    given = [command, "--data", ".", task, str(FIXTURE), "--out", str(tmp_path / "run")]
+    refused = CliRunner().invoke(evaluate, [*given, "--model", "toy", "--columns", columns])
+    wants = f"--columns wants score, two texts and maybe a subset, got {columns!r}"
+    assert wants in str(refused.exception)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_name_of_a_column_may_have_commas(tmp_path: Path) -> None:
     task, out = tmp_path / "judged.csv", tmp_path / "run"
     rows = "".join(f"{i},text {i} of many,another text {i % 3}\n" for i in range(6))
@@ -353,7 +365,7 @@ def test_the_name_of_a_column_may_have_commas(tmp_path: Path) -> None:
     refused = invoke(out, "--tasks", str(task), "--columns", "points,note,note b")
     assert hint in str(refused.exception)
     split = invoke(out, "--tasks", str(task), "--columns", "points,note, a,note b,part")
-    assert "wants four names" in str(split.exception)
+    assert "wants score, two texts and maybe a subset, got" in str(split.exception)
     assert "a name that has a comma stands in quotation marks" in str(split.exception)
     # Semicolons are found here too.
     task.write_text(f"points;note, a;note b\n{rows.replace(',', ';')}")
