@@ -20,6 +20,9 @@ AGGREGATES = ("all", "mean", "wmean")
 # Resamples of fewer pairs are few different ones, of which many are all one pair: an interval of
 # them says nothing.
 FEWEST = 5
+# Of resamples at most: those that have a correlation say too little of a figure where more have
+# none.
+UNDEFINED = 0.05
 
 Resamples = NDArray[np.int64]
 
@@ -117,17 +120,24 @@ class Judged:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A figure × 100, and what it is in each resample of the pairs, shape "resample"."""
+    """A figure × 100, and what it is in each resample of the pairs, shape "resample".
+
+    It is NaN in a resample whose judgements or scores are all one: no correlation is defined.
+    """
 
     value: float
     resampled: FloatArray
 
     @property
     def estimate(self) -> Estimate:
-        """Return the figure with its 95 % percentile interval, if there are resamples."""
-        if not self.resampled.size:
+        """Return the figure with its 95 % percentile interval, of the resamples that have one.
+
+        There is none where there are no resamples, or more than the share UNDEFINED has no figure.
+        """
+        defined = self.resampled[~np.isnan(self.resampled)]
+        if not defined.size or defined.size < (1 - UNDEFINED) * self.resampled.size:
             return Estimate(self.value)
-        low, high = np.percentile(self.resampled, [2.5, 97.5])
+        low, high = np.percentile(defined, [2.5, 97.5])
         return Estimate(self.value, float(low), float(high))
 
     def __sub__(self, other: "Aggregate") -> "Aggregate":
@@ -153,15 +163,16 @@ def aggregates(judged: Judged, scores: FloatArray, resamples: Resamples) -> dict
 
     "all" is one Spearman correlation of all pairs together, as the paper and SimCSE report;
     "mean" the mean over subsets, and "wmean" that weighted by pairs, as SentEval does.
-    A figure has no resamples where a correlation in it is of fewer than FEWEST pairs.
+    A figure has no resamples where a correlation in it is of fewer than FEWEST pairs. Scores that
+    are all one count as a correlation of 0, but in resamples as none.
 
     Parameters
     ----------
     resamples
         Shape "resample pair"; it may have no row.
     """
-    values = _aggregated(judged, scores, np.arange(len(scores))[None])
-    drawn = _aggregated(judged, scores, resamples)
+    values = _aggregated(judged, scores, np.arange(len(scores))[None], undefined=0)
+    drawn = _aggregated(judged, scores, resamples, undefined=np.nan)
     smallest = min(map(len, judged.members.values()))
     fewest = {"all": len(scores), "mean": smallest, "wmean": smallest}
     return {
@@ -171,22 +182,30 @@ def aggregates(judged: Judged, scores: FloatArray, resamples: Resamples) -> dict
     }
 
 
-def _aggregated(judged: Judged, scores: FloatArray, rows: Resamples) -> dict[str, FloatArray]:
-    """Return each aggregate, shape "resample"."""
+def _aggregated(
+    judged: Judged, scores: FloatArray, rows: Resamples, *, undefined: float
+) -> dict[str, FloatArray]:
+    """Return each aggregate, shape "resample", with a number for what is not defined."""
+
+    def correlations(of: Resamples) -> FloatArray:
+        found = _rank_correlations(scores, judged.judgements, of)
+        return np.where(np.isnan(found), undefined, found)
+
     members = judged.members
-    subsets = np.stack(
-        [_rank_correlations(scores, judged.judgements, rows[:, at]) for at in members.values()]
-    )
+    subsets = np.stack([correlations(rows[:, at]) for at in members.values()])
     sizes = np.array([len(at) for at in members.values()])
     return {
-        "all": _rank_correlations(scores, judged.judgements, rows),
+        "all": correlations(rows),
         "mean": subsets.mean(0),
         "wmean": np.average(subsets, axis=0, weights=sizes),
     }
 
 
 def _rank_correlations(scores: FloatArray, judgements: FloatArray, rows: Resamples) -> FloatArray:
-    """Return Spearman's correlation × 100 for each row of positions, shape "resample"."""
+    """Return Spearman's correlation × 100 for each row of positions, shape "resample".
+
+    It is NaN where scores or judgements are all one.
+    """
     size = max(1, _BLOCK // rows.shape[1])
     blocks = [rows[start : start + size] for start in range(0, len(rows), size)]
     return np.concatenate([np.empty(0), *(_of_block(scores[at], judgements[at]) for at in blocks)])
@@ -197,7 +216,6 @@ def _of_block(scores: FloatArray, judgements: FloatArray) -> FloatArray:
     first -= first.mean(1, keepdims=True)
     second -= second.mean(1, keepdims=True)
     scale = np.sqrt((first**2).sum(1) * (second**2).sum(1))
-    # Scores that are all equal correlate with nothing: 0 rather than not a number.
-    scale[scale == 0] = np.inf
+    scale[scale == 0] = np.nan
     result: FloatArray = 100 * (first * second).sum(1) / scale
     return result

@@ -209,7 +209,9 @@ def _rows(
             label = method if len(runs) == 1 else f"{run.name}: {method}"
             drawn = run.content["resamples"]
             cells = [_figure(run.figure(task, method, aggregate), drawn) for task in tasks]
-            average = [_figure(run.average(method, aggregate))] if with_average else []
+            # Averages of other aggregates have no intervals.
+            of_average = drawn if aggregate == "all" else 0
+            average = [_figure(run.average(method, aggregate), of_average)] if with_average else []
             yield [f"**{label}**", *cells, *average]
 
 

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from eval.protocol import FEWEST, UNDEFINED
+
 # Of a task in `results.json`: by name of a subset why it has no correlation, whatever its scores.
 LEFT_OUT = "subsets_left_out"
 # Names of subsets in a sentence, for each reason.
@@ -40,15 +42,33 @@ def undefined(results: Mapping[str, Any]) -> Iterator[str]:
     """
     for task, content in results["tasks"].items():
         yield from _left_out(task, content)
-        for method, found in content["methods"].items():
-            subsets = found["spearman"].get("subsets", {})
-            constant = [name for name, one in subsets.items() if one["spearman"] is None]
-            if is_undefined(found):
-                yield _one_score(f"all pairs of {task}", method, "means and differences")
-            elif constant:
-                yield _one_score(f"all pairs of {task}, {_listed(constant)},", method, "means")
-        if results["resamples"]:
+        resampled = bool(results["resamples"])
+        yield from _constant(task, content, ", which have no interval" if resampled else "")
+        if resampled:
             yield from _without_interval(task, content)
+    averages = results["averages"].items() if results["resamples"] else ()
+    lacking = [method for method, average in averages if average["low"] is None]
+    if lacking:
+        yield (
+            f"the average by {_listed(lacking)} has no interval, as too few resamples have a "
+            "correlation in each task"
+        )
+
+
+def _constant(task: str, of_task: Mapping[str, Any], interval: str) -> Iterator[str]:
+    for method, found in of_task["methods"].items():
+        constant = _constant_subsets(found)
+        if is_undefined(found):
+            yield _one_score(f"all pairs of {task}", method, f"means and differences{interval}")
+        elif constant:
+            subsets = f"all pairs of {task}, {_listed(constant)},"
+            yield _one_score(subsets, method, f"means{interval}")
+
+
+def _constant_subsets(of_method: Mapping[str, Any]) -> list[str]:
+    """Return the subsets whose pairs a method gives one score."""
+    subsets = of_method["spearman"]["subsets"]
+    return [name for name, one in subsets.items() if one["spearman"] is None]
 
 
 def _left_out(task: str, of_task: Mapping[str, Any]) -> Iterator[str]:
@@ -66,15 +86,41 @@ def _left_out(task: str, of_task: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _without_interval(task: str, of_task: Mapping[str, Any]) -> Iterator[str]:
-    first = _first(of_task)["spearman"]
-    if first["all"]["low"] is None:
+    methods, subsets = of_task["methods"], _first(of_task)["spearman"]["subsets"]
+    if of_task["pairs"] < FEWEST:
         yield f"{task} has {of_task['pairs']} pairs, too few for an interval"
-    elif first["mean"]["low"] is None:
+        return
+    lacking = [name for name, found in methods.items() if _lacks_interval(found, "all")]
+    if lacking:
+        yield _undefined_resamples(f"{task} have", lacking, "interval")
+    if min(one["pairs"] for one in subsets.values()) < FEWEST:
         yield f"subsets of {task} have too few pairs for an interval of mean and wmean"
+        return
+    more = [
+        name
+        for name, found in methods.items()
+        if name not in lacking and _lacks_interval(found, "mean")
+    ]
+    if more:
+        in_subset = f"{task} have a subset of"
+        yield _undefined_resamples(in_subset, more, "interval of mean and wmean")
+
+
+def _lacks_interval(of_method: Mapping[str, Any], aggregate: str) -> bool:
+    """Return whether a figure has no interval, and it is not said why."""
+    said = is_undefined(of_method) or (aggregate == "mean" and _constant_subsets(of_method))
+    return not said and of_method["spearman"][aggregate]["low"] is None
+
+
+def _undefined_resamples(having: str, methods: Sequence[str], lacking: str) -> str:
+    return (
+        f"more than {100 * UNDEFINED:.0f} % of the resamples of {having} one judgement or one "
+        f"score by {_listed(methods)}, so that there is no {lacking}"
+    )
 
 
 def _first(of_task: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of one method: which subsets and intervals there are is of the pairs."""
+    """Return the part of one method: which subsets there are is of the pairs."""
     found: Mapping[str, Any] = next(iter(of_task["methods"].values()))
     return found
 

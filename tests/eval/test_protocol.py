@@ -112,6 +112,25 @@ def test_what_distinguishes_nothing_has_none() -> None:
     assert aggregates(human, np.ones(60), human.resamples(3, 0))["all"].value == 0
 
 
+@pytest.mark.parametrize(("undefined", "interval"), [(0, True), (50, True), (51, False)])
+def test_a_resample_without_a_correlation_is_none(undefined: int, interval: bool) -> None:
+    """It counted as a correlation of 0."""
+    human = Judged(np.array([0.0, 0, 0, 0, 0, 1, 2]), np.full(7, ""))
+    scores = np.array([0.0, 1, 2, 3, 3, 4, 4])
+    drawn = np.stack([np.arange(7)] * 1000)
+    # Of one judgement; of one score.
+    drawn[: undefined // 2], drawn[undefined // 2 : undefined] = [0, 1, 2, 3, 4, 0, 1], 5
+    found = aggregates(human, scores, drawn)
+    for aggregate in (*found.values(), Aggregate.mean([found["all"], found["mean"]])):
+        assert np.isnan(aggregate.resampled).sum() == undefined
+        value = pytest.approx(aggregate.value)
+        assert aggregate.estimate == Estimate(
+            value, *([value, value] if interval else [None, None])
+        )
+        difference = (aggregate - aggregate).estimate
+        assert difference == (Estimate(0, 0, 0) if interval else Estimate(0))
+
+
 def test_the_mean_of_aggregates() -> None:
     mean = Aggregate.mean([Aggregate(1.0, np.array([0.0, 2])), Aggregate(3.0, np.array([4.0, 2]))])
     assert mean.value == 2

@@ -16,9 +16,12 @@ def results(tasks: tuple[str, ...] = TASKS, **figure: float | None) -> dict[str,
     found = FIGURE | figure
     difference = {"value": -3.1, "low": -5.2, "high": -1.3}
     behind = {"best": METHODS[0], "all": {METHODS[1]: difference}}
+    subsets = {"": {"pairs": 60, "spearman": found["value"]}}
+    spearman = {"all": found, "mean": found, "subsets": subsets}
     of_task = {
         "behind": behind,
-        "methods": {method: {"spearman": {"all": found, "mean": found}} for method in METHODS},
+        "pairs": 60,
+        "methods": {method: {"spearman": spearman} for method in METHODS},
     }
     averages = {method: found | {"spearman": found["value"]} for method in METHODS}
     return {

@@ -22,9 +22,9 @@ SETS = {
 }
 SAID = {
     "one.csv": "meaning gives all pairs of one.csv one score, so that their correlation is "
-    "undefined; it counts as 0 in means and differences",
+    "undefined; it counts as 0 in means and differences, which have no interval",
     "two.csv": "meaning gives all pairs of two.csv, same, one score, so that their correlation is "
-    "undefined; it counts as 0 in means",
+    "undefined; it counts as 0 in means, which have no interval",
 }
 
 
@@ -151,6 +151,40 @@ def test_means_over_small_subsets_have_no_interval(tmp_path: Path) -> None:
     assert said_of(evaluated(tmp_path, rows)) == [
         "subsets of own.csv have too few pairs for an interval of mean and wmean"
     ]
+
+
+@pytest.mark.parametrize(("others", "interval"), [(3, True), (2, False)])
+def test_resamples_of_one_judgement_have_no_correlation(
+    others: int, interval: bool, tmp_path: Path
+) -> None:
+    """They counted as a correlation of 0, so that intervals began there."""
+    rows = pairs("", [5] * others + [0] * 36)
+    rows[:others] = [(5, "The same.", "The same.", "")] * others
+    result = evaluated(tmp_path, rows, "--method", "fast")
+    task = json.loads((tmp_path / "run" / "results.json").read_text())["tasks"]["own.csv"]
+    for found in task["methods"].values():
+        for name in ("all", "mean", "wmean"):
+            low, value = (found["spearman"][name][of] for of in ("low", "value"))
+            assert (low is not None and 0.3 * value < low <= value) == interval
+    ((difference),) = task["behind"]["all"].values()
+    assert (difference["low"] is not None) == interval
+    said = (
+        "more than 5 % of the resamples of own.csv have one judgement or one score by fast, "
+        "meaning, so that there is no interval"
+    )
+    assert said_of(result) == ([] if interval else [said])
+    assert (" [–] |" in report_of(tmp_path / "run")) == (not interval)
+
+
+def test_means_of_resamples_with_a_subset_of_one_judgement(tmp_path: Path) -> None:
+    rows = [*pairs("news", [0, 0, 0, 0, 0, 5]), *pairs("forums", [5, 3, 1, 0, 2, 4])]
+    assert said_of(evaluated(tmp_path, rows)) == [
+        "more than 5 % of the resamples of own.csv have a subset of one judgement or one score by "
+        "meaning, so that there is no interval of mean and wmean"
+    ]
+    task = json.loads((tmp_path / "run" / "results.json").read_text())["tasks"]["own.csv"]
+    found = task["methods"]["meaning"]["spearman"]
+    assert found["all"]["low"] < found["all"]["high"]
 
 
 def test_results_of_earlier_releases_are_read(tmp_path: Path) -> None:
