@@ -142,16 +142,14 @@ class Engine:
                 return function(request_model)
 
         try:
-            with anyio.move_on_after(end - began):
+            with self._durations.request(), anyio.move_on_after(end - began):
                 async with self._active:
                     self._check_going()
                     admitted = time.monotonic()
                     future = self._running[request_model] = start_in_thread(work, "request")
                     result = await future
                 self._account(request_model.usage)
-                self._durations.add(time.monotonic() - began)
                 return result, request_model.usage
-            self._durations.add(time.monotonic() - began)
             alone = alone and self._begun == number
             raise self._late(request_model, began, admitted, alone=alone)
         finally:
@@ -211,7 +209,7 @@ class Engine:
 
     def expected_wait(self) -> float:
         """Return the seconds after which a request that is refused now would be answered."""
-        wait = self._durations.expected(self.queued + self.active)
+        wait = self._durations.expected(self.active, self.queued)
         # What has taken so long may take as long again.
         wait = max(wait, self.health.seconds_of_call)
         return min(wait, self._settings.deadline_seconds)
