@@ -12,6 +12,7 @@ import pytest
 
 import similarity
 from docsite.python_page import NAMES
+from eval.adapters.senteval import SentEvalHook
 from similarity.arrays import FloatArray
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.compat.sentence_encoder import VectorEncoder
@@ -90,6 +91,7 @@ def owners() -> list[Any]:
         ProfileEntailment(vectors=vectors),
         TrajectoryCrossEncoder(MODEL),
         VectorEncoder(vectors),
+        SentEvalHook(MODEL),
     ]
 
 

@@ -165,7 +165,8 @@ def half(choices: list[Answer]) -> None:
 
 
 def strange(choices: list[Answer]) -> None:
-    choices[1]["token_ids"][-1] = ToyModel().vocab_size
+    choices[1]["token_ids"][-1] = token = ToyModel().vocab_size
+    choices[1]["logprobs"]["tokens"][-1] = f"token_id:{token}"
 
 
 @pytest.mark.parametrize(
