@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -58,37 +57,39 @@ def chosen_body(
         "logprobs": len(token_ids),
         "logprob_token_ids": list(token_ids),
         "return_tokens_as_token_ids": True,
+        "return_token_ids": True,
     }
 
 
-def read_chosen(answer: Any, count: int, token_ids: Sequence[int]) -> LogProbs:
-    """Return log P(token | prefix), shape "prefix token" in nats, of `count` prefixes.
+def read_chosen(answer: Any, prefixes: Sequence[TokenIds], token_ids: Sequence[int]) -> LogProbs:
+    """Return log P(token | prefix), shape "prefix token" in nats.
 
     Raises
     ------
     FieldUnknownError
         If other tokens are listed.
     WrongAnswerError
-        If one is left out, is not finite, was clamped, or is no log-probability.
+        If one is left out, is not finite, was clamped, or is no log-probability, if those after
+        a prefix have more than all probability, or if the answer is to other prefixes.
     """
     names = [f"token_id:{token}" for token in token_ids]
-    choices = wire.choices_of(answer, count)
+    choices = wire.completions_of(answer, prefixes)
     try:
         if all(choice.get("logprobs", {}) is None for choice in choices):
             raise FieldUnknownError(_UNKNOWN)
         listed = [choice["logprobs"]["top_logprobs"][0] for choice in choices]
+        places = [values.numbers(list(place.values())) for place in listed]
         # The token that is sampled is listed too, beside the chosen.
         if any(len(place.keys() - set(names)) > 1 for place in listed):
-            values.check_range(values.numbers(list(chain(*(place.values() for place in listed)))))
+            values.check_places(places)
             raise FieldUnknownError(_UNKNOWN)
-        rows = [values.numbers([place[name] for name in names]) for place in listed]
+        rows = [[place[name] for name in names] for place in listed]
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise WrongAnswerError(
             f"left out the log-probability of a chosen token; {_MUST_KNOW}"
         ) from error
-    found = np.array(rows).reshape(count, len(names))
-    values.check_range(found)
-    return found
+    values.check_places(places)
+    return np.array(rows, np.float64).reshape(len(prefixes), len(names))
 
 
 async def all_chosen(
@@ -164,7 +165,7 @@ async def chosen_once(
 
     def believed(answer: Any) -> LogProbs:
         values.check_read(answer, tokens)
-        found = read_chosen(answer, len(with_probe), chosen)
+        found = read_chosen(answer, with_probe, chosen)
         drift = float(abs(found[0, 0] - identity.expected[-1]))
         if drift > TOKEN_TOLERANCE:
             raise fault(

@@ -13,6 +13,7 @@ from similarity.models.checks import PARAGRAPH, TOLERANCE
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.scoring import read_scores, scoring_body
 from similarity.models.vllm_server.wanted import (
     READING_PROBE,
     TOKENIZER_PROBES,
@@ -164,7 +165,7 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     (long_scores,) = await score_prompts(pool, served.name, [long])
     (short_scores,) = await score_prompts(pool, served.name, [short])
     revision = served.revision_of("probe", float(long_scores.mean()), address.revision)
-    probe = (wire.COMPLETIONS, wire.scoring_body(served.name, [short]))
+    probe = (wire.COMPLETIONS, scoring_body(served.name, [short]))
     served = replace(served, wanted=replace(served.wanted, probe=probe))
     return Identity(**vars(served), probe=short, expected=short_scores, revision=revision)
 
@@ -189,8 +190,8 @@ async def score_prompts(pool: Pool, name: str, prompts: Sequence[Prompt]) -> lis
     """Return the log-probabilities of each continuation, by one request."""
     return await pool.request(
         wire.COMPLETIONS,
-        lambda answer: wire.read_scores(answer, prompts),
-        wire.scoring_body(name, prompts),
+        lambda answer: read_scores(answer, prompts),
+        scoring_body(name, prompts),
         tokens=sum(prompt.tokens for prompt in prompts),
     )
 

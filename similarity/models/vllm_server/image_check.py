@@ -18,6 +18,7 @@ from similarity.models.vllm_server.identity import Identity, tokenize
 from similarity.models.vllm_server.image_wire import ServedPrefix
 from similarity.models.vllm_server.images import ServedImages
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.scoring import scores_of
 from similarity.models.vllm_server.texts import ServedTexts
 
 NAME = "images"
@@ -78,7 +79,7 @@ async def _check_seen(pool: Pool, identity: Identity, first: Image, second: Imag
         await images.served(await images.encode(image, "", "")) for image in (first, second)
     ]
     whole, alone, turned = [
-        await images.read_one(seen, ids, wire.scores_of)
+        await images.read_one(seen, ids, scores_of)
         for seen, ids in ((prefix, AFTER_IMAGE), (prefix, AFTER_IMAGE[:1]), (other, AFTER_IMAGE))
     ]
     check_after_images(whole, alone, turned)

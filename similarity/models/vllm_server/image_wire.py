@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.images.image import Image
@@ -128,9 +130,10 @@ def read_image_samples(answer: Any, prefix: ServedPrefix, request: SampleRequest
     Raises
     ------
     WrongAnswerError
-        If other tokens were read than were meant, or as `wire.read_samples`.
+        If other tokens were read than were meant, or as `wire.samples_of`.
     """
-    return wire.read_samples(checked(answer, prefix.read), request)
+    choices = wire.choices_of(checked(answer, prefix.read), request.n)
+    return wire.samples_of(choices, request)
 
 
 def read_image_chosen(answer: Any, prefix: ServedPrefix, token_ids: Sequence[int]) -> LogProbs:
@@ -139,14 +142,15 @@ def read_image_chosen(answer: Any, prefix: ServedPrefix, token_ids: Sequence[int
     Raises
     ------
     WrongAnswerError
-        If other tokens were read than were meant, or a number is missing or no log-probability.
+        If other tokens were read than were meant, or a number is missing or no log-probability,
+        or there is more than all probability.
     """
     (choice,) = wire.choices_of(checked(answer, prefix.read), 1)
     try:
         (place,) = choice["logprobs"]["content"]
-        listed = {one["token_id"]: one["logprob"] for one in place["top_logprobs"]}
-        found = values.numbers([listed[token] for token in token_ids])
+        listed = {one["token_id"]: values.number(one["logprob"]) for one in place["top_logprobs"]}
+        found = np.array([listed[token] for token in token_ids], np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError("left out the log-probability of a chosen token") from error
-    values.check_range(found)
+    values.check_places([list(listed.values())])
     return found

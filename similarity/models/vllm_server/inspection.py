@@ -9,7 +9,7 @@ from similarity.errors import BackendRefusedError, ModelError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import SampleRequest
 from similarity.models.checks import TOLERANCE, Check
-from similarity.models.vllm_server import wire
+from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, identify, score_prompts
@@ -20,6 +20,7 @@ from similarity.models.vllm_server.pooled_states import (
     identify_pooling,
     request_states,
 )
+from similarity.models.vllm_server.scoring import read_top_mass, scoring_body
 from similarity.models.vllm_server.wire import Prompt, Sample
 from similarity.models.walks import check_pooled, check_repeated
 
@@ -27,8 +28,6 @@ from similarity.models.walks import check_pooled, check_repeated
 POOLER = """--pooler-config '{"seq_pooling_type": "LAST", "use_activation": false}'"""
 # The most probable tokens looked at; a server lists 20 at most by default.
 TOP = 5
-# By how much the probabilities of some tokens may sum to more than one.
-MASS_ROUNDING = 0.01
 _CACHING = re.compile(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"', re.MULTILINE)
 
 
@@ -93,12 +92,12 @@ async def _check_mass(pool: Pool, identity: Identity, url: str) -> Check:
     prompt = identity.probe
     mass = await pool.request(
         wire.COMPLETIONS,
-        lambda answer: wire.read_top_mass(answer, prompt),
-        wire.scoring_body(identity.name, [prompt], top=TOP),
+        lambda answer: read_top_mass(answer, prompt),
+        scoring_body(identity.name, [prompt], top=TOP),
     )
     found = f"the {TOP} most probable tokens have {mass:.3f} of it at most"
     error = None
-    if not mass <= 1 + MASS_ROUNDING:  # or it is NaN
+    if not mass <= values.MOST_MASS:  # or it is NaN
         error = WrongAnswerError(
             f"{url} gives no log-probabilities: {found}; start it without --logprobs-mode"
         )

@@ -34,6 +34,7 @@ from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import Replica
+from similarity.models.vllm_server.scoring import read_probed, scores_of, scoring_body, top_of
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
@@ -139,7 +140,7 @@ class ServerModel(ServedModel):
             If a server no longer holds the model that it held at the beginning.
         """
         self.check_scoring(law)
-        return self._read(requests, wire.scores_of, on_progress=on_progress)
+        return self._read(requests, scores_of, on_progress=on_progress)
 
     def top_distributions(
         self, requests: Sequence[ScoreRequest], law: Law, k: int
@@ -154,7 +155,7 @@ class ServerModel(ServedModel):
             As for `score`.
         """
         self.check_scoring(law)
-        return self._read(requests, partial(wire.top_of, k=k), top=k)
+        return self._read(requests, partial(top_of, k=k), top=k)
 
     def next_log_probs(
         self,
@@ -179,7 +180,7 @@ class ServerModel(ServedModel):
             )
 
         async def chosen(count: OnProgress) -> Rows:
-            await self._believed([], wire.scores_of, 0)
+            await self._believed([], scores_of, 0)
             return await all_chosen(self._pool, self.identity, prefixes, token_ids, count)
 
         return self._run(chosen, on_progress)
@@ -228,7 +229,7 @@ class ServerModel(ServedModel):
         sample = max(samples, key=lambda sample: max(sample.token_ids))
         prompt = Prompt(prefix, sample.token_ids)
         try:
-            (scored,) = await self._read_believed(replica, [prompt], wire.scores_of, 0)
+            (scored,) = await self._read_believed(replica, [prompt], scores_of, 0)
         except InputError as error:  # the prefix was taken before
             raise WrongAnswerError(
                 f"{replica.url} sampled token {max(sample.token_ids)} and does not score it; it "
@@ -262,7 +263,7 @@ class ServerModel(ServedModel):
         identity = self.identity
 
         def believed(answer: Any) -> list[T]:
-            probed, found = wire.read_probed(answer, identity.probe, prompts, read)
+            probed, found = read_probed(answer, identity.probe, prompts, read)
             if (drift := identity.drift(probed)) > TOLERANCE:
                 raise ModelChangedError(
                     f"has another model than before as {identity.name!r}: its scores of one text "
@@ -270,5 +271,5 @@ class ServerModel(ServedModel):
                 )
             return found
 
-        body = wire.scoring_body(identity.name, [identity.probe, *prompts], top=top)
+        body = scoring_body(identity.name, [identity.probe, *prompts], top=top)
         return await replica.request(wire.COMPLETIONS, believed, body)

@@ -4,7 +4,9 @@ JSON has null, strings and whole numbers of any size where a number is expected.
 into another kind here: a string of digits is no number.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,8 @@ _LARGEST = 1e38
 CLAMPED = -9999.0
 # Above a log-probability of zero only by rounding.
 ROUNDING = 1e-3
+# All probability at one place of a text, with the same rounding.
+MOST_MASS = math.exp(ROUNDING)
 
 
 def number(value: Any) -> float:
@@ -78,6 +82,25 @@ def check_range(scores: NDArray[np.floating]) -> None:
         )
 
 
+def check_places(places: Sequence[LogProbs | Sequence[float]]) -> None:
+    """Raise WrongAnswerError unless all are log-probabilities, and those of a place of one law.
+
+    Parameters
+    ----------
+    places
+        Log-probabilities of different tokens at each place of a text, nats.
+    """
+    of_all = np.fromiter(chain.from_iterable(places), np.float64)
+    check_range(of_all)
+    place_of = np.repeat(np.arange(len(places)), [len(place) for place in places])
+    masses = np.bincount(place_of, np.exp(of_all))
+    if (masses > MOST_MASS).any():
+        raise WrongAnswerError(
+            "gave log-probabilities of different tokens at one place whose probabilities sum to "
+            f"{masses.max():.4g}, and 1 is the most; start it without --logprobs-mode"
+        )
+
+
 def check_read(answer: Any, tokens: int) -> None:
     """Raise WrongAnswerError if an answer says that another number of tokens was read."""
     usage = answer.get("usage") if isinstance(answer, dict) else None
@@ -98,8 +121,14 @@ def check_listed(log_probs: Any, ids: TokenIds) -> None:
         )
 
 
-def check_prompt(choice: Any, prefix: TokenIds) -> None:
-    """Raise WrongAnswerError if a choice has other ids of the prompt than were sent."""
+def check_prompt(choice: Any, prompt: TokenIds) -> None:
+    """Raise WrongAnswerError if a choice has other ids of the prompt than were sent, or none."""
     read = choice.get("prompt_token_ids")
-    if read is not None and read != list(prefix):
-        raise WrongAnswerError("went on from another prompt than was sent; does something cut it?")
+    if not isinstance(read, list):
+        raise WrongAnswerError(
+            "gave no token ids of the prompt; it must know return_token_ids (vLLM 0.11 or later)"
+        )
+    if read != list(prompt):
+        raise WrongAnswerError(
+            "answered to another prompt than was sent; does something cut prompts or mix answers?"
+        )

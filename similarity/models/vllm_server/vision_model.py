@@ -21,12 +21,12 @@ from similarity.models.base import (
 from similarity.models.kinds import by_kind
 from similarity.models.prefix import ImageTokens
 from similarity.models.top import TopTokens
-from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.images import ServedImages
 from similarity.models.vllm_server.model import ServerModel
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.scoring import scores_of, top_of
 from similarity.models.vllm_server.wire import Prompt
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class ServedVisionModel(ServerModel):
         return by_kind(
             requests,
             lambda texts: super(ServedVisionModel, self).score(texts, law, on_progress),
-            lambda images: self._read_after(images, wire.scores_of, 0, on_progress),
+            lambda images: self._read_after(images, scores_of, 0, on_progress),
         )
 
     def top_distributions(
@@ -84,7 +84,7 @@ class ServedVisionModel(ServerModel):
         return by_kind(
             requests,
             lambda texts: super(ServedVisionModel, self).top_distributions(texts, law, k),
-            lambda images: self._read_after(images, partial(wire.top_of, k=k), k, ignore_progress),
+            lambda images: self._read_after(images, partial(top_of, k=k), k, ignore_progress),
         )
 
     def next_log_probs(
@@ -132,7 +132,7 @@ class ServedVisionModel(ServerModel):
             return []
 
         async def believed(count: OnProgress) -> list[T]:
-            await self._believed([], wire.scores_of, 0)
+            await self._believed([], scores_of, 0)
             return list(await work(count))
 
         return self._run(believed, on_progress)

@@ -4,22 +4,16 @@ Token ids go both ways. Every sampling parameter is sent, because a server fills
 out from its model's generation settings.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, TokenIds
-from similarity.models.top import TopTokens, listed_tokens
 from similarity.models.vllm_server import values
 from similarity.noise import generator_seed
-
-T = TypeVar("T")
 
 MODELS = "/v1/models"
 COMPLETIONS = "/v1/completions"
@@ -57,6 +51,11 @@ class Prompt:
     def tokens(self) -> int:
         """Return the number of tokens of prefix and continuation together."""
         return len(self.prefix) + len(self.continuation)
+
+    @property
+    def token_ids(self) -> TokenIds:
+        """Return the ids of prefix and continuation together."""
+        return (*self.prefix, *self.continuation)
 
 
 @dataclass(frozen=True)
@@ -108,70 +107,35 @@ def sampling_body(
     }
 
 
-def scoring_body(model: str, prompts: Sequence[Prompt], *, top: int = 0) -> dict[str, Any]:
-    """Return the request for the log-probabilities of many prompts, and of the `top` tokens."""
-    return {
-        **PLAIN,
-        "model": model,
-        "prompt": [[*prompt.prefix, *prompt.continuation] for prompt in prompts],
-        # A server always samples; the token is thrown away.
-        "max_tokens": 1,
-        "prompt_logprobs": top,
-    }
-
-
 def read_samples(answer: Any, request: SampleRequest, *, log_probs: bool = False) -> list[Sample]:
     """Return the continuations of an answer, in the order of their seeds.
 
     Raises
     ------
     WrongAnswerError
-        If their number, a length or an ending is not as requested, or there are no
-        log-probabilities where they were.
+        As `samples_of`, and if another prompt was continued, or other choices are given.
     """
-    samples = [_sample(choice, request) for choice in choices_of(answer, request.n)]
+    choices = completions_of(answer, [request.prefix] * request.n)
+    return samples_of(choices, request, log_probs=log_probs)
+
+
+def samples_of(
+    choices: Sequence[Any], request: SampleRequest, *, log_probs: bool = False
+) -> list[Sample]:
+    """Return the continuations that choices have.
+
+    Raises
+    ------
+    WrongAnswerError
+        If a length or an ending is not as requested, or there are no log-probabilities where
+        they were.
+    """
+    samples = [_sample(choice, request) for choice in choices]
     if log_probs and any(sample.log_probs is None for sample in samples):
         raise WrongAnswerError(
             "gave no log-probabilities of the tokens that it sampled; is it a vLLM server?"
         )
     return samples
-
-
-def read_scores(answer: Any, prompts: Sequence[Prompt]) -> list[LogProbs]:
-    """Return log P(token | before) of each continuation, nats.
-
-    Raises
-    ------
-    WrongAnswerError
-        If a number is missing, is not finite, was clamped, or is no log-probability.
-    """
-    choices = choices_of(answer, len(prompts))
-    return [scores_of(choice, prompt) for choice, prompt in zip(choices, prompts, strict=True)]
-
-
-def read_probed(
-    answer: Any, probe: Prompt, prompts: Sequence[Prompt], read: Callable[[Any, Prompt], T]
-) -> tuple[LogProbs, list[T]]:
-    """Return the scores of a probe, which was sent first, and what `read` makes of the others.
-
-    Raises
-    ------
-    WrongAnswerError
-        As `read_scores`, and what `read` raises.
-    """
-    first, *others = choices_of(answer, 1 + len(prompts))
-    found = [read(choice, prompt) for choice, prompt in zip(others, prompts, strict=True)]
-    return scores_of(first, probe), found
-
-
-def read_top_mass(answer: Any, prompt: Prompt) -> float:
-    """Return the largest sum of probabilities that was listed for one place of a prompt.
-
-    NaN where one is.
-    """
-    (choice,) = choices_of(answer, 1)
-    places = _places(choice, prompt)
-    return float(np.max([sum(math.exp(min(p, 50.0)) for p in of.values()) for of in places]))
 
 
 def read_ids(answer: Any) -> tuple[TokenIds, tuple[str, ...]]:
@@ -180,7 +144,7 @@ def read_ids(answer: Any) -> tuple[TokenIds, tuple[str, ...]]:
         ids = values.token_ids(answer["tokens"])
         strings = tuple(map(values.string, values.listed(answer["token_strs"])))
     except (KeyError, TypeError) as error:
-        raise _other_shape(error) from error
+        raise other_shape(error) from error
     if len(ids) != len(strings):
         raise WrongAnswerError("gave token ids that do not go with their strings")
     return ids, strings
@@ -191,7 +155,7 @@ def read_text(answer: Any) -> str:
     try:
         return values.string(answer["prompt"])
     except (KeyError, TypeError) as error:
-        raise _other_shape(error) from error
+        raise other_shape(error) from error
 
 
 def read_models(answer: Any) -> dict[str, int]:
@@ -215,14 +179,27 @@ def choices_of(answer: Any, count: int) -> list[Any]:
         choices = answer["choices"]
         numbers = [choice["index"] for choice in choices]
     except (KeyError, TypeError) as error:
-        raise _other_shape(error) from error
+        raise other_shape(error) from error
     if numbers != list(range(count)):
         raise WrongAnswerError(f"gave {len(numbers)} answers, or in another order, for {count}")
     return list(choices)
 
 
+def completions_of(answer: Any, prompts: Sequence[TokenIds]) -> list[Any]:
+    """Return the choices of an answer, one for each prompt that was sent.
+
+    Raises
+    ------
+    WrongAnswerError
+        If there are more or fewer, or one is of another prompt.
+    """
+    choices = choices_of(answer, len(prompts))
+    for choice, prompt in zip(choices, prompts, strict=True):
+        values.check_prompt(choice, prompt)
+    return choices
+
+
 def _sample(choice: Any, request: SampleRequest) -> Sample:
-    values.check_prompt(choice, request.prefix)
     try:
         given, reason = values.listed(choice["token_ids"]), choice["finish_reason"]
     except (KeyError, TypeError) as error:
@@ -243,7 +220,7 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
         own, text = choice.get("logprobs"), values.string(choice["text"])
         log_probs = None if own is None else values.numbers(own["token_logprobs"])
     except (KeyError, TypeError) as error:
-        raise _other_shape(error) from error
+        raise other_shape(error) from error
     if log_probs is not None:
         if len(log_probs) != len(ids):
             raise WrongAnswerError(f"gave {len(log_probs)} log-probabilities for {len(ids)} tokens")
@@ -252,49 +229,6 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
     return Sample(ids, text, reason == "stop", log_probs)
 
 
-def scores_of(choice: Any, prompt: Prompt) -> LogProbs:
-    """Return log P(token | before) of a continuation, nats, or raise WrongAnswerError."""
-    listed = choice.get("prompt_logprobs")
-    if not isinstance(listed, list) or len(listed) != prompt.tokens:
-        got = f"{len(listed)}" if isinstance(listed, list) else "no list of"
-        raise WrongAnswerError(f"gave {got} log-probabilities for {prompt.tokens} prompt tokens")
-    try:
-        places = zip(prompt.continuation, listed[len(prompt.prefix) :], strict=True)
-        scores = values.numbers([place[str(token)]["logprob"] for token, place in places])
-    except (KeyError, TypeError) as error:
-        raise WrongAnswerError("left out the log-probability of a prompt token") from error
-    values.check_range(scores)
-    return scores
-
-
-def top_of(choice: Any, prompt: Prompt, k: int) -> TopTokens:
-    """Return the k most probable next tokens at each token of a continuation.
-
-    Raises
-    ------
-    WrongAnswerError
-        As `read_scores`, and if more or fewer are listed.
-    """
-    top = listed_tokens(_places(choice, prompt), k)
-    values.check_range(top.log_probs)
-    return top
-
-
-def _places(choice: Any, prompt: Prompt) -> list[dict[int, float]]:
-    """Return the tokens that are listed at each of a continuation, with log-probabilities."""
-    # What stands in the prompt is looked at for whether the list is of this prompt.
-    scores_of(choice, prompt)
-    try:
-        return [
-            {
-                values.whole(int(token)): values.number(listed["logprob"])
-                for token, listed in place.items()
-            }
-            for place in choice["prompt_logprobs"][len(prompt.prefix) :]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise _other_shape(error) from error
-
-
-def _other_shape(error: Exception) -> WrongAnswerError:
+def other_shape(error: Exception) -> WrongAnswerError:
+    """Return the error of an answer that has not the shape of a vLLM server's."""
     return WrongAnswerError(f"gave an answer of another shape ({error!r}); is it a vLLM server?")

@@ -98,14 +98,14 @@ class SeeingServer(FakeServer):
         ]
 
     def _choice(self, chosen: list[int], seen: TokenIds) -> Answer:
-        (row,) = self.model.next_log_probs([seen], chosen)
-        listed = [{"token_id": 250, "logprob": -1.0}] if 250 not in chosen else []
-        listed += [
+        named = chosen if 250 in chosen else [250, *chosen]
+        (row,) = self.model.next_log_probs([seen], named)
+        listed = [
             {"token_id": token, "logprob": float(found)}
-            for token, found in zip(chosen, row, strict=True)
+            for token, found in zip(named, row, strict=True)
         ]
         # As vLLM does: what was sampled is first, and the list no longer than was asked for.
-        place = {"token_id": 250, "logprob": -1.0, "top_logprobs": listed[: len(chosen)]}
+        place = {"token_id": 250, "top_logprobs": listed[: len(chosen)]}
         return {"index": 0, "token_ids": [250], "logprobs": {"content": [place]}}
 
     def _continued(self, body: Answer) -> list[Answer]:

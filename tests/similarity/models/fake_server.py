@@ -155,6 +155,7 @@ class FakeServer:
             choices.append(
                 {
                     "index": i,
+                    "prompt_token_ids": body["prompt"],
                     "token_ids": ids,
                     "text": self.model.decode(tuple(ids)),
                     "finish_reason": "stop" if ended else "length",
@@ -170,18 +171,21 @@ class FakeServer:
         tokens = body["logprob_token_ids"]
         assert len(tokens) == body["logprobs"] <= 128
         assert len(set(tokens)) == len(tokens)
-        rows = self.model.next_log_probs([tuple(prompt) for prompt in body["prompt"]], tokens)
+        # The sampled token is listed too.
+        named = [7, *tokens]
+        rows = self.model.next_log_probs([tuple(prompt) for prompt in body["prompt"]], named)
         choices = []
-        for i, row in enumerate(rows):
-            # The sampled token is listed too.
-            listed = {"token_id:7": -1.0} | {
-                f"token_id:{token}": float(found) for token, found in zip(tokens, row, strict=True)
+        for i, (prompt, row) in enumerate(zip(body["prompt"], rows, strict=True)):
+            listed = {
+                f"token_id:{token}": float(found) for token, found in zip(named, row, strict=True)
             }
+            own = listed["token_id:7"]
             choices.append(
                 {
                     "index": i,
+                    "prompt_token_ids": prompt,
                     "text": "x",
-                    "logprobs": {"token_logprobs": [-1.0], "top_logprobs": [listed]},
+                    "logprobs": {"token_logprobs": [own], "top_logprobs": [listed]},
                 }
             )
         return {"model": body["model"], "choices": choices}
@@ -191,7 +195,14 @@ class FakeServer:
         for i, prompt in enumerate(body["prompt"]):
             request = ScoreRequest(prefix=tuple(prompt[:1]), continuations=(tuple(prompt[1:]),))
             places = self._places(request, body["prompt_logprobs"])
-            choices.append({"index": i, "text": "x", "prompt_logprobs": [None, *places]})
+            choices.append(
+                {
+                    "index": i,
+                    "prompt_token_ids": prompt,
+                    "text": "x",
+                    "prompt_logprobs": [None, *places],
+                }
+            )
         return {"model": body["model"], "choices": choices}
 
     def _places(self, request: ScoreRequest, count: int) -> list[Answer]:

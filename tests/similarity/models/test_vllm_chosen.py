@@ -24,6 +24,7 @@ from tests.similarity.models.fake_server import Answer, FakeServer, Load
 
 TOY = ToyModel()
 PREFIXES: list[TokenIds] = [TOY.encode(text) for text in ("a red car", "no", "a red car", "geese")]
+EMPTY = {"index": 0, "prompt_token_ids": [5], "logprobs": {"top_logprobs": [{}]}}
 CONFIG = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 
 
@@ -89,7 +90,7 @@ def test_numbers_that_are_none(load: Load, value: float | None) -> None:
 
 def test_one_that_is_left_out(load: Load) -> None:
     with pytest.raises(WrongAnswerError, match="it must know logprob_token_ids"):
-        read_chosen({"choices": [{"index": 0, "logprobs": {"top_logprobs": [{}]}}]}, 1, [3])
+        read_chosen({"choices": [EMPTY]}, [(5,)], [3])
 
 
 def sampled(model: object, law: Law) -> list[object]:

@@ -159,6 +159,21 @@ def test_other_tokens_than_were_meant_are_refused(
         scored(model, other)
 
 
+def test_chosen_tokens_of_more_than_all_probability(load: Load) -> None:
+    server = SeeingServer()
+    model = load(server=server)
+    prefix = model.encode_image(image(), "a ", "")
+
+    def certain(answer: Answer) -> None:
+        for choice in answer["choices"]:
+            for listed in choice["logprobs"]["content"][0]["top_logprobs"]:
+                listed["logprob"] = 0.0
+
+    server.change = certain
+    with pytest.raises(WrongAnswerError, match="probabilities sum to 6, and 1 is the most"):
+        model.next_log_probs([prefix], [1, 2, 3, 4, 5])
+
+
 def test_texts_beside_an_image_that_a_server_changes(load: Load) -> None:
     server = SeeingServer()
     model = load(server=server)

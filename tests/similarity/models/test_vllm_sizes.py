@@ -10,6 +10,7 @@ from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.chosen import MAX_CHOSEN, chosen_body
 from similarity.models.vllm_server.image_wire import image_body
 from similarity.models.vllm_server.pooled_states import states_body
+from similarity.models.vllm_server.scoring import scoring_body
 from similarity.models.vllm_server.sizes import most_bytes
 from similarity.models.vllm_server.wire import Prompt
 
@@ -27,7 +28,7 @@ def size(number: int) -> int:
 
 @pytest.mark.parametrize("top", [0, 20])
 def test_scores_fit(top: int) -> None:
-    body = wire.scoring_body("m", [Prompt(IDS[:9], IDS[9:])], top=top)
+    body = scoring_body("m", [Prompt(IDS[:9], IDS[9:])], top=top)
     assert most_bytes(body) > size(TOKENS * (1 + top))
 
 
@@ -59,5 +60,5 @@ def test_ids_and_strings_of_a_text_fit() -> None:
 
 
 def test_little_is_expected_where_little_is_asked() -> None:
-    short = wire.scoring_body("m", [Prompt((1,), (2, 3))])
+    short = scoring_body("m", [Prompt((1,), (2, 3))])
     assert most_bytes(None) <= most_bytes(short) < 5 * 2**20

@@ -15,21 +15,22 @@ from similarity.images.sources import probe_images
 from similarity.law import Law
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
-from similarity.models.vllm_server import chosen, image_wire, wire
+from similarity.models.vllm_server import chosen, image_wire, scoring, wire
 from similarity.models.vllm_server.image_wire import ServedPrefix
 from similarity.models.vllm_server.pooled_states import read_states
 from similarity.models.vllm_server.wire import Prompt
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
 from tests.similarity.models.fake_server import Answer, FakeServer, Load
 
-REQUEST = SampleRequest(prefix=(1,), n=1, max_tokens=2, key=0)
-PROMPT = Prompt((1,), (2, 3))
+REQUEST = SampleRequest(prefix=(6,), n=1, max_tokens=2, key=0)
+PROMPT = Prompt((6,), (2, 3))
 IMAGE = ServedPrefix(probe_images()[0], (1, 9), (1, 9, 9))
 STATE = base64.b64encode(np.ones(2, "<f4").tobytes()).decode()
 SCORED = {
     "choices": [
         {
             "index": 0,
+            "prompt_token_ids": [6, 2, 3],
             "prompt_logprobs": [None, {"2": {"logprob": -1.0}}, {"3": {"logprob": -2.0}}],
         }
     ]
@@ -38,6 +39,7 @@ SAMPLED = {
     "choices": [
         {
             "index": 0,
+            "prompt_token_ids": [6],
             "token_ids": [4, 5],
             "text": "ab",
             "finish_reason": "length",
@@ -45,7 +47,8 @@ SAMPLED = {
         }
     ]
 }
-CHOSEN = {"choices": [{"index": 0, "logprobs": {"top_logprobs": [{"token_id:7": -1.0}]}}]}
+PLACE = {"top_logprobs": [{"token_id:7": -1.0}]}
+CHOSEN = {"choices": [{"index": 0, "prompt_token_ids": [6], "logprobs": PLACE}]}
 LISTED = {"top_logprobs": [{"token_id": 7, "logprob": -1.0}]}
 CHOSEN_AFTER_AN_IMAGE = {
     "prompt_token_ids": [1, 9, 9],
@@ -57,10 +60,15 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "tokens": (wire.read_ids, {"tokens": [1, 2], "token_strs": ["a", "b"]}),
     "text": (wire.read_text, {"prompt": "a"}),
     "samples": (partial(wire.read_samples, request=REQUEST, log_probs=True), SAMPLED),
-    "scores": (partial(wire.read_scores, prompts=[PROMPT]), SCORED),
-    "mass": (partial(wire.read_top_mass, prompt=PROMPT), SCORED),
-    "top": (lambda answer: wire.top_of(wire.choices_of(answer, 1)[0], PROMPT, 1), SCORED),
-    "chosen": (partial(chosen.read_chosen, count=1, token_ids=[7]), CHOSEN),
+    "scores": (partial(scoring.read_scores, prompts=[PROMPT]), SCORED),
+    "mass": (partial(scoring.read_top_mass, prompt=PROMPT), SCORED),
+    "top": (
+        lambda answer: scoring.top_of(
+            wire.completions_of(answer, [PROMPT.token_ids])[0], PROMPT, 1
+        ),
+        SCORED,
+    ),
+    "chosen": (partial(chosen.read_chosen, prefixes=[(6,)], token_ids=[7]), CHOSEN),
     "states": (partial(read_states, count=1), {"data": [{"index": 0, "embedding": STATE}]}),
     "message": (image_wire.read_message, {"prompt_text": "a", "prompt_token_ids": [1]}),
     "prompt": (image_wire.read_prompt, {"prompt_token_ids": [1]}),
@@ -131,7 +139,7 @@ def test_an_adapter_has_the_length_of_its_parent() -> None:
 def test_a_sum_of_probabilities_that_is_no_number_is_refused() -> None:
     place = {"3": {"logprob": -2.0}, "4": {"logprob": math.nan}}
     answer = changed(SCORED, ("choices", 0, "prompt_logprobs", 2), place)
-    assert math.isnan(wire.read_top_mass(answer, PROMPT))
+    assert math.isnan(scoring.read_top_mass(answer, PROMPT))
 
 
 @pytest.mark.parametrize("own", [None, {}, {"token_logprobs": []}, {"token_logprobs": [None] * 8}])
