@@ -49,7 +49,8 @@ def task_result(run: Run, method: str, task: str) -> dict[str, Any]:
     """Return one task's result by one method, as `mteb.TaskResult` reads it.
 
     Figures are fractions there. The dataset's revision is the digest of the pairs that were read,
-    as they may come from files, and there is no version of mteb, as it did not run.
+    as they may come from files, and there is no version of mteb, as it did not run. The name of a
+    task of which not all pairs were scored ends in "-part".
     """
     name, split = MTEB_TASKS.get(task, (task, "test"))
     of_task = run.tasks[task]
@@ -64,7 +65,7 @@ def task_result(run: Run, method: str, task: str) -> dict[str, Any]:
     }
     return {
         "dataset_revision": of_task["sha256"],
-        "task_name": name,
+        "task_name": f"{name}-part" if run.is_part(task) else name,
         "mteb_version": None,
         "scores": {split: [scores]},
         "evaluation_time": None,

@@ -5,7 +5,7 @@ The work is cut into fixed chunks, so that a chunk sees the same batch whenever 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -122,6 +122,8 @@ class Plan:
         Whether each pair's log-likelihoods are kept beside its score.
     resamples
         Of the bootstrap.
+    whole
+        By task, the number of pairs of which its pairs were taken, where that is known.
     """
 
     fingerprint: Fingerprint[ComparisonConfig]
@@ -130,6 +132,7 @@ class Plan:
     unlabelled: Mapping[str, Any]
     keep_rows: bool = False
     resamples: int = 1000
+    whole: Mapping[str, int] = field(default_factory=dict)
 
     def header(self) -> dict[str, Any]:
         """Return all that a run's numbers depend on, as plain values."""

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.runs import Figure, Published, PublishedTable, Run
+from eval.columns import Column, columns, differences
+from eval.published import Published, PublishedTable
+from eval.runs import AVERAGE, Figure, Run
 from eval.undefined import counted, undefined
 
 AGGREGATES = {
@@ -49,36 +51,58 @@ def _settings(runs: Sequence[Run]) -> Iterator[str]:
     # The run with the most settings has them in the order in which they are read.
     names = dict.fromkeys(name for one in sorted(named, key=len, reverse=True) for name in one)
     rows = [[name, *(settings.get(name, NONE) for settings in named)] for name in names]
-    rows.append(["tasks", *(", ".join(run.tasks) for run in runs)])
+    for task in dict.fromkeys(task for run in runs for task in run.tasks):
+        rows.append([task, *(_pairs(run, task) for run in runs)])
     rows.append(["resamples", *(str(run.content["resamples"]) for run in runs)])
     yield table(["", *(run.name for run in runs)], rows)
     sampled = "n trajectories a text, of m tokens at most. " if "n" in names else ""
     yield (
-        f"{sampled}The fingerprint stands for model, revision, settings and version: with it "
-        "equal, figures can be repeated to the digit."
+        f"{sampled}Of each task: how many pairs were scored, and their digest. The fingerprint "
+        "stands for model, revision, settings and version. With it, the pairs, the unlabelled "
+        "texts and the number of resamples equal, figures can be repeated to the digit."
     )
+
+
+def _pairs(run: Run, task: str) -> str:
+    if task not in run.tasks:
+        return NONE
+    return f"{run.pairs(task)} pairs, {run.digest(task)}"
 
 
 def _spearman(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
     yield "## Spearman × 100"
     yield f"{AGGREGATES['all']} {_interval_in_words(runs)}"
-    tasks = _tasks(runs, published)
-    with_average = any(run.content["averages"] for run in runs)
-    rows = list(_rows(runs, tasks, "all", with_average))
-    known = [task for task in tasks if task in published.columns]
+    found = columns(runs, published.columns)
+    rows = list(_rows(runs, found, "all"))
+    known = any(column.task in published.columns and not column.is_part for column in found)
     if known:
-        found = (_published_row(row, tasks, with_average) for row in published.rows)
-        rows += _without_empty(found)
-    yield table(_header(tasks, published, with_average), rows)
+        rows += _without_empty(_published_row(row, found) for row in published.rows)
+    yield table(["method", *(column.label for column in found)], rows)
+    if any(column.is_part for column in found):
+        yield (
+            "A column with *of* in its head is of a part of a set (`--limit`). No published figure "
+            "stands in it, as those are of all pairs, and the two cannot be compared."
+        )
+    for sentence in differences(runs):
+        yield f"**Warning:** {sentence}."
     if known:
         yield "Rows with a year are published ones, without intervals: see [Sources](#sources)."
     else:
-        yield "Published figures are of the test sets; there is none of them here to compare with."
+        yield (
+            "Published figures are of the whole test sets; there is none of them here to compare "
+            "with."
+        )
 
 
 def _behind(runs: Sequence[Run]) -> Iterator[str]:
     rows = [
-        [run.name, task, method, behind["best"], _figure(figure, run.content["resamples"])]
+        [
+            run.name,
+            run.label(task),
+            method,
+            behind["best"],
+            _figure(figure, run.content["resamples"]),
+        ]
         for run in runs
         for task, behind in run.behind.items()
         for method, figure in behind["all"].items()
@@ -98,13 +122,12 @@ def _other_aggregates(runs: Sequence[Run]) -> Iterator[str]:
         return
     yield "## The same, summed up otherwise"
     yield DIFFER
-    tasks = list(dict.fromkeys(task for run in divided for task in run.tasks))
-    with_average = any(run.content["averages"] for run in divided)
-    header = ["method", *tasks, *(["average"] if with_average else [])]
+    found = columns(divided)
+    header = ["method", *(column.label for column in found)]
     over = _over_subsets(divided)
     for name in ("mean", "wmean"):
         yield f"{AGGREGATES[name]} {over}"
-        yield table(header, list(_rows(divided, tasks, name, with_average)))
+        yield table(header, list(_rows(divided, found, name)))
 
 
 def _over_subsets(runs: Sequence[Run]) -> str:
@@ -121,7 +144,13 @@ def _over_subsets(runs: Sequence[Run]) -> str:
 
 def _seeds(runs: Sequence[Run]) -> Iterator[str]:
     rows = [
-        [run.name, task, str(len(seeds["values"])), f"{seeds['mean']:.1f}", f"{spread:.2f}"]
+        [
+            run.name,
+            run.label(task),
+            str(len(seeds["values"])),
+            f"{seeds['mean']:.1f}",
+            f"{spread:.2f}",
+        ]
         for run in runs
         for task, seeds in run.content["seeds"].items()
         for spread in [seeds["standard_deviation"]]
@@ -139,9 +168,11 @@ def _subsets(run: Run) -> Iterator[str]:
     for task, content in run.tasks.items():
         found = [content["methods"][method] for method in run.methods]
         if run.is_divided(task):
-            rows += _subset_rows(task, [of_method["spearman"]["subsets"] for of_method in found])
+            rows += _subset_rows(
+                run.label(task), [of_method["spearman"]["subsets"] for of_method in found]
+            )
         pearson = [_number(of_method["pearson"]["all"]) for of_method in found]
-        rows.append([task, "Pearson, all", str(content["pairs"]), *pearson])
+        rows.append([run.label(task), "Pearson, all", str(content["pairs"]), *pearson])
     yield table(["task", "subset", "pairs", *run.methods], rows)
 
 
@@ -178,7 +209,8 @@ def _pictures(figures: Mapping[str, Path]) -> Iterator[str]:
 
 
 def _sources(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
-    if not any(task in published.columns for run in runs for task in run.tasks):
+    there = ((run, task) for run in runs for task in run.tasks)
+    if not any(task in published.columns and not run.is_part(task) for run, task in there):
         return
     yield "## Sources"
     yield "\n".join(
@@ -189,36 +221,24 @@ def _sources(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
     yield "\n".join(notes)
 
 
-def _tasks(runs: Sequence[Run], published: PublishedTable) -> list[str]:
-    """Return the tasks of all runs, those with published figures first and in their order."""
-    found = list(dict.fromkeys(task for run in runs for task in run.tasks))
-    known = [task for task in published.columns if task in found]
-    return known + [task for task in found if task not in known]
-
-
-def _header(tasks: Sequence[str], published: PublishedTable, with_average: bool) -> list[str]:
-    names = (published.columns.get(task, task) for task in tasks)
-    return ["method", *names, *(["average"] if with_average else [])]
-
-
-def _rows(
-    runs: Sequence[Run], tasks: Sequence[str], aggregate: str, with_average: bool
-) -> Iterator[list[str]]:
+def _rows(runs: Sequence[Run], found: Sequence[Column], aggregate: str) -> Iterator[list[str]]:
     for run in runs:
         for method in run.methods:
             label = method if len(runs) == 1 else f"{run.name}: {method}"
-            drawn = run.content["resamples"]
-            cells = [_figure(run.figure(task, method, aggregate), drawn) for task in tasks]
-            # Averages of other aggregates have no intervals.
-            of_average = drawn if aggregate == "all" else 0
-            average = [_figure(run.average(method, aggregate), of_average)] if with_average else []
-            yield [f"**{label}**", *cells, *average]
+            yield [f"**{label}**", *(_cell_of(run, method, one, aggregate) for one in found)]
 
 
-def _published_row(row: Published, tasks: Sequence[str], with_average: bool) -> list[str]:
-    cells = [_number(row.spearman.get(task)) for task in tasks]
-    average = [_number(row.average)] if with_average else []
-    return [f"{row.method}, {row.model} ({row.source})", *cells, *average]
+def _cell_of(run: Run, method: str, column: Column, aggregate: str) -> str:
+    # Averages of other aggregates have no intervals.
+    drawn = column.task != AVERAGE or aggregate == "all"
+    resamples = run.content["resamples"] if drawn else 0
+    return _figure(column.figure(run, method, aggregate), resamples)
+
+
+def _published_row(row: Published, found: Sequence[Column]) -> list[str]:
+    figures = {**row.spearman, AVERAGE: row.average}
+    cells = (None if column.is_part else figures.get(column.task) for column in found)
+    return [f"{row.method}, {row.model} ({row.source})", *map(_number, cells)]
 
 
 def _without_empty(rows: Iterable[list[str]]) -> list[list[str]]:

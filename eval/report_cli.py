@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from eval.columns import differences
 from eval.mteb_results import write_mteb_results
+from eval.published import published
 from eval.report import report as as_markdown
-from eval.runs import SCORES, Ablation, Run, open_folders, published
+from eval.runs import SCORES, Ablation, Run, open_folders
 from eval.scores import check_scores, read_scores
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
@@ -50,6 +52,8 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
         write_mteb_results(run, out / "mteb" / run.slug)
     write_text(out / REPORT, as_markdown(runs, published(), pictures))
     click.echo(f"wrote {out / REPORT}", err=True)
+    for sentence in differences(runs):
+        click.echo(f"warning: {sentence}", err=True)
 
 
 def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD, OTHER_SEED
 from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
-from eval.runs import PROMPT, SAMPLING
+from eval.runs import PROMPT, SAMPLING, WHOLE
 from eval.undefined import LEFT_OUT
 from similarity.arrays import FloatArray
 from similarity.config import Settings
@@ -70,6 +70,8 @@ def results(plan: Plan, scored: Scored) -> dict[str, Any]:
         }
         content["behind"] = _behind(summed[task])
         content[LEFT_OUT] = _judged(plan, task).left_out
+        if task in plan.whole:
+            content[WHOLE] = plan.whole[task]
     return {
         **header,
         "tasks": tasks,

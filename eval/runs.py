@@ -1,4 +1,4 @@
-"""Reads what runs and ablations have written, and the published figures beside them."""
+"""Reads and writes what runs and ablations have found."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.datasets import BENCHMARKS, SEVEN
 from eval.methods.scorers import METHOD
 from eval.undefined import counted, is_undefined
 from similarity.digests import digest_of
@@ -18,13 +19,16 @@ RESULTS, ABLATION = "results.json", "ablation.json"
 SCHEMA = 1
 # In such a file, the digest of the run's scores.
 SCORES = "scores_sha256"
+# In such a file, of a task, the number of pairs of which its pairs were taken.
+WHOLE = "whole"
 # In such a file, the digest of all else in it.
 _DIGEST = "digest"
 
 # "value", and "low" and "high", which are None where there is no interval; all × 100.
 Figure = Mapping[str, float | None]
 
-
+# What stands in the place of a task's name where figures are of the seven test sets on average.
+AVERAGE = "average"
 # Of settings as `ComparisonConfig.to_dict` has them.
 SAMPLING, PROMPT = "sampling", "prompt"
 
@@ -52,6 +56,37 @@ class Run(ResultFolder):
         tasks: Mapping[str, Any] = self.content["tasks"]
         return tasks
 
+    def digest(self, task: str) -> str | None:
+        """Return the digest of a task's pairs, or of all on average; None where there are none."""
+        if task == AVERAGE:
+            found = [str(self.digest(one)) for one in SEVEN]
+            return digest_of(found) if self.content["averages"] else None
+        return self.tasks[task]["sha256"] if task in self.tasks else None
+
+    def is_part(self, task: str) -> bool:
+        """Return whether a task's pairs are not all of their set; of AVERAGE, those of any task."""
+        if task == AVERAGE:
+            return any(self.is_part(one) for one in SEVEN)
+        return int(self.tasks[task]["pairs"]) < self._whole(task)
+
+    def pairs(self, task: str) -> str:
+        """Return the number of a task's pairs, and how many the set has if that is more."""
+        pairs = self.tasks[task]["pairs"]
+        return f"{pairs} of {self._whole(task)}" if self.is_part(task) else str(pairs)
+
+    def label(self, task: str, name: str = "") -> str:
+        """Return the name of a task or of AVERAGE, with a note if it is a part of its set."""
+        name = name or task
+        if not self.is_part(task):
+            return name
+        return f"{name} of parts" if task == AVERAGE else f"{name}, {self.pairs(task)}"
+
+    def _whole(self, task: str) -> int:
+        """Return how many pairs the set has; runs of earlier releases know it of benchmarks."""
+        content = self.tasks[task]
+        official = BENCHMARKS[task].pairs if task in BENCHMARKS else content["pairs"]
+        return int(content.get(WHOLE, official))
+
     @property
     def methods(self) -> list[str]:
         """Return the names of the methods, in the order of the table."""
@@ -71,7 +106,7 @@ class Run(ResultFolder):
         Runs of earlier releases have less of it.
         """
         found = {task: content.get("behind") for task, content in self.tasks.items()}
-        found["average"] = self.content.get("average_behind")
+        found[AVERAGE] = self.content.get("average_behind")
         return {name: behind for name, behind in found.items() if behind is not None}
 
     def average(self, method: str, aggregate: str = "all") -> Figure | None:
@@ -120,37 +155,9 @@ class Ablation(ResultFolder):
         return panels
 
 
-@dataclass(frozen=True)
-class Published:
-    """A published row: figures × 100 by task, of the test sets, by the aggregate `all`."""
-
-    method: str
-    model: str
-    source: str
-    average: float
-    spearman: Mapping[str, float]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """All published rows, what the tasks are called in papers, and title and address of sources."""
-
-    columns: Mapping[str, str]
-    sources: Mapping[str, Mapping[str, str]]
-    rows: Sequence[Published]
-
-
 def slug(name: str) -> str:
     """Return a name without what is awkward in a file's."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-")
-
-
-def published() -> PublishedTable:
-    """Return the published figures that come with this package."""
-    content = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
-    rows = [Published(**{"spearman": {}} | row) for row in content["rows"]]
-    return PublishedTable(content["columns"], content["sources"], rows)
 
 
 def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:

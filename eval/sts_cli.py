@@ -154,7 +154,8 @@ def sts(
         raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
     names, source = named_tasks(tasks), Source(data, _columns(columns))
     _check_columns(names)
-    pairs = {task: spread(_loaded(task, source), limit) for task in names}
+    whole = {task: _loaded(task, source) for task in names}
+    pairs = {task: spread(there, limit) for task, there in whole.items()}
     texts = read_unlabelled(unlabelled, source, pairs.values())
     note_goes_on()
     opened = open_model_on(cluster, choice)
@@ -174,6 +175,7 @@ def sts(
             unlabelled=texts.to_dict(),
             keep_rows=log_likelihoods,
             resamples=resamples,
+            whole={task: len(there) for task, there in whole.items()},
         )
         results = run(out, plan, model, progress)
     click.echo(f"wrote {out}", err=True)

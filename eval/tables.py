@@ -8,6 +8,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from eval.runs import WHOLE
 from eval.undefined import is_undefined, undefined
 from similarity.cli.tables import console
 
@@ -49,9 +50,15 @@ def _compared(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
 
 
 def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
+    parts = [
+        f"{content['pairs']} of the {content[WHOLE]} pairs of {task}"
+        for task, content in results["tasks"].items()
+        if content["pairs"] < content.get(WHOLE, 0)
+    ]
+    of_parts = f"\nonly {', '.join(parts)}" if parts else ""
     table = Table(
         title="Spearman × 100, all pairs of a task together",
-        caption=f"fingerprint {results['fingerprint']['id']}",
+        caption=f"fingerprint {results['fingerprint']['id']}{of_parts}",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1 if intervals else 0),

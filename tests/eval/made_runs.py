@@ -8,6 +8,7 @@ import numpy as np
 
 from eval.scores import write_scores
 from similarity.config import ComparisonConfig
+from similarity.digests import digest
 from similarity.fingerprint import Fingerprint
 from similarity.models.toy import ToyModel
 
@@ -34,7 +35,7 @@ def make_run(
     content = {
         "schema": 1,
         "fingerprint": Fingerprint(ToyModel().info, config).to_dict(),
-        "tasks": {task: _task(j, pairs, resamples) for j, task in enumerate(tasks)},
+        "tasks": {task: _task(task, j, pairs, resamples) for j, task in enumerate(tasks)},
         "methods": {method: {} for method in METHODS},
         "left_out": {"last token": "this model has | no hidden states"},
         "unlabelled": {},
@@ -60,11 +61,12 @@ def make_ablation(folder: Path) -> Path:
     return folder
 
 
-def _task(j: int, pairs: int, resamples: int) -> dict[str, Any]:
+def _task(task: str, j: int, pairs: int, resamples: int) -> dict[str, Any]:
     names = ("images", "news") if j % 2 else ("",)
     behind = {"best": METHODS[1], "all": {METHODS[0]: figure(-10.0, resamples)}}
     methods = _methods(j, names, resamples)
-    return {"pairs": pairs, "sha256": f"{j:016x}", "methods": methods, "behind": behind}
+    found = {"pairs": pairs, "sha256": digest(task.encode()), "whole": pairs}
+    return {**found, "methods": methods, "behind": behind}
 
 
 def _methods(j: int, names: tuple[str, ...], resamples: int) -> dict[str, Any]:

@@ -9,12 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from eval import plots
+from eval.datasets import BENCHMARKS
 from eval.mteb_results import MTEB_TASKS, task_result
 from eval.plots import Points, rank_fit
+from eval.published import published
 from eval.report import report as as_markdown
 from eval.report_cli import report
-from eval.runs import open_folders, published
+from eval.runs import open_folders
 from eval.scores import NAME
+from similarity.digests import digest
 from similarity.errors import ConfigError, InputError, MissingDependencyError
 from tests.eval.made_runs import METHODS, SEVEN, make_ablation, make_run
 
@@ -67,7 +70,10 @@ def test_settings_are_reported(tmp_path: Path) -> None:
     text = markdown(make_run(tmp_path / "mine"))
     for name, value in (("n", "5"), ("m", "4"), ("distance", "l1"), ("full stop", "yes")):
         assert row(text, name) == [value]
-    assert row(text, "tasks") == [", ".join(SEVEN)]
+    settings = text[: text.index("## Spearman")]
+    for task in SEVEN:
+        assert row(settings, task) == [f"60 pairs, {digest(task.encode())}"]
+    assert "With it, the pairs, the unlabelled texts and the number of resamples equal" in text
 
 
 def test_a_run_without_trajectories_beside_one_with_them(tmp_path: Path) -> None:
@@ -99,6 +105,107 @@ def test_runs_stand_side_by_side(tmp_path: Path) -> None:
     ]
     third = make_run(tmp_path / "c", ("stsb-test",))
     assert "**c: word overlap**" in markdown(first, third)
+
+
+def changed(folder: Path, task: str, **values: object) -> Path:
+    content = json.loads((folder / "results.json").read_text())
+    content["tasks"][task].update(values)
+    (folder / "results.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_part_of_a_set_is_marked_and_has_nothing_published_beside_it(
+    known: bool, tmp_path: Path
+) -> None:
+    """It stood beside figures of the full sets without a word."""
+    made = make_run(tmp_path / "mine")
+    official = BENCHMARKS["sts12-test"].pairs
+    changed(made, "sts12-test", whole=official)
+    if not known:
+        # As in a run of an earlier release.
+        content = json.loads((made / "results.json").read_text())
+        for task in SEVEN:
+            del content["tasks"][task]["whole"]
+            if task != "sts12-test":
+                content["tasks"][task]["pairs"] = BENCHMARKS[task].pairs
+        (made / "results.json").write_text(json.dumps(content))
+    text = markdown(made)
+    settings = text[: text.index("## Spearman")]
+    assert row(settings, "sts12-test")[0].startswith(f"60 of {official} pairs, ")
+    first = text[: text.index("## The same")]
+    head = row(first, "method")
+    assert head[1:3] == [f"STS12, 60 of {official}", "STS13"]
+    assert head[-1] == "average of parts"
+    assert row(first, "**trajectories**")[1] == "51.0 [49.0, 53.0]"
+    gpt = row(first, "trajectories, GPT-2 (Liu 2024)")
+    assert (gpt[1], gpt[-1]) == ("–", "–")
+    assert "–" not in (gpt[0], gpt[2])
+    assert "is of a part of a set (`--limit`). No published figure stands in it" in first
+    assert f"| mine | sts12-test, 60 of {official} | trajectories | word overlap |" in text
+    run = open_folders([made])[0][0]
+    names = {task: task_result(run, "trajectories", task)["task_name"] for task in SEVEN[:2]}
+    assert names == {"stsb-test": "STSBenchmark", "sts12-test": "STS12-part"}
+
+
+def test_with_all_sets_in_part_nothing_published_is_there(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "mine")
+    for task in SEVEN:
+        changed(made, task, whole=100)
+    text = markdown(made)
+    assert "GPT-2" not in text
+    assert "## Sources" not in text
+    assert "Published figures are of the whole test sets; there is none of them here" in text
+    assert "(`--limit`)" not in markdown(make_run(tmp_path / "other"))
+
+
+def test_runs_on_different_pairs_have_columns_of_their_own(tmp_path: Path) -> None:
+    """Two files of one name stood in one column."""
+    first, second = (make_run(tmp_path / name, ("own.csv", "b.csv")) for name in "xy")
+    changed(second, "own.csv", sha256="0123456789abcdef", pairs=20)
+    result = invoke(first, second, "--no-figures", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    said = (
+        "the runs have different pairs of own.csv (x 60, y 20 of 60): their figures stand in "
+        "columns of their own, and cannot be compared"
+    )
+    assert f"warning: {said}\n" in result.stderr
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert f"**Warning:** {said}." in text
+    assert row(text[: text.index("## Spearman")], "own.csv") == [
+        f"60 pairs, {digest(b'own.csv')}",
+        "20 of 60 pairs, 0123456789abcdef",
+    ]
+    first_table = text[: text.index("## Behind")]
+    assert row(first_table, "method") == [
+        f"own.csv ({digest(b'own.csv')[:8]})",
+        "own.csv, 20 of 60 (01234567)",
+        "b.csv",
+    ]
+    assert row(first_table, "**x: trajectories**") == [
+        "50.0 [48.0, 52.0]",
+        "–",
+        "51.0 [49.0, 53.0]",
+    ]
+    assert row(first_table, "**y: trajectories**") == [
+        "–",
+        "50.0 [48.0, 52.0]",
+        "51.0 [49.0, 53.0]",
+    ]
+    same = invoke(first, make_run(tmp_path / "z", ("own.csv",)), "--no-figures")
+    assert "warning" not in same.stderr
+
+
+def test_averages_over_different_pairs_have_columns_of_their_own(tmp_path: Path) -> None:
+    first, second = (make_run(tmp_path / name) for name in "xy")
+    changed(second, "sts12-test", sha256="0123456789abcdef")
+    text = markdown(first, second)
+    head = row(text[: text.index("## The same")], "method")
+    assert [name[:9] for name in head[-2:]] == ["average ("] * 2
+    assert row(text[: text.index("## The same")], "**x: trajectories**")[-2:] == [
+        "53.0 [52.0, 54.0]",
+        "–",
+    ]
 
 
 def test_what_is_left_out_and_over_seeds(tmp_path: Path) -> None:
@@ -225,7 +332,7 @@ def test_mteb_reads_its_schema(tmp_path: Path) -> None:
             found = mteb_task_result(content, tmp_path / "result.json")
             value = 50.0 + 10 * METHODS.index(method) + number
             assert found.get_score() == pytest.approx(value / 100)
-            assert found.dataset_revision == f"{number:016x}"
+            assert found.dataset_revision == digest(task.encode())
 
 
 @pytest.mark.filterwarnings("ignore")

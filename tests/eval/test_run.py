@@ -91,6 +91,9 @@ def test_what_a_run_reports(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "word overlap" in result.stdout
     content = results(tmp_path)
+    task = content["tasks"][str(FIXTURE)]
+    assert (task["pairs"], task["whole"]) == (5, 6)
+    assert "only 5 of the 6 pairs of" in result.stdout
     assert content["fingerprint"]["settings"]["sampling"]["n_trajectories"] == 3
     assert list(content["methods"])[:2] == ["trajectories", "trajectories, seed 8"]
     assert content["methods"]["trajectories"]["sampling"]["seed"] == 7

@@ -93,3 +93,14 @@ def test_the_average_shows_how_far_methods_are_behind_the_best(
     text = printed(monkeypatch, capsys, 80, results())
     assert text.count("behind") == 1
     assert "average: behind trajectories, implies" in text
+
+
+def test_a_part_of_a_set_is_marked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = results(("lab.csv", "other.csv"))
+    assert "only" not in printed(monkeypatch, capsys, 200, content)
+    for whole, said in ((60, False), (61, True)):
+        content["tasks"]["lab.csv"] = content["tasks"]["lab.csv"] | {"whole": whole}
+        text = printed(monkeypatch, capsys, 200, content)
+        assert ("only 60 of the 61 pairs of lab.csv" in text) == said
