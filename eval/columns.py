@@ -46,16 +46,20 @@ def columns(runs: Sequence[Run], names: Mapping[str, str] | None = None) -> list
     return [column for task in dict.fromkeys(tasks) for column in _of_task(task, runs, names)]
 
 
-def differences(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield a sentence for each task of which the runs have different pairs."""
+def difference(runs: Sequence[Run]) -> str:
+    """Return a sentence that names the tasks of which the runs have different pairs, or ""."""
+    differing = []
     for task in dict.fromkeys(task for run in runs for task in run.tasks):
         having = [run for run in runs if task in run.tasks]
         if len({run.digest(task) for run in having}) > 1:
             pairs = ", ".join(f"{run.name} {run.pairs(task)}" for run in having)
-            yield (
-                f"the runs have different pairs of {task} ({pairs}): their figures stand in "
-                "columns of their own, and cannot be compared"
-            )
+            differing.append(f"{task} ({pairs})")
+    if not differing:
+        return ""
+    return (
+        f"the runs have different pairs of {', '.join(differing)}: their figures stand in columns "
+        "of their own, and cannot be compared"
+    )
 
 
 def _of_task(task: str, runs: Sequence[Run], names: Mapping[str, str]) -> Iterator[Column]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.columns import Column, columns, differences
+from eval.columns import Column, columns, difference
 from eval.published import Published, PublishedTable
 from eval.runs import AVERAGE, Figure, Run
 from eval.undefined import counted, undefined
@@ -83,7 +83,7 @@ def _spearman(runs: Sequence[Run], published: PublishedTable) -> Iterator[str]:
             "A column with *of* in its head is of a part of a set (`--limit`). No published figure "
             "stands in it, as those are of all pairs, and the two cannot be compared."
         )
-    for sentence in differences(runs):
+    if sentence := difference(runs):
         yield f"**Warning:** {sentence}."
     if known:
         yield "Rows with a year are published ones, without intervals: see [Sources](#sources)."

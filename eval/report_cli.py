@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from eval.columns import differences
+from eval.columns import difference
 from eval.mteb_results import write_mteb_results
 from eval.published import published
 from eval.report import report as as_markdown
@@ -52,7 +52,7 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
         write_mteb_results(run, out / "mteb" / run.slug)
     write_text(out / REPORT, as_markdown(runs, published(), pictures))
     click.echo(f"wrote {out / REPORT}", err=True)
-    for sentence in differences(runs):
+    if sentence := difference(runs):
         click.echo(f"warning: {sentence}", err=True)
 
 
