@@ -266,8 +266,8 @@ class RequestModel(WrapperModel):
     def _vectors(self, groups: Sequence[str] | None) -> MeaningVectors:
         vectors = self._shared.vectors
         if vectors is None:
-            reached = f"{self.info.name} is reached in a way that gives no meaning vectors"
-            raise UnsupportedError(f"{reached}; load the model in the service's process")
+            lacking = f"{self.info.name} gives no meaning vectors here"
+            raise UnsupportedError(f"{lacking}; load the model in the service's process")
         return vectors if groups is None else vectors.only(*groups)
 
     def _answers(self, items: Sequence[WorkItem]) -> list[Answer]:

@@ -287,8 +287,7 @@ class LanguageModel(ABC):
         return np.array(rows, np.float32).reshape(len(prefixes), len(chosen))
 
     def _unsupported(self, what: str) -> UnsupportedError:
-        reached = f"{self.info.name} is reached in a way"
-        return UnsupportedError(f"{reached} that does not give {what}; {self.remedy}")
+        return UnsupportedError(f"{self.info.name} does not give {what} here; {self.remedy}")
 
 
 def parts_to_hold(

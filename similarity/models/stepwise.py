@@ -28,6 +28,7 @@ class StepwiseModel(LanguageModel):
     """A model that gives next-token distributions, and nothing else."""
 
     abilities = frozenset({Ability.DISTRIBUTIONS, Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS})
+    remedy = "give a model that is a network, such as embedded or smollm2"
 
     @abstractmethod
     def step_log_probs(self, context: TokenIds, law: Law) -> LogProbs:

@@ -90,8 +90,8 @@ def fit(
         if not reader.needs <= model.abilities:
             needed = ", ".join(sorted(reader.needs - model.abilities))
             raise UnsupportedError(
-                f"{model.info.name} is reached in a way that does not give {needed}; load the "
-                "model in this process, or give --tokens for a model server"
+                f"{model.info.name} does not give {needed} here; {model.remedy}, or give --tokens "
+                "for a model server"
             )
     fits = {name: _Fits() for name in readers}
     digest, count = hashlib.sha256(), 0

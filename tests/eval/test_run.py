@@ -98,7 +98,7 @@ def test_what_a_run_reports(tmp_path: Path) -> None:
     assert list(content["methods"])[:2] == ["trajectories", "trajectories, seed 8"]
     assert content["methods"]["trajectories"]["sampling"]["seed"] == 7
     # The toy model has no hidden states: that is said, and nothing made up.
-    assert "load the model in this process" in content["left_out"]["mean token"]
+    assert "give a model that is a network" in content["left_out"]["mean token"]
     assert "left out: mean token" in result.output
     (line, *_) = lines = list(read_scores(tmp_path))
     assert len(lines) == 5

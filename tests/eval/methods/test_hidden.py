@@ -153,7 +153,7 @@ def test_states_that_are_no_numbers() -> None:
 def test_a_model_without_hidden_states_says_so_when_asked_for(
     toy_model: ToyModel, method: Factory
 ) -> None:
-    with pytest.raises(UnsupportedError, match="load the model in this process"):
+    with pytest.raises(UnsupportedError, match="give a model that is a network"):
         method(setting(toy_model))
 
 

@@ -234,7 +234,7 @@ def test_centred_rows_do_not_see_what_all_texts_say_alike() -> None:
 
 
 def test_a_model_that_gives_no_distributions_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="load the model in this process"):
+    with pytest.raises(UnsupportedError, match="toy does not give whole next-token distributions"):
         estimate_pairs(SilentModel(), [("a", "b")], "step-kl", SMALL)
 
 

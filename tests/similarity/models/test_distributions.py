@@ -52,5 +52,5 @@ def test_hidden_states_do_not_depend_on_the_batch(
 
 
 def test_a_model_without_them_says_so(toy_model: ToyModel) -> None:
-    with pytest.raises(UnsupportedError, match="load the model in this process"):
+    with pytest.raises(UnsupportedError, match="give a model that is a network"):
         toy_model.hidden_states([(1, 2)])
