@@ -22,7 +22,14 @@ AWAY = (BackendUnavailableError, BackendTimeoutError, BackendKeyError, ModelChan
 
 
 class RequestTooLargeError(ServiceError):
-    """A request that costs more than the service's settings allow, ever."""
+    """A request that costs more than the service's settings allow, ever.
+
+    `text` is that which is too long, None where it is not one text.
+    """
+
+    def __init__(self, message: str, text: str | None = None) -> None:
+        super().__init__(message)
+        self.text = text
 
 
 class BusyError(ServiceError):

@@ -195,7 +195,7 @@ def check_texts(
     if truncate == REFUSE:
         longest = max((text for text in texts if isinstance(text, str)), key=len, default="")
         where = f"characters in the text that begins {longest[:40]!r}"
-        refuse_above(len(longest), settings.max_characters, where)
+        refuse_above(len(longest), settings.max_characters, where, longest)
 
 
 def check_tokens(tokens: int, settings: Settings) -> None:
@@ -241,8 +241,10 @@ def check_answer(size: float, settings: Settings) -> None:
     refuse_above(int(size), settings.max_answer_bytes, "bytes of answer, about")
 
 
-def refuse_above(got: int, allowed: int, what: str) -> None:
+def refuse_above(got: int, allowed: int, what: str, text: str | None = None) -> None:
     """Refuse a request that has more of something than is allowed.
+
+    `text` is that which has more, where it is one.
 
     Raises
     ------
@@ -251,5 +253,6 @@ def refuse_above(got: int, allowed: int, what: str) -> None:
     """
     if got > allowed:
         raise RequestTooLargeError(
-            f"the request has {got} {what}; at most {allowed} are allowed here, so send less"
+            f"the request has {got} {what}; at most {allowed} are allowed here, so send less",
+            text,
         )

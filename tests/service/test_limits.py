@@ -61,6 +61,34 @@ def test_what_costs_too_much_is_refused_with_413_and_never_asked_of_the_model(
     assert len(model.scored) - probes <= 1
 
 
+LONG = "b" * 101
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("/v1/similarity", {"pairs": [["a", "b"], ["a", LONG]]}, "pairs[1][1]"),
+        ("/v1/similarity", {"rows": ["a", "b", "c", LONG]}, "rows[3]"),
+        ("/v1/similarity", {"preset": "paper", "source": LONG, "targets": ["a"]}, "source"),
+        ("/v1/trajectories", {"texts": ["a", LONG]}, "texts[1]"),
+        ("/v1/likelihoods", {"texts": ["a"], "continuations": ["a", LONG]}, "continuations[1]"),
+        ("/v1/entailment", {"pairs": [[LONG, "a"]]}, "pairs[0][0]"),
+        ("/v1/cluster", {"texts": ["a", "b", LONG], "k": 2}, "texts[2]"),
+        ("/v1/embeddings", {"input": ["a", LONG]}, "input[1]"),
+        ("/rerank", {"query": "a", "texts": ["a", LONG]}, "texts[1]"),
+        ("/tokenize", {"inputs": ["a", LONG]}, "inputs[1]"),
+    ],
+)
+def test_a_text_that_is_too_long_for_the_service_is_named_by_its_place(
+    open_client, path, body, place
+):
+    answer = open_client(max_characters=100).post(path, json=body)
+    assert answer.status_code == 413
+    error = answer.json()["error"]
+    assert error["param"] == place
+    assert error["message"].startswith(f"{place}: the request has 101 characters in the text that")
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
