@@ -6,7 +6,7 @@ from typing import Any
 
 from eval.columns import Column, columns, difference
 from eval.published import Published, PublishedTable
-from eval.runs import AVERAGE, Figure, Run
+from eval.runs import AVERAGE, Figure, Run, best_of
 from eval.undefined import counted, undefined
 
 AGGREGATES = {
@@ -100,7 +100,7 @@ def _behind(runs: Sequence[Run]) -> Iterator[str]:
             run.name,
             run.label(task),
             method,
-            behind["best"],
+            best_of(behind),
             _figure(figure, run.content["resamples"]),
         ]
         for run in runs

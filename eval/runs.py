@@ -155,6 +155,12 @@ class Ablation(ResultFolder):
         return panels
 
 
+def best_of(behind: Mapping[str, Any]) -> str:
+    """Return the best method of those that are held against it, and all that equal it."""
+    equal = [name for name, figure in behind["all"].items() if figure["value"] == 0]
+    return ", ".join([behind["best"], *equal])
+
+
 def slug(name: str) -> str:
     """Return a name without what is awkward in a file's."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-")

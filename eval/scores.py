@@ -70,7 +70,7 @@ def read_scores(folder: Path, digest: str | None = None) -> Iterator[dict[str, A
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError, zstandard.ZstdError) as error:
         raise InputError(
-            f"{path} is damaged: {error}; run the evaluation again in another folder"
+            f"{path} is damaged: {error}; give the command of the run again, which writes it anew"
         ) from error
 
 

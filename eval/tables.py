@@ -8,7 +8,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from eval.runs import WHOLE
+from eval.runs import WHOLE, best_of
 from eval.undefined import is_undefined, undefined
 from similarity.cli.tables import console
 
@@ -83,7 +83,7 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
 def _behind(task: str, behind: Mapping[str, Any]) -> Table:
     """Return how far the methods are behind the best, with intervals of these differences."""
     table = Table(
-        title=f"{task}: behind {behind['best']}",
+        title=f"{task}: behind {best_of(behind)}",
         caption="where the interval leaves 0 out, the difference is significant",
         box=SIMPLE_HEAD,
         pad_edge=False,

@@ -1,6 +1,7 @@
 """`trajsim fit` and `trajsim embed`: meaning vectors from the command line."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -130,6 +131,7 @@ def fit(
         config_for(model), tokens=tokens, trigrams=trigrams, shrinkage=shrinkage, prompt=prompt
     )
     left_out: Counter[str] = Counter()
+    different: set[str] = set()
     texts = read_corpus(
         files,
         per_file,
@@ -139,7 +141,7 @@ def fit(
     )
     try:
         with progress_bars() as progress:
-            vectors = fit_vectors(model, texts, config, progress("fitting", 0))
+            vectors = fit_vectors(model, _noting(texts, different), config, progress("fitting", 0))
     finally:
         # Also where too few are left, as this may be why.
         if count := left_out.total():
@@ -152,14 +154,21 @@ def fit(
     parts = ", ".join(
         f"{name} {group.whitening.matrix.shape[1]}" for name, group in vectors.groups.items()
     )
-    if vectors.corpus.texts < ENOUGH:
+    if (few := min(vectors.corpus.texts, len(different))) < ENOUGH:
         click.echo(
-            f"{vectors.corpus.texts} texts hardly show what is usual among yours; give {ENOUGH}",
-            err=True,
+            f"{few} different texts hardly show what is usual among yours; give {ENOUGH}", err=True
         )
     click.echo(
         f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates ({parts}), in {out}"
     )
+
+
+def _noting(texts: Iterable[str], different: set[str]) -> Iterator[str]:
+    """Pass texts on, and keep those that differ until there are ENOUGH."""
+    for text in texts:
+        if len(different) < ENOUGH:
+            different.add(text)
+        yield text
 
 
 @click.command()

@@ -348,6 +348,18 @@ def test_options_that_cannot_be(tmp_path: Path, wrong: tuple[str, ...]) -> None:
     assert not (tmp_path / "journal.jsonl").exists()
 
 
+def test_damaged_scores_are_made_anew_by_the_same_command(tmp_path: Path) -> None:
+    """The message advised another folder."""
+    command = (tmp_path, "--no-baselines")
+    assert invoke(*command).exit_code == 0
+    sound = files(tmp_path)
+    (tmp_path / NAME).write_bytes(sound[1][:-1])
+    report = CliRunner().invoke(evaluate, ["report", str(tmp_path), "--no-figures"])
+    assert "give the command of the run again, which writes it anew" in str(report.exception)
+    assert invoke(*command).exit_code == 0
+    assert files(tmp_path) == sound
+
+
 @pytest.mark.parametrize("columns", ["score", "score,sentence1", "a,b,c,d,e"])
 @pytest.mark.parametrize("command", ["sts", "ablate"])
 def test_too_few_or_many_columns_are_refused(tmp_path: Path, command: str, columns: str) -> None:

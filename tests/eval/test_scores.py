@@ -41,7 +41,7 @@ def test_a_file_that_is_cut_off_is_found_wherever_that_is(path: Path) -> None:
     sound = path.read_bytes()
     for length in range(len(sound)):
         path.write_bytes(sound[:length])
-        with pytest.raises(InputError, match="is damaged: .*; run the evaluation again"):
+        with pytest.raises(InputError, match="is damaged: .*; give the command of the run again"):
             list(read_scores(path.parent))
 
 

@@ -104,3 +104,14 @@ def test_a_part_of_a_set_is_marked(
         content["tasks"]["lab.csv"] = content["tasks"]["lab.csv"] | {"whole": whole}
         text = printed(monkeypatch, capsys, 200, content)
         assert ("only 60 of the 61 pairs of lab.csv" in text) == said
+
+
+def test_methods_that_equal_the_best_are_named_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of them was called the best."""
+    content = results(("lab.csv",))
+    content["tasks"]["lab.csv"]["behind"]["all"][METHODS[1]] = {"value": 0.0, "low": 0, "high": 0}
+    text = printed(monkeypatch, capsys, 200, content)
+    title = "lab.csv: behind trajectories, implies, last token, whitened"
+    assert title in " ".join(text.split())

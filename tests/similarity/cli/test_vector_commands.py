@@ -42,7 +42,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
     assert result.exit_code == 0, result.output
     # Those of the tokens, and those of the trigrams.
-    assert "60 texts hardly show what is usual among yours; give 100" in result.stderr
+    assert "60 different texts hardly show what is usual among yours; give 100" in result.stderr
     assert "fitted to 60 texts: 1152 coordinates (profile 64, examples 64, trigrams 1024), in" in (
         result.stdout
     )
@@ -53,6 +53,16 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(fitted: Path, tmp_path: Path) -> Path:
     shutil.copytree(fitted, tmp_path, dirs_exist_ok=True)
     return tmp_path / "vectors"
+
+
+def test_texts_that_are_given_again_are_not_more_texts(tmp_path: Path) -> None:
+    """The same file three times had enough."""
+    corpus = tmp_path / "a.txt"
+    corpus.write_text("".join(f"{text}\n" for text in sentences(40)), encoding="utf-8")
+    corpora = ("--corpus", str(corpus)) * 3
+    result = run("fit", *corpora, "--out", str(tmp_path / "vectors"), *FIT)
+    assert result.exit_code == 0, result.output
+    assert "40 different texts hardly show what is usual among yours; give 100" in result.stderr
 
 
 def test_settings_of_a_fit(folder: Path, tmp_path: Path) -> None:
