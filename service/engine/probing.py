@@ -10,7 +10,9 @@ from service.engine.workers import start_in_thread
 from service.settings import Settings
 from similarity.errors import BackendTimeoutError, BackendUnavailableError
 
-# Seconds for a backend to say that it is alive.
+# Seconds for a model to say whether its backend is alive: longer than it waits for servers itself.
+LOOK_PATIENCE = 4.0
+# Seconds for a reading by a model that is in doubt.
 PROBE_PATIENCE = 3.0
 # Seconds between two looks at whether the model is in doubt: a probe comes at once then.
 LOOK_SECONDS = 0.2
@@ -63,11 +65,11 @@ class Prober:
     async def _look(self) -> None:
         """Raise what tells that the backend does not say that it is alive."""
         try:
-            with anyio.fail_after(PROBE_PATIENCE):
+            with anyio.fail_after(LOOK_PATIENCE):
                 await start_in_thread(self._shared.model.check_alive, "probe")
         except TimeoutError as error:
             raise BackendTimeoutError(
-                f"a look at whether it is alive had no answer within {PROBE_PATIENCE:g} s"
+                f"a look at whether it is alive had no answer within {LOOK_PATIENCE:g} s"
             ) from error
 
     async def _looking(self, probe: "asyncio.Future[None]") -> None:

@@ -46,6 +46,8 @@ class Backend(FakeServer):
             self.asked.append(request.content)
         if self.mode == "stopped":
             await asyncio.sleep(1_000)
+        if self.mode == "slow":
+            await asyncio.sleep(1.2)
         if self.mode == "killed":
             raise httpx.ConnectError("All connection attempts failed", request=request)
         if request.url.path not in ("/health", "/v1/models"):
@@ -288,6 +290,34 @@ def test_a_server_that_is_merely_slow_stays_ready_after_a_deadline(monkeypatch):
         for number in range(5):
             assert asked(url, f"text {number}").status_code == 200
             assert ready_of(url)
+
+
+def test_a_server_of_which_every_answer_is_slow_stays_ready(monkeypatch):
+    """A look took its three answers one after another, and had two seconds for all."""
+    backend = Backend()
+    with served_backend(monkeypatch, backend, probe_seconds=1) as url:
+        assert eventually(lambda: ready_of(url))
+        backend.mode = "slow"
+        assert not eventually(lambda: not ready_of(url), 8)
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/tokenize"])
+def test_one_lost_connection_leaves_the_service_ready(monkeypatch, path):
+    """Requests got 503 until the next look, a second later."""
+    backend = Backend()
+    lost, handle = [], backend.handle
+
+    async def loses_one(request):
+        if backend.mode == "well" and request.url.path == path and not lost:
+            lost.append(request)
+            raise httpx.RemoteProtocolError("Server disconnected", request=request)
+        return await handle(request)
+
+    with served_backend(monkeypatch, backend, probe_seconds=1) as url:
+        assert eventually(lambda: ready_of(url))
+        backend.handle = loses_one
+        assert not eventually(lambda: not ready_of(url), 4)
+        assert lost
 
 
 def asked(url, text):

@@ -137,7 +137,7 @@ class Asleep(FaultyModel):
 )
 def test_a_probe_without_an_answer_says_what_it_waited_for_and_how_long(kind, said, monkeypatch):
     """The log had an empty reason."""
-    monkeypatch.setattr("service.engine.probing.PROBE_PATIENCE", 0.2)
+    monkeypatch.setattr("service.engine.probing.LOOK_PATIENCE", 0.2)
     monkeypatch.setattr(Health, "busy", False)
     model = kind()
     model.free.clear()

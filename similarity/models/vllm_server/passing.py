@@ -18,6 +18,8 @@ class PassingError(Exception):
         Whether only this request failed, at a server that is well: it is sent once more.
     fatal
         Whether the request may have killed the server, as it could the next.
+    lost
+        Whether there was no connection, or it broke off.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class PassingError(Exception):
         slow: bool = False,
         once: bool = False,
         fatal: bool = False,
+        lost: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -35,3 +38,4 @@ class PassingError(Exception):
         self.slow = slow
         self.once = once
         self.fatal = fatal
+        self.lost = lost

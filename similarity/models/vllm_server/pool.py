@@ -9,6 +9,7 @@ So must one that had given none when a request was given up, as where its deadli
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,12 +19,12 @@ from similarity.errors import (
     BackendKeyError,
     BackendRefusedError,
     BackendTimeoutError,
-    BackendUnavailableError,
     ModelChangedError,
     ModelError,
     RequestRefusedError,
     WrongAnswerError,
 )
+from similarity.models.vllm_server.alive import check_alive
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.replica import Replica
@@ -32,10 +33,6 @@ from similarity.models.vllm_server.wanted import Wanted
 
 T = TypeVar("T")
 
-# A server that is alive answers a look at its health within this, whatever it computes.
-ALIVE_SECONDS = 2.0
-# And answers requests: after so long of failures alone it is away, however well its health is.
-FAILING_SECONDS = 2.0
 # A request that is given up sooner says nothing of its server.
 SILENT_SECONDS = 1.0
 # A request that kills servers, or that they fail, goes to one other at most.
@@ -98,8 +95,9 @@ class Pool:
         """Return what `work` gets of the first server that gives it; raises as `request` does."""
         attempt, strikes = 1, 0
         doubt: _Doubt | None = None
+        failed: set[Replica] = set()
         while True:
-            replica = await self._acquire(tokens, doubt)
+            replica = await self._acquire(tokens, doubt, failed)
             last, pause = attempt == self.config.attempts, 0.0
             try:
                 answer = await self._checked(replica, work, tokens)
@@ -110,19 +108,20 @@ class Pool:
                 ends = not failure.once and self._ends_call(replica, failure)
                 if ends or last or strikes > MOST_STRIKES:
                     raise failure.error from failure
+                failed.add(replica)
                 if failure.once and self.roster.serving(besides=replica):
                     doubt = _Doubt(replica, failure.error)
-                else:
+                elif failed.issuperset(self.roster.serving()):
                     pause = self.roster.backoff(attempt)
             except ModelChangedError as error:
                 self.roster.take_out_well(replica, error)
-                if not self.roster.serving() or last:
+                if last or not self.roster.may_serve(besides=replica):
                     raise
             except RequestRefusedError:
                 raise
             except (BackendRefusedError, WrongAnswerError) as error:
                 strikes += 1
-                if last or strikes > MOST_STRIKES or not self.roster.serving(besides=replica):
+                if last or strikes > MOST_STRIKES or not self.roster.may_serve(besides=replica):
                     raise
                 doubt = _Doubt(replica, error)
             finally:
@@ -165,70 +164,8 @@ class Pool:
         return unwaited and not self.roster.serving()
 
     async def check_alive(self) -> None:
-        """Check that a server answers within ALIVE_SECONDS, and is as at loading.
-
-        Raises
-        ------
-        BackendUnavailableError
-            If none does. Once too, if all requests to each have failed for FAILING_SECONDS.
-        ModelChangedError, BackendKeyError
-            If none does, and one has another model, or wants another key.
-        """
-        well: list[str] = []
-        found: list[ModelError] = []
-        wishes: list[float] = []
-
-        async def look_at(replica: Replica) -> None:
-            try:
-                await self.roster.check_well(replica)
-                # Else its requests look, and wait as long as they must.
-                if not replica.busy:
-                    await self.roster.check_reading(replica)
-            except ModelChangedError as error:
-                self.roster.take_out_well(replica, error)
-                found.append(error)
-            except PassingError as failure:
-                found.append(failure.error)
-                if failure.retry_after is not None:
-                    wishes.append(min(failure.retry_after, self.config.patience))
-            except ModelError as error:
-                found.append(error)
-            else:
-                well.append(replica.url)
-                group.cancel_scope.cancel()
-
-        with anyio.move_on_after(ALIVE_SECONDS):
-            async with anyio.create_task_group() as group:
-                for replica in self.replicas:
-                    group.start_soon(look_at, replica)
-        if not well:
-            raise self._why_away(found, min(wishes, default=None))
-        if self._all_fail():
-            # Once, so that the next caller may send a request and see whether one has recovered.
-            for replica in self.replicas:
-                replica.failing_since = None
-            raise self.roster.away()
-
-    def _why_away(self, found: Sequence[ModelError], retry_after: float | None) -> ModelError:
-        """Return what tells best that no server is well, of what was found of some."""
-        for kind in (ModelChangedError, BackendKeyError):
-            for error in found:
-                if isinstance(error, kind):
-                    return error
-        urls = ", ".join(replica.url for replica in self.replicas)
-        causes = "; ".join(dict.fromkeys(map(str, found))) or "start it, or see its log"
-        return BackendUnavailableError(f"no answer from {urls}: {causes}", retry_after)
-
-    def _all_fail(self) -> bool:
-        """Return whether each server has failed for FAILING_SECONDS, or is left out."""
-        before = time.monotonic() - FAILING_SECONDS
-        failing = [one for one in self.replicas if one.failing_since is not None]
-        untried = [one for one in self.replicas if one.failing_since is None]
-        return (
-            bool(failing)
-            and all((one.failing_since or 0.0) < before for one in failing)
-            and all(one.failures for one in untried)
-        )
+        """Check that a server answers soon, and is as at loading; raise as `alive.check_alive`."""
+        await check_alive(self.roster)
 
     async def metrics(self) -> str:
         """Return a server's page of metrics, empty where it has none; raise as `request` does."""
@@ -238,25 +175,32 @@ class Pool:
         """Return whether a server has a route of this path; raise as `request` does."""
         return await self.call(lambda replica: replica.offers(path))
 
-    async def _acquire(self, tokens: int, doubt: _Doubt | None) -> Replica:
+    async def _acquire(
+        self, tokens: int, doubt: _Doubt | None, failed: AbstractSet[Replica]
+    ) -> Replica:
         """Return the server in service with the least load, as soon as one has room.
 
-        Where one is in doubt it is another, or the doubt's error is raised.
+        Where one is in doubt it is another, or the doubt's error is raised. It is one that failed
+        before only where no other is in service.
         """
         started = time.monotonic()
         while True:
             await self.roster.let_back_in()
             serving = self.roster.serving(besides=doubt.replica if doubt else None)
-            free = [replica for replica in serving if replica.busy < self.config.in_flight]
+            untried = [replica for replica in serving if replica not in failed] or serving
+            free = [replica for replica in untried if replica.busy < self.config.in_flight]
             if free:
                 chosen = min(free, key=lambda replica: replica.load)
                 chosen.busy += 1
                 chosen.load += max(tokens, 1)
                 return chosen
             if not serving:
-                if doubt is not None:
+                if doubt is None:
+                    self._check_patience(started)
+                elif time.monotonic() - started > self.config.patience or not self.roster.may_serve(
+                    besides=doubt.replica
+                ):
                     raise doubt.error
-                self._check_patience(started)
             await self.roster.wait()
 
     async def _checked(

@@ -187,7 +187,8 @@ class Replica:
             raise self._timed_out(error) from error
         except httpx.TransportError as error:
             raise PassingError(
-                BackendUnavailableError(unreached(self._way, self.url, error) + self._no_proxy)
+                BackendUnavailableError(unreached(self._way, self.url, error) + self._no_proxy),
+                lost=True,
             ) from error
         except httpx.HTTPError as error:
             raise WrongAnswerError(f"{self.url} gave no HTTP ({first_line(error)})") from error

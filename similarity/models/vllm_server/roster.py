@@ -5,11 +5,13 @@ import logging
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
 
 from similarity.errors import (
+    BackendKeyError,
     BackendTimeoutError,
     BackendUnavailableError,
     ModelChangedError,
@@ -44,6 +46,7 @@ class Roster:
     ) -> None:
         self.replicas = replicas
         self._config = config
+        self.patience = config.patience
         self._wanted = wanted
         self._changed = anyio.Condition()
 
@@ -51,15 +54,47 @@ class Roster:
         """Return the servers in service, without one."""
         return [one for one in self.replicas if not one.failures and one is not besides]
 
+    def may_serve(self, besides: Replica) -> bool:
+        """Return whether another is in service, or fails since so lately that it may pass."""
+        since = time.monotonic() - self.patience
+        return any(
+            # One that is left out may have answered since what it was asked before.
+            not one.failures or one.failing_since is None or one.failing_since > since
+            for one in self.replicas
+            if one is not besides
+        )
+
     def leave_out(self, replica: Replica, error: ModelError) -> None:
-        """Take a server out of service until it answers."""
+        """Take a server that has never answered out of service until it does."""
+        replica.failing_since = -math.inf
         replica.last_error = error
         self._pause(replica)
 
-    async def check_well(self, replica: Replica) -> None:
-        """Raise what tells that a server is not well, or serves something else."""
-        await replica.check_healthy()
-        await self.check_room(replica)
+    async def check_serving(self, replica: Replica, *, reading: bool = True) -> None:
+        """Raise what tells best that a server is not well, or serves something else.
+
+        All is asked at once, so that a slow server needs no longer than for its slowest answer.
+
+        Parameters
+        ----------
+        reading
+            Whether to look at the tokenizer too.
+        """
+        found: list[PassingError | ModelError] = []
+
+        async def check(call: Callable[[], Awaitable[None]]) -> None:
+            try:
+                await _twice(call)
+            except (PassingError, ModelError) as failure:
+                found.append(failure)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(check, replica.check_healthy)
+            group.start_soon(check, partial(self.check_room, replica))
+            if reading:
+                group.start_soon(check, partial(self.check_reading, replica))
+        for failure in sorted(found, key=_rank):
+            raise failure
 
     async def check_room(self, replica: Replica) -> None:
         """Raise ModelChangedError if a server has not the name, or takes fewer tokens."""
@@ -116,8 +151,7 @@ class Roster:
         try:
             replica.read_at = -math.inf
             with anyio.fail_after(seconds):
-                await self.check_well(replica)
-                await self.check_reading(replica)
+                await self.check_serving(replica)
                 if replica.stuck and self._wanted is not None:
                     await self._wanted.check_computing(replica)
         except (PassingError, ModelError, TimeoutError) as failure:
@@ -149,7 +183,7 @@ class Roster:
         """Leave a server out until it is well, and for the seconds that it wishes."""
         replica.last_error = error
         if retry_after is not None and isinstance(error, BackendUnavailableError):
-            error.retry_after = min(retry_after, self._config.patience)
+            error.retry_after = min(retry_after, self.patience)
         # Requests that were under way together fail together: that is one failure.
         if not replica.failures or retry_after is not None:
             self._pause(replica, retry_after)
@@ -159,7 +193,7 @@ class Roster:
         if replica.failures:
             return
         lasted = time.monotonic() - replica.retry_at
-        replica.relapses = 1 if lasted > self._config.patience else replica.relapses + 1
+        replica.relapses = 1 if lasted > self.patience else replica.relapses + 1
         logger.warning("left out for a while: %s", error)
         self.take_out(replica, error, self.backoff(replica.relapses))
 
@@ -189,15 +223,13 @@ class Roster:
         if seconds is None:
             seconds = self.backoff(replica.failures)
         # Nobody waits longer, and one answer, of a proxy perhaps, must not end a server's use.
-        pause = min(seconds, self._config.patience)
+        pause = min(seconds, self.patience)
         replica.retry_at = time.monotonic() + pause
 
     def backoff(self, failures: int) -> float:
         """Return a pause in seconds, drawn so that many clients do not come back together."""
         # Whoever waits for a server out of patience has seen it looked at more than once.
-        longest = min(
-            self._config.backoff * 2.0 ** min(failures - 1, 16), self._config.patience / 3
-        )
+        longest = min(self._config.backoff * 2.0 ** min(failures - 1, 16), self.patience / 3)
         return longest * random.uniform(0.5, 1.0)
 
     async def wait(self) -> None:
@@ -212,3 +244,20 @@ class Roster:
         with anyio.CancelScope(shield=True):
             async with self._changed:
                 self._changed.notify_all()
+
+
+async def _twice(call: Callable[[], Awaitable[None]]) -> None:
+    """Do this, and once more if its connection was lost, as one may be at a server that is well."""
+    try:
+        await call()
+    except PassingError as failure:
+        if not failure.lost:
+            raise
+        await call()
+
+
+def _rank(failure: PassingError | ModelError) -> int:
+    """Return how little a failure tells of why a server is not to be used."""
+    if isinstance(failure, ModelChangedError):
+        return 0
+    return 1 if isinstance(failure, BackendKeyError) else 2

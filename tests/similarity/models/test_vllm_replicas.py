@@ -21,7 +21,7 @@ from similarity.errors import (
 )
 from similarity.models.base import Ability, SampleRequest
 from similarity.models.toy import ToyModel
-from similarity.models.vllm_server import pool, roster
+from similarity.models.vllm_server import alive, pool, roster
 from similarity.models.vllm_server.passing import PassingError
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
 from tests.similarity.models.fake_server import (
@@ -113,7 +113,7 @@ class TestHanging:
         servers["b"].down = True
         with pytest.raises(BackendUnavailableError):
             model.score(scoring(), Law())
-        monkeypatch.setattr(pool, "FAILING_SECONDS", 0.0)
+        monkeypatch.setattr(alive, "FAILING_SECONDS", 0.0)
         with pytest.raises(BackendUnavailableError, match="a:8000 gave no answer within"):
             model.check_alive()
         servers["a"].faults.clear()
@@ -123,7 +123,7 @@ class TestHanging:
         self, load: Load, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The failures of one server counted as those of all."""
-        monkeypatch.setattr(pool, "FAILING_SECONDS", 0.0)
+        monkeypatch.setattr(alive, "FAILING_SECONDS", 0.0)
         model = load(a=FakeServer(), b=FakeServer())
         failing, other = model._pool.replicas
         model._pool._ends_call(failing, PassingError(BackendTimeoutError("late"), slow=True))
@@ -163,7 +163,7 @@ class TestGivenUp:
         self, load: Load, kind: Callable[[], FakeServer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(roster, "LOOK_SECONDS", 0.2)
-        monkeypatch.setattr(pool, "FAILING_SECONDS", 0.0)
+        monkeypatch.setattr(alive, "FAILING_SECONDS", 0.0)
         server = kind()
         model = load(server=server)
         server.waits = asyncio.Event()
