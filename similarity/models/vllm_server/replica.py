@@ -218,7 +218,8 @@ class Replica:
         timeouts = self._client.timeout
         if isinstance(error, httpx.ConnectTimeout):
             what = f"{self._way} cannot be reached within {timeouts.connect:g} s"
-            remedy = f"is the address right?{self._no_proxy}"
+            plain = " (http:// if it has no TLS)" if self.url.startswith("https://") else ""
+            remedy = f"is the address right{plain}?{self._no_proxy}"
             return PassingError(BackendTimeoutError(f"{what}; {remedy}"))
         return PassingError(
             BackendTimeoutError(

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
-from similarity.errors import BackendRefusedError, BackendUnavailableError
+from similarity.errors import BackendError, BackendRefusedError, BackendUnavailableError
 from similarity.models.vllm_server.loader import load_server
-from tests.similarity.models.fake_server import QUICK
+from tests.similarity.models.fake_server import QUICK, raises
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 
@@ -94,3 +95,12 @@ def test_a_certificate_that_is_named_is_accepted(monkeypatch: pytest.MonkeyPatch
     trust(monkeypatch, "well")
     with serving("well") as place, pytest.raises(BackendRefusedError, match="HTTP 404"):
         load_server(f"https://{place}", QUICK)
+
+
+@pytest.mark.parametrize(("scheme", "hints"), [("https", True), ("http", False)])
+def test_a_server_without_tls_may_wait_for_more_than_a_greeting(scheme: str, hints: bool) -> None:
+    """Nothing was said of http://, though the address was right."""
+    silent = httpx.MockTransport(raises(httpx.ConnectTimeout))
+    with pytest.raises(BackendError) as raised:
+        load_server(f"{scheme}://one:8000", QUICK, transport=silent)
+    assert ("(http:// if it has no TLS)" in str(raised.value)) == hints
