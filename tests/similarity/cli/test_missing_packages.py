@@ -31,7 +31,7 @@ for command in json.load(sys.stdin):
     failed = None if isinstance(done.exception, SystemExit | None) else repr(done.exception)
     print(json.dumps([done.exit_code, done.stderr, failed]))
 """
-NAMES = "score,text1,text2,part"
+NAMES = "score,text1,text2"
 MODEL = "the model 'smollm2' needs "
 COMMANDS = {
     ("serve",): "the service needs pydantic",
