@@ -2,9 +2,10 @@
 
 import logging
 import pickle
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO, TextIOWrapper
+from io import BytesIO
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from similarity.models.base import OnProgress
 from similarity.models.loader import LoadOptions
 from similarity.tabular.dialects import bare_mark, note_bare_mark
 from similarity.tabular.formats import READ_FORMATS, format_of, rule_of
+from similarity.tabular.lines import byte_lines
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header
 
@@ -186,10 +188,9 @@ class Splitter:
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Return a row for each record of a file, whose content is "bytes"."""
         # What a worker warns of is seen nowhere: it goes with the records.
-        lines = TextIOWrapper(
-            BytesIO(row["bytes"]), encoding="utf-8-sig", errors="replace", newline="\n"
-        )
-        bare = bare_mark(lines) if self.kind == "tsv" else None
+        lines = byte_lines(BytesIO(row["bytes"].removeprefix(BOM_UTF8)))
+        texts = (line.decode(errors="replace") for line in lines)
+        bare = bare_mark(texts) if self.kind == "tsv" else None
         found = read_records(
             BytesIO(row["bytes"]),
             self.kind,

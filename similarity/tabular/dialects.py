@@ -7,12 +7,13 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import chain
 from typing import BinaryIO
 
 from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
+from similarity.tabular.lines import byte_lines
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +75,9 @@ def csv_dialect(source: BinaryIO, *, header: bool = True, names: Sequence[str] =
     header, names
         As `read_records` takes them.
     """
-    begin = source.readline(MAX_LINE_BYTES + 1)
-    lines = chain(
-        [begin.removeprefix(BOM_UTF8)], iter(partial(source.readline, MAX_LINE_BYTES), b"")
-    )
-    texts = (line.decode(errors="replace") for line in lines)
+    lines = byte_lines(source)
+    begin = next(lines, b"")
+    texts = (line.decode(errors="replace") for line in chain([begin.removeprefix(BOM_UTF8)], lines))
     delimiter = delimiter_of(texts, names, header=header)
     return CsvDialect(delimiter, mark=begin.startswith(BOM_UTF8))
 

@@ -19,6 +19,7 @@ from similarity.tabular.dialects import (
     note_bare_mark,
 )
 from similarity.tabular.formats import MAX_LINE_BYTES
+from similarity.tabular.lines import byte_lines
 from similarity.tabular.parquet import open_parquet
 from similarity.tabular.values import json_fault, json_value, no_text
 
@@ -142,17 +143,11 @@ def read_records(
 
 
 def _lines(source: BinaryIO) -> Iterator[Record]:
-    """Yield each line without its end; one that is too long is read to its end, and not held."""
-    number = 0
-    while line := source.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if number == 1:
-            line = without_mark(line)
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = source.readline(MAX_LINE_BYTES)
+    """Yield each line without its end."""
+    for number, given in enumerate(byte_lines(source), 1):
+        line = without_mark(given) if number == 1 else given
         content = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield replace(_line(number, content), end="\r\n" if line.endswith(b"\r\n") else "\n")
+        yield replace(_line(number, content), end=line[len(content) :].decode() or "\n")
 
 
 def without_mark(content: bytes) -> bytes:

@@ -189,7 +189,8 @@ def test_what_is_no_text_is_reported(content: bytes, message: str) -> None:
 
 
 def test_carriage_returns_alone_are_reported() -> None:
-    (bad,) = read(b"x,y\ra,b\r", "csv")
+    """Where lines end with line feeds: a file of carriage returns alone is read by those."""
+    (bad,) = read(b"x,y\na,b\rc,d\n", "csv")
     assert "a carriage return stands outside quotation marks; end lines with" in str(bad.error)
 
 
