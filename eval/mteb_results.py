@@ -5,6 +5,7 @@ MTEB's own main score of these tasks, `cosine_spearman`, is of embeddings. What 
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def write_mteb_results(run: Run, folder: Path) -> list[Path]:
         for task in run.tasks:
             content = task_result(run, method, task)
             path = folder / slug(method) / f"{slug(task)}.json"
-            write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+            # NaN is no JSON, but what mteb itself writes and reads.
+            write_text(path, json.dumps(content, indent=1) + "\n")
             written.append(path)
     return written
 
@@ -50,16 +52,16 @@ def task_result(run: Run, method: str, task: str) -> dict[str, Any]:
 
     Figures are fractions there. The dataset's revision is the digest of the pairs that were read,
     as they may come from files, and there is no version of mteb, as it did not run. The name of a
-    task of which not all pairs were scored ends in "-part".
+    task of which not all pairs were scored ends in "-part". A correlation that is undefined is NaN.
     """
     name, split = MTEB_TASKS.get(task, (task, "test"))
     of_task = run.tasks[task]
-    found = of_task["methods"][method]
-    spearman, pearson = found["spearman"]["all"]["value"], found["pearson"]["all"]
+    figure = run.figure(task, method)
+    spearman = _fraction(None if figure is None else figure["value"])
     scores = {
-        "main_score": spearman / 100,
-        "spearman": spearman / 100,
-        "pearson": None if pearson is None else pearson / 100,
+        "main_score": spearman,
+        "spearman": spearman,
+        "pearson": _fraction(of_task["methods"][method]["pearson"]["all"]),
         "hf_subset": "default",
         "languages": [ENGLISH if task in MTEB_TASKS else UNKNOWN],
     }
@@ -70,3 +72,7 @@ def task_result(run: Run, method: str, task: str) -> dict[str, Any]:
         "scores": {split: [scores]},
         "evaluation_time": None,
     }
+
+
+def _fraction(figure: float | None) -> float:
+    return math.nan if figure is None else figure / 100

@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -287,6 +288,8 @@ def test_command_writes_report_figures_and_mteb(tmp_path: Path) -> None:
     written = sorted(path.relative_to(out).as_posix() for path in (out / "mteb").rglob("*.json"))
     assert len(written) == 4
     assert written[0] == "mteb/mine/trajectories/sts12-test.json"
+    constant = out / "mteb/mine/word-overlap/sts12-test.json"
+    assert constant.read_text(encoding="utf-8").count(": NaN,") == 3
 
 
 def test_without_figures_no_matplotlib_is_needed(
@@ -330,8 +333,12 @@ def test_mteb_reads_its_schema(tmp_path: Path) -> None:
         for number, task in enumerate(tasks):
             content = task_result(run, method, task)
             found = mteb_task_result(content, tmp_path / "result.json")
-            value = 50.0 + 10 * METHODS.index(method) + number
-            assert found.get_score() == pytest.approx(value / 100)
+            (scores,) = found.scores[MTEB_TASKS.get(task, (task, "test"))[1]]
+            # Without Pearson's, all scores are equal: it was 0 here, which is a result.
+            value = math.nan if METHODS.index(method) else (50.0 + number) / 100
+            assert found.get_score() == pytest.approx(value, nan_ok=True)
+            assert scores["main_score"] == pytest.approx(value, nan_ok=True)
+            assert scores["pearson"] == pytest.approx(value + 0.03, nan_ok=True)
             assert found.dataset_revision == digest(task.encode())
 
 
