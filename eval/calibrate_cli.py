@@ -9,7 +9,7 @@ from eval.calibrate import judgements_of
 from eval.methods.scorers import METHOD
 from eval.runs import read_results
 from similarity.calibration import NAME as CALIBRATION
-from similarity.calibration import add_calibration
+from similarity.calibration import add_calibration, check_place_of_scales
 from similarity.cli.options import ends_option
 from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.terminal import print_warnings
@@ -43,6 +43,7 @@ def calibrate(
     A file keeps one map for each way of comparing: others that it has of the same model stay.
     """
     path = out or run / CALIBRATION
+    check_place_of_scales(path)
     found = fit_calibration(run, ends, method)
     print_warnings(few_judgements(found.fitted_on["pairs"]))
     print_warnings(weak_order(found.fitted_on))

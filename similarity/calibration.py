@@ -20,7 +20,7 @@ from similarity.digests import digest, digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import ModelInfo
-from similarity.storage.files import replace_file, writing
+from similarity.storage.files import check_place, replace_file, writing
 from similarity.validation import check_choice
 
 # Among a model's assets.
@@ -118,10 +118,27 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     """
     kept = [
         other
-        for other in (load_calibrations(path, "name another file") if path.exists() else ())
+        for other in _others(path)
         if other.revision == calibration.revision and other.settings != calibration.settings
     ]
     write_calibrations(path, [*kept, calibration])
+
+
+def check_place_of_scales(path: Path) -> None:
+    """Refuse a place where `add_calibration` would fail, before a scale is fitted.
+
+    Raises
+    ------
+    InputError
+        If a file there is of something else or damaged, or none can be written.
+    """
+    check_place(path)
+    _others(path)
+
+
+def _others(path: Path) -> tuple[Calibration, ...]:
+    """Return the scales of a file to which one is added; none where there is no file yet."""
+    return load_calibrations(path, "name another file") if path.exists() else ()
 
 
 def write_calibrations(path: Path, calibrations: Sequence[Calibration]) -> None:

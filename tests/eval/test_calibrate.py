@@ -137,3 +137,21 @@ def test_judgements_that_are_distances_or_on_another_scale(tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     assert "a small part of the scale from 0 to 5" in result.stderr
     assert "--scale 0 1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("calibration.json", "is no file of scales: .*; name another file"),
+        ("none/there.json", "there is no folder"),
+    ],
+)
+def test_a_place_where_no_scale_can_be_added_is_refused_before_one_is_fitted(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything was computed first."""
+    monkeypatch.setattr("eval.calibrate_cli.fit_calibration", lambda *_: pytest.fail("fitted"))
+    (tmp_path / "calibration.json").write_text("[{")
+    command = ["calibrate", str(tmp_path), "--out", str(tmp_path / name)]
+    with pytest.raises(InputError, match=said):
+        CliRunner().invoke(evaluate, command, catch_exceptions=False)
