@@ -5,7 +5,7 @@ stopped. Trajectories are numbered and n of them are the first n of more, so one
 serves every smaller number, and every distance.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from eval.methods.base import Setting
 from eval.methods.scorers import METHOD
 from eval.pair_files import ScoredPair
+from eval.parts import WHOLE
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.protocol import Judged, aggregates
@@ -88,6 +89,7 @@ def ablate(
     pairs: Sequence[ScoredPair],
     base: ComparisonConfig,
     progress: RunProgress,
+    whole: int | None = None,
 ) -> dict[str, Any]:
     """Return, and write, Spearman's correlation × 100 of every variation, with its interval.
 
@@ -97,6 +99,8 @@ def ablate(
         The setting that is varied.
     progress
         Called with how far each run is.
+    whole
+        The number of pairs of which these were taken, where that is known.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def ablate(
             f"an ablation compares distances of whole continuations, and {base.distance!r} is "
             f"none; give --distance one of {', '.join(DISTANCES)}"
         )
-    work = _Work(folder, model, task, pairs, progress)
+    work = _Work(folder, model, task, pairs, progress, {} if whole is None else {task: whole})
     own = base.sampling.n_trajectories
     numbers = sorted({*NUMBERS, own})
     most = work.run("base", _with(base, n_trajectories=numbers[-1]), keep_rows=True)
@@ -138,6 +142,7 @@ def ablate(
     content = {
         "task": task,
         "pairs": len(pairs),
+        **({} if whole is None else {WHOLE: whole}),
         "fingerprint": Fingerprint(model.info, base).to_dict(),
         "spearman": panels,
     }
@@ -155,11 +160,13 @@ class _Work:
         task: str,
         pairs: Sequence[ScoredPair],
         progress: RunProgress,
+        whole: Mapping[str, int],
     ) -> None:
         self._folder = folder
         self._model = model
         self._tasks = {task: pairs}
         self._progress = progress
+        self._whole = whole
         self._judged = Judged(
             np.array([pair.score for pair in pairs]), np.full(len(pairs), "", np.str_)
         )
@@ -176,6 +183,7 @@ class _Work:
             methods=Methods(setting, [config.sampling.seed], {}),
             unlabelled={},
             keep_rows=keep_rows,
+            whole=self._whole,
         )
         run(folder, plan, model, self._progress)
         kept = "log_likelihoods" if keep_rows else "scores"

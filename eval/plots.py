@@ -93,10 +93,9 @@ def draw_ablation(ablation: Ablation, folder: Path) -> dict[str, Path]:
     """Draw the figure of an ablation; return its name in the folder by caption."""
     name = Path(f"{ablation.slug}-ablation.png")
     plot_ablation(ablation, folder / name)
-    content = ablation.content
     caption = (
-        f"{ablation.name}: one setting changed at a time, {content['task']}, "
-        f"{content['pairs']} pairs, with 95 % bootstrap intervals."
+        f"{ablation.name}: one setting changed at a time, {ablation.pairs}, "
+        "with 95 % bootstrap intervals."
     )
     return {caption: name}
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD, OTHER_SEED
+from eval.parts import WHOLE
 from eval.plan import Chunk, Plan
 from eval.protocol import AGGREGATES, Aggregate, Judged, aggregates, pearson, spearman
-from eval.runs import PROMPT, SAMPLING, WHOLE
+from eval.runs import PROMPT, SAMPLING
 from eval.undefined import LEFT_OUT
 from similarity.arrays import FloatArray
 from similarity.config import Settings

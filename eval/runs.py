@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.datasets import BENCHMARKS, SEVEN
+from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD
+from eval.parts import part_in_words, whole_of
 from eval.undefined import counted, is_undefined
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
@@ -19,8 +20,6 @@ RESULTS, ABLATION = "results.json", "ablation.json"
 SCHEMA = 1
 # In such a file, the digest of the run's scores.
 SCORES = "scores_sha256"
-# In such a file, of a task, the number of pairs of which its pairs were taken.
-WHOLE = "whole"
 # In such a file, the digest of all else in it.
 _DIGEST = "digest"
 
@@ -82,10 +81,7 @@ class Run(ResultFolder):
         return f"{name} of parts" if task == AVERAGE else f"{name}, {self.pairs(task)}"
 
     def _whole(self, task: str) -> int:
-        """Return how many pairs the set has; runs of earlier releases know it of benchmarks."""
-        content = self.tasks[task]
-        official = BENCHMARKS[task].pairs if task in BENCHMARKS else content["pairs"]
-        return int(content.get(WHOLE, official))
+        return whole_of(task, self.tasks[task])
 
     @property
     def methods(self) -> list[str]:
@@ -153,6 +149,13 @@ class Ablation(ResultFolder):
         """Return Spearman's correlation by setting and by its value."""
         panels: Mapping[str, Mapping[str, Figure]] = self.content["spearman"]
         return panels
+
+    @property
+    def pairs(self) -> str:
+        """Return in words how many pairs of which task were scored, and whether all."""
+        task, pairs = self.content["task"], self.content["pairs"]
+        part = part_in_words(task, self.content)
+        return f"only {part}" if part else f"{task}, {pairs} pairs"
 
 
 def best_of(behind: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from eval.methods.baselines import BASELINES, UNPROMPTED
 from eval.methods.scorers import ESTIMATOR_METHODS, PROMPT_METHODS, VECTOR_METHODS
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.pair_files import Columns, ScoredPair
+from eval.parts import part_in_words
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
@@ -216,12 +217,15 @@ def ablate(
     if task in SEVEN:
         raise ConfigError(f"{task} is a test set: settings are chosen on another, as stsb-dev")
     _check_columns([task])
-    pairs = spread(_loaded(task, Source(data, _columns(columns))), limit)
+    whole = _loaded(task, Source(data, _columns(columns)))
+    pairs = spread(whole, limit)
     note_goes_on()
     model = open_model(choice)
     with RunProgress() as progress:
-        found = run_ablation(out, model, task, pairs, config, progress)
+        found = run_ablation(out, model, task, pairs, config, progress, len(whole))
     click.echo(json.dumps(found["spearman"], indent=1))
+    if part := part_in_words(task, found):
+        click.echo(f"only {part}", err=True)
     click.echo(f"wrote {out}", err=True)
 
 

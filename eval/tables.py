@@ -8,7 +8,8 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from eval.runs import WHOLE, best_of
+from eval.parts import part_in_words
+from eval.runs import best_of
 from eval.undefined import is_undefined, undefined
 from similarity.cli.tables import console
 
@@ -50,12 +51,9 @@ def _compared(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
 
 
 def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
-    parts = [
-        f"{content['pairs']} of the {content[WHOLE]} pairs of {task}"
-        for task, content in results["tasks"].items()
-        if content["pairs"] < content.get(WHOLE, 0)
-    ]
-    of_parts = f"\nonly {', '.join(parts)}" if parts else ""
+    found = (part_in_words(task, content) for task, content in results["tasks"].items())
+    parts = ", ".join(filter(None, found))
+    of_parts = f"\nonly {parts}" if parts else ""
     table = Table(
         title="Spearman × 100, all pairs of a task together",
         caption=f"fingerprint {results['fingerprint']['id']}{of_parts}",

@@ -107,3 +107,27 @@ def test_spread() -> None:
     pairs = [ScoredPair("", i, "", "") for i in range(10)]
     assert [pair.score for pair in spread(pairs, 4)] == [0, 2, 5, 7]
     assert spread(pairs, None) == spread(pairs, 11) == pairs
+
+
+def test_a_part_is_marked_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was marked neither in the file nor where it is printed or drawn."""
+    for name in ("NUMBERS", "LENGTHS"):
+        monkeypatch.setattr(ablation, name, (1,))
+    own = tmp_path / "own.tsv"
+    own.write_bytes(FIXTURE.read_bytes())
+    command = ["ablate", "--data", "nowhere", "--task", str(own), "--model", "toy", "-n", "1"]
+    for limit, part in (("4", f"only 4 of the 6 pairs of {own}"), ("6", ""), ("9", "")):
+        out = tmp_path / limit
+        options = ["-m", "1", "--limit", limit, "--out", str(out)]
+        result = CliRunner().invoke(evaluate, [*command, *options], catch_exceptions=False)
+        assert [line for line in result.stderr.splitlines() if "only" in line] == [part][
+            : len(part)
+        ]
+        content = json.loads((out / "ablation.json").read_text())
+        assert (content["pairs"], content["whole"]) == (min(int(limit), 6), 6)
+        results = json.loads((out / "base" / "results.json").read_text())
+        assert results["tasks"][str(own)]["whole"] == 6
+        report = CliRunner().invoke(evaluate, ["report", str(out)], catch_exceptions=False)
+        assert report.exit_code == 0
+        text = (out / "report" / "report.md").read_text()
+        assert f"at a time, {part or f'{own}, 6 pairs'}, with" in text
