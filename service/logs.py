@@ -12,6 +12,8 @@ from logging.handlers import QueueHandler
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from similarity.printable import printable
+
 # Lines that wait to be written, at most.
 MOST_LINES = 10_000
 # Seconds that the end of the process waits for them.
@@ -50,8 +52,10 @@ class TextFormatter(logging.Formatter):
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
         extra = " ".join(f"{name}={value}" for name, value in _extra(record).items())
         line = f"{stamp} {record.levelname.lower():7} {record.getMessage()} {extra}".rstrip()
+        line = printable(line)
         if record.exc_info:
-            line = f"{line}\n{self.formatException(record.exc_info)}"
+            trace = self.formatException(record.exc_info).splitlines()
+            line = "\n".join([line, *map(printable, trace)])
         return _without_sign_in(line)
 
 

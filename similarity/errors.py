@@ -18,9 +18,15 @@ TrajsimError
         └── ModelChangedError   a server has another model than at loading
 """
 
+from similarity.printable import printable
+
 
 class TrajsimError(Exception):
-    """Base of all; its text is one line that says what was wrong and what to do."""
+    """Base of all; its text is one printable line that says what was wrong and what to do."""
+
+    def __init__(self, message: str = "") -> None:
+        # It may have words of a server, or the name of a file.
+        super().__init__(printable(" ".join(message.splitlines())))
 
 
 class InputError(TrajsimError, ValueError):

@@ -3,6 +3,7 @@
 import httpx
 
 from service.client.retries import BROKEN
+from similarity.printable import printable
 
 
 class ApiError(Exception):
@@ -17,7 +18,7 @@ class ApiError(Exception):
     """
 
     def __init__(self, status: int, code: str, message: str, request_id: str | None) -> None:
-        super().__init__(f"{message} ({status} {code})")
+        super().__init__(printable(f"{message} ({status} {code})"))
         self.status = status
         self.code = code
         self.request_id = request_id
@@ -27,6 +28,7 @@ class UnexpectedAnswerError(Exception):
     """An answer that cannot be the service's: another server, or a proxy between, has given it."""
 
     def __init__(self, what: str) -> None:
+        what = printable(what)
         super().__init__(f"this is no answer of the service: {what}; see whether its URL is right")
 
 

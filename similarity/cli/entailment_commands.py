@@ -12,7 +12,7 @@ from similarity.cli.options import (
     truncate_option,
 )
 from similarity.cli.progress import progress_bars
-from similarity.cli.tables import console, digits_to_compare
+from similarity.cli.tables import console, digits_to_compare, one_line
 from similarity.cli.terminal import json_option, print_json, print_warnings
 from similarity.cli.vector_tables import IMPLIED_COLUMNS, implied_columns
 from similarity.config import ComparisonConfig
@@ -126,5 +126,5 @@ def _print(found: Entailment, top: int) -> None:
         for name, words in zip(IMPLIED_COLUMNS, implied_columns(found.explain(top)), strict=True):
             table.add_row(name, ", ".join(words))
         table.caption = "×: how many times likelier than usual a word is after the text"
-    table.add_row("from", found.fingerprint.describe())
+    table.add_row("from", one_line(found.fingerprint.describe()))
     console().print(table)

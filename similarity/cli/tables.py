@@ -11,6 +11,7 @@ from similarity.calibration import Scale
 from similarity.config import Settings
 from similarity.doctor import Finding
 from similarity.fingerprint import Fingerprint
+from similarity.printable import printable
 from similarity.results import Score, TrajectoryExplanation
 
 # Wide enough to be read, where the output is not a terminal and has no width of its own.
@@ -54,7 +55,7 @@ def print_score(result: Score, confidence: float | None = None) -> None:
         table.add_row(
             f"{100 * confidence:g} % interval", f"similarity {likeness}, distance {distance}"
         )
-    table.add_row("from", result.fingerprint.describe())
+    table.add_row("from", one_line(result.fingerprint.describe()))
     console().print(table)
 
 
@@ -89,8 +90,8 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return what a model wrote as one line of a table, its control characters escaped."""
-    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+    """Return what a model or a server wrote as one line of a table, for any terminal."""
+    return escape(printable(text))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -100,7 +101,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
         check = finding.check
         found = check.found if check.error is None else str(check.error)
         mark = "FAIL" if finding.failed else "ok"
-        table.add_row(finding.place, check.name, mark, escape(found))
+        table.add_row(one_line(finding.place), check.name, mark, one_line(found))
     console().print(table)
 
 

@@ -50,7 +50,7 @@ def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
     for word, beyond, log_prob in words:
         probability = math.exp(log_prob)
         shown = f"{probability:.2%}" if probability >= _LEAST_SHOWN else f"under {_LEAST_SHOWN:.2%}"
-        table.add_row(escape(word), times(beyond), shown)
+        table.add_row(one_line(word), times(beyond), shown)
     console().print(escape(text))
     console().print(table)
 
@@ -85,7 +85,7 @@ def implied_columns(implied: ImpliedWords) -> tuple[list[str], list[str], list[s
     """Return the words of each of `IMPLIED_COLUMNS`, with ratios."""
 
     def with_ratio(word: ImpliedWord, beyond: float) -> str:
-        return f"{escape(word.word)} {times(beyond)}"
+        return f"{one_line(word.word)} {times(beyond)}"
 
     return (
         [with_ratio(word, min(word.beyond_usual)) for word in implied.both],

@@ -128,17 +128,22 @@ class Servers:
                 yield url, check
 
     def checked_model(self) -> ServedModel:
-        """Return the model after all checks, or close all and raise the first failure."""
+        """Return the model after all checks, or close all and raise the first failure.
+
+        If no server answers, the error says why of each.
+        """
         try:
-            for url, check in self.checks():
+            for _, check in self.checks():
                 if check.error is None:
                     continue
                 # What failed a check would go on to; a server that failed a request may not,
                 # but for another key, which no waiting brings.
                 if check.name != SERVES or isinstance(check.error, BackendKeyError):
                     raise check.error
-                logger.warning("left out until it answers: %s (%s)", url, check.error)
-            return self.model()
+            model = self.model()
+            for url, error in self._failures.items():
+                logger.warning("left out until it answers: %s (%s)", url, error)
+            return model
         except BaseException:
             self.close()
             raise
@@ -152,7 +157,7 @@ class Servers:
             If none answered.
         """
         if not self._identities:
-            raise next(iter(self._failures.values()))
+            raise self._none_answers()
         found = list(self._identities.values())
         kind = found[0][0]
         identity = kind.joined([one for _, one in found])
@@ -164,6 +169,12 @@ class Servers:
             if replica.url in self._failures:
                 pool.roster.leave_out(replica, self._failures[replica.url])
         return kind.model(self._background, pool, identity)
+
+    def _none_answers(self) -> ModelError:
+        """Return the error of the first server, with the causes of all."""
+        first = next(iter(self._failures.values()))
+        causes = dict.fromkeys(map(str, self._failures.values()))
+        return first if len(causes) == 1 else type(first)("; ".join(causes))
 
     def _replica(self, url: str) -> Replica:
         return Replica(url, self._client, self._proxies.get(url))

@@ -22,6 +22,7 @@ from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import ServedName
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.texts import ServedTexts
+from similarity.printable import printable
 
 T = TypeVar("T")
 Work = Callable[[OnProgress], Awaitable[T]]
@@ -44,9 +45,9 @@ class ServedModel(LanguageModel):
         texts: ServedTexts,
     ) -> None:
         # A path is a machine's own; a name with an owner is not.
-        name = served.name
+        name, shown = served.name, printable(served.name)
         self.info = ModelInfo(
-            name=name.rstrip("/").rpartition("/")[2] if name.startswith("/") else name,
+            name=shown.rstrip("/").rpartition("/")[2] if shown.startswith("/") else shown,
             revision=revision,
             dtype="served",
             context_length=served.context_length,
