@@ -26,6 +26,8 @@ from similarity.models.vllm_server.wire import Prompt
 # By how much rounding may move a number of order 1 that names a model: half precision moves it by
 # up to 0.001 (docs/log.md).
 ROUNDED = 0.005
+# Fewer are too few for a text with the shortest prompt, and for what is tried at loading.
+LEAST_TOKENS = 32
 # Tokens of the probe that names the model, and of the one that goes with every request to score.
 LONG_PROBE, SHORT_PROBE = 96, 16
 
@@ -116,12 +118,17 @@ async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
     Raises
     ------
     BackendError
-        If it does not serve the wanted model, or does not answer.
+        If it does not serve the wanted model, takes fewer than LEAST_TOKENS, or does not answer.
     WrongAnswerError
         If its answers are not a vLLM server's.
     """
     models = await pool.request(wire.MODELS, wire.read_models)
     name = _chosen(models, address.name, pool.replicas[0].url)
+    if models[name] < LEAST_TOKENS:
+        raise BackendRefusedError(
+            f"{pool.replicas[0].url} takes texts of {models[name]} tokens, and {LEAST_TOKENS} are "
+            "the least that anything can be compared by; raise its --max-model-len"
+        )
     begin, end = await _affixes(pool, name)
     encoded = [await tokenize(pool, name, text) for text in TOKENIZER_PROBES]
     reading = reading_of(await tokenize(pool, name, READING_PROBE))
@@ -136,22 +143,10 @@ async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
 
 
 async def probe_tokens(pool: Pool, served: ServedName) -> tuple[TokenIds, int]:
-    """Return the tokens of a paragraph, as many as fit, and where the scored part begins.
-
-    Raises
-    ------
-    BackendRefusedError
-        If hardly any fit.
-    """
+    """Return the tokens of a paragraph, as many as fit, and where the scored part begins."""
     paragraph, _ = await tokenize(pool, served.name, PARAGRAPH)
     ids = paragraph[: min(LONG_PROBE, served.context_length)]
-    start = max(1, len(served.begin))
-    if len(ids) < start + 2:
-        url = pool.replicas[0].url
-        raise BackendRefusedError(
-            f"{url} takes {served.context_length} tokens; raise its --max-model-len"
-        )
-    return ids, start
+    return ids, max(1, len(served.begin))
 
 
 async def identify(pool: Pool, address: ServerAddress) -> Identity:

@@ -4,6 +4,8 @@ import pytest
 
 from similarity.errors import BackendKeyError, BackendRefusedError, WrongAnswerError
 from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.identity import LEAST_TOKENS
+from tests.similarity.models.fake_pooling_server import FakePoolingServer
 from tests.similarity.models.fake_server import Answer, FakeServer, Load
 
 
@@ -83,6 +85,18 @@ def test_no_prompt_log_probabilities(load: Load) -> None:
 
     server.edit = spoil
     refused(load, server, "gave no list of log-probabilities", WrongAnswerError)
+
+
+@pytest.mark.parametrize("kind", [FakeServer, FakePoolingServer])
+def test_too_few_tokens_for_any_text(load: Load, kind: type[FakeServer]) -> None:
+    """One that pools was loaded, and each text was refused; of one that generates a probe was."""
+    for tokens in (1, 5, LEAST_TOKENS - 1):
+        server = kind()
+        server.max_model_len = tokens
+        refused(load, server, f"takes texts of {tokens} tokens, and 32", BackendRefusedError)
+    server = kind()
+    server.max_model_len = LEAST_TOKENS
+    assert load(server=server).encode("a")
 
 
 def test_two_models_behind_one_name(load: Load) -> None:
