@@ -134,7 +134,8 @@ def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:
     if len(ids) >= (limit := model.info.context_length):
         raise InputError(
             f"a continuation has {len(ids)} tokens, and the model reads {limit}, with the text "
-            "before it; give a shorter one"
+            "before it; give a shorter one",
+            given if isinstance(given, str) else None,
         )
     return ids
 

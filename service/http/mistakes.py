@@ -9,6 +9,8 @@ from typing import Any, get_args
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
+from similarity.errors import InputError
+
 # So many are looked at for the one to report: a long list may have one in each item.
 MISTAKES = 100
 
@@ -24,6 +26,14 @@ _TYPES = {
     "model_type": "an object",
     "model_attributes_type": "an object",
 }
+
+
+class FieldError(InputError):
+    """What a field of a request has is wrong; `param` is the field, as the user wrote it."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 @dataclass(frozen=True)

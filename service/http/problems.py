@@ -144,7 +144,11 @@ def problem_of(error: Exception, body: Any = None, request_type: Any = None) -> 
         if isinstance(error, kind):
             own = getattr(error, "retry_after", None)
             after = retry_after if own is None else own
-            param = place_of(getattr(error, "text", None), body) or _setting(error, body)
+            param = (
+                getattr(error, "param", None)
+                or place_of(getattr(error, "text", None), body)
+                or _setting(error, body)
+            )
             message = _model_message(error) or " ".join(str(error).split())
             message = f"{param}: {message}" if param and not message.startswith(param) else message
             return Problem(status, openai_type, code, message, after, param=param)

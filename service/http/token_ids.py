@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from service.engine.request_model import RequestModel
-from similarity.errors import InputError, MissingDependencyError
+from service.http.mistakes import FieldError
+from similarity.errors import MissingDependencyError
 from similarity.extras import optional_module
 from similarity.models.base import TokenIds
 
@@ -20,14 +21,15 @@ def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
 
     Raises
     ------
-    InputError
+    FieldError
         Beginning with the name of the field.
     """
     size = model.vocab_size
     if size is not None and max(ids) >= size:
-        raise InputError(
+        raise FieldError(
             f"{name} has token id {max(ids)}, and this model's are below {size}; send texts, or "
-            "ids of its own tokenizer"
+            "ids of its own tokenizer",
+            name,
         )
 
 
@@ -48,7 +50,7 @@ def text_of_ids(
 
     Raises
     ------
-    InputError
+    FieldError
         If they are of neither.
     """
     of_openai = requested_model is not None and requested_model.startswith(OPENAI)
@@ -57,10 +59,11 @@ def text_of_ids(
     try:
         return _of_openai(ids, requested_model)
     except (MissingDependencyError, OSError, ValueError, KeyError) as error:
-        raise InputError(
+        raise FieldError(
             f"{name} has token ids of another tokenizer than this model's, and they cannot be read "
             f"as OpenAI's ({type(error).__name__}: install tiktoken and its vocabulary for that); "
-            "send texts (in LangChain: check_embedding_ctx_length=False)"
+            "send texts (in LangChain: check_embedding_ctx_length=False)",
+            name,
         ) from error
 
 

@@ -195,9 +195,15 @@ def check_of(check: Check, question: str | None) -> Check:
     ----------
     check
         Raises InputError if a text cannot be read alone, as a scorer's check does.
+
+    Raises
+    ------
+    InputError
+        If the question cannot be read alone: no text after it could.
     """
     if question is not None:
         checked_text(question, "the question")
+        check([question])
 
     def checked(texts: Sequence[str]) -> object:
         answers = _with_question(texts, question)

@@ -66,3 +66,72 @@ def test_the_remedy_that_is_named_is_there(client, path, body):
     taken = [answer for answer in answers if answer.status_code == 200]
     assert taken, [answer.text for answer in answers]
     assert all(answer.headers["x-truncated-texts"] == "1" for answer in taken)
+
+
+# More characters than the service allows.
+HUGE = "b" * 100_001
+
+
+def places_of_texts(value, place=""):
+    """Give the place of each text in a body."""
+    if isinstance(value, str):
+        yield place
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in ("estimator", "truncate"):
+                yield from places_of_texts(inner, f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from places_of_texts(inner, f"{place}[{i}]")
+
+
+def with_text(value, wanted, text, place=""):
+    """Return a body with another text in one place, and short ones in all others."""
+    if isinstance(value, dict):
+        names = {name: f"{place}.{name}".removeprefix(".") for name in value}
+        return {name: with_text(value[name], wanted, text, names[name]) for name in value}
+    if isinstance(value, list):
+        return [with_text(one, wanted, text, f"{place}[{i}]") for i, one in enumerate(value)]
+    return text if place == wanted else "a red car" if value == LONG else value
+
+
+TOKENIZED = [("/tokenize", {"inputs": ["a", LONG]}), ("/tokenize", {"prompt": LONG})]
+PLACES = [
+    (path, body, place) for path, body in [*BODIES, *TOKENIZED] for place in places_of_texts(body)
+]
+
+
+@pytest.mark.parametrize("text", [LONG, HUGE], ids=["tokens", "characters"])
+@pytest.mark.parametrize(("path", "body", "place"), PLACES)
+def test_a_text_that_is_too_long_is_named_by_its_place(client, path, body, place, text):
+    answer = client.post(path, json=with_text(body, place, text))
+    if path == "/tokenize" and text == LONG:
+        assert answer.status_code == 200
+        return
+    assert answer.status_code == (413 if text == HUGE else 422), answer.text
+    error = answer.json()["error"]
+    assert error["param"] == place
+    assert error["message"].startswith(f"{place}: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("/decode", {"ids": [[5], [5000]]}, "ids"),
+        ("/detokenize", {"tokens": [5000]}, "tokens"),
+        ("/v1/embeddings", {"input": [[97], [5000]]}, "input[1]"),
+        ("/v1/trajectories", {"texts": ["a"], "n_trajectories": 5000}, "n_trajectories"),
+        ("/v1/trajectories", {"texts": ["a"], "max_tokens": 5000}, "max_tokens"),
+        ("/v1/consensus", {"texts": ["a", "b"], "question": "b" * 19_999}, "texts[0]"),
+    ],
+)
+def test_another_field_that_is_wrong_is_named(client, path, body, place):
+    answer = client.post(path, json=body)
+    assert answer.status_code in (413, 422), answer.text
+    assert answer.json()["error"]["param"] == place
+
+
+def test_without_a_question_a_text_may_have_all_characters_that_are_allowed(client):
+    """One more was counted, for a space."""
+    answer = client.post("/v1/consensus", json={"texts": ["b" * 20_000, "a"]})
+    assert answer.json()["error"]["code"] == "text_too_long"  # of the model's tokens

@@ -4,15 +4,17 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
-from service.engine.limits import check_cells, check_texts
+from service.engine.limits import check_cells, check_texts, refuse_above
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
 from service.http.routes.entailment import profile_scorer
 from service.http.schemas.consensus import ConsensusRequest, ConsensusResponse
 from service.http.schemas.errors import ERRORS
+from service.settings import Settings
 from similarity.entailment.estimators import DEFAULT
 from similarity.groups.consensus import Consensus, check_of, find_consensus
+from similarity.texts.truncation import REFUSE
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
@@ -22,11 +24,10 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 )
 async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     """Return groups of one meaning, their semantic entropy, and the answer to believe."""
-    distinct = dict.fromkeys(body.texts)
     check_cells(len(body.texts) ** 2, call.settings)
-    check_texts([body.question or ""], call.settings)
-    with_question = [f"{body.question or ''} {text}" for text in distinct]
-    check_texts(with_question, call.settings, truncate=body.truncate)
+    check_texts(body.texts, call.settings, truncate=body.truncate)
+    if body.question is not None:
+        _check_question(body.question, body, call.settings)
     found, usage = await call.run(lambda model: _found(body, call, model))
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
     content = {
@@ -37,6 +38,16 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
         "threshold": found.threshold,
     }
     return call.answer(content, usage, found.fingerprint)
+
+
+def _check_question(question: str, body: ConsensusRequest, settings: Settings) -> None:
+    """Refuse a question of too many characters, alone or with the text that it is put before."""
+    check_texts([question], settings)
+    if body.truncate == REFUSE:
+        longest = max(body.texts, key=len)
+        what = f"characters in the question and the text that begins {longest[:40]!r}"
+        size = len(question) + 1 + len(longest)
+        refuse_above(size, settings.max_characters, what, longest)
 
 
 def _found(body: ConsensusRequest, call: Call, model: RequestModel) -> Consensus:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from service.http.mistakes import FieldError
 from similarity.calibration import Scale
 from similarity.errors import InputError
 from similarity.estimators.table import ESTIMATORS
@@ -26,13 +27,13 @@ def named_text(text: str, name: str) -> str:
 
     Raises
     ------
-    InputError
+    FieldError
         If it is none; the message begins with the name.
     """
     try:
         return checked_text(text)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise FieldError(f"{name}: {error}", name) from error
 
 
 Text = Annotated[
