@@ -24,12 +24,14 @@ AWAY = (BackendUnavailableError, BackendTimeoutError, BackendKeyError, ModelChan
 class RequestTooLargeError(ServiceError):
     """A request that costs more than the service's settings allow, ever.
 
-    `text` is that which is too long, None where it is not one text.
+    `text` is that which is too long, None where it is not one text. `param` is the field that has
+    too many items, None where it is not one field.
     """
 
-    def __init__(self, message: str, text: str | None = None) -> None:
+    def __init__(self, message: str, text: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.text = text
+        self.param = param
 
 
 class BusyError(ServiceError):

@@ -241,10 +241,12 @@ def check_answer(size: float, settings: Settings) -> None:
     refuse_above(int(size), settings.max_answer_bytes, "bytes of answer, about")
 
 
-def refuse_above(got: int, allowed: int, what: str, text: str | None = None) -> None:
+def refuse_above(
+    got: int, allowed: int, what: str, text: str | None = None, param: str | None = None
+) -> None:
     """Refuse a request that has more of something than is allowed.
 
-    `text` is that which has more, where it is one.
+    `text` is that which has more, where it is one; `param` is the field, where it is one.
 
     Raises
     ------
@@ -255,4 +257,5 @@ def refuse_above(got: int, allowed: int, what: str, text: str | None = None) -> 
         raise RequestTooLargeError(
             f"the request has {got} {what}; at most {allowed} are allowed here, so send less",
             text,
+            param,
         )

@@ -31,6 +31,8 @@ MAX_FIELDS = 1_000
 CONTAINERS_OF_ITEM = 8
 # Lists and objects one within the other: documents are given back, which takes the stack again.
 MAX_DEPTH = 100
+# What a message calls the body itself, and the most characters of a field's name in it.
+_BODY, _NAME = "the body", 80
 # A string of JSON, to its end or to that of the body.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
@@ -130,19 +132,19 @@ def check_lists(content: Any, max_items: int) -> None:
     RequestTooLargeError
         Saying which, and how many items or fields are allowed.
     """
-    open_values: list[tuple[str, Any, int]] = [("the body", content, 1)]
+    open_values: list[tuple[str, Any, int]] = [("", content, 1)]
     while open_values:
         name, value, depth = open_values.pop()
-        refuse_above(depth, MAX_DEPTH, f"levels of lists and objects in {name}")
+        refuse_above(depth, MAX_DEPTH, f"levels of lists and objects in {name or _BODY}")
         if isinstance(value, dict):
-            refuse_above(len(value), MAX_FIELDS, f"fields in {name}")
+            refuse_above(len(value), MAX_FIELDS, f"fields in {name or _BODY}", param=name or None)
             open_values += [
-                (str(key)[:40], inner, depth + 1)
+                (f"{name}.{key}".removeprefix(".")[:_NAME], inner, depth + 1)
                 for key, inner in value.items()
                 if isinstance(inner, (list, dict))
             ]
         elif isinstance(value, list):
-            refuse_above(len(value), max_items, f"items in {name}")
+            refuse_above(len(value), max_items, f"items in {name or _BODY}", param=name or None)
             open_values += [
                 (name, inner, depth + 1) for inner in value if isinstance(inner, (list, dict))
             ]

@@ -123,6 +123,12 @@ def test_a_text_that_is_too_long_is_named_by_its_place(client, path, body, place
         ("/v1/trajectories", {"texts": ["a"], "n_trajectories": 5000}, "n_trajectories"),
         ("/v1/trajectories", {"texts": ["a"], "max_tokens": 5000}, "max_tokens"),
         ("/v1/consensus", {"texts": ["a", "b"], "question": "b" * 19_999}, "texts[0]"),
+        ("/v1/embeddings", {"input": ["a"] * 20_000}, "input"),
+        (
+            "/",
+            {"inputs": {"source_sentence": "a", "sentences": ["a"] * 20_000}},
+            "inputs.sentences",
+        ),
     ],
 )
 def test_another_field_that_is_wrong_is_named(client, path, body, place):
