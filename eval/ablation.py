@@ -19,7 +19,7 @@ from eval.parts import WHOLE
 from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.protocol import Judged, aggregates
-from eval.run import TRAJECTORIES, run
+from eval.run import JOURNAL, TRAJECTORIES, check_new, run
 from eval.runs import ABLATION, write_results
 from eval.scores import read_scores
 from eval.store import CachedModel
@@ -33,6 +33,8 @@ from similarity.prompts import PROMPTS, Prompt
 
 NUMBERS = (1, 5, 10, 20, 40)
 LENGTHS = (1, 5, 10, 20, 40)
+# The folder of the run with the base's settings, which is the first.
+_BASE = "base"
 TEMPERATURES = (0.5, 0.7, 1.0, 1.3)
 
 
@@ -114,10 +116,11 @@ def ablate(
             f"an ablation compares distances of whole continuations, and {base.distance!r} is "
             f"none; give --distance one of {', '.join(DISTANCES)}"
         )
+    check_new(folder, folder / _BASE / JOURNAL, [ABLATION])
     work = _Work(folder, model, task, pairs, progress, {} if whole is None else {task: whole})
     own = base.sampling.n_trajectories
     numbers = sorted({*NUMBERS, own})
-    most = work.run("base", _with(base, n_trajectories=numbers[-1]), keep_rows=True)
+    most = work.run(_BASE, _with(base, n_trajectories=numbers[-1]), keep_rows=True)
     panels: dict[str, dict[str, Any]] = {
         "distance": {
             name: work.figure([-metric(*_first(rows, own)) for rows in most])

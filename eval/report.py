@@ -9,6 +9,8 @@ from eval.published import Published, PublishedTable
 from eval.runs import AVERAGE, Figure, Run, best_of
 from eval.undefined import counted, undefined
 
+# By which a file is known as a report.
+TITLE = "# Evaluation"
 AGGREGATES = {
     "all": "All pairs of a task in one correlation (`all`), as the published figures are.",
     "mean": "The mean over a task's subsets (`mean`); of a task with one subset, that one.",
@@ -30,7 +32,7 @@ def report(runs: Sequence[Run], published: PublishedTable, figures: Mapping[str,
         By caption: where each picture lies, from where the report will lie.
     """
     parts = [
-        "# Evaluation",
+        TITLE,
         *(_settings(runs) if runs else ()),
         *(_spearman(runs, published) if runs else ()),
         *_behind(runs),

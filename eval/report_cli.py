@@ -1,20 +1,24 @@
 """`trajsim eval report`: reads runs and ablations, writes a report with figures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 
 import click
 
 from eval.columns import difference
 from eval.mteb_results import write_mteb_results
 from eval.published import published
+from eval.report import TITLE
 from eval.report import report as as_markdown
 from eval.runs import SCORES, Ablation, Run, open_folders
 from eval.scores import check_scores, read_scores
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
-from similarity.storage.files import write_text
+from similarity.storage.files import check_folder, replace_file, write_text, writing
 
 REPORT = "report.md"
 
@@ -47,10 +51,15 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
     for run in runs:
         check_scores(run.folder, run.content.get(SCORES))
     out = out or folders[0] / "report"
-    pictures = _drawn(runs, ablations, out) if figures else {}
-    for run in runs:
-        write_mteb_results(run, out / "mteb" / run.slug)
-    write_text(out / REPORT, as_markdown(runs, published(), pictures))
+    check_folder(out)
+    _check_new(out, [REPORT])
+    with TemporaryDirectory() as made:
+        new = Path(made)
+        pictures = _drawn(runs, ablations, new) if figures else {}
+        for run in runs:
+            write_mteb_results(run, new / "mteb" / run.slug)
+        write_text(new / REPORT, as_markdown(runs, published(), pictures))
+        _put(new, out)
     click.echo(f"wrote {out / REPORT}", err=True)
     if sentence := difference(runs):
         click.echo(f"warning: {sentence}", err=True)
@@ -72,3 +81,33 @@ def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dic
             found |= plots.draw_ablation(ablation, out)
             on_progress(1)
     return found
+
+
+def _put(new: Path, out: Path) -> None:
+    """Copy all files of a new report to its folder, where those of an earlier one are replaced."""
+    names = sorted(str(path.relative_to(new)) for path in new.rglob("*") if path.is_file())
+    _check_new(out, names)
+    # First, as it is what shows that the others are of a report.
+    names.sort(key=lambda name: name != REPORT)
+    for name in names:
+        path, source = out / name, new / name
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, partial(copyfile, source))
+
+
+def _check_new(out: Path, names: Iterable[str]) -> None:
+    """Refuse a folder whose files of these names are a user's own: they would be replaced."""
+    report = out / REPORT
+    try:
+        is_report = report.is_file() and report.read_bytes().startswith(f"{TITLE}\n".encode())
+    except OSError as error:
+        raise InputError(f"cannot read {report}: {error.strerror}") from error
+    if is_report:
+        return
+    for path in (out / name for name in names):
+        if path.exists():
+            raise InputError(
+                f"{path} is there and is of no report; move it away, or name another folder by "
+                "--out"
+            )

@@ -45,7 +45,7 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
         If the folder is of another plan; the message says what differs. If all methods are left
         out; it says why.
     """
-    _check_new(folder)
+    check_new(folder, folder / JOURNAL, (RESULTS, SCORES, TRAJECTORIES))
     progress.begin(plan)
     with Journal.open(folder / JOURNAL, plan.header()) as journal:
         earlier = _earlier(plan, journal.entries())
@@ -77,15 +77,21 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
     return content
 
 
-def _check_new(folder: Path) -> None:
-    """Refuse a folder whose files of these names are a user's own: they would be replaced."""
-    if (folder / JOURNAL).exists():
+def check_new(folder: Path, journal: Path, names: Iterable[str]) -> None:
+    """Refuse a folder whose files of these names are a user's own: they would be replaced.
+
+    Raises
+    ------
+    InputError
+        If there is one, and no journal of a run that would have written it.
+    """
+    if journal.exists():
         return
-    for path in (folder / RESULTS, folder / SCORES):
+    for path in (folder / name for name in names):
         if path.exists():
             raise InputError(
-                f"{path} is there and {JOURNAL} is not, so it is of no run; move it away, or write "
-                "to another place"
+                f"{path} is there and {journal.relative_to(folder)} is not, so it is of no run; "
+                "move it away, or write to another place"
             )
 
 

@@ -13,7 +13,7 @@ from eval.protocol import spearman
 from similarity.api import compare
 from similarity.cli.main import main
 from similarity.config import ComparisonConfig
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
 
 FIXTURE = Path(__file__).parent / "fixture.tsv"
@@ -131,3 +131,14 @@ def test_a_part_is_marked_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert report.exit_code == 0
         text = (out / "report" / "report.md").read_text()
         assert f"at a time, {part or f'{own}, 6 pairs'}, with" in text
+
+
+def test_a_file_of_no_ablation_is_not_replaced(tmp_path: Path) -> None:
+    """It was, without a word."""
+    (tmp_path / "ablation.json").write_text("mine")
+    result = CliRunner().invoke(evaluate, [*COMMAND, "--out", str(tmp_path)])
+    assert isinstance(result.exception, InputError)
+    said = f"{tmp_path / 'ablation.json'} is there and {Path('base', 'journal.jsonl')} is not, so"
+    assert said in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["ablation.json"]
+    assert (tmp_path / "ablation.json").read_text() == "mine"

@@ -292,6 +292,27 @@ def test_command_writes_report_figures_and_mteb(tmp_path: Path) -> None:
     assert constant.read_text(encoding="utf-8").count(": NaN,") == 3
 
 
+@pytest.mark.parametrize(
+    "name", ["report.md", "mine-agreement.png", "mteb/mine/trajectories/sts12-test.json"]
+)
+def test_files_of_no_report_are_not_replaced(name: str, tmp_path: Path) -> None:
+    """They were, without a word."""
+    run, foreign = make_run(tmp_path / "mine", SEVEN[:2]), tmp_path / "out" / name
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("mine")
+    (tmp_path / "out" / "other.md").write_text("mine too")
+    before = sorted((tmp_path / "out").rglob("*"))
+    refused = invoke(run, "--out", tmp_path / "out")
+    assert isinstance(refused.exception, InputError)
+    assert f"{foreign} is there and is of no report; move it away" in str(refused.exception)
+    assert sorted((tmp_path / "out").rglob("*")) == before
+    assert foreign.read_text() == "mine"
+    foreign.unlink()
+    for _ in range(2):
+        assert invoke(run, "--out", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "other.md").read_text() == "mine too"
+
+
 def test_without_figures_no_matplotlib_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

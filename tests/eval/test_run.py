@@ -176,7 +176,7 @@ def test_of_a_damaged_journal_the_rest_is_computed_again(tmp_path: Path) -> None
     assert files(tmp_path) == sound
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "trajectories"])
 def test_files_of_no_run_are_not_replaced(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("mine")
     refused = CliRunner().invoke(main, ["eval", *arguments(tmp_path, "--no-baselines")])
