@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import click
@@ -10,8 +9,7 @@ import click
 from eval.ablation import ablate as run_ablation
 from eval.datasets import BENCHMARKS, HUB, SEVEN, Source, load_task, named_tasks, spread
 from eval.methods.base import Factory, Setting
-from eval.methods.baselines import BASELINES, UNPROMPTED
-from eval.methods.scorers import ESTIMATOR_METHODS, PROMPT_METHODS, VECTOR_METHODS
+from eval.methods.baselines import BASELINES
 from eval.methods.sentence_transformers import sentence_transformer
 from eval.pair_files import Columns, ScoredPair
 from eval.parts import part_in_words
@@ -19,16 +17,14 @@ from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
 from eval.store import CachedModel
+from eval.sts_options import METHODS, refuse_unused
 from eval.tables import print_gaps, print_results
 from eval.unlabelled import read_unlabelled
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import (
-    PROMPT_FLAGS,
     comparison_options,
     model_options,
     refuse_options,
-    refuse_trajectory_options,
-    trajectory_options_given,
 )
 from similarity.cli.places import note_places
 from similarity.cli.ray_options import cluster_options, open_model_on
@@ -39,11 +35,6 @@ from similarity.distributed.cluster import Cluster
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
 from similarity.tabular.texts import split_columns, unfit_columns
-
-# Beside the run's own trajectories, what samples some by its settings.
-SAMPLED = {**PROMPT_METHODS, **ESTIMATOR_METHODS}
-# By name: the baselines, which are in every table unless left out, and the library's other ways.
-METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 
 _columns_option = click.option(
     "--columns",
@@ -150,7 +141,7 @@ def sts(
     _check(limit, resamples)
     numbers = _seeds(seeds, config.sampling.seed) if sampled else []
     others = _others(baselines, extra, sentence_transformer_id)
-    _check_sampled(sampled, others.keys(), seeds, log_likelihoods)
+    refuse_unused(sampled, others.keys(), seeds, log_likelihoods)
     if not (numbers or others):
         raise ConfigError("--no-trajectories leaves nothing to score by; name a --method")
     names, source = named_tasks(tasks), Source(data, _columns(columns))
@@ -242,25 +233,6 @@ def _check(limit: int | None, resamples: int) -> None:
         raise ConfigError(f"--limit must be at least 2, got {limit}")
     if resamples != 0 and not 40 <= resamples <= 100_000:  # Of 95 %, a tail of one is left out.
         raise ConfigError(f"--resamples must be 0, or between 40 and 100000, got {resamples}")
-
-
-def _check_sampled(
-    sampled: bool, others: AbstractSet[str], seeds: str | None, log_likelihoods: bool
-) -> None:
-    """Refuse what would be of no effect, as nothing samples or keeps the rows that it is of."""
-    if seeds is not None and not sampled:
-        raise ConfigError("--no-trajectories leaves --seeds nothing to sample; leave one out")
-    if not others & SAMPLED.keys():
-        if not sampled:
-            prompted = others & BASELINES.keys() - set(UNPROMPTED)
-            used = PROMPT_FLAGS if prompted else ()
-            refuse_trajectory_options("--no-trajectories leaves none to sample", used)
-        if not sampled and log_likelihoods:
-            raise ConfigError(
-                "--no-trajectories leaves --log-likelihoods nothing to keep; leave one out"
-            )
-        if seeds is not None and "--seed" in trajectory_options_given():
-            raise ConfigError("--seed and --seeds exclude each other; leave one out")
 
 
 def _check_columns(tasks: Sequence[str]) -> None:

@@ -7,6 +7,9 @@ from eval.methods.likelihood import ConditionalLikelihood, JointLikelihood
 
 # Of those below, the ones that no prompt changes.
 UNPROMPTED = ("word overlap", "tf-idf")
+# The one that has a prompt of its own, and those that are whitened by unlabelled texts.
+PROMPTEOL_METHOD = "prompteol"
+WHITENINGS = ("last token, whitened", "mean token, whitened")
 BASELINES: dict[str, Factory] = {
     "word overlap": WordOverlap,
     "tf-idf": TfIdf,
@@ -16,5 +19,5 @@ BASELINES: dict[str, Factory] = {
     "mean token": hidden_states("mean token"),
     "last token, whitened": whitened_hidden_states("last token"),
     "mean token, whitened": whitened_hidden_states("mean token"),
-    "prompteol": prompteol,
+    PROMPTEOL_METHOD: prompteol,
 }

@@ -140,6 +140,12 @@ PROMPT_METHODS: dict[str, Factory] = {
 ESTIMATOR_METHODS: dict[str, Factory] = {
     name: partial(estimated, distance=name) for name in ESTIMATORS
 }
+# Vectors that are fitted to the unlabelled texts.
+DOMAIN_METHODS: dict[str, Factory] = {
+    "fast, of the domain": lambda setting: domain_method(setting, *PRESETS[FAST].groups),
+    "meaning, of the domain": lambda setting: domain_method(setting, *PRESETS[MEANING].groups),
+    "best, of the domain": domain_method,
+}
 # By the names that users give and tables print.
 VECTOR_METHODS: dict[str, Factory] = {
     **{
@@ -148,7 +154,5 @@ VECTOR_METHODS: dict[str, Factory] = {
         if preset.vectors
     },
     **{f"only {group.name}": partial(group_method, name=group.name) for group in FULL.groups},
-    "fast, of the domain": lambda setting: domain_method(setting, *PRESETS[FAST].groups),
-    "meaning, of the domain": lambda setting: domain_method(setting, *PRESETS[MEANING].groups),
-    "best, of the domain": domain_method,
+    **DOMAIN_METHODS,
 }

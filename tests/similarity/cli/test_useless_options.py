@@ -85,6 +85,28 @@ def test_what_has_an_effect_is_taken(folder: Path) -> None:
     assert CliRunner().invoke(main, [*paper, "--model", "toy"]).exit_code == 0
 
 
+# A method of `eval sts` alone, with options whose place its own settings take.
+OWN_SETTINGS = [
+    ("prompteol", ("--prompt", "implies"), "--no-trajectories leaves none to sample"),
+    ("prompteol", ("--prompt-after", " b"), "--no-trajectories leaves none to sample"),
+    ("trajectories, implies", ("--prompt", "meaning"), "have their own"),
+    ("trajectories, implies", ("--prompt-before", "a "), "have their own"),
+    ("l1", ("--distance", "l2"), "have their own"),
+]
+
+
+@pytest.mark.parametrize(("method", "option", "why"), OWN_SETTINGS)
+def test_a_setting_that_all_methods_replace_is_refused(
+    method: str, option: Sequence[str], why: str, folder: Path
+) -> None:
+    """It was ignored in silence."""
+    own = [*COMMANDS["sts"][:-1], method]
+    said = refusal(*own, *option)
+    assert f"{option[0]} is a setting of trajectories, and " in said
+    assert why in said
+    assert not (folder / "run").exists()
+
+
 # Command, the options that it has no use for, and what the message says to do.
 WITHOUT_USE = [
     (("calibrate",), ("--scale", "1", "7"), "give judged pairs by --pairs"),
@@ -114,6 +136,7 @@ WITHOUT_USE = [
         ("--columns", "a,b,c,d"),
         "is of files of your own",
     ),
+    (COMMANDS["sts"], ("--unlabelled", "own.csv"), "give a --method of"),
     (("eval", "ablate", "--data", "hub"), ("--columns", "a,b,c,d"), "is of files of your own"),
 ]
 
