@@ -186,8 +186,12 @@ class Settings(BaseSettings):
         description="Connections at once; one more closes that which has waited longest for a "
         "request.",
     )
-    max_active: Count = Field(64, ge=1, description="Requests worked on at once, at most.")
-    max_queued: Count = Field(128, ge=0, description="Requests that wait for that, at most.")
+    max_active: Count = Field(
+        64, ge=1, description="Requests worked on at once, at most; long ones have three quarters."
+    )
+    max_queued: Count = Field(
+        128, ge=0, description="Requests that wait for that, at most; long ones: three quarters."
+    )
     batch_tokens: Count = Field(
         16_384, ge=1, description="Tokens of one call of the model, over all requests."
     )

@@ -52,7 +52,8 @@ class Durations:
             # In a full window as many were half done at its beginning.
             ended += active / 2
         if not ended:
-            return 1.0
+            # What has lasted so long may last as long again.
+            return max(1.0, busy)
         drained = (active / 2 + waiting) * (busy - self._since) / ended
         durations = sorted(seconds for _, seconds in self._ended)
         slow = durations[int(0.99 * (len(durations) - 1))] if durations else 0.0

@@ -2,6 +2,7 @@
 
 The library is synchronous: it runs in a worker thread for each request that is worked on, never on
 the event loop. Beyond `max_active` requests wait in order; beyond `max_queued` they are refused.
+Some of both are kept for short requests (`service.engine.places`).
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 
 from service.engine.cache import Cache
+from service.engine.costs import short_cost
 from service.engine.durations import Durations
 from service.engine.exceptions import (
     BusyError,
@@ -25,6 +27,7 @@ from service.engine.exceptions import (
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
+from service.engine.places import Places
 from service.engine.probing import Prober
 from service.engine.request_model import RequestModel, SharedModel
 from service.engine.scales import ServedScales
@@ -76,8 +79,10 @@ class Engine:
         )
         self._shared = SharedModel(model, self._scheduler, cache, metrics, vectors)
         self._prober = Prober(self._shared, self.health, settings)
-        self._active = anyio.CapacityLimiter(settings.max_active)
-        self._durations = Durations()
+        short = short_cost(settings, self.groups)
+        self._places = Places(settings.max_active, settings.max_queued, short)
+        # Of short requests, and of long ones.
+        self._durations = {False: Durations(), True: Durations()}
         self._running: dict[RequestModel, asyncio.Future[Any]] = {}
         self._given_up = False
         # How many requests have begun until now.
@@ -96,15 +101,15 @@ class Engine:
     @property
     def active(self) -> int:
         """Return the number of requests worked on."""
-        return self._active.borrowed_tokens
+        return self._places.active()
 
     @property
     def queued(self) -> int:
         """Return the number of requests that wait to be worked on."""
-        return self._active.statistics().tasks_waiting
+        return self._places.queued()
 
     async def run(
-        self, function: Callable[[RequestModel], Result], since: float | None = None
+        self, function: Callable[[RequestModel], Result], cost: float, since: float | None = None
     ) -> tuple[Result, Usage]:
         """Return what the function makes of the model, and what that took.
 
@@ -112,6 +117,8 @@ class Engine:
 
         Parameters
         ----------
+        cost
+            As `service.engine.costs` counts it: a long request has fewer places.
         since
             When the request began, by `time.monotonic`: its deadline counts from there. None is
             for now.
@@ -127,7 +134,8 @@ class Engine:
         GivenUpError
             If the service goes down first.
         """
-        self._admit()
+        long = self._places.is_long(cost)
+        self._admit(long)
         alone = not (self.active or self.queued)
         self._begun += 1
         number = self._begun
@@ -142,8 +150,8 @@ class Engine:
                 return function(request_model)
 
         try:
-            with self._durations.request(), anyio.move_on_after(end - began):
-                async with self._active:
+            with self._durations[long].request(), anyio.move_on_after(end - began):
+                async with self._places.place(long=long):
                     self._check_going()
                     admitted = time.monotonic()
                     future = self._running[request_model] = start_in_thread(work, "request")
@@ -151,7 +159,7 @@ class Engine:
                 self._account(request_model.usage)
                 return result, request_model.usage
             alone = alone and self._begun == number
-            raise self._late(request_model, began, admitted, alone=alone)
+            raise self._late(request_model, began, admitted, alone=alone, long=long)
         finally:
             # Of a request that is answered nothing is left to give up.
             request_model.cancel(ClientGoneError("the client went away"))
@@ -197,25 +205,33 @@ class Engine:
         """End the scheduler's thread."""
         self._scheduler.close(patience=5.0)
 
-    def _admit(self) -> None:
+    def _admit(self, long: bool) -> None:
         self._check_going()
         self.health.check()
-        if self.queued >= self._settings.max_queued and self._active.available_tokens < 1:
+        places = self._places
+        if not places.takes(long=long):
+            # Those that are long may be fewer.
+            kinds = (False, True) if places.full else (True,)
+            which, less = ("requests", "") if places.full else ("long requests", ", or send less")
             raise BusyError(
-                f"the service has as many requests as it takes at once: {self.active} worked on, "
-                f"{self.queued} waiting; send it again later",
-                retry_after=self.expected_wait(),
+                f"the service has as many {which} as it takes at once: {places.active(kinds)} "
+                f"worked on, {places.queued(kinds)} waiting; send it again later{less}",
+                retry_after=self.expected_wait(long),
             )
 
-    def expected_wait(self) -> float:
-        """Return the seconds after which a request that is refused now would be answered."""
-        wait = self._durations.expected(self.active, self.queued)
+    def expected_wait(self, long: bool) -> float:
+        """Return the seconds after which a request that is refused now would be answered.
+
+        It waits for those of its kind alone.
+        """
+        active, queued = self._places.active([long]), self._places.queued([long])
+        wait = self._durations[long].expected(active, queued)
         # What has taken so long may take as long again.
         wait = max(wait, self.health.seconds_of_call)
         return min(wait, self._settings.deadline_seconds)
 
     def _late(
-        self, request_model: RequestModel, began: float, admitted: float, *, alone: bool
+        self, request_model: RequestModel, began: float, admitted: float, *, alone: bool, long: bool
     ) -> DeadlineError:
         """Return what to say of a request that was not answered in time: who took the time.
 
@@ -237,7 +253,7 @@ class Engine:
             return DeadlineError(
                 "the model did not answer within the time limit of {}; send it again later" + less,
                 limit,
-                self.expected_wait(),
+                self.expected_wait(long),
             )
         if waited:
             others = "still busy with an earlier request" if alone else "busy with other requests"
@@ -245,7 +261,7 @@ class Engine:
                 f"no answer within the time limit of {{}}, as the model was {others}; "
                 "send it again later",
                 limit,
-                self.expected_wait(),
+                self.expected_wait(long),
             )
         return DeadlineError(
             f"this takes longer than the time limit of {{}}; send fewer or shorter texts{sampled}",

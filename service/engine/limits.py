@@ -1,7 +1,16 @@
-"""What a request costs, and whether that is allowed: known before anything is sampled."""
+"""What a request costs, and whether that is allowed: known before anything is sampled.
+
+What is allowed has a cost, as `service.engine.costs` counts it.
+"""
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 
+from service.engine.costs import (
+    COST_OF_TOKEN,
+    READINGS_OF_A_PAIR,
+    reading_cost,
+    tokens_of_text,
+)
 from service.engine.exceptions import RequestTooLargeError
 from service.settings import Settings
 from similarity.config import ComparisonConfig, SamplingConfig
@@ -13,10 +22,6 @@ from similarity.texts.truncation import REFUSE
 
 # A pair of texts, or of what stands for an image that is not read yet.
 GivenPair = tuple[Hashable, Hashable]
-
-
-# Of two texts that differ: each is sampled from, and scored after the other.
-_READINGS_OF_A_PAIR = 4
 
 
 def check_settings(
@@ -77,7 +82,7 @@ def check_usual(plan: ScoringPlan, settings: Settings) -> None:
     for name, needed in (
         ("max_trajectories", sampling.n_trajectories),
         ("max_continuation_tokens", sampling.max_tokens),
-        ("max_request_tokens", _READINGS_OF_A_PAIR * _tokens_of_text(plan.config)),
+        ("max_request_tokens", READINGS_OF_A_PAIR * tokens_of_text(plan.config)),
     ):
         allowed = getattr(settings, name)
         if allowed < needed:
@@ -94,8 +99,8 @@ def check_cost(
     pairs: Sequence[GivenPair],
     settings: Settings,
     instead: str | None = None,
-) -> None:
-    """Refuse pairs of texts that cost more to compare than the service allows.
+) -> int:
+    """Return what pairs of texts cost to compare, if that is no more than the service allows.
 
     `instead` is as in `check_settings`.
 
@@ -105,9 +110,9 @@ def check_cost(
         Saying what is too much, and how much is allowed.
     """
     if plan.by_vectors:
-        check_texts({text for pair in pairs for text in pair}, settings, truncate=plan.truncate)
-    else:
-        check_pairs(pairs, plan.config, settings, plan.truncate, instead)
+        texts = {text for pair in pairs for text in pair}
+        return check_texts(texts, settings, truncate=plan.truncate)
+    return check_pairs(pairs, plan.config, settings, plan.truncate, instead)
 
 
 def check_pairs(
@@ -116,8 +121,8 @@ def check_pairs(
     settings: Settings,
     truncate: str = REFUSE,
     instead: str | None = None,
-) -> None:
-    """Refuse pairs of texts that cost more than the service allows.
+) -> int:
+    """Return what pairs cost by trajectories, if that is no more than the service allows.
 
     `instead` is as in `check_settings`.
 
@@ -128,16 +133,18 @@ def check_pairs(
     """
     check_settings(config, settings, instead=instead)
     numbers = {text: i for i, text in enumerate(dict.fromkeys(t for pair in pairs for t in pair))}
-    check_texts(numbers, settings, truncate=truncate)
+    reading = check_texts(numbers, settings, truncate=truncate)
     blocks = blocks_of_pairs((numbers[u], numbers[v]) for u, v in pairs)
     crossed = sum(u != v for u, v in blocks)
-    check_tokens((len(numbers) + crossed) * _tokens_of_text(config), settings)
+    tokens = (len(numbers) + crossed) * tokens_of_text(config)
+    check_tokens(tokens, settings)
+    return reading + COST_OF_TOKEN * tokens
 
 
 def check_sampling(
     texts: Sequence[str], config: ComparisonConfig, settings: Settings, truncate: str = REFUSE
-) -> None:
-    """Refuse to sample from texts where that costs more than the service allows.
+) -> int:
+    """Return what it costs to sample from texts, if that is no more than the service allows.
 
     Raises
     ------
@@ -145,8 +152,10 @@ def check_sampling(
         Saying what is too much, and how much is allowed.
     """
     check_settings(config, settings)
-    check_texts(texts, settings, truncate=truncate)
-    check_tokens(len(set(texts)) * _tokens_of_text(config), settings)
+    reading = check_texts(texts, settings, truncate=truncate)
+    tokens = len(set(texts)) * tokens_of_text(config)
+    check_tokens(tokens, settings)
+    return reading + COST_OF_TOKEN * tokens
 
 
 def check_scoring(
@@ -154,29 +163,31 @@ def check_scoring(
     continuations: Sequence[str | TokenIds],
     settings: Settings,
     truncate: str = REFUSE,
-) -> None:
-    """Refuse to score continuations where that costs more than the service allows.
+) -> int:
+    """Return what it costs to score continuations, if that is no more than the service allows.
 
     Raises
     ------
     RequestTooLargeError
         Saying what is too much, and how much is allowed.
     """
-    check_texts(texts, settings, truncate=truncate)
+    reading = check_texts(texts, settings, truncate=truncate)
     check_texts([c for c in continuations if isinstance(c, str)], settings)
     # A character is a token at most in no tokenizer but of bytes; a bound is enough here.
     tokens = sum(
         len(c.encode(errors="replace")) if isinstance(c, str) else len(c) for c in continuations
     )
     check_tokens(len(set(texts)) * tokens, settings)
+    return reading + len(set(texts)) * tokens
 
 
 def check_texts(
     texts: Iterable[Hashable], settings: Settings, most: int | None = None, truncate: str = REFUSE
-) -> None:
-    """Refuse too many or too long texts; what is no text, as an image, is one of no length.
+) -> int:
+    """Return what it costs to read texts, if they are no more and no longer than is allowed.
 
-    Texts that repeat count once, as they are computed once.
+    What is no text, as an image, is one of no length. Texts that repeat count once, as they are
+    computed once.
 
     Parameters
     ----------
@@ -196,6 +207,7 @@ def check_texts(
         longest = max((text for text in texts if isinstance(text, str)), key=len, default="")
         where = f"characters in the text that begins {longest[:40]!r}"
         refuse_above(len(longest), settings.max_characters, where, longest)
+    return sum(map(reading_cost, texts))
 
 
 def check_tokens(tokens: int, settings: Settings) -> None:
@@ -213,10 +225,6 @@ def check_tokens(tokens: int, settings: Settings) -> None:
         f"{SamplingConfig.n_trajectories} and {SamplingConfig.max_tokens} hold in requests without "
         "them)",
     )
-
-
-def _tokens_of_text(config: ComparisonConfig) -> int:
-    return config.sampling.n_trajectories * config.sampling.max_tokens
 
 
 def check_cells(cells: int, settings: Settings) -> None:

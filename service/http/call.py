@@ -67,8 +67,15 @@ class Call:
         """Return the name of the model that is served."""
         return self.engine.model.info.name
 
-    async def run(self, function: Callable[[RequestModel], Result]) -> tuple[Result, Usage]:
+    async def run(
+        self, function: Callable[[RequestModel], Result], cost: float
+    ) -> tuple[Result, Usage]:
         """Return what the function makes of the model, and what that took.
+
+        Parameters
+        ----------
+        cost
+            As the checks of `service.engine.limits` return it.
 
         Raises
         ------
@@ -77,7 +84,7 @@ class Call:
         ServiceError, TrajsimError
             What the engine and the library raise.
         """
-        result, usage = await self._watched(self.engine.run(function, self._began))
+        result, usage = await self._watched(self.engine.run(function, cost, self._began))
         self._note(usage)
         return result, usage
 
@@ -138,9 +145,9 @@ class Call:
         Raises as `plan` and `run` do.
         """
         distinct = list(dict.fromkeys(pairs))
-        plan = await self.plan(distinct, scoring)
+        plan, cost = await self.plan(distinct, scoring)
         scores, usage = await self.run(
-            lambda model: self.scorer(plan, model).score(distinct, model.progress)
+            lambda model: self.scorer(plan, model).score(distinct, model.progress), cost
         )
         of_pair = dict(zip(distinct, scores, strict=True))
         return [of_pair[pair] for pair in pairs], usage
@@ -152,8 +159,8 @@ class Call:
 
     async def plan(
         self, pairs: Sequence[GivenPair], scoring: ScoringRequest | None = None
-    ) -> ScoringPlan:
-        """Return how to compare the pairs, once its cost is found allowed.
+    ) -> tuple[ScoringPlan, int]:
+        """Return how to compare the pairs, and its cost, once that is found allowed.
 
         Raises
         ------
@@ -166,11 +173,7 @@ class Call:
         by_vectors = PRESETS[default_preset(self.engine.groups)].vectors
         instead = "compare by a preset of meaning vectors" if by_vectors else None
         check = partial(check_cost, plan, pairs, self.settings, instead)
-        if len(pairs) <= PAIRS_AT_ONCE:
-            check()
-        else:
-            await self.aside(check)
-        return plan
+        return plan, check() if len(pairs) <= PAIRS_AT_ONCE else await self.aside(check)
 
     async def aside(self, function: Callable[[], Result]) -> Result:
         """Return the result of work that needs no model, done off the event loop.

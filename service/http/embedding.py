@@ -69,7 +69,8 @@ async def embed(
     vectors = call.engine.vectors
     texts = [one for one in inputs if isinstance(one, str | ImageInput)]
     distinct = list(dict.fromkeys(texts))
-    check_texts(distinct, call.settings, call.settings.max_inputs, scoring.truncate)
+    cost = check_texts(distinct, call.settings, call.settings.max_inputs, scoring.truncate)
+    cost += sum(len(one) for one in inputs if not isinstance(one, str | ImageInput))
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions)
         number_bytes = sum(NUMBER_BYTES[encoding] for encoding in encodings)
@@ -90,7 +91,7 @@ async def embed(
         ]
         return model.embed(truncator.cut(read), dimensions, groups)
 
-    return await call.run(embedded)
+    return await call.run(embedded, cost)
 
 
 def _groups(preset: str | None, call: Call) -> tuple[str, ...] | None:

@@ -109,7 +109,7 @@ def test_a_deadline_counts_from_when_the_request_began(model):
     async def run(since):
         engine = Engine(model, Settings(model="toy", deadline_seconds=60), Metrics())
         try:
-            return await engine.run(lambda _: "answer", since)
+            return await engine.run(lambda _: "answer", 0, since)
         finally:
             engine.close()
 
@@ -234,7 +234,7 @@ def test_many_that_have_a_share_of_the_processors_each_do_not_take_long_themselv
     async def run():
         engine = Engine(model, Settings(model="toy", deadline_seconds=0.5), Metrics())
         try:
-            requests = [engine.run(lambda _: free.wait(PATIENCE)) for _ in range(together)]
+            requests = [engine.run(lambda _: free.wait(PATIENCE), 0) for _ in range(together)]
             return await asyncio.gather(*requests, return_exceptions=True)
         finally:
             free.set()

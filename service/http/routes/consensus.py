@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
+from service.engine.costs import reading_cost
 from service.engine.limits import check_cells, check_texts, refuse_above
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
@@ -28,7 +29,9 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     check_texts(body.texts, call.settings, truncate=body.truncate)
     if body.question is not None:
         _check_question(body.question, body, call.settings)
-    found, usage = await call.run(lambda model: _found(body, call, model))
+    question = body.question or ""
+    cost = sum(reading_cost(f"{question} {text}") for text in set(body.texts))
+    found, usage = await call.run(lambda model: _found(body, call, model), cost)
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
     content = {
         "warnings": call.cut_warnings,

@@ -47,14 +47,14 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     estimator = body.estimator or usual
     pairs = list(dict.fromkeys(body.pairs))
     instead = None if usual == PAPER else "choose an estimator that reads profiles"
-    _check_cost(estimator, pairs, body, call, instead)
+    cost = _check_cost(estimator, pairs, body, call, instead)
 
     def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
         scorer = _scorer_of(call, model, estimator, body)
         found = scorer.judge(pairs, model.progress)
         return [_json(one, body, model) for one in found], found[0]
 
-    (cells, first), usage = await call.run(work)
+    (cells, first), usage = await call.run(work, cost)
     of_pair = dict(zip(pairs, cells, strict=True))
     content = {
         "estimator": estimator,
@@ -117,16 +117,15 @@ def _check_cost(
     body: EntailmentRequest,
     call: Call,
     instead: str | None,
-) -> None:
-    """Refuse what costs too much; of trajectories the unrelated sentences cost too."""
+) -> int:
+    """Return the cost, unless it is too much; of trajectories the unrelated sentences cost too."""
     if ESTIMATORS[estimator].evidence == "trajectories":
         sentences = general_sentences()[:UNRELATED]
         crossed = [*pairs, *combinations(sentences, 2)]
-        check_pairs(crossed, body.config(), call.settings, body.truncate, instead)
-    else:
-        check_settings(body.config(), call.settings, body.model_fields_set)
-        texts = {text for pair in pairs for text in pair}
-        check_texts(texts, call.settings, truncate=body.truncate)
+        return check_pairs(crossed, body.config(), call.settings, body.truncate, instead)
+    check_settings(body.config(), call.settings, body.model_fields_set)
+    texts = {text for pair in pairs for text in pair}
+    return check_texts(texts, call.settings, truncate=body.truncate)
 
 
 def _json(found: Entailment, body: EntailmentRequest, model: RequestModel) -> bytes:

@@ -48,9 +48,9 @@ async def _grouped(
     """Answer what is made of the similarities of the texts, "text text"."""
     check_cells(len(body.texts) ** 2, call.settings)
     texts = list(dict.fromkeys(body.texts))
-    plan = await call.plan(list(product(texts, texts)), body.scoring())
+    plan, cost = await call.plan(list(product(texts, texts)), body.scoring())
     result, usage = await call.run(
-        lambda model: call.scorer(plan, model).matrix(texts, None, model.progress)
+        lambda model: call.scorer(plan, model).matrix(texts, None, model.progress), cost
     )
     place = {text: i for i, text in enumerate(texts)}
     chosen = [place[text] for text in body.texts]

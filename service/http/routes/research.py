@@ -43,7 +43,7 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
     """Return the trajectories that a comparison of these texts would rest on."""
     config = body.config()
-    check_sampling(body.texts, config, call.settings, body.truncate)
+    cost = check_sampling(body.texts, config, call.settings, body.truncate)
     sampling = config.sampling
     count = len(body.texts) * sampling.n_trajectories
     size = count * (TRAJECTORY_BYTES + TOKEN_BYTES * sampling.max_tokens)
@@ -53,7 +53,7 @@ async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
         texts = _cut(call, model, body.texts, config, sampling.max_tokens, body.truncate)
         return _sampled(model, texts, config)
 
-    rows, usage = await call.run(sampled)
+    rows, usage = await call.run(sampled, cost)
     return call.answer(
         {"trajectories": JsonArray.of(rows)}, usage, Fingerprint(call.engine.model.info, config)
     )
@@ -72,14 +72,14 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     cells = len(body.texts) * len(given)
     check_cells(cells, call.settings)
     check_answer(cells * NUMBER_BYTES, call.settings)
-    check_scoring(body.texts, given, call.settings, body.truncate)
+    cost = check_scoring(body.texts, given, call.settings, body.truncate)
 
     def scored(model: RequestModel) -> FloatArray:
         longest = max(map(len, material.token_ids_of(model, given)))
         texts = _cut(call, model, body.texts, config, longest, body.truncate)
         return material.likelihood_matrix(model, texts, given, config)
 
-    matrix, usage = await call.run(scored)
+    matrix, usage = await call.run(scored, cost)
     return call.answer(
         {"log_likelihoods": number_rows(matrix, matrix.size)},
         usage,

@@ -54,9 +54,9 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
         return await _matrix(body, call)
     given = body.given_pairs()
     check_answer(len(given) * _result_bytes(body), call.settings)
-    plan = await call.plan(list(dict.fromkeys(given)), body.scoring())
+    plan, cost = await call.plan(list(dict.fromkeys(given)), body.scoring())
     pairs = await read_pairs(given, call)
-    of_pair, found, usage = await _compared(pairs, plan, body, call)
+    of_pair, found, usage = await _compared(pairs, plan, cost, body, call)
     results = JsonArray(
         (_object(of_pair[pair]) for pair in pairs),
         sum(_object_bytes(of_pair[pair]) for pair in pairs) + len(pairs) + 1,
@@ -71,12 +71,13 @@ async def _matrix(body: MatrixRequest, call: Call) -> Response:
     check_cells(count, call.settings)
     check_answer(count * _result_bytes(body), call.settings)
     distinct = list(product(dict.fromkeys(body.rows), dict.fromkeys(across)))
-    plan = await call.plan(distinct, body.scoring())
+    plan, cost = await call.plan(distinct, body.scoring())
     contents = await read_contents([*body.rows, *(body.columns or ())], call)
     rows, columns = contents[: len(body.rows)], contents[-len(across) :]
     if not (body.explain or body.interval):
-        return await _numbers(rows, columns, plan, call)
-    of_pair, found, usage = await _compared(list(product(rows, columns)), plan, body, call)
+        return await _numbers(rows, columns, plan, cost, call)
+    crossed = list(product(rows, columns))
+    of_pair, found, usage = await _compared(crossed, plan, cost, body, call)
     arrays = await call.aside(partial(_matrices_of, of_pair, rows, columns))
     return call.compared(arrays, plan, found.warnings, usage, found.fingerprint)
 
@@ -90,12 +91,16 @@ _MATRIX_FIELDS = {
 
 
 async def _numbers(
-    given: Sequence[Content], columns: Sequence[Content], plan: ScoringPlan, call: Call
+    given: Sequence[Content],
+    columns: Sequence[Content],
+    plan: ScoringPlan,
+    cost: int,
+    call: Call,
 ) -> Response:
     """Return a matrix of numbers alone."""
     rows, others = list(dict.fromkeys(given)), list(dict.fromkeys(columns))
     result, usage = await call.run(
-        lambda model: call.scorer(plan, model).matrix(rows, others, model.progress)
+        lambda model: call.scorer(plan, model).matrix(rows, others, model.progress), cost
     )
     places = {text: i for i, text in enumerate(rows)}
     across = {text: i for i, text in enumerate(others)}
@@ -117,11 +122,13 @@ class _Found:
 
 
 async def _compared(
-    pairs: Sequence[Pair], plan: ScoringPlan, body: ComparisonSettings, call: Call
+    pairs: Sequence[Pair], plan: ScoringPlan, cost: int, body: ComparisonSettings, call: Call
 ) -> tuple[dict[Pair, Cell], _Found, Usage]:
     """Return the result of each pair; one that repeats is compared once."""
     distinct = list(dict.fromkeys(pairs))
-    (cells, found), usage = await call.run(lambda model: _cells(call, plan, model, distinct, body))
+    (cells, found), usage = await call.run(
+        lambda model: _cells(call, plan, model, distinct, body), cost
+    )
     return dict(zip(distinct, cells, strict=True)), found, usage
 
 

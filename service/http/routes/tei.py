@@ -83,8 +83,8 @@ async def token_states(body: EmbedAllRequest, call: CallOf) -> Response:
     These are no meaning vectors, and their cosines no similarities.
     """
     texts, truncate = listed(body.inputs), body.truncated()
-    check_texts(texts, call.settings, truncate=truncate)
-    states, _ = await call.run(lambda model: _states(model, texts, call, truncate))
+    cost = check_texts(texts, call.settings, truncate=truncate)
+    states, _ = await call.run(lambda model: _states(model, texts, call, truncate), cost)
     items = (b"".join(number_rows(rows, rows.size).parts()) for rows in states)
     return json_list(JsonArray(items, sum(rows.size for rows in states) * NUMBER_BYTES))
 

@@ -42,13 +42,15 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | TokenizedPrompt:
     """Return the tokens that the model reads of each text alone, without a prompt."""
     texts = listed(body.prompt if isinstance(body, PromptRequest) else body.inputs)
-    check_texts(texts, call.settings, call.settings.max_inputs)
+    cost = check_texts(texts, call.settings, call.settings.max_inputs)
     special = body.add_special_tokens
     if isinstance(body, PromptRequest):
-        ids, _ = await call.run(lambda model: _ids(model, texts[0], special))
+        ids, _ = await call.run(lambda model: _ids(model, texts[0], special), cost)
         context = call.engine.model.info.context_length
         return TokenizedPrompt(count=len(ids), max_model_len=context, tokens=ids)
-    rows, _ = await call.run(lambda model: list(_tokens(model, texts, special, call.settings)))
+    rows, _ = await call.run(
+        lambda model: list(_tokens(model, texts, special, call.settings)), cost
+    )
     return json_list(JsonArray.of(rows))
 
 
@@ -56,14 +58,17 @@ async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | Tokeniz
 async def decode(body: DecodeRequest, call: CallOf) -> list[str]:
     """Return the text of each row of token ids, without special tokens."""
     rows = body.rows()
-    texts, _ = await call.run(lambda model: _decoded(model, rows, "ids", call.settings))
+    cost = sum(map(len, rows))
+    texts, _ = await call.run(lambda model: _decoded(model, rows, "ids", call.settings), cost)
     return texts
 
 
 @router.post("/detokenize", summary="As vLLM")
 async def detokenize(body: DetokenizeRequest, call: CallOf) -> Prompt:
     """Return the text of token ids, without special tokens."""
-    texts, _ = await call.run(lambda model: _decoded(model, [body.tokens], "tokens", call.settings))
+    rows = [body.tokens]
+    cost = len(body.tokens)
+    texts, _ = await call.run(lambda model: _decoded(model, rows, "tokens", call.settings), cost)
     return Prompt(prompt=texts[0])
 
 

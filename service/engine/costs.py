@@ -1,0 +1,45 @@
+"""What requests cost: how many tokens could be read in about the time that one takes.
+
+The figures are of SmolLM2 on a CPU. They are known before any work, and on a service that is new:
+they only tell long requests from short ones.
+"""
+
+from collections.abc import Collection, Hashable
+
+from service.settings import Settings
+from similarity.config import ComparisonConfig
+from similarity.presets import PRESETS, default_preset
+
+# So many tokens are read in the time in which one of trajectories is sampled or scored.
+COST_OF_TOKEN = 8
+# Of two texts that differ: each is sampled from, and scored after the other.
+READINGS_OF_A_PAIR = 4
+# A text by `meaning`, with the prompts before it; and each of its characters besides.
+_COST_OF_TEXT = 200
+_COST_OF_CHARACTER = 0.5
+# An image that is read in parts.
+_COST_OF_IMAGE = 1_200
+# A short request costs no more: 35 sentences by `meaning`, or two texts of 7,000 characters.
+_SHORT_COST = 8_192
+
+
+def reading_cost(given: Hashable) -> int:
+    """Return what it costs to read a text, or an image, which is what is no text."""
+    if not isinstance(given, str):
+        return _COST_OF_IMAGE
+    return _COST_OF_TEXT + int(_COST_OF_CHARACTER * len(given))
+
+
+def tokens_of_text(config: ComparisonConfig) -> int:
+    """Return how many tokens the trajectories of a text have, at most."""
+    return config.sampling.n_trajectories * config.sampling.max_tokens
+
+
+def short_cost(settings: Settings, groups: Collection[str] | None) -> int:
+    """Return what a short request costs at most; a pair by the service's own preset is one.
+
+    `groups` are those of the service's vectors, None without vectors.
+    """
+    if PRESETS[settings.preset or default_preset(groups)].vectors:
+        return _SHORT_COST
+    return _SHORT_COST + COST_OF_TOKEN * READINGS_OF_A_PAIR * tokens_of_text(ComparisonConfig())

@@ -1,0 +1,271 @@
+"""Short requests are answered beside long ones, however many of these there are."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.engine.costs import short_cost
+from service.engine.engine import Engine
+from service.engine.exceptions import BusyError
+from service.engine.limits import check_pairs, check_texts
+from service.engine.metrics import Metrics
+from service.engine.places import Places
+from service.settings import Settings
+from similarity.config import ComparisonConfig
+from similarity.models.base import ignore_progress
+from similarity.models.toy import ToyModel
+from tests.service.servers import PATIENCE, eventually, running
+
+SIZES = {"n_trajectories": 4, "max_tokens": 4}
+SHORT = {"pairs": [["a", "b"]], **SIZES}
+# Of more than two thousand tokens each to sample and to score.
+LONG = {"rows": [f"text {i}" for i in range(14)], **SIZES}
+KINDS = (False, True)
+
+
+class SlowModel(ToyModel):
+    """Takes its time for each call, until it is told to hurry."""
+
+    def __init__(self):
+        super().__init__()
+        self.hurry = threading.Event()
+
+    def sample(self, requests, law, on_progress=ignore_progress):
+        self.hurry.wait(0.05)
+        return super().sample(requests, law, on_progress)
+
+    def score(self, requests, law, on_progress=ignore_progress):
+        self.hurry.wait(0.05)
+        return super().score(requests, law, on_progress)
+
+
+@contextmanager
+def busy(longs, **settings):
+    """Serve a slow model to so many clients with long requests; give the address and those."""
+    model = SlowModel()
+    # A call for each text.
+    opened = running(model, batch_tokens=1, cache_megabytes=0, probe_seconds=100, **settings)
+    with opened as url, ThreadPoolExecutor(longs + 1) as pool:
+        asked = [pool.submit(post, url, {**LONG, "seed": seed}) for seed in range(longs)]
+        try:
+            yield url, asked
+        finally:
+            model.hurry.set()
+
+
+def post(url, content):
+    return httpx.post(f"{url}/v1/similarity", json=content, timeout=PATIENCE)
+
+
+def inside(url):
+    """Return how many requests are worked on or wait, by the metrics."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    names = ("trajsim_active_requests ", "trajsim_queued_requests ")
+    return sum(float(line.split()[1]) for line in lines if line.startswith(names))
+
+
+def test_a_short_request_is_answered_while_more_long_ones_than_there_are_places_run():
+    with busy(6, max_active=4) as (url, longs):
+        assert eventually(lambda: inside(url) == 6)
+        assert post(url, SHORT).status_code == 200
+        assert not any(long.done() for long in longs)
+    assert [long.result().status_code for long in longs] == [200] * 6
+
+
+def test_a_queue_full_of_long_requests_takes_short_ones_and_refuses_long_ones():
+    with busy(6, max_active=4, max_queued=4) as (url, longs):
+        assert eventually(lambda: inside(url) == 6)
+        refused = post(url, LONG)
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "queue_full"
+        assert (
+            "as many long requests as it takes at once: 3 worked on, 3 waiting; send it again "
+            "later, or send less"
+        ) in refused.json()["error"]["message"]
+        assert int(refused.headers["retry-after"]) >= 1
+        with ThreadPoolExecutor(2) as pool:
+            short = pool.map(lambda seed: post(url, {**SHORT, "seed": seed}), range(2))
+            assert [answer.status_code for answer in short] == [200, 200]
+        assert not any(long.done() for long in longs)
+    assert [long.result().status_code for long in longs] == [200] * 6
+
+
+@pytest.mark.parametrize(
+    ("active", "queued", "long_active", "long_queued"),
+    [
+        (1, 0, 1, 0),
+        (1, 2, 1, 2),
+        (2, 0, 1, 0),
+        (2, 1, 1, 1),
+        (2, 2, 1, 1),
+        (4, 4, 3, 3),
+        (64, 128, 48, 96),
+    ],
+)
+def test_long_requests_have_three_quarters_of_the_places(active, queued, long_active, long_queued):
+    """A place that is the only one is for all."""
+
+    async def run():
+        free = threading.Event()
+        settings = Settings(model="toy", max_active=active, max_queued=queued)
+        engine = Engine(ToyModel(), settings, Metrics())
+
+        async def fill(cost):
+            """Return those that were taken until one was refused, and the refusal."""
+            taken = []
+            while True:
+                one = asyncio.ensure_future(engine.run(lambda _: free.wait(PATIENCE), cost))
+                await asyncio.sleep(0)
+                if one.done():
+                    return taken, one.exception()
+                taken.append(one)
+
+        try:
+            longs, refusal = await fill(1e6)
+            assert (engine.active, engine.queued) == (long_active, long_queued)
+            assert isinstance(refusal, BusyError)
+            assert f"{long_active} worked on, {long_queued} waiting" in str(refusal)
+            shorts, refusal = await fill(0)
+            assert (engine.active, engine.queued) == (active, queued)
+            assert f" requests as it takes at once: {active} worked on, {queued}" in str(refusal)
+            free.set()
+            await asyncio.gather(*longs, *shorts)
+            assert (engine.active, engine.queued) == (0, 0)
+        finally:
+            free.set()
+            engine.close()
+
+    asyncio.run(run())
+
+
+def test_a_pair_by_the_preset_of_the_service_is_short_and_by_paper_beside_vectors_long():
+    settings = Settings(model="toy")
+    with_vectors, without = (
+        short_cost(settings, ("profile", "examples")),
+        short_cost(settings, None),
+    )
+    sentences = [f"{i} " + "word " * 12 for i in range(35)]
+    assert check_texts(sentences, settings) <= with_vectors
+    assert check_texts(sentences * 2 + ["many " * 2_000], settings) > with_vectors
+    pair = check_pairs([("a" * 7_000, "b" * 7_000)], ComparisonConfig(), settings)
+    assert with_vectors < pair <= without
+    assert check_pairs([("a", "b"), ("c", "d")], ComparisonConfig(), settings) > without
+    assert short_cost(Settings(model="toy", preset="paper"), ("profile", "examples")) == without
+
+
+def test_retry_after_is_that_of_requests_of_the_same_kind():
+    """A client with a short request was told what the long ones take."""
+
+    async def run():
+        free = threading.Event()
+        settings = Settings(model="toy", max_active=4, max_queued=0)
+        engine = Engine(ToyModel(), settings, Metrics())
+        try:
+            for _ in range(20):
+                await engine.run(lambda _: time.sleep(0.01), 0)
+                await engine.run(lambda _: time.sleep(0.2), 1e6)
+            held = [
+                asyncio.ensure_future(engine.run(lambda _: free.wait(PATIENCE), cost))
+                for cost in (1e6, 1e6, 1e6, 0)
+            ]
+            await asyncio.sleep(0)
+            waits = []
+            for cost in (0, 1e6):
+                with pytest.raises(BusyError) as refusal:
+                    await engine.run(lambda _: None, cost)
+                waits.append(refusal.value.retry_after)
+            free.set()
+            await asyncio.gather(*held)
+            return waits
+        finally:
+            free.set()
+            engine.close()
+
+    short, long = asyncio.run(run())
+    assert short < 0.2 <= long
+
+
+class Watched:
+    """Requests that come, go on and are given up at random; it looks at all places at each turn."""
+
+    def __init__(self, active, queued):
+        self.places = Places(active, queued, 0)
+        self.most = (active, queued)
+        self.inside, self.begun = {}, {kind: [] for kind in KINDS}
+        self.came = {kind: [] for kind in KINDS}
+
+    def come(self, number, long):
+        """Have a request come."""
+        end = asyncio.Event()
+        self.inside[number] = (asyncio.ensure_future(self.request(number, long, end)), long, end)
+
+    async def request(self, number, long, end):
+        if not self.places.takes(long=long):
+            return
+        self.came[long].append(number)
+        async with self.places.place(long=long):
+            self.begun[long].append(number)
+            await end.wait()
+
+    def check(self):
+        """Assert that no bound is passed, and that nobody waits who may begin."""
+        active, queued = self.places.active(), self.places.queued()
+        assert active <= self.most[0]
+        assert queued <= self.most[1]
+        waiting = sum(self.places.queued([kind]) for kind in KINDS)
+        assert waiting == queued == len(self.inside) - active
+        for kind in KINDS:
+            if self.places.queued([kind]):
+                assert not self.places._active.takes(kind)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    active=st.integers(1, 9),
+    queued=st.integers(0, 9),
+    turns=st.sampled_from([1, 3]),
+)
+def test_whoever_is_given_up_at_whatever_moment_no_place_is_lost(seed, active, queued, turns):
+    random = np.random.default_rng(seed)
+
+    async def run():
+        watched = Watched(active, queued)
+        for number in range(120):
+            for one in range(random.integers(3)):
+                watched.come((number, one), bool(random.integers(2)))
+            for one in list(watched.inside):
+                task, _long, end = watched.inside[one]
+                # Both at once: it is given up at the moment in which another leaves it a place.
+                if random.random() < 0.2:
+                    end.set()
+                if random.random() < 0.2:
+                    task.cancel()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for one in [one for one, (task, *_) in watched.inside.items() if task.done()]:
+                with suppress(asyncio.CancelledError):
+                    watched.inside.pop(one)[0].result()
+            if turns == 3:
+                watched.check()
+        for _, _, end in watched.inside.values():
+            end.set()
+        await asyncio.gather(
+            *(task for task, *_ in watched.inside.values()), return_exceptions=True
+        )
+        assert (watched.places.active(), watched.places.queued()) == (0, 0)
+        assert not watched.places._waiting
+        for kind in KINDS:
+            # In the order in which they came, but for those that were given up.
+            assert watched.begun[kind] == [
+                one for one in watched.came[kind] if one in set(watched.begun[kind])
+            ]
+
+    asyncio.run(run())
