@@ -18,10 +18,26 @@ TrajsimError
         └── ModelChangedError   a server has another model than at loading
 """
 
+import copyreg
+from typing import Any
+
 from similarity.printable import printable
 
 
-class TrajsimError(Exception):
+class Portable(BaseException):
+    """Base of exceptions that can be pickled and copied, whatever their `__init__` takes.
+
+    Python calls a class with the exception's `args` again. A worker of a pool would thus lose an
+    error whose class takes more, and its pool wait for ever; one that words a message would word
+    it twice.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is made anew: without `__init__`, with its message and its fields."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class TrajsimError(Portable, Exception):
     """Base of all; its text is one printable line that says what was wrong and what to do."""
 
     def __init__(self, message: str = "") -> None:

@@ -3,10 +3,11 @@
 import httpx
 
 from service.client.retries import BROKEN
+from similarity.errors import Portable
 from similarity.printable import printable
 
 
-class ApiError(Exception):
+class ApiError(Portable, Exception):
     """An answer that is not a success.
 
     Attributes
@@ -24,7 +25,7 @@ class ApiError(Exception):
         self.request_id = request_id
 
 
-class UnexpectedAnswerError(Exception):
+class UnexpectedAnswerError(Portable, Exception):
     """An answer that cannot be the service's: another server, or a proxy between, has given it."""
 
     def __init__(self, what: str) -> None:

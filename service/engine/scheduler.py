@@ -19,7 +19,7 @@ from service.engine.cache import Answer, Cache, Stage
 from service.engine.exceptions import AWAY, LostError, ModelAwayError
 from service.engine.line import Line
 from service.engine.pace import Pace
-from service.engine.work import Batch, RequestQueue, WorkItem
+from service.engine.work import AbandonedError, Batch, RequestQueue, WorkItem
 from service.logs import places
 from similarity.models.base import LanguageModel
 from similarity.vectors.meaning import MeaningVectors
@@ -30,14 +30,6 @@ logger = logging.getLogger(__name__)
 MOST_NESTED = 4
 # Seconds within which a call follows at once on another.
 AT_ONCE_SECONDS = 1.0
-
-
-class AbandonedError(Exception):
-    """Nobody waits any more for the answers of a call: it is ended. No other call is."""
-
-    def __init__(self, batch: Batch) -> None:
-        super().__init__()
-        self.batch = batch
 
 
 class Observer(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from service.engine.cache import Answer, Stage
 from service.engine.pace import Turn
+from similarity.errors import Portable
 from similarity.images.image import Content
 from similarity.law import Law
 from similarity.models.base import SampleRequest, ScoreRequest, TokenIds
@@ -174,3 +175,11 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
         for queue, item in self:
             shares[queue] = shares.get(queue, 0.0) + due * (item.tokens + 1)
         return shares
+
+
+class AbandonedError(Portable, Exception):
+    """Nobody waits any more for the answers of a call: it is ended. No other call is."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch

@@ -17,7 +17,7 @@ from similarity.cli.places import said
 from similarity.cli.stopping import Stopped, goes_on
 from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
 from similarity.cli.variables import misspelt
-from similarity.errors import BackendError, ConfigError, InputError, TrajsimError
+from similarity.errors import BackendError, ConfigError, InputError, Portable, TrajsimError
 from similarity.extras import extra_needed
 from similarity.storage.files import space_remedy
 from similarity.storage.user_cache import access_remedy
@@ -56,7 +56,7 @@ COMMANDS = {
 }
 
 
-class _OneLineError(click.ClickException):
+class _OneLineError(Portable, click.ClickException):
     """An error of the library's as one line; 2 where the caller can mend it, else 1."""
 
     def __init__(self, error: TrajsimError, context: click.Context) -> None:

@@ -7,11 +7,13 @@ from typing import IO, Any
 
 import click
 
+from similarity.errors import Portable
+
 # Of a command's context: whether it has begun what the same command goes on with.
 _GOES_ON = "trajsim.goes_on"
 
 
-class Stopped(click.ClickException):
+class Stopped(Portable, click.ClickException):
     """The end of a command by Ctrl-C; the exit status is that of shells, 128 and the signal."""
 
     exit_code = 130
@@ -24,7 +26,7 @@ class Stopped(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
-class ReaderGone(click.ClickException):
+class ReaderGone(Portable, click.ClickException):
     """The end of a command whose standard output nobody reads any more, as behind `| head`.
 
     It says nothing. The exit status is that of shells, 128 and the signal SIGPIPE, by which other

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from similarity.errors import Portable
 from similarity.models.base import OnProgress, ignore_progress
 
 # A reading of fewer tokens, of all rows together, is not worth a pause.
@@ -20,7 +21,7 @@ LEAST_TOKENS = 256
 Pause = Callable[[], None]
 
 
-class _EndedError(BaseException):
+class _EndedError(Portable):
     """Carries an error of a pause past code that takes exceptions for a network's refusal.
 
     `pause` is the one that raised it: only where that one was set does the error end its way.

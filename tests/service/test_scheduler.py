@@ -14,8 +14,8 @@ from service.engine.health import Health
 from service.engine.line import Line
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
-from service.engine.scheduler import AbandonedError, Scheduler
-from service.engine.work import Batch, RequestQueue, StatesRequest, WorkItem
+from service.engine.scheduler import Scheduler
+from service.engine.work import AbandonedError, Batch, RequestQueue, StatesRequest, WorkItem
 from similarity.errors import BackendRefusedError, BackendUnavailableError
 from similarity.law import Law
 from similarity.models.base import SampleRequest

@@ -1,9 +1,9 @@
 """A failure of a request to a server, after which it may be sent again."""
 
-from similarity.errors import BackendError
+from similarity.errors import BackendError, Portable
 
 
-class PassingError(Exception):
+class PassingError(Portable, Exception):
     """A failure after which the same request may succeed, here or at another server.
 
     Parameters
