@@ -55,6 +55,7 @@ class Authentication:
             "no valid API key; send the header 'Authorization: Bearer <key>'",
         )
         response = refusal(problem, scope)
+        # Of a browser, that opens the page or in whose page a request is sent again.
         if "text/html" in headers.get("accept", ""):
             response.headers["WWW-Authenticate"] = 'Basic realm="API key as password"'
         await response(scope, receive, send)

@@ -1,6 +1,6 @@
 // The column of a table that has the texts: by its name, the only one, or the user's choice.
 
-import { isBlank } from "/static/blank.js";
+import { isBlank } from "./blank.js";
 
 const NAMES = ["text", "sentence", "content", "document", "body", "input"];
 const PAIRS = [

@@ -1,6 +1,6 @@
 // CSV as spreadsheets write it (RFC 4180), read as strictly as the command line reads it.
 
-import { isBlank } from "/static/blank.js";
+import { isBlank } from "./blank.js";
 
 // What may part fields. Spreadsheets write semicolons where numbers have a decimal comma.
 const SIGNS = [",", ";", "\t"];

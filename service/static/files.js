@@ -1,8 +1,8 @@
 // Files as users have them, read as the command line reads them: lines of text, or a table of
 // columns. CSV, TSV and JSON lines are known by the ending of the file's name.
 
-import { isBlank } from "/static/blank.js";
-import { csvRows, isLiteral, tsvRows } from "/static/csv.js";
+import { isBlank } from "./blank.js";
+import { csvRows, isLiteral, tsvRows } from "./csv.js";
 
 const KINDS = {
   csv: "csv", tsv: "tsv", tab: "tsv", jsonl: "jsonl", ndjson: "jsonl", txt: "text", text: "text",

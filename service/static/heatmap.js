@@ -1,6 +1,6 @@
 // The map of similarities: its order, its cells, its file.
 
-import { nameOf, thumbnail } from "/static/pictures.js";
+import { nameOf, thumbnail } from "./pictures.js";
 
 const DENSE_FROM = 13;
 // Above these a number is read better in the other colour: on white, and on black.

@@ -1,12 +1,12 @@
 // The page at /: texts in, a heat map out, and for each cell why its score is what it is.
 // Text is only ever put in by textContent and append: nothing that is typed can become markup.
 
-import { isBlank } from "/static/blank.js";
-import { partsOf } from "/static/explanation.js";
-import { asCsv, draw, fade, moveTo, neighbour, orderOf } from "/static/heatmap.js";
-import { isPicture, nameOf, pictures, put, takePictures, valueOf } from "/static/pictures.js";
-import { cancel, isRunning, matrixOf, run } from "/static/requests.js";
-import { choose, forget, takeTexts } from "/static/taking.js";
+import { isBlank } from "./blank.js";
+import { partsOf } from "./explanation.js";
+import { asCsv, draw, fade, moveTo, neighbour, orderOf } from "./heatmap.js";
+import { isPicture, nameOf, pictures, put, takePictures, valueOf } from "./pictures.js";
+import { cancel, isRunning, matrixOf, run } from "./requests.js";
+import { choose, forget, takeTexts } from "./taking.js";
 
 const MOST_TEXTS = 50;
 const MOST_PARTS = 8;
@@ -147,12 +147,15 @@ function show([a, b], { scale, results: [{ similarity, distance, explanation }] 
   $("detail").scrollIntoView({ block: "nearest" });
 }
 
+// Where the service is, also behind a proxy that has it below a path.
+const address = new URL(".", location.href).href.replace(/\/$/, "");
+
 // In single quotes a shell reads everything as it stands but the quote itself.
 const inShell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function asCurl() {
   const body = JSON.stringify({ rows: items().map(valueOf), ...settings() });
-  return `curl -s ${location.origin}/v1/similarity -H 'content-type: application/json' \\\n` +
+  return `curl -s ${inShell(`${address}/v1/similarity`)} -H 'content-type: application/json' \\\n` +
     `  -H "authorization: Bearer $TRAJSIM_KEY" \\\n  -d ${inShell(body)}\n`;
 }
 
@@ -162,7 +165,7 @@ function asPython() {
   const list = items().map((item) => `    ${JSON.stringify(valueOf(item))},\n`).join("");
   return `# Needs: pip install "PATH_OR_GIT_URL[client]", of trajsim\n` +
     `import os\n\nfrom service.client import Client\n\ntexts = [\n${list}]\n` +
-    `with Client(${JSON.stringify(location.origin)}, api_key=os.environ.get("TRAJSIM_KEY")) as client:\n` +
+    `with Client(${JSON.stringify(address)}, api_key=os.environ.get("TRAJSIM_KEY")) as client:\n` +
     `    matrix = client.matrix(\n        texts,\n${named}    )\nprint(matrix.similarities)\n`;
 }
 
@@ -221,7 +224,7 @@ function showSettings() {
 }
 
 async function describe() {
-  const response = await fetch("/v1/models");
+  const response = await fetch("v1/models");
   if (!response.ok) return;
   const [model] = (await response.json()).data;
   $("model").textContent = `Model: ${model.id}.`;
@@ -282,4 +285,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
   if (event.key === "Escape") cancel();
 });
+// A browser keeps no text over a reload of a page that is not to be stored; this tab does.
+addEventListener("pagehide", () => sessionStorage.setItem("texts", $("texts").value));
 describe();
+$("texts").value = sessionStorage.getItem("texts") ?? $("texts").value;

@@ -11,10 +11,15 @@ export const cancel = () => running?.abort();
 const unanswered = (error) => error.name === "AbortError" ? error :
   new Error("The service does not answer: see that it runs and that you reach it, then try again.");
 
+// For text/html the service has the browser ask its user for a key where there is no valid one.
+const ACCEPT = "application/json, text/html;q=0.1";
+const NO_KEY = "The service takes the key no longer, or got none: try again, and give a valid one " +
+  "as the password, with any user name.";
+
 async function post(body, signal) {
-  const response = await fetch("/v1/similarity", {
+  const response = await fetch("v1/similarity", {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { accept: ACCEPT, "content-type": "application/json" },
     body: JSON.stringify(body),
     signal,
   }).catch((error) => { throw unanswered(error); });
@@ -22,6 +27,7 @@ async function post(body, signal) {
     if (response.ok || error.name === "AbortError") throw unanswered(error);
     return {};
   });
+  if (response.status === 401) throw new Error(NO_KEY);
   if (!response.ok) {
     throw new Error(answer.error?.message ?? `The service answered ${response.status}; try again.`);
   }

@@ -1,8 +1,8 @@
 // "Take a file": the texts of a file come in the place of the lines; of a table, those of a column.
 
-import { isBlank } from "/static/blank.js";
-import { columnOf, offer, question, sourceOf, textsIn } from "/static/columns.js";
-import { read } from "/static/files.js";
+import { isBlank } from "./blank.js";
+import { columnOf, offer, question, sourceOf, textsIn } from "./columns.js";
+import { read } from "./files.js";
 
 const $ = (id) => document.getElementById(id);
 

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from service.http.page import FILES, STATIC
+from service.http.security import Keys
 from similarity.api import compare as compare_texts
 from similarity.api import compare_matrix
 from similarity.cli.tables import SCALE_WORDS
@@ -69,6 +70,8 @@ def test_the_page_asks_for_nothing_from_elsewhere_and_has_nothing_inline(client)
         assert answer.text == text
         assert not re.search(r"(https?:)?//[a-z0-9]", re.sub(r"^\s*//.*$", "", text, flags=re.M))
         assert not re.search(r"\son[a-z]+=|style=|innerHTML|<style", text)
+        # Relative to the page, which may be below a path.
+        assert not re.search(r"""["'`(]/(static|v1)\b""", text)
 
 
 def compare(page: Page, texts: list[str]) -> None:
@@ -133,6 +136,86 @@ def test_a_service_that_is_gone_is_said_to_be(browser: Browser, url: str, broken
     expect(page.locator("#status.wrong")).to_contain_text(said)
     expect(page.locator("#status.wrong")).to_contain_text("try again")
     page.close()
+
+
+class Asked:
+    """The user whom the browser asks for a key: gives `key`, or cancels where it is None."""
+
+    def __init__(self, page: Page, key: str | None) -> None:
+        self.key = key
+        self.times = 0
+        self._session = page.context.new_cdp_session(page)
+        self._session.on("Fetch.authRequired", self._answer)
+        self._session.on("Fetch.requestPaused", self._pass)
+        self._session.send("Fetch.enable", {"handleAuthRequests": True})
+
+    def _answer(self, event: dict[str, str]) -> None:
+        self.times += 1
+        given = {"response": "ProvideCredentials", "username": "any", "password": self.key}
+        answer = {"response": "CancelAuth"} if self.key is None else given
+        self._send("continueWithAuth", event, authChallengeResponse=answer)
+
+    def _pass(self, event: dict[str, str]) -> None:
+        self._send("continueRequest", event)
+
+    def _send(self, method: str, event: dict[str, str], **more: object) -> None:
+        self._session.send(f"Fetch.{method}", {"requestId": event["requestId"], **more})
+
+
+@pytest.mark.slow
+def test_a_key_that_is_changed_is_asked_for_in_place_and_no_text_is_lost(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    valid, allow = [Keys(["first"])], Keys.allow
+    monkeypatch.setattr(Keys, "allow", lambda _, given: allow(valid[-1], given))
+    with running(ToyModel(), api_keys="first") as url:
+        page = browser.new_page()
+        user = Asked(page, "first")
+        page.goto(url)
+        compare(page, ["a b c", "x y z"])
+        assert user.times == 1
+        # Changed: the browser asks, and the page goes on.
+        valid.append(Keys(["second"]))
+        user.key = "second"
+        compare(page, ["a b c", "x y z", "p q r"])
+        assert user.times == 2
+        # Revoked, and the user has no other.
+        valid.append(Keys(["third"]))
+        user.key = None
+        page.press("#texts", "Control+Enter")
+        said = page.locator("#status.wrong")
+        expect(said).to_contain_text("try again, and give a valid one as the password")
+        expect(said).not_to_contain_text("Authorization")
+        user.key = "third"
+        compare(page, ["a b c", "my own text"])
+        page.reload()
+        expect(page.locator("#texts")).to_have_value("a b c\nmy own text")
+        page.close()
+
+
+@pytest.mark.slow
+def test_behind_a_proxy_that_strips_a_path_all_is_found(browser: Browser, url: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    def stripped(route: Route) -> None:
+        route.fulfill(response=route.fetch(url=route.request.url.replace("/below/it", "", 1)))
+
+    page.route("**/below/it/**", stripped)
+    page.goto(f"{url}/below/it/")
+    expect(page.locator("#model")).to_have_text("Model: toy.")
+    compare(page, ["a b c", "x y z"])
+    page.click("[data-cell='0,1']")
+    expect(page.locator("#detail")).to_be_visible()
+    below = f"{url}/below/it/"
+    assert [one for one in asked if not one.startswith((below, "data:"))] == []
+    for button, copied in (("curl", f"{below}v1/similarity'"), ("python", f'"{below[:-1]}"')):
+        page.click(f"#{button}")
+        expect(page.locator("#status")).to_have_text("Copied.")
+        assert copied in page.evaluate("navigator.clipboard.readText()")
+    context.close()
 
 
 @pytest.mark.slow
