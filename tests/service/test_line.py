@@ -2,12 +2,13 @@
 
 import math
 from copy import copy
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.engine.line import Line
+from service.engine.line import LEAD_CALLS, Line
 from service.engine.pace import Pace
 from service.engine.work import Batch, EmbedRequest, Request, RequestQueue, WorkItem
 from similarity.law import Law
@@ -82,7 +83,7 @@ def test_a_batch_is_what_the_rule_says(
     for queue in queues:
         queue.waiting.extend(data.draw(st.lists(items(), min_size=1, max_size=5)))
         line.add(queue)
-    clock = 0.0
+    clock, lead = 0.0, LEAD_CALLS * pace.seconds
     for _ in range(data.draw(st.integers(1, 4))):
         below = data.draw(st.sampled_from([math.inf, 0.25]))
         within = data.draw(st.sampled_from([math.inf, 0.05, 0.2]))
@@ -93,14 +94,14 @@ def test_a_batch_is_what_the_rule_says(
         batch = line.take(below, within)
         assert batch.items == expected.items
         assert all(queue.waiting for queue in line.queues)
-        # New queues begin where the least served one was.
+        # New queues begin a lead before where the least served one was.
         clock = max(clock, first)
-        assert _begins(line) == clock
+        assert _begins(line) == max(0, clock - lead)
         if batch:
             line.charge(batch, 0.1)
             # And at least with an equal share of the time since.
             clock += 0.1 / len({queue for queue, _ in batch}.union(line.queues))
-            assert _begins(line) == pytest.approx(clock)
+            assert _begins(line) == pytest.approx(max(0, clock - lead))
 
 
 def _begins(line: Line) -> float:
@@ -144,4 +145,20 @@ def test_a_request_has_its_share_of_the_model_whoever_comes_after_it(data: st.Da
             one if one.waiting else _asking(line, count)
             for one, count in zip(asking, counts, strict=True)
         ]
-    assert long.served > passed / (len(counts) + 1) - 2 * max(durations)
+    lead = LEAD_CALLS * 0.125
+    assert long.served > passed / (len(counts) + 1) - 2 * max(durations) - lead
+
+
+def test_a_short_request_does_not_wait_for_half_of_many_long_ones() -> None:
+    """It began with an equal share, which about half of the long ones have not had at any time."""
+    line = Line(Pace(0.125, 100))
+    for _ in range(48):
+        _asking(line, 100)
+    random = Random(1)
+    for _ in range(480):
+        line.charge(line.take(), random.uniform(0.1, 0.4))
+    for _ in range(20):
+        short = _asking(line, 1)
+        assert [queue for queue, _ in line.take()] == [short]
+        for _ in range(random.randrange(100)):
+            line.charge(line.take(), random.uniform(0.1, 0.4))

@@ -91,7 +91,9 @@ def test_a_short_line_does_not_wait_for_a_long_one(shared):
     assert at_end[0] <= 4
 
 
-def test_a_client_that_comes_late_does_not_starve_one_that_was_served_much(shared):
+def test_a_client_that_comes_late_does_not_starve_one_that_was_served_much(shared, monkeypatch):
+    # Calls take no time here, so that the newcomers would end within their lead.
+    monkeypatch.setattr("service.engine.line.LEAD_CALLS", 0)
     model = FaultyModel()
     scheduler = shared(model, batch_tokens=10).scheduler
     hold(model, scheduler)
@@ -125,6 +127,9 @@ def test_a_request_that_was_served_is_served_again_while_new_ones_come(
     # Each look at the clock takes a second, so that all calls take as long.
     clock = SimpleNamespace(monotonic=itertools.count().__next__)
     monkeypatch.setattr("service.engine.pace.time", clock)
+    # The lead of new ones is then about a call's time: of the whole lead, 40 seconds here, the
+    # old one gets its share after many more.
+    monkeypatch.setattr("service.engine.line.LEAD_CALLS", 0.1)
     model = FaultyModel()
     scheduler = shared(model, batch_tokens=10).scheduler
     hold(model, scheduler)
