@@ -90,6 +90,12 @@ def check_pairs(pairs: object) -> None:
         raise InputError(f"pairs must be a list of pairs of texts, got {_shown(pairs)}")
 
 
+def check_pair(pair: object) -> None:
+    """Raise InputError if this is one text, or of a kind that has none, and no pair of texts."""
+    if _is_one(pair) or isinstance(pair, Mapping):
+        raise InputError(f"a pair must be two texts, got {_shown(pair)}")
+
+
 def given_text_pairs(pairs: Iterable[TextPair]) -> list[TextPair]:
     """Return pairs of texts as a list; raises InputError as `given_pairs` and `given_strings`."""
     texts = [given_strings([first, second]) for first, second in given_pairs(pairs)]
@@ -97,7 +103,8 @@ def given_text_pairs(pairs: Iterable[TextPair]) -> list[TextPair]:
 
 
 def _given_pair(pair: Pair | TextPair) -> Pair:
-    texts = [] if _is_one(pair) or isinstance(pair, Mapping) else given_texts(pair)
+    check_pair(pair)
+    texts = given_texts(pair)
     if len(texts) != 2:
         raise InputError(f"a pair must be two texts, got {_shown(pair)}")
     return texts[0], texts[1]

@@ -1,7 +1,7 @@
 """The client that is awaited."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Self
+from typing import Any, Concatenate, NoReturn, ParamSpec, Self
 
 import httpx
 from httpx_retries import RetryTransport
@@ -10,7 +10,6 @@ from service.client.calls import (
     Call,
     Result,
     content_of,
-    http_options,
     likelihoods,
     matrix,
     one_to_many,
@@ -21,6 +20,7 @@ from service.client.calls import (
 )
 from service.client.errors import not_reached
 from service.client.methods import described
+from service.client.options import http_options
 from service.client.reading import AsyncReadingTransport
 from service.client.retries import service_retry
 from service.client.sync_client import DEFAULT_URL
@@ -64,6 +64,10 @@ class AsyncClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: open connections belong to one process."""
+        raise TypeError("a client can be neither pickled nor copied; make one in each process")
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -77,8 +81,15 @@ class AsyncClient:
 
     async def ask(self, call: Call[Result]) -> Result:
         """Send a call, again where that helps, and return the value of its answer."""
+        if self._http.is_closed:
+            raise RuntimeError("this client was closed; make another one")
         try:
             response = await self._http.post(call.path, content=content_of(call))
         except httpx.RequestError as error:
             raise not_reached(str(self._http.base_url), self._attempts, error) from error
+        except RuntimeError as error:
+            # Of a connection whose event loop has ended, or is another.
+            raise RuntimeError(
+                f"an AsyncClient sends in one event loop alone; make one in each ({error})"
+            ) from error
         return result_of(call, response)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar, Unpack
@@ -20,10 +20,11 @@ from service.client.values import (
     Settings,
     Trajectory,
 )
-from similarity.connections import header_key
+from similarity.given import check_pair, check_pairs, check_several
 
 Json = Any
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def similarity(
     A pair is of texts or of images that `image` makes.
     `interval` is the confidence of the interval that comes with each, as 0.95.
     """
-    given = [list(pair) for pair in pairs]
+    check_pairs(pairs)
+    given = [_pair(pair) for pair in pairs]
     return _scores({"pairs": given}, len(given), settings, explain, interval)
 
 
@@ -60,7 +62,7 @@ def one_to_many(
     **settings: Unpack[Settings],
 ) -> Call[list[Score]]:
     """Return the score of the source with each target."""
-    given = list(targets)
+    given = _several(targets, "targets")
     return _scores({"source": source, "targets": given}, len(given), settings, explain, interval)
 
 
@@ -70,16 +72,17 @@ def matrix(
     **settings: Unpack[Settings],
 ) -> Call[Matrix]:
     """Return the scores of all rows with all columns, or of the rows among themselves."""
-    body: dict[str, Json] = {"rows": list(rows), **settings}
+    given = _several(rows, "rows")
+    body: dict[str, Json] = {"rows": given, **settings}
     if columns is not None:
-        body["columns"] = list(columns)
-    shape = len(rows), len(rows if columns is None else columns)
+        body["columns"] = _several(columns, "columns")
+    shape = len(given), len(body.get("columns", given))
     return Call("/v1/similarity", body, partial(_read_matrix, shape))
 
 
 def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[list[Ranked]]:
     """Return the documents by similarity to the query, the most similar first."""
-    given = list(documents)
+    given = _several(documents, "documents")
     body = {"query": query, "documents": given, "top_n": top_n}
     return Call("/v2/rerank", body, partial(_read_ranked, len(given), top_n))
 
@@ -88,8 +91,9 @@ def trajectories(
     texts: Sequence[str], **settings: Unpack[Settings]
 ) -> Call[list[list[Trajectory]]]:
     """Return the sampled continuations of each text."""
-    body = {"texts": list(texts), **settings}
-    return Call("/v1/trajectories", body, partial(_read_trajectories, len(texts)))
+    given = _several(texts, "texts")
+    body = {"texts": given, **settings}
+    return Call("/v1/trajectories", body, partial(_read_trajectories, len(given)))
 
 
 def likelihoods(
@@ -98,10 +102,25 @@ def likelihoods(
     **settings: Unpack[Settings],
 ) -> Call[list[list[float]]]:
     """Return the log-likelihoods, "text continuation", in nats per token."""
-    given = [one if isinstance(one, str) else list(one) for one in continuations]
-    body = {"texts": list(texts), "continuations": given, **settings}
-    shape = len(texts), len(given)
+    given = _several(texts, "texts")
+    asked = [
+        one if isinstance(one, str) else list(one)
+        for one in _several(continuations, "continuations")
+    ]
+    body = {"texts": given, "continuations": asked, **settings}
+    shape = len(given), len(asked)
     return Call("/v1/likelihoods", body, partial(_read_likelihoods, shape))
+
+
+def _pair(pair: tuple[Content, Content]) -> list[Content]:
+    check_pair(pair)
+    return list(pair)
+
+
+def _several(given: Iterable[Item], name: str) -> list[Item]:
+    """Return a list's items; raises InputError for one text, which is no list of its letters."""
+    check_several(given, name)
+    return list(given)
 
 
 def _scores(
@@ -249,17 +268,3 @@ def content_of(call: Call[Result]) -> bytes:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
-
-
-def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
-    """Return the options of both kinds of httpx's client.
-
-    Raises
-    ------
-    ConfigError
-        If a header cannot carry the key.
-    """
-    headers = {"content-type": "application/json"}
-    if api_key and (key := header_key("api_key", api_key)):
-        headers["authorization"] = f"Bearer {key}"
-    return {"base_url": url, "headers": headers, "timeout": timeout}

@@ -1,8 +1,11 @@
 """What a client raises."""
 
+import ssl
+
 import httpx
 
 from service.client.retries import BROKEN
+from similarity.certificates import tls_error, uncertified
 from similarity.errors import Portable
 from similarity.printable import printable
 
@@ -39,6 +42,9 @@ class NotReachedError(Exception):
 
 def not_reached(url: str, attempts: int, last: httpx.RequestError) -> NotReachedError:
     """Return why there is no answer: an address that is none is not tried again."""
+    problem = tls_error(last)
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return NotReachedError(uncertified(url, problem))
     if isinstance(last, BROKEN):
         return NotReachedError(f"no answer from the service in {attempts} attempts: {last!r}")
     return NotReachedError(

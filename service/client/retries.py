@@ -1,9 +1,12 @@
 """When a client tries again, and how long it waits before."""
 
 import random
+import ssl
 
 import httpx
 from httpx_retries import Retry
+
+from similarity.certificates import tls_error
 
 LONGEST_WAIT = 60.0
 # What another attempt may mend. Not an address that is none, which `httpx.TransportError` is too.
@@ -23,6 +26,12 @@ class ServiceRetry(Retry):
 
     It waits as long as the service says, or ever longer.
     """
+
+    def is_retryable_exception(self, exception: Exception) -> bool:
+        """Return whether another attempt may help: none does against a certificate."""
+        return super().is_retryable_exception(exception) and not isinstance(
+            tls_error(exception), ssl.SSLCertVerificationError
+        )
 
     def parse_retry_after(self, retry_after: str) -> float:
         """Return the seconds of the header and a random part, so that clients do not come at once.

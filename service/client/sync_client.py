@@ -1,7 +1,7 @@
 """The client that waits for its answers."""
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Self
+from typing import Concatenate, NoReturn, ParamSpec, Self
 
 import httpx
 from httpx_retries import RetryTransport
@@ -10,7 +10,6 @@ from service.client.calls import (
     Call,
     Result,
     content_of,
-    http_options,
     likelihoods,
     matrix,
     one_to_many,
@@ -21,6 +20,7 @@ from service.client.calls import (
 )
 from service.client.errors import not_reached
 from service.client.methods import described
+from service.client.options import http_options
 from service.client.reading import ReadingTransport
 from service.client.retries import service_retry
 
@@ -40,7 +40,8 @@ class Client:
     """Sends requests to the service and waits for the answers; use it as a context, or close it.
 
     Every method raises ApiError for an answer that is not a success, NotReachedError if no answer
-    came, and UnexpectedAnswerError for one that cannot be the service's.
+    came, UnexpectedAnswerError for one that cannot be the service's, and InputError for one text
+    in the place of a list. A client is of one process, and an AsyncClient of one event loop.
 
     Parameters
     ----------
@@ -77,6 +78,10 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: open connections belong to one process."""
+        raise TypeError("a client can be neither pickled nor copied; make one in each process")
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -90,6 +95,8 @@ class Client:
 
     def ask(self, call: Call[Result]) -> Result:
         """Send a call, again where that helps, and return the value of its answer."""
+        if self._http.is_closed:
+            raise RuntimeError("this client was closed; make another one")
         try:
             response = self._http.post(call.path, content=content_of(call))
         except httpx.RequestError as error:

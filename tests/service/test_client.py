@@ -1,10 +1,12 @@
 """The Python client, in both kinds, and public clients of the dialects."""
 
 import asyncio
+import copy
 import gzip
 import inspect
 import itertools
 import json
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -23,9 +25,10 @@ from service.client import (
     calls,
 )
 from similarity import ComparisonConfig, compare
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
 from tests.service.servers import running
+from tests.similarity.models.test_vllm_tls import serving, trust
 
 SMALL = {"n_trajectories": 3, "max_tokens": 5}
 
@@ -145,10 +148,98 @@ def test_it_tries_again_after_broken_connections_and_says_so_in_the_end(ask, wai
         ask("rerank", "a", ["b"], transport=scripted.transport)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8501", "ftp://127.0.0.1", "test"])
-def test_an_address_that_is_none_is_not_tried_again(ask, waits, address):
-    with pytest.raises(NotReachedError, match="nothing can be sent to .*such as http://127"):
-        ask("rerank", "a", ["b"], url=address)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:8501",
+        "ftp://127.0.0.1",
+        "test",
+        "",
+        "http://",
+        "http://127.0.0.1:port",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1/?a=1",
+        "http://127.0.0.1/#a",
+        None,
+    ],
+)
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_an_address_that_is_none_is_refused_at_once(client, address):
+    with pytest.raises(ConfigError, match="is not the address of a service; give one such as"):
+        client(address)
+
+
+def test_an_address_may_have_a_path(ask):
+    scripted = Scripted(httpx.Response(200, json=OK))
+    ask("rerank", "a", ["b"], url="https://test/below/it/", transport=scripted.transport)
+    assert str(scripted.requests[0].url) == "https://test/below/it/v2/rerank"
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "said"),
+    [
+        ("similarity", (["ab"],), "a pair must be two texts, got 'ab'"),
+        ("similarity", ("ab",), "pairs must be a list of pairs of texts, got 'ab'"),
+        ("similarity", ([None],), "a pair must be two texts, got None"),
+        ("one_to_many", ("a", "A dog"), "targets must be a list of them, got 'A dog'"),
+        ("matrix", ("A dog",), "rows must be a list of them, got 'A dog'"),
+        ("matrix", (["a"], "A dog"), "columns must be a list of them, got 'A dog'"),
+        ("rerank", ("a", "A dog"), "documents must be a list of them, got 'A dog'"),
+        ("trajectories", ("A dog",), "texts must be a list of them, got 'A dog'"),
+        ("likelihoods", ("A dog", ["a"]), "texts must be a list of them, got 'A dog'"),
+        ("likelihoods", (["a"], "A dog"), "continuations must be a list of them, got 'A dog'"),
+    ],
+)
+def test_one_text_is_no_list_of_its_letters(ask, method, args, said):
+    scripted = Scripted()
+    with pytest.raises(InputError, match=f"^{said}$"):
+        ask(method, *args, transport=scripted.transport)
+    assert not scripted.requests
+
+
+def test_texts_may_come_one_by_one(ask, url):
+    assert len(ask("matrix", iter(["a", "b"]), iter(["c"]), url=url, **SMALL).distances) == 2
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_client_is_of_one_process(client):
+    made = client()
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="make one in each process"):
+            copied(made)
+
+
+def test_a_client_that_was_closed_says_so(url):
+    closed = Client(url)
+    closed.close()
+    with pytest.raises(RuntimeError, match="^this client was closed; make another one$"):
+        closed.rerank("a", ["b"])
+
+    async def run():
+        async with AsyncClient(url) as client:
+            pass
+        await client.rerank("a", ["b"])
+
+    with pytest.raises(RuntimeError, match="^this client was closed; make another one$"):
+        asyncio.run(run())
+
+
+def test_an_async_client_is_of_one_event_loop():
+    # So a kept connection fails whose loop has ended.
+    scripted = Scripted(RuntimeError("Event loop is closed"))
+    client = AsyncClient(transport=scripted.transport)
+    with pytest.raises(RuntimeError, match="sends in one event loop alone; make one in each"):
+        asyncio.run(client.rerank("a", ["b"]))
+
+
+def test_a_certificate_that_is_not_accepted_is_tried_once(ask, waits, monkeypatch):
+    trust(monkeypatch, None)
+    with (
+        serving("well") as place,
+        pytest.raises(NotReachedError, match="certificate of https://.*PEM file in SSL_CERT_FILE"),
+    ):
+        ask("rerank", "a", ["b"], url=f"https://{place}")
     assert not waits
 
 

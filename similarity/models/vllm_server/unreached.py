@@ -4,8 +4,7 @@ import ssl
 
 import httpx
 
-# Of OpenSSL: a certificate that is not valid yet, or no longer, or for another name or address.
-NOT_YET, EXPIRED, OTHER_NAME, OTHER_ADDRESS = 9, 10, 62, 64
+from similarity.certificates import tls_error, uncertified
 
 
 def unreached(server: str, url: str, error: httpx.TransportError) -> str:
@@ -18,9 +17,9 @@ def unreached(server: str, url: str, error: httpx.TransportError) -> str:
     url
         Its address.
     """
-    problem = _tls_error(error)
+    problem = tls_error(error)
     if isinstance(problem, ssl.SSLCertVerificationError):
-        return _uncertified(server, problem)
+        return uncertified(server, problem)
     if problem is not None:
         return (
             f"{server} could not be spoken to by TLS ({problem.reason or first_line(problem)}); "
@@ -31,29 +30,6 @@ def unreached(server: str, url: str, error: httpx.TransportError) -> str:
     hint = ", with https:// if it speaks TLS" if broke_off else ""
     said = first_line(error)
     return f"{server} does not answer ({said}); start it, or give another address{hint}"
-
-
-def _uncertified(server: str, problem: ssl.SSLCertVerificationError) -> str:
-    said = problem.verify_message.rstrip(".")
-    match problem.verify_code:
-        case code if code in (NOT_YET, EXPIRED):
-            remedy = "renew it at the server, and see that the clock is right here"
-        case code if code in (OTHER_NAME, OTHER_ADDRESS):
-            remedy = "give the name that it is for, or the server a certificate for this name"
-        case _:
-            remedy = (
-                "if it is right, name a PEM file in SSL_CERT_FILE that has it, or the "
-                "certificate of who signed it"
-            )
-    return f"the certificate of {server} is not accepted ({said}); {remedy}"
-
-
-def _tls_error(error: BaseException) -> ssl.SSLError | None:
-    """Return what TLS failed of, where an error is from it."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
 
 
 def first_line(error: Exception) -> str:

@@ -1,0 +1,39 @@
+"""What both kinds of httpx's client are made with: an address, a key and a time."""
+
+from typing import Any
+
+import httpx
+
+from similarity.connections import header_key, shown_address
+from similarity.errors import ConfigError
+
+
+def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+    """Return the options of both kinds of httpx's client.
+
+    Raises
+    ------
+    ConfigError
+        If a header cannot carry the key, or the URL is not the address of a service.
+    """
+    headers = {"content-type": "application/json"}
+    if api_key and (key := header_key("api_key", api_key)):
+        headers["authorization"] = f"Bearer {key}"
+    return {"base_url": _checked(url), "headers": headers, "timeout": timeout}
+
+
+def _checked(url: str) -> httpx.URL:
+    """Return an address to which the path of a call can be added."""
+    try:
+        found = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        found = httpx.URL()
+    # A port of 0 connects to none.
+    possible = found.port is None or 0 < found.port < 2**16
+    sound = found.scheme in ("http", "https") and found.host and possible
+    if not sound or found.query or found.fragment:
+        raise ConfigError(
+            f"{shown_address(str(url))!r} is not the address of a service; give one such as "
+            "http://127.0.0.1:8000, without a query"
+        )
+    return found
