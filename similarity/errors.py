@@ -3,7 +3,8 @@
 TrajsimError
 ├── InputError                  a text or a file of the caller's
 │   ├── TextTooLongError        longer than the model's context
-│   └── ImageError              an image that cannot be read, or is too large
+│   │   └── ImageTooLongError   an image that is; it is an ImageError too
+│   └── ImageError              an image that cannot be read or taken, or is too large
 ├── ConfigError                 a setting that is unknown or out of range
 └── ModelError                  the language model
     ├── ModelNotFoundError      nothing loadable under that name
@@ -67,10 +68,14 @@ class TextTooLongError(InputError):
 
 
 class ImageError(InputError):
-    """An image that is none, too large, or damaged."""
+    """An image that is none, too large or too narrow, damaged, or not one that the model takes.
 
-    # The image as a request has it, by which its place in the request is found.
-    text: str | None = None
+    `text` is its name; in the service it is the image as the request has it.
+    """
+
+
+class ImageTooLongError(TextTooLongError, ImageError):
+    """An image that has too many tokens: what is said of a text holds for it."""
 
 
 class ConfigError(TrajsimError, ValueError):

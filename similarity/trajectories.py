@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from similarity.config import ComparisonConfig
-from similarity.errors import TextTooLongError
+from similarity.errors import ImageTooLongError, TextTooLongError
 from similarity.given import given_texts
 from similarity.images.image import Content, Image, name_of
 from similarity.models.base import (
@@ -111,7 +111,8 @@ def _checked(content: Content, prefix: Prefix, max_tokens: int, limit: int) -> P
     if excess > 0:
         continued = f", {max_tokens} of them for a continuation" if max_tokens > 1 else ""
         begins = repr(name_of(content).strip()[:40])
-        raise TextTooLongError(
+        kind = ImageTooLongError if isinstance(content, Image) else TextTooLongError
+        raise kind(
             f"{'image' if isinstance(content, Image) else 'the text that begins'} {begins} is "
             f"{excess} tokens too long: it has {tokens} tokens with its prompt, and the model "
             f"takes {limit}{continued}; "

@@ -21,7 +21,7 @@ from service.http.json_stream import json_answer
 from service.http.schemas.truncation import PromptTruncation
 from service.http.schemas.usage import TokenUsage
 from service.settings import Settings
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, ImageError
 from similarity.fingerprint import HALF_PRECISION, Fingerprint
 from similarity.given import Pair
 from similarity.presets import PRESETS, default_preset
@@ -56,6 +56,8 @@ class Call:
         self._helpers: CapacityLimiter = request.app.state.helpers
         self._began = time.monotonic()
         self._truncators: list[Truncator] = []
+        # By the name that the library knows an image by: its URL in the request.
+        self.images: Mapping[str, str] = {}
 
     @property
     def request_id(self) -> str:
@@ -84,7 +86,11 @@ class Call:
         ServiceError, TrajsimError
             What the engine and the library raise.
         """
-        result, usage = await self._watched(self.engine.run(function, cost, self._began))
+        try:
+            result, usage = await self._watched(self.engine.run(function, cost, self._began))
+        except ImageError as error:
+            error.text = self.images.get(error.text or "", error.text)
+            raise
         self._note(usage)
         return result, usage
 

@@ -58,6 +58,7 @@ async def read_contents(given: Sequence[Given], call: Call) -> list[Content]:
             f"{call.model} reads texts alone; serve a vision-language model", next(iter(urls))
         )
     images = await call.prepare(partial(_images, urls, call), LATE)
+    call.images = {image.name: url for url, image in images.items()}
     return [one if isinstance(one, str) else images[one.image] for one in given]
 
 

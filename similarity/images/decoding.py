@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from similarity.errors import ImageError
 from similarity.extras import optional_module
+from similarity.images.files import MOST_BYTES
 
 # Formats are recognized by their content, never by a file's name.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 # Of these a second picture is a further frame. In JPEG files of telephones it is a preview.
 _ANIMATED = ("PNG", "WEBP", "GIF")
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+# How many times as long as the other a side may be; Qwen's processors have the same bound. Others
+# make the shorter side as long as the model wants it before they crop: of a file of some hundred
+# bytes with one row of pixels that would be gigabytes.
+MOST_OBLONG = 200
 # Of 16 bits to 8: 65535 becomes 255.
 _SIXTEEN_TO_EIGHT = 257
 # What Pillow makes of the samples of a PNG file, by its name for how they are stored; the colour
@@ -44,7 +49,7 @@ class ImageLimits:
         Width × height, read from the file's beginning before anything is decoded.
     """
 
-    max_bytes: int = 32 * 2**20
+    max_bytes: int = MOST_BYTES
     max_pixels: int = 40_000_000
 
 
@@ -62,7 +67,8 @@ def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        If it is no image in a format that is read, too large, animated, truncated or damaged.
+        If it is no image in a format that is read, too large or too narrow, animated, truncated or
+        damaged.
     MissingDependencyError
         If Pillow is not installed.
     """
@@ -103,6 +109,11 @@ def _opened(pillow: ModuleType, data: bytes, max_pixels: int) -> Any:
     if width * height > max_pixels:
         raise ImageError(
             f"has {width} × {height} pixels; at most {max_pixels} are allowed, so make it smaller"
+        )
+    if max(width, height) > MOST_OBLONG * min(width, height):
+        raise ImageError(
+            f"has {width} × {height} pixels; one side may be at most {MOST_OBLONG} times as long "
+            "as the other, so cut a part out of it"
         )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in _ANIMATED:

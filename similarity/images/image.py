@@ -1,10 +1,12 @@
 """An image, and what is compared: a text or an image."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from similarity.extras import optional_module
 from similarity.images.decoding import decoded
 
 # Shape "row column channel", red, green and blue.
@@ -38,6 +40,14 @@ class Image:
     def pixels(self) -> Pixels:
         """Return the pixels upright, in eight bits, over white where the image is transparent."""
         return decoded(self.data, self.name, self.width * self.height)
+
+    def picture(self) -> Any:
+        """Return the pixels as an image of Pillow, for what processes images for a model.
+
+        Of a bare array it would have to guess which axis has the colours. That goes wrong where
+        an image is as high or wide as it has colours.
+        """
+        return optional_module("PIL.Image", "images need").fromarray(self.pixels())
 
 
 # What has a meaning: a text, or an image.

@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import io
 import re
-import stat
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from similarity.errors import ImageError
 from similarity.extras import optional_module
 from similarity.images.decoding import ImageLimits, decoded, looks_like_image
+from similarity.images.files import file_bytes
 from similarity.images.image import Content, Image, Pixels
 
 LIMITS = ImageLimits()
@@ -34,7 +34,8 @@ def read_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> Image:
     Raises
     ------
     ImageError
-        If it is no image in a format that is read, too large, animated, truncated or damaged.
+        If it is no image in a format that is read, too large or too narrow, animated, truncated or
+        damaged.
     MissingDependencyError
         If Pillow is not installed.
     """
@@ -66,7 +67,7 @@ def data_url(image: Image) -> str:
 def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
     """Return the image in a file; raises ImageError as `read_image` does, or if it is not there."""
     try:
-        data = _file_bytes(path, limits)
+        data = file_bytes(path, limits.max_bytes)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise ImageError(f"image {str(path)!r} cannot be read: {said}") from error
@@ -79,7 +80,7 @@ def image_file_digest(path: str | Path, limits: ImageLimits = LIMITS) -> str:
     Nothing is decoded, so that it costs little.
     """
     try:
-        return hashlib.sha256(_file_bytes(path, limits)).hexdigest()
+        return hashlib.sha256(file_bytes(path, limits.max_bytes)).hexdigest()
     except (OSError, ValueError):
         return ""
 
@@ -132,16 +133,6 @@ def image_of_data_url(url: str, name: str, limits: ImageLimits = LIMITS) -> Imag
     except (binascii.Error, ValueError) as error:
         raise ImageError(f"{name}: what follows base64, is not base64: {error}") from error
     return read_image(data, name, limits)
-
-
-def _file_bytes(path: str | Path, limits: ImageLimits) -> bytes:
-    mode = Path(path).stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system says so
-        # To open a pipe may wait for ever, and so may to read from a device.
-        raise ValueError("it is a pipe, a socket or a device; give a plain file")
-    with Path(path).open("rb") as file:
-        # One byte more than is allowed shows that there are too many.
-        return file.read(limits.max_bytes + 1)
 
 
 def _png(pixels: Pixels) -> bytes:

@@ -1,17 +1,19 @@
 """Translates what libraries raise while a model is loaded, to one line that says what to do."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from similarity.errors import (
+    ImageError,
     MissingDependencyError,
     ModelError,
     ModelNotFoundError,
     TrajsimError,
 )
+from similarity.images.image import Image
 
 _LONGEST_MESSAGE = 300
 
@@ -65,10 +67,26 @@ def _reason(error: BaseException) -> str:
     return line_of(error)
 
 
+def not_taken(images: Sequence[Image], error: Exception) -> ImageError:
+    """Return the error for images that a processor cannot take, from what it raised."""
+    named = ", ".join(repr(image.name) for image in images)
+    sizes = ", ".join(f"{image.width} × {image.height}" for image in images)
+    return ImageError(
+        f"the model's processor cannot take image {named} of {sizes} pixels ({words_of(error)}); "
+        "give another image",
+        images[0].name if images else None,
+    )
+
+
 def line_of(error: object) -> str:
     """Return what an error says, on one line and not too long."""
     if isinstance(error, KeyError) and " " not in str(error):  # which says a name, and no more
         return f"it has no {error}, or one that transformers does not know"
-    said = error.args[0] if isinstance(error, KeyError) else error
+    return words_of(error)
+
+
+def words_of(error: object) -> str:
+    """Return an error's own words on one line and not too long; its kind where it has none."""
+    said = error.args[0] if isinstance(error, KeyError) and error.args else error
     line = " ".join(str(said).split()) or repr(error)
     return textwrap.shorten(line, _LONGEST_MESSAGE, placeholder=" …").rstrip(". ")

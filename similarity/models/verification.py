@@ -19,6 +19,7 @@ from similarity.law import Law
 from similarity.models import packing, sampling
 from similarity.models.base import LOG_ZERO
 from similarity.models.context import longest_readable
+from similarity.models.failures import words_of
 from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 from similarity.models.packing import Pack
@@ -140,7 +141,7 @@ class Verified:
             if is_out_of_memory(error):
                 raise
             limit = longest_readable(self.texts or self.network, length)
-            said = f"the network cannot be read: {' '.join(str(error).split())[:200]}"
+            said = f"the network cannot be read: {words_of(error)}"
             if limit == length:
                 raise self.failure(said) from error
             # Where more could be read before, or nothing can be, it is not the length.

@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import Any
 
 from similarity.errors import InputError, TrajsimError, WrongAnswerError
-from similarity.extras import optional_module
 from similarity.images.image import Image
 from similarity.images.sources import probe_images
 from similarity.law import Law
 from similarity.models.base import Ability, ModelInfo, ScoreRequest, TokenIds
 from similarity.models.checks import AFTER_IMAGE, check_after_images
+from similarity.models.failures import not_taken
 from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.vllm_engine import OfflineModel
 
@@ -49,6 +49,8 @@ class OfflineVisionModel(OfflineModel):
 
         Raises
         ------
+        ImageError
+            If the engine cannot take the image.
         InputError
             If a text spells the token of an image.
         """
@@ -61,7 +63,10 @@ class OfflineVisionModel(OfflineModel):
     def _read_ids(self, image: Image, before: str, after: str) -> TokenIds:
         given = _given(self._ids_around(before, after), image)
         params = self._sampling_params(max_tokens=1, detokenize=False)
-        (output,) = self._engine.generate([given], params, use_tqdm=False)
+        try:
+            (output,) = self._engine.generate([given], params, use_tqdm=False)
+        except ValueError as error:  # as vLLM says of a request that it cannot take
+            raise not_taken([image], error) from error
         return tuple(output.prompt_token_ids)
 
     def check_images(self, first: Image, second: Image) -> None:
@@ -120,6 +125,4 @@ def opened(engine: Any, sampling_params: Any, info: ModelInfo) -> OfflineModel:
 
 def _given(ids: TokenIds, image: Image) -> dict[str, Any]:
     """Return a prompt with one token for an image."""
-    pictures = optional_module("PIL.Image", "images need")
-    picture = pictures.fromarray(image.pixels())
-    return {"prompt_token_ids": list(ids), "multi_modal_data": {"image": picture}}
+    return {"prompt_token_ids": list(ids), "multi_modal_data": {"image": image.picture()}}

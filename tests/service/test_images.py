@@ -2,11 +2,15 @@
 
 import base64
 import math
+import os
+import re
+import subprocess
+import sys
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -111,6 +115,7 @@ def test_embeddings_of_images_and_texts(open_client: Opener, seeing: LanguageMod
         (image(as_file(picture(64, 64))[:700]), "truncated or damaged"),
         (image(png_with_header(5_000, 5_000)), "5000 × 5000 pixels; at most 16000000"),
         (image(png_with_header(60_000, 60_000)), "at most 16000000"),
+        (image(png_with_header(400_000, 1)), "at most 200 times as long as the other"),
         (
             image(as_file(picture(), "GIF", save_all=True, append_images=[picture(seed=1)]), "gif"),
             "an animation of 2 frames",
@@ -123,6 +128,43 @@ def test_what_cannot_be_read_is_refused(client: TestClient, given: Any, said: st
     assert said in error["message"]
     _, error = refused(client, {"rows": [given]})
     assert error["param"] == "rows[0].image"
+
+
+@pytest.mark.parametrize("error", [ValueError(), ValueError("no such patch")])
+@pytest.mark.parametrize("path", ["/v1/similarity", "/v1/embeddings"])
+def test_an_image_that_the_processor_does_not_take_is_refused_with_its_place(
+    client: TestClient,
+    seeing: LanguageModel,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    path: str,
+) -> None:
+    """Its code was that of a text, it had no place, and its message broke off."""
+
+    def fails(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(cast(Any, seeing)._images._processing, "_processor", fails)
+    other = image(as_file(picture(33, 31, seed=5)))
+    body, place = (
+        ({"pairs": [[DOG, DOG], ["#1", other]]}, "pairs[1][1].image")
+        if path == "/v1/similarity"
+        else ({"input": [DOG, other]}, "input[1].image")
+    )
+    status, found = refused(client, body, path)
+    assert (status, found["code"], found["param"]) == (422, "invalid_image", place)
+    assert re.search(
+        r"cannot take image '#1' of 33 × 31 pixels \(\w.+\); give another", found["message"]
+    )
+
+
+def test_an_image_that_is_too_long_is_refused_with_its_place(
+    open_client: Opener, seeing: LanguageModel
+) -> None:
+    client = open_client(seeing, max_continuation_tokens=2_000)
+    body = {"pairs": [["A", "A"], ["A", PHOTO]], "n_trajectories": 2, "max_tokens": 1021}
+    status, error = refused(client, body)
+    assert (status, error["code"], error["param"]) == (422, "text_too_long", "pairs[1][1].image")
 
 
 @pytest.mark.parametrize("given", [{"image": 3}, {"image": ""}, {"url": "x"}, {}, {"image": None}])
@@ -151,6 +193,30 @@ def test_the_client_sends_images(seeing: LanguageModel, tmp_path: Path) -> None:
     assert same.distance == 0
     assert one.distance == pytest.approx(beside.distance, abs=1e-6)
     assert matrix.distances[0] == pytest.approx([beside.distance, 0], abs=1e-6)
+
+
+def test_the_client_reads_no_device_or_pipe_and_no_file_without_end(tmp_path: Path) -> None:
+    """A device was read until memory was out, and a pipe waited for ever."""
+    pipe, large = tmp_path / "pipe.png", tmp_path / "large.png"
+    os.mkfifo(pipe)
+    for path in ("/dev/zero", str(pipe), pipe):
+        with pytest.raises(ValueError, match=r"cannot be read: it is a pipe, a socket or a devi"):
+            service.client.image(path)
+    with large.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(ValueError, match=r"large.png' has more than 33554432 bytes"):
+        service.client.image(large)
+    large.write_bytes(as_file(picture(40, 30)))
+    with pytest.raises(ValueError, match="has more than 100 bytes, .* or raise max_bytes"):
+        service.client.image(large, max_bytes=100)
+    assert service.client.image(large) == PHOTO
+
+
+def test_the_client_imports_nothing_that_computes() -> None:
+    heavy = "{'numpy', 'torch', 'PIL', 'pydantic', 'fastapi'}"
+    program = f"import sys, service.client; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout.strip() == b"[]"
 
 
 def test_limits_of_the_service(open_client: Opener, seeing: LanguageModel) -> None:

@@ -15,7 +15,7 @@ from transformers.models.auto.modeling_auto import (
 from similarity.errors import MissingDependencyError, ModelError
 from similarity.images.sources import probe_images
 from similarity.models import local
-from similarity.models.failures import one_line
+from similarity.models.failures import one_line, words_of
 from similarity.models.hub import on_hub
 from similarity.models.loader import LoadOptions
 from similarity.models.model_files import settings_of
@@ -95,5 +95,5 @@ def _processor(source: str) -> Any:
             return processors.from_pretrained(source, trust_remote_code=False, **where)
         except ImportError as error:
             raise MissingDependencyError(
-                f"the processor of {source} needs a package: {' '.join(str(error).split())[:200]}"
+                f"the processor of {source} needs a package: {words_of(error)}"
             ) from error

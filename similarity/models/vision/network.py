@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from similarity.errors import InputError
+from similarity.errors import ImageError
+from similarity.images.image import Image
 from similarity.models.base import TokenIds
 from similarity.models.network import Network
 from similarity.models.pauses import Pauses
@@ -48,7 +49,7 @@ class ImageNetwork(Network):
         places = {place, getattr(self.module.config, "image_token_id", None)} - {None}
         self._places = torch.tensor(sorted(places), device=self.device)
         self._word = word
-        self._images = ""
+        self._images: list[Image] = []
         self._tensors: dict[str, Tensor] = {}
         self._kinds: list[str] = []
         self._length = 0
@@ -64,7 +65,7 @@ class ImageNetwork(Network):
         kinds
             The names of tensors with a number for each token.
         """
-        self._images = ", ".join(repr(image.name) for image in prefix.images)
+        self._images = prefix.images
         self._length, self._kinds = len(prefix), [name for name in kinds if name in tensors]
         self._tensors = {
             name: value.to(self.device, self.dtype if value.is_floating_point() else None)
@@ -74,10 +75,13 @@ class ImageNetwork(Network):
             yield
         finally:
             self._tensors = {}
+            self._images = []
 
-    def failure(self, said: str) -> InputError:
+    def failure(self, said: str) -> ImageError:
         """Return the error for a prefix that cannot be read, though texts as long can."""
-        return InputError(f"after image {self._images} {said}; give another image")
+        names = [image.name for image in self._images]
+        shown = ", ".join(map(repr, names))
+        return ImageError(f"after image {shown} {said}; give another image", names[0])
 
     def copies(self, cache: DynamicCache, count: int) -> DynamicCache:
         """Return the state of one row as that of so many, of any kind of state."""

@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from similarity.errors import InputError, WrongAnswerError
+from similarity.errors import InputError, TrajsimError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.models.base import TokenIds
+from similarity.models.failures import not_taken
+from similarity.models.memory import is_out_of_memory
 from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.tokenization import Tokenization
+from similarity.models.vision.enlarging import check_enlarged
 
 IDS = "input_ids"
 # What processors give beside the ids that no forward pass for reading takes.
@@ -69,8 +72,10 @@ class ImageProcessing:
 
         Raises
         ------
+        ImageError
+            If the processor cannot take the image, or would make far more pixels of it.
         InputError
-            If a text spells the token of an image, or the processor cannot take the image.
+            If a text spells the token of an image.
         """
         with self._one_at_a_time:
             ids = self._known.get(image, before, after)
@@ -95,6 +100,8 @@ class ImageProcessing:
                 f"a prompt has {self.token!r}, which stands for an image; leave it out"
             )
         whole = "".join(self.token if isinstance(part, Image) else part for part in parts)
+        for image in images:
+            check_enlarged(getattr(self._processor, "image_processor", None), image)
         found = self._processed(whole, images)
         if self.kinds is None:
             self.kinds = _growing(found, self._processed(f"{whole}{_MORE}", images))
@@ -115,17 +122,14 @@ class ImageProcessing:
     def _processed(self, whole: str, images: Sequence[Image]) -> Any:
         try:
             return self._processor(
-                images=[image.pixels() for image in images], text=[whole], return_tensors="pt"
+                images=[image.picture() for image in images], text=[whole], return_tensors="pt"
             )
-        except InputError:
+        except TrajsimError:
             raise
         except Exception as error:  # each processor refuses in a way of its own
-            line = " ".join(str(error).split())[:200]
-            named = ", ".join(repr(image.name) for image in images)
-            size = ", ".join(f"{image.width} × {image.height}" for image in images)
-            raise InputError(
-                f"the model's processor cannot take image {named} of {size} pixels: {line}"
-            ) from error
+            if is_out_of_memory(error):
+                raise
+            raise not_taken(images, error) from error
 
 
 def _growing(found: Any, longer: Any) -> frozenset[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from similarity.errors import InputError
+from similarity.errors import ImageError, InputError
 from similarity.images.decoding import ImageLimits, looks_like_image
 from similarity.images.sources import read_image
 from tests.similarity.images.made import as_file, picture
@@ -127,6 +127,21 @@ def test_grey_and_print_colours_become_red_green_and_blue() -> None:
 def test_too_many_pixels_are_refused_before_they_are_decoded(side: int) -> None:
     with pytest.raises(InputError, match=r"image 'bomb.png' has .*at most 40000000 are allowed"):
         read_image(png_with_header(side, side), "bomb.png")
+
+
+@pytest.mark.parametrize("sides", [(201, 1), (1, 201), (400_000, 1), (3, 601)])
+def test_an_image_far_longer_than_wide_is_refused_before_it_is_decoded(
+    sides: tuple[int, int],
+) -> None:
+    """Of 128 bytes with 400,000 pixels in one row a processor made gigabytes."""
+    with pytest.raises(ImageError, match=r"'line.png' has .* at most 200 times as long as the oth"):
+        read_image(png_with_header(*sides), "line.png")
+
+
+@pytest.mark.parametrize("sides", [(200, 1), (1, 200), (600, 3)])
+def test_an_image_not_quite_so_long_is_read(sides: tuple[int, int]) -> None:
+    image = read_image(as_file(picture(*sides)), "line.png")
+    assert (image.width, image.height) == sides
 
 
 def test_a_limit_of_ones_own_holds() -> None:

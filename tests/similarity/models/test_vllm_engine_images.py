@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from similarity import Law, load_model
-from similarity.errors import InputError, WrongAnswerError
+from similarity.errors import ImageError, InputError, WrongAnswerError
 from similarity.images.image import Image
 from similarity.images.sources import image_of_pixels
 from similarity.models import vllm_offline
@@ -114,6 +114,20 @@ def test_a_prefix_of_another_process_is_read_again() -> None:
     changed = ImageTokens((*prefix, 3), prefix.parts)
     with pytest.raises(WrongAnswerError, match="read other tokens"):
         model.score([ScoreRequest(prefix=changed, continuations=((5,),))], LAW)
+
+
+def test_an_image_that_the_engine_does_not_take_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it raised came as it was, which no caller expects."""
+    model = load_model("vllm:toy")
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(LLM, "generate", fails)
+    said = r"cannot take image 'image 0' of 12 × 9 pixels \(ValueError\(\)\); give another image"
+    with pytest.raises(ImageError, match=said) as caught:
+        model.encode_image(image(), "a ", " b")
+    assert caught.value.text == "image 0"
 
 
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from similarity.errors import InputError, TextTooLongError
+from similarity.errors import ImageError
 from similarity.images.image import Image
 from similarity.images.sources import read_image
 from similarity.law import Law
@@ -257,7 +257,7 @@ def test_an_image_that_the_network_cannot_read_is_refused_alone(
         lambda: tiny.model.next_states([prefix]),
         lambda: tiny.model.hidden_states([prefix]),
     ):
-        with pytest.raises(InputError, match=said) as caught:
+        with pytest.raises(ImageError, match=said) as caught:
             read()
-        assert not isinstance(caught.value, TextTooLongError)
+        assert caught.value.text == SMALL.name
     assert tiny.model.info == before
