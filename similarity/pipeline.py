@@ -108,7 +108,7 @@ class TrajectoryScorer(Scorer):
         )
 
     def explain(
-        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+        self, pairs: Sequence[Pair], top: int = 5, progress: Progress = no_progress
     ) -> Sequence[TrajectoryExplanation]:
         """Return the comparison of each pair with its most decisive trajectories."""
         return [TrajectoryExplanation(score=c, top=top) for c in self.score(pairs, progress)]

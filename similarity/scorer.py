@@ -88,7 +88,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def explain(
-        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+        self, pairs: Sequence[Pair], top: int = 5, progress: Progress = no_progress
     ) -> Sequence[Explanation]:
         """Return the score of each pair, as `score` does, with what it is made of.
 

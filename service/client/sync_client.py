@@ -39,9 +39,10 @@ def _method(builder: Callable[P, Call[Result]]) -> Callable[Concatenate["Client"
 class Client:
     """Sends requests to the service and waits for the answers; use it as a context, or close it.
 
-    Every method raises ApiError for an answer that is not a success, NotReachedError if no answer
-    came, UnexpectedAnswerError for one that cannot be the service's, and InputError for one text
-    in the place of a list. A client is of one process, and an AsyncClient of one event loop.
+    Every method raises ApiError for an answer that is not a success, and NotReachedError if no
+    answer came. It raises UnexpectedAnswerError for an answer that cannot be the service's, and
+    InputError for one text in the place of a list. A client is of one process, and an AsyncClient
+    of one event loop.
 
     Parameters
     ----------

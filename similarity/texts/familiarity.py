@@ -220,7 +220,7 @@ class WarningScorer(Scorer):
         return replace(result, warnings=tuple(warnings.values()))
 
     def explain(
-        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+        self, pairs: Sequence[Pair], top: int = 5, progress: Progress = no_progress
     ) -> Sequence[Explanation]:
         """Return what the other scorer does, with warnings."""
         pairs = given_pairs(pairs)

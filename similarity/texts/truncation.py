@@ -240,7 +240,7 @@ class TruncatingScorer(Scorer):
         )
 
     def explain(
-        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+        self, pairs: Sequence[Pair], top: int = 5, progress: Progress = no_progress
     ) -> Sequence[Explanation]:
         """Return what the other scorer does of what is left of the texts."""
         pairs = given_pairs(pairs)

@@ -107,7 +107,7 @@ class VectorScorer(Scorer):
         )
 
     def explain(
-        self, pairs: Sequence[Pair], top: int, progress: Progress = no_progress
+        self, pairs: Sequence[Pair], top: int = 5, progress: Progress = no_progress
     ) -> Sequence[VectorExplanation]:
         """Return the score of each pair with what its cosine is made of."""
         if not pairs:

@@ -18,6 +18,7 @@ from similarity.groups.clustering import cluster, cosines, deduplicate
 from similarity.groups.consensus import find_consensus
 from similarity.meaning import profile_meanings, trajectory_meanings
 from similarity.models.toy import ToyModel
+from similarity.scorers import open_scorer
 from similarity.tiles import Grid, Selection, stream_matrix, stream_pairs
 from similarity.vectors import MeaningVectors, ProfileConfig, VectorConfig, fit, load, save
 
@@ -179,3 +180,9 @@ def test_registers_and_log_probs_are_lists() -> None:
     for wrong in ("ab", 5, {"a": 1}):
         with pytest.raises(InputError, match="log_probs must be|want one log-prob"):
             find_consensus(open_entailment(MODEL), ["a", "b"], log_probs=wrong)
+
+
+def test_an_explanation_has_five_items_unless_it_is_told() -> None:
+    scorer = open_scorer(ToyModel(), "paper")
+    pair = [("a b c", "x y z")]
+    assert scorer.explain(pair)[0].to_dict() == scorer.explain(pair, top=5)[0].to_dict()
