@@ -18,6 +18,8 @@ from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.image_wire import GENERATE, ServedPrefix
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.replica import Replica
+from similarity.models.vllm_server.sampled import Endings
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.wire import Prompt, Sample
 from similarity.slices import slices
@@ -31,10 +33,13 @@ _URLS = 4
 class ServedImages:
     """Prefixes with images on the servers of one model."""
 
-    def __init__(self, pool: Pool, identity: Identity, texts: ServedTexts) -> None:
+    def __init__(
+        self, pool: Pool, identity: Identity, texts: ServedTexts, endings: Endings
+    ) -> None:
         self._pool = pool
         self._identity = identity
         self._texts = texts
+        self._endings = endings
         # Each continuation of an image is a request with all of it.
         self._url = lru_cache(_URLS)(data_url)
         # The ids that are sent, and those that are read.
@@ -67,11 +72,18 @@ class ServedImages:
                 wire.sampling_params(request, law),
                 text=True,
             )
-            sampled = await self._pool.request(
-                GENERATE,
-                lambda answer: image_wire.read_image_samples(answer, prefix, request),
-                body,
-                tokens=request.n * (len(prefix.read) + request.max_tokens),
+
+            async def believed(replica: Replica) -> list[Sample]:
+                samples = await replica.request(
+                    GENERATE,
+                    lambda answer: image_wire.read_image_samples(answer, prefix, request),
+                    body,
+                )
+                await self._endings.check(replica, samples)
+                return samples
+
+            sampled = await self._pool.call(
+                believed, tokens=request.n * (len(prefix.read) + request.max_tokens)
             )
             count(1)
             return sampled

@@ -1,13 +1,15 @@
 """Checks of one server, made before any of its scores is used."""
 
+import math
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from similarity.errors import BackendRefusedError, ModelError, WrongAnswerError
 from similarity.law import Law
-from similarity.models.base import SampleRequest
+from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.checks import TOLERANCE, Check
 from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.chosen import check_chosen
@@ -20,14 +22,21 @@ from similarity.models.vllm_server.pooled_states import (
     identify_pooling,
     request_states,
 )
+from similarity.models.vllm_server.sampled_law import (
+    LEAST_ODDS,
+    TOP,
+    Places,
+    likelier_law,
+    read_places,
+)
 from similarity.models.vllm_server.scoring import read_top_mass, scoring_body
 from similarity.models.vllm_server.wire import Prompt, Sample
 from similarity.models.walks import check_pooled, check_repeated
 
 # How a server that pools must be started.
 POOLER = """--pooler-config '{"seq_pooling_type": "LAST", "use_activation": false}'"""
-# The most probable tokens looked at; a server lists 20 at most by default.
-TOP = 5
+# Samples whose tokens are scored too.
+SCORED = 4
 _CACHING = re.compile(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"', re.MULTILINE)
 
 
@@ -107,27 +116,43 @@ async def _check_mass(pool: Pool, identity: Identity, url: str) -> Check:
 async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool, Check]:
     """Check that tokens are sampled from the law that they are scored under."""
     prefix = identity.probe.prefix + identity.probe.continuation[:8]
-    request = SampleRequest(prefix=prefix, n=4, max_tokens=8, key=1)
-    sampled: list[Sample] = await pool.request(
-        wire.COMPLETIONS,
-        lambda answer: wire.read_samples(answer, request, log_probs=True),
-        wire.sampling_body(identity.name, request, Law(), log_probs=True),
+    sampled, places = await _samples(pool, identity, prefix)
+    some = sampled[:SCORED]
+    scored = await score_prompts(
+        pool, identity.name, [Prompt(prefix, sample.token_ids) for sample in some]
     )
-    prompts = [Prompt(prefix, sample.token_ids) for sample in sampled]
-    scored = await score_prompts(pool, identity.name, prompts)
-    own = [sample.log_probs for sample in sampled if sample.log_probs is not None]
+    own = [sample.log_probs for sample in some if sample.log_probs is not None]
     gaps = [np.abs(a - b) for a, b in zip(own, scored, strict=True)]
     worst = max(float(gap.mean()) for gap in gaps)
     same = max(float(gap.max()) for gap in gaps) <= SAME
+    law, odds = likelier_law(places)
     use = "kept" if same else "own trajectories are scored again"
     found = f"sampled and scored, tokens differ by {worst:.2g} nats: {use}"
     error = None
+    remedy = "start it with --generation-config vllm and without --logprobs-mode"
     if worst > TOLERANCE:
         error = WrongAnswerError(
-            f"{url} samples from another law than it scores: {found}; start "
-            "it with --generation-config vllm and without --logprobs-mode"
+            f"{url} samples from another law than it scores: {found}; {remedy}"
+        )
+    elif odds > math.log(LEAST_ODDS):
+        found = f"{len(places.ranks)} tokens are {odds:.0f} nats likelier {law}"
+        error = WrongAnswerError(
+            f"{url} samples from another law than it was asked for: {found}; {remedy}, and see "
+            "that nothing between changes requests"
         )
     return same, Check("sampling", found, error)
+
+
+async def _samples(pool: Pool, identity: Identity, prefix: TokenIds) -> tuple[list[Sample], Places]:
+    """Return samples of a prefix, and what is listed at their tokens."""
+    request = SampleRequest(prefix=prefix, n=64, max_tokens=8, key=1)
+
+    def read(answer: Any) -> tuple[list[Sample], Places]:
+        samples = wire.read_samples(answer, request, log_probs=True)
+        return samples, read_places(wire.choices_of(answer, request.n), samples)
+
+    body = wire.sampling_body(identity.name, request, Law(), log_probs=True)
+    return await pool.request(wire.COMPLETIONS, read, {**body, "logprobs": TOP})
 
 
 async def inspect_pooling(pool: Pool, address: ServerAddress) -> tuple[PooledIdentity, list[Check]]:

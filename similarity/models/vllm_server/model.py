@@ -34,6 +34,7 @@ from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import Replica
+from similarity.models.vllm_server.sampled import Endings, check_copies
 from similarity.models.vllm_server.scoring import read_probed, scores_of, scoring_body, top_of
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts
@@ -48,6 +49,7 @@ class ServerModel(ServedModel):
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         super().__init__(background, pool, identity, identity.revision, ServedTexts(pool, identity))
         self.identity = identity
+        self._endings = Endings(identity)
         chosen = set() if identity.no_chosen else {Ability.TOKEN_LOG_PROBS}
         self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
         self.lacks = identity.lacks
@@ -95,21 +97,26 @@ class ServerModel(ServedModel):
         ModelChangedError
             If a server no longer holds the model that it held at the beginning.
         WrongAnswerError
-            If a server does not score what it sampled, or scores it otherwise.
+            If a server does not score what it sampled, or scores it otherwise, or samples have
+            lost their end or are copies.
         """
-        # Under another law a server gives those of the model all the same.
-        keeps = self.identity.keeps_sampled and law == Law()
+        # Under another law a server gives log-probabilities of the model all the same.
+        of_law = law == Law()
+        keeps = self.identity.keeps_sampled and of_law
 
         async def one(request: SampleRequest, count: OnProgress) -> list[Sample]:
             # They name the tokens of each sample a second time, also where they are not kept.
             body = wire.sampling_body(self.identity.name, request, law, log_probs=True)
 
+            def read(answer: Any) -> list[Sample]:
+                samples = wire.read_samples(answer, request, log_probs=True)
+                if of_law:
+                    check_copies(samples)
+                return samples
+
             async def believed(replica: Replica) -> list[Sample]:
-                samples = await replica.request(
-                    wire.COMPLETIONS,
-                    lambda answer: wire.read_samples(answer, request, log_probs=True),
-                    body,
-                )
+                samples = await replica.request(wire.COMPLETIONS, read, body)
+                await self._endings.check(replica, samples)
                 await self._check_sampled(replica, request.prefix, samples, kept=keeps)
                 return samples
 

@@ -41,7 +41,7 @@ class ServedVisionModel(ServerModel):
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         super().__init__(background, pool, identity)
-        self._images = ServedImages(pool, identity, self._texts)
+        self._images = ServedImages(pool, identity, self._texts, self._endings)
         self.abilities |= {Ability.IMAGES}
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:

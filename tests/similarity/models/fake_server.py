@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from similarity.law import Law
-from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.base import SampleRequest, ScoreRequest, TokenIds
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.loader import load_server
@@ -150,7 +150,7 @@ class FakeServer:
         (continuations,) = self.model.sample([request], law)
         choices = []
         for i, continuation in enumerate(continuations):
-            ids = body.get("allowed_token_ids") or list(continuation.token_ids)
+            ids = self._allowed(body, continuation.token_ids)
             ended = ids[-1] in self.model.end_ids
             choices.append(
                 {
@@ -159,13 +159,33 @@ class FakeServer:
                     "token_ids": ids,
                     "text": self.model.decode(tuple(ids)),
                     "finish_reason": "stop" if ended else "length",
-                    "logprobs": {
+                    "logprobs": None
+                    if body["logprobs"] is None
+                    else {
                         "token_logprobs": _plain(continuation.log_probs),
                         "tokens": [f"token_id:{i}" for i in ids],
+                        "top_logprobs": self._tops(body, ids),
                     },
                 }
             )
         return {"model": body["model"], "choices": choices}
+
+    def _allowed(self, body: Answer, sampled: TokenIds) -> list[int]:
+        """Return what is sampled: the allowed token to its end, where one is named."""
+        if "allowed_token_ids" not in body:
+            return list(sampled)
+        (allowed,) = body["allowed_token_ids"]
+        return [allowed] * (1 if allowed in self.model.end_ids else body["max_tokens"])
+
+    def _tops(self, body: Answer, ids: list[int]) -> list[Answer]:
+        """Return the most probable tokens at each sampled one, and that one first."""
+        if not body["logprobs"]:
+            return []
+        request = ScoreRequest(prefix=tuple(body["prompt"]), continuations=(tuple(ids),))
+        return [
+            {f"token_id:{token}": one["logprob"] for token, one in place.items()}
+            for place in self._places(request, body["logprobs"])
+        ]
 
     def _chosen(self, body: Answer) -> Answer:
         tokens = body["logprob_token_ids"]

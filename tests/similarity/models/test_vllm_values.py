@@ -149,7 +149,7 @@ def test_a_server_that_gives_no_numbers_of_what_it_samples_is_refused(
     server = FakeServer()
 
     def spoil(body: Answer, answer: Answer) -> None:
-        if body.get("logprobs") == 0:
+        if body.get("logprobs") is not None and "logprob_token_ids" not in body:
             for choice in answer["choices"]:
                 choice["logprobs"] = own
 
