@@ -31,6 +31,9 @@ from similarity.models.vllm_server.pool import Pool
 EMBEDDINGS = "/v1/embeddings"
 # States of one answer: a megabyte or two at the usual widths.
 MOST_STATES = 256
+# How many times shorter or longer than those of a paragraph's beginnings states may be: those of
+# the embedded model differ by 8 %, and other models may have more.
+LENGTH_FACTOR = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,12 @@ class PooledIdentity(ServedName):
         return worst_drift(state[None], self.walk[[self._place]])
 
     @property
+    def lengths(self) -> tuple[float, float]:
+        """Return the least and the greatest length of the states of the walk."""
+        lengths = np.linalg.norm(self.walk.astype(np.float64), axis=1)
+        return float(lengths.min()), float(lengths.max())
+
+    @property
     def _place(self) -> int:
         return min(SHORT_PROBE, len(self.walk)) - 1
 
@@ -93,14 +102,14 @@ def read_states(answer: Any, count: int) -> Rows:
         If there are not so many in order, or one is of another width, 0 or not finite.
     """
     try:
-        numbers = [one["index"] for one in answer["data"]]
+        data = values.listed(answer["data"])
+        numbers = [one["index"] for one in data]
         rows = [
-            np.frombuffer(base64.b64decode(one["embedding"], validate=True), "<f4")
-            for one in answer["data"]
+            np.frombuffer(base64.b64decode(one["embedding"], validate=True), "<f4") for one in data
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise WrongAnswerError(
-            f"gave no states in base64 ({error!r}); it must know embed_dtype, as vLLM 0.32 does"
+            "gave no list of states in base64; it must know embed_dtype, as vLLM 0.32 does"
         ) from error
     if numbers != list(range(count)):
         raise WrongAnswerError(f"gave {len(numbers)} states, or in another order, for {count}")
@@ -112,6 +121,35 @@ def read_states(answer: Any, count: int) -> Rows:
             "gave states that are zero or not finite; serve the model in another dtype"
         )
     return states
+
+
+def check_apart(prefixes: Sequence[TokenIds], states: Rows, lengths: tuple[float, float]) -> None:
+    """Check that different prefixes have different states, of lengths that may be.
+
+    Parameters
+    ----------
+    lengths
+        The least and the greatest of a paragraph's beginnings.
+
+    Raises
+    ------
+    WrongAnswerError
+        If two have one state, or one is far shorter or longer than those.
+    """
+    first: dict[bytes, TokenIds] = {}
+    for prefix, state in zip(prefixes, states, strict=True):
+        if first.setdefault(state.tobytes(), prefix) != prefix:
+            raise WrongAnswerError(
+                "gave two different prompts the same state; does something between repeat answers "
+                "or cut prompts?"
+            )
+    found = np.linalg.norm(states.astype(np.float64), axis=1)
+    least, most = lengths[0] / LENGTH_FACTOR, lengths[1] * LENGTH_FACTOR
+    if found.min() < least or found.max() > most:
+        raise WrongAnswerError(
+            f"gave a state of length {found.min():.3g} to {found.max():.3g}, and from {least:.3g} "
+            f"to {most:.3g} are possible after those at loading; does something change its answers?"
+        )
 
 
 async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity:
@@ -185,17 +223,21 @@ async def all_states(
         If a server has another model than before.
     """
     states = np.empty((len(prefixes), identity.walk.shape[1]), np.float32)
+    lengths = identity.lengths
 
-    def check(found: Rows) -> None:
+    def check(sent: Sequence[TokenIds], found: Rows) -> None:
         if (drift := identity.drift(found[0])) > STATE_TOLERANCE:
             raise ModelChangedError(
                 f"has another model than before as {identity.name!r}: its state of one text is "
                 f"{drift:.2g} of its length away; serve the old one, or load this one anew"
             )
+        check_apart(sent, found, lengths)
 
     async def one(numbers: list[int]) -> None:
         with_probe = [identity.probe, *(prefixes[i] for i in numbers)]
-        _, *states[numbers] = await request_states(pool, identity.name, with_probe, check)
+        _, *states[numbers] = await request_states(
+            pool, identity.name, with_probe, partial(check, with_probe)
+        )
         count(len(numbers))
 
     batches = prefix_batches(prefixes, pool.config.request_tokens, MOST_STATES)

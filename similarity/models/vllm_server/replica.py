@@ -4,9 +4,7 @@ import asyncio
 import json
 import math
 import re
-import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import anyio
@@ -26,6 +24,7 @@ from similarity.errors import (
 )
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 from similarity.models.vllm_server.passing import PassingError
+from similarity.models.vllm_server.refusals import message, retry_after, sent_on
 from similarity.models.vllm_server.sizes import most_bytes
 from similarity.models.vllm_server.unreached import first_line, unreached
 
@@ -35,8 +34,6 @@ T = TypeVar("T")
 HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
 NOT_FOUND = 404
-# The most seconds of a Retry-After header: a proxy's mistake must not end a server's use.
-LONGEST_PAUSE = 300.0
 # Of an answer, unpacked, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
@@ -231,7 +228,7 @@ class Replica:
 
     async def _failure(self, response: httpx.Response) -> Exception:
         """Return the error that an answer with a failing status stands for."""
-        status, said = response.status_code, _message(response)
+        status, said = response.status_code, message(response)
         if (known := self._known_error(said)) is not None:
             return known
         if status in (401, 403):
@@ -247,6 +244,8 @@ class Replica:
             what = f"{self.url} failed (HTTP {status}: {said}); start it again"
             return PassingError(BackendUnavailableError(what), fatal=True)
         hint = "; is it a vLLM server, reached directly?" if status == NOT_FOUND else ""
+        if (address := sent_on(response, self.url)) is not None:
+            hint = f" and sends requests on to {address}; give that address"
         refused = RequestRefusedError if status in OF_THE_REQUEST else BackendRefusedError
         error = refused(f"{response.url} answered HTTP {status}: {said}{hint}")
         return PassingError(error, once=True) if status >= 500 else error
@@ -273,28 +272,3 @@ class Replica:
                 "many as --max-logprobs, or ask for fewer"
             )
         return None
-
-
-def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of a Retry-After header, which may be a date; LONGEST_PAUSE at most."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = (
-            float(value)
-            if value.isdecimal()
-            else parsedate_to_datetime(value).timestamp() - time.time()
-        )
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(0.0, seconds), LONGEST_PAUSE)
-
-
-def _message(response: httpx.Response) -> str:
-    try:
-        content = json.loads(response.content)
-        said = content["error"]["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        said = response.text
-    return " ".join(str(said).split())[:300] or response.reason_phrase

@@ -21,7 +21,7 @@ from similarity.errors import (
 )
 from similarity.models.base import SampleRequest
 from similarity.models.toy import ToyModel
-from similarity.models.vllm_server import replica
+from similarity.models.vllm_server import refusals, replica
 from similarity.models.vllm_server.model import ServerModel
 from tests.similarity.models.fake_server import (
     QUICK,
@@ -121,7 +121,36 @@ def test_a_long_wish_to_be_left_alone_is_an_error_at_once(load: Load) -> None:
 @pytest.mark.parametrize("wish", ["99999999999", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_an_absurd_wish_does_not_end_the_use_of_a_server(wish: str) -> None:
     response = httpx.Response(503, headers={"retry-after": wish})
-    assert replica.retry_after(response) == replica.LONGEST_PAUSE
+    assert refusals.retry_after(response) == refusals.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://other:8443/v1/models", "https://other:8443"),
+        ("https://user:secret@other/v1/models", "https://…@other"),
+        ("/base/v1/models", "http://server:8000/base"),
+        ("https://sign-in/?then=secret", "https://sign-in/?…"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_server_that_sends_requests_on_is_named(
+    load: Load, status: int, location: str, named: str
+) -> None:
+    """The message had the status alone."""
+
+    class Moved(FakeServer):
+        async def handle(self, _request: httpx.Request) -> httpx.Response:
+            return httpx.Response(status, headers={"location": location})
+
+    with pytest.raises(BackendRefusedError) as raised:
+        load(server=Moved())
+    said = str(raised.value)
+    assert f"HTTP {status}" in said
+    assert f"sends requests on to {named}" in said
+    assert said.endswith("; give that address")
+    assert said.isprintable()
+    assert "secret" not in said
 
 
 def packed(content: bytes) -> Fault:

@@ -175,9 +175,56 @@ def test_answers_that_cannot_be_right(load: Load, spoil: object) -> None:
         model.next_states(PREFIXES)
 
 
-def test_an_answer_of_another_shape() -> None:
-    with pytest.raises(WrongAnswerError, match="embed_dtype"):
-        read_states({"data": [{"index": 0, "embedding": [0.5]}]}, 1)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": [{"index": 0, "embedding": [0.5]}]},
+        {"data": [{"index": 0, "embedding": "AAA"}]},
+        {"data": [{"index": 0}]},
+        {"data": [["0", "AACAPw=="]]},
+        {"data": {}},
+        {"error": "no"},
+        [],
+        None,
+        "no",
+    ],
+)
+def test_an_answer_of_another_shape(answer: object) -> None:
+    """The message had words of Python: TypeError('list indices must be integers …')."""
+    with pytest.raises(WrongAnswerError, match="embed_dtype") as raised:
+        read_states(answer, 1)
+    assert "Error(" not in str(raised.value)
+
+
+def repeated(answer: Answer) -> None:
+    for one in answer["data"][2:]:
+        one["embedding"] = answer["data"][1]["embedding"]
+
+
+def scaled(answer: Answer, factor: float) -> None:
+    for one in answer["data"][1:]:
+        state = factor * np.frombuffer(base64.b64decode(one["embedding"]), "<f4")
+        one["embedding"] = base64.b64encode(state.astype("<f4").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [
+        (repeated, "gave two different prompts the same state"),
+        (lambda answer: scaled(answer, 1e30), r"gave a state of length .*e\+3\d, and from"),
+        (lambda answer: scaled(answer, 1e-3), "gave a state of length 0.0"),
+    ],
+)
+def test_states_that_cannot_be(load: Load, spoil: object, match: str) -> None:
+    """They were taken: each distance was 0, or another than it is."""
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.edit = lambda _body, answer: spoil(answer)  # type: ignore[operator]
+    with pytest.raises(WrongAnswerError, match=match):
+        model.next_states(PREFIXES)
+    # A text twice has one state.
+    server.edit = lambda _body, _answer: None
+    assert len(model.next_states([*PREFIXES, *PREFIXES])) == 2 * len(PREFIXES)
 
 
 def test_texts_are_the_servers(load: Load) -> None:
