@@ -21,6 +21,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import ModelInfo
 from similarity.storage.files import check_place, replace_file, writing
+from similarity.storage.user_cache import reading_remedy
 from similarity.validation import check_choice
 
 # Among a model's assets.
@@ -181,6 +182,10 @@ def load_calibrations(path: Path, remedy: str = _REMEDY) -> tuple[Calibration, .
         if not isinstance(contents, list) or not contents:
             raise ValueError("it wants a list of one scale or more")
         return tuple(_calibration(content) for content in contents)
+    except PermissionError as error:
+        # It may be whole, so it is not to be deleted.
+        said = f"{error.strerror}{reading_remedy(error)}"
+        raise InputError(f"cannot read {path}: {said}") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; {remedy}") from error
     except (

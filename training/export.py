@@ -12,6 +12,7 @@ import click
 import torch
 from safetensors.torch import save_file
 
+from similarity.storage.files import replace_file
 from training import card, checkpoint
 from training.evaluate import evaluate, read_heldout
 from training.model import Llama, ModelConfig
@@ -152,11 +153,8 @@ def _rounded(config: ModelConfig, weights: dict[str, torch.Tensor]) -> Llama:
 
 
 def _save_weights(weights: dict[str, torch.Tensor], path: Path) -> None:
-    """Write, then rename: whoever has the old file mapped into memory keeps it whole."""
-    temporary = path.with_suffix(".tmp")
-    save_file(weights, temporary, metadata={"format": "pt"})
-    temporary.chmod(0o644)  # The library writes for the owner only.
-    temporary.replace(path)
+    # Whoever has the old file mapped into memory keeps it whole.
+    replace_file(path, lambda new: save_file(weights, new, metadata={"format": "pt"}))
 
 
 def _read_manifest(run: Path) -> dict[str, Any]:

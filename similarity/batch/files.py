@@ -4,21 +4,17 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Self
 
 from similarity.batch.claims import check_unclaimed
 from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
-from similarity.storage.files import is_open_file, writing
-from similarity.storage.journal import lock, write_through
+from similarity.storage.files import is_open_file
 from similarity.tabular.dialects import CsvDialect, csv_dialect
 from similarity.tabular.formats import format_of, open_binary
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header, split_columns, unfit_columns
 
-_BLOCK_BYTES = 2**20
 READ, WRITTEN = ("jsonl", "csv", "tsv", "parquet"), ("jsonl", "csv", "tsv")
 
 
@@ -202,87 +198,3 @@ def sha256_of_file(path: Path) -> str:
     """
     with open_binary(str(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-
-
-class Growing:
-    """A file that is appended to, and the digest of all that is in it."""
-
-    def __init__(self, path: Path, file: FileIO, digest: "hashlib._Hash") -> None:
-        self._path = path
-        self._file = file
-        self._digest = digest
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    @property
-    def digest(self) -> str:
-        """Return the first 16 digits of the SHA-256 of the file; "" if it is empty."""
-        return self._digest.hexdigest()[:16] if self.size else ""
-
-    @property
-    def size(self) -> int:
-        """Return the size of the file in bytes."""
-        return os.fstat(self._file.fileno()).st_size
-
-    def append(self, content: str) -> None:
-        """Append a text, and wait until it is on disk.
-
-        Raises
-        ------
-        InputError
-            If it cannot be written.
-        """
-        written = content.encode()
-        with writing(self._path):
-            write_through(self._file, written)
-        self._digest.update(written)
-
-
-def open_at(path: Path, size: int, digest: str) -> Growing:
-    """Open a file to append, cut to the size that the journal has.
-
-    Raises
-    ------
-    InputError
-        If it is shorter than that, has another digest, cannot be written, or another process
-        writes it, as two batches with one errors file would.
-    """
-    with writing(path):
-        file = FileIO(path, "ab")
-    try:
-        lock(file, path)
-        with writing(path):
-            growing = Growing(path, file, _digest_of_beginning(path, size))
-        if growing.size < size:
-            raise InputError(
-                f"{path} is shorter than its journal says, so it was changed; begin anew in "
-                "another place"
-            )
-        if (growing.digest if size else "") != digest:
-            raise InputError(
-                f"{path} is not as it was written: its journal has another checksum of it; begin "
-                "anew in another place"
-            )
-        file.truncate(size)
-    except BaseException:
-        file.close()
-        raise
-    return growing
-
-
-def digest_of_beginning(path: Path, size: int) -> str:
-    """Return the digest that `Growing` has of the first `size` bytes of a file."""
-    return _digest_of_beginning(path, size).hexdigest()[:16] if size else ""
-
-
-def _digest_of_beginning(path: Path, size: int) -> "hashlib._Hash":
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while size > 0 and (block := file.read(min(size, _BLOCK_BYTES))):
-            found.update(block)
-            size -= len(block)
-    return found

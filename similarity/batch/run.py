@@ -14,11 +14,10 @@ from similarity.batch.claims import ERRORS_FILE
 from similarity.batch.files import (
     BatchFiles,
     check_new,
-    digest_of_beginning,
-    open_at,
     sha256_of_file,
     stamp_of,
 )
+from similarity.batch.growing import Growing, Place, digest_of_beginning, open_both
 from similarity.batch.images import changed_images, check_same_images, image_digests
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError, InputError
@@ -59,6 +58,8 @@ class Batch:
     ----------
     total
         Records of the input.
+    output, errors
+        The files that it appends to.
     done
         How far it has come, in earlier runs too.
     images
@@ -78,6 +79,8 @@ class Batch:
     chunk_lines: int
     total: int
     journal: Journal
+    output: Growing
+    errors: Growing
     done: Done
     images: dict[str, str]
     carried: Carried
@@ -108,40 +111,36 @@ class Batch:
         ModelError
             If the model fails: the same batch can be taken up later.
         """
-        with (
-            open_at(self.files.output, self.done.output, self.done.output_digest) as output,
-            open_at(self.files.refused, self.done.errors, self.done.errors_digest) as errors,
-        ):
-            answering = Answering(
-                self.scorer,
-                self.files.names,
-                matrices=self.files.written_as == "jsonl",
-                carried=self.carried,
-                reason=self.reason,
-            )
-            records = islice(self.files.records(), self.done.lines, None)
-            while chunk := list(islice(records, self.chunk_lines)):
-                self._check_unchanged()
-                new = self._new_images(chunk)
-                answers = answering.answers(chunk, progress)
-                scored = [answer for answer in answers if not answer.refused]
-                refused = [answer for answer in answers if answer.refused]
-                output.append(self._written(scored))
-                errors.append(_as_lines(refused))
-                self.done = Done(
-                    lines=self.done.lines + len(chunk),
-                    refused=self.done.refused + len(refused),
-                    output=output.size,
-                    output_digest=output.digest,
-                    errors=errors.size,
-                    errors_digest=errors.digest,
-                    asked=self.options,
-                )
-                # Most batches have no images: their journals say nothing of any.
-                self.journal.append(asdict(self.done) | ({_IMAGES: new} if new else {}))
-                self.images |= new
-                on_progress(len(chunk))
+        answering = Answering(
+            self.scorer,
+            self.files.names,
+            matrices=self.files.written_as == "jsonl",
+            carried=self.carried,
+            reason=self.reason,
+        )
+        records = islice(self.files.records(), self.done.lines, None)
+        while chunk := list(islice(records, self.chunk_lines)):
             self._check_unchanged()
+            new = self._new_images(chunk)
+            answers = answering.answers(chunk, progress)
+            scored = [answer for answer in answers if not answer.refused]
+            refused = [answer for answer in answers if answer.refused]
+            self.output.append(self._written(scored))
+            self.errors.append(_as_lines(refused))
+            self.done = Done(
+                lines=self.done.lines + len(chunk),
+                refused=self.done.refused + len(refused),
+                output=self.output.size,
+                output_digest=self.output.digest,
+                errors=self.errors.size,
+                errors_digest=self.errors.digest,
+                asked=self.options,
+            )
+            # Most batches have no images: their journals say nothing of any.
+            self.journal.append(asdict(self.done) | ({_IMAGES: new} if new else {}))
+            self.images |= new
+            on_progress(len(chunk))
+        self._check_unchanged()
 
     def _check_unchanged(self) -> None:
         """Refuse what was read of an input that is not the one whose digest the journal has."""
@@ -218,20 +217,23 @@ def open_batch(
     with Journal.open(files.journal, header) as journal:
         done, images = _come_to(journal.entries())
         check_same_images(changed_images(images), _anew(files))
-        yield Batch(
-            scorer=scorer,
-            files=files,
-            chunk_lines=chunk_lines,
-            total=total,
-            journal=journal,
-            done=done,
-            images=images,
-            carried=carried,
-            dialect=files.dialect,
-            stamp=stamp,
-            options=options,
-            reason=reason,
-        )
+        with open_both(journal, *_places(files, done)) as (output, errors):
+            yield Batch(
+                scorer=scorer,
+                files=files,
+                chunk_lines=chunk_lines,
+                total=total,
+                journal=journal,
+                output=output,
+                errors=errors,
+                done=done,
+                images=images,
+                carried=carried,
+                dialect=files.dialect,
+                stamp=stamp,
+                options=options,
+                reason=reason,
+            )
 
 
 def finished(files: BatchFiles, options: str) -> Done | None:
@@ -253,12 +255,16 @@ def finished(files: BatchFiles, options: str) -> Done | None:
         return None
     is_whole = done.lines == _carried(files)[1] and all(
         path.is_file() and path.stat().st_size == size and digest_of_beginning(path, size) == digest
-        for path, size, digest in (
-            (files.output, done.output, done.output_digest),
-            (files.refused, done.errors, done.errors_digest),
-        )
+        for path, size, digest in _places(files, done)
     )
     return done if is_whole and not changed_images(images) else None
+
+
+def _places(files: BatchFiles, done: Done) -> tuple[Place, Place]:
+    return (
+        (files.output, done.output, done.output_digest),
+        (files.refused, done.errors, done.errors_digest),
+    )
 
 
 def _come_to(entries: Iterable[dict[str, Any]]) -> tuple[Done, dict[str, str]]:

@@ -28,7 +28,8 @@ from similarity.models.wheel import (
     is_installed,
     wheel_file,
 )
-from similarity.storage.files import alone_in, make_folder
+from similarity.storage.files import alone_in, make_folder, space_remedy
+from similarity.storage.user_cache import access_remedy, reading_remedy
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,9 @@ def _check_files(folder: Path) -> None:
         # A list that has lost its entries would check nothing.
         damaged = [] if digests.keys() >= _LOADED else [DIGESTS]
         damaged += [name for name, digest in written if digest_of_file(folder / name) != digest]
+    except PermissionError as error:
+        # What cannot be read may be whole: it is another user's, and no reason to convert anew.
+        raise _unreadable(error) from error
     except (OSError, ValueError, TypeError, AttributeError):
         damaged = [DIGESTS]  # or a file that it names is not there
     if damaged:
@@ -103,10 +107,17 @@ def _check_files(folder: Path) -> None:
         raise DamagedError(f"{place} is damaged: {damaged[0]} is not what was written there")
 
 
+def _unreadable(error: OSError) -> ModelError:
+    return ModelError(f"cannot read {error.filename}: {error.strerror}{reading_remedy(error)}")
+
+
 def converted() -> Path:
     """Return the folder of the converted model; convert it if there is none."""
-    if (found := found_folder()) is not None:
-        return found
+    try:
+        if (found := found_folder()) is not None:
+            return found
+    except PermissionError as error:
+        raise _unreadable(error) from error
     folder = converted_folders()[-1]
     source = wheel_file()
     check_digest(source)
@@ -140,7 +151,8 @@ def _alone_beside(folder: Path) -> Iterator[None]:
             yield
     except OSError as error:
         reason = error.strerror or error
-        raise ModelError(f"cannot write {folder}: {reason}; {_ELSEWHERE}") from error
+        remedy = f"; {_ELSEWHERE}" if space_remedy(error) else access_remedy(error)
+        raise ModelError(f"cannot write {folder}: {reason}{remedy}") from error
 
 
 def _converted_into(folder: Path, source: Path) -> Path:

@@ -17,10 +17,12 @@ from similarity.storage.files import (
     Writer,
     alone_in,
     cannot_write,
+    fill,
     replace_file,
     temporary_beside,
     writing,
 )
+from similarity.storage.user_cache import reading_remedy
 
 T = TypeVar("T")
 
@@ -151,6 +153,8 @@ def _content(path: Path) -> bytes | None:
 def _checked(kind: BundleKind, folder: Path) -> dict[str, Any]:
     try:
         manifest = (folder / kind.manifest).read_bytes()
+    except PermissionError as error:
+        raise _unreadable(error) from error
     except OSError as error:
         raise ConfigError(
             f"no {kind.what} in {folder}: {error.strerror}; {kind.command} makes such a folder"
@@ -162,6 +166,8 @@ def _checked(kind: BundleKind, folder: Path) -> dict[str, Any]:
         # Those that were made before there was one are taken without.
         if content.pop(_DIGEST, digest := _digest_of(content)) != digest:
             damaged.append(kind.manifest)
+    except PermissionError as error:
+        raise _unreadable(error) from error
     except OSError as error:
         # Its manifest is there, so it is no folder without one.
         raise ConfigError(
@@ -177,6 +183,11 @@ def _checked(kind: BundleKind, folder: Path) -> dict[str, Any]:
     return content
 
 
+def _unreadable(error: OSError) -> ConfigError:
+    # It may be whole, so nothing is to be made anew.
+    return ConfigError(f"cannot read {error.filename}: {error.strerror}{reading_remedy(error)}")
+
+
 def _digest_of(content: Mapping[str, Any]) -> str:
     """Return the digest of a manifest's other fields, whatever their order."""
     return digest_of({**content, _DIGEST: None})
@@ -184,7 +195,7 @@ def _digest_of(content: Mapping[str, Any]) -> str:
 
 def _write_named(folder: Path, name: str, write: Writer) -> str:
     with temporary_beside(folder / name) as temporary:
-        write(temporary)
+        fill(temporary, write)
         named = _true_name(temporary, name)
         temporary.replace(folder / named)
     return named

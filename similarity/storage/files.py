@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ _FREE_SPACE = "; free some space there, and give the same command again"
 # The folders of devices, among them /dev/stdout, and of the files that a process has open.
 _OPEN_FILES = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
 _MOST_LINKS = 40  # as Linux follows
+_OF_FILES = 0o666  # the rights that a new file has where no umask takes any
 # How the names of temporary files and folders begin, and the random bytes that follow. A process id
 # would not tell apart two threads, or the processes of two containers.
 _BEGINNING, _RANDOM_BYTES = ".trajsim-", 4
@@ -119,8 +121,18 @@ def replace_file(path: Path, write: Writer) -> None:
     """
     path = followed(path)
     with temporary_beside(path) as temporary:
-        write(temporary)
+        fill(temporary, write)
         temporary.replace(path)
+
+
+def fill(new: Path, write: Writer) -> None:
+    """Write a file that was just made; who may read it stays as the user's umask has it.
+
+    Some libraries, safetensors among them, put a file in its place that is their owner's alone.
+    """
+    mode = new.stat().st_mode
+    write(new)
+    _set_mode(new, mode)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -146,13 +158,21 @@ def make_folder(path: Path, write: Writer) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _new_beside(path, Path.mkdir) as temporary:
         write(temporary)
+        # A new folder has the rights of a new file, and those to enter it.
+        mode = temporary.stat().st_mode & _OF_FILES
         for file in temporary.iterdir():
+            _set_mode(file, mode)
             _to_disk(file)
         try:
             temporary.rename(path)
         except OSError:
             if not path.is_dir():
                 raise
+
+
+def _set_mode(file: Path, mode: int) -> None:
+    if stat.S_IMODE(file.stat().st_mode) != stat.S_IMODE(mode):
+        file.chmod(stat.S_IMODE(mode))
 
 
 def _to_disk(file: Path) -> None:
@@ -204,7 +224,7 @@ def _made_and_held(path: Path, make: Callable[[Path], object]) -> tuple[Path, in
                 # Without a lock where a filesystem has none: there, what was left stays.
                 with suppress(OSError):
                     fcntl.flock(held, fcntl.LOCK_EX)
-                if _is_at(held, new):
+                if is_at(held, new):
                     return new, held
                 os.close(held)
 
@@ -260,7 +280,7 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_at(file: int, path: Path) -> bool:
+def is_at(file: int, path: Path) -> bool:
     """Return whether a path leads to an open file."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())

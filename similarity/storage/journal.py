@@ -11,10 +11,13 @@ from typing import Any, BinaryIO, Self
 from similarity.digests import digest
 from similarity.errors import ConfigError, InputError
 from similarity.storage.differences import differences
-from similarity.storage.files import cannot_write, writing
+from similarity.storage.files import cannot_write, is_at, writing
 
 # The name of an entry's checksum in its line.
 _CHECKSUM = "checksum"
+
+# What helps where another process is writing.
+_WAIT = "wait for it, or write to another place"
 
 # How many differences between two headers a message shows.
 _SHOWN = 4
@@ -29,9 +32,10 @@ class Journal:
     that was changed, moved or taken out is found.
     """
 
-    def __init__(self, path: Path, file: FileIO) -> None:
+    def __init__(self, path: Path, file: FileIO, *, is_new: bool = False) -> None:
         self._path = path
         self._file = file
+        self._is_new = is_new
         # The checksum of the last line.
         self._last = ""
 
@@ -48,12 +52,12 @@ class Journal:
         """
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab", buffering=0)
+            file, is_new = open_held(path)
+        journal = cls(path, file, is_new=is_new)
         try:
-            lock(file, path)
-            journal = cls(path, file)
             journal._resume(_sealed(header, "")[0])
         except BaseException:
+            journal.discard()
             file.close()
             raise
         return journal
@@ -87,6 +91,11 @@ class Journal:
     def close(self) -> None:
         """Close the journal, so that another process may write it."""
         self._file.close()
+
+    def discard(self) -> None:
+        """Delete the journal if this process began it; it is closed as any other."""
+        if self._is_new:
+            self._path.unlink(missing_ok=True)
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Yield the entries in the order of writing, those of earlier runs first."""
@@ -153,21 +162,48 @@ def write_through(file: FileIO, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def lock(file: FileIO, path: Path) -> None:
-    """Hold an open file for this process alone, until it is closed.
+def _made(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o666)
+
+
+def open_held(path: Path, remedy: str = _WAIT) -> tuple[FileIO, bool]:
+    """Open a file to append, for this process alone until it is closed; make it where needed.
+
+    Parameters
+    ----------
+    remedy
+        What helps where another process holds it.
+
+    Returns
+    -------
+    tuple
+        The file, and whether it was made here.
 
     Raises
     ------
     InputError
         If another process holds it.
+    OSError
+        If it cannot be opened.
     """
-    # Held by the open file, so the system frees it however the process ends.
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(
-            f"another process is writing {path}; wait for it, or write to another place"
-        ) from error
+    while True:
+        try:
+            file, is_new = FileIO(path, "ab", opener=_made), True
+        except FileExistsError:
+            file, is_new = FileIO(path, "ab"), False
+        try:
+            # Held by the open file, so the system frees it however the process ends.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its holder may have deleted it before this one held it.
+            if is_at(file.fileno(), path):
+                return file, is_new
+        except BlockingIOError as error:
+            file.close()
+            raise InputError(f"another process is writing {path}; {remedy}") from error
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def _line(content: Mapping[str, Any]) -> bytes:

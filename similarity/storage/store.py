@@ -88,6 +88,9 @@ class Store:
         self._has_counted = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                # SQLite makes files that nobody but their owner may write to, whatever the umask.
+                path.touch()
             self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
         except OSError as error:
             said = error.strerror or error

@@ -8,6 +8,7 @@ import platformdirs
 
 # Names the folder in place of the system's own.
 VARIABLE = "TRAJSIM_CACHE"
+_OWN_FOLDER = f"set {VARIABLE} to a folder that this user may read and write"
 
 
 def cache_folder(name: str) -> Path:
@@ -21,11 +22,18 @@ def cache_folder(name: str) -> Path:
 def access_remedy(error: OSError) -> str:
     """Return the end of a message that says what to do where the folder is another user's."""
     denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-    if not denied or not isinstance(error.filename, str):
-        return ""
-    if not Path(error.filename).is_relative_to(_base()):
-        return ""
-    return f"; set {VARIABLE} to a folder that this user may read and write"
+    return f"; {_OWN_FOLDER}" if denied and _is_in_cache(error) else ""
+
+
+def reading_remedy(error: OSError) -> str:
+    """Return the end of a message that says what to do where a file is there and not readable."""
+    elsewhere = f", or {_OWN_FOLDER}" if _is_in_cache(error) else ""
+    return f"; let this user read it{elsewhere}"
+
+
+def _is_in_cache(error: OSError) -> bool:
+    name = error.filename
+    return isinstance(name, str | Path) and Path(name).is_relative_to(_base())
 
 
 def _base() -> Path:

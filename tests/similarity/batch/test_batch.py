@@ -11,7 +11,6 @@ import pytest
 from similarity import batch, compare, compare_matrix
 from similarity.batch import BatchFiles, open_batch
 from similarity.batch import run as run_module
-from similarity.batch.files import open_at
 from similarity.config import ComparisonConfig
 from similarity.errors import BackendUnavailableError, ConfigError, InputError
 from similarity.models.base import LanguageModel
@@ -292,7 +291,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
             os.write(file.fileno(), content)
 
         monkeypatch.setattr("similarity.storage.journal.write_through", write_through)
-        monkeypatch.setattr("similarity.batch.files.write_through", write_through)
+        monkeypatch.setattr("similarity.batch.growing.write_through", write_through)
 
     yield arm
     monkeypatch.undo()
@@ -388,20 +387,49 @@ def test_what_is_another_batch_is_refused(toy_model: ToyModel, tmp_path: Path) -
 
 
 def test_an_errors_file_is_held_while_a_batch_writes(toy_model: ToyModel, tmp_path: Path) -> None:
+    """The one that was refused left files that barred the same command with another name."""
     files = replace(files_in(tmp_path), errors=tmp_path / "refused")
     other = replace(files, output=tmp_path / "other.csv")
     scorer = TrajectoryScorer(toy_model, CONFIG)
-    with (
-        open_batch(scorer, other, 2),
-        open_at(tmp_path / "refused", 0, ""),
-        open_batch(scorer, files, 2) as opened,
-        pytest.raises(InputError, match="another process is writing .*refused"),
-    ):
-        opened.run()
+    said = "refused; another batch has it; name another by --errors"
+    with open_batch(scorer, other, 2):
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(InputError, match=said), open_batch(scorer, files, 2):
+            pass
+        assert sorted(tmp_path.iterdir()) == before
+        with open_batch(scorer, replace(files, errors=tmp_path / "named"), 2):
+            pass
+        for left in (files.journal, files.output, tmp_path / "named"):
+            left.unlink()
     # Neither has answered anything, so that the file is of neither.
     run(toy_model, files)
     with pytest.raises(InputError, match="refused is of another batch, that of .*journal"):
         run(toy_model, other)
+
+
+def test_a_batch_that_is_refused_at_its_start_leaves_what_was_there(
+    toy_model: ToyModel, tmp_path: Path
+) -> None:
+    """What it made itself goes, and what an earlier run had begun stays."""
+    files = replace(files_in(tmp_path), errors=tmp_path / "nowhere" / "refused")
+    scorer = TrajectoryScorer(toy_model, CONFIG)
+
+    def left() -> list[Path]:
+        with pytest.raises(InputError, match="cannot write .*refused"), open_batch(scorer, files):
+            pass
+        return sorted(tmp_path.iterdir())
+
+    assert left() == [files.input]
+    files.output.touch()
+    assert left() == [files.input, files.output]
+    (tmp_path / "nowhere").mkdir()
+    with open_batch(scorer, files):
+        pass
+    begun = files.journal.read_bytes()
+    (tmp_path / "nowhere" / "refused").unlink()
+    (tmp_path / "nowhere").rmdir()
+    assert left() == sorted([files.input, files.output, files.journal])
+    assert files.journal.read_bytes() == begun
 
 
 def test_files_that_are_of_no_batch_are_kept(toy_model: ToyModel, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """The wheel's model: found without an import, converted once and whole, or refused in one line."""
 
+import errno
 import hashlib
+import io
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -288,6 +292,59 @@ def test_a_full_disk_leaves_nothing(
 
     monkeypatch.setattr(converted, "convert", fill)
     refused(tmp_path, "cannot write .*No space left on device; make room")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_another_user_of_the_cache_may_read_it_as_the_umask_has_it(
+    umask: int, fake: FakeWheel, tmp_path: Path
+) -> None:
+    """The weights were their owner's alone, and all beside them was not."""
+    before = os.umask(umask)
+    try:
+        load_model(SMOLLM2)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in cached(tmp_path) if path.is_file()}
+    assert "model.safetensors" in modes
+    assert set(modes.values()) == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_that_cannot_be_read_is_not_said_to_be_damaged(
+    name: str,
+    fake: FakeWheel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It was to be converted anew, into a folder of another user."""
+    load_model(SMOLLM2)
+    (folder,) = (tmp_path / "cache" / "models").iterdir()
+    caplog.clear()
+    opened = io.open
+
+    def denied(path: object, *args: Any, **options: Any) -> Any:
+        if str(path) == str(folder / name):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(io, "open", denied)
+    monkeypatch.setattr("builtins.open", denied)
+    said = f"^cannot read {folder / name}: Permission denied; let this user read it, or set TRAJSIM"
+    with pytest.raises(ModelError, match=said):
+        load_model(SMOLLM2)
+    assert caplog.text == ""
+
+
+def test_a_cache_that_cannot_be_written_is_not_said_to_be_full(
+    fake: FakeWheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(folder: Path, _write: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(converted, "make_folder", denied)
+    said = "cannot write .*: Permission denied; set TRAJSIM_CACHE to a folder that this user may"
+    refused(tmp_path, said)
 
 
 def test_the_default(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,3 +1,4 @@
+import fcntl
 import resource
 import subprocess
 import sys
@@ -199,3 +200,38 @@ def test_what_differs_within_lists_is_reported(tmp_path: Path) -> None:
         Journal.open(path, {"groups": groups[:1]})
     with pytest.raises(ConfigError, match=r"otherwise: groups\.1\.weight is 2, there 1\. "):
         Journal.open(path, {"groups": [groups[0], {**groups[1], "weight": 2}]})
+
+
+def test_one_that_cannot_be_begun_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+
+    def fill(_file: object, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("similarity.storage.journal.write_through", fill)
+    with pytest.raises(OSError, match="No space left"):
+        Journal.open(path, HEADER)
+    assert not path.exists()
+
+
+def test_one_that_is_deleted_before_it_is_held_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder was refused, and its entries would go into a file that nobody can find."""
+    path = tmp_path / "journal"
+    hold, deleted = fcntl.flock, []
+
+    def delete_first(file: int, how: int) -> None:
+        if not deleted:
+            deleted.append(path)
+            path.unlink()
+        hold(file, how)
+
+    monkeypatch.setattr("similarity.storage.journal.fcntl.flock", delete_first)
+    with Journal.open(path, HEADER) as opened:
+        assert deleted
+        opened.append({"a": 1})
+    with Journal.open(path, HEADER) as again:
+        assert list(again.entries()) == [{"a": 1}]
