@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +63,8 @@ class TextIndex:
     def query(self, text: str, top: int = 10) -> list[Hit]:
         """Return the texts whose vectors have the highest cosines with that of the text.
 
+        Of texts that are equally similar those that come first in the index come first.
+
         Raises
         ------
         InputError
@@ -75,11 +76,11 @@ class TextIndex:
         rows = self.vectors.encode([text])
         cosines, found = nearest(self.neighbours, rows, min(top, self.neighbours.ntotal))
         hits = (
-            Hit(i, self.texts[i], min(1.0, cosine), None if self.ids is None else self.ids[i])
+            Hit(i, self.texts[i], cosine, None if self.ids is None else self.ids[i])
             for row, cosine in zip(found[0].tolist(), cosines[0].tolist(), strict=True)
             for i in self._texts_of(row)
         )
-        return list(islice(hits, top))
+        return sorted(hits, key=lambda hit: (-hit.similarity, hit.number))[:top]
 
     @cached_property
     def _copies(self) -> Sequence[Sequence[int]] | None:

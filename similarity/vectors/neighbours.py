@@ -39,21 +39,42 @@ def empty_neighbours(kind: str, width: int) -> Any:
 
 
 def nearest(neighbours: Any, rows: Rows, top: int) -> tuple[Rows, NDArray[np.int64]]:
-    """Return the cosines and the numbers of exactly `top` rows, shape "row top"."""
-    found: tuple[Rows, NDArray[np.int64]]
+    """Return the cosines and the numbers of exactly `top` rows, shape "row top".
+
+    Rows that are equally near stand in the order of their numbers. Where not all of them are among
+    the first `top`, an exact search has the first of them.
+    """
     if not isinstance(neighbours, faiss.IndexHNSW):
-        found = neighbours.search(rows, top)
-        return found
+        return _first_nearest(neighbours, rows, top)
     # The graph has the rows themselves, so an exact search is open to it too.
     every = faiss.downcast_index(neighbours.storage)
     candidates = max(SEARCHING, CANDIDATES * top)
     if candidates * TEXTS_OF_CANDIDATE >= neighbours.ntotal:
-        found = every.search(rows, top)
-        return found
+        return _first_nearest(every, rows, top)
     settings = faiss.SearchParametersHNSW(efSearch=candidates)
-    found = neighbours.search(rows, top, params=settings)
+    found: tuple[Rows, NDArray[np.int64]] = neighbours.search(rows, top, params=settings)
     # Where many rows are the same, the graph falls apart and finds too few: the rest are −1.
-    return every.search(rows, top) if (found[1] < 0).any() else found
+    return _first_nearest(every, rows, top) if (found[1] < 0).any() else _in_order(*found)
+
+
+def _first_nearest(neighbours: Any, rows: Rows, top: int) -> tuple[Rows, NDArray[np.int64]]:
+    """Search exactly; faiss keeps any of the rows that are equally near, so it is asked for all."""
+    wanted = top
+    while True:
+        wanted = min(wanted + 1, neighbours.ntotal)
+        cosines, numbers = _in_order(*neighbours.search(rows, wanted))
+        # All that are as near as the last wanted one are there once a farther one is.
+        if wanted == neighbours.ntotal or (cosines[:, -1] < cosines[:, top - 1]).all():
+            return cosines[:, :top], numbers[:, :top]
+        wanted *= 4
+
+
+def _in_order(cosines: Rows, numbers: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64]]:
+    """Order the rows that were found: the nearest first, and of those equally near the first."""
+    # Rounding to half precision lets some exceed 1: they are equal too.
+    cosines = np.minimum(cosines, np.float32(1))
+    order = np.lexsort((numbers, -cosines), axis=1)
+    return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(numbers, order, axis=1)
 
 
 def write_neighbours(path: Path, neighbours: Any) -> None:

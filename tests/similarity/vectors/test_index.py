@@ -110,6 +110,25 @@ def test_a_graph_gives_as_many_hits_as_are_asked_for_and_the_best_ones(
     assert np.mean([cosines[hit.number] >= worst for hit in hits]) > 0.97
 
 
+@pytest.mark.parametrize("kind", ["exact", "graph"])
+def test_texts_that_are_equally_similar_stand_in_the_order_of_the_index(
+    kind: str, vectors: MeaningVectors, tmp_path: Path
+) -> None:
+    """An exact index gave copies in any order, and of many not the first; a graph gave others."""
+    texts = [TEXTS[i] for i in np.random.default_rng(4).integers(0, 9, 3000)]
+    encoded = vectors.encode(TEXTS[:9])
+    rows = encoded[[TEXTS.index(text) for text in texts]]
+    build_index(tmp_path, vectors, texts, [rows[:1000], rows[1000:]], kind)
+    opened = open_index(tmp_path, vectors)
+    copies = [i for i, text in enumerate(texts) if text == TEXTS[3]]
+    every = opened.query(TEXTS[3], len(texts))
+    for top in (1, 5, len(copies), 2000, len(texts)):
+        hits = opened.query(TEXTS[3], top)
+        assert [hit.number for hit in hits][: len(copies)] == copies[:top]
+        assert hits == sorted(hits, key=lambda hit: (-hit.similarity, hit.number))
+        assert hits == every[:top]
+
+
 def test_a_graph_that_finds_too_few_is_searched_as_an_exact_index(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
