@@ -31,7 +31,9 @@ async function contentOf(file) {
   if (content === null || content.includes("\0")) {
     throw new Error("it is no text in UTF-8; save it as UTF-8.");
   }
-  return content.replaceAll(/\r+\n|\r+$/g, "\n");
+  // Where the first line ends with a carriage return alone, as on old Macs, so do all.
+  const [begin] = content.split(/(?<=\n)/, 1);
+  return content.replaceAll(/\r[^\n]/.test(begin) ? /\r\n?/g : /\r+\n|\r+$/g, "\n");
 }
 
 // The lines that are not blank, with their numbers from 1.

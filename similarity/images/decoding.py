@@ -18,11 +18,17 @@ from similarity.images.files import MOST_BYTES
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 # Of these a second picture is a further frame. In JPEG files of telephones it is a preview.
 _ANIMATED = ("PNG", "WEBP", "GIF")
+# The second is of several pictures.
+_JPEG = ("JPEG", "MPO")
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 # How many times as long as the other a side may be; Qwen's processors have the same bound. Others
 # make the shorter side as long as the model wants it before they crop: of a file of some hundred
 # bytes with one row of pixels that would be gigabytes.
 MOST_OBLONG = 200
+# Scans of a JPEG file, each of which passes over all pixels: encoders write some ten, and of 31
+# bytes a scan a small file could have any number. What looks like one may be in metadata.
+MOST_SCANS = 500
+_SCAN = b"\xff\xda"
 # Of 16 bits to 8: 65535 becomes 255.
 _SIXTEEN_TO_EIGHT = 257
 # What Pillow makes of the samples of a PNG file, by its name for how they are stored; the colour
@@ -115,6 +121,8 @@ def _opened(pillow: ModuleType, data: bytes, max_pixels: int) -> Any:
             f"has {width} × {height} pixels; one side may be at most {MOST_OBLONG} times as long "
             "as the other, so cut a part out of it"
         )
+    if image.format in _JPEG and data.count(_SCAN) > MOST_SCANS:
+        raise ImageError(f"has more than {MOST_SCANS} scans of its pixels; save it again")
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format in _ANIMATED:
         raise ImageError(f"is an animation of {frames} frames; give one frame of it")

@@ -91,6 +91,13 @@ def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
             ["How?", "Why?"],
             "2 texts of a.csv, from its only column, “Question”.",
         ),
+        ("a.txt", "one\r\rtwo\r", ["one", "two"], "2 texts of a.txt."),
+        (
+            "a.csv",
+            "id,text\r1,one\r2,two\r",
+            ["one", "two"],
+            "2 texts of a.csv, from the column “text”.",
+        ),
         ("a.jsonl", '"one"\n"two"\n', ["one", "two"], "2 texts of a.jsonl."),
         (
             "a.jsonl",
@@ -257,15 +264,18 @@ def assert_as_on_the_command_line(page: Page, kind: str, content: str) -> None:
     if names.count("") > 1:  # The page shows their numbers, and the command line names them so.
         names = [name or f"column {number}" for number, name in enumerate(names, 1)]
     assert [row["line"] for row in rows] == [record.number for record in expected]
-    # The page takes all carriage returns before a line end for that end.
+    # Where returns alone end lines, the page takes those within a text for line ends too.
     texts = [
-        {name: text.rstrip("\r") for name, text in zip(names, row["fields"], strict=False)}
+        {name: _one_end(text) for name, text in zip(names, row["fields"], strict=False)}
         for row in rows
     ]
     assert texts == [
-        {name: re.sub(r"\r+\n", "\n", text).rstrip("\r") for name, text in record.value.items()}
-        for record in expected
+        {name: _one_end(text) for name, text in record.value.items()} for record in expected
     ]
+
+
+def _one_end(text: str) -> str:
+    return re.sub(r"[\r\n]+", "\n", text).rstrip("\n")
 
 
 def test_names_and_endings_are_those_of_the_command_line():

@@ -138,6 +138,21 @@ def test_an_image_far_longer_than_wide_is_refused_before_it_is_decoded(
         read_image(png_with_header(*sides), "line.png")
 
 
+def jpeg_of_scans(count: int) -> bytes:
+    """Return a progressive JPEG file whose last scan is repeated until it has so many."""
+    data = as_file(Pillow.new("RGB", (64, 64)), "JPEG", progressive=True)
+    begin = data.rindex(b"\xff\xda")
+    more = count - data.count(b"\xff\xda")
+    return data[:-2] + data[begin:-2] * more + data[-2:]
+
+
+def test_a_jpeg_file_of_very_many_scans_is_refused_before_it_is_decoded() -> None:
+    """Each scan passes over all pixels: 4 MiB of them took more than half an hour."""
+    assert read_image(jpeg_of_scans(500), "a").pixels().shape == (64, 64, 3)
+    with pytest.raises(ImageError, match=r"image 'many.jpg' has more than 500 scans of its pixels"):
+        read_image(jpeg_of_scans(501), "many.jpg")
+
+
 @pytest.mark.parametrize("sides", [(200, 1), (1, 200), (600, 3)])
 def test_an_image_not_quite_so_long_is_read(sides: tuple[int, int]) -> None:
     image = read_image(as_file(picture(*sides)), "line.png")
