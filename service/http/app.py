@@ -21,7 +21,7 @@ from service.engine.metrics import Metrics
 from service.engine.workers import start_in_thread
 from service.http import page
 from service.http.description import describe
-from service.http.edge import Edge
+from service.http.edge import PAGE_METHODS, Edge
 from service.http.fetching import FetchPlaces
 from service.http.images import DECODERS
 from service.http.middleware import Drain, RequestMiddleware
@@ -186,8 +186,10 @@ def _add_middleware(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            allow_methods=PAGE_METHODS,
+            # Clients and tracers add their own. No cookie is read, so a header gives no rights.
+            allow_headers=["*"],
+            allow_private_network=True,
             expose_headers=["X-Request-Id", "X-Truncated-Texts", "Retry-After"],
         )
     if (hosts := settings.hosts()) is not None:

@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.http.problems import problem_of, refusal
 
 VERSIONS = ("1.0", "1.1")
+# By which pages of allowed origins may call.
+PAGE_METHODS = ("GET", "HEAD", "POST")
 RANGE = "the header Range {}; write it as bytes=0-99, within the size of the file, or leave it out"
 ORIGIN = (
     "pages of the origin {} may not call this service; its setting cors_origins has those that may"
 )
+METHOD = "pages of other origins may not call this service by {}; use {}"
 
 
 class Edge:
@@ -90,8 +93,22 @@ class _Answer:
             return "invalid_range", RANGE.format("cannot be read")
         text = self._text.decode(errors="replace").strip()
         if status == 400 and text.startswith("Disallowed CORS"):
-            return "origin_not_allowed", ORIGIN.format(given.get("origin", "")[:80])
+            return _refused_preflight(text, given)
         return "http_error", text or "the request cannot be answered"
+
+
+def _refused_preflight(text: str, given: Headers) -> tuple[str, str]:
+    """Return the code and the message of a page's refused question of what it may send.
+
+    Parameters
+    ----------
+    text
+        Lists what is not allowed, of origin and method: all else is.
+    """
+    if "origin" in text:
+        return "origin_not_allowed", ORIGIN.format(given.get("origin", "")[:80])
+    method = given.get("access-control-request-method", "")[:20]
+    return "method_not_allowed", METHOD.format(method or "no method", " or ".join(PAGE_METHODS))
 
 
 def _is_text_of_error(start: Message) -> bool:

@@ -194,6 +194,44 @@ def test_cors_allows_authorization_where_it_is_on_even_before_the_key(open_clien
     assert wrong.headers["access-control-allow-origin"] == "https://app.example"
 
 
+# As OpenAI's client for JavaScript asks, below a tracer that adds its own.
+SENT = (
+    "authorization,content-type,traceparent,tracestate,x-api-key,x-request-id,x-stainless-arch,"
+    "x-stainless-lang,x-stainless-os,x-stainless-package-version,x-stainless-retry-count,"
+    "x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout"
+)
+
+
+@pytest.mark.parametrize("origins", ["https://app.example", "*"])
+def test_pages_of_allowed_origins_may_send_what_clients_add(open_client, origins):
+    client = open_client(cors_origins=origins, api_keys=KEYS)
+    asked = {
+        **PREFLIGHT,
+        "access-control-request-headers": SENT,
+        "access-control-request-private-network": "true",
+    }
+    answer = client.options("/v1/embeddings", headers=asked)
+    assert answer.status_code == 200
+    allowed = answer.headers["access-control-allow-headers"].lower().split(",")
+    assert {name.strip() for name in allowed} >= set(SENT.split(","))
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_method_that_pages_may_not_use_is_named(open_client):
+    """The origin was said not to be allowed, and it was."""
+    client = open_client(cors_origins="https://app.example")
+    asked = {**PREFLIGHT, "access-control-request-method": "DELETE"}
+    answer = client.options("/v1/embeddings", headers=asked)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "method_not_allowed"
+    assert error["message"] == (
+        "pages of other origins may not call this service by DELETE; use GET or HEAD or POST"
+    )
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+
+
 @pytest.mark.parametrize(
     "value",
     [
