@@ -7,7 +7,9 @@ from typing import Any
 from eval.columns import Column, columns, difference
 from eval.published import Published, PublishedTable
 from eval.runs import AVERAGE, Figure, Run, best_of
+from eval.sts_options import FITTED_TO_TEXTS
 from eval.undefined import counted, undefined
+from eval.unlabelled import fit_warnings
 
 # By which a file is known as a report.
 TITLE = "# Evaluation"
@@ -55,6 +57,8 @@ def _settings(runs: Sequence[Run]) -> Iterator[str]:
     rows = [[name, *(settings.get(name, NONE) for settings in named)] for name in names]
     for task in dict.fromkeys(task for run in runs for task in run.tasks):
         rows.append([task, *(_pairs(run, task) for run in runs)])
+    if any(map(_fitted_to, runs)):
+        rows.append(["unlabelled texts", *map(_unlabelled, runs)])
     rows.append(["resamples", *(str(run.content["resamples"]) for run in runs)])
     yield table(["", *(run.name for run in runs)], rows)
     sampled = "n trajectories a text, of m tokens at most. " if "n" in names else ""
@@ -63,6 +67,20 @@ def _settings(runs: Sequence[Run]) -> Iterator[str]:
         "stands for model, revision, settings and version. With it, the pairs, the unlabelled "
         "texts and the number of resamples equal, figures can be repeated to the digit."
     )
+    for run in runs:
+        for warning in fit_warnings(_fitted_to(run)) if _fitted_to(run) else ():
+            yield f"**Warning:** {run.name}: {warning}."
+
+
+def _fitted_to(run: Run) -> Mapping[str, Any]:
+    """Return what is known of the texts that methods were fitted to; nothing if none was."""
+    found: Mapping[str, Any] = run.content["unlabelled"]
+    return {} if set(run.methods).isdisjoint(FITTED_TO_TEXTS) else found
+
+
+def _unlabelled(run: Run) -> str:
+    found = _fitted_to(run)
+    return f"{found['texts']} of {found['origin']}, {found['sha256']}" if found else NONE
 
 
 def _pairs(run: Run, task: str) -> str:

@@ -17,9 +17,9 @@ from eval.plan import Methods, Plan
 from eval.progress import RunProgress
 from eval.run import FITTED, TRAJECTORIES, run
 from eval.store import CachedModel
-from eval.sts_options import METHODS, refuse_unused
+from eval.sts_options import FITTED_TO_TEXTS, METHODS, refuse_unused
 from eval.tables import print_gaps, print_results
-from eval.unlabelled import read_unlabelled
+from eval.unlabelled import fit_warnings, read_unlabelled
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import (
     comparison_options,
@@ -149,6 +149,9 @@ def sts(
     whole = {task: _loaded(task, source) for task in names}
     pairs = {task: spread(there, limit) for task, there in whole.items()}
     texts = read_unlabelled(unlabelled, source, pairs.values())
+    if not others.keys().isdisjoint(FITTED_TO_TEXTS):
+        for warning in fit_warnings(texts.to_dict()):
+            click.echo(warning, err=True)
     note_goes_on()
     opened = open_model_on(cluster, choice)
     model = CachedModel(opened, out / TRAJECTORIES)

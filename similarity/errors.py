@@ -61,10 +61,20 @@ class InputError(TrajsimError, ValueError):
 
 
 class TextTooLongError(InputError):
-    """A text that, with its continuation, does not fit the model's context."""
+    """A text that, with its continuation, does not fit the model's context.
+
+    Attributes
+    ----------
+    excess
+        The tokens that are too many; None where they were not counted.
+    """
 
     # What helps beside a shorter text, where there is such a setting.
     HAVE_CUT = "have it cut (truncate)"
+
+    def __init__(self, message: str, text: str | None = None, excess: int | None = None) -> None:
+        super().__init__(message, text)
+        self.excess = excess
 
 
 class ImageError(InputError):

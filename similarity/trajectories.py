@@ -1,6 +1,6 @@
 """From texts to sampled trajectories: prompt, token ids, context check, sampling."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from similarity.config import ComparisonConfig
@@ -58,6 +58,7 @@ def encode_prefixes(
             else Prefix(*next(of_texts)),
             max_tokens,
             limit,
+            lambda: check_room(model, prompt, max_tokens),
         )
         for content in texts
     ]
@@ -105,18 +106,49 @@ def _remedy(content: Content, room: int, max_tokens: int) -> str:
     return f"lower max_tokens to {room}, {shorter}" if 1 <= room < max_tokens else shorter
 
 
-def _checked(content: Content, prefix: Prefix, max_tokens: int, limit: int) -> Prefix:
+def check_room(model: LanguageModel, prompt: Prompt, max_tokens: int) -> None:
+    """Check that a text of one letter has room with its prompt and a continuation.
+
+    Raises
+    ------
+    TextTooLongError
+        If it has none. Its `text` is None, as no text can be shortened so far.
+    """
+    tokens, limit = len(model.encode(prompt.apply("a"))), model.info.context_length
+    if tokens + max_tokens > limit:
+        lower = [f"lower max_tokens to {limit - tokens}"] if limit > tokens else []
+        shorter = ["shorten the prompt"] if prompt.before or prompt.after or not lower else []
+        raise TextTooLongError(
+            f"there is no room for a text: one of a single letter has {tokens} tokens with its "
+            f"prompt, and the model takes {limit}{_continued(max_tokens)}; "
+            f"{' or '.join(lower + shorter)}",
+            excess=tokens + max_tokens - limit,
+        )
+
+
+def _continued(max_tokens: int) -> str:
+    return f", {max_tokens} of them for a continuation" if max_tokens > 1 else ""
+
+
+def _checked(
+    content: Content,
+    prefix: Prefix,
+    max_tokens: int,
+    limit: int,
+    check_prompt: Callable[[], object],
+) -> Prefix:
     tokens = len(prefix.token_ids)
     excess = tokens + max_tokens - limit
     if excess > 0:
-        continued = f", {max_tokens} of them for a continuation" if max_tokens > 1 else ""
+        check_prompt()
         begins = repr(name_of(content).strip()[:40])
         kind = ImageTooLongError if isinstance(content, Image) else TextTooLongError
         raise kind(
             f"{'image' if isinstance(content, Image) else 'the text that begins'} {begins} is "
             f"{excess} tokens too long: it has {tokens} tokens with its prompt, and the model "
-            f"takes {limit}{continued}; "
+            f"takes {limit}{_continued(max_tokens)}; "
             f"{_remedy(content, limit - tokens, max_tokens)}",
             name_of(content),
+            excess,
         )
     return prefix

@@ -9,7 +9,7 @@ import click
 
 from similarity.errors import InputError, TextTooLongError, TrajsimError
 
-# Of a command's context: texts with their places, and whether it has --truncate.
+# Of a command's context: texts with their places, and whether --truncate helps.
 _PLACES, _TRUNCATES = "trajsim.places", "trajsim.truncates"
 
 
@@ -26,8 +26,8 @@ def note_places(texts: Iterable[str], places: Iterable[str]) -> None:
 
 
 def note_truncate(context: click.Context, _option: click.Parameter, value: str) -> str:
-    """Remember that the command can cut texts, and return the way: a callback of click."""
-    context.meta[_TRUNCATES] = True
+    """Remember that texts are refused which can be cut, and return the way: a callback of click."""
+    context.meta[_TRUNCATES] = value == "refuse"
     return value
 
 

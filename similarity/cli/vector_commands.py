@@ -31,7 +31,7 @@ from similarity.storage.files import check_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import split_columns
 from similarity.tabular.writing import check_place
-from similarity.vectors.corpus import LONGEST, SHORTEST, read_corpus
+from similarity.vectors.corpus import ENOUGH, LONGEST, SHORTEST, few_to_fit, read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
 from similarity.vectors.general import GENERAL, open_vectors
 from similarity.vectors.implied import likelier_words
@@ -39,9 +39,6 @@ from similarity.vectors.recipes import changed, config_for
 from similarity.vectors.storage import KIND, save
 from similarity.vectors.stored import stored
 from similarity.vectors.stream import WRITTEN, as_lines, check_texts, encoded, write_vectors
-
-# Texts that a fit wants, as the guide to a domain says.
-ENOUGH = 100
 
 
 def vectors_option(command: Command) -> Command:
@@ -154,10 +151,8 @@ def fit(
     parts = ", ".join(
         f"{name} {group.whitening.matrix.shape[1]}" for name, group in vectors.groups.items()
     )
-    if (few := min(vectors.corpus.texts, len(different))) < ENOUGH:
-        click.echo(
-            f"{few} different texts hardly show what is usual among yours; give {ENOUGH}", err=True
-        )
+    for warning in few_to_fit(min(vectors.corpus.texts, len(different))):
+        click.echo(warning, err=True)
     click.echo(
         f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates ({parts}), in {out}"
     )

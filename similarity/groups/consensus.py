@@ -15,7 +15,7 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Thresholds
-from similarity.errors import InputError
+from similarity.errors import InputError, TextTooLongError
 from similarity.fingerprint import Fingerprint
 from similarity.given import given_strings
 from similarity.groups.clustering import cluster
@@ -199,22 +199,49 @@ def check_of(check: Check, question: str | None) -> Check:
     Raises
     ------
     InputError
-        If the question cannot be read alone: no text after it could.
+        If the question cannot be read alone, or leaves no room for a text: no text after it could.
     """
     if question is not None:
-        checked_text(question, "the question")
-        check([question])
+        _check_question(check, question)
 
     def checked(texts: Sequence[str]) -> object:
         answers = _with_question(texts, question)
         try:
             return check(answers)
         except InputError as error:
-            if error.text in answers:
-                error.text = texts[answers.index(error.text)]
-            raise
+            if question is None or error.text not in answers:
+                raise
+            error.text = texts[answers.index(error.text)]
+            if not isinstance(error, TextTooLongError) or error.excess is None:
+                raise
+            # Its message has the beginning of the question for that of the text.
+            raise TextTooLongError(
+                f"the text that begins {error.text.strip()[:40]!r} is {error.excess} tokens too "
+                f"long after the question; shorten the text or the question, or {error.HAVE_CUT}",
+                error.text,
+                error.excess,
+            ) from error
 
     return checked
+
+
+def _check_question(check: Check, question: str) -> None:
+    """Raise InputError if a question cannot be read, or leaves no room for a text of a letter."""
+    checked_text(question, "the question")
+    try:
+        check([question])
+        check(_with_question(["a"], question))
+    except TextTooLongError as error:
+        if error.text is None:
+            raise
+        # A text may be cut, and the question never is.
+        excess = "" if error.excess is None else f" by {error.excess} tokens"
+        raise TextTooLongError(
+            f"the question that begins {question.strip()[:40]!r} is too long{excess}, so the model "
+            "has no room for a text after it; shorten the question",
+            question,
+            error.excess,
+        ) from error
 
 
 def entropy(probabilities: Sequence[float]) -> float:

@@ -162,6 +162,8 @@ class Truncator:
                 text,
             ) from error
         except TextTooLongError as error:
+            if error.text is None:
+                raise  # It says what leaves no room.
             raise TextTooLongError(
                 "what is put around each text and after it leaves no room for a text in the model; "
                 "shorten the prompt or the question, or lower max_tokens"

@@ -10,11 +10,19 @@ from similarity.tabular.texts import stream_file
 
 # A text of fewer characters says too little, one of more is more than one sentence.
 SHORTEST, LONGEST = 12, 400
+# Texts that a fit wants, as the guide to a domain says.
+ENOUGH = 100
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")
 
 
 def _ignored(_text: str) -> None:
     """Do nothing with a text that is left out: the default of `on_left_out`."""
+
+
+def few_to_fit(count: int) -> Iterator[str]:
+    """Warn of a fit to so few different texts that others would give another."""
+    if count < ENOUGH:
+        yield f"{count} different texts hardly show what is usual among yours; give {ENOUGH}"
 
 
 def read_corpus(

@@ -12,6 +12,7 @@ from similarity.errors import InputError, UnsupportedError
 from similarity.given import check_several
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
+from similarity.trajectories import check_room
 from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.identity import FitIdentity, Labelled
@@ -62,7 +63,8 @@ def fit(
     Raises
     ------
     InputError
-        If there are too few texts, or one is empty or not valid Unicode.
+        If there are too few texts, one is empty or not valid Unicode, or a prompt leaves no room
+        for any (TextTooLongError).
     ConfigError
         If the model or the config is none.
     UnsupportedError
@@ -150,6 +152,8 @@ def _batches(
         for group in config.groups
         if isinstance(group, Prompted)
     ]
+    for prompt, continued in prompts:
+        check_room(model, prompt, continued)
     while batch := list(islice(texts, BATCH_TEXTS)):
         for prompt, continued in prompts:
             room = model.info.context_length - continued

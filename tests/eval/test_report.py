@@ -77,6 +77,27 @@ def test_settings_are_reported(tmp_path: Path) -> None:
     assert "With it, the pairs, the unlabelled texts and the number of resamples equal" in text
 
 
+def test_the_unlabelled_texts_are_reported(tmp_path: Path) -> None:
+    """A fit to 6 texts, as others stood in the pairs, was not to be seen."""
+    fitted = {"origin": "corpus.txt", "texts": 6, "left_out": 34, "sha256": "7cde"}
+    methods = {"trajectories": {}, "word overlap": {}}
+    mine = make_run(tmp_path / "mine", unlabelled=fitted)
+    of_domain = make_run(tmp_path / "domain", unlabelled=fitted)
+    content = json.loads((of_domain / "results.json").read_text())
+    name = "meaning, of the domain"
+    content["methods"] = methods | {name: {}}
+    for task in content["tasks"].values():
+        task["methods"][name] = task["methods"]["word overlap"]
+    content["averages"][name] = content["averages"]["word overlap"]
+    (of_domain / "results.json").write_text(json.dumps(content))
+    text = markdown(mine, of_domain)
+    assert row(text, "unlabelled texts") == ["–", "6 of corpus.txt, 7cde"]
+    assert text.count("**Warning:** domain: 34 of the 40 different texts of corpus.txt") == 1
+    assert text.count("**Warning:** domain: 6 different texts hardly show") == 1
+    assert "**Warning:** mine" not in text
+    assert "unlabelled texts |" not in markdown(mine)
+
+
 def test_a_run_without_trajectories_beside_one_with_them(tmp_path: Path) -> None:
     first = make_run(tmp_path / "a", methods={"word overlap": {"words": "x"}})
     text = markdown(first, make_run(tmp_path / "b"))

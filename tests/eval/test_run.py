@@ -69,6 +69,20 @@ def by_hand(model: LanguageModel, config: ComparisonConfig) -> tuple[list[float]
     return distances, float(100 * (first @ second) / np.sqrt(first @ first * second @ second))
 
 
+def test_a_fit_to_few_texts_is_said(tmp_path: Path) -> None:
+    """Nothing said that most lines stood in the pairs, so that few were left to fit to."""
+    corpus = tmp_path / "corpus.txt"
+    of_pairs = [pair.first for pair in read_pairs(FIXTURE)][:2]
+    corpus.write_text("\n".join([*of_pairs, *(f"Text {i} of mine." for i in range(5))]))
+    given = ("--no-trajectories", "--no-baselines", "--unlabelled", str(corpus))
+    done = invoke(tmp_path / "out", *given, "--method", "tf-idf")
+    assert done.exit_code == 0, done.output
+    assert "2 of the 7 different texts of corpus.txt stand in the judged pairs too" in done.stderr
+    assert "5 different texts hardly show what is usual among yours; give 100" in done.stderr
+    assert results(tmp_path / "out")["unlabelled"]["left_out"] == 2
+    assert "hardly show" not in invoke(tmp_path / "b", "--no-baselines").stderr
+
+
 @pytest.mark.parametrize("name", ["toy", "embedded"])
 def test_figures_by_hand(tmp_path: Path, name: str) -> None:
     assert invoke(tmp_path, "--no-baselines", model=name).exit_code == 0

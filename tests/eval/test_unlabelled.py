@@ -5,7 +5,7 @@ import pytest
 
 from eval import datasets
 from eval.datasets import Benchmark, Source, load_task
-from eval.unlabelled import read_unlabelled
+from eval.unlabelled import fit_warnings, read_unlabelled
 from similarity.errors import InputError
 
 ROWS = "subset\tscore\tsentence1\tsentence2\n"
@@ -48,6 +48,30 @@ def test_lines_of_a_file(source: Source, tmp_path: Path) -> None:
     found = read_unlabelled(path, source, [load_task("stsb-test", source)])
     assert found.texts == ["one", "two"]
     assert found.origin == "texts"
+    assert found.to_dict()["left_out"] == 1
+
+
+def test_texts_of_the_pairs_and_few_others_are_said(source: Source, tmp_path: Path) -> None:
+    path = tmp_path / "texts"
+    pairs = [load_task("stsb-test", source)]
+
+    def said(*texts: str) -> list[str]:
+        path.write_text("\n".join(texts), encoding="utf-8")
+        return list(fit_warnings(read_unlabelled(path, source, pairs).to_dict()))
+
+    left_out = "2 of the {} different texts of texts stand in the judged pairs too, and nothing is"
+    many = [f"text {i}" for i in range(100)]
+    assert said(*many) == []
+    (one,) = said("x", "y", "y", *many)
+    assert one.startswith(left_out.format(102))
+    one, few = said("x", "y", *many[:6])
+    assert one.startswith(left_out.format(8))
+    assert few == "6 different texts hardly show what is usual among yours; give 100"
+    assert len(said("x", "y", "one")) == 1
+
+
+def test_what_earlier_releases_kept_is_read() -> None:
+    assert not list(fit_warnings({"origin": "texts", "texts": 100, "sha256": "0"}))
 
 
 def test_a_byte_order_mark_is_no_letter(source: Source, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from similarity.models.vllm_server.pooled_states import (
     identify_pooling,
     request_states,
 )
+from similarity.models.vllm_server.sampled import check_copies
 from similarity.models.vllm_server.sampled_law import (
     LEAST_ODDS,
     TOP,
@@ -140,7 +142,18 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool
             f"{url} samples from another law than it was asked for: {found}; {remedy}, and see "
             "that nothing between changes requests"
         )
+    else:
+        # After the laws: samples of a narrower one are often equal.
+        error = _refused_copies(sampled, url)
     return same, Check("sampling", found, error)
+
+
+def _refused_copies(sampled: Sequence[Sample], url: str) -> WrongAnswerError | None:
+    try:
+        check_copies(sampled)
+    except WrongAnswerError as error:
+        return WrongAnswerError(f"{url} {error}")
+    return None
 
 
 async def _samples(pool: Pool, identity: Identity, prefix: TokenIds) -> tuple[list[Sample], Places]:

@@ -68,8 +68,13 @@ def read_places(choices: Sequence[Any], samples: Sequence[Sample]) -> Places:
     ranks: list[int] = []
     for choice, sample in zip(choices, samples, strict=True):
         try:
-            places = choice["logprobs"]["top_logprobs"]
-            for place, token in zip(values.listed(places), sample.token_ids, strict=True):
+            places = values.listed(choice["logprobs"]["top_logprobs"])
+            if len(places) != len(sample.token_ids):
+                raise WrongAnswerError(
+                    f"listed the most probable tokens at {len(places)} places of a sample of "
+                    f"{len(sample.token_ids)} tokens; is it a vLLM server?"
+                )
+            for place, token in zip(places, sample.token_ids, strict=True):
                 row, rank = _ranked(place, f"token_id:{token}")
                 listed.append(row)
                 ranks.append(rank)

@@ -72,6 +72,33 @@ def run(arguments: list[str], places: dict[str, str], out: Path) -> Result:
     return CliRunner().invoke(main, [*given, "--model", "toy"])
 
 
+# With an option that is too long: what is to be shortened then.
+OPTIONS = {
+    "the question": ["consensus", "SHORT", "--vectors", "VECTORS", "--question", LONG],
+    "the prompt": ["compare", "a", "b", "--preset", "paper", "--prompt-before", LONG],
+    "the prompt of a matrix": ["matrix", "SHORT", "--preset", "paper", "--prompt-after", LONG],
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("truncate", [[], ["--truncate", "end"], ["--truncate", "start"]])
+def test_an_option_that_is_too_long_is_named(
+    name: str, truncate: list[str], places: dict[str, str], tmp_path: Path
+) -> None:
+    """Texts were to be shortened, or to be cut where they were already."""
+    refused = run([*OPTIONS[name], *truncate], places, tmp_path)
+    assert refused.exit_code == 2, refused.output
+    assert refused.stderr.rstrip().endswith(f"; shorten {' '.join(name.split()[:2])}")
+
+
+def test_a_fit_names_a_prompt_that_is_too_long(places: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("\n".join(sentences(60)))
+    given = ["--corpus", str(tmp_path / "corpus.txt"), "--out", str(tmp_path / "fitted")]
+    refused = run(["fit", *given, "--prompt-before", LONG], places, tmp_path)
+    assert refused.exit_code == 2, refused.output
+    assert refused.stderr.rstrip().endswith("; shorten the prompt")
+
+
 def test_every_command_is_tried() -> None:
     commands = set(main.list_commands(click.Context(main)))
     assert {name.split()[0] for name in COMMANDS} - {"index"} == commands - OTHERS - {"index"}

@@ -137,6 +137,23 @@ def test_lists_of_another_size_or_without_the_sampled_token(load: Load) -> None:
             load(server=server)
 
 
+@pytest.mark.parametrize("change", [list.pop, lambda tops: tops.append(dict(tops[0]))])
+def test_lists_at_more_or_fewer_places_than_tokens(
+    load: Load, change: Callable[[list[Answer]], object]
+) -> None:
+    """The refusal had the words of a failure of Python's zip."""
+    server = FakeServer()
+
+    def edit(_body: Answer, answer: Answer) -> None:
+        for choice in answer["choices"]:
+            if tops := (choice.get("logprobs") or {}).get("top_logprobs"):
+                change(tops)
+
+    server.edit = edit
+    with pytest.raises(WrongAnswerError, match=r"at \d+ places of a sample of \d+ tokens"):
+        load(server=server)
+
+
 def repeated(choices: list[Answer]) -> None:
     for number, choice in enumerate(choices):
         choice.update(copy.deepcopy(choices[0]), index=number)
@@ -164,6 +181,20 @@ def test_copies_are_refused(load: Load, change: Callable[[list[Answer]], None]) 
         model.sample([request], Law())
     # Under another law the log-probabilities are not those of sampling.
     assert model.sample([request], Law(temperature=0.1))
+
+
+@pytest.mark.parametrize("change", [repeated, one_twice])
+def test_copies_are_refused_at_loading(load: Load, change: Callable[[list[Answer]], None]) -> None:
+    """They were found at the first use alone."""
+    server = FakeServer()
+
+    def edit(body: Answer, answer: Answer) -> None:
+        if body["n"] == 64:
+            change(answer["choices"])
+
+    server.edit = edit
+    with pytest.raises(WrongAnswerError, match=r"gave .* equal samples of 64, which has a prob"):
+        load(server=server)
 
 
 def test_right_samples_are_no_copies() -> None:

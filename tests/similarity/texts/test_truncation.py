@@ -133,9 +133,17 @@ def test_a_prompt_that_leaves_no_room_cannot_be_helped_by_cutting() -> None:
     config = ComparisonConfig.build(
         prompt=similarity.Prompt(before="x" * 5000), n_trajectories=2, max_tokens=2
     )
-    with pytest.raises(TextTooLongError, match="shorten the prompt or the question") as raised:
-        similarity.compare(ToyModel(), "a", "b", config, truncate="end")
-    assert "truncate" not in str(raised.value)
+    for truncate in ("refuse", "end", "start"):
+        with pytest.raises(TextTooLongError, match=r"no room for a text.*; shorten the prompt$"):
+            similarity.compare(ToyModel(), "a", "b", config, truncate=truncate)
+
+
+def test_a_continuation_that_leaves_no_room_is_said_to() -> None:
+    """It was advised to shorten a text of one letter."""
+    config = ComparisonConfig.build(prompt="none", n_trajectories=2, max_tokens=4096)
+    for truncate in ("refuse", "end"):
+        with pytest.raises(TextTooLongError, match=r"no room .*; lower max_tokens to \d+$"):
+            similarity.compare(ToyModel(), "a", "b", config, truncate=truncate)
 
 
 def test_fewer_tokens_to_keep_than_a_character_has_are_what_is_refused() -> None:
@@ -175,6 +183,27 @@ def test_a_question_stays_whole_where_answers_are_cut(tmp_path) -> None:
     np.testing.assert_array_equal(found.degrees, alone)
     assert found.texts == ("a", LONG)
     assert "were compared" in found.warnings[0]
+
+
+@pytest.mark.parametrize("truncate", ["refuse", "end", "start"])
+@pytest.mark.parametrize("size", [len(LONG), 4060])
+def test_a_question_that_leaves_no_room_is_to_be_shortened(truncate: str, size: int) -> None:
+    """It was called a text, which was to be cut; that of 4,060 leaves room for no answer."""
+    scorer = ProfileEntailment(vectors=fit(ToyModel(), sentences(60), TOY_CONFIG))
+    question = ("why " * size)[:size]
+    with pytest.raises(TextTooLongError, match=r"^the question that begins 'why why.*by \d") as a:
+        Truncator(check_of(scorer.check, question), truncate)
+    assert str(a.value).endswith("; shorten the question")
+    assert a.value.text == question
+
+
+def test_a_text_that_is_too_long_after_a_question_is_named_by_its_own_beginning() -> None:
+    """The question stood there in its place."""
+    scorer = ProfileEntailment(vectors=fit(ToyModel(), sentences(60), TOY_CONFIG))
+    with pytest.raises(TextTooLongError, match=rf"begins '{LONG[:9]}.* \d+ tokens too long") as a:
+        find_consensus(scorer, ["a", LONG], question="why " * 30)
+    assert "shorten the text or the question, or have it cut" in str(a.value)
+    assert a.value.text == LONG
 
 
 def test_characters_beyond_a_bound_are_cut_before_the_model_reads_them() -> None:
