@@ -21,6 +21,7 @@ from similarity.config import Settings
 from similarity.digests import digest_of
 from similarity.errors import InputError
 from similarity.models.base import LanguageModel
+from similarity.storage.files import check_folder
 from similarity.storage.user_cache import cache_folder
 
 # A file of calibrations, as for a service whose user keeps none.
@@ -142,6 +143,17 @@ def keep_scale(
     kept = replace(calibration, kept=known_by)
     write_calibrations(path, [kept])
     return KeptScale(path=path, calibration=kept), before
+
+
+def check_keeping() -> None:
+    """Check that a scale can be kept, before the work for it.
+
+    Raises
+    ------
+    InputError
+        If the folder of this user's scales cannot be written to.
+    """
+    check_folder(_folder())
 
 
 def kept_scales() -> list[KeptScale]:

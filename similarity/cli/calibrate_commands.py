@@ -17,7 +17,7 @@ from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.terminal import INPUT_FLAGS, input_options, print_warnings
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
-from similarity.known_scales import KnownScales
+from similarity.known_scales import KnownScales, check_keeping
 from similarity.scale_warnings import few_judgements, few_texts, narrow_judgements, weak_order
 from similarity.scales import scale_of_general_text, scale_of_judgements, scale_of_own_texts
 from similarity.scorer import Progress, Scorer
@@ -76,6 +76,7 @@ def calibrate(
     started with. A run of `trajsim eval sts` is fitted by `trajsim eval calibrate RUN --keep`.
     """
     _check_together(pairs, texts, sentences)
+    check_keeping()
     judged = None if pairs is None else _judged(pairs, kind, columns)
     own = None if texts is None else texts_of(texts, kind, columns).texts
     model = open_model(choice)

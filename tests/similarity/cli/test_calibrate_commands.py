@@ -250,3 +250,15 @@ def test_a_scale_that_says_little_is_warned_of(tmp_path: Path) -> None:
     result = run("calibrate", *OPTIONS, "-n", "2", "--texts", str(texts))
     assert result.exit_code == 0, result.output
     assert "the median of 2 random pairs makes a rough scale" in result.stderr
+
+
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All texts were read first."""
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    (tmp_path / "calibrations").write_text("no folder")
+    monkeypatch.setattr("similarity.cli.calibrate_commands.open_model", None)
+    refused = CliRunner().invoke(main, ["calibrate", "--model", "toy", "--preset", "fast"])
+    assert refused.exit_code == 2, refused.output
+    assert f"cannot write to {tmp_path / 'calibrations'}: " in refused.stderr
