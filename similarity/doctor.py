@@ -30,6 +30,7 @@ from similarity.models.checks import (
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
 from similarity.presets import PAPER, PRESETS
 from similarity.scorer_table import SCORERS, possible_scorers
+from similarity.vectors.general import find_vectors
 
 ROUND_TRIPS = 20
 # Of the measured speeds: texts, continuations of each, and tokens of a continuation.
@@ -161,7 +162,9 @@ def _scorers(model: LanguageModel) -> Check:
     if distances:
         found += f"; distances {', '.join(distances)}"
     missing = [name for name in SCORERS if name not in possible]
-    return Check("compares by", f"{found}; not {', '.join(missing)}" if missing else found)
+    lacks = find_vectors(None, model).lacks
+    because = f" ({lacks})" if lacks else ""
+    return Check("compares by", f"{found}; not {', '.join(missing)}{because}" if missing else found)
 
 
 def _figures(model: LanguageModel) -> Iterator[Check]:

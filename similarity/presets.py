@@ -91,13 +91,22 @@ def preset_groups(preset: str, groups: Collection[str]) -> tuple[str, ...]:
     return tuple(group for group in PRESETS[preset].groups if group in groups)
 
 
+def no_vectors(lacks: str = "") -> str:
+    """Return the message that a model has no meaning vectors, with the cause if it is known."""
+    because = f": {lacks}" if lacks else ""
+    return (
+        f"there are no meaning vectors of this model{because}; or use preset {PAPER}, where the "
+        "model generates"
+    )
+
+
 def vector_groups(preset: str, groups: Collection[str] | None, lacks: str = "") -> tuple[str, ...]:
     """Return the groups of features that a preset compares by.
 
     Parameters
     ----------
     groups
-        That there are; None where a model has no vectors.
+        That there are; none, or None, where a model has no vectors.
     lacks
         Why there are no others, where that is known; told where the preset needs them.
 
@@ -107,16 +116,13 @@ def vector_groups(preset: str, groups: Collection[str] | None, lacks: str = "") 
         If it compares by vectors, and none of its groups is there.
     """
     used = preset_groups(preset, groups or ())
-    because = f": {lacks}" if lacks else ""
     if used or not PRESETS[preset].vectors:
         return used
-    if groups is None:
+    if not groups:
         raise ConfigError(
-            f"preset {preset} compares by meaning vectors, and there are none for this model"
-            f"{because}; use preset paper, or fit vectors by trajsim fit and give --vectors and "
-            "their folder",
-            "preset",
+            f"preset {preset} compares by meaning vectors, and {no_vectors(lacks)}", "preset"
         )
+    because = f": {lacks}" if lacks else ""
     others = " or ".join(name for name in VECTOR_PRESETS if preset_groups(name, groups))
     elsewhere = (
         ", or the vectors that ship with the model: trajsim fit reads no trajectories"

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from service.engine.engine import Engine
 from service.engine.exceptions import NoResourcesError
+from service.engine.lacks import lacks_of
 from service.engine.limits import check_usual
 from service.engine.metrics import Metrics
 from service.engine.workers import start_in_thread
@@ -130,6 +131,7 @@ def create_app(
         model = await start_in_thread(load or (lambda: _load(settings)), "load")
         find = vectors_of or (lambda model: served_vectors(settings, model))
         vectors = await start_in_thread(lambda: find(model), "load")
+        app.state.lacks = await start_in_thread(lambda: lacks_of(settings, model), "load")
         engine = app.state.engine = Engine(model, settings, metrics, vectors)
         drain.engine = engine
         watch = asyncio.create_task(engine.watch())
@@ -238,8 +240,8 @@ def _load(settings: Settings) -> LanguageModel:
 
 def served_vectors(
     settings: Settings, model: LanguageModel, progress: Progress = no_progress
-) -> MeaningVectors:
-    """Return the vectors that the settings name, or those that ship with the model if any do.
+) -> MeaningVectors | None:
+    """Return the vectors that the settings name, or the model's own; None where it has none.
 
     Raises
     ------
@@ -250,6 +252,8 @@ def served_vectors(
     check_generates(model, ScoringRequest(preset=settings.preset))
     # Refused now, not at each request.
     plan_scoring(ScoringRequest(), found.names, settings.preset, found.lacks)
+    if not found.names and model.generates:
+        return None
     return found.open(*served_groups(settings, found), progress=progress)
 
 

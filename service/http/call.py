@@ -33,11 +33,6 @@ from similarity.texts.truncation import Check, TruncatingScorer, Truncator
 
 Result = TypeVar("Result")
 
-# A server's own words and address are for its log.
-LACKS = (
-    "the model's server gives no log-probabilities of chosen tokens, and whoever runs the service "
-    "finds in its log why"
-)
 # The cost of more pairs is counted in a thread, so that the event loop turns meanwhile.
 PAIRS_AT_ONCE = 2_000
 
@@ -49,6 +44,8 @@ class Call:
         self._request = request
         self.engine: Engine = request.app.state.engine
         self.settings: Settings = request.app.state.settings
+        # Why the model's vectors have no more groups, without its server's words.
+        self.lacks: str = request.app.state.lacks
         # Images that are fetched at once, over all requests.
         self.fetches: FetchPlaces = request.app.state.fetches
         # And those that are decoded at once.
@@ -157,11 +154,6 @@ class Call:
         )
         of_pair = dict(zip(distinct, scores, strict=True))
         return [of_pair[pair] for pair in pairs], usage
-
-    @property
-    def lacks(self) -> str:
-        """Return why the model's vectors have no more groups, without its server's words."""
-        return LACKS if self.settings.vectors is None and self.engine.model.lacks else ""
 
     async def plan(
         self, pairs: Sequence[GivenPair], scoring: ScoringRequest | None = None

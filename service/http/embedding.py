@@ -14,7 +14,14 @@ from service.http.images import read_contents
 from service.http.schemas.fields import ImageInput, named_text
 from service.http.token_ids import text_of_ids
 from similarity.arrays import Rows
-from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
+from similarity.errors import UnsupportedError
+from similarity.presets import (
+    MEANING,
+    VECTOR_PRESETS,
+    no_vectors,
+    preset_groups,
+    vector_groups,
+)
 from similarity.scorers import ScoringRequest
 from similarity.texts.truncation import Check, within_tokens
 
@@ -99,8 +106,10 @@ def _groups(preset: str | None, call: Call) -> tuple[str, ...] | None:
     known = call.engine.groups
     if preset is not None:
         return vector_groups(preset, known, call.lacks)
+    if not known:
+        raise UnsupportedError(no_vectors(call.lacks))
     served = call.settings.preset
-    return preset_groups(served if served in VECTOR_PRESETS else MEANING, known or ()) or None
+    return preset_groups(served if served in VECTOR_PRESETS else MEANING, known) or None
 
 
 def vectors_bytes(rows: Sequence[Rows], encoding: str = "float", beside: int = END_BYTES) -> int:

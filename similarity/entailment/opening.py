@@ -70,10 +70,10 @@ def open_entailment(
     )
 
 
-def usual_estimator(model: LanguageModel, config: VectorConfig) -> str:
+def usual_estimator(model: LanguageModel, config: VectorConfig | None) -> str:
     """Return the estimator where none is named, for a model whose vectors have these settings.
 
     It is the default on profiles. The paper's is for a model that gives none and samples.
     """
-    profiles = any(isinstance(group, ProfileConfig) for group in config.groups)
+    profiles = any(isinstance(group, ProfileConfig) for group in (config.groups if config else ()))
     return DEFAULT if profiles or not model.generates else PAPER

@@ -32,8 +32,8 @@ def check_pooled(walk: Rows, refused: Refused) -> list[Check]:
         The states after the beginnings of a text, the shortest first: shape "beginning width".
     """
     offers = (
-        f"it pools: presets fast, meaning and best by states of {walk.shape[1]} numbers, without "
-        "words; no samples or scores of continuations"
+        f"it pools: states of {walk.shape[1]} numbers, without words; no samples or scores of "
+        "continuations"
     )
     return [Check("offers", offers), _check_lengths(walk, refused), _check_last(walk, refused)]
 

@@ -7,13 +7,20 @@ in the user's cache folder.
 
 import logging
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel
 from similarity.models.revision import UNKNOWN_REVISION
-from similarity.presets import MEANING, VECTOR_PRESETS, preset_groups, vector_groups
+from similarity.presets import (
+    MEANING,
+    VECTOR_PRESETS,
+    no_vectors,
+    preset_groups,
+    vector_groups,
+)
 from similarity.scorer import Progress, no_progress
 from similarity.storage.user_cache import cache_folder
 from similarity.texts.general import general_digest, general_registers, general_sentences
@@ -23,7 +30,7 @@ from similarity.vectors.fitting import fit
 from similarity.vectors.identity import registers_of
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.reading import KeptReading
-from similarity.vectors.recipes import default_config
+from similarity.vectors.recipes import Recipe, recipe_of
 from similarity.vectors.storage import FORMAT, MANIFEST, load, save
 
 logger = logging.getLogger(__name__)
@@ -42,22 +49,26 @@ class VectorSource:
     opened
         Where they are in a folder; None where they are fitted to the general text.
     config
-        Their settings.
+        Their settings; None where the model has no vectors.
+    short
+        Which groups are left out as the model's context is too short; empty where none is.
     """
 
     model: LanguageModel
-    config: VectorConfig
+    config: VectorConfig | None
     opened: MeaningVectors | None = None
+    short: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the groups that they have."""
-        return self.config.names
+        return () if self.config is None else self.config.names
 
     @property
     def lacks(self) -> str:
         """Return why there are no other groups, as far as the model knows; empty if it does not."""
-        return "" if self.opened is not None else self.model.lacks
+        known = () if self.opened is not None else (self.short, self.model.lacks)
+        return "; ".join(filter(None, known))
 
     def open(self, *names: str, progress: Progress = no_progress) -> MeaningVectors:
         """Return the vectors of these groups, or of all.
@@ -65,10 +76,12 @@ class VectorSource:
         Raises
         ------
         ConfigError
-            If there is no group of such a name.
+            If there are no vectors, or no group of such a name.
         """
         if self.opened is not None:
             return self.opened.only(*names)
+        if self.config is None:
+            raise ConfigError(no_vectors(self.lacks))
         return _fitted_to_general_text(self.model, self.config.only(*names), progress)
 
 
@@ -90,16 +103,29 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource:
         vectors = load(Path(where), model)
         return VectorSource(model, vectors.config, vectors)
     shipped = None if model.assets is None else model.assets / SHIPPED
-    config = default_config(model)
     if shipped is not None and (shipped / MANIFEST).is_file():
         try:
             vectors = load(shipped, model)
         except ConfigError:
             # Of another dtype or revision of the model: then it is read like any other.
-            return VectorSource(model, config)
+            return _of_general_text(model)
         if _readable(vectors):
             return VectorSource(model, vectors.config, vectors)
-    return VectorSource(model, config)
+    return _of_general_text(model)
+
+
+def _of_general_text(model: LanguageModel) -> VectorSource:
+    recipe = recipe_of(model)
+    if recipe.short:
+        _warn_once(model.info.name, recipe)
+    return VectorSource(model, recipe.config, short=recipe.short)
+
+
+@cache
+def _warn_once(name: str, recipe: Recipe) -> None:
+    """Say what is left out of a model's vectors, once in a process however often they are found."""
+    what = "some groups of features" if recipe.config else "all meaning vectors"
+    logger.warning("%s goes without %s: %s", name, what, recipe.short)
 
 
 def open_vectors(
@@ -120,7 +146,8 @@ def open_vectors(
     Raises
     ------
     ConfigError
-        If the folder has no vectors, or those of another model or of no group of the preset.
+        If the folder has no vectors, or those of another model or of no group of the preset, or
+        the model has none.
     """
     if preset is not None:
         check_choice("preset", preset, VECTOR_PRESETS)

@@ -3,12 +3,14 @@
 docs/log.md has what was tried.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import Ability, LanguageModel
+from similarity.presets import no_vectors
 from similarity.prompts import PROMPTS, Prompt
 from similarity.vectors.config import (
     GroupConfig,
@@ -32,18 +34,59 @@ OfModel = ProfileConfig | StatesConfig
 FULL = VectorConfig(groups=(PROFILE, EXAMPLES, TRIGRAMS, TRAJECTORIES))
 
 
-def default_config(model: LanguageModel) -> VectorConfig:
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of the vectors of a model, and what its context is too short for.
+
+    Parameters
+    ----------
+    config
+        None where no group is left that the model reads: the texts' own words say nothing of it.
+    short
+        Which groups are left out as the context is too short, with the tokens that they need;
+        empty where none is.
+    """
+
+    config: VectorConfig | None
+    short: str = ""
+
+
+def recipe_of(model: LanguageModel) -> Recipe:
     """Return the settings of the vectors of a model.
 
-    A profile whose prompt takes more than half of the model's context is left out.
+    A group whose prompt takes more than half of the model's context is left out.
     """
-    groups = [group for group in FULL.groups if _fits(model, group)]
+    full = _full_config(model)
+    needed = {group: _tokens_needed(model, group) for group in full.groups}
+    room = model.info.context_length
+    groups = tuple(group for group, tokens in needed.items() if tokens <= room)
+    short = {group.name: n for group, n in needed.items() if room < n < inf}
+    read = any(isinstance(group, Prompted) for group in groups)
+    return Recipe(VectorConfig(groups=groups) if read else None, _too_short(room, short))
+
+
+def default_config(model: LanguageModel) -> VectorConfig:
+    """Return the settings of `recipe_of`.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    recipe = recipe_of(model)
+    if recipe.config is None:
+        raise ConfigError(no_vectors(recipe.short))
+    return recipe.config
+
+
+def _full_config(model: LanguageModel) -> VectorConfig:
+    """Return the settings for what a model gives, however short its context is."""
     if {Ability.NEXT_STATES, Ability.OUTPUT_HEAD} <= model.abilities:
-        return VectorConfig(groups=tuple(groups))
+        return FULL
     if Ability.TOKEN_LOG_PROBS in model.abilities:
-        return over_tokens(VectorConfig(groups=tuple(groups)), SERVED_TOKENS)
+        return over_tokens(FULL, SERVED_TOKENS)
     if Ability.NEXT_STATES in model.abilities:
-        return over_states(VectorConfig(groups=tuple(groups)))
+        return over_states(FULL)
     # Every other model scores continuations.
     return VectorConfig(groups=(TRAJECTORIES,))
 
@@ -58,13 +101,26 @@ def config_for(model: LanguageModel) -> VectorConfig:
     return config.only(*kept)
 
 
-def _fits(model: LanguageModel, group: GroupConfig) -> bool:
+def _tokens_needed(model: LanguageModel, group: GroupConfig) -> float:
+    """Return how long a context must be for the group's prompt and a text as long as it."""
     if not isinstance(group, Prompted):
-        return True
+        return 0
     try:
-        return 2 * len(model.encode(group.prompt.apply("a"))) <= model.info.context_length
+        return 2 * len(model.encode(group.prompt.apply("a")))
     except InputError:
-        return False  # a model of few characters, which cannot read the prompt
+        return inf  # a model of few characters, which cannot read the prompt
+
+
+def _too_short(room: int, needed: Mapping[str, float]) -> str:
+    if not needed:
+        return ""
+    each = ", ".join(f"{name} needs {tokens}" for name, tokens in needed.items())
+    longest = max(needed.values())
+    # A server that generates keeps one token of its context for itself.
+    return (
+        f"the model takes {room} tokens, and {each}; serve it with a longer context, as by vLLM's "
+        f"--max-model-len {longest + 1}"
+    )
 
 
 def over_tokens(config: VectorConfig, tokens: int) -> VectorConfig:

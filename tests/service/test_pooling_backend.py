@@ -4,6 +4,10 @@ import httpx
 import pytest
 
 from similarity.models.vllm_server.loader import load_server
+from similarity.vectors.config import VectorConfig
+from similarity.vectors.fitting import fit
+from similarity.vectors.recipes import TRIGRAMS
+from similarity.vectors.storage import save
 from tests.service.servers import running
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
 from tests.similarity.models.fake_server import QUICK, FakeServer, transport
@@ -49,10 +53,15 @@ def test_continuations_are_refused(client, asked):
     assert "without --runner pooling" in answer.json()["error"]["message"]
 
 
-def test_texts_own_words_are_compared_again_and_again_where_the_server_gives_no_vectors():
+def test_texts_own_words_are_compared_again_and_again_where_a_folder_has_no_more(tmp_path):
     """The model reads no token for them: the second request ended the service's only thread."""
     model = load_server("http://one:8000", QUICK, transport=transport(one=FakeServer()))
-    with running(model) as url, httpx.Client(base_url=url, timeout=20) as client:
+    texts = [f"Text number {i}." for i in range(20)]
+    save(fit(model, texts, VectorConfig(groups=(TRIGRAMS,))), tmp_path / "own")
+    with (
+        running(model, vectors=str(tmp_path / "own"), preset="best") as url,
+        httpx.Client(base_url=url, timeout=20) as client,
+    ):
         for number in range(3):
             body = {"pairs": [[f"text {number}", "other"]], "preset": "best"}
             assert client.post("/v1/similarity", json=body).status_code == 200

@@ -82,8 +82,8 @@ def test_a_server(network: dict[str, FakeServer]) -> None:
     findings = found(result)
     assert findings["prefix cache"]["found"] == "off"
     compares = findings["compares by"]["found"]
-    assert compares.startswith("presets paper, best; distances l1, ")
-    assert findings["offers"]["found"].startswith("it generates: every preset")
+    assert compares.startswith("presets paper; distances l1, ")
+    assert findings["offers"]["found"].startswith("it generates: samples and scores")
     assert "tokens/s" in findings["scoring"]["found"]
     assert all(finding["error"] is None for finding in findings.values())
 
@@ -114,7 +114,7 @@ def test_a_server_that_pools(network: dict[str, FakeServer]) -> None:
     result = run("--model", "http://a:8000", "--json")
     assert result.exit_code == 0
     findings = found(result)
-    assert "it pools: presets fast, meaning and best" in findings["offers"]["found"]
+    assert "it pools: states of" in findings["offers"]["found"]
     assert "texts/s" in findings["states"]["found"]
     compares = findings["compares by"]["found"]
     assert compares.startswith("presets fast, meaning, best; not l1, ")

@@ -59,11 +59,11 @@ async def inspect(pool: Pool, address: ServerAddress) -> tuple[Identity, list[Ch
     keeps_sampled, sampled = await _check_sampled(pool, identity, url)
     no_chosen, chosen = await check_chosen(pool, identity)
     seeing, images = await check_images(pool, identity)
-    presets = "presets paper and trajectories" if no_chosen else "every preset"
+    profiles = "no profiles" if no_chosen else "profiles of chosen tokens"
     checks = [
         _check_model(identity, address, url),
         Check("tokenizer", f"{identity.tokenizer}, begins with {list(identity.begin)}"),
-        Check("offers", f"it generates: {presets}, samples and scores of continuations"),
+        Check("offers", f"it generates: samples and scores of continuations, {profiles}"),
         _check_caching(await pool.metrics(), url),
         await _check_mass(pool, identity, url),
         sampled,

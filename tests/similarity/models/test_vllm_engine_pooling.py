@@ -118,9 +118,7 @@ def test_no_scale_of_other_vectors_is_put_on_states(
 def test_the_doctor_finds_what_it_gives() -> None:
     closed = LLM.closed
     checks = {found.check.name: found.check for found in diagnose(MODEL)}
-    assert checks["offers"].found.startswith(
-        "it pools: presets fast, meaning and best by states of"
-    )
+    assert checks["offers"].found.startswith("it pools: states of")
     assert checks["pooled token"].found.startswith("the last")
     assert checks["attention"].found == "decoder"
     assert not any(check.error for check in checks.values())
