@@ -206,6 +206,12 @@ def _sample(choice: Any, request: SampleRequest) -> Sample:
         raise WrongAnswerError(
             "gave no token ids; it must know return_token_ids (vLLM 0.11 or later)"
         ) from error
+    # A token that ends is no string, and no string was to end anything.
+    if isinstance(stopped := choice.get("stop_reason"), str):
+        raise WrongAnswerError(
+            f"ended a continuation at {stopped!r:.40}, which no request asks for; does something "
+            "between add stop strings to requests?"
+        )
     whole = len(given) == request.max_tokens if reason == "length" else reason == "stop"
     if not whole or not 1 <= len(given) <= request.max_tokens:
         raise WrongAnswerError(

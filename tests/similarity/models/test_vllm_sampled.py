@@ -215,6 +215,20 @@ def test_how_unlikely_copies_are() -> None:
         check_copies(of(np.log(LEAST_LIKELY) - 0.01))
 
 
+def test_a_sample_that_ended_at_a_string_is_refused(load: Load) -> None:
+    """A gateway that adds stop strings changed scores without a word."""
+    server = FakeServer()
+    model = load(server=server)
+
+    def edit(body: Answer, answer: Answer) -> None:
+        if body["max_tokens"] == REQUEST.max_tokens:
+            answer["choices"][-1].update(finish_reason="stop", stop_reason="in")
+
+    server.edit = edit
+    with pytest.raises(WrongAnswerError, match="ended a continuation at 'in', which no request"):
+        model.sample([REQUEST], Law())
+
+
 def halved(choice: Answer) -> None:
     kept = max(1, len(choice["token_ids"]) // 2)
     choice["finish_reason"] = "stop"
