@@ -10,7 +10,9 @@ from similarity import errors
 from similarity.errors import InputError, TrajsimError
 from similarity.printable import printable
 
-KINDS = [one for one in vars(errors).values() if isinstance(one, type)]
+KINDS = [
+    one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, TrajsimError)
+]
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\x1b\r\n\x07\u202e\x9b\x85\u2028"))
 
 
