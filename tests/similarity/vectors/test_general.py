@@ -14,8 +14,10 @@ from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.models.wrapper import WrapperModel
+from similarity.prompts import Prompt
 from similarity.texts.general import general_registers, general_sentences
 from similarity.vectors import MeaningVectors, fit, general, save
+from similarity.vectors.config import ProfileConfig, VectorConfig
 from similarity.vectors.general import GENERAL, find_vectors, open_vectors
 from similarity.vectors.reading import PART_TEXTS
 from tests.similarity.vectors.conftest import TOY_CONFIG, cosines, sentences
@@ -94,7 +96,10 @@ def test_a_model_of_a_short_context_leaves_out_what_it_cannot_read(
     model = tiny("llama")
     longest = max(map(len, general_sentences()))
     assert longest > model.info.context_length
-    vectors = find_vectors(None, model).open()
+    # Of a prompt that it can read: it has no vectors by the longer ones of its own.
+    assert find_vectors(None, model).names == ()
+    config = VectorConfig(groups=(ProfileConfig(prompt=Prompt()),))
+    vectors = fit(model, general_sentences(), config)
     assert 100 < vectors.corpus.texts < len(general_sentences())
 
 
