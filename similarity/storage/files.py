@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from similarity.errors import InputError
+from similarity.storage.rights import give_rights, set_mode
 from similarity.storage.user_cache import access_remedy
 
 # Writes a file to the path that it is given.
@@ -117,11 +118,18 @@ def is_open_file(path: Path) -> bool:
 def replace_file(path: Path, write: Writer) -> None:
     """Write a file under another name, then rename it, so that no part of it is ever read.
 
-    A symbolic link stays, and the file that it leads to is written.
+    A symbolic link stays, and the file that it leads to is written. A file that is there keeps its
+    rights, and its owner and group where the system lets them be set.
     """
     path = followed(path)
     with temporary_beside(path) as temporary:
+        there = path.stat() if path.exists() else None
+        if there is not None:
+            # None but those who may read that one may read this one while it is written.
+            set_mode(temporary, there.st_mode | stat.S_IRUSR | stat.S_IWUSR)
         fill(temporary, write)
+        if there is not None:
+            give_rights(temporary, there)
         temporary.replace(path)
 
 
@@ -132,7 +140,7 @@ def fill(new: Path, write: Writer) -> None:
     """
     mode = new.stat().st_mode
     write(new)
-    _set_mode(new, mode)
+    set_mode(new, mode)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -161,18 +169,13 @@ def make_folder(path: Path, write: Writer) -> None:
         # A new folder has the rights of a new file, and those to enter it.
         mode = temporary.stat().st_mode & _OF_FILES
         for file in temporary.iterdir():
-            _set_mode(file, mode)
+            set_mode(file, mode)
             _to_disk(file)
         try:
             temporary.rename(path)
         except OSError:
             if not path.is_dir():
                 raise
-
-
-def _set_mode(file: Path, mode: int) -> None:
-    if stat.S_IMODE(file.stat().st_mode) != stat.S_IMODE(mode):
-        file.chmod(stat.S_IMODE(mode))
 
 
 def _to_disk(file: Path) -> None:

@@ -107,6 +107,42 @@ def test_so_has_all_that_commands_write(
     assert odd_ones(tmp_path, umask) == {}
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o666], ids=oct)
+def test_a_file_that_is_replaced_keeps_its_rights(mode: int, umask: int, tmp_path: Path) -> None:
+    """One that its user had made private could be read by all after the next run."""
+    path = tmp_path / "kept"
+    path.touch()
+    path.chmod(mode)
+    seen = []
+
+    def write(new: Path) -> None:
+        seen.append(stat.S_IMODE(new.stat().st_mode))
+        write_arrays(new)
+
+    replace_file(path, write)
+    assert path.stat().st_size
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert seen == [mode | 0o600]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the owner of a file is set by root alone")
+def test_and_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "kept"
+    path.touch()
+    path.chmod(0o660)
+    os.chown(path, 65534, 65533)
+    replace_file(path, write_arrays)
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65533, 0o660)
+
+    def refuse(*_given: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", refuse)
+    replace_file(path, write_arrays)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_what_cannot_be_read_is_not_said_to_be_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
