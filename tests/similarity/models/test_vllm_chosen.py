@@ -180,6 +180,8 @@ def test_a_preset_that_a_server_cannot_serve_is_refused_with_the_cause(
     """It said that the vectors had trajectories only, and not what the server had said."""
     server = FakeServer()
     server.gives_chosen = False
+    # Of fewer tokens the prompt of the group `trajectories` leaves too little.
+    server.max_model_len = 500
     model = load(server=server)
     for refused in (
         lambda: open_scorer(model, preset),
