@@ -20,8 +20,8 @@ class RequestQueue:
     Parameters
     ----------
     served
-        Seconds that the model has worked for it, counted from what was due to the others when it
-        was made: the least served queue is next.
+        Seconds that the model has worked for it, counted from a lead before what was due to the
+        others when it was made: the least served queue is next.
     spent
         Seconds that the model has worked for it.
     urgent
