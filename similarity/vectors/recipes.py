@@ -118,8 +118,8 @@ def _too_short(room: int, needed: Mapping[str, float]) -> str:
     longest = max(needed.values())
     # A server that generates keeps one token of its context for itself.
     return (
-        f"the model takes {room} tokens, and {each}; serve it with a longer context, as by vLLM's "
-        f"--max-model-len {longest + 1}"
+        f"the model takes {room} tokens, and {each}; use a longer context, which a vLLM server "
+        f"has by --max-model-len {longest + 1}, or another model"
     )
 
 

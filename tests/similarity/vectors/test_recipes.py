@@ -52,7 +52,7 @@ def test_a_group_that_does_not_fit_is_named(caplog: pytest.LogCaptureFixture) ->
     model = of_context(200)
     found = find_vectors(None, model)
     assert found.names == ("profile", "trigrams", "trajectories")
-    assert "examples needs 288; serve it with a longer context" in found.lacks
+    assert "examples needs 288; use a longer context" in found.lacks
     assert "short200 goes without some groups of features" in caplog.text
     assert recipe_of(of_context(288)).short == ""
 
