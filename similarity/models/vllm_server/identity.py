@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -57,16 +58,20 @@ class ServedName:
     begin: TokenIds
     end: TokenIds
 
-    def revision_of(self, kind: str, number: float, wanted: str | None) -> str:
+    def revision_of(self, kind: str, numbers: Sequence[float], wanted: str | None) -> str:
         """Return a digest that differs for another tokenizer or another number, in hundredths.
 
-        Rounding in the model may carry the number over the edge between two hundredths. Then what
+        Rounding in the model may carry a number over the edge between two hundredths. Then what
         was stored under the old revision would be another model's. So the wanted revision is
         returned, if there is one, where ROUNDED of rounding makes it so.
         """
-        near = [number + 0.0, number - ROUNDED, number + ROUNDED]
-        found = [f"{kind}:{digest(f'{self.tokenizer} {one:.2f}'.encode())}" for one in near]
+        near = [(number + 0.0, number - ROUNDED, number + ROUNDED) for number in numbers]
+        found = [self._revision(kind, each) for each in product(*near)]
         return wanted if wanted is not None and wanted in found else found[0]
+
+    def _revision(self, kind: str, numbers: Sequence[float]) -> str:
+        named = " ".join([self.tokenizer, *(f"{number:.2f}" for number in numbers)])
+        return f"{kind}:{digest(named.encode())}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,7 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     short = Prompt(ids[:start], ids[start : start + SHORT_PROBE])
     (long_scores,) = await score_prompts(pool, served.name, [long])
     (short_scores,) = await score_prompts(pool, served.name, [short])
-    revision = served.revision_of("probe", float(long_scores.mean()), address.revision)
+    revision = served.revision_of("probe", [float(long_scores.mean())], address.revision)
     probe = (wire.COMPLETIONS, scoring_body(served.name, [short]))
     served = replace(served, wanted=replace(served.wanted, probe=probe))
     return Identity(**vars(served), probe=short, expected=short_scores, revision=revision)

@@ -178,17 +178,22 @@ async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity
     paragraph, start = await probe_tokens(pool, served)
     beginnings = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
     walk = await request_states(pool, served.name, beginnings)
-    revision = served.revision_of("states", _mean_sum(walk), address.revision)
+    revision = served.revision_of("states", _named_by(walk), address.revision)
     probe = (EMBEDDINGS, states_body(served.name, beginnings[:1]))
     served = replace(served, wanted=replace(served.wanted, probe=probe))
     return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk, revision=revision)
 
 
-def _mean_sum(walk: Rows) -> float:
-    """Return one number of order 1 that every coordinate of states moves."""
-    directions = walk / np.linalg.norm(walk, axis=1, keepdims=True)
+def _named_by(walk: Rows) -> tuple[float, float]:
+    """Return two numbers of order 1 that name a model by its states.
+
+    Every coordinate of their directions moves the first. The second is the logarithm of their
+    length, on which scores depend too.
+    """
+    rows = walk.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1)
     signs = np.where(np.arange(walk.shape[1]) % 2, -1.0, 1.0)
-    return float((directions @ signs).mean())
+    return float((rows @ signs / lengths).mean()), float(np.log(lengths).mean())
 
 
 def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:

@@ -2,12 +2,14 @@
 
 import base64
 import math
+from collections.abc import Callable
 
 import httpx
 import numpy as np
 import pytest
 
 from similarity import compare
+from similarity.arrays import Rows
 from similarity.errors import (
     BackendRefusedError,
     BackendUnavailableError,
@@ -22,13 +24,21 @@ from similarity.meaning import profile_group
 from similarity.models.base import Ability, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
+from similarity.models.vllm_server.loader import load_server
 from similarity.models.vllm_server.pooled_states import read_states
 from similarity.scorers import open_scorer
 from similarity.vectors.general import find_vectors, open_vectors
 from similarity.vectors.implied import likelier_words, no_words
 from similarity.vectors.recipes import changed, default_config
 from tests.similarity.models.fake_pooling_server import FakePoolingServer, toy_states
-from tests.similarity.models.fake_server import QUICK, Answer, FakeServer, Load, answers
+from tests.similarity.models.fake_server import (
+    QUICK,
+    Answer,
+    FakeServer,
+    Load,
+    answers,
+    transport,
+)
 
 TOY = ToyModel()
 TEXTS = ("a red car", "no", "seven grey geese", "a red car", "geese")
@@ -109,6 +119,51 @@ def test_the_revision_is_of_the_weights(load: Load) -> None:
     other = load(c=FakePoolingServer(seed=1))
     assert first.info.revision == again.info.revision != other.info.revision
     assert first.info.revision.startswith("states:")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda state: 2 * state,
+        lambda state: 1.03 * state,
+        lambda state: state / np.sqrt((state**2).mean()),
+        lambda state: -state,
+        lambda state: state + 1,
+    ],
+    ids=["twice", "scaled", "normalised", "turned", "moved"],
+)
+def test_states_of_other_lengths_have_a_revision_of_their_own(
+    other: Callable[[Rows], Rows], load: Load
+) -> None:
+    server = FakePoolingServer()
+    first = load(server=server)
+    open_vectors(None, first).encode(TEXTS)
+    server.pooled = lambda states: np.asarray(other(states[-1]), np.float32)
+    second = load(server=server)
+    assert first.info.revision != second.info.revision
+    with pytest.raises(BackendRefusedError, match=f"as {second.info.revision}, not states:"):
+        load_server(f"http://a#toy@{first.info.revision}", QUICK, transport=transport(a=server))
+    open_vectors(None, second).encode(TEXTS)
+    # The general text is read again.
+    assert sum(len(asked) for asked in server.asked) > 2 * len(set(TEXTS))
+
+
+def test_states_that_rounding_moved_keep_their_revision(load: Load) -> None:
+    server, noise = FakePoolingServer(), np.random.default_rng(0)
+    first = load(server=server).info.revision
+
+    def rounded(states: Rows) -> Rows:
+        last = states[-1]
+        moves = noise.normal(size=last.shape) * np.linalg.norm(last) / np.sqrt(last.size)
+        return np.asarray(1.001 * last + 0.004 * moves, np.float32)
+
+    server.pooled = rounded
+    found = [
+        load_server(f"http://a#toy@{first}", QUICK, transport=transport(a=server)) for _ in range(9)
+    ]
+    assert {model.info.revision for model in found} == {first}
+    for model in found:
+        model.close()
 
 
 def test_replicas_share_the_work(load: Load) -> None:

@@ -192,10 +192,10 @@ def test_a_revision_is_what_it_was(load: Load) -> None:
     identity = load(server=FakeServer()).identity
     for number, named in [(-3.9749, "-3.97"), (-3.9751, "-3.98"), (-0.001, "-0.00")]:
         expected = f"probe:{digest(f'{identity.tokenizer} {named}'.encode())}"
-        assert identity.revision_of("probe", number, None) == expected
-        assert identity.revision_of("probe", number + 0.0049, expected) == expected
-        assert identity.revision_of("probe", number - 0.0049, expected) == expected
-        assert identity.revision_of("probe", number + 0.0151, expected) != expected
+        assert identity.revision_of("probe", [number], None) == expected
+        assert identity.revision_of("probe", [number + 0.0049], expected) == expected
+        assert identity.revision_of("probe", [number - 0.0049], expected) == expected
+        assert identity.revision_of("probe", [number + 0.0151], expected) != expected
 
 
 def test_the_wanted_name_and_revision(load: Load) -> None:
