@@ -207,14 +207,14 @@ class Call:
         ConfigError
             If it wants more tokens of each than the model takes.
         """
-        most, limit = body.most_tokens(), self.engine.model.info.context_length
-        if most is not None and most > limit:
+        asked, limit = body.truncate_prompt_tokens, self.engine.model.info.context_length
+        if asked is not None and asked > limit:
             raise ConfigError(
-                f"truncate_prompt_tokens is {most}, and the model takes {limit} tokens; give at "
+                f"truncate_prompt_tokens is {asked}, and the model takes {limit} tokens; give at "
                 "most that, or -1 for as many as it takes",
                 "truncate_prompt_tokens",
             )
-        return ScoringRequest(truncate=body.truncated(), max_text_tokens=most)
+        return ScoringRequest(truncate=body.truncated(), max_text_tokens=body.most_tokens())
 
     def truncator(self, check: Check, truncate: str) -> Truncator:
         """Return what cuts texts that are too long; the answer will say how many it has cut."""

@@ -23,7 +23,7 @@ from similarity.presets import (
     vector_groups,
 )
 from similarity.scorers import ScoringRequest
-from similarity.texts.truncation import Check, within_tokens
+from similarity.texts.truncation import REFUSE, Check, within_tokens
 
 # Bytes of an embedding in an answer, about, besides its numbers; and of each number.
 ITEM_BYTES = 60
@@ -89,13 +89,15 @@ async def embed(
         check: Check = partial(model.feature_tokens, groups=groups)
         if scoring.max_text_tokens is not None:
             check = within_tokens(check, model.encode_all, scoring.max_text_tokens)
-        truncator = call.truncator(check, scoring.truncate)
         read = [
             contents[one]
             if isinstance(one, str | ImageInput)
             else _text_of_ids(one, f"{name}[{i}]", requested_model, model)
             for i, one in enumerate(inputs)
         ]
+        if scoring.truncate == REFUSE and scoring.max_text_tokens is not None:
+            check([one for one in read if isinstance(one, str)])
+        truncator = call.truncator(check, scoring.truncate)
         return model.embed(truncator.cut(read), dimensions, groups)
 
     return await call.run(embedded, cost)

@@ -14,6 +14,7 @@ REQUEST = {
     "texts": ["hello", "goodbye"],
     "embedding_types": ["float"],
 }
+IMAGE = "data:image/png;base64,iVBORw0KGgo="
 RECORDED = {
     "id": "da6e531f-54c5-4a73-bf92-f60566d8d753",
     "embeddings": {"float": [[0.016296387] * 3, [0.05014038] * 3]},
@@ -78,6 +79,18 @@ def test_inputs_of_one_text_each(client):
 
 
 @pytest.mark.parametrize(
+    ("truncate", "kept"), [(None, "abcde"), ("END", "abcde"), ("START", "bcdef")]
+)
+def test_max_tokens_is_a_limit_of_each_text(client, truncate, kept):
+    """It was ignored: texts were embedded whole."""
+    body = {"texts": ["abcdef", "ab"], "max_tokens": 5, "truncate": truncate, "images": []}
+    answer = client.post("/v2/embed", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["embeddings"]["float"] == vectors_of(client, [kept, "ab"])
+    assert len(answer.json()["meta"]["warnings"]) == 1
+
+
+@pytest.mark.parametrize(
     ("body", "message"),
     [
         ({"texts": []}, "texts: the list is empty; give a list of at least 1 item"),
@@ -91,6 +104,9 @@ def test_inputs_of_one_text_each(client):
         ({"texts": ["a"], "embedding_types": ["uint8"]}, "or use binary or ubinary"),
         ({"texts": ["a"], "embedding_types": ["x"]}, "embedding_types[0]: Input should be"),
         ({"inputs": [{"content": [{"type": "image_url"}]}]}, "inputs[0].content[0].type"),
+        ({"texts": ["a"], "images": [IMAGE]}, "images: this route takes texts alone; where the"),
+        ({"images": [IMAGE]}, "send them to /v1/embeddings"),
+        ({"texts": ["abcdef"], "max_tokens": 5, "truncate": "NONE"}, "at most 5 are kept"),
     ],
 )
 def test_what_cannot_be_done_is_named(client, body, message):

@@ -196,6 +196,66 @@ def test_documents_as_objects_with_rank_fields_and_voyages_top_k(client):
     assert answer["data"] == answer["results"]
 
 
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank"])
+def test_max_tokens_per_doc_keeps_the_beginning(client, path):
+    """It was ignored: documents were compared whole."""
+    body = {"query": "abc", "documents": ["abc xyz", "ab"]}
+    whole = client.post(path, json={**body, "max_tokens_per_doc": 100_000}).json()
+    assert "warnings" not in whole["meta"]
+    cut = client.post(path, json={**body, "max_tokens_per_doc": 4}).json()
+    assert cut["results"][0]["relevance_score"] == 1.0 > whole["results"][0]["relevance_score"]
+    assert len(cut["meta"]["warnings"]) == 1
+    from_the_end = {**body, "query": "xyz", "max_tokens_per_doc": 4, "truncate": "start"}
+    assert client.post(path, json=from_the_end).json()["results"][0]["relevance_score"] == 1.0
+
+
+def test_max_tokens_per_doc_of_vllms_score(client):
+    body = {"text_1": "abc", "text_2": ["abc xyz", "abc"], "max_tokens_per_query": 0}
+    plain = client.post("/score", json=body)
+    assert (
+        client.post("/score", json={**body, "max_tokens_per_doc": 0}).json()["data"]
+        == (plain.json()["data"])
+    )
+    answer = client.post("/score", json={**body, "max_tokens_per_doc": 4})
+    assert [one["score"] for one in answer.json()["data"]] == [1.0, 1.0]
+    assert answer.headers["x-truncated-texts"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/v2/rerank", {"relevant_spans": {"mode": "enabled"}}, "no spans of documents"),
+        ("/v1/rerank", {"return_embeddings": True}, "POST /v1/embeddings for them"),
+        ("/v1/rerank", {"max_tokens_per_query": 4}, "give max_tokens_per_doc"),
+        ("/v1/rerank", {"max_tokens_per_doc": 4, "truncate_prompt_tokens": 4}, "give one"),
+        ("/v1/rerank", {"max_tokens_per_doc": 4, "truncate": "refuse"}, "contradict each other"),
+        ("/v1/rerank", {"max_tokens_per_doc": 4, "truncation": False}, "contradict each other"),
+        ("/tokenize", {"return_token_strs": True}, "the answer then has the tokens' texts"),
+        ("/tokenize", {"messages": [{"role": "user"}]}, "give the text in prompt"),
+        ("/decode", {"skip_special_tokens": False}, "without special tokens here"),
+    ],
+)
+def test_what_changes_the_answer_of_others_and_is_not_here_is_refused(client, path, body, message):
+    """Such fields were ignored in silence."""
+    least = {"query": "a", "documents": ["b"]}
+    needed = {"/tokenize": {"prompt": "a"}, "/decode": {"ids": [97]}}.get(path, least)
+    answer = client.post(path, json={**needed, **body})
+    assert answer.status_code == 422, answer.text
+    assert message in answer.json()["error"]["message"]
+
+
+def test_what_asks_for_what_there_is_anyway_is_taken(client):
+    """Clients send the values that mean no more than leaving them out."""
+    for path, body in (
+        ("/v2/rerank", {"relevant_spans": {"mode": "disabled"}, "return_embeddings": False}),
+        ("/tokenize", {"return_token_strs": False}),
+        ("/decode", {"skip_special_tokens": True}),
+    ):
+        least = {"query": "a", "documents": ["b"], "prompt": "a", "ids": [97]}
+        answer = client.post(path, json={**least, **body})
+        assert answer.status_code == 200, answer.text
+
+
 def test_text_embeddings_inferences_rerank(client):
     body = {"query": "a b", "texts": ["c d", "a b"], "raw_scores": False, "truncate": True}
     plain = client.post("/rerank", json=body).json()

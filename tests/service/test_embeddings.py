@@ -151,6 +151,95 @@ def test_token_ids_are_the_text_that_they_stand_for(open_client, folder):
     assert one.json()["data"] == texts.json()["data"][:1]
 
 
+def test_texts_in_objects_as_jinas_clients_write_them(open_client, folder):
+    client = open_client(vectors=folder)
+    plain = client.post("/v1/embeddings", json={"input": TEXTS}).json()
+    objects = [{"text": text} for text in TEXTS]
+    for given in (objects, [TEXTS[0], *objects[1:]]):
+        assert client.post("/v1/embeddings", json={"input": given}).json() == plain
+    one = client.post("/v1/embeddings", json={"input": objects[0]})
+    assert one.json()["data"] == plain["data"][:1]
+
+
+@pytest.mark.parametrize(
+    ("others", "usual"),
+    [
+        ({"embedding_type": "base64"}, {"encoding_format": "base64"}),
+        ({"embedding_type": "base64", "encoding_format": None}, {"encoding_format": "base64"}),
+        ({"embedding_type": "float", "encoding_format": "float"}, {}),
+        ({"output_dimension": 3}, {"dimensions": 3}),
+        ({"output_dimension": 3, "dimensions": 3}, {"dimensions": 3}),
+        ({"output_dtype": "float", "encoding_format": "base64"}, {"encoding_format": "base64"}),
+        # What clients send that want what there is.
+        (
+            {
+                "embedding_type": None,
+                "output_dimension": None,
+                "output_dtype": None,
+                "late_chunking": False,
+                "return_multivector": False,
+                "return_tokenized_input": False,
+                "embed_dtype": "float32",
+                "endianness": "native",
+                "task": "retrieval.query",
+                "input_type": "query",
+                "user": "a",
+                "priority": 1,
+            },
+            {},
+        ),
+    ],
+)
+def test_names_of_jina_voyage_and_vllm(open_client, folder, others, usual):
+    """What they asked for was ignored, and the answer had other vectors than they wanted."""
+    client = open_client(vectors=folder)
+    answer = client.post("/v1/embeddings", json={"input": TEXTS, **others})
+    assert answer.status_code == 200, answer.text
+    expected = client.post("/v1/embeddings", json={"input": TEXTS, **usual}).json()
+    assert answer.json()["data"] == expected["data"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("embedding_type", "ubinary", "give float or base64"),
+        ("embedding_type", ["float", "base64"], "give float or base64, and no list"),
+        ("output_dtype", "int8", "give float, or POST /v2/embed for binary"),
+        ("embed_dtype", "float16", "little-endian float32 here; leave it out"),
+        ("endianness", "big", "little-endian float32 here; leave it out"),
+        ("late_chunking", True, "each text is read by itself here; leave it out"),
+        ("return_multivector", True, "POST /embed_all for the states of its tokens"),
+        ("return_tokenized_input", True, "POST /tokenize for the tokens of texts"),
+        ("messages", [{"role": "user", "content": "a"}], "give the text in input"),
+        ("output_dimension", 0, "greater than or equal to 1"),
+    ],
+)
+def test_what_changes_the_answer_of_others_and_is_not_here_is_refused(
+    open_client, folder, field, value, message
+):
+    body = {"input": "a", field: value}
+    answer = open_client(vectors=folder).post("/v1/embeddings", json=body)
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert error["param"] == field
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"encoding_format": "float", "embedding_type": "base64"},
+        {"dimensions": 3, "output_dimension": 4},
+    ],
+)
+def test_two_names_of_one_thing_must_agree(open_client, folder, body):
+    answer = open_client(vectors=folder).post("/v1/embeddings", json={"input": "a", **body})
+    assert answer.status_code == 422
+    first, second = body
+    expected = f"{first} and {second} contradict each other; give one"
+    assert expected in answer.json()["error"]["message"]
+
+
 def test_two_thousand_inputs(open_client, folder):
     client = open_client(vectors=folder)
     body = {"input": [f"{i % 40}" for i in range(2_048)], "dimensions": 2}

@@ -63,7 +63,7 @@ async def _embed(
         call,
         body.output_dimension,
         encodings,
-        scoring=ScoringRequest(truncate=body.truncated()),
+        scoring=ScoringRequest(truncate=body.truncated(), max_text_tokens=body.max_tokens),
         name="texts",
     )
 

@@ -24,11 +24,11 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS_OF_IMAGES, tags=["com
 )
 async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order; their cosines are similarities."""
-    encoding = body.encoding_format or "float"
+    encoding = body.encoding()
     rows, usage = await embed(
         body.inputs(),
         call,
-        body.dimensions,
+        body.width(),
         [encoding],
         scoring=call.prompt_truncation(body),
         requested_model=body.model,

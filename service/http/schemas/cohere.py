@@ -1,17 +1,31 @@
 """Cohere's rerank requests and answers, which are Jina's and vLLM's too."""
 
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, example, named_text
+from service.http.schemas.fields import (
+    IgnoredModel,
+    Lenient,
+    Many,
+    Text,
+    else_refused,
+    example,
+    named_text,
+)
 from service.http.schemas.json_object import JsonObject
-from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
+from service.http.schemas.truncation import DocumentTruncation, Truncation, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
 
-class RerankRequest(PromptTruncation):
+class NoSpans(Lenient):
+    """What Cohere's clients send where they want no spans of documents."""
+
+    mode: Literal["disabled"]
+
+
+class RerankRequest(DocumentTruncation):
     """Cohere's and Jina's rerank request."""
 
     model_config = example(
@@ -42,6 +56,14 @@ class RerankRequest(PromptTruncation):
         default=None,
         description="Whether results repeat their document; on /v2 the default is not to.",
     )
+    relevant_spans: Annotated[
+        NoSpans | None,
+        else_refused("no spans of documents are found here; leave it out"),
+    ] = None
+    return_embeddings: Annotated[
+        Literal[False] | None,
+        else_refused("a ranking has no vectors; POST /v1/embeddings for them"),
+    ] = None
 
     def texts(self) -> list[str]:
         """Return the documents' texts, in order.
@@ -63,6 +85,12 @@ class RerankRequest(PromptTruncation):
         if self.truncate is None and self.truncate_prompt_tokens is None:
             return cut_if(self.truncation is not False)
         return super().truncated()
+
+    @model_validator(mode="after")
+    def _check_truncation(self) -> Self:
+        if self.truncation is False and self.max_tokens_per_doc:
+            raise ValueError("truncation and max_tokens_per_doc contradict each other")
+        return self
 
     def limit(self) -> int | None:
         """Return how many results to give; None for all."""

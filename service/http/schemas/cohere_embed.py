@@ -5,7 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from service.http.schemas.cohere import ApiVersion
-from service.http.schemas.fields import IgnoredModel, Lenient, Many, Text, example
+from service.http.schemas.fields import (
+    IgnoredModel,
+    Lenient,
+    Many,
+    Text,
+    else_refused,
+    example,
+)
 from similarity.texts.truncation import END, REFUSE, START
 
 _TRUNCATIONS = {"NONE": REFUSE, "END": END, "START": START}
@@ -49,6 +56,13 @@ class EmbedRequest(Lenient):
     model: IgnoredModel = None
     texts: Many[Text] | None = None
     inputs: Many[EmbedInput] | None = Field(default=None, description="In the place of texts.")
+    images: Annotated[
+        Annotated[list[str], Field(max_length=0)] | None,
+        else_refused(
+            "this route takes texts alone; where the model reads images, send them to "
+            '/v1/embeddings, as {"input": [{"image": "data:image/png;base64,…"}]}'
+        ),
+    ] = None
     input_type: str | None = Field(default=None, description="Taken and left alone.")
     embedding_types: Many[Kind] | None = Field(
         default=None,
@@ -58,6 +72,11 @@ class EmbedRequest(Lenient):
     )
     output_dimension: int | None = Field(
         default=None, ge=1, description="Keep the first coordinates."
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Texts of more tokens are too long as well.",
     )
     truncate: Literal["NONE", "START", "END"] | None = Field(
         default=None,

@@ -12,6 +12,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic_core import core_schema
 
@@ -63,13 +66,14 @@ class ImageInput(Strict):
     )
 
 
-def _kind_of(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Return the tag of a text or an image in a request."""
     return "(image)" if isinstance(value, dict | ImageInput) else "(text)"
 
 
 TextOrImage = Annotated[
     Annotated[Text, Tag("(text)")] | Annotated[ImageInput, Tag("(image)")],
-    Discriminator(_kind_of),
+    Discriminator(kind_of),
 ]
 Item = TypeVar("Item")
 # Every list of a request. Only its first mistake is found: each takes time and memory.
@@ -87,6 +91,22 @@ def known(what: str, names: Collection[str]) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def else_refused(advice: str) -> WrapValidator:
+    """Return what says this of any value that the field does not take.
+
+    It is for fields that change what a client of another server expects back: one that is ignored
+    would be answered with what was not asked for.
+    """
+
+    def check(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            raise ValueError(advice) from None
+
+    return WrapValidator(check)
 
 
 DistanceName = Annotated[

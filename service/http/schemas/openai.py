@@ -1,8 +1,8 @@
 """OpenAI's embeddings requests and answers."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from service.http.schemas.fields import (
     IgnoredModel,
@@ -10,13 +10,39 @@ from service.http.schemas.fields import (
     Lenient,
     Many,
     OneOrMany,
-    TextOrImage,
+    Strict,
+    Text,
     TokenIdList,
     TokenIdLists,
+    else_refused,
     example,
+    kind_of,
 )
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
 from similarity.texts.truncation import REFUSE
+
+
+class TextInput(Strict):
+    """A text as Jina's clients write it."""
+
+    text: Text
+
+
+def _kind_of_input(value: object) -> str:
+    if isinstance(value, TextInput) or (isinstance(value, dict) and "text" in value):
+        return "(object)"
+    return kind_of(value)
+
+
+_OneInput = Annotated[
+    Annotated[Text, Tag("(text)")]
+    | Annotated[TextInput, Tag("(object)")]
+    | Annotated[ImageInput, Tag("(image)")],
+    Discriminator(_kind_of_input),
+]
+
+_FORMATS = "vectors are numbers, or the base64 of little-endian float32: give float or base64"
+_LIKE_FLOAT32 = "base64 is of little-endian float32 here; leave it out"
 
 
 class EmbeddingsRequest(PromptTruncation):
@@ -28,10 +54,10 @@ class EmbeddingsRequest(PromptTruncation):
         encoding_format="float",
     )
 
-    input: OneOrMany | TokenIdList | TokenIdLists | ImageInput | Many[TextOrImage] = Field(
+    input: OneOrMany | TokenIdList | TokenIdLists | _OneInput | Many[_OneInput] = Field(
         description="A text, token ids or an image, or a list of texts and images, or of token "
-        "ids. Ids that are not the served model's own are read as those of the model that is "
-        "named, where OpenAI has it."
+        "ids. A text may stand in an object, as for Jina. Ids that are not the served model's own "
+        "are read as those of the model that is named, where OpenAI has it."
     )
     model: IgnoredModel = None
     encoding_format: Literal["float", "base64"] | None = Field(
@@ -43,12 +69,60 @@ class EmbeddingsRequest(PromptTruncation):
         description="Keep the first coordinates, at most as many as the vectors have.",
     )
 
+    embedding_type: Annotated[
+        Literal["float", "base64"] | None,
+        else_refused(f"{_FORMATS}, and no list"),
+        Field(description="As encoding_format, under Jina's name."),
+    ] = None
+    output_dimension: int | None = Field(
+        default=None, ge=1, description="As dimensions, under Voyage's name."
+    )
+    output_dtype: Annotated[
+        Literal["float"] | None,
+        else_refused("vectors are of floats here: give float, or POST /v2/embed for binary"),
+    ] = None
+    embed_dtype: Annotated[Literal["float32"] | None, else_refused(_LIKE_FLOAT32)] = None
+    endianness: Annotated[Literal["native", "little"] | None, else_refused(_LIKE_FLOAT32)] = None
+    late_chunking: Annotated[
+        Literal[False] | None, else_refused("each text is read by itself here; leave it out")
+    ] = None
+    return_multivector: Annotated[
+        Literal[False] | None,
+        else_refused("a text has one vector here; POST /embed_all for the states of its tokens"),
+    ] = None
+    return_tokenized_input: Annotated[
+        Literal[False] | None, else_refused("POST /tokenize for the tokens of texts")
+    ] = None
+    messages: Annotated[
+        None, else_refused("there are no conversations here; give the text in input")
+    ] = None
+
     truncation: Truncation = None
     preset: Literal["trajectories", "fast", "meaning", "best"] | None = Field(
         default=None,
         description="Join the vectors whose cosine this preset compares by, as in /v1/similarity; "
         "without it those of the service's own preset, or of meaning where that has no vectors.",
     )
+
+    @model_validator(mode="after")
+    def _check_other_names(self) -> Self:
+        given = self.model_fields_set
+        for name, other in (
+            ("encoding_format", "embedding_type"),
+            ("dimensions", "output_dimension"),
+        ):
+            values = {getattr(self, one) for one in (name, other) if one in given} - {None}
+            if len(values) > 1:
+                raise ValueError(f"{name} and {other} contradict each other; give one")
+        return self
+
+    def encoding(self) -> Literal["float", "base64"]:
+        """Return how the answer has each vector."""
+        return self.embedding_type or self.encoding_format or "float"
+
+    def width(self) -> int | None:
+        """Return how many coordinates to keep; None for all."""
+        return self.dimensions or self.output_dimension
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long; OpenAI refuses them."""
@@ -57,11 +131,15 @@ class EmbeddingsRequest(PromptTruncation):
 
     def inputs(self) -> list[str | ImageInput | list[int]]:
         """Return the texts and images, or the token ids of each, in order."""
-        if isinstance(self.input, str | ImageInput):
-            return [self.input]
-        given: list[str | int | ImageInput | list[int]] = list(self.input)
+        if isinstance(self.input, str | ImageInput | TextInput):
+            return [_plain(self.input)]
+        given: list[str | int | ImageInput | TextInput | list[int]] = list(self.input)
         ids = [one for one in given if isinstance(one, int)]
-        return [ids] if ids else [one for one in given if not isinstance(one, int)]
+        return [ids] if ids else [_plain(one) for one in given if not isinstance(one, int)]
+
+
+def _plain(one: str | ImageInput | TextInput | list[int]) -> str | ImageInput | list[int]:
+    return one.text if isinstance(one, TextInput) else one
 
 
 class EmbeddingItem(Lenient):

@@ -1,6 +1,6 @@
 """Requests for the model's tokens, as text-embeddings-inference and vLLM have them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
@@ -12,6 +12,7 @@ from service.http.schemas.fields import (
     Text,
     TokenIdList,
     TokenIdLists,
+    else_refused,
     example,
 )
 
@@ -35,6 +36,13 @@ class PromptRequest(Lenient):
     model: IgnoredModel = None
     prompt: Text
     add_special_tokens: bool = True
+    messages: Annotated[
+        None, else_refused("there are no conversations here; give the text in prompt")
+    ] = None
+    return_token_strs: Annotated[
+        Literal[False] | None,
+        else_refused("give inputs in the place of prompt: the answer then has the tokens' texts"),
+    ] = None
 
 
 AnyTokenizeRequest = Annotated[
@@ -71,6 +79,9 @@ class DecodeRequest(Lenient):
     model_config = example(ids=[[1, 2]])
 
     ids: TokenIdList | TokenIdLists
+    skip_special_tokens: Annotated[
+        Literal[True] | None, else_refused("texts are without special tokens here; leave it out")
+    ] = None
 
     def rows(self) -> list[list[int]]:
         """Return the ids of each text."""

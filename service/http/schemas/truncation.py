@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from service.http.schemas.fields import Lenient
+from service.http.schemas.fields import Lenient, else_refused
 from similarity.texts.truncation import END, REFUSE, START
 
 Truncate = Annotated[
@@ -59,6 +59,43 @@ class PromptTruncation(Lenient):
             raise ValueError("truncate_prompt_tokens of 0 leaves nothing of a text")
         if self.truncate == REFUSE and self.truncate_prompt_tokens is not None:
             raise ValueError("truncate and truncate_prompt_tokens contradict each other")
+        return self
+
+
+class DocumentTruncation(PromptTruncation):
+    """What requests that compare documents with a query may say besides."""
+
+    max_tokens_per_doc: int | None = Field(
+        default=None,
+        ge=0,
+        description="Texts, the query among them, keep so many tokens at most, of whole words, the "
+        "first ones unless truncate is start; 0 or none for as many as the model takes.",
+    )
+    max_tokens_per_query: Annotated[
+        Literal[0] | None,
+        else_refused(
+            "it is not known here; give max_tokens_per_doc, which holds for the query too"
+        ),
+    ] = None
+
+    def truncated(self) -> str:
+        """Return what is done with texts that are too long: a name in `TRUNCATIONS`."""
+        if self.max_tokens_per_doc:
+            return START if self.truncate == START else END
+        return super().truncated()
+
+    def most_tokens(self) -> int | None:
+        """Return how many of its own tokens a text keeps; None for all that the model takes."""
+        return self.max_tokens_per_doc or super().most_tokens()
+
+    @model_validator(mode="after")
+    def _check_one_limit(self) -> Self:
+        if self.max_tokens_per_doc and self.truncate_prompt_tokens is not None:
+            raise ValueError(
+                "max_tokens_per_doc and truncate_prompt_tokens exclude each other; give one"
+            )
+        if self.max_tokens_per_doc and self.truncate in (REFUSE, False):
+            raise ValueError("truncate and max_tokens_per_doc contradict each other")
         return self
 
 

@@ -12,12 +12,12 @@ from service.http.schemas.fields import (
     example,
     listed,
 )
-from service.http.schemas.truncation import PromptTruncation
+from service.http.schemas.truncation import DocumentTruncation
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
 
-class QueriesRequest(PromptTruncation):
+class QueriesRequest(DocumentTruncation):
     """vLLM's score request, as it is today."""
 
     model_config = example(
@@ -40,7 +40,7 @@ class QueriesRequest(PromptTruncation):
         return zipped(self.queries, self.documents, ("queries", "documents"))
 
 
-class TextsRequest(PromptTruncation):
+class TextsRequest(DocumentTruncation):
     """vLLM's score request, as it was."""
 
     model: IgnoredModel = None
