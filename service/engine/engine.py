@@ -141,7 +141,7 @@ class Engine:
         number = self._begun
         began, admitted = time.monotonic(), math.inf
         end = (began if since is None else since) + self._settings.deadline_seconds
-        request_model = RequestModel(self._shared)
+        request_model = RequestModel(self._shared, long=long)
 
         def work() -> Result:
             request_model.usage.seconds["queue"] += time.monotonic() - began

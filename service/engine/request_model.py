@@ -62,10 +62,10 @@ class SharedModel:
 class RequestModel(WrapperModel):
     """The model as one request uses it, from a thread of its own."""
 
-    def __init__(self, shared: SharedModel) -> None:
+    def __init__(self, shared: SharedModel, *, long: bool = False) -> None:
         super().__init__(shared.model)
         self._shared = shared
-        self._queue = RequestQueue()
+        self._queue = RequestQueue(long=long)
         self.usage = Usage()
         # Since when its thread waits for the model outside of the scheduler, or 0; if it sampled.
         self.calling, self.sampling = 0.0, False

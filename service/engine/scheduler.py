@@ -154,7 +154,7 @@ class Scheduler:
         Parameters
         ----------
         below
-            Of requests that were served fewer seconds.
+            Of requests of a lesser standing in the line.
         within
             Of items that are expected to take so many seconds, at most.
         """
@@ -267,7 +267,7 @@ class Scheduler:
         """
         if threading.current_thread() is not self._thread or len(self._batches) > MOST_NESTED:
             return
-        self._serve_next(below=batch.served, within=left)
+        self._serve_next(below=self._line.standing(batch), within=left)
 
 
 def _of_call(error: BaseException, batch: Batch) -> Exception:

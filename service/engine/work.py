@@ -20,12 +20,14 @@ class RequestQueue:
     Parameters
     ----------
     served
-        Seconds that the model has worked for it, counted from a lead before what was due to the
-        others when it was made: the least served queue is next.
+        Seconds that the model has worked for it, counted from about what was due to the others
+        when it was made.
     spent
         Seconds that the model has worked for it.
     urgent
         Goes before all others: a probe.
+    long
+        Is of a long request: the others have a lead before it.
     waiting
         Items that wait.
     submitted
@@ -37,6 +39,7 @@ class RequestQueue:
     served: float = 0.0
     spent: float = 0.0
     urgent: bool = False
+    long: bool = False
     waiting: deque["WorkItem"] = field(default_factory=deque)
     submitted: Sequence["WorkItem"] = ()
     error: Exception | None = None
@@ -122,11 +125,6 @@ class Batch(list[tuple[RequestQueue, WorkItem]]):
     def items(self) -> list[WorkItem]:
         """Return the items alone."""
         return [item for _, item in self]
-
-    @property
-    def served(self) -> float:
-        """Return the seconds that the least served of its queues has had."""
-        return min(queue.served for queue, _ in self)
 
     def can_take(self, item: WorkItem) -> bool:
         """Return whether an item has the stage and law of the others, and is about as long."""
