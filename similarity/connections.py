@@ -11,7 +11,7 @@ from similarity.errors import ConfigError
 _SECRET_PARTS = re.compile(r"//[^#,]*@|\?[^#,]*")
 
 
-def header_key(name: str, text: str) -> str:
+def header_key(name: str, text: object) -> str:
     """Return a key without white space around it, as a header carries it.
 
     Parameters
@@ -22,8 +22,10 @@ def header_key(name: str, text: str) -> str:
     Raises
     ------
     ConfigError
-        If a header cannot carry it. The message never has the key.
+        If it is no string, or a header cannot carry it. The message never has the key.
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} must be a string, got {type(text).__name__}")
     key = text.strip()
     if wrong := next((sign for sign in key if not "!" <= sign <= "~"), None):
         raise ConfigError(

@@ -27,7 +27,7 @@ def given_texts(texts: Iterable[Content]) -> list[Content]:
         if not isinstance(text, str | Image):
             raise InputError(
                 f"a text must be a string, or an image of similarity.images.sources, got "
-                f"{_shown(text)}{_remedy(text)}"
+                f"{shown(text)}{_remedy(text)}"
             )
     return found
 
@@ -40,7 +40,7 @@ def check_several(texts: object, name: str = "texts") -> None:
             "values of one column, as a list"
         )
     if _is_one(texts):
-        raise InputError(f"{name} must be a list of them, got {_shown(texts)}")
+        raise InputError(f"{name} must be a list of them, got {shown(texts)}")
 
 
 def check_ids(ids: Sequence[str] | None, number: int) -> None:
@@ -87,13 +87,13 @@ def check_pairs(pairs: object) -> None:
             "give list(zip(first, second)) of the two that have the texts"
         )
     if _is_one(pairs):
-        raise InputError(f"pairs must be a list of pairs of texts, got {_shown(pairs)}")
+        raise InputError(f"pairs must be a list of pairs of texts, got {shown(pairs)}")
 
 
 def check_pair(pair: object) -> None:
     """Raise InputError if this is one text, or of a kind that has none, and no pair of texts."""
     if _is_one(pair) or isinstance(pair, Mapping):
-        raise InputError(f"a pair must be two texts, got {_shown(pair)}")
+        raise InputError(f"a pair must be two texts, got {shown(pair)}")
 
 
 def given_text_pairs(pairs: Iterable[TextPair]) -> list[TextPair]:
@@ -106,7 +106,7 @@ def _given_pair(pair: Pair | TextPair) -> Pair:
     check_pair(pair)
     texts = given_texts(pair)
     if len(texts) != 2:
-        raise InputError(f"a pair must be two texts, got {_shown(pair)}")
+        raise InputError(f"a pair must be two texts, got {shown(pair)}")
     return texts[0], texts[1]
 
 
@@ -117,7 +117,7 @@ def _has_columns(given: object) -> bool:
 
 def _is_one(given: object) -> bool:
     """Return whether this is one text or image, or something else that has no items."""
-    if isinstance(given, str | bytes | Image):
+    if isinstance(given, str | bytes | bytearray | memoryview | Image):
         return True
     try:
         iter(given)  # type: ignore[call-overload]
@@ -131,6 +131,7 @@ def _remedy(given: object) -> str:
     return "; give .to_pylist() of an array of pyarrow" if hasattr(given, "as_py") else ""
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its beginning, in one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 40 else f"{text[:40]}…"

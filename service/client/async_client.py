@@ -52,9 +52,9 @@ class AsyncClient:
         retries: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        options = http_options(url, api_key, timeout, retries)
         reading = AsyncReadingTransport(transport or httpx.AsyncHTTPTransport(), timeout)
         retrying = RetryTransport(reading, service_retry(retries))
-        options = http_options(url, api_key, timeout)
         self._http = httpx.AsyncClient(**options, transport=retrying)
         self._attempts = retries + 1
 

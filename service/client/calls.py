@@ -20,7 +20,8 @@ from service.client.values import (
     Settings,
     Trajectory,
 )
-from similarity.given import check_pair, check_pairs, check_several
+from similarity.errors import InputError
+from similarity.given import check_pair, check_pairs, check_several, shown
 
 Json = Any
 Result = TypeVar("Result")
@@ -104,7 +105,7 @@ def likelihoods(
     """Return the log-likelihoods, "text continuation", in nats per token."""
     given = _several(texts, "texts")
     asked = [
-        one if isinstance(one, str) else list(one)
+        one if isinstance(one, str) else _several(one, "token ids of a continuation")
         for one in _several(continuations, "continuations")
     ]
     body = {"texts": given, "continuations": asked, **settings}
@@ -259,10 +260,19 @@ def content_of(call: Call[Result]) -> bytes:
     """Return a call's body as JSON in UTF-8.
 
     Half a surrogate pair, which has no UTF-8, is escaped, so that the service says where it is.
+    Raises InputError for a value that JSON cannot carry.
     """
     # What this handler writes, as \ud800, is JSON's own way too.
-    return json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "backslashreplace"
+    return json.dumps(
+        call.body, ensure_ascii=False, separators=(",", ":"), default=_refuse_value
+    ).encode("utf-8", "backslashreplace")
+
+
+def _refuse_value(value: object) -> NoReturn:
+    raise InputError(
+        "a request has texts, numbers, lists and what service.client.image makes, got "
+        f"{type(value).__name__}: {shown(value)}; decode bytes, and give .item() or .tolist() of "
+        "what is of NumPy"
     )
 
 

@@ -1,23 +1,31 @@
 """What both kinds of httpx's client are made with: an address, a key and a time."""
 
+import re
 from typing import Any
 
 import httpx
 
 from similarity.connections import header_key, shown_address
 from similarity.errors import ConfigError
+from similarity.validation import check_integer, check_number
+
+# What clients of OpenAI have at the end of an address; each call's path begins with it.
+_VERSION = re.compile(rb"/v1/*$")
 
 
-def http_options(url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+def http_options(url: str, api_key: str | None, timeout: float, retries: int) -> dict[str, Any]:
     """Return the options of both kinds of httpx's client.
 
     Raises
     ------
     ConfigError
-        If a header cannot carry the key, or the URL is not the address of a service.
+        If a header cannot carry the key, the URL is not the address of a service, or another value
+        is out of range.
     """
+    check_number("timeout", timeout, at_least=0.001, at_most=1e6)
+    check_integer("retries", retries, at_least=0, at_most=1000)
     headers = {"content-type": "application/json"}
-    if api_key and (key := header_key("api_key", api_key)):
+    if api_key is not None and (key := header_key("api_key", api_key)):
         headers["authorization"] = f"Bearer {key}"
     return {"base_url": _checked(url), "headers": headers, "timeout": timeout}
 
@@ -36,4 +44,4 @@ def _checked(url: str) -> httpx.URL:
             f"{shown_address(str(url))!r} is not the address of a service; give one such as "
             "http://127.0.0.1:8000, without a query"
         )
-    return found
+    return found.copy_with(raw_path=_VERSION.sub(b"/", found.raw_path))

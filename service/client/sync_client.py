@@ -41,13 +41,13 @@ class Client:
 
     Every method raises ApiError for an answer that is not a success, and NotReachedError if no
     answer came. It raises UnexpectedAnswerError for an answer that cannot be the service's, and
-    InputError for one text in the place of a list. A client is of one process, and an AsyncClient
-    of one event loop.
+    InputError for one text in the place of a list, and for what JSON cannot carry. A client is of
+    one process, and an AsyncClient of one event loop.
 
     Parameters
     ----------
     url
-        Of the service.
+        Of the service. A final /v1, as clients of OpenAI have it, is left out.
     api_key
         Where the service needs one.
     timeout
@@ -68,9 +68,10 @@ class Client:
         retries: int = 4,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        options = http_options(url, api_key, timeout, retries)
         reading = ReadingTransport(transport or httpx.HTTPTransport(), timeout)
         retrying = RetryTransport(reading, service_retry(retries))
-        self._http = httpx.Client(**http_options(url, api_key, timeout), transport=retrying)
+        self._http = httpx.Client(**options, transport=retrying)
         self._attempts = retries + 1
 
     def __enter__(self) -> Self:

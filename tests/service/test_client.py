@@ -9,10 +9,12 @@ import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import cohere
 import httpx
+import numpy as np
 import pytest
 from huggingface_hub import InferenceClient
 
@@ -196,6 +198,66 @@ def test_one_text_is_no_list_of_its_letters(ask, method, args, said):
     with pytest.raises(InputError, match=f"^{said}$"):
         ask(method, *args, transport=scripted.transport)
     assert not scripted.requests
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "settings", "said"),
+    [
+        ("similarity", ([(b"A dog", "b")],), {}, "got bytes: b'A dog'; decode bytes"),
+        ("similarity", ([("a", {"b"})],), {}, "got set: {'b'}"),
+        ("one_to_many", (b"A dog", ["b"]), {}, "got bytes: b'A dog'"),
+        ("rerank", (b"A dog", ["b"]), {}, "got bytes: b'A dog'"),
+        ("matrix", (["a", b"A dog"],), {}, "got bytes: b'A dog'"),
+        ("matrix", (["a"],), {"seed": np.int64(3)}, r"got int64: .*give \.item\(\)"),
+        ("trajectories", ([Path("a")],), {}, "got PosixPath: PosixPath"),
+        ("likelihoods", (["a"], [3]), {}, "token ids of a continuation must be a list of them"),
+        # Their bytes were taken for token ids, and for texts.
+        ("likelihoods", (["a"], [b"ab"]), {}, "token ids of a continuation must be a list of them"),
+        ("rerank", ("a", bytearray(b"ab")), {}, "documents must be a list of them, got bytearray"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_in_plain_words(ask, method, args, settings, said):
+    """json's own TypeError said neither what it was nor what to give."""
+    scripted = Scripted()
+    with pytest.raises(InputError, match=said):
+        ask(method, *args, transport=scripted.transport, **settings)
+    assert not scripted.requests
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"api_key": b"secret"}, "^api_key must be a string, got bytes$"),
+        ({"api_key": 5}, "^api_key must be a string, got int$"),
+        ({"timeout": "5"}, "^timeout must be a finite number, got '5'$"),
+        ({"timeout": None}, "^timeout must be a finite number, got None$"),
+        ({"timeout": 0}, "^timeout must be between 0.001 and 1e"),
+        ({"retries": "5"}, "^retries must be a whole number, got '5'$"),
+        ({"retries": -1}, "^retries must be between 0 and 1000, got -1$"),
+    ],
+)
+def test_a_client_is_not_made_with_what_fails_at_its_first_call(client, options, said):
+    with pytest.raises(ConfigError, match=said):
+        client(**options)
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ("http://test/v1", "http://test/v2/rerank"),
+        ("http://test/v1/", "http://test/v2/rerank"),
+        ("https://test/below/v1/", "https://test/below/v2/rerank"),
+        ("https://test/a%2Fb/v1", "https://test/a%2Fb/v2/rerank"),
+        ("http://test/v1/below", "http://test/v1/below/v2/rerank"),
+        ("http://test/av1", "http://test/av1/v2/rerank"),
+    ],
+)
+def test_an_address_may_end_as_that_of_openais_clients(ask, given, called):
+    """Each call was answered 404: of /v1/v2/rerank."""
+    scripted = Scripted(httpx.Response(200, json=OK))
+    ask("rerank", "a", ["b"], url=given, transport=scripted.transport)
+    assert str(scripted.requests[0].url) == called
 
 
 def test_texts_may_come_one_by_one(ask, url):

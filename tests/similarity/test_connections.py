@@ -11,6 +11,13 @@ def test_a_key_is_taken_without_white_space_around_it(text: str) -> None:
     assert header_key("VARIABLE", text) == "key"
 
 
+@pytest.mark.parametrize("key", [b"secret", 5, None])
+def test_a_key_is_a_string(key: object) -> None:
+    kind = type(key).__name__
+    with pytest.raises(ConfigError, match=f"^VARIABLE must be a string, got {kind}$"):
+        header_key("VARIABLE", key)
+
+
 @pytest.mark.parametrize("text", ["“secret”", "sec ret", "sec\nret", "secrét", "secret\x00"])
 def test_a_key_that_no_header_carries_is_not_shown(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^VARIABLE has the character U\+") as caught:

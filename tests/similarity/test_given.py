@@ -20,6 +20,7 @@ from similarity.entailment.hyponymy import contexts_of
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
+from similarity.given import check_several
 from similarity.groups.own_words import same_wording, shared_words, unequal_numbers
 from similarity.material import likelihood_matrix
 from similarity.models.toy import ToyModel
@@ -155,6 +156,12 @@ def test_one_text_is_refused_by_what_these_functions_use(owners: list[Any]) -> N
     for call in calls:
         with pytest.raises(InputError, match="must be a list of them, got 'ab'"):
             call("ab")
+
+
+@pytest.mark.parametrize("given", [b"ab", bytearray(b"ab"), memoryview(b"ab")], ids=repr)
+def test_bytes_are_no_list_of_numbers(given: object) -> None:
+    with pytest.raises(InputError, match="^texts must be a list of them, got"):
+        check_several(given)
 
 
 @pytest.mark.parametrize("given", [["ab", 5], [["a"]], [[1, 10**6]], [b"ab"], "ab"], ids=repr)
