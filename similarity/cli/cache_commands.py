@@ -25,7 +25,7 @@ def info(as_json: bool) -> None:
     kinds: dict[str, dict[str, int]] = {}
     content: dict[str, Any] = {"path": str(path), "bytes": 0, "max_bytes": DEFAULT_BYTES}
     if path.exists():
-        with Store(path) as store:
+        with Store(path, read_only=True) as store:
             found = store.info()
         content |= {"bytes": found.bytes_on_disk, "max_bytes": found.max_bytes}
         for kind, (count, size) in found.kinds.items():

@@ -17,11 +17,16 @@ def is_held(error: Exception) -> bool:
     return _name(error).startswith(_HELD)
 
 
+def is_denied(error: Exception) -> bool:
+    """Return whether an error says that this user may not read or write the file."""
+    return _name(error).startswith(_DENIED)
+
+
 def remedy_of(error: Exception, path: Path, remedy: str) -> str:
     """Return what helps; `remedy` is what does where the file is damaged or too large."""
     if is_held(error):
         return IN_USE
-    if _name(error).startswith(_DENIED):
+    if is_denied(error):
         return access_remedy(path)
     if _name(error).startswith(_FULL):
         return f"free space on the disk, or {remedy}"

@@ -17,6 +17,7 @@ from typing import Self
 from similarity.errors import ConfigError, InputError
 from similarity.slices import slices
 from similarity.storage.sqlite_errors import access_remedy, remedy_of
+from similarity.storage.sqlite_reading import connect_reading
 
 DEFAULT_BYTES = 2 * 2**30
 # Of what an entry takes beside its value: key, digest, numbers, SQLite's own.
@@ -70,6 +71,8 @@ class Store:
         Beyond this, what was used longest ago goes.
     remedy
         What helps where it is damaged, or takes too much of the disk.
+    read_only
+        Nothing is written to it, so that no right to write is needed; the file must exist.
 
     Raises
     ------
@@ -77,7 +80,14 @@ class Store:
         If the file cannot be opened, or is no store.
     """
 
-    def __init__(self, path: Path, max_bytes: int = DEFAULT_BYTES, remedy: str = _REMEDY) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int = DEFAULT_BYTES,
+        remedy: str = _REMEDY,
+        *,
+        read_only: bool = False,
+    ) -> None:
         if max_bytes < 1:
             raise ConfigError(f"a store must be allowed at least 1 byte, got {max_bytes}")
         self.path = path
@@ -87,11 +97,7 @@ class Store:
         # Earlier versions write entries and no total: each that opens the file counts once.
         self._has_counted = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                # SQLite makes files that nobody but their owner may write to, whatever the umask.
-                path.touch()
-            self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+            self._database = connect_reading(path, _PATIENCE) if read_only else self._connect()
         except OSError as error:
             said = error.strerror or error
             raise InputError(f"cannot open {path}: {said}; {access_remedy(path)}") from error
@@ -106,7 +112,7 @@ class Store:
                     raise ConfigError(
                         f"{path} was made by another version, or is no store of trajsim; {remedy}"
                     )
-                if version == 0:
+                if version == 0 and not read_only:
                     self._database.executescript(_SCHEMA)
                 # In step with a kill; after a loss of power the last writes may be missing.
                 self._database.execute("PRAGMA synchronous = NORMAL")
@@ -207,18 +213,28 @@ class Store:
         InputError
             If the file cannot be read.
         """
+        query = "SELECT kind, COUNT(*), SUM(LENGTH(value)) FROM entries GROUP BY kind ORDER BY kind"
         with self._lock, self._translated():
-            rows = self._database.execute(
-                "SELECT kind, COUNT(*), SUM(LENGTH(value)) FROM entries GROUP BY kind ORDER BY kind"
-            ).fetchall()
+            # A file that was just made, by a process that was killed, has no tables.
+            rows = self._database.execute(query).fetchall() if self._tables() else []
         kinds = {kind: (count, size) for kind, count, size in rows}
         on_disk = sum(file.stat().st_size for file in files_of(self.path))
         return StoreInfo(self.path, kinds, on_disk, self.max_bytes)
 
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            # SQLite makes files that nobody but their owner may write to, whatever the umask.
+            self.path.touch()
+        return sqlite3.connect(self.path, timeout=_PATIENCE, check_same_thread=False)
+
     def _is_foreign(self) -> bool:
         """Return whether a database has tables that no store has."""
+        return bool(self._tables() - _TABLES)
+
+    def _tables(self) -> set[str]:
         tables = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return bool({name for (name,) in tables} - _TABLES)
+        return {name for (name,) in tables}
 
     def _counted(self) -> int:
         (count, size) = self._database.execute(

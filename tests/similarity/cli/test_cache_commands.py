@@ -1,5 +1,9 @@
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +15,7 @@ from click.testing import CliRunner, Result
 from similarity.cli.main import main
 from similarity.models.local import LocalModel
 from similarity.storage import store
+from similarity.storage.store import Store
 
 PAIR = ("--model", "embedded", "-n", "2", "-m", "3", "a red car", "the sea")
 
@@ -119,6 +124,54 @@ def test_a_store_that_another_process_holds_is_named_and_kept(
     assert refused.exit_code == 2
     assert f"cannot delete {path}: another process holds it" in refused.stderr
     assert path.exists()
+
+
+def without_right_to_write() -> list[str]:
+    """Return what runs a program that has only the rights that files give; root has all else."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may write anywhere, and there is no setpriv to take that from it")
+    return ["setpriv", "--bounding-set", "-dac_override", "--inh-caps", "-dac_override"]
+
+
+@pytest.mark.parametrize("state", ["at rest", "in use", "after a kill"])
+def test_what_is_there_is_shown_without_a_right_to_write(folder: Path, state: str) -> None:
+    """It said that the database is read-only, or could not be opened."""
+    path = folder / "answers.sqlite"
+    with Store(path) as kept:
+        kept.put("trajectories", {b"key": b"value"})
+    database = sqlite3.connect(path)
+    if state != "at rest":
+        database.execute("SELECT * FROM entries").fetchall()  # makes the files beside it
+    if state == "after a kill":
+        path.with_name(f"{path.name}-shm").unlink()
+    files = list(folder.iterdir())
+    for file in files:
+        file.chmod(0o444)
+    folder.chmod(0o555)
+    program = "from similarity.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "cache", "info", "--json"]
+    try:
+        result = subprocess.run(
+            [*without_right_to_write(), *command], capture_output=True, text=True, check=False
+        )
+    finally:
+        folder.chmod(0o755)
+        database.close()
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["kinds"] == {"trajectories": {"entries": 1, "bytes": 5}}
+    assert sorted(folder.iterdir()) <= sorted(files)
+
+
+def test_nothing_is_left_beside_what_was_looked_at(folder: Path) -> None:
+    with Store(folder / "answers.sqlite"):
+        pass
+    run("cache", "info")
+    assert [file.name for file in folder.iterdir()] == ["answers.sqlite"]
+    (folder / "answers.sqlite").write_bytes(b"")
+    assert json.loads(run("cache", "info", "--json").stdout)["kinds"] == {}
+    assert (folder / "answers.sqlite").read_bytes() == b""
 
 
 def test_the_toy_model_keeps_nothing(folder: Path) -> None:
