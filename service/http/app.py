@@ -202,6 +202,7 @@ def _add_middleware(
         metrics=metrics,
         tracing=tracing,
         drain=drain,
+        unrouted=app.state.unrouted,
         max_body_bytes=settings.max_body_bytes,
         bodies=Room(
             settings.max_bodies_bytes,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from contextlib import nullcontext
+from functools import cached_property
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from service.http.room import Room
 from service.http.security import PROBES
 from service.http.targets import in_origin_form
 from service.http.tracing import Attributes, Tracing
+from service.http.unrouted import Unrouted
 from service.logs import places
 
 logger = logging.getLogger("service.access")
@@ -40,6 +42,8 @@ class RequestMiddleware:
     ----------
     drain
         Holds `draining`, and counts `in_flight` requests.
+    unrouted
+        Knows the route of a request that is answered before the router.
     bodies
         Where the bodies of all requests are counted.
     """
@@ -51,6 +55,7 @@ class RequestMiddleware:
         metrics: Metrics,
         tracing: Tracing | None,
         drain: "Drain",
+        unrouted: Unrouted,
         max_body_bytes: int,
         bodies: Room,
         body_seconds: float,
@@ -59,6 +64,7 @@ class RequestMiddleware:
         self._metrics = metrics
         self._tracing = tracing
         self._drain = drain
+        self._unrouted = unrouted
         self._max_body_bytes = max_body_bytes
         self._bodies = bodies
         self._body_seconds = body_seconds
@@ -77,7 +83,7 @@ class RequestMiddleware:
             bodies=self._bodies,
             asks=scope["state"].get("asks_before_body", lambda: False),
         )
-        exchange = _Exchange(scope, send, body, self._drain)
+        exchange = _Exchange(scope, send, body, self._drain, self._unrouted)
         scope["state"]["body"] = body
         exchange.last = body.ambiguous
         span = (
@@ -160,8 +166,11 @@ class Drain:
 class _Exchange:
     """One request and its answer, as the log line and the metrics record them."""
 
-    def __init__(self, scope: Scope, send: Send, body: Body, drain: Drain) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, body: Body, drain: Drain, unrouted: Unrouted
+    ) -> None:
         self._drain = drain
+        self._unrouted = unrouted
         self.scope = scope
         self.body = body
         self.began = time.monotonic()
@@ -173,10 +182,11 @@ class _Exchange:
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
         self.request_id = request_id_of(scope)
 
-    @property
+    @cached_property  # once it is answered
     def route(self) -> str:
         """Return the route's path as it was declared, never as a client wrote it."""
-        return str(getattr(self.scope.get("route"), "path", None) or "other")
+        taken: str | None = getattr(self.scope.get("route"), "path", None)
+        return taken or self._unrouted.path_at(self.scope) or "other"
 
     @property
     def name(self) -> str:

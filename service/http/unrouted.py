@@ -1,4 +1,4 @@
-"""Requests that no route takes: what there is instead, in words and in the header Allow."""
+"""Requests that no route took: what there is instead, and whose they are if they were refused."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import Scope
 
 # Of a path that a client wrote, so much is repeated.
 SHOWN = 80
@@ -14,7 +15,7 @@ NEAR = 0.8
 
 
 class Unrouted:
-    """Adds to an error of the router what there is at a path, or near it.
+    """Knows what there is at a path, or near it.
 
     Parameters
     ----------
@@ -34,6 +35,15 @@ class Unrouted:
             fault = f"{_shown(request.url.path)} does not take {_shown(request.method)}; it takes"
             return HTTPException(405, f"{fault} {allowed}", {"Allow": allowed})
         return error
+
+    def path_at(self, scope: Scope) -> str | None:
+        """Return the path of the route at that of a request, as declared; None where none is.
+
+        Requests that are refused before the router, as without a key, have no route yet.
+        """
+        routes = (one for one in self._routes if getattr(one, "path", None))
+        at = (one for one in routes if one.matches(scope)[0] is not Match.NONE)
+        return getattr(next(at, None), "path", None)
 
     def _nothing_at(self, path: str) -> str:
         known = [found for route in self._routes if (found := getattr(route, "path", None))]

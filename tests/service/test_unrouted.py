@@ -155,3 +155,43 @@ def test_what_is_no_http_is_answered_in_the_same_shape():
             assert answer.startswith(b"HTTP/1.1 400 ")
             assert b"content-type: application/json" in answer.lower()
             assert b'"code": "invalid_http"' in answer
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        ("going down", 503),
+        ("no key", 401),
+        ("a foreign name", 403),
+        ("a foreign origin", 400),
+        ("both lengths", 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/similarity", "/v1/models/toy", "/nothing"])
+def test_what_is_refused_before_the_router_is_counted_by_its_route(
+    open_client, caplog, refused, status, path
+):
+    caplog.set_level("INFO", logger="service.access")
+    client = open_client(
+        cors_origins="https://a.example", allowed_hosts="localhost", api_keys="a-key"
+    )
+    headers = {"authorization": "Bearer a-key"}
+    method = "POST"
+    if refused == "going down":
+        client.app.state.drain.draining = True
+    elif refused == "no key":
+        headers = {}
+    elif refused == "a foreign name":
+        headers["host"] = "evil.example"
+    elif refused == "a foreign origin":
+        method = "OPTIONS"
+        headers |= {"origin": "https://b.example", "access-control-request-method": "POST"}
+    else:
+        headers |= {"content-length": "2", "transfer-encoding": "chunked"}
+    assert client.request(method, path, headers=headers).status_code == status
+    (line,) = [one for one in caplog.records if one.name == "service.access"]
+    routes = {"/v1/models/toy": "/v1/models/{name:path}", "/nothing": "other"}
+    assert line.route == routes.get(path, path)
+    labels = {"route": line.route, "method": method, "status": str(status)}
+    registry = client.app.state.metrics.registry
+    assert registry.get_sample_value("trajsim_requests_total", labels) == 1
