@@ -185,14 +185,12 @@ def load_model(name: str | None = None, options: LoadOptions | None = None) -> L
     MissingDependencyError
         If the model needs an optional package; the message names the extra.
     ConfigError
-        If an option is unknown.
+        If an option is unknown, or the name is empty or no string.
     """
     name = default_model() if name is None else name
-    if not isinstance(name, str):
-        raise ConfigError(f"the name of a model must be a string, got {name!r}")
+    backend = _backend(name)
     if options is not None:
         check_kind("options", options, LoadOptions, "a LoadOptions")
-    backend = _backend(name)
     model: LanguageModel = backend.call(backend.load, name, options or LoadOptions())
     return model
 
@@ -203,7 +201,7 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
     Raises
     ------
     ConfigError
-        If an option or an address is none.
+        If an option or an address is none, or the name is empty.
     ModelNotFoundError, MissingDependencyError
         If there is nothing to examine.
     """
@@ -237,5 +235,9 @@ def check_sees(name: str, image: Image) -> None:
         raise without_images(name, image)
 
 
-def _backend(name: str) -> Backend:
+def _backend(name: object) -> Backend:
+    if not isinstance(name, str):
+        raise ConfigError(f"the name of a model must be a string, got {name!r}")
+    if not name.strip():
+        raise ConfigError("the name of a model is empty; give one, or leave it out for the default")
     return next(backend for backend in BACKENDS if backend.matches(name))

@@ -22,8 +22,9 @@ from service.http.app import create_app
 from service.http.tracing import HEADERS, Tracing, open_tracing
 from service.logs import JsonFormatter
 from service.settings import Settings
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, WrongAnswerError
 from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.wire import read_models
 from tests.service.models import POISON, FaultyModel
 from tests.service.servers import PATIENCE, eventually, running
 
@@ -49,6 +50,13 @@ def metric(url, name, **labels):
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )
+
+
+def test_where_a_vllm_server_is_wanted_the_service_is_known(client):
+    """It was asked whether it is a vLLM server, which did not help."""
+    answer = client.get("/v1/models").json()
+    with pytest.raises(WrongAnswerError, match="is a trajsim service, and no vLLM server; GET"):
+        read_models(answer)
 
 
 def test_beyond_the_queue_requests_are_refused_with_retry_after(model):

@@ -19,6 +19,7 @@ from similarity import (
     open_scorer,
 )
 from similarity.errors import UnsupportedError
+from similarity.models.loader import examine_model
 from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 
@@ -80,6 +81,14 @@ def test_what_is_no_text_is_refused_in_words(
     with pytest.raises(InputError) as found:
         call(toy_model)
     assert str(found.value) == message
+
+
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+@pytest.mark.parametrize("call", [load_model, examine_model])
+def test_an_empty_name_is_no_folder(name: str, call: Callable[[str], object]) -> None:
+    """It was taken for the folder that one is in, whose files were listed."""
+    with pytest.raises(ConfigError, match="^the name of a model is empty; give one, or leave it"):
+        call(name)
 
 
 @pytest.mark.parametrize("truncate", ["refuse", "end"])

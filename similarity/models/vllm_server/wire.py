@@ -168,9 +168,22 @@ def read_models(answer: Any) -> dict[str, int]:
             for name, own in lengths.items()
         }
     except (KeyError, TypeError) as error:
+        if _is_of_trajsim(answer):
+            raise WrongAnswerError(
+                "is a trajsim service, and no vLLM server; GET /health/ready says whether it is "
+                "well, and service.client.Client or POST /v1/similarity compares texts by it"
+            ) from error
         raise WrongAnswerError(
             "does not give its models' maximum length as vLLM does; is it a vLLM server?"
         ) from error
+
+
+def _is_of_trajsim(answer: Any) -> bool:
+    """Return whether a list of models is what this project's own service gives."""
+    try:
+        return any(model["owned_by"] == "trajsim" for model in answer["data"])
+    except (KeyError, TypeError):
+        return False
 
 
 def choices_of(answer: Any, count: int) -> list[Any]:
