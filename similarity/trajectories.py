@@ -98,12 +98,10 @@ def _of_image(model: LanguageModel, image: Image, prompt: Prompt) -> Prefix:
 
 def _remedy(content: Content, room: int, max_tokens: int) -> str:
     """Return what helps: to lower max_tokens does only where the text alone leaves room."""
-    shorter = (
-        "make the image smaller"
-        if isinstance(content, Image)
-        else f"shorten the text, or {TextTooLongError.HAVE_CUT}"
-    )
-    return f"lower max_tokens to {room}, {shorter}" if 1 <= room < max_tokens else shorter
+    lower = [f"lower max_tokens to {room}"] if 1 <= room < max_tokens else []
+    if isinstance(content, Image):
+        return " or ".join([*lower, "make the image smaller"])
+    return ", ".join([*lower, "shorten the text", f"or {TextTooLongError.HAVE_CUT}"])
 
 
 def check_room(model: LanguageModel, prompt: Prompt, max_tokens: int) -> None:
@@ -119,15 +117,24 @@ def check_room(model: LanguageModel, prompt: Prompt, max_tokens: int) -> None:
         lower = [f"lower max_tokens to {limit - tokens}"] if limit > tokens else []
         shorter = ["shorten the prompt"] if prompt.before or prompt.after or not lower else []
         raise TextTooLongError(
-            f"there is no room for a text: one of a single letter has {tokens} tokens with its "
-            f"prompt, and the model takes {limit}{_continued(max_tokens)}; "
+            f"there is no room for a text: one of a single letter has {token_count(tokens)} "
+            f"with its prompt, and the model takes {limit}{_continued(max_tokens)}; "
             f"{' or '.join(lower + shorter)}",
             excess=tokens + max_tokens - limit,
         )
 
 
+def token_count(number: int) -> str:
+    """Return a number of tokens with the noun: "1 token", "2 tokens"."""
+    return "1 token" if number == 1 else f"{number} tokens"
+
+
 def _continued(max_tokens: int) -> str:
-    return f", {max_tokens} of them for a continuation" if max_tokens > 1 else ""
+    """Return what of the context is not for the text, so that the numbers add up."""
+    if max_tokens == 0:
+        return ""
+    follows = "the next token" if max_tokens == 1 else "a continuation"
+    return f", {max_tokens} of them for {follows}"
 
 
 def _checked(
@@ -145,8 +152,8 @@ def _checked(
         kind = ImageTooLongError if isinstance(content, Image) else TextTooLongError
         raise kind(
             f"{'image' if isinstance(content, Image) else 'the text that begins'} {begins} is "
-            f"{excess} tokens too long: it has {tokens} tokens with its prompt, and the model "
-            f"takes {limit}{_continued(max_tokens)}; "
+            f"{token_count(excess)} too long: it has {token_count(tokens)} with its prompt, "
+            f"and the model takes {limit}{_continued(max_tokens)}; "
             f"{_remedy(content, limit - tokens, max_tokens)}",
             name_of(content),
             excess,

@@ -23,6 +23,7 @@ from similarity.groups.own_words import shared_words, unequal_numbers
 from similarity.prompts import checked_text
 from similarity.scorer import Progress, no_progress
 from similarity.texts.truncation import Check, Truncator
+from similarity.trajectories import token_count
 from similarity.validation import check_kind, check_number
 
 # Of what degrees may lack where texts share all their words, so much where they share none.
@@ -216,8 +217,9 @@ def check_of(check: Check, question: str | None) -> Check:
                 raise
             # Its message has the beginning of the question for that of the text.
             raise TextTooLongError(
-                f"the text that begins {error.text.strip()[:40]!r} is {error.excess} tokens too "
-                f"long after the question; shorten the text or the question, or {error.HAVE_CUT}",
+                f"the text that begins {error.text.strip()[:40]!r} is "
+                f"{token_count(error.excess)} too long after the question; shorten the text or the "
+                f"question, or {error.HAVE_CUT}",
                 error.text,
                 error.excess,
             ) from error
@@ -235,7 +237,7 @@ def _check_question(check: Check, question: str) -> None:
         if error.text is None:
             raise
         # A text may be cut, and the question never is.
-        excess = "" if error.excess is None else f" by {error.excess} tokens"
+        excess = "" if error.excess is None else f" by {token_count(error.excess)}"
         raise TextTooLongError(
             f"the question that begins {question.strip()[:40]!r} is too long{excess}, so the model "
             "has no room for a text after it; shorten the question",

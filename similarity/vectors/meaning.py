@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
-from similarity.errors import ConfigError, WrongAnswerError
+from similarity.errors import ConfigError, TextTooLongError, WrongAnswerError
 from similarity.given import given_texts
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
@@ -18,7 +18,7 @@ from similarity.slices import slices
 from similarity.texts.truncation import REFUSE, Truncator
 from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, VectorConfig
-from similarity.vectors.reader import Reader
+from similarity.vectors.reader import Reader, tokens_of_all
 from similarity.vectors.whitening import Whitening, unit
 
 # Texts whose features are computed together; more gain nothing and hold more memory.
@@ -146,8 +146,12 @@ class MeaningVectors:
 
     def read(self, texts: Sequence[Content], on_progress: OnProgress = ignore_progress) -> Features:
         """Return the features of texts, by group; raises InputError as `encode` does."""
-        readers = {name: self.groups[name].reader for name in self.names}
-        return read_groups(readers, self.model, given_texts(texts), on_progress)
+        texts = given_texts(texts)
+        try:
+            return read_groups(self._readers, self.model, texts, on_progress)
+        except TextTooLongError:
+            self.tokens(texts)  # says what is to be cut for all groups, not the first alone
+            raise
 
     def join(self, features: Features, dimensions: int | None = None) -> Rows:
         """Return the vectors of some features, shape "text width", each of length 1."""
@@ -211,9 +215,11 @@ class MeaningVectors:
 
     def tokens(self, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens the model reads for each text; raises as `encode` does."""
-        texts = given_texts(texts)
-        read = [self.groups[name].reader.tokens(self.model, texts) for name in self.names]
-        return [sum(of_text) for of_text in zip(*read, strict=True)]
+        return tokens_of_all(list(self._readers.values()), self.model, given_texts(texts))
+
+    @property
+    def _readers(self) -> dict[str, Reader]:
+        return {name: self.groups[name].reader for name in self.names}
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
-from similarity.images.image import Content
+from similarity.errors import TextTooLongError
+from similarity.images.image import Content, name_of
 from similarity.models.base import Ability, LanguageModel, OnProgress, ignore_progress
 from similarity.vectors.whitening import Whitening, WhiteningFit
 
@@ -68,3 +69,36 @@ class Reader(ABC):
     def arrays(self) -> Arrays:
         """Return the arrays from which, with the settings, the reader can be made again."""
         return {}
+
+
+def tokens_of_all(
+    readers: Sequence[Reader], model: LanguageModel, texts: Sequence[Content]
+) -> list[int]:
+    """Return how many tokens of each text some readers have the model read together.
+
+    Raises
+    ------
+    TextTooLongError
+        Of the first text that is found too long, by the reader that leaves it the least room:
+        whoever shortens it by so much is not refused by another.
+    InputError
+        As `Reader.rows`.
+    """
+    try:
+        read = [reader.tokens(model, texts) for reader in readers]
+    except TextTooLongError as first:
+        named = [text for text in texts if name_of(text) == first.text][:1]
+        refusals = [refusal for reader in readers if (refusal := _refusal(reader, model, named))]
+        # One without a text says what leaves no room for any.
+        raise max([first, *refusals], key=lambda one: (one.text is None, one.excess or 0)) from None
+    return [sum(of_text) for of_text in zip(*read, strict=True)]
+
+
+def _refusal(
+    reader: Reader, model: LanguageModel, texts: Sequence[Content]
+) -> TextTooLongError | None:
+    try:
+        reader.tokens(model, texts)
+    except TextTooLongError as error:
+        return error
+    return None

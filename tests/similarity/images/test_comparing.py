@@ -137,7 +137,7 @@ def test_a_model_of_texts_refuses_images(toy_model: ToyModel) -> None:
 def test_an_image_that_leaves_no_room_is_refused(seeing: LanguageModel) -> None:
     config = ComparisonConfig.build(max_tokens=1020)
     with pytest.raises(
-        TextTooLongError, match=r"image 'first.png' is \d+ tokens too long.*smaller"
+        TextTooLongError, match=r"'first.png' is 1 token too long: .* to 1019 or make the image"
     ):
         open_scorer(seeing, config=config).score([(FIRST, OTHER)])
 

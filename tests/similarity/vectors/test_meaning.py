@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,7 @@ from similarity.vectors import (
     fit,
     meaning,
 )
+from similarity.vectors.config import GroupConfig, TrajectoriesConfig
 from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG, cosines, sentences
 
 TEXTS = sentences(9, seed=1)
@@ -181,6 +183,39 @@ def test_texts_that_are_too_long_are_left_out_of_a_fit(tiny_llama: LocalModel) -
     assert vectors.corpus.texts == 80
     with pytest.raises(TextTooLongError):
         vectors.encode(["long " * 60])
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        (TrigramsConfig(width=64), ProfileConfig(tokens=64)),
+        (ProfileConfig(tokens=64), TrajectoriesConfig(references=4, first_tokens=4, length=3)),
+        (
+            TrigramsConfig(width=64),
+            ProfileConfig(tokens=64),
+            TrajectoriesConfig(references=4, first_tokens=4, length=3),
+        ),
+    ],
+)
+def test_what_is_to_be_cut_is_said_for_all_groups_at_once(
+    groups: tuple[GroupConfig, ...], toy_model: ToyModel
+) -> None:
+    """Whoever cut what the first group named was refused by the next."""
+    vectors = fit(toy_model, sentences(60), VectorConfig(groups=groups))
+    text = "x" * 4_200  # bytes are tokens
+    for read in (vectors.tokens, vectors.read, vectors.encode):
+        with pytest.raises(TextTooLongError) as refused:
+            read(["a", text, text + "x"])
+        excess = refused.value.excess
+        assert excess is not None
+        assert refused.value.text == text
+        read([text[excess:]])
+        with pytest.raises(TextTooLongError, match=r"is 1 token too long: ") as refused:
+            read([text[excess - 1 :]])
+        told = re.search(r"has (\d+) tokens .* takes (\d+), (\d) of them for", str(refused.value))
+        assert told is not None
+        has, takes, kept = map(int, told.groups())
+        assert has + kept == takes + 1
 
 
 @pytest.mark.parametrize("texts", [[], ["a bird"]])
