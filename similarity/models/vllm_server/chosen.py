@@ -1,7 +1,7 @@
 """Log-probabilities of chosen next tokens, which a vLLM server gives without listing all others."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -137,7 +137,7 @@ async def chosen_once(
     identity: Identity,
     prefixes: Sequence[TokenIds],
     token_ids: Sequence[int],
-    fault: type[WrongAnswerError] = ModelChangedError,
+    fault: Callable[[str, float], WrongAnswerError] | None = None,
 ) -> LogProbs:
     """Return log P(token | prefix), shape "prefix token" in nats, by one request.
 
@@ -148,7 +148,8 @@ async def chosen_once(
     token_ids
         MAX_CHOSEN − 1 at most.
     fault
-        Raised if the probe's log-probability is another than the scored one.
+        Makes the error if the probe's log-probability is another than the scored one, of the
+        model's name and the nats between; None for that of a model that was believed before.
 
     Raises
     ------
@@ -168,10 +169,7 @@ async def chosen_once(
         found = read_chosen(answer, with_probe, chosen)
         drift = float(abs(found[0, 0] - identity.expected[-1]))
         if drift > TOKEN_TOLERANCE:
-            raise fault(
-                f"gives another log-probability of a chosen token as {identity.name!r} than it "
-                f"scored at loading, {drift:.2g} nats away; load the model anew"
-            )
+            raise (fault or _changed)(identity.name, drift)
         return found
 
     found = await pool.request(
@@ -181,6 +179,24 @@ async def chosen_once(
         tokens=tokens,
     )
     return found[1:, [chosen.index(token) for token in token_ids]]
+
+
+def _changed(name: str, drift: float) -> WrongAnswerError:
+    return ModelChangedError(
+        f"gives another log-probability of a chosen token as {name!r} than it scored at loading, "
+        f"{drift:.2g} nats away; load the model anew"
+    )
+
+
+def _unlike_scored(name: str, drift: float) -> WrongAnswerError:
+    """Return the error of a server at loading: no other model, its numbers are not believed yet.
+
+    Log-probabilities that a sampling law has changed are such numbers.
+    """
+    return WrongAnswerError(
+        f"gives chosen tokens other log-probabilities as {name!r} than it scores, {drift:.2g} nats "
+        f"away; {values.OWN_LAW}; or use another dtype"
+    )
 
 
 async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
@@ -196,8 +212,7 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
     prefixes = [(*probe.prefix, *probe.continuation[:i]) for i in range(len(probe.continuation))]
     tokens = list(dict.fromkeys(probe.continuation))
     try:
-        # No other model: this one's numbers are not believed yet.
-        found = await chosen_once(pool, identity, prefixes, tokens, WrongAnswerError)
+        found = await chosen_once(pool, identity, prefixes, tokens, _unlike_scored)
     except (BackendRefusedError, FieldUnknownError) as error:
         if not _is_unknown(error):
             raise
@@ -206,10 +221,7 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
     drift = identity.drift(np.array(own))
     wrong: ModelError | None = None
     if drift > TOLERANCE:
-        wrong = WrongAnswerError(
-            f"{pool.replicas[0].url} gives chosen tokens other log-probabilities than it scores, "
-            f"{drift:.2g} nats away; start it without --logprobs-mode, or use another dtype"
-        )
+        wrong = WrongAnswerError(f"{pool.replicas[0].url} {_unlike_scored(identity.name, drift)}")
     said = f"given, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones"
     return "", Check(NAME, said, wrong)
 

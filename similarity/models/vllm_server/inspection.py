@@ -131,16 +131,14 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool
     use = "kept" if same else "own trajectories are scored again"
     found = f"sampled and scored, tokens differ by {worst:.2g} nats: {use}"
     error = None
-    remedy = "start it with --generation-config vllm and without --logprobs-mode"
     if worst > TOLERANCE:
         error = WrongAnswerError(
-            f"{url} samples from another law than it scores: {found}; {remedy}"
+            f"{url} samples from another law than it scores: {found}; {values.OWN_LAW}"
         )
     elif odds > math.log(LEAST_ODDS):
         found = f"{len(places.ranks)} tokens are {odds:.0f} nats likelier {law}"
         error = WrongAnswerError(
-            f"{url} samples from another law than it was asked for: {found}; {remedy}, and see "
-            "that nothing between changes requests"
+            f"{url} samples from another law than it was asked for: {found}; {values.OWN_LAW}"
         )
     else:
         # After the laws: samples of a narrower one are often equal.

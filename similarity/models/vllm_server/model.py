@@ -26,7 +26,7 @@ from similarity.models.checks import TOLERANCE
 from similarity.models.laws import require_model_law
 from similarity.models.prefix import ImageTokens
 from similarity.models.top import TopTokens
-from similarity.models.vllm_server import wire
+from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.batches import prompt_batches
 from similarity.models.vllm_server.chosen import LISTED, all_chosen
@@ -247,8 +247,7 @@ class ServerModel(ServedModel):
         if (gap := float(np.abs(sample.log_probs - scored).mean())) > TOLERANCE:
             raise WrongAnswerError(
                 f"{replica.url} gives sampled tokens other log-probabilities than at loading, "
-                f"{gap:.2g} nats per token from scored ones; start it with --generation-config "
-                "vllm and without --logprobs-mode"
+                f"{gap:.2g} nats per token from scored ones; {values.OWN_LAW}"
             )
 
     async def _believed(

@@ -27,6 +27,11 @@ CLAMPED = -9999.0
 ROUNDING = 1e-3
 # All probability at one place of a text, with the same rounding.
 MOST_MASS = math.exp(ROUNDING)
+# What helps where numbers may be those of another law than the model's own.
+OWN_LAW = (
+    "start it with --generation-config vllm and without --logprobs-mode, and see that nothing "
+    "between changes requests"
+)
 
 
 def number(value: Any) -> float:
@@ -73,8 +78,8 @@ def check_range(scores: NDArray[np.floating]) -> None:
     """Raise WrongAnswerError unless all are finite log-probabilities in nats."""
     if not np.isfinite(scores).all() or (scores <= CLAMPED).any():
         raise WrongAnswerError(
-            "gave log-probabilities that are not finite or were cut off at -9999; serve the model "
-            "in another dtype"
+            "gave log-probabilities that are not finite or were cut off at -9999; "
+            f"{OWN_LAW}; or serve the model in another dtype"
         )
     if (scores > ROUNDING).any():
         raise WrongAnswerError(

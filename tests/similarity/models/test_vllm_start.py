@@ -1,12 +1,19 @@
 """What a server must be, checked before its model is given."""
 
+from collections.abc import Callable
+
 import pytest
 
 from similarity.errors import BackendKeyError, BackendRefusedError, WrongAnswerError
+from similarity.law import Law
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.identity import LEAST_TOKENS
+from similarity.models.vllm_server.sampled_law import TOP
+from tests.conftest import ROOT
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
 from tests.similarity.models.fake_server import Answer, FakeServer, Load
+
+GUIDE = ROOT / "docs" / "guides" / "vllm.md"
 
 
 def refused(load: Load, server: FakeServer, match: str, error: type[Exception]) -> None:
@@ -73,6 +80,47 @@ def test_samples_from_another_law(load: Load) -> None:
 
     server.edit = spoil
     refused(load, server, "--generation-config vllm", WrongAnswerError)
+
+
+def _processed(law: Law) -> Callable[[Answer, Answer], None]:
+    """Return what makes a server's answers those of --logprobs-mode processed_logprobs.
+
+    Prompts are scored by the model itself all the same.
+    """
+
+    def spoil(body: Answer, answer: Answer) -> None:
+        if body.get("prompt_logprobs") is None:
+            for choice in answer["choices"]:
+                for place in choice["logprobs"]["top_logprobs"]:
+                    best = sorted(place.values())[-law.top_k :]
+                    place.update(
+                        {
+                            token: value / law.temperature if value >= best[0] else -9999.0
+                            for token, value in place.items()
+                        }
+                    )
+
+    return spoil
+
+
+@pytest.mark.parametrize("law", [Law(temperature=0.5), Law(top_k=2)])
+def test_log_probabilities_of_another_law_are_helped_by_that_of_the_model(
+    load: Load, law: Law
+) -> None:
+    """Another dtype was advised, or to load the model anew, neither of which helps."""
+    server = FakeServer()
+    server.edit = _processed(law)
+    advice = "start it with --generation-config vllm and without --logprobs-mode, and see that"
+    refused(load, server, advice, WrongAnswerError)
+
+
+def test_a_server_that_lists_too_few_tokens(load: Load) -> None:
+    server = FakeServer()
+    server.max_logprobs = TOP - 1
+    refused(load, server, "--max-logprobs", BackendRefusedError)
+    server.max_logprobs = TOP
+    assert load(server=server).encode("a")
+    assert f"| Optional: 20 unless given, and {TOP} at least." in GUIDE.read_text()
 
 
 def test_no_prompt_log_probabilities(load: Load) -> None:
