@@ -233,6 +233,11 @@ def test_max_tokens_per_doc_of_vllms_score(client):
         ("/tokenize", {"return_token_strs": True}, "the answer then has the tokens' texts"),
         ("/tokenize", {"messages": [{"role": "user"}]}, "give the text in prompt"),
         ("/decode", {"skip_special_tokens": False}, "without special tokens here"),
+        # What the schema does not allow, though it equals what it does.
+        ("/v1/rerank", {"max_tokens_per_query": False}, "give max_tokens_per_doc"),
+        ("/v1/rerank", {"max_tokens_per_query": 0.0}, "give max_tokens_per_doc"),
+        ("/v1/rerank", {"return_embeddings": 0}, "POST /v1/embeddings for them"),
+        ("/decode", {"skip_special_tokens": 1}, "without special tokens here"),
     ],
 )
 def test_what_changes_the_answer_of_others_and_is_not_here_is_refused(client, path, body, message):

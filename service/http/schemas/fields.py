@@ -102,9 +102,13 @@ def else_refused(advice: str) -> WrapValidator:
 
     def check(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
-            return handler(value)
+            taken = handler(value)
         except ValidationError:
             raise ValueError(advice) from None
+        # A literal false is taken to be 0 as well, which the schema does not allow.
+        if isinstance(taken, bool) != isinstance(value, bool):
+            raise ValueError(advice)
+        return taken
 
     return WrapValidator(check)
 

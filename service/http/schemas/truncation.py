@@ -72,7 +72,7 @@ class DocumentTruncation(PromptTruncation):
         "first ones unless truncate is start; 0 or none for as many as the model takes.",
     )
     max_tokens_per_query: Annotated[
-        Literal[0] | None,
+        Annotated[int, Field(ge=0, le=0)] | None,
         else_refused(
             "it is not known here; give max_tokens_per_doc, which holds for the query too"
         ),
