@@ -82,6 +82,7 @@ def serve(**options: str | None) -> None:
     with _extra():
         from service.http.app import check_limits, check_scales, create_app, served_vectors
         from service.http.server import Server
+        from service.http.tracing import open_tracing
         from service.logs import configure_logs, logs_written
         from service.mistakes import VARIABLES
     from similarity.cli.choices import ModelChoice, open_model
@@ -100,6 +101,7 @@ def serve(**options: str | None) -> None:
     logs_written()
     with listen(settings.host, settings.port) as listening:
         address = _address(listening)
+        tracing = open_tracing(settings.otlp_endpoint)
         # An address may have a password, which is refused only when the model is loaded.
         served = is_address(settings.model)
         step = "connecting to the model server" if served else f"loading model {settings.model}"
@@ -114,7 +116,7 @@ def serve(**options: str | None) -> None:
                 vectors = _in_a_thread(lambda: served_vectors(settings, model, progress))
             check_limits(settings, vectors)
             check_scales(model, vectors)
-            app = create_app(settings, lambda: model, vectors_of=lambda _: vectors)
+            app = create_app(settings, lambda: model, tracing, lambda _: vectors)
             server = Server(app, settings, lambda: _announce(address, settings))
             # What is loaded stays: the collector need not go through it again and again, which
             # would hold up all requests for a third of a second each time.

@@ -244,6 +244,21 @@ def test_mistakes_are_one_line(options, needle):
     assert needle in lines[0]
 
 
+@pytest.mark.parametrize("fault", ["no package", "a wrong header"])
+def test_what_keeps_traces_from_being_sent_is_said_before_the_model_is_loaded(fault, monkeypatch):
+    """It was said after: of a large model minutes later."""
+    if fault == "no package":
+        module = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+        monkeypatch.setitem(sys.modules, module, None)
+    else:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "secret")
+    options = ["--model", "toy", "--port", "0", "--otlp-endpoint", "http://127.0.0.1:9"]
+    result = CliRunner().invoke(main, ["serve", *options])
+    assert result.exit_code in {1, 2}
+    (line,) = result.stderr.splitlines()
+    assert "OpenTelemetry: pip install" in line or "OTEL_EXPORTER_OTLP_HEADERS" in line
+
+
 def test_help_shows_every_setting_with_its_variable():
     shown = " ".join(CliRunner().invoke(main, ["serve", "--help"]).output.split())
     for name in Settings.model_fields:
