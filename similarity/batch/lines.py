@@ -14,6 +14,10 @@ from similarity.tabular.parquet import Written
 from similarity.tabular.records import Record
 from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, bytes_hint, comma_hint, pair_columns
 
+# Of one line's list: the answer has a similarity and a distance of all of them with all, and those
+# of a chunk are held together. It is what a service takes, unless it is told otherwise.
+MAX_LIST_TEXTS = 512
+
 _NO_COLUMNS = f"no columns of texts named {', '.join('/'.join(pair) for pair in PAIR_NAMES)}"
 
 
@@ -46,7 +50,7 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
     Raises
     ------
     InputError
-        If it cannot be read, or has neither a pair nor texts.
+        If it cannot be read, has neither a pair nor texts, or more than `MAX_LIST_TEXTS` of them.
     """
     if record.error is not None:
         raise record.error
@@ -172,6 +176,12 @@ def _named(content: dict[str, Any], name: str) -> Content:
 def _texts(content: dict[str, Any]) -> list[Content]:
     name = "pair" if "pair" in content else "texts"
     texts = content[name]
+    if isinstance(texts, list) and name == "texts" and len(texts) > MAX_LIST_TEXTS:
+        raise InputError(
+            f"texts has {len(texts)} texts, and a line may have at most {MAX_LIST_TEXTS}, as its "
+            "answer has the scores of all of them with all; put them into a file of their own, one "
+            "a line, and give it to trajsim matrix"
+        )
     if not isinstance(texts, list) or not all(map(_is_text_or_image, texts)):
         raise InputError(
             f'{name} must be a list of strings or {{"image": path}}, got {_shown(texts)}'

@@ -6,6 +6,7 @@ import pytest
 from service.engine.exceptions import RequestTooLargeError
 from service.engine.limits import check_cost, check_usual
 from service.settings import Settings
+from similarity.batch.lines import MAX_LIST_TEXTS
 from similarity.errors import ConfigError
 from similarity.presets import PRESETS
 from similarity.scorers import ScoringRequest, plan_scoring
@@ -231,3 +232,7 @@ def test_a_body_without_a_length_is_refused_where_it_passes_the_limit(open_clien
         "/v1/similarity", content=endless(), headers={"content-type": "application/json"}
     )
     error_of(answer, 413, "body_too_large")
+
+
+def test_a_line_of_a_batch_has_as_many_texts_as_a_request_may_have():
+    assert Settings.model_fields["max_cells"].default == MAX_LIST_TEXTS**2

@@ -90,6 +90,8 @@ BAD = {
     b'{"custom_id": "x", "pair": ["a"]}': "pair must have two texts, got 1",
     b'{"custom_id": "x", "pair": ["a", 2]}': 'got ["a", 2]',
     b'{"custom_id": "x", "texts": []}': "texts must have at least one text",
+    b'{"custom_id": "x", "texts": [' + b'"a", ' * 512 + b'"a"]}': "texts has 513 texts, and a line "
+    "may have at most 512",
     b'{"custom_id": "x", "pair": ["a", " "]}': "a text is empty or only white space",
     b'{"custom_id": "x", "pair": ["a", "\\u200b"]}': "a text is empty or only white space",
     b'{"custom_id": "x", "pair": ["\\ufeff", "a"]}': "a text is empty or only white space",
