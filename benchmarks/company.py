@@ -61,7 +61,8 @@ def main(model: str, shape: str | None, dtype: str, preset: str, count: int) -> 
 def serving(model: LanguageModel, batch_tokens: int) -> Iterator[TestClient]:
     """Serve a model that keeps nothing of what it has read."""
     settings = Settings.model_validate({"batch_tokens": batch_tokens, "cache_megabytes": 0})
-    with TestClient(create_app(settings, lambda: model)) as client:
+    app = create_app(settings, lambda: model)
+    with TestClient(app, base_url="http://127.0.0.1") as client:  # another name is refused
         yield client
 
 

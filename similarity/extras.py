@@ -35,14 +35,31 @@ def optional_module(name: str, purpose: str) -> ModuleType:
     Raises
     ------
     MissingDependencyError
-        If its package is not installed.
+        If its package is not installed, or is and cannot be loaded.
     """
     package = name.partition(".")[0]
     try:
         return import_module(name)
     except ImportError as error:
         installed = _installed_as(package)
-        raise MissingDependencyError(f"{purpose} {installed}: pip install {installed}") from error
+        message = unusable(error, f"{purpose} {installed}", installed)
+        raise MissingDependencyError(message) from error
+
+
+def unusable(error: ImportError, needed: str, packages: str) -> str:
+    """Return what to do about packages that are missing, or are there and cannot be loaded.
+
+    Parameters
+    ----------
+    needed
+        Begins the message, as "figures need matplotlib".
+    packages
+        As pip names them, with spaces between.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return f"{needed}: pip install {packages}"
+    said = " ".join(str(error).split())
+    return f"{needed}, which cannot be loaded here: {said}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import MissingDependencyError, UnsupportedError
+from similarity.extras import unusable
 from similarity.law import Law
 from similarity.models.base import (
     Ability,
@@ -24,9 +25,8 @@ try:
     import torch
     import transformers  # said here to be missing, before what builds on it
 except ImportError as error:
-    raise MissingDependencyError(
-        "a model in this process needs torch and transformers: pip install torch transformers"
-    ) from error
+    needed = "a model in this process needs torch and transformers"
+    raise MissingDependencyError(unusable(error, needed, "torch transformers")) from error
 
 from similarity.models import packing, sampling
 from similarity.models.context import context_length

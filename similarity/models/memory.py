@@ -6,8 +6,13 @@ from contextlib import suppress
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _KEPT_BYTES = 1 << 30
-# What errors of torch and of its allocators say where memory is out.
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+# What errors of torch, of its allocators and of cuBLAS and cuDNN say where memory is out.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "status_alloc_failed",
+)
 
 
 def keep_large_buffers() -> bool:

@@ -13,6 +13,7 @@ from similarity.errors import (
     ModelNotFoundError,
     TrajsimError,
 )
+from similarity.extras import unusable
 from similarity.models.base import ModelInfo
 from similarity.models.checks import check_scores
 from similarity.models.hub import on_hub
@@ -129,6 +130,5 @@ def _imported() -> Any:
     try:
         return import_module("vllm")
     except ImportError as error:
-        raise MissingDependencyError(
-            "a model in vLLM's own engine needs vLLM, and a GPU host: pip install vllm"
-        ) from error
+        needed = "a model in vLLM's own engine needs vLLM, and a GPU host"
+        raise MissingDependencyError(unusable(error, needed, "vllm")) from error

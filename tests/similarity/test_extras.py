@@ -1,6 +1,9 @@
+import os
 import re
+import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,33 @@ def test_a_missing_package_is_named_as_it_is_installed(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=f"^this needs .*: {command}$"):
         optional_module(module, "this needs")
+
+
+def test_a_package_that_is_there_and_cannot_be_loaded_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "libbig.so: failed to map segment from shared object"
+    (tmp_path / "no_such_broken.py").write_text(f"raise ImportError({said!r})\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = f"^this needs no_such_broken, which cannot be loaded here: {said}$"
+    with pytest.raises(MissingDependencyError, match=message):
+        optional_module("no_such_broken", "this needs")
+
+
+def test_torch_that_cannot_be_loaded_is_not_called_missing(tmp_path: Path) -> None:
+    said = "libtorch_cpu.so: failed to map segment from shared object"
+    (tmp_path / "torch.py").write_text(f"raise ImportError({said!r})\n")
+    program = "from similarity import load_model; load_model('embedded')"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert f"which cannot be loaded here: {said}" in run.stderr.splitlines()[-1]
+    assert "pip install" not in run.stderr.splitlines()[-1]
 
 
 def test_what_an_extra_lacks_is_named_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from similarity.models.memory import is_out_of_memory
+
 PROGRAM = """
 import ctypes, resource, sys
 from similarity.models.memory import keep_large_buffers
@@ -58,3 +60,18 @@ print((before - held()) * 4096 >> 20)
 def test_what_was_freed_is_returned_when_a_program_says_so() -> None:
     said = subprocess.run([sys.executable, "-c", HELD], capture_output=True, check=True, text=True)
     assert int(said.stdout) >= 60
+
+
+@pytest.mark.parametrize(
+    ("said", "out"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", True),
+        ("CUDA error: an illegal memory access was encountered", False),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED", False),
+    ],
+)
+def test_memory_that_is_out_is_known_by_what_libraries_say(said: str, out: bool) -> None:
+    assert is_out_of_memory(RuntimeError(said)) is out
