@@ -37,15 +37,16 @@ def _description(app: FastAPI, settings: Settings) -> dict[str, Any]:
     schemas = content["components"]["schemas"]
     for schema in schemas.values():
         properties = schema.get("properties", {})
+        if "n_trajectories" not in properties:
+            continue  # a max_tokens beside none is of texts, as Cohere has it
         for name, limit in (
             ("n_trajectories", settings.max_trajectories),
             ("max_tokens", settings.max_continuation_tokens),
         ):
-            if name in properties:
-                properties[name]["maximum"] = limit
-                if (properties[name].get("default") or 0) > limit:
-                    # A request that needs it, and has none, is refused.
-                    del properties[name]["default"]
+            properties[name]["maximum"] = limit
+            if (properties[name].get("default") or 0) > limit:
+                # A request that needs it, and has none, is refused.
+                del properties[name]["default"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     content["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

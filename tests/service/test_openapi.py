@@ -48,11 +48,15 @@ def test_names_are_the_librarys():
 def test_limits_and_keys_are_described_as_they_are_set():
     app = create_app(Settings(max_trajectories=7, api_keys="key"))
     description = yaml.safe_load(render(app))
-    properties = description["components"]["schemas"]["PairsRequest"]["properties"]
+    schemas = description["components"]["schemas"]
+    properties = schemas["PairsRequest"]["properties"]
     assert properties["n_trajectories"]["maximum"] == 7
     # Of 20, which would be refused.
     assert "default" not in properties["n_trajectories"]
     assert properties["max_tokens"]["default"] == 20
+    # Of a text, which may have more than a continuation.
+    (embed,) = (one for name, one in schemas.items() if name.endswith("cohere_embed__EmbedRequest"))
+    assert "maximum" not in embed["properties"]["max_tokens"]
     assert description["paths"]["/v1/similarity"]["post"]["security"] == [{"key": []}]
     assert "security" not in description["paths"]["/health/ready"]["get"]
 
