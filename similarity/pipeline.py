@@ -16,6 +16,7 @@ from similarity.known_scales import KnownScales
 from similarity.law import Law
 from similarity.models.base import Continuation, LanguageModel
 from similarity.results import Comparison, SimilarityMatrix, Trajectory, TrajectoryExplanation
+from similarity.room import MATRIX_PAIR, TRAJECTORIES_PAIR, check_all_pairs
 from similarity.sampled_texts import Measured, SampledTexts, sample_texts
 from similarity.scorer import Progress, Scorer, counted, no_progress
 from similarity.trajectories import encode_prefixes
@@ -90,6 +91,7 @@ class TrajectoryScorer(Scorer):
     ) -> SimilarityMatrix:
         """Return all comparisons, at the cost of N + M samplings and N·M cross-scorings."""
         columns = rows if columns is None else columns
+        check_all_pairs(len(rows), len(columns), MATRIX_PAIR + TRAJECTORIES_PAIR)
         pairs = [(row, column) for row in rows for column in columns]
         if not pairs:
             self.check([*rows, *columns])

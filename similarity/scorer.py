@@ -83,7 +83,8 @@ class Scorer(ABC):
         Raises
         ------
         InputError
-            If a text is empty, not valid Unicode, or too long for the model.
+            If a text is empty, not valid Unicode, or too long for the model, or the scores need
+            more memory than is free.
         """
 
     @abstractmethod

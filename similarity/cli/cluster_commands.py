@@ -32,6 +32,7 @@ from similarity.groups.clustering import (
     deduplicate,
 )
 from similarity.results import SimilarityMatrix
+from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.tabular.records import PlacedTexts
 from similarity.tabular.writing import write_rows, write_text
 
@@ -91,7 +92,7 @@ def cluster(
         raise ConfigError(f"--k must be at most {len(texts.texts)}, the number of texts, got {k}")
     if threshold is None and k is None:
         threshold = GROUP_THRESHOLD
-    result = _compared(texts, scoring, choice)
+    result = _compared(texts, scoring, choice, CLUSTER_PAIR)
     with working("grouping"):
         found = clustering.cluster(
             result.similarities, threshold=threshold, k=k, linkage_by=linkage
@@ -145,7 +146,7 @@ def dedupe(
     """
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
     texts = texts_of(file, kind, columns)
-    result = _compared(texts, scoring, choice)
+    result = _compared(texts, scoring, choice, DEDUPLICATE_PAIR)
     with working("grouping"):
         found = deduplicate(result.similarities, threshold, texts.texts)
     if written_as == TABLE:
@@ -163,8 +164,17 @@ def dedupe(
     click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
 
 
-def _compared(texts: PlacedTexts, scoring: ScoringChoice, choice: ModelChoice) -> SimilarityMatrix:
-    """Return the similarities of texts among themselves, and print their warnings."""
+def _compared(
+    texts: PlacedTexts, scoring: ScoringChoice, choice: ModelChoice, beside: int
+) -> SimilarityMatrix:
+    """Return the similarities of texts among themselves, and print their warnings.
+
+    Parameters
+    ----------
+    beside
+        The bytes that each of them will take beside the matrix.
+    """
+    check_all_pairs(len(texts.texts), len(texts.texts), MATRIX_PAIR + beside)
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
         result = scorer.matrix(texts.texts, None, progress)

@@ -14,7 +14,7 @@ from similarity.cli.terminal import input_options, json_option, print_json, prin
 from similarity.entailment.estimators import DEFAULT
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.groups.consensus import Consensus, check_of, find_consensus
+from similarity.groups.consensus import Consensus, check_of, check_room, find_consensus
 from similarity.texts.truncation import Truncator
 
 
@@ -50,6 +50,7 @@ def consensus(
     semantic entropy is 0 where all agree, and log N where all N differ.
     """
     texts = texts_of_file(file, kind, columns)
+    check_room(texts)
     model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(

@@ -7,6 +7,7 @@ nothing here imports them.
 import errno
 import os
 import sys
+import textwrap
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -17,13 +18,23 @@ from similarity.cli.places import said
 from similarity.cli.stopping import Stopped, goes_on
 from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
 from similarity.cli.variables import misspelt
-from similarity.errors import BackendError, ConfigError, InputError, Portable, TrajsimError
+from similarity.errors import (
+    BackendError,
+    ConfigError,
+    InputError,
+    ModelError,
+    Portable,
+    TrajsimError,
+)
 from similarity.extras import extra_needed
+from similarity.models.memory import is_out_of_memory
 from similarity.storage.files import space_remedy
 from similarity.storage.user_cache import access_remedy
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
+# Of what a library says of its memory, in characters: some give advice of their own.
+_LONGEST_REASON = 200
 
 # By name: the module here that has it, and what help says of it.
 _LATE = {
@@ -113,12 +124,24 @@ class _Commands(LateGroup):
             raise Stopped(ctx) from error
         except TrajsimError as error:
             raise _OneLineError(error, ctx) from error
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise _OneLineError(_memory_is_out(error), ctx) from error
         except OSError as error:
             # A full disk, a folder without permission. At the closed pipe of somebody else's
             # stream click ends quietly.
             if error.errno == errno.EPIPE:
                 raise
             raise _OneLineError(InputError(_failure(error)), ctx) from error
+
+
+def _memory_is_out(error: Exception) -> TrajsimError:
+    said = textwrap.shorten(str(error), _LONGEST_REASON, placeholder=" …").rstrip(".")
+    return ModelError(
+        f"memory is out{f' ({said})' * bool(said)}; give fewer or shorter texts at once, a smaller "
+        "model, or more memory"
+    )
 
 
 def _failure(error: OSError) -> str:

@@ -34,6 +34,7 @@ from similarity.cli.terminal import (
 )
 from similarity.errors import ConfigError
 from similarity.images.image import Content
+from similarity.room import JSON_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.scorer import Scorer
 from similarity.storage.parts import is_begun, parts_folder
 from similarity.storage.store import Store
@@ -151,6 +152,8 @@ def matrix(
             texts = [*grid.rows, *(of_columns or ())]
             print_warnings([*cut_warnings(scorers[0], texts), *unfamiliar(model, texts).values()])
         return
+    bytes_a_pair = MATRIX_PAIR + (JSON_PAIR if written_as == "json" else 0)
+    check_all_pairs(len(rows.texts), len((others or rows).texts), bytes_a_pair)
     shown = _contents(rows, choice, as_texts)
     beside = None if others is None else _contents(others, choice, as_texts)
     scorer = chosen_scorer(open_model(choice), scoring)

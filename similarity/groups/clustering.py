@@ -15,6 +15,7 @@ from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
 from similarity.given import given_strings
 from similarity.groups.own_words import same_wording, unequal_numbers
+from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.validation import check_choice, check_integer, check_number
 
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
@@ -104,10 +105,12 @@ def cluster(
     ConfigError
         Unless either a threshold in [0, 1] or a k from 1 to the number of texts is given.
     InputError
-        If the similarities are not symmetric or not in [0, 1].
+        If the similarities are not symmetric or not in [0, 1], or memory for groups is lacking.
     """
     check_choice("linkage", linkage_by, LINKAGES)
-    distances = _distances(_given(similarities))
+    similarities = _given(similarities)
+    check_all_pairs(len(similarities), len(similarities), CLUSTER_PAIR)
+    distances = _distances(similarities)
     count = len(distances)
     if (threshold is None) == (k is None):
         raise ConfigError("give either a threshold or k, the number of groups")
@@ -179,7 +182,8 @@ def deduplicate(
     ConfigError
         If the threshold is out of range.
     InputError
-        If the similarities are not symmetric or not in [0, 1], or there are not as many texts.
+        If the similarities are not symmetric or not in [0, 1], there are not as many texts, or
+        memory is lacking.
     """
     check_number("threshold", threshold, at_least=0, at_most=1)
     similarities = _given(similarities)
@@ -187,6 +191,7 @@ def deduplicate(
     alike, same = similarities, np.eye(len(similarities), dtype=bool)
     if texts is not None:
         texts = _texts_of(similarities, texts)
+        check_all_pairs(len(texts), len(texts), DEDUPLICATE_PAIR)
         unequal = unequal_numbers("", texts)
         # Letters of another width may be another number: 10² and 102.
         same = same_wording(texts) & ~unequal
@@ -214,8 +219,15 @@ def deduplicate(
 
 
 def cosines(vectors: FloatArray) -> FloatArray:
-    """Return the cosines of vectors of length 1, shape "text width", with 0 for those below it."""
+    """Return the cosines of vectors of length 1, shape "text width", with 0 for those below it.
+
+    Raises
+    ------
+    InputError
+        If they are no numbers, or there is no memory for the cosines of so many.
+    """
     vectors = _given(vectors, "vectors")
+    check_all_pairs(len(vectors), len(vectors), MATRIX_PAIR)
     found: FloatArray = np.clip(vectors @ vectors.T, 0.0, 1.0)
     found = (found + found.T) / 2
     np.fill_diagonal(found, 1.0)

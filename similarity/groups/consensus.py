@@ -21,6 +21,7 @@ from similarity.given import given_strings
 from similarity.groups.clustering import cluster
 from similarity.groups.own_words import shared_words, unequal_numbers
 from similarity.prompts import checked_text
+from similarity.room import CLUSTER_PAIR, check_all_pairs
 from similarity.scorer import Progress, no_progress
 from similarity.texts.truncation import Check, Truncator
 from similarity.trajectories import token_count
@@ -29,6 +30,10 @@ from similarity.validation import check_kind, check_number
 # Of what degrees may lack where texts share all their words, so much where they share none.
 # Chosen on answers to questions (docs/log.md).
 NO_WORDS = 0.05
+# Bytes for each two different texts, at least: degrees, those both ways, and what `cluster` has.
+# Of all texts, those that repeat included, the degrees are given.
+_DEGREE = 8
+_PAIR = 2 * _DEGREE + CLUSTER_PAIR
 # So much above 0 a log-probability may be by rounding in float32.
 _ROUNDING = 1e-5
 
@@ -135,8 +140,8 @@ def find_consensus(
     Raises
     ------
     InputError
-        If there are no texts, one is refused by the model, or log_probs are not as many finite
-        numbers of at most 0.
+        If there are no texts, one is refused by the model, log_probs are not as many finite
+        numbers of at most 0, or the degrees need more memory than is free.
     ConfigError
         If the threshold is out of range.
     """
@@ -144,6 +149,7 @@ def find_consensus(
     check_kind("question", question, (str, NoneType), "a text or None")
     if not texts:
         raise InputError("there are no texts to agree; give at least one")
+    check_room(texts)
     weights = _weights(texts, log_probs)
     distinct = list(dict.fromkeys(texts))
     cut = distinct if truncator is None else truncator.cut(distinct)
@@ -185,6 +191,13 @@ def find_consensus(
         fingerprint=scorer.fingerprint,
         warnings=() if truncator is None else tuple(truncator.warnings(distinct)),
     )
+
+
+def check_room(texts: Sequence[str]) -> None:
+    """Raise InputError if what is held for each two texts needs more memory than is free."""
+    distinct = len(set(texts))
+    check_all_pairs(distinct, distinct, _PAIR, remedy="")
+    check_all_pairs(len(texts), len(texts), _DEGREE, remedy="")
 
 
 def check_of(check: Check, question: str | None) -> Check:

@@ -15,6 +15,7 @@ from similarity.images.image import Content, name_of, order_of
 from similarity.known_scales import KnownScales
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
+from similarity.room import MATRIX_PAIR, check_all_pairs
 from similarity.scorer import Progress, Scorer, counted, no_progress
 from similarity.vectors.config import GroupConfig, StatesConfig, TrigramsConfig, VectorConfig
 from similarity.vectors.exact import exact_distances, on_grid
@@ -97,6 +98,7 @@ class VectorScorer(Scorer):
     ) -> SimilarityMatrix:
         """Return all scores, at the cost of reading N + M texts."""
         columns = rows if columns is None else columns
+        check_all_pairs(len(rows), len(columns), MATRIX_PAIR)
         distances = self._matrix(rows, columns, progress)
         return SimilarityMatrix(
             rows=tuple(map(name_of, rows)),

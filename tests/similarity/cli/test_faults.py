@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from similarity.cli import cluster_commands
 from similarity.cli.main import main
 from similarity.storage.parts import parts_folder
 from similarity.vectors.meaning import BATCH_TEXTS
@@ -215,3 +217,58 @@ def test_a_cache_of_another_user_is_refused_with_what_helps(
     result = CliRunner().invoke(main, ["compare", "a", "b"])
     remedy = "; set TRAJSIM_CACHE to a folder that this user may read and write" * helped
     assert result.stderr.splitlines()[-1] == f"Error: {place}: Permission denied{remedy}"
+
+
+def little_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+
+
+@pytest.mark.parametrize("command", ["matrix", "cluster", "dedupe", "consensus"])
+def test_more_texts_than_memory_has_room_for_are_one_line(command: str, tmp_path: Path) -> None:
+    many = tmp_path / "many.txt"
+    many.write_text("".join(f"text {i}\n" for i in range(80_000)))
+    result = trajsim(
+        command, str(many), cache=tmp_path / "cache", model="toy", preexec_fn=little_memory
+    )
+    assert result.returncode == 2
+    (line,) = lines_of(result.stderr)
+    assert line.startswith("Error: all pairs of 80,000 × 80,000 texts need ")
+
+
+def fails_by(error: Exception) -> Callable[..., object]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        np._core._exceptions._ArrayMemoryError((80_000, 80_000), np.dtype(float)),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB. " + "See more. " * 100),
+    ],
+    ids=str,
+)
+def test_memory_that_is_out_is_one_line(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_commands, "deduplicate", fails_by(error))
+    (tmp_path / "texts.txt").write_text("a\nb\n")
+    command = ["dedupe", str(tmp_path / "texts.txt"), "--model", "toy", "-n", "1", "-m", "1"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: memory is out")
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()[-1]) < 400
+
+
+def test_errors_of_other_kinds_are_not_taken_for_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_commands, "deduplicate", fails_by(RuntimeError("a fault")))
+    (tmp_path / "texts.txt").write_text("a\nb\n")
+    command = ["dedupe", str(tmp_path / "texts.txt"), "--model", "toy", "-n", "1", "-m", "1"]
+    assert str(CliRunner().invoke(main, command).exception) == "a fault"
