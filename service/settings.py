@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         800,
         ge=1,
         description="Connections at once; one more closes that which has waited longest for a "
-        "request.",
+        "request, or is refused.",
     )
     max_active: Count = Field(
         64, ge=1, description="Requests worked on at once, at most; long ones have three quarters."

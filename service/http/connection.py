@@ -14,8 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from service.http.crowd import TOO_MANY, WAIT_SECONDS, Crowd
+from service.http.descriptors import Connections
 from service.http.problems import Problem, problem_of, problem_response, request_id_of
-from service.http.sockets import acknowledged, bound, reset
+from service.http.sockets import acknowledged, bound, drop_unread, reset
 from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
@@ -24,13 +26,6 @@ READ_BYTES = 16 * 1024
 
 # Between two looks at whether a client that keeps an answer waiting reads on.
 LOOK_SECONDS = 0.5
-TOO_MANY = Problem(
-    503,
-    "server_error",
-    "too_many_connections",
-    "the service has as many connections as it takes; send it again later",
-    retry_after=1.0,
-)
 # Of a request's line and headers together.
 HEAD_BYTES = 64 * 1024
 BAD_CHUNKS = (
@@ -48,7 +43,7 @@ def connection_class(
     head_seconds: float,
     write_seconds: float,
     answer_seconds: float,
-    max_connections: int,
+    connections: Connections,
     on_failure: Callable[[str], None],
 ) -> type[asyncio.Protocol]:
     """Return a protocol that closes connections that are too slow, or too many.
@@ -61,14 +56,15 @@ def connection_class(
         For a client to read what is buffered for it, some of it at a time.
     answer_seconds
         For a client to read all of an answer, once it has let it wait: until then it is kept.
-    max_connections
-        Beyond these, that which has waited longest for the rest of a request is closed. So those
-        that are opened and left, or send slowly, keep nobody out.
+    connections
+        Beyond those served, that which has waited longest for the rest of a request is closed. So
+        those that are opened and left, or send slowly, keep nobody out for long. Where none has
+        waited, the request of one more is refused once it has come: whoever sends it then reads
+        the answer. Beyond those told, one more is refused at once.
     on_failure
         Is told the code of each failure that no request is recorded with.
     """
-    # That wait for a request, or the rest of one: the longest first.
-    waiting: dict[H11Protocol, None] = {}
+    crowd = Crowd(connections.served)
 
     class Connection(H11Protocol):
         _head_timer: TimerHandle | None = None
@@ -89,24 +85,29 @@ def connection_class(
                 # For whoever would read the body: it may not have been sent yet.
                 "asks_before_body": lambda: self.conn.they_are_waiting_for_100_continue,
             }
-            self._await_head()
-            if len(self.connections) > max_connections:
-                self._make_room()
-            waiting[self] = None
+            # Until the first byte of a request.
+            self._silent = True
+            if crowd.let_in(self):
+                self._await_head()
+                crowd.wait(self)
+            elif len(self.connections) <= connections.served + connections.told:
+                self.app_state["turned_away"] = True
+                self._head_timer = self.loop.call_later(WAIT_SECONDS, self._refuse, TOO_MANY)
+            else:
+                drop_unread(transport, HEAD_BYTES)
+                self._refuse(TOO_MANY)
 
         @property
         def _waits(self) -> bool:
             """Return whether the rest of a request is still to come."""
             return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
-        def _make_room(self) -> None:
-            """Close the connection that has waited longest, or this one if all have requests."""
-            longest = next(iter(waiting), None)
-            if longest is None:
-                self._refuse(TOO_MANY)
-            else:
-                del waiting[longest]
-                reset(longest.transport)
+        def make_room(self) -> None:
+            """Close it at once, as another has its place."""
+            if self.cycle is not None and not self.cycle.response_started:
+                # What the log and the metrics say of the request that has begun.
+                self.cycle.scope["state"]["refused"] = TOO_MANY
+            self._cut(TOO_MANY.code)
 
         def data_received(self, data: bytes) -> None:
             begun = bool(self._unread)
@@ -131,7 +132,11 @@ def connection_class(
         def _read(self, data: bytes) -> None:
             super().data_received(data)
             if not self._waits:
-                waiting.pop(self, None)
+                crowd.stop_waiting(self)
+            elif self._silent:
+                # It has kept nobody waiting since: another second for the rest.
+                crowd.wait(self)
+            self._silent = False
             if self.conn.their_state is not h11.IDLE:
                 self._stop_awaiting_head()
             elif self._head_timer is None:
@@ -207,7 +212,8 @@ def connection_class(
             super().on_response_complete()
             self._stop_awaiting_answer()
             if self._waits:
-                waiting[self] = None
+                self._silent = True
+                crowd.wait(self)
             # The next head may have begun to arrive while this answer was written.
             begun, _ = self.conn.trailing_data
             if begun and self.conn.their_state is h11.IDLE and self._head_timer is None:
@@ -216,7 +222,7 @@ def connection_class(
                 self._await_reading()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            waiting.pop(self, None)
+            crowd.leave(self)
             self._stop_awaiting_head()
             self._stop_awaiting_reading()
             self._stop_awaiting_answer()

@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 logger = logging.getLogger(__name__)
 
@@ -17,17 +17,27 @@ USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 # Files that requests open besides their connections: images that are fetched, a model's servers.
 OF_REQUESTS = 64
+# Connections beyond those that are served, where the files suffice.
+OF_REFUSALS = 256
 _OPEN_FILES = Path("/proc/self/fd")
 
 
-def connections_that_fit(wanted: int) -> int:
+class Connections(NamedTuple):
+    """How many connections are held at once."""
+
+    served: int
+    # Beyond those, until their requests have come and are refused.
+    told: int
+
+
+def connections_that_fit(wanted: int) -> Connections:
     """Return how many connections are taken at once: those wanted, if so many files may be open.
 
     The limit of open files is raised for them as far as the system lets this process. Connections
     beyond what fits would wait to be accepted, and none that is idle would be closed for them.
     """
     own = sum(1 for _ in _OPEN_FILES.iterdir()) if _OPEN_FILES.is_dir() else 0
-    allowed = _raised(own + OF_REQUESTS + wanted)
+    allowed = _raised(own + OF_REQUESTS + OF_REFUSALS + wanted)
     free = max(allowed - own, 0)
     fitting = max(free - min(OF_REQUESTS, free // 2), 1)
     if fitting < wanted:
@@ -41,7 +51,8 @@ def connections_that_fit(wanted: int) -> int:
             fitting,
             own + OF_REQUESTS + wanted,
         )
-    return min(wanted, fitting)
+    served = min(wanted, fitting)
+    return Connections(served, min(OF_REFUSALS, max(free - served, 0) // 2))
 
 
 def _raised(needed: int) -> int:

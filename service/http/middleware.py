@@ -15,6 +15,7 @@ from service.engine.exceptions import DrainingError, GivenUpError, NoResourcesEr
 from service.engine.metrics import Metrics
 from service.engine.workers import is_out_of_resources
 from service.http.body import Body
+from service.http.crowd import TOO_MANY, WAIT_SECONDS
 from service.http.problems import Problem, problem_of, refusal, request_id_of
 from service.http.room import Room
 from service.http.security import PROBES
@@ -75,11 +76,12 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         scope = in_origin_form(scope)
+        turned_away = scope["state"].get("turned_away", False)
         body = Body(
             receive,
             Headers(scope=scope),
             max_bytes=self._max_body_bytes,
-            seconds=self._body_seconds,
+            seconds=min(self._body_seconds, WAIT_SECONDS) if turned_away else self._body_seconds,
             bodies=self._bodies,
             asks=scope["state"].get("asks_before_body", lambda: False),
         )
@@ -117,6 +119,9 @@ class RequestMiddleware:
         if self._drain.draining and not probe:
             draining = DrainingError("the service is going down; send it to another one, or later")
             await exchange.refuse(problem_of(draining))
+            return
+        if exchange.turned_away and not probe:
+            await exchange.refuse(TOO_MANY)
             return
         if exchange.body.ambiguous:
             refusal = HTTPException(
@@ -171,6 +176,8 @@ class _Exchange:
     ) -> None:
         self._drain = drain
         self._unrouted = unrouted
+        # It came by a connection too many.
+        self.turned_away: bool = scope["state"].get("turned_away", False)
         self.scope = scope
         self.body = body
         self.began = time.monotonic()
@@ -213,7 +220,8 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             # Or the server would read on, however long the body is. While it goes down, a client
             # would send its next request to a connection that is about to be closed.
-            if self.last or self._drain.draining or not self.body.complete:
+            closing = self._drain.draining or self.turned_away
+            if self.last or closing or not self.body.complete:
                 headers["Connection"] = "close"
             headers["X-Request-Id"] = self.request_id
             truncated = self.scope["state"].get("work", {}).get("truncated_texts")

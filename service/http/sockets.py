@@ -1,9 +1,11 @@
 """Sockets of connections: what the system keeps for clients that do not read it is bounded."""
 
+import os
 import socket
 import struct
 import sys
 from asyncio import BaseTransport, WriteTransport
+from contextlib import suppress
 
 # That the system takes of an answer before its client reads it; Linux takes twice as much memory.
 # Without a bound it takes some megabytes of each, which nothing else counts. An answer that is as
@@ -39,6 +41,15 @@ def acknowledged(transport: BaseTransport) -> int | None:
         return None
     info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
     return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder) if len(info) >= 128 else None
+
+
+def drop_unread(transport: BaseTransport, count: int) -> None:
+    """Read and drop up to so many bytes that have arrived on a connection.
+
+    The system resets one that is closed with bytes unread, and clients may lose the answer then.
+    """
+    with suppress(OSError):
+        os.read(transport.get_extra_info("socket").fileno(), count)
 
 
 def reset(transport: WriteTransport) -> None:

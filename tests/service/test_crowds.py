@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from starlette.datastructures import Headers
 
 from service.engine.exceptions import BusyError
 from service.http.body import Body
+from service.http.crowd import SILENCE_SECONDS, Crowd
 from service.http.room import Room
 from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
@@ -52,7 +54,7 @@ def test_one_connection_more_closes_that_which_has_waited_longest(begun):
             waiting[-1].sendall(begun)
             open_now = server.server_state.connections
             assert eventually(lambda n=number, known=open_now: len(known) == n + 1)
-        assert httpx.get(f"{url}/v1/models").status_code == 200
+        assert eventually(lambda: httpx.get(f"{url}/v1/models").status_code == 200)
         assert is_closed(waiting[0])
         with connect(url) as other:
             other.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -84,6 +86,122 @@ def test_connections_whose_requests_are_answered_are_left_alone_and_one_more_is_
         assert [one.result(20).status_code for one in asked] == [200, 200]
         assert httpx.get(f"{url}/v1/models").status_code == 200
         assert 'trajsim_failures_total{code="too_many_connections"} 1.0' in metrics(url)
+
+
+WHOLE = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(SMALL) + SMALL
+
+
+async def answers(url, count):
+    """Return the status of each of so many whole requests, or why there is none; all at once."""
+    parts = urlsplit(url)
+
+    async def ask():
+        try:
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            writer.write(WHOLE)
+            answer = await reader.read()
+            writer.close()
+        except OSError as error:
+            return type(error).__name__
+        assert b"200 OK" in answer or b"\r\nretry-after: " in answer.lower()
+        return int(answer.split()[1])
+
+    return Counter(await asyncio.gather(*(ask() for _ in range(count))))
+
+
+@pytest.mark.parametrize("count", [12, 60, 200])
+def test_in_a_burst_of_whole_requests_every_client_reads_an_answer(count):
+    """Those that were accepted first were reset, as their requests had not been read yet."""
+    with serving(ToyModel(), max_connections=10, preset="paper") as (url, server):
+        found = asyncio.run(answers(url, count))
+        assert set(found) == {200, 503}
+        assert found[200] >= 10
+        assert eventually(lambda: not server.server_state.connections)
+        assert f'code="too_many_connections"}} {found[503]}.0' in metrics(url)
+
+
+def test_whole_requests_that_came_while_the_process_stood_still_are_read_first():
+    with serving(ToyModel(), max_connections=5, preset="paper") as (url, server):
+        known = [connect(url) for _ in range(5)]
+        assert eventually(lambda: len(server.server_state.connections) == 5)
+        server._loop.call_soon_threadsafe(time.sleep, 2)
+        new = [connect(url) for _ in range(5)]
+        for connection in known + new:
+            connection.sendall(WHOLE)
+        codes = [status(connection) for connection in known + new]
+        for connection in known + new:
+            connection.close()
+    assert codes[:5] == [b"200"] * 5
+    assert set(codes[5:]) <= {b"200", b"503"}
+
+
+def test_a_connection_that_has_begun_its_request_is_left_alone_for_a_moment():
+    """Head and body come apart: between them one that had been idle before was reset."""
+    opened = serving(ToyModel(), max_connections=1, preset="paper")
+    with opened as (url, server), connect(url) as idle:
+        time.sleep(1.5)
+        body = WHOLE.index(b"{")
+        idle.sendall(WHOLE[:body])
+        assert eventually(lambda: server.server_state.tasks)
+        assert httpx.get(f"{url}/v1/models").status_code == 503
+        idle.sendall(WHOLE[body:])
+        assert status(idle) == b"200"
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", HEAD[:30], HEAD + b"Content-Length: 100\r\n\r\n{"], ids=["none", "head", "body"]
+)
+def test_a_connection_too_many_is_told_so_though_its_request_never_comes(begun):
+    model = FaultyModel()
+    opened = running(model, max_connections=1, preset="paper", body_seconds=60)
+    with opened as url, connect(url) as busy:
+        model.free.clear()
+        busy.sendall(WHOLE)
+        assert model.entered.acquire(timeout=20)
+        with connect(url) as other:
+            other.sendall(begun)
+            assert status(other) == b"503"
+        # Whether the service lives is answered all the same.
+        assert httpx.get(f"{url}/health/live").headers["connection"] == "close"
+        model.free.set()
+        assert status(busy) == b"200"
+
+
+def test_each_connection_that_is_closed_for_another_is_counted_and_all_are_one_line(caplog):
+    """Neither the log nor the metrics had any of them."""
+    with serving(ToyModel(), max_connections=3) as (url, server):
+        waiting = [connect(url) for _ in range(3)]
+        waiting[1].sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+        assert eventually(lambda: len(server.server_state.connections) == 3)
+        time.sleep(1.5)
+        others = [connect(url) for _ in range(3)]
+        for connection in others:
+            connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        assert all(is_closed(connection) for connection in waiting)
+        for connection in waiting + others:
+            connection.close()
+        assert eventually(lambda: not server.server_state.connections)
+        assert 'code="too_many_connections"} 3.0' in metrics(url)
+    told = [record for record in caplog.records if record.name == "service.http.crowd"]
+    assert len(told) == 1
+    assert "3 connections are held at once" in told[0].getMessage()
+
+
+def test_the_log_line_of_connections_too_many_says_how_many_there_were(caplog):
+    now = 0.0
+    crowd = Crowd(1, lambda: now)
+    assert crowd.let_in(object())
+    assert not any(crowd.let_in(object()) for _ in range(50))
+    now = SILENCE_SECONDS
+    assert not crowd.let_in(object())
+    found = [message.partition("line: ")[2].partition(";")[0] for message in caplog.messages]
+    assert found == ["1", "50"]
+
+
+def status(connection):
+    answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return answer.split(b" ")[1]
 
 
 def in_parts(content):

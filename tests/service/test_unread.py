@@ -115,7 +115,8 @@ def test_connections_that_are_given_up_leave_nothing_in_the_system(settings, bod
         assert eventually(lambda: kept(url), PATIENCE)
         if body is SMALL:
             assert eventually(lambda: server.server_state.total_requests == 1)
-            assert httpx.get(f"{url}/health/live", timeout=PATIENCE).status_code == 200
+            models = f"{url}/v1/models"
+            assert eventually(lambda: httpx.get(models, timeout=PATIENCE).status_code == 200)
         assert eventually(lambda: not server.server_state.connections, 20)
         assert eventually(lambda: not kept(url), 5)
 
