@@ -6,12 +6,23 @@ from typing import Any
 
 from similarity.batch.carrying import ID, Carried, repeated
 from similarity.batch.lines import Answer, Item, parse, refusal
-from similarity.errors import InputError
+from similarity.errors import (
+    ImageError,
+    InputError,
+    RequestRefusedError,
+    TrajsimError,
+    UnsupportedError,
+)
+from similarity.images.image import Image
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.tabular.records import Record
 
 # Says an error in one line.
-Reason = Callable[[InputError], str]
+Reason = Callable[[TrajsimError], str]
+
+# What a model that takes the texts of other lines may say of an image. Said of texts alone, it
+# concerns all lines, and ends the batch.
+_OF_IMAGES = (ImageError, UnsupportedError, RequestRefusedError)
 
 
 class Answering:
@@ -48,7 +59,7 @@ class Answering:
         """Return the answer to each record, in order; the pairs are compared together."""
         items = self._comparable([self._parsed(record) for record in records])
         pairs = [item for item in items if isinstance(item, Item) and item.is_pair]
-        compared = self._pair_answers(pairs, progress)
+        compared = iter(self._pair_answers(pairs, progress))
         return [self._answer(item, compared, progress) for item in items]
 
     def _answer(
@@ -56,13 +67,18 @@ class Answering:
     ) -> Answer:
         if isinstance(item, Answer):
             return item
-        return next(compared) if item.is_pair else self._matrix_answer(item, progress)
+        if item.is_pair:
+            return next(compared)
+        try:
+            return self._matrix_answer(item, progress)
+        except _OF_IMAGES as error:
+            return self._refused(item, error)
 
     def _comparable(self, items: Sequence[Item | Answer]) -> list[Item | Answer]:
-        """Refuse the items with a text that the model cannot take, found out one by one."""
+        """Refuse the items with a text or image that the model cannot take, found one by one."""
         try:
             self._check([item for item in items if isinstance(item, Item)])
-        except InputError:
+        except (InputError, *_OF_IMAGES):
             return [item if isinstance(item, Answer) else self._checked(item) for item in items]
         return list(items)
 
@@ -71,7 +87,15 @@ class Answering:
             self._check([item])
         except InputError as error:
             return refusal(item.record, self._reason(error), self._names)
+        except _OF_IMAGES as error:
+            return self._refused(item, error)
         return item
+
+    def _refused(self, item: Item, error: TrajsimError) -> Answer:
+        """Return the refusal of an item with an image; raises the error of one of texts alone."""
+        if not any(isinstance(text, Image) for text in item.texts):
+            raise error
+        return refusal(item.record, self._reason(error), self._names)
 
     def _parsed(self, record: Record) -> Item | Answer:
         try:
@@ -87,11 +111,19 @@ class Answering:
         texts = list(dict.fromkeys(text for item in items for text in item.texts))
         self._scorer.check(texts)
 
-    def _pair_answers(self, items: Sequence[Item], progress: Progress) -> Iterator[Answer]:
+    def _pair_answers(self, items: Sequence[Item], progress: Progress) -> list[Answer]:
+        """Compare pairs together, or one by one where the model cannot take an image of them."""
         pairs = [(item.texts[0], item.texts[1]) for item in items]
-        scored = self._scorer.score(pairs, progress)
-        for item, score in zip(items, scored, strict=True):
-            yield self._answered(item, score.numbers(), score.warnings)
+        try:
+            scored = self._scorer.score(pairs, progress)
+        except _OF_IMAGES as error:
+            if len(items) == 1:
+                return [self._refused(items[0], error)]
+            return [answer for item in items for answer in self._pair_answers([item], progress)]
+        return [
+            self._answered(item, score.numbers(), score.warnings)
+            for item, score in zip(items, scored, strict=True)
+        ]
 
     def _matrix_answer(self, item: Item, progress: Progress) -> Answer:
         result = self._scorer.matrix(item.texts, None, progress)

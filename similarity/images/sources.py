@@ -19,6 +19,7 @@ LIMITS = ImageLimits()
 _BEGINNING = 12
 _IMAGE_NAME = re.compile(r"\S+\.(png|jpe?g|webp|gif|bmp)", re.IGNORECASE)
 _DATA_URL = "data:image/"
+_SHOWN_PATH = 200
 # Of the two images that models are tried on.
 _SIDES = 64, 48
 
@@ -70,7 +71,12 @@ def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
         data = file_bytes(path, limits.max_bytes)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        raise ImageError(f"image {str(path)!r} cannot be read: {said}") from error
+        named = str(path)
+        if named.lower().startswith(_DATA_URL):
+            said = "it is a data URL; write the image to a file, and give its path"
+        # In the place of a path may stand the whole image.
+        shown = named if len(named) <= _SHOWN_PATH else f"{named[:_SHOWN_PATH]}…"
+        raise ImageError(f"image {shown!r} cannot be read: {said}") from error
     return read_image(data, str(path), limits)
 
 

@@ -1,6 +1,7 @@
 """A batch knows the images that it has answered for: others in their place are found."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,22 @@ from similarity.batch import Batch, BatchFiles, finished, open_batch
 from similarity.batch import run as batch_run
 from similarity.batch.images import changed_images, image_digests
 from similarity.config import ComparisonConfig
-from similarity.errors import ConfigError
+from similarity.errors import (
+    BackendUnavailableError,
+    ConfigError,
+    ImageError,
+    RequestRefusedError,
+    TrajsimError,
+    UnsupportedError,
+)
+from similarity.given import Pair
+from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
+from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
+from similarity.results import Score
+from similarity.scorer import Progress, no_progress
 from similarity.tabular.records import Record
 from tests.similarity.images.made import as_file, picture
 from tests.tiny_vision_models import save_tiny_vision_model
@@ -146,3 +159,71 @@ def test_digests_are_of_what_is_compared(files: BatchFiles) -> None:
     Path("a.png").unlink()
     assert changed_images(found) == ["a.png"]
     assert changed_images(found, elsewhere=True) == []
+
+
+def answered(files: BatchFiles) -> list[str]:
+    return [json.loads(line)["custom_id"] for line in files.output.read_text().splitlines()]
+
+
+def refused_lines(files: BatchFiles) -> dict[int, str]:
+    lines = map(json.loads, files.refused.read_text().splitlines())
+    return {line["line"]: line["reason"] for line in lines}
+
+
+def test_lines_with_images_lose_no_others_where_the_model_reads_none(files: BatchFiles) -> None:
+    content = Path("in.jsonl").read_text()
+    Path("in.jsonl").write_text(f'{{"pair": ["a", "b"]}}\n{content}{{"texts": ["a", "b"]}}\n')
+    with open_batch(TrajectoryScorer(ToyModel(), CONFIG), files, 4) as opened:
+        opened.run()
+    assert answered(files) == ["1", "6"]
+    found = refused_lines(files)
+    assert list(found) == [2, 3, 4, 5]
+    assert "toy reads texts alone, and image 'b.png' was given" in found[3]
+    assert "image 'none.png' cannot be read" in found[4]
+
+
+class Refusing(TrajectoryScorer):
+    """Finds out while it scores that it cannot take one of the images."""
+
+    def __init__(self, error: TrajsimError, asked: str) -> None:
+        super().__init__(ToyModel(), CONFIG)
+        self._error, self._asked = error, asked
+
+    def check(self, texts: Sequence[Content]) -> None:
+        """Take all."""
+
+    def score(self, pairs: Sequence[Pair], progress: Progress = no_progress) -> list[Score]:
+        """Fail of what is asked for, and score words for images."""
+        words = [tuple(text.name if isinstance(text, Image) else text for text in p) for p in pairs]
+        if any(self._asked in pair for pair in words):
+            raise self._error
+        return list(super().score([(first, second) for first, second in words], progress))
+
+
+@pytest.mark.parametrize(
+    "error", [ImageError("no"), UnsupportedError("no"), RequestRefusedError("no")], ids=repr
+)
+def test_an_image_that_cannot_be_scored_loses_no_other_line(
+    error: TrajsimError, files: BatchFiles
+) -> None:
+    with open_batch(Refusing(error, "b.png"), files, 4) as opened:
+        opened.run()
+    assert answered(files) == ["1"]
+    assert refused_lines(files).keys() == {2, 3, 4}
+    assert refused_lines(files)[2] == "no"
+
+
+def test_what_concerns_all_lines_ends_a_batch(files: BatchFiles) -> None:
+    with (
+        pytest.raises(BackendUnavailableError),
+        open_batch(Refusing(BackendUnavailableError("no"), "b.png"), files, 4) as opened,
+    ):
+        opened.run()
+    Path("in.jsonl").write_text('{"pair": ["a", "b"]}\n')
+    files.journal.unlink()
+    with (
+        pytest.raises(UnsupportedError),
+        open_batch(Refusing(UnsupportedError("no"), "a"), files, 4) as opened,
+    ):
+        opened.run()
+    assert files.refused.read_bytes() == b""

@@ -18,6 +18,16 @@ from similarity.images.sources import (
 from tests.similarity.images.made import as_file, picture
 
 
+def test_an_image_in_the_place_of_its_path_is_named_shortly(path: Path) -> None:
+    for given, needle in (
+        (data_url(path.read_bytes()), "it is a data URL; write the image to a file"),
+        (base64.b64encode(path.read_bytes()).decode(), "cannot be read"),
+    ):
+        with pytest.raises(InputError, match=needle) as raised:
+            image_file(given)
+        assert len(str(raised.value)) < 400
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "photo.jpg"
