@@ -1,6 +1,7 @@
 """`trajsim cluster` and `trajsim dedupe`: groups of like texts in a file."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from similarity.cli.apart import note_read
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
+from similarity.cli.images import contents_of, text_option
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
@@ -31,6 +33,7 @@ from similarity.groups.clustering import (
     Linkage,
     deduplicate,
 )
+from similarity.images.image import Content
 from similarity.results import SimilarityMatrix
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.tabular.records import PlacedTexts
@@ -60,6 +63,7 @@ KEPT_FORMATS = ("text", *GROUP_FORMATS)
 )
 @output_options((TABLE, *GROUP_FORMATS))
 @plot_option
+@text_option
 @model_options
 @scoring_options
 def cluster(
@@ -72,6 +76,7 @@ def cluster(
     written_as: str | None,
     out: str | None,
     plot: str | None,
+    as_texts: bool,
     scoring: ScoringChoice,
     choice: ModelChoice,
 ) -> None:
@@ -80,6 +85,8 @@ def cluster(
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. The silhouette of a text shows how well it is placed, from -1 to 1.
     Tables count texts from 1, and JSON from 0.
+
+    A text that is the path of an image stands for the image.
 
     FILE may be a folder: each .txt and .md file in it is one text, called by its path.
     """
@@ -92,7 +99,8 @@ def cluster(
         raise ConfigError(f"--k must be at most {len(texts.texts)}, the number of texts, got {k}")
     if threshold is None and k is None:
         threshold = GROUP_THRESHOLD
-    result = _compared(texts, scoring, choice, CLUSTER_PAIR)
+    check_all_pairs(len(texts.texts), len(texts.texts), MATRIX_PAIR + CLUSTER_PAIR)
+    result = _compared(contents_of(texts, choice, as_texts=as_texts), scoring, choice)
     with working("grouping"):
         found = clustering.cluster(
             result.similarities, threshold=threshold, k=k, linkage_by=linkage
@@ -119,6 +127,7 @@ def cluster(
     help="Take texts that are at least this similar for the same.",
 )
 @output_options((TABLE, *KEPT_FORMATS))
+@text_option
 @model_options
 @scoring_options
 def dedupe(
@@ -128,13 +137,15 @@ def dedupe(
     threshold: float,
     written_as: str | None,
     out: str | None,
+    as_texts: bool,
     scoring: ScoringChoice,
     choice: ModelChoice,
 ) -> None:
     """Keep one of the texts in FILE that say the same: the first of them.
 
     Texts that differ in case, white space or the form of characters alone are the same. Texts
-    with other numbers are not. For all others the similarity decides.
+    with other numbers are not. For all others the similarity decides. A text that is the path of
+    an image stands for the image, of which the similarity alone decides.
 
     A file has one text a line, or is JSON lines, CSV, TSV or Parquet with a column of texts; - is
     standard input. As text, the texts that are kept are written. The other formats have every
@@ -146,9 +157,11 @@ def dedupe(
     """
     written_as = chosen_format(written_as, out, KEPT_FORMATS)
     texts = texts_of(file, kind, columns)
-    result = _compared(texts, scoring, choice, DEDUPLICATE_PAIR)
+    check_all_pairs(len(texts.texts), len(texts.texts), MATRIX_PAIR + DEDUPLICATE_PAIR)
+    contents = contents_of(texts, choice, as_texts=as_texts)
+    result = _compared(contents, scoring, choice)
     with working("grouping"):
-        found = deduplicate(result.similarities, threshold, texts.texts)
+        found = deduplicate(result.similarities, threshold, contents)
     if written_as == TABLE:
         print_duplicates(labelled(result, texts), found)
     elif written_as == "text":
@@ -165,19 +178,12 @@ def dedupe(
 
 
 def _compared(
-    texts: PlacedTexts, scoring: ScoringChoice, choice: ModelChoice, beside: int
+    contents: Sequence[Content], scoring: ScoringChoice, choice: ModelChoice
 ) -> SimilarityMatrix:
-    """Return the similarities of texts among themselves, and print their warnings.
-
-    Parameters
-    ----------
-    beside
-        The bytes that each of them will take beside the matrix.
-    """
-    check_all_pairs(len(texts.texts), len(texts.texts), MATRIX_PAIR + beside)
+    """Return the similarities of texts and images among themselves, and print their warnings."""
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
-        result = scorer.matrix(texts.texts, None, progress)
+        result = scorer.matrix(contents, None, progress)
     print_warnings(result.warnings)
     return result
 

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.images import note_paths
 from similarity.cli.options import model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of_file
@@ -51,6 +52,7 @@ def consensus(
     """
     texts = texts_of_file(file, kind, columns)
     check_room(texts)
+    note_paths(texts)
     model = open_model(choice)
     with progress_bars() as progress:
         scorer = open_entailment(

@@ -1,16 +1,21 @@
 """Images on the command line: a path that is one stands for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
 from similarity.cli.apart import note_image
 from similarity.cli.choices import ModelChoice
-from similarity.errors import InputError
+from similarity.errors import InputError, UnsupportedError
 from similarity.images.image import Content, Image
-from similarity.images.sources import image_or_text
+from similarity.images.sources import image_or_text, is_image_file
 from similarity.models.loader import check_sees
 from similarity.prompts import checked_text
+from similarity.tabular.records import PlacedTexts
+
+# What is said of each image that cannot be compared.
+_AS_WORDS = "; --text compares the name as a text"
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 
 text_option = click.option(
     "--text",
@@ -42,9 +47,30 @@ def texts_and_images(
         content = checked_text(one) if as_texts else _image_or_text(one, by_name)
         if isinstance(content, Image):
             note_image(one)
-            check_sees(choice.name, content)
+            _check_sees(choice, content)
         found.append(content)
     return found
+
+
+def contents_of(texts: PlacedTexts, choice: ModelChoice, *, as_texts: bool) -> list[Content]:
+    """Return texts, and the images whose paths a file has; those of a folder are texts.
+
+    Raises as `texts_and_images` does.
+    """
+    as_texts = as_texts or texts.ids is not None
+    return texts_and_images(texts.texts, choice, as_texts=as_texts)
+
+
+def note_paths(texts: Sequence[str]) -> None:
+    """Say so where a command that reads words alone is given the paths of images."""
+    paths = [one for one in texts if one.lower().endswith(_ENDINGS) and is_image_file(one)]
+    if paths:
+        click.echo(
+            f"warning: {len(paths)} of {len(texts)} texts are paths of images, such as "
+            f"{paths[0]!r}, and are read as words; trajsim compare, matrix, cluster and dedupe "
+            "read the images, by a model that does",
+            err=True,
+        )
 
 
 def _image_or_text(given: str, by_name: bool) -> Content:
@@ -52,4 +78,11 @@ def _image_or_text(given: str, by_name: bool) -> Content:
     try:
         return image_or_text(given, by_name=by_name)
     except InputError as error:
-        raise InputError(f"{error}; --text compares the name as a text") from error
+        raise InputError(f"{error}{_AS_WORDS}") from error
+
+
+def _check_sees(choice: ModelChoice, image: Image) -> None:
+    try:
+        check_sees(choice.name, image)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{error}{_AS_WORDS}") from error

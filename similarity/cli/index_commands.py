@@ -12,6 +12,7 @@ from rich.table import Table
 from similarity.calibration import Scale
 from similarity.cli.answers import cache_option, store_of
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.images import note_paths
 from similarity.cli.options import (
     comparison_options,
     model_options,
@@ -102,6 +103,7 @@ def build(
     check_folder(out)
     KIND.check_place(out)
     read = texts_of(file, kind, columns)
+    note_paths(read.texts)
     texts = read.texts
     model = open_model(choice)
     with progress_bars() as progress:

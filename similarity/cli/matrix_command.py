@@ -17,7 +17,7 @@ from similarity.cli.choices import (
     open_model,
     shortlist_and_judge,
 )
-from similarity.cli.images import text_option, texts_and_images
+from similarity.cli.images import contents_of, note_paths, text_option
 from similarity.cli.matrix_tables import print_matrix
 from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.plots import check_plot, draw_heat, plot_option
@@ -33,13 +33,11 @@ from similarity.cli.terminal import (
     print_warnings,
 )
 from similarity.errors import ConfigError
-from similarity.images.image import Content
 from similarity.room import JSON_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.scorer import Scorer
 from similarity.storage.parts import is_begun, parts_folder
 from similarity.storage.store import Store
 from similarity.tabular.formats import STANDARD, format_of
-from similarity.tabular.records import PlacedTexts
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
 from similarity.texts.familiarity import unfamiliar
 from similarity.texts.truncation import cut_warnings
@@ -137,6 +135,7 @@ def matrix(
     rows = texts_of(file, kind, columns)
     others = None if file2 is None else texts_of(file2, kind, columns)
     if streamed and out is not None:
+        note_paths([*rows.texts, *(others.texts if others else ())])
         note_goes_on()
         model = open_model(choice)
         with _answers(Path(out)) as store:
@@ -154,8 +153,8 @@ def matrix(
         return
     bytes_a_pair = MATRIX_PAIR + (JSON_PAIR if written_as == "json" else 0)
     check_all_pairs(len(rows.texts), len((others or rows).texts), bytes_a_pair)
-    shown = _contents(rows, choice, as_texts)
-    beside = None if others is None else _contents(others, choice, as_texts)
+    shown = contents_of(rows, choice, as_texts=as_texts)
+    beside = None if others is None else contents_of(others, choice, as_texts=as_texts)
     scorer = chosen_scorer(open_model(choice), scoring)
     with progress_bars() as progress:
         result = labelled(scorer.matrix(shown, beside, progress), rows, others)
@@ -168,12 +167,6 @@ def matrix(
             print_scale(result.fingerprint)
     if plot is not None:
         draw_heat(result, plot)
-
-
-def _contents(texts: PlacedTexts, choice: ModelChoice, as_texts: bool) -> list[Content]:
-    """Return texts, and the images whose paths a file has; those of a folder are texts."""
-    as_texts = as_texts or texts.ids is not None
-    return texts_and_images(texts.texts, choice, as_texts=as_texts)
 
 
 @contextmanager

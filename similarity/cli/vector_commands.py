@@ -9,6 +9,7 @@ import click
 from similarity.cli.answers import cache_option, store_of
 from similarity.cli.apart import note_folder, note_read, note_written
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.images import note_paths
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
@@ -259,6 +260,7 @@ def embed(
     if out is not None:
         note_goes_on()
     read = texts_of(file, kind, columns)
+    note_paths(read.texts)
     texts, ids = read.texts, read.ids
     model = open_model(choice)
     with progress_bars() as progress:

@@ -13,8 +13,9 @@ import scipy
 
 from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
-from similarity.given import given_strings
-from similarity.groups.own_words import same_wording, unequal_numbers
+from similarity.given import given_texts
+from similarity.groups.own_words import wording_rules
+from similarity.images.image import Content
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.validation import check_choice, check_integer, check_number
 
@@ -156,7 +157,7 @@ def silhouettes(distances: FloatArray, groups: tuple[tuple[int, ...], ...]) -> F
 
 
 def deduplicate(
-    similarities: FloatArray, threshold: float, texts: Sequence[str] | None = None
+    similarities: FloatArray, threshold: float, texts: Sequence[Content] | None = None
 ) -> list[Duplicates]:
     """Return the texts to keep, in order, each with those that it stands for.
 
@@ -175,7 +176,7 @@ def deduplicate(
     threshold
         In [0, 1].
     texts
-        That the similarities are of.
+        That the similarities are of. An image among them has no wording.
 
     Raises
     ------
@@ -192,9 +193,7 @@ def deduplicate(
     if texts is not None:
         texts = _texts_of(similarities, texts)
         check_all_pairs(len(texts), len(texts), DEDUPLICATE_PAIR)
-        unequal = unequal_numbers("", texts)
-        # Letters of another width may be another number: 10² and 102.
-        same = same_wording(texts) & ~unequal
+        same, unequal = wording_rules(texts)
         alike = similarities.copy()
         alike[unequal] = -1.0
         alike[same] = 1.0
@@ -244,9 +243,9 @@ def _given(rows: FloatArray, called: str = "similarities") -> FloatArray:
         ) from error
 
 
-def _texts_of(similarities: FloatArray, texts: Sequence[str]) -> list[str]:
+def _texts_of(similarities: FloatArray, texts: Sequence[Content]) -> list[Content]:
     """Return the texts of similarities; InputError unless they are texts, and as many."""
-    found = given_strings(texts)
+    found = given_texts(texts)
     if len(found) != len(similarities):
         raise InputError(f"there are {len(found)} texts and similarities of {len(similarities)}")
     return found

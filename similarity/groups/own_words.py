@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from similarity.arrays import FloatArray, Rows
 from similarity.given import given_strings
 from similarity.groups.numbers import names_percent, numbers_in
+from similarity.images.image import Content, Image
 from similarity.texts.general import general_sentences
 from similarity.vectors.config import TrigramsConfig
 from similarity.vectors.trigrams import buckets, rarity_weights, words_of
@@ -75,6 +76,24 @@ def same_wording(texts: Sequence[str]) -> NDArray[np.bool_]:
     _, labels = np.unique(normal, return_inverse=True)
     found: NDArray[np.bool_] = np.equal.outer(labels, labels)
     return found
+
+
+def wording_rules(
+    contents: Sequence[Content],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which texts are the same by their wording, and which are not, by their numbers.
+
+    Both have the shape "text text". An image is the same as itself alone, and has no numbers.
+    """
+    images = [isinstance(one, Image) for one in contents]
+    texts = ["" if isinstance(one, Image) else one for one in contents]
+    unequal = unequal_numbers("", texts)
+    # Letters of another width may be another number: 10² and 102.
+    same = same_wording(texts) & ~unequal
+    same[images] = False
+    same[:, images] = False
+    np.fill_diagonal(same, val=True)
+    return same, unequal
 
 
 def _own_numbers(

@@ -136,3 +136,60 @@ def test_a_finished_batch_whose_photo_was_replaced_is_refused(seeing: str, photo
     assert (
         "delete out.jsonl, out.jsonl.errors.jsonl and out.jsonl.journal to begin" in result.stderr
     )
+
+
+def test_groups_and_duplicates_of_images_are_of_what_they_show(
+    seeing: str, photo: str, tmp_path: Path
+) -> None:
+    # Other numbers in their names are no numbers of theirs; other names are no other images.
+    Path("1.png").write_bytes(Path(photo).read_bytes())
+    Path("2.png").write_bytes(Path(photo).read_bytes())
+    (tmp_path / "lines.txt").write_text("1.png\na dog\nother.webp\n2.png\ncopy.bmp\n")
+    options = (str(tmp_path / "lines.txt"), "--model", seeing, *SHORT)
+    result = run("dedupe", *options, "--threshold", "1", "--json")
+    assert result.exit_code == 0, result.output
+    first, *others = json.loads(result.stdout)["groups"]
+    assert first["text"] == "1.png"
+    assert [one["text"] for one in first["duplicates"]] == ["2.png", "copy.bmp"]
+    assert {one["reason"] for one in first["duplicates"]} == {"similarity"}
+    assert [one["text"] for one in others] == ["a dog", "other.webp"]
+    found = json.loads(run("cluster", *options, "--k", "3", "--json").stdout)
+    assert found["groups"][0]["texts"] == ["1.png", "2.png", "copy.bmp"]
+    words = json.loads(run("dedupe", *options, "--threshold", "1", "--json", "--text").stdout)
+    assert len(words["groups"]) == 5
+
+
+@pytest.mark.parametrize("command", ["matrix", "cluster", "dedupe"])
+def test_paths_of_images_are_words_to_a_model_of_texts_only_where_asked(
+    command: str, photo: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lines.txt").write_text(f"{photo}\nother.webp\n")
+    options = (command, str(tmp_path / "lines.txt"), "--model", "toy", *SHORT)
+    result = run(*options)
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert "toy reads texts alone" in line
+    assert line.endswith("--text compares the name as a text")
+    assert run(*options, "--text").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("embed", "{}"),
+        ("consensus", "{}"),
+        ("matrix", "{}", "--above", "0", "--out", "pairs.csv"),
+        ("index", "build", "{}", "--out", "found"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_where_paths_of_images_are_read_as_words_it_is_said(
+    command: tuple[str, ...], photo: str, tmp_path: Path
+) -> None:
+    if command[0] == "index":
+        pytest.importorskip("faiss")
+    (tmp_path / "lines.txt").write_text(f"{photo}\nno.png\na dog\n")
+    result = run(*(part.format("lines.txt") for part in command), "--model", "embedded")
+    assert result.exit_code == 0, result.output
+    (line,) = [line for line in result.stderr.splitlines() if "paths of images" in line]
+    assert line.startswith("warning: 1 of 3 texts are paths of images, such as 'photo.jpg'")
