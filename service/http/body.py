@@ -23,6 +23,8 @@ UNCOUNTED_BYTES = 2**16
 # What arrives for longer makes room for others: else a few senders that never end would hold all
 # of it again and again.
 SLOW_SECONDS = 2.0
+# A clock that rings so much too late shows that the process stood still, and read nothing.
+STANDSTILL_SECONDS = 0.2
 
 
 class Body:
@@ -140,20 +142,29 @@ class Body:
             return
 
     async def _next(self) -> Message:
-        left = 0.0 if self._refusal else max(0.0, self._end - time.monotonic())
-        try:
-            async with asyncio.timeout(left) as self._waiting:
-                message = await self._receive()
-        except TimeoutError:
-            refusal, self._refusal = self._refusal, None
-            raise refusal or HTTPException(
-                408, f"the body did not arrive within {self._seconds:g} seconds; send it faster"
-            ) from None
-        finally:
-            self._waiting = None
+        message = None
+        while message is None:
+            left = 0.0 if self._refusal else max(0.0, self._end - time.monotonic())
+            try:
+                async with asyncio.timeout(left) as self._waiting:
+                    message = await self._receive()
+            except TimeoutError:
+                self._expire()
+            finally:
+                self._waiting = None
         self._arrived += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)
         return message
+
+    def _expire(self) -> None:
+        """Refuse it, or give it the time again for which the process stood still."""
+        refusal, self._refusal = self._refusal, None
+        late = time.monotonic() - self._end
+        if refusal or late < STANDSTILL_SECONDS:
+            raise refusal or HTTPException(
+                408, f"the body did not arrive within {self._seconds:g} seconds; send it faster"
+            ) from None
+        self._end = time.monotonic() + late
 
     def _too_large(self) -> HTTPException:
         return HTTPException(

@@ -231,8 +231,15 @@ def connection_class(
                 self._note(UNREAD)
             super().connection_lost(exc)
 
-        def _await_head(self) -> None:
-            self._head_timer = self.loop.call_later(head_seconds, self.transport.close)
+        def _await_head(self, seconds: float = head_seconds) -> None:
+            self._head_timer = self.loop.call_later(seconds, self._miss_head)
+
+        def _miss_head(self) -> None:
+            """Close it, once all that has come is read: the process may have stood still."""
+            if self._unread:
+                self._await_head(0)
+            else:
+                self.transport.close()
 
         def _stop_awaiting_head(self) -> None:
             if self._head_timer is not None:

@@ -45,6 +45,19 @@ def serving(model: LanguageModel, **settings: object) -> Iterator[tuple[str, Ser
         assert not thread.is_alive()
 
 
+def stand_still(server: Server, seconds: float) -> None:
+    """Have a server's loop do nothing for a time, from now on, as a process that is stopped."""
+    begun = threading.Event()
+
+    def sleep() -> None:
+        begun.set()
+        time.sleep(seconds)
+
+    assert server._loop is not None
+    server._loop.call_soon_threadsafe(sleep)
+    assert begun.wait(PATIENCE)
+
+
 class ServeProcess:
     """`trajsim serve` on a free port; what it printed until it was ready is in `announced`.
 

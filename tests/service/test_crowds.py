@@ -19,7 +19,7 @@ from service.http.crowd import SILENCE_SECONDS, Crowd
 from service.http.room import Room
 from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
-from tests.service.servers import eventually, running, serving
+from tests.service.servers import eventually, running, serving, stand_still
 
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 BODY = {"pairs": [["a", "b"]], "n_trajectories": 2, "max_tokens": 2}
@@ -124,7 +124,7 @@ def test_whole_requests_that_came_while_the_process_stood_still_are_read_first()
     with serving(ToyModel(), max_connections=5, preset="paper") as (url, server):
         known = [connect(url) for _ in range(5)]
         assert eventually(lambda: len(server.server_state.connections) == 5)
-        server._loop.call_soon_threadsafe(time.sleep, 2)
+        stand_still(server, 2)
         new = [connect(url) for _ in range(5)]
         for connection in known + new:
             connection.sendall(WHOLE)

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.http.connection import READ_BYTES
 from similarity.models.toy import ToyModel
-from tests.service.servers import eventually, running, serving
+from tests.service.servers import eventually, running, serving, stand_still
 
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -148,6 +148,46 @@ def test_silent_connections_are_cut_off(url):
 def test_a_body_that_trickles_in_is_answered_408(url):
     with connect(url) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
+        assert b" 408 " in answer_to(connection)
+
+
+@pytest.mark.parametrize("size", [60, 1_000_000], ids=["at once", "in parts"])
+@pytest.mark.parametrize("sent", [0, 30], ids=["unread", "begun"])
+def test_a_body_that_came_while_the_process_stood_still_is_read(size, sent):
+    """It was refused as too slow, though all of it had come within the time."""
+    body = b'{"pairs": [["a", "b"]]}'
+    body += b" " * (size - len(body))
+    with serving(ToyModel(), body_seconds=1) as (url, server), connect(url) as connection:
+        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size + body[:sent])
+        assert eventually(lambda: server.server_state.tasks)
+        time.sleep(0.3)
+        stand_still(server, 2.5)
+        connection.sendall(body[sent:])
+        assert b" 200 " in answer_to(connection)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["first", "after another"])
+@pytest.mark.parametrize("length", [10, 40_000], ids=["at once", "in parts"])
+def test_a_head_that_came_while_the_process_stood_still_is_read(monkeypatch, known, length):
+    monkeypatch.setattr("service.http.server.IDLE_SECONDS", 1)
+    head = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Long: %s\r\n\r\n" % (b"x" * length)
+    with serving(ToyModel(), body_seconds=1) as (url, server), connect(url) as connection:
+        if known:
+            connection.sendall(head)
+            while not answer_to(connection).endswith(b"}"):
+                pass
+        assert eventually(lambda: server.server_state.connections)
+        time.sleep(0.3)
+        stand_still(server, 2.5)
+        connection.sendall(head)
+        assert b" 200 " in answer_to(connection)
+
+
+def test_a_body_that_does_not_come_is_refused_after_a_standstill_too():
+    with serving(ToyModel(), body_seconds=1) as (url, server), connect(url) as connection:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n{")
+        assert eventually(lambda: server.server_state.tasks)
+        stand_still(server, 2)
         assert b" 408 " in answer_to(connection)
 
 
