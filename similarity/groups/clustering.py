@@ -109,9 +109,7 @@ def cluster(
         If the similarities are not symmetric or not in [0, 1], or memory for groups is lacking.
     """
     check_choice("linkage", linkage_by, LINKAGES)
-    similarities = _given(similarities)
-    check_all_pairs(len(similarities), len(similarities), CLUSTER_PAIR)
-    distances = _distances(similarities)
+    distances = _distances(_given(similarities))
     count = len(distances)
     if (threshold is None) == (k is None):
         raise ConfigError("give either a threshold or k, the number of groups")
@@ -226,6 +224,9 @@ def cosines(vectors: FloatArray) -> FloatArray:
         If they are no numbers, or there is no memory for the cosines of so many.
     """
     vectors = _given(vectors, "vectors")
+    if vectors.ndim != 2:
+        shape = " × ".join(map(str, vectors.shape)) or "one"
+        raise InputError(f"vectors must be a row of numbers for each text, got {shape} numbers")
     check_all_pairs(len(vectors), len(vectors), MATRIX_PAIR)
     found: FloatArray = np.clip(vectors @ vectors.T, 0.0, 1.0)
     found = (found + found.T) / 2
@@ -272,6 +273,7 @@ def _check_similarities(similarities: FloatArray) -> None:
 def _distances(similarities: FloatArray) -> FloatArray:
     """Return 1 less the mean of both directions, in one matrix of its own."""
     _check_similarities(similarities)
+    check_all_pairs(len(similarities), len(similarities), CLUSTER_PAIR)
     distances: FloatArray = similarities + similarities.T
     distances /= -2
     distances += 1.0

@@ -105,6 +105,12 @@ def test_what_is_no_table_of_similarities(rows: Any) -> None:
             call()
 
 
+@pytest.mark.parametrize("rows", ["ab", None, 5, [], [1, 0], [["a"]], [[1], [1, 2]], [[[1]]]])
+def test_what_is_no_table_of_vectors(rows: Any) -> None:
+    with pytest.raises(InputError, match="vectors must be"):
+        cosines(rows)
+
+
 def test_similarities_may_be_lists() -> None:
     rows: Any = [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]]
     assert cluster(rows, k=2).groups == cluster(np.array(rows), k=2).groups
