@@ -1,6 +1,14 @@
 """Words of others, as they may be shown: in a message, a log or a table, on any terminal."""
 
 
+def encodable(text: str) -> str:
+    """Return a text as UTF-8 can have it: half a character and a byte of no character, escaped.
+
+    In JSON the escape is read back as what it stands for.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def printable(text: str) -> str:
     """Return a text with all that is not printable escaped, as in `repr`.
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from similarity.printable import encodable
 from similarity.prompts import is_unicode
 from similarity.tabular.records import Record
 
@@ -68,7 +69,7 @@ def cell(name: str, value: Any) -> Any:
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False)
     # JSON may have half of a character, which no file of UTF-8 can.
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    return encodable(value) if isinstance(value, str) else value
 
 
 def _free(name: str, taken: set[str]) -> str:

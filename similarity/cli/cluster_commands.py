@@ -166,9 +166,9 @@ def dedupe(
         print_duplicates(labelled(result, texts), found)
     elif written_as == "text":
         # A file of a folder is written by its path, as a text of many lines is none of a list.
-        names = texts.texts if texts.ids is None else texts.ids
-        kept = (_on_one_line(names[group.kept]) for group in found)
-        write_text("".join(f"{text}\n" for text in kept), out)
+        lines = map(_on_one_line, texts.texts) if texts.ids is None else map(_path, texts.ids)
+        names = list(lines)
+        write_text("".join(f"{names[group.kept]}\n" for group in found), out)
     elif written_as == "json":
         write_text(json.dumps(_duplicates(result, found, texts), allow_nan=False) + "\n", out)
     else:
@@ -191,6 +191,11 @@ def _compared(
 def _on_one_line(text: str) -> str:
     """Return a text without ends of lines; all else of it stays, as in the file that it is from."""
     return text.replace("\r\n", " ").replace("\n", " ")
+
+
+def _path(name: str) -> str:
+    """Return the path of a file on one line: with ends of lines as escapes, not as blanks."""
+    return name.replace("\n", r"\n").replace("\r", r"\r")
 
 
 def _clusters(result: SimilarityMatrix, found: Clustering, texts: PlacedTexts) -> dict[str, Any]:

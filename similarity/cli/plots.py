@@ -13,6 +13,7 @@ from similarity.cli.apart import note_written
 from similarity.errors import ConfigError
 from similarity.extras import optional_module
 from similarity.groups.clustering import Clustering
+from similarity.printable import encodable
 from similarity.results import SimilarityMatrix
 from similarity.storage.files import check_place
 from similarity.tabular.writing import replace_output
@@ -158,5 +159,5 @@ def _figure() -> Any:
 
 
 def _label(text: str) -> str:
-    line = " ".join(text.split()).replace("$", r"\$")
+    line = encodable(" ".join(text.split())).replace("$", r"\$")
     return line if len(line) <= _LABEL_LENGTH else f"{line[: _LABEL_LENGTH - 1]}…"

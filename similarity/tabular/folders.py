@@ -18,7 +18,8 @@ _SHOWN = 5
 def read_folder(folder: Path) -> PlacedTexts:
     """Return the texts of all .txt and .md files in a folder and those below it, by their paths.
 
-    Hidden files, linked folders and files with other endings are left out.
+    Hidden files, linked folders and files with other endings are left out. A byte of a path that is
+    not UTF-8 is what `os.fsdecode` makes of it, a lone surrogate.
 
     Raises
     ------
@@ -28,13 +29,13 @@ def read_folder(folder: Path) -> PlacedTexts:
     found: dict[str, str] = {}
     refused: list[str] = []
     left_out: dict[str, list[str]] = {}
-    for path, why in sorted(_files(folder), key=lambda one: _id(folder, one[0])):
-        name = _id(folder, path)
+    for path, why in sorted(_files(folder), key=lambda one: (_shown(folder, one[0]), one[0])):
+        name = _shown(folder, path)
         if why:
             left_out.setdefault(why, []).append(name)
             continue
         try:
-            found[name] = _text(folder, path)
+            found[path.relative_to(folder).as_posix()] = _text(folder, path)
         except InputError as error:
             refused.append(f"{name} {error}")
     if refused:
@@ -99,8 +100,8 @@ def _text(folder: Path, path: Path) -> str:
     return text
 
 
-def _id(folder: Path, path: Path) -> str:
-    # A name that is not UTF-8 is shown with its bytes, as it goes into files of UTF-8.
+def _shown(folder: Path, path: Path) -> str:
+    # In messages a name that is not UTF-8 is shown with its bytes.
     return os.fsencode(path.relative_to(folder).as_posix()).decode(errors="backslashreplace")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from similarity.errors import ConfigError
 from similarity.extras import optional_module
+from similarity.printable import encodable
 from similarity.results import SimilarityMatrix
 from similarity.storage import files
 from similarity.storage.files import Writer, replace_file, writing
@@ -23,6 +24,9 @@ WRITE_FORMATS = ("tsv", "csv", "json", "parquet")
 _ROWS_TOGETHER = 16_384
 BYTE_ORDER_MARK = "\ufeff"
 _COMMAS = CsvDialect()
+# A name of a file may have bytes that are not UTF-8: lone surrogates, which JSON has as they are
+# and tables with a backslash.
+_ESCAPED = "backslashreplace"
 
 
 def check_place(kind: str, path: str | None) -> None:
@@ -109,7 +113,7 @@ def stream_rows(
     if kind == "parquet":
         _write_tables((_columns(some) for some in _parts(rows)), path, columns)
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
         if kind == "jsonl":
             file.writelines(map(_json_line, rows))
         else:
@@ -175,12 +179,12 @@ def write_lines(lines: Iterable[str], path: str | None) -> None:
         If it cannot be written.
     """
     if path is None or path == STANDARD:
-        sys.stdout.buffer.writelines(line.encode() for line in lines)
+        sys.stdout.buffer.writelines(line.encode(errors=_ESCAPED) for line in lines)
         sys.stdout.buffer.flush()
         return
 
     def write(new: Path) -> None:
-        with new.open("w", encoding="utf-8", newline="") as file:
+        with new.open("w", encoding="utf-8", errors=_ESCAPED, newline="") as file:
             file.writelines(lines)
 
     replace_output(path, write)
@@ -198,13 +202,23 @@ def _write_tables(
     """
     pyarrow = optional_module("pyarrow", "Parquet needs")
     parquet = optional_module("pyarrow.parquet", "Parquet needs")
-    parts = (pyarrow.table(dict(columns)) for columns in tables)
+    parts = (
+        pyarrow.table({name: _strings(values) for name, values in columns.items()})
+        for columns in tables
+    )
     types = {int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
     empty = {name: pyarrow.array([], types[kind]) for name, kind in (columns or {}).items()}
     first = next(parts, pyarrow.table(empty))
     with parquet.ParquetWriter(path, first.schema) as writer:
         for part in chain([first], parts):
             writer.write_table(part)
+
+
+def _strings(values: Any) -> Any:
+    """Return a column as Parquet can have it."""
+    if not isinstance(values, list):
+        return values
+    return [encodable(value) if isinstance(value, str) else value for value in values]
 
 
 def replace_output(path: str, write: Writer) -> None:

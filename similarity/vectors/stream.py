@@ -15,6 +15,7 @@ from similarity.digests import digest_of
 from similarity.extras import optional_module
 from similarity.given import check_ids, given_strings
 from similarity.models.base import OnProgress, ignore_progress
+from similarity.printable import encodable
 from similarity.slices import slices
 from similarity.storage.files import replace_file, writing
 from similarity.storage.parts import Parts, is_begun, parts_of
@@ -157,7 +158,7 @@ def _write_parquet(path: Path, texts: Sequence[str], ids: Ids, parts: Placed, wi
     pyarrow = optional_module("pyarrow", "Parquet needs")
     parquet = optional_module("pyarrow.parquet", "Parquet needs")
     vector = pyarrow.list_(pyarrow.float32(), width)
-    named = {"text": texts} if ids is None else {"id": ids, "text": texts}
+    named = {"text": texts} if ids is None else {"id": list(map(encodable, ids)), "text": texts}
     strings = [(name, pyarrow.string()) for name in named]
     schema = pyarrow.schema([*strings, ("vector", vector)])
     with parquet.ParquetWriter(path, schema) as writer:

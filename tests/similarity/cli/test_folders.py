@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from similarity.cli.main import main
+from tests.similarity.cli.test_faults import trajsim
 from tests.similarity.cli.test_remedies import LONG
 
 TEXTS = {"a.txt": "a red car", "below/b.md": "the sea\nand the sand", "c.txt": "a red car."}
@@ -167,3 +168,58 @@ def test_no_more_is_found_than_is_compared_again(folder: Path, tmp_path: Path) -
     refused = CliRunner().invoke(main, [*map(str, query), "--top", "2"])
     assert refused.exit_code == 2
     assert "--rerank 1 leaves 1 texts, and --top 2 asks for more" in refused.stderr
+
+
+# A line feed, a byte that is not UTF-8, and the escape of one that is a name of its own.
+ODD = ["a\nb.txt", r"caf\xe9.txt", "caf\udce9.txt"]
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    made = tmp_path / "odd"
+    made.mkdir()
+    for name, text in zip(ODD, TEXTS.values(), strict=True):
+        (made / name).write_text(text)
+    return made
+
+
+def test_json_has_the_paths_of_files_as_they_are(odd: Path, tmp_path: Path) -> None:
+    found = json.loads(run("dedupe", odd, *PRESET, "--threshold", "1", "--json").stdout)["groups"]
+    names = [group["id"] for group in found]
+    names += [one["id"] for group in found for one in group["duplicates"]]
+    assert sorted(names) == sorted(ODD)
+    groups = json.loads(run("cluster", odd, *PRESET, "--json").stdout)["groups"]
+    assert sorted(name for group in groups for name in group["ids"]) == sorted(ODD)
+    assert sorted(json.loads(run("matrix", odd, *PRESET, "--json").stdout)["rows"]) == sorted(ODD)
+    for command in ("dedupe", "cluster"):
+        rows = run(command, odd, *PRESET, "--format", "jsonl").stdout.splitlines()
+        assert sorted(json.loads(row)["id"] for row in rows) == sorted(ODD)
+        run(command, odd, *PRESET, "--out", tmp_path / "rows.jsonl")
+        rows = (tmp_path / "rows.jsonl").read_text().splitlines()
+        assert sorted(json.loads(row)["id"] for row in rows) == sorted(ODD)
+    lines = run("embed", odd).stdout.splitlines()
+    assert sorted(json.loads(line)["id"] for line in lines) == sorted(ODD)
+    run("matrix", odd, *PRESET, "--above", "0", "--out", tmp_path / "pairs.jsonl")
+    pairs = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert {pair[side] for pair in pairs for side in ("id1", "id2")} == set(ODD)
+
+
+def test_other_outputs_escape_what_a_path_has_that_they_cannot(odd: Path, tmp_path: Path) -> None:
+    kept = run("dedupe", odd, *PRESET, "--threshold", "1").stdout.splitlines()
+    assert sorted(kept) == sorted([r"a\nb.txt", r"caf\xe9.txt"])
+    pytest.importorskip("pyarrow")
+    for command in ("dedupe", "cluster", "matrix"):
+        for kind in ("csv", "tsv", "parquet"):
+            run(command, odd, *PRESET, "--out", tmp_path / f"rows.{kind}")
+        assert r"caf\udce9.txt" in (tmp_path / "rows.csv").read_text()
+    run("embed", odd, "--out", tmp_path / "v.parquet")
+    run("cluster", odd, *PRESET, "--plot", tmp_path / "groups.png")
+
+
+@pytest.mark.parametrize("command", ["dedupe", "cluster", "matrix"])
+def test_tables_escape_what_a_path_has(command: str, odd: Path) -> None:
+    shown = trajsim(
+        command, str(odd), *PRESET, "--format", "table", cache=odd.parent / "cache", model="toy"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert r"caf\udce9.txt" in shown.stdout

@@ -105,6 +105,16 @@ def test_formats_and_columns_are_of_files(folder: Path) -> None:
         read_file_or_folder(str(folder), None, "text")
 
 
-def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("a red car")
-    assert read_folder(tmp_path).ids == ("caf\\xe9.txt",)
+def test_a_name_that_is_not_utf8_is_kept_and_shown_with_its_bytes(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    odd.write_text("a red car")
+    # Another file, whose name is how that one is shown.
+    (tmp_path / r"caf\xe9.txt").write_text("the sea")
+    found = read_folder(tmp_path)
+    assert dict(zip(found.ids or (), found.texts, strict=True)) == {
+        "caf\udce9.txt": "a red car",
+        r"caf\xe9.txt": "the sea",
+    }
+    odd.write_text("")
+    with pytest.raises(InputError, match=r"caf\\xe9.txt is empty"):
+        read_folder(tmp_path)
