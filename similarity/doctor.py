@@ -20,13 +20,12 @@ from similarity.models.checks import (
     ENDINGS,
     PARAGRAPH,
     STATE_TOLERANCE,
-    TOLERANCE,
     Check,
     check_use,
     probe_requests,
-    worst_difference,
     worst_drift,
 )
+from similarity.models.gaps import worst_gap
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
 from similarity.presets import PAPER, PRESETS
 from similarity.scorer_table import SCORERS, possible_scorers
@@ -37,6 +36,8 @@ ROUND_TRIPS = 20
 TEXTS, SAMPLES, LENGTH = 8, 20, 20
 # Texts whose states are timed.
 STATES = 64
+# What to do where a reference has other numbers.
+_SAME = "serve the same model, or leave out --reference"
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,12 @@ def check_reference(model: LanguageModel, reference: LanguageModel) -> Check:
         return _compare_states(title, model, reference)
     requests = probe_requests(model)
     scores = (scorer.score(requests, Law()) for scorer in (model, reference))
-    worst = worst_difference(*scores)
-    found = f"scores differ by {worst:.2g} nats per token"
-    if worst <= TOLERANCE:
+    worst = worst_gap(*scores)
+    found = f"scores differ by {worst}"
+    if worst.is_rounding:
         return Check(title, found)
-    return Check(title, found, _another(f"{model.info.name} is not {reference.info.name}", found))
+    wrong = f"{model.info.name} is not {reference.info.name}: {found}, and {worst.advice(_SAME)}"
+    return Check(title, found, WrongAnswerError(wrong))
 
 
 def _compare_states(title: str, model: LanguageModel, reference: LanguageModel) -> Check:
@@ -146,11 +148,7 @@ def _compare_states(title: str, model: LanguageModel, reference: LanguageModel) 
     wrong = (
         f"{model.info.name} is not {reference.info.name}, or pools otherwise than the last token"
     )
-    return Check(title, found, _another(wrong, found))
-
-
-def _another(wrong: str, found: str) -> WrongAnswerError:
-    return WrongAnswerError(f"{wrong}: {found}; serve the same model, or leave out --reference")
+    return Check(title, found, WrongAnswerError(f"{wrong}: {found}; {_SAME}"))
 
 
 def _scorers(model: LanguageModel) -> Check:

@@ -157,4 +157,14 @@ class WrongAnswerError(ModelError):
 
 
 class ModelChangedError(WrongAnswerError):
-    """A server has another model than at loading, under one name; the old one may come back."""
+    """A server has another model than at loading, under one name; the old one may come back.
+
+    Attributes
+    ----------
+    change
+        What it does, without its address: read on as "than at loading".
+    """
+
+    def __init__(self, message: str = "", change: str = "has another model") -> None:
+        super().__init__(message)
+        self.change = change

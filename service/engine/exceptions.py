@@ -17,6 +17,11 @@ class ModelAwayError(ServiceError, BackendUnavailableError):
     """It is known that the model would not answer; said in the service's own words."""
 
 
+def changed_words(error: ModelChangedError) -> str:
+    """Return what a model's server does otherwise than before, without its address."""
+    return f"the model's server {error.change} than when the service was started"
+
+
 # The model is away for everybody, and may come back by itself.
 AWAY = (BackendUnavailableError, BackendTimeoutError, BackendKeyError, ModelChangedError)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.engine.cache import Stage
-from service.engine.exceptions import AWAY, ModelAwayError
+from service.engine.exceptions import AWAY, ModelAwayError, changed_words
 from service.engine.exertion import Exertion, processor_time
 from service.engine.metrics import Metrics
 from similarity.errors import BackendTimeoutError, BackendUnavailableError, ModelChangedError
@@ -157,7 +157,7 @@ class Health:
         with self._lock:
             if self._error is not None or self._hung():
                 raise ModelAwayError(
-                    f"{_reason(self._error)} at the moment; try again in some seconds",
+                    f"at the moment {_reason(self._error)}; try again in some seconds",
                     retry_after=self._seconds_left(),
                 )
 
@@ -182,5 +182,5 @@ class Health:
 def _reason(error: Exception | None) -> str:
     """Return what keeps the model from answering, without addresses: probes need no key."""
     if isinstance(error, ModelChangedError):
-        return "the model's server has another model than when the service was started"
+        return changed_words(error)
     return "the model does not answer"

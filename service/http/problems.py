@@ -23,6 +23,7 @@ from service.engine.exceptions import (
     RequestTooLargeError,
     ServiceError,
     UnreadableScaleError,
+    changed_words,
 )
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
 from service.http.mistakes import field_names, first_mistake, written
@@ -104,11 +105,6 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str, float | None], ...] = (
 _IN_THE_LOG = "whoever runs the service finds the reason in its log, by the request id"
 MODEL_MESSAGES: tuple[tuple[type[Exception], str], ...] = (
     (
-        ModelChangedError,
-        "the model's server has another model than when the service was started; send it again "
-        f"later; {_IN_THE_LOG}",
-    ),
-    (
         BackendKeyError,
         f"the model's server refuses the service; send it again later; {_IN_THE_LOG}",
     ),
@@ -174,6 +170,8 @@ def is_private(error: Exception) -> bool:
 def _model_message(error: Exception) -> str | None:
     if isinstance(error, (ServiceError, UnsupportedError)):
         return None
+    if isinstance(error, ModelChangedError):
+        return f"{changed_words(error)}; send it again later; {_IN_THE_LOG}"
     return next((said for kind, said in MODEL_MESSAGES if isinstance(error, kind)), None)
 
 

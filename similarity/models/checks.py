@@ -10,21 +10,21 @@ from similarity.arrays import FloatArray, LogProbs, Rows
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
+from similarity.models.gaps import Gap, worst_gap
 
-# Nats per token by which the scores of one continuation may differ from each other. Half
-# precision in batches of other sizes differs by less; stale or misplaced numbers by far more.
-TOLERANCE = 0.05
 # Parts of its length by which a state may differ from itself, as in half precision in batches of
 # other sizes. Other texts and other models differ by far more.
 STATE_TOLERANCE = 0.05
 
 # What to do where scores of a model in this process depend on what they must not.
-IN_PROCESS = "give another dtype or device; in float32 on a CPU rounding is least"
+IN_PROCESS = "give another device; in float32 on a CPU rounding is least"
 # Tokens of the longest text that is tried.
 LONGEST = 512
 
-# What is read after an image, to find out whether the image is seen: any tokens would do.
-AFTER_IMAGE: TokenIds = (5, 3, 4)
+# What is read after an image, to find out whether the image is seen: any tokens would do. Then its
+# beginning alone: many tokens, since noise moves the mean over few by more.
+AFTER_IMAGE: TokenIds = (5, 3, 4, 5, 3, 4, 5, 3)
+FIRST_AFTER_IMAGE = AFTER_IMAGE[:4]
 
 # Longer than a block of a prefix cache, so that a cache that is wrong has something to be
 # wrong about.
@@ -101,17 +101,6 @@ def probe_requests(model: LanguageModel) -> list[ScoreRequest]:
     return [ScoreRequest(prefix=part, continuations=continuations) for part in parts]
 
 
-def worst_difference(
-    first: Sequence[Sequence[LogProbs]], second: Sequence[Sequence[LogProbs]]
-) -> float:
-    """Return the largest mean difference of two scorings of a continuation, nats per token."""
-    return max(
-        float(np.abs(a - b).mean())
-        for row, other in zip(first, second, strict=True)
-        for a, b in zip(row, other, strict=True)
-    )
-
-
 def worst_drift(states: Rows, others: Rows) -> float:
     """Return the largest difference of a state from the other, in parts of the other's length.
 
@@ -145,11 +134,12 @@ def _check_equal(
     second: Sequence[Sequence[LogProbs]],
     advice: str,
 ) -> Check:
-    worst = worst_difference(first, second)
-    found = f"they differ by {worst:.2g} nats per token"
-    if worst <= TOLERANCE:
+    worst = worst_gap(first, second)
+    found = f"they differ by {worst}"
+    if worst.is_rounding:
         return Check(name, found)
-    return Check(name, found, WrongAnswerError(f"{name} are not the same: {found}; {advice}"))
+    wrong = f"{name} are not the same: {found}, and {worst.advice(advice)}"
+    return Check(name, found, WrongAnswerError(wrong))
 
 
 def _check_later(
@@ -219,25 +209,26 @@ def _check_long(model: LanguageModel) -> Check:
     return Check(name, f"read up to {len(ids)} tokens of {limit}; {check.found}", check.error)
 
 
-def check_after_images(whole: LogProbs, alone: LogProbs, turned: LogProbs) -> None:
+def check_after_images(whole: LogProbs, begun: LogProbs, turned: LogProbs) -> None:
     """Check how a continuation scores after two images.
 
     Parameters
     ----------
     whole, turned
         Of a continuation after the one and after the other.
-    alone
-        Of its first token after the one.
+    begun
+        Of its first tokens after the one.
 
     Raises
     ------
     WrongAnswerError
         If what is read later changes a score, or the image does not.
     """
-    if abs(whole[0] - alone[0]) > TOLERANCE:
+    gap = Gap.between(whole[: len(begun)], begun)
+    if not gap.is_rounding:
         raise WrongAnswerError(
-            "what the model predicts after an image depends on what is read later; take a causal "
-            "language model"
+            "what the model predicts after an image depends on what is read later: by "
+            f"{gap}, and {gap.advice('take a causal language model')}"
         )
     if np.array_equal(whole, turned):
         raise WrongAnswerError("the model predicts the same after any image; it sees none")

@@ -20,7 +20,8 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
-from similarity.models.checks import PARAGRAPH, TOLERANCE
+from similarity.models.checks import PARAGRAPH
+from similarity.models.gaps import Gap
 from similarity.models.laws import require_model_law
 from similarity.models.tokenization import Tokenization, Tokenized
 from similarity.models.top import TopTokens, listed_tokens
@@ -126,14 +127,12 @@ class OfflineModel(EngineModel):
         """Find out whether the engine gives log-probabilities of chosen tokens, and right ones."""
         prefix, token = self.encode(PARAGRAPH)[:16], self.encode(PARAGRAPH)[16]
         try:
-            chosen = float(self._chosen([prefix], [token])[0, 0])
+            chosen = self._chosen([prefix], [token])[0]
         except Exception as error:  # each release refuses what it does not know in a way of its own
             logger.info("no log-probabilities of chosen tokens: %s", error)
             return
-        (((scored,),),) = self.score(
-            [ScoreRequest(prefix=prefix, continuations=((token,),))], Law()
-        )
-        if abs(chosen - scored) <= TOLERANCE:
+        ((scored,),) = self.score([ScoreRequest(prefix=prefix, continuations=((token,),))], Law())
+        if Gap.between(chosen, scored).is_rounding:
             self.abilities = self.abilities | {Ability.TOKEN_LOG_PROBS}
 
     def next_log_probs(

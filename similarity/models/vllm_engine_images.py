@@ -15,7 +15,7 @@ from similarity.images.image import Image
 from similarity.images.sources import probe_images
 from similarity.law import Law
 from similarity.models.base import Ability, ModelInfo, ScoreRequest, TokenIds
-from similarity.models.checks import AFTER_IMAGE, check_after_images
+from similarity.models.checks import AFTER_IMAGE, FIRST_AFTER_IMAGE, check_after_images
 from similarity.models.failures import not_taken
 from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.vllm_engine import OfflineModel
@@ -79,11 +79,11 @@ class OfflineVisionModel(OfflineModel):
         """
         prefix, other = (self.encode_image(image, "", "") for image in (first, second))
         requests = [
-            ScoreRequest(prefix=prefix, continuations=(AFTER_IMAGE, AFTER_IMAGE[:1])),
+            ScoreRequest(prefix=prefix, continuations=(AFTER_IMAGE, FIRST_AFTER_IMAGE)),
             ScoreRequest(prefix=other, continuations=(AFTER_IMAGE,)),
         ]
-        (whole, alone), (turned,) = self.score(requests, Law())
-        check_after_images(whole, alone, turned)
+        (whole, begun), (turned,) = self.score(requests, Law())
+        check_after_images(whole, begun, turned)
 
     def _tokenized(self, before: str, after: str) -> TokenIds:
         if self._image_token in before + after:

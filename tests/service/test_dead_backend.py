@@ -196,7 +196,7 @@ def test_a_server_that_hangs_is_not_ready_soon_after_a_request_ran_out_of_its_ti
             error = answer.json()["error"]
             return answer.status_code, error["code"], error["message"].partition(";")[0]
 
-        away = (503, "model_unavailable", "the model does not answer at the moment")
+        away = (503, "model_unavailable", "at the moment the model does not answer")
         late = (504, "model_timeout", "the model did not answer in time")
         # A look of the service itself may have found it first.
         assert ask("first") in (late, away)
@@ -339,6 +339,21 @@ def test_clients_see_neither_the_backends_address_nor_its_words(monkeypatch, cap
     assert line.request_id == error["request_id"]
     assert "http://one:8000" in line.getMessage()
     assert "secret" in line.getMessage()
+
+
+def test_a_server_that_takes_fewer_tokens_is_told_by_their_number(monkeypatch):
+    """It was said to have another model."""
+    backend = Backend()
+    with served_backend(monkeypatch, backend) as url:
+        assert eventually(lambda: ready_of(url))
+        backend.max_model_len = 128
+        reason = "the model's server takes texts of 128 tokens, fewer than when the service was"
+        assert eventually(
+            lambda: httpx.get(f"{url}/health/ready").json()["reason"].startswith(reason), 30
+        )
+        body = {"pairs": [["new", "b"]], **SMALL}
+        message = httpx.post(f"{url}/v1/similarity", json=body).json()["error"]["message"]
+        assert message.startswith(f"at the moment {reason} started; try again")
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ class Forgetful(ToyModel):
     """Scores another number each time, as what is left in a cache would."""
 
     def score(self, *args: Any, **kwargs: Any) -> Any:
-        self._prior *= 2
+        self._prior *= 10
         return super().score(*args, **kwargs)
 
 

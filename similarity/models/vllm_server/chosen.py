@@ -16,7 +16,8 @@ from similarity.errors import (
     WrongAnswerError,
 )
 from similarity.models.base import OnProgress, TokenIds
-from similarity.models.checks import TOLERANCE, Check
+from similarity.models.checks import Check
+from similarity.models.gaps import Gap
 from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.gathering import gather
@@ -29,9 +30,6 @@ from similarity.slices import slices
 MAX_CHOSEN = 128
 # Numbers that are listed in one answer, about: each takes some 75 bytes of JSON.
 LISTED = 1 << 16
-# Nats by which the one token that goes with each request may be off: in half precision a single
-# token moves more than the mean over many.
-TOKEN_TOLERANCE = 0.3
 NAME = "chosen tokens"
 # What a server that does not know the field says of it, or of a request that it cannot validate.
 _UNKNOWN_FIELD = re.compile(r"logprob|extra[ _]|unexpected|unrecognized|validat", re.IGNORECASE)
@@ -137,7 +135,7 @@ async def chosen_once(
     identity: Identity,
     prefixes: Sequence[TokenIds],
     token_ids: Sequence[int],
-    fault: Callable[[str, float], WrongAnswerError] | None = None,
+    fault: Callable[[str, Gap], WrongAnswerError] | None = None,
 ) -> LogProbs:
     """Return log P(token | prefix), shape "prefix token" in nats, by one request.
 
@@ -149,7 +147,7 @@ async def chosen_once(
         MAX_CHOSEN − 1 at most.
     fault
         Makes the error if the probe's log-probability is another than the scored one, of the
-        model's name and the nats between; None for that of a model that was believed before.
+        model's name and the gap; None for that of a model that was believed before.
 
     Raises
     ------
@@ -167,8 +165,8 @@ async def chosen_once(
     def believed(answer: Any) -> LogProbs:
         values.check_read(answer, tokens)
         found = read_chosen(answer, with_probe, chosen)
-        drift = float(abs(found[0, 0] - identity.expected[-1]))
-        if drift > TOKEN_TOLERANCE:
+        drift = Gap.between(found[0, :1], identity.expected[-1:])
+        if not drift.is_rounding:
             raise (fault or _changed)(identity.name, drift)
         return found
 
@@ -181,21 +179,21 @@ async def chosen_once(
     return found[1:, [chosen.index(token) for token in token_ids]]
 
 
-def _changed(name: str, drift: float) -> WrongAnswerError:
+def _changed(name: str, drift: Gap) -> WrongAnswerError:
     return ModelChangedError(
         f"gives another log-probability of a chosen token as {name!r} than it scored at loading, "
-        f"{drift:.2g} nats away; load the model anew"
+        f"by {drift}, and {drift.advice('load the model anew')}"
     )
 
 
-def _unlike_scored(name: str, drift: float) -> WrongAnswerError:
+def _unlike_scored(name: str, drift: Gap) -> WrongAnswerError:
     """Return the error of a server at loading: no other model, its numbers are not believed yet.
 
     Log-probabilities that a sampling law has changed are such numbers.
     """
     return WrongAnswerError(
-        f"gives chosen tokens other log-probabilities as {name!r} than it scores, {drift:.2g} nats "
-        f"away; {values.OWN_LAW}; or use another dtype"
+        f"gives chosen tokens other log-probabilities as {name!r} than it scores, by {drift}, and "
+        f"{drift.advice(values.OWN_LAW)}"
     )
 
 
@@ -220,9 +218,9 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
     own = [found[i, tokens.index(token)] for i, token in enumerate(probe.continuation)]
     drift = identity.drift(np.array(own))
     wrong: ModelError | None = None
-    if drift > TOLERANCE:
+    if not drift.is_rounding:
         wrong = WrongAnswerError(f"{pool.replicas[0].url} {_unlike_scored(identity.name, drift)}")
-    said = f"given, {MAX_CHOSEN} a request, {drift:.2g} nats from scored ones"
+    said = f"given, {MAX_CHOSEN} a request, {drift.mean:.2g} nats from scored ones"
     return "", Check(NAME, said, wrong)
 
 

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-import numpy as np
-
 from similarity.arrays import LogProbs
 from similarity.digests import digest, digest_of
-from similarity.errors import BackendRefusedError, WrongAnswerError
+from similarity.errors import BackendRefusedError, ModelChangedError, WrongAnswerError
 from similarity.models.base import TokenIds
-from similarity.models.checks import PARAGRAPH, TOLERANCE
+from similarity.models.checks import PARAGRAPH
+from similarity.models.gaps import Gap, worst_gap
 from similarity.models.vllm_server import wire
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.pool import Pool
@@ -29,6 +28,8 @@ from similarity.models.vllm_server.wire import Prompt
 ROUNDED = 0.005
 # Fewer are too few for a text with the shortest prompt, and for what is tried at loading.
 LEAST_TOKENS = 32
+# What a server does whose numbers moved little, perhaps by precision.
+OTHER_SCORES = "gives other scores of one text"
 # Tokens of the probe that names the model, and of the one that goes with every request to score.
 LONG_PROBE, SHORT_PROBE = 96, 16
 
@@ -84,6 +85,8 @@ class Identity(ServedName):
         Scored with every request, because a server may be started anew with other weights.
     expected
         Log-probabilities of the probe, shape "token" in nats.
+    long_probe, long_expected
+        The same with more tokens, scored where the probe leaves a doubt.
     revision
         A digest that differs for another model: of the mean of the log-probabilities of a longer
         probe, nats per token.
@@ -99,6 +102,8 @@ class Identity(ServedName):
 
     probe: Prompt
     expected: LogProbs
+    long_probe: Prompt
+    long_expected: LogProbs
     revision: str
     no_chosen: str = ""
     keeps_sampled: bool = False
@@ -112,9 +117,25 @@ class Identity(ServedName):
             return ""
         return f"no log-probabilities of chosen tokens are given ({self.no_chosen})"
 
-    def drift(self, scored: LogProbs) -> float:
-        """Return how far the probe's scores are from the expected, nats per token."""
-        return float(np.abs(scored - self.expected).mean())
+    def drift(self, scored: LogProbs) -> Gap:
+        """Return how far the probe's scores are from the expected."""
+        return Gap.between(scored, self.expected)
+
+    def check_long(self, scored: LogProbs) -> None:
+        """Check the scores of the long probe; raise as `check_drift`."""
+        self.check_drift(Gap.between(scored, self.long_expected))
+
+    def check_drift(self, drift: Gap) -> None:
+        """Raise ModelChangedError if a probe's scores are further away than by rounding."""
+        if drift.is_rounding:
+            return
+        advice = drift.advice("serve the old model, or load this one anew")
+        what = f"its scores of one text differ by {drift}, and {advice}"
+        if drift.is_small:
+            raise ModelChangedError(
+                f"gives other scores than before as {self.name!r}: {what}", OTHER_SCORES
+            )
+        raise ModelChangedError(f"has another model than before as {self.name!r}: {what}")
 
 
 async def identify_name(pool: Pool, address: ServerAddress) -> ServedName:
@@ -167,7 +188,14 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     revision = served.revision_of("probe", [float(long_scores.mean())], address.revision)
     probe = (wire.COMPLETIONS, scoring_body(served.name, [short]))
     served = replace(served, wanted=replace(served.wanted, probe=probe))
-    return Identity(**vars(served), probe=short, expected=short_scores, revision=revision)
+    return Identity(
+        **vars(served),
+        probe=short,
+        expected=short_scores,
+        long_probe=long,
+        long_expected=long_scores,
+        revision=revision,
+    )
 
 
 def same_model(first: Identity, second: Identity) -> bool:
@@ -175,7 +203,9 @@ def same_model(first: Identity, second: Identity) -> bool:
     return (
         (first.name, first.tokenizer, first.begin, first.probe)
         == (second.name, second.tokenizer, second.begin, second.probe)
-    ) and first.drift(second.expected) <= TOLERANCE
+    ) and worst_gap(
+        [[first.expected, first.long_expected]], [[second.expected, second.long_expected]]
+    ).is_rounding
 
 
 async def tokenize(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from similarity.arrays import LogProbs
 from similarity.errors import (
     BackendRefusedError,
     InputError,
@@ -11,7 +12,8 @@ from similarity.errors import (
 from similarity.images.image import Image
 from similarity.images.sources import data_url, probe_images
 from similarity.models.base import TokenIds
-from similarity.models.checks import AFTER_IMAGE, TOLERANCE, Check, check_after_images
+from similarity.models.checks import AFTER_IMAGE, FIRST_AFTER_IMAGE, Check, check_after_images
+from similarity.models.gaps import Gap
 from similarity.models.vllm_server import image_wire, wire
 from similarity.models.vllm_server.chosen import MAX_CHOSEN
 from similarity.models.vllm_server.identity import Identity, tokenize
@@ -79,15 +81,15 @@ async def _check_seen(pool: Pool, identity: Identity, first: Image, second: Imag
     prefix, other = [
         await images.served(await images.encode(image, "", "")) for image in (first, second)
     ]
-    whole, alone, turned = [
+    whole, begun, turned = [
         await images.read_one(seen, ids, scores_of)
-        for seen, ids in ((prefix, AFTER_IMAGE), (prefix, AFTER_IMAGE[:1]), (other, AFTER_IMAGE))
+        for seen, ids in ((prefix, AFTER_IMAGE), (prefix, FIRST_AFTER_IMAGE), (other, AFTER_IMAGE))
     ]
-    check_after_images(whole, alone, turned)
-    return await _most_chosen(images, prefix, float(whole[0]))
+    check_after_images(whole, begun, turned)
+    return await _most_chosen(images, prefix, whole[:1])
 
 
-async def _most_chosen(images: ServedImages, prefix: ServedPrefix, expected: float) -> int:
+async def _most_chosen(images: ServedImages, prefix: ServedPrefix, expected: LogProbs) -> int:
     """Return how many tokens a request may choose: as many as the server lists, less one."""
     first = AFTER_IMAGE[0]
     for most in (MAX_CHOSEN - 1, LISTED_BY_DEFAULT - 1):
@@ -96,6 +98,6 @@ async def _most_chosen(images: ServedImages, prefix: ServedPrefix, expected: flo
             found = await images.chosen_once(prefix, tokens)
         except BackendRefusedError:
             continue
-        if abs(found[0] - expected) <= TOLERANCE:
+        if Gap.between(found[:1], expected).is_rounding:
             return most
     return 0

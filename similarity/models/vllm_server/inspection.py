@@ -11,7 +11,8 @@ import numpy as np
 from similarity.errors import BackendRefusedError, ModelError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import SampleRequest, TokenIds
-from similarity.models.checks import TOLERANCE, Check
+from similarity.models.checks import Check
+from similarity.models.gaps import worst_gap
 from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.chosen import check_chosen
 from similarity.models.vllm_server.config import ServerAddress
@@ -124,16 +125,16 @@ async def _check_sampled(pool: Pool, identity: Identity, url: str) -> tuple[bool
         pool, identity.name, [Prompt(prefix, sample.token_ids) for sample in some]
     )
     own = [sample.log_probs for sample in some if sample.log_probs is not None]
-    gaps = [np.abs(a - b) for a, b in zip(own, scored, strict=True)]
-    worst = max(float(gap.mean()) for gap in gaps)
-    same = max(float(gap.max()) for gap in gaps) <= SAME
+    worst = worst_gap([own], [scored])
+    same = max(np.abs(a - b).max() for a, b in zip(own, scored, strict=True)) <= SAME
     law, odds = likelier_law(places)
     use = "kept" if same else "own trajectories are scored again"
-    found = f"sampled and scored, tokens differ by {worst:.2g} nats: {use}"
+    found = f"sampled and scored, they differ by {worst}: {use}"
     error = None
-    if worst > TOLERANCE:
+    if not worst.is_rounding:
         error = WrongAnswerError(
-            f"{url} samples from another law than it scores: {found}; {values.OWN_LAW}"
+            f"{url} gives sampled tokens other log-probabilities than it scores: they differ by "
+            f"{worst}, and {worst.advice(values.OWN_LAW)}"
         )
     elif odds > math.log(LEAST_ODDS):
         found = f"{len(places.ranks)} tokens are {odds:.0f} nats likelier {law}"

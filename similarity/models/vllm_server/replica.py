@@ -125,7 +125,8 @@ class Replica:
         try:
             return read(answer)
         except WrongAnswerError as error:
-            raise type(error)(f"{self.url} {error}") from error
+            error.args = (f"{self.url} {error}",)
+            raise
 
     def _check_name(self, body: dict[str, Any], answer: Any) -> None:
         """Raise ModelChangedError if an answer names another model than those before it."""

@@ -21,7 +21,7 @@ from similarity.models.vllm_server.vision_model import ServedVisionModel
 I = TypeVar("I", bound=ServedName)  # noqa: E741  # of an identity
 
 # What to do where the scores of a server depend on more than prefix and continuation.
-ADVICE = "start the vLLM server with --no-enable-prefix-caching, or use another dtype"
+ADVICE = "start the vLLM server with --no-enable-prefix-caching"
 
 
 @dataclass(frozen=True, kw_only=True)

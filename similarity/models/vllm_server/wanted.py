@@ -74,7 +74,8 @@ class Wanted:
         if models[self.name] < self.max_model_len:
             raise ModelChangedError(
                 f"{replica.url} takes {models[self.name]} tokens as {self.name!r}, and took "
-                f"{self.max_model_len} before; raise its --max-model-len, or load the model anew"
+                f"{self.max_model_len} before; raise its --max-model-len, or load the model anew",
+                f"takes texts of {models[self.name]} tokens, fewer",
             )
 
     async def check_reading(self, replica: Replica) -> None:

@@ -464,8 +464,11 @@ class TestRefusals:
         server = FakeServer()
         model = load(server=server)
         server.max_model_len = 256
-        with pytest.raises(ModelChangedError, match="takes 256 tokens as 'toy', and took 257"):
+        with pytest.raises(
+            ModelChangedError, match="takes 256 tokens as 'toy', and took 257"
+        ) as caught:
             model.check_alive()
+        assert caught.value.change == "takes texts of 256 tokens, fewer"
         fits = SampleRequest(prefix=(65,) * 250, n=1, max_tokens=6, key=1)
         mend(server)
         model.sample([fits], Law())
