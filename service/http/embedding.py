@@ -34,7 +34,7 @@ NUMBER_BYTES = {"float": 14.0, "base64": 16 / 3, "binary": 5 / 8, "ubinary": 4 /
 # Refuses texts that are too long.
 REFUSING = ScoringRequest()
 
-# A text, an image, or token ids of the model that is served.
+# A text, an image, or token ids.
 Input = str | ImageInput | Sequence[int]
 
 
@@ -47,6 +47,7 @@ async def embed(
     scoring: ScoringRequest = REFUSING,
     name: str = "input",
     requested_model: str | None = None,
+    own_ids: bool = False,
     preset: str | None = None,
 ) -> tuple[list[Rows], Usage]:
     """Return the vector of each text, once their cost is found allowed; equal texts share one.
@@ -60,7 +61,9 @@ async def embed(
     name
         Of the field that has the inputs.
     requested_model
-        The name of the model in the request.
+        The name of the model in the request; token ids are those that OpenAI's clients make for it.
+    own_ids
+        Whether they are the served model's own instead.
     preset
         A name in VECTOR_PRESETS; None is for the service's own, or for "meaning" where that has no
         vectors.
@@ -70,7 +73,7 @@ async def embed(
     RequestTooLargeError, ConfigError, UnsupportedError
         If it is not allowed, or there are no vectors.
     InputError
-        If a text is none, or is too long, or token ids are not of the model.
+        If a text is none, or is too long, or token ids cannot be read.
     """
     groups = _groups(preset, call)
     vectors = call.engine.vectors
@@ -85,6 +88,9 @@ async def embed(
         check_answer(size, call.settings)
     contents = dict(zip(distinct, await read_contents(distinct, call), strict=True))
 
+    def text_of(ids: Sequence[int], place: str, model: RequestModel) -> str:
+        return named_text(text_of_ids(ids, place, model, requested_model, own=own_ids), place)
+
     def embedded(model: RequestModel) -> list[Rows]:
         check: Check = partial(model.feature_tokens, groups=groups)
         if scoring.max_text_tokens is not None:
@@ -92,7 +98,7 @@ async def embed(
         read = [
             contents[one]
             if isinstance(one, str | ImageInput)
-            else _text_of_ids(one, f"{name}[{i}]", requested_model, model)
+            else text_of(one, f"{name}[{i}]", model)
             for i, one in enumerate(inputs)
         ]
         if scoring.truncate == REFUSE and scoring.max_text_tokens is not None:
@@ -152,9 +158,3 @@ def as_signed_bits(row: Rows) -> bytes:
 
 def _array(numbers: Iterable[int]) -> bytes:
     return b"[" + b",".join(b"%d" % number for number in numbers) + b"]"
-
-
-def _text_of_ids(
-    ids: Sequence[int], name: str, requested_model: str | None, model: RequestModel
-) -> str:
-    return named_text(text_of_ids(ids, name, requested_model, model), name)

@@ -1,19 +1,19 @@
-"""Token ids as the input of a request: the model's own, or those that OpenAI's clients make."""
+"""Token ids as the input of a request: OpenAI's, or the served model's own."""
 
-import sys
 from collections.abc import Sequence
+from typing import Any
 
 from service.engine.request_model import RequestModel
 from service.http.mistakes import FieldError
 from similarity.errors import MissingDependencyError
 from similarity.extras import optional_module
-from similarity.models.base import TokenIds
 
-# Where a client cut a text, the tokens beside the cut may be others of the text alone.
-EDGE = 4
 # What clients take for models that OpenAI has not.
 USUAL = "cl100k_base"
-OPENAI = ("text-embedding-", "text-similarity-", "text-search-", "gpt-")
+ADVICE = (
+    "send texts (in LangChain: check_embedding_ctx_length=False), or, if they are ids of the "
+    'served model\'s own tokenizer, add "tokenizer": "model"'
+)
 
 
 def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
@@ -34,12 +34,12 @@ def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
 
 
 def text_of_ids(
-    ids: Sequence[int], name: str, requested_model: str | None, model: RequestModel
+    ids: Sequence[int], name: str, model: RequestModel, requested_model: str | None, *, own: bool
 ) -> str:
     """Return the text that token ids stand for.
 
-    They are the model's own if it gives the same ids of their text. Others are read as those that
-    OpenAI's clients make for the requested model, which needs tiktoken.
+    Common ids of one tokenizer are text in any other as well, so ids never show whose they are.
+    Only the request can say it.
 
     Parameters
     ----------
@@ -47,47 +47,43 @@ def text_of_ids(
         Of the field.
     requested_model
         The name of the model in the request.
+    own
+        Whether they are the served model's own. Others are read as those that OpenAI's clients
+        make for the requested model.
 
     Raises
     ------
     FieldError
-        If they are of neither.
+        If the tokenizer has not all of them, or is not here; beginning with the name of the field.
     """
-    of_openai = requested_model is not None and requested_model.startswith(OPENAI)
-    if not of_openai and (text := _own(tuple(ids), model)) is not None:
-        return text
+    if not own:
+        return _text_of_openai_ids(ids, name, requested_model or "")
+    check_token_ids(ids, name, model)
+    return model.decode(tuple(ids))
+
+
+def _text_of_openai_ids(ids: Sequence[int], name: str, requested_model: str) -> str:
+    what = f"{name} has token ids, which are read as OpenAI's"
     try:
-        return _of_openai(ids, requested_model)
-    except (MissingDependencyError, OSError, ValueError, KeyError) as error:
+        encoding = _encoding(requested_model)
+    except (ImportError, MissingDependencyError, OSError, ValueError) as error:
         raise FieldError(
-            f"{name} has token ids of another tokenizer than this model's, and they cannot be read "
-            f"as OpenAI's ({type(error).__name__}: install tiktoken and its vocabulary for that); "
-            "send texts (in LangChain: check_embedding_ctx_length=False)",
+            f"{what}, and tiktoken is not installed with its vocabulary beside the service "
+            f"({type(error).__name__}); {ADVICE}",
             name,
+        ) from error
+    try:
+        return str(encoding.decode(list(ids)))
+    except KeyError as error:
+        raise FieldError(
+            f"{what}, and {encoding.name} has not all of them; {ADVICE}", name
         ) from error
 
 
-def _own(ids: TokenIds, model: RequestModel) -> str | None:
-    """Return the ids' text where the model gives these ids of it, but for the edges."""
-    if max(ids) >= (sys.maxunicode if model.vocab_size is None else model.vocab_size):
-        return None
-    text = model.decode(ids)
-    if not text.strip():
-        return text
-    again = model.encode(text)
-    within = ids[EDGE:-EDGE] if len(ids) > 3 * EDGE else ids
-    return text if _spelled(within) in _spelled(again) else None
-
-
-def _spelled(ids: TokenIds) -> str:
-    """Return ids as characters: among these Python finds a part in time that grows with both."""
-    return "".join(map(chr, ids))
-
-
-def _of_openai(ids: Sequence[int], requested_model: str | None) -> str:
+def _encoding(requested_model: str) -> Any:
+    """Return tiktoken's encoding; it may load the vocabulary from the network."""
     tiktoken = optional_module("tiktoken", "token ids of OpenAI's clients need")
     try:
-        encoding = tiktoken.encoding_for_model(requested_model or "")
+        return tiktoken.encoding_for_model(requested_model)
     except KeyError:
-        encoding = tiktoken.get_encoding(USUAL)
-    return str(encoding.decode(list(ids)))
+        return tiktoken.get_encoding(USUAL)

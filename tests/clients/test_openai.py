@@ -9,6 +9,8 @@ from langchain_openai import OpenAIEmbeddings
 from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 
 TEXTS = ["A dog runs.", "It rains.", "The council voted."]
+# OpenAI's ids of most of these are ids of another text in a vocabulary of usual size.
+SHORT = ["How do I reset my password?", "Where is my parcel?", "The dog is", "Hello world"]
 
 
 @pytest.fixture
@@ -76,15 +78,31 @@ def test_langchain_with_texts(url: str, expected: list[list[float]]) -> None:
     assert embeddings.embed_query(TEXTS[0]) == pytest.approx(expected[0], abs=1e-7)
 
 
-def test_langchain_as_it_is_sends_ids_that_are_distinguished_from_the_models_own(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # litellm brings the vocabulary that tiktoken would load from the network.
+@pytest.fixture
+def vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the client the vocabulary that tiktoken would load from the network: litellm has it."""
     folder = Path(litellm.__file__).parent / "litellm_core_utils" / "tokenizers"
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(folder))
-    embeddings = OpenAIEmbeddings(base_url=f"{url}/v1", api_key="any", model="any")
+
+
+@pytest.mark.usefixtures("vocabulary")
+@pytest.mark.parametrize("model", ["any", "embedded", "text-embedding-3-small"])
+@pytest.mark.parametrize("text", [*SHORT, "A dog runs along the quiet river before noon."])
+def test_langchain_as_it_is_sends_ids_that_are_not_taken_for_the_models_own(
+    url: str, model: str, text: str
+) -> None:
+    embeddings = OpenAIEmbeddings(base_url=f"{url}/v1", api_key="any", model=model)
     with pytest.raises(openai.UnprocessableEntityError, match="check_embedding_ctx_length=False"):
-        embeddings.embed_documents(["A dog runs along the quiet river before noon."])
+        embeddings.embed_query(text)
+
+
+def test_the_models_own_ids_are_taken_where_the_request_says_so(
+    url: str, client: openai.OpenAI, expected: list[list[float]]
+) -> None:
+    rows = client.post(f"{url}/tokenize", cast_to=object, body={"inputs": TEXTS})
+    ids = [[token["id"] for token in row] for row in rows]
+    found = client.embeddings.create(model="any", input=ids, extra_body={"tokenizer": "model"})
+    assert [item.embedding for item in found.data] == [pytest.approx(v, abs=1e-7) for v in expected]
 
 
 def test_litellm(url: str, expected: list[list[float]]) -> None:

@@ -123,9 +123,10 @@ def test_requests_at_once_share_calls_and_stay_apart(open_client, folder, vector
     [
         ({"input": []}, 422, "invalid_request"),
         ({"input": " "}, 422, "invalid_request"),
-        ({"input": [1212, 318]}, 422, "invalid_text"),
+        ({"input": [1212, 318], "tokenizer": "model"}, 422, "invalid_text"),
         ({"input": [[65, 66], []]}, 422, "invalid_request"),
-        ({"input": [[65, 66], [32]]}, 422, "invalid_text"),
+        ({"input": [[65, 66], [32]], "tokenizer": "model"}, 422, "invalid_text"),
+        ({"input": [65, 66]}, 422, "invalid_text"),
         ({"input": ["a", 65]}, 422, "invalid_request"),
         ({"input": "a", "encoding_format": "int8"}, 422, "invalid_request"),
         ({"input": "a", "preset": "paper"}, 422, "invalid_request"),
@@ -145,9 +146,9 @@ def test_token_ids_are_the_text_that_they_stand_for(open_client, folder):
     client = open_client(vectors=folder)
     texts = client.post("/v1/embeddings", json={"input": TEXTS[1:], "encoding_format": None})
     ids = [list(ToyModel().encode(text)) for text in TEXTS[1:]]
-    tokens = client.post("/v1/embeddings", json={"input": ids})
+    tokens = client.post("/v1/embeddings", json={"input": ids, "tokenizer": "model"})
     assert tokens.json()["data"] == texts.json()["data"]
-    one = client.post("/v1/embeddings", json={"input": ids[0]})
+    one = client.post("/v1/embeddings", json={"input": ids[0], "tokenizer": "model"})
     assert one.json()["data"] == texts.json()["data"][:1]
 
 

@@ -21,7 +21,8 @@ def test_embeddings_of_texts_and_of_token_ids(client):
     assert [item.index for item in found.data] == [0, 1, 2]
     assert all(len(item.embedding) == 3 for item in found.data)
     ids = [list(ToyModel().encode(text)) for text in TEXTS]
-    again = client.embeddings.create(model="any", input=ids, dimensions=3)
+    own = {"tokenizer": "model"}
+    again = client.embeddings.create(model="any", input=ids, dimensions=3, extra_body=own)
     assert [item.embedding for item in again.data] == [item.embedding for item in found.data]
 
 

@@ -7,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import ValidationError
 
-import similarity
 from service.engine.exceptions import RequestTooLargeError
 from service.http import json_body
 from service.http.problems import place_of
 from service.http.schemas.openai import EmbeddingsRequest
 from service.http.schemas.tokens import DecodeRequest
-from service.http.token_ids import text_of_ids
 
 HEADERS = {"content-type": "application/json"}
 MANY = 10_000
@@ -95,20 +93,6 @@ def test_the_place_of_a_text_is_found_without_copies_of_all_others():
     place, peak = peak_of(lambda: place_of("a", body))
     assert place == "inputs[1]"
     assert peak < 2**16
-
-
-def test_ids_that_make_other_ids_are_compared_in_little_memory():
-    model = similarity.load_model("embedded")
-    (part,) = model.encode("\U00010348")[-1:]
-    ids = [part] * 3_000
-    assert len(model.encode(model.decode(tuple(ids)))) > 2 * len(ids)
-
-    def refused():
-        with pytest.raises(similarity.errors.InputError, match="another tokenizer"):
-            text_of_ids(ids, "input", None, model)
-
-    _, peak = peak_of(refused)
-    assert peak < 2**24
 
 
 def test_tokens_that_would_make_too_large_an_answer_are_refused(open_client):

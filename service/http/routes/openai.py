@@ -32,6 +32,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
         [encoding],
         scoring=call.prompt_truncation(body),
         requested_model=body.model,
+        own_ids=body.tokenizer is not None,
         preset=body.preset,
     )
     encode = as_base64 if encoding == "base64" else as_numbers

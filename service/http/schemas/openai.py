@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from service.http.schemas.fields import (
-    IgnoredModel,
     ImageInput,
     Lenient,
     Many,
@@ -19,6 +18,7 @@ from service.http.schemas.fields import (
     kind_of,
 )
 from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
+from service.http.token_ids import USUAL
 from similarity.texts.truncation import REFUSE
 
 
@@ -56,10 +56,23 @@ class EmbeddingsRequest(PromptTruncation):
 
     input: OneOrMany | TokenIdList | TokenIdLists | _OneInput | Many[_OneInput] = Field(
         description="A text, token ids or an image, or a list of texts and images, or of token "
-        "ids. A text may stand in an object, as for Jina. Ids that are not the served model's own "
-        "are read as those of the model that is named, where OpenAI has it."
+        "ids. A text may stand in an object, as for Jina. Ids are read as OpenAI's, unless "
+        "`tokenizer` is model."
     )
-    model: IgnoredModel = None
+    model: str | None = Field(
+        default=None,
+        description="One model is served, whatever it is. Of token ids it says which of OpenAI's "
+        f"encodings they are of: {USUAL} where OpenAI has no such model.",
+    )
+    tokenizer: Annotated[
+        Literal["model"] | None,
+        else_refused("token ids are read as OpenAI's, or as the served model's own: give model"),
+        Field(
+            description="Whose the token ids in input are: with model the served model's own; "
+            "without it OpenAI's, which needs tiktoken beside the service. Ids of another "
+            "tokenizer stand for another text, and nothing in them shows it."
+        ),
+    ] = None
     encoding_format: Literal["float", "base64"] | None = Field(
         "float", description="Numbers, or the base64 of little-endian float32; null for numbers."
     )
