@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,6 +109,11 @@ class Comparison(Score):
     rows: FloatArray
     log_likelihoods: FloatArray
     describe: Callable[[], tuple[Trajectory, ...]] = field(repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return how to pickle it: with its trajectories, as another process lacks the model."""
+        known = self.trajectories
+        return {**self.__dict__, "describe": partial(tuple[Trajectory, ...], known)}
 
     @cached_property
     def trajectories(self) -> tuple[Trajectory, ...]:

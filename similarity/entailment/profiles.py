@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from similarity.arrays import FloatArray, Rows
 from similarity.entailment.evidence import Evidence, blocks_of, degree_matrix
-from similarity.entailment.results import Entailment
+from similarity.entailment.results import DecidingWords, Entailment
 from similarity.entailment.scorer import (
     EntailmentScorer,
     EntailmentSettings,
@@ -85,7 +85,7 @@ class ProfileEntailment(EntailmentScorer):
         name = self._group.config.name
         found = []
         for pair, rows, evidence in self._of_each(pairs, progress):
-            words = partial(implied_words, self.vectors, name, {name: rows})
+            words = DecidingWords(partial(implied_words, self.vectors, name, {name: rows}))
             found.append(self._judged(pair, evidence, thresholds, self.fingerprint, words))
         return found
 

@@ -1,10 +1,11 @@
 """What a judgement of entailment gives back: plain values, and how they become JSON."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NoReturn
 
 from similarity.config import Settings
+from similarity.errors import UnsupportedError
 from similarity.fingerprint import Fingerprint
 from similarity.vectors.implied import ImpliedWords
 
@@ -31,6 +32,31 @@ class Thresholds:
     same: float
 
 
+@dataclass(frozen=True)
+class DecidingWords:
+    """Gives so many words of each kind that decide, by a model of this process.
+
+    A pickled one leaves the model behind, and refuses.
+    """
+
+    find: Callable[[int], ImpliedWords] = field(repr=False)
+
+    def __call__(self, top: int) -> ImpliedWords:
+        """Return the words; raise UnsupportedError where it was pickled."""
+        return self.find(top)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to pickle it: without the model."""
+        return DecidingWords, (_without_model,)
+
+
+def _without_model(_top: int) -> NoReturn:
+    raise UnsupportedError(
+        "a judgement that was pickled has left its model behind, and with it the words that "
+        "decide; call explain(top) before it is pickled, and send what that returns"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entailment:
     """Which of two texts entails the other.
@@ -44,7 +70,7 @@ class Entailment:
     interval
         Of the direction, over blocks of tokens or over trajectories.
     explain
-        Gives the words that decide; None where trajectories were compared.
+        Gives the words that decide, by the model; None where trajectories were compared.
     warnings
         What to know of the texts, as that one was cut.
     """
