@@ -27,7 +27,7 @@ from service.engine.exceptions import (
 from service.engine.health import Health
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
-from service.engine.places import Places
+from service.engine.places import Claim, Places
 from service.engine.probing import Prober
 from service.engine.request_model import RequestModel, SharedModel
 from service.engine.scales import ServedScales
@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0
+# How long requests take is forgotten in so many times the deadline: the next that come may differ.
+FADING_DEADLINES = 1 / 3
 
 
 class Engine:
@@ -80,7 +82,12 @@ class Engine:
         self._shared = SharedModel(model, self._scheduler, cache, metrics, vectors)
         self._prober = Prober(self._shared, self.health, settings)
         short = short_cost(settings, self.groups)
-        self._places = Places(settings.max_active, settings.max_queued, short)
+        self._places = Places(
+            settings.max_active,
+            settings.max_queued,
+            short,
+            fading_seconds=FADING_DEADLINES * settings.deadline_seconds,
+        )
         # Of short requests, and of long ones.
         self._durations = {False: Durations(), True: Durations()}
         self._running: dict[RequestModel, asyncio.Future[Any]] = {}
@@ -134,13 +141,14 @@ class Engine:
         GivenUpError
             If the service goes down first.
         """
+        began, admitted = time.monotonic(), math.inf
+        end = (began if since is None else since) + self._settings.deadline_seconds
+        claim = Claim(cost, end)
         long = self._places.is_long(cost)
-        self._admit(long)
+        self._admit(claim)
         alone = not (self.active or self.queued)
         self._begun += 1
         number = self._begun
-        began, admitted = time.monotonic(), math.inf
-        end = (began if since is None else since) + self._settings.deadline_seconds
         request_model = RequestModel(self._shared, long=long)
 
         def work() -> Result:
@@ -151,7 +159,7 @@ class Engine:
 
         try:
             with self._durations[long].request(), anyio.move_on_after(end - began):
-                async with self._places.place(long=long):
+                async with self._places.place(claim):
                     self._check_going()
                     admitted = time.monotonic()
                     future = self._running[request_model] = start_in_thread(work, "request")
@@ -205,14 +213,16 @@ class Engine:
         """End the scheduler's thread."""
         self._scheduler.close(patience=5.0)
 
-    def _admit(self, long: bool) -> None:
+    def _admit(self, claim: Claim) -> None:
         self._check_going()
         self.health.check()
         places = self._places
-        if not places.takes(long=long):
+        if not places.takes(claim):
+            long = places.is_long(claim.cost)
             # Those that are long may be fewer.
-            kinds = (False, True) if places.full else (True,)
-            which, less = ("requests", "") if places.full else ("long requests", ", or send less")
+            fewer = long and not places.full
+            kinds = (True,) if fewer else (False, True)
+            which, less = ("long requests", ", or send less") if fewer else ("requests", "")
             raise BusyError(
                 f"the service has as many {which} as it takes at once: {places.active(kinds)} "
                 f"worked on, {places.queued(kinds)} waiting; send it again later{less}",

@@ -1,17 +1,43 @@
 """The places of requests: who is worked on and who waits, and how many of them may be long."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+
+from service.engine.throughput import Throughput, Work
 
 # Of all places, long requests may have so many: the others are kept for short ones.
 SHARE_OF_LONG = Fraction(3, 4)
+# Of the time that a request has left, what it is expected to need may be so much.
+SHARE_OF_TIME = 0.75
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What decides whether a request may begin.
+
+    Parameters
+    ----------
+    cost
+        As `service.engine.costs` counts it.
+    end
+        By the clock of the places: its deadline.
+    """
+
+    cost: float
+    end: float
 
 
 class Places:
     """Lets requests in, first come first served; a long one that may not begin keeps out no short.
+
+    Those that are worked on have equal shares of the model. Where there is more work than time, all
+    would be late together. So a request begins only if at such a share it would end in time, or if
+    no other of its kind is worked on. One that would be late lets the next begin.
 
     It is not safe to use from several threads.
 
@@ -22,14 +48,26 @@ class Places:
     short_cost
         What a short request costs, at most. Where one is worked on at a time, all are short: the
         places of those that wait would help nobody.
+    fading_seconds
+        In which it is forgotten how long requests took.
     """
 
-    def __init__(self, active: int, queued: int, short_cost: float) -> None:
+    def __init__(
+        self,
+        active: int,
+        queued: int,
+        short_cost: float,
+        fading_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._short_cost = short_cost if active > 1 else float("inf")
         self._active = _Bounded(active)
         self._queued = _Bounded(queued)
-        # Those that wait, the first first, and whether each is long.
-        self._waiting: dict[asyncio.Event, bool] = {}
+        self._clock = clock
+        # Of short requests, and of long ones.
+        self._throughput = {kind: Throughput(fading_seconds, clock) for kind in (False, True)}
+        # Those that wait, the first first.
+        self._waiting: dict[asyncio.Future[Work], Claim] = {}
 
     def is_long(self, cost: float) -> bool:
         """Return whether a request is long."""
@@ -45,51 +83,80 @@ class Places:
 
     @property
     def full(self) -> bool:
-        """Return whether no request at all can come now."""
-        return not self.takes(long=False)
+        """Return whether there are as many requests as there may be, of both kinds together."""
+        return not (self._active.takes(long=False) or self._queued.takes(long=False))
 
-    def takes(self, *, long: bool) -> bool:
+    def takes(self, claim: Claim) -> bool:
         """Return whether one more can come now: it begins at once, or waits."""
-        return self._active.takes(long) or self._queued.takes(long)
+        return self._may_begin(claim) or self._queued.takes(self.is_long(claim.cost))
 
     @asynccontextmanager
-    async def place(self, *, long: bool) -> AsyncIterator[None]:
-        """Wait for a place, and hold it to the end of the block."""
-        await self._enter(long)
+    async def place(self, claim: Claim) -> AsyncIterator[None]:
+        """Wait for a place, and hold it to the end of the block; it was answered if none raises."""
+        work = await self._enter(claim)
+        answered = False
         try:
             yield
+            answered = True
         finally:
-            self._leave(long)
+            self._leave(work, answered=answered)
 
-    async def _enter(self, long: bool) -> None:
-        # Whoever waits could not begin now: nobody of one kind is overtaken.
-        if self._active.takes(long):
-            self._active.add(long)
-            return
-        turn = asyncio.Event()
-        self._waiting[turn] = long
-        self._queued.add(long)
+    def _may_begin(self, claim: Claim) -> bool:
+        """Return whether there is a place, and time enough or nobody else who needs it."""
+        long = self.is_long(claim.cost)
+        free = self._active.takes(long)
+        return free and (not self._active.count([long]) or self._would_end(claim))
+
+    def _would_end(self, claim: Claim) -> bool:
+        """Return whether a request would end in time, were it to begin now."""
+        throughput = self._throughput[self.is_long(claim.cost)]
+        # Of each of the others as much is done meanwhile, unless it ends before.
+        others = sum(min(cost, claim.cost) for cost in throughput.costs)
+        needed = throughput.seconds(claim.cost + others)
+        return needed <= (SHARE_OF_TIME if others else 1) * (claim.end - self._clock())
+
+    async def _enter(self, claim: Claim) -> Work:
+        # Whoever waits could not begin when one left last: nobody that could is overtaken.
+        if self._may_begin(claim):
+            return self._begin(claim)
+        turn: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = claim
+        self._queued.add(self.is_long(claim.cost))
         try:
-            await turn.wait()
+            return await turn
         except BaseException:
-            if turn.is_set():  # at the moment in which the wait was given up
-                self._leave(long)
-            else:
+            if turn.cancelled():
                 self._stop_waiting(turn)
+            else:  # it was let in at the moment in which it was given up
+                self._leave(turn.result(), answered=False)
             raise
 
-    def _leave(self, long: bool) -> None:
-        """Give a place back; the first of those that wait and may begin takes it."""
-        self._active.remove(long)
-        may_begin = (turn for turn, kind in self._waiting.items() if self._active.takes(kind))
-        if (turn := next(may_begin, None)) is not None:
-            self._active.add(self._stop_waiting(turn))
-            turn.set()
+    def _begin(self, claim: Claim) -> Work:
+        long = self.is_long(claim.cost)
+        self._active.add(long)
+        return self._throughput[long].begin(claim.cost)
 
-    def _stop_waiting(self, turn: asyncio.Event) -> bool:
-        long = self._waiting.pop(turn)
-        self._queued.remove(long)
-        return long
+    def _leave(self, work: Work, *, answered: bool) -> None:
+        """Give a place back; those that wait and may begin now do so, the first first."""
+        long = self.is_long(work.cost)
+        self._active.remove(long)
+        self._throughput[long].end(work, answered=answered)
+        waiting = [one for one in self._waiting.items() if not one[0].cancelled()]
+        for turn, claim in waiting:
+            if self._may_begin(claim) and self._would_end(claim):
+                self._let_in(turn)
+        # One is worked on in any case: that which has the most time left.
+        for turn, claim in sorted(waiting, key=lambda one: -one[1].end):
+            if not turn.done() and self._may_begin(claim):
+                self._let_in(turn)
+
+    def _let_in(self, turn: asyncio.Future[Work]) -> None:
+        turn.set_result(self._begin(self._stop_waiting(turn)))
+
+    def _stop_waiting(self, turn: asyncio.Future[Work]) -> Claim:
+        claim = self._waiting.pop(turn)
+        self._queued.remove(self.is_long(claim.cost))
+        return claim
 
 
 class _Bounded:

@@ -1,8 +1,10 @@
 """Short requests are answered beside long ones, however many of these there are."""
 
 import asyncio
+import math
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -17,7 +19,7 @@ from service.engine.engine import Engine
 from service.engine.exceptions import BusyError
 from service.engine.limits import check_pairs, check_texts
 from service.engine.metrics import Metrics
-from service.engine.places import Places
+from service.engine.places import Claim, Places
 from service.settings import Settings
 from similarity.config import ComparisonConfig
 from similarity.models.base import ignore_progress
@@ -193,11 +195,19 @@ def test_retry_after_is_that_of_requests_of_the_same_kind():
     assert short < 0.2 <= long
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 class Watched:
     """Requests that come, go on and are given up at random; it looks at all places at each turn."""
 
-    def __init__(self, active, queued):
-        self.places = Places(active, queued, 0)
+    def __init__(self, active, queued, seconds):
+        self.clock, self.seconds = Clock(), seconds
+        self.places = Places(active, queued, 0, 10, self.clock)
         self.most = (active, queued)
         self.inside, self.begun = {}, {kind: [] for kind in KINDS}
         self.came = {kind: [] for kind in KINDS}
@@ -205,13 +215,15 @@ class Watched:
     def come(self, number, long):
         """Have a request come."""
         end = asyncio.Event()
-        self.inside[number] = (asyncio.ensure_future(self.request(number, long, end)), long, end)
+        claim = Claim(float(long), self.clock.now + self.seconds)
+        self.inside[number] = (asyncio.ensure_future(self.request(number, claim, end)), claim, end)
 
-    async def request(self, number, long, end):
-        if not self.places.takes(long=long):
+    async def request(self, number, claim, end):
+        if not self.places.takes(claim):
             return
+        long = self.places.is_long(claim.cost)
         self.came[long].append(number)
-        async with self.places.place(long=long):
+        async with self.places.place(claim):
             self.begun[long].append(number)
             await end.wait()
 
@@ -223,8 +235,12 @@ class Watched:
         waiting = sum(self.places.queued([kind]) for kind in KINDS)
         assert waiting == queued == len(self.inside) - active
         for kind in KINDS:
-            if self.places.queued([kind]):
+            costs = self.places._throughput[kind].costs
+            assert len(costs) == self.places.active([kind])
+            if self.places.queued([kind]) and self.seconds == math.inf:
                 assert not self.places._active.takes(kind)
+            if self.places.queued([kind]) and not costs:
+                assert self.places.active() == self.most[0]
 
 
 @given(
@@ -232,13 +248,17 @@ class Watched:
     active=st.integers(1, 9),
     queued=st.integers(0, 9),
     turns=st.sampled_from([1, 3]),
+    seconds=st.sampled_from([math.inf, 5.0]),
 )
-def test_whoever_is_given_up_at_whatever_moment_no_place_is_lost(seed, active, queued, turns):
+def test_whoever_is_given_up_at_whatever_moment_no_place_is_lost(
+    seed, active, queued, turns, seconds
+):
     random = np.random.default_rng(seed)
 
     async def run():
-        watched = Watched(active, queued)
+        watched = Watched(active, queued, seconds)
         for number in range(120):
+            watched.clock.now += random.exponential(0.3)
             for one in range(random.integers(3)):
                 watched.come((number, one), bool(random.integers(2)))
             for one in list(watched.inside):
@@ -262,10 +282,85 @@ def test_whoever_is_given_up_at_whatever_moment_no_place_is_lost(seed, active, q
         )
         assert (watched.places.active(), watched.places.queued()) == (0, 0)
         assert not watched.places._waiting
-        for kind in KINDS:
+        # With one turn, one that has waited may go on a turn after one that begins at once.
+        for kind in KINDS if (turns, seconds) == (3, math.inf) else ():
             # In the order in which they came, but for those that were given up.
             assert watched.begun[kind] == [
                 one for one in watched.came[kind] if one in set(watched.begun[kind])
             ]
 
     asyncio.run(run())
+
+
+class Processor:
+    """The obvious simulation: those that are worked on have equal shares of one processor."""
+
+    STEP = 0.05
+
+    def __init__(self, deadline):
+        self.clock, self.deadline = Clock(), deadline
+        self.places = Places(64, 1_000, 0, deadline / 3, self.clock)
+        # Of each that is worked on: the seconds that it needs yet, and the end of its work.
+        self.left = {}
+        self.answered = Counter()
+        self.random = np.random.default_rng(1)
+
+    async def run(self, clients, seconds):
+        """Let clients ask for so long, each by its name and the seconds that a request needs."""
+        asked = [asyncio.ensure_future(self.ask(name, need)) for name, need in clients]
+        until = self.clock.now + seconds
+        while self.clock.now < until:
+            for _ in range(4):
+                await asyncio.sleep(0)
+            self.clock.now += self.STEP
+            share = self.STEP / max(1, len(self.left))
+            for end, left in list(self.left.items()):
+                self.left[end] = left - share
+                if left <= share and not end.done():
+                    end.set_result(None)
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    async def ask(self, name, need):
+        """Ask again and again, as a client does that gives up at no time-out."""
+        while True:
+            one = asyncio.ensure_future(self.request(need * self.random.uniform(0.7, 1.3)))
+            end = self.clock.now + self.deadline
+            while not one.done() and self.clock.now < end:
+                await asyncio.sleep(0)
+            one.cancel()
+            with suppress(asyncio.CancelledError):
+                await one
+                self.answered[name] += 1
+
+    async def request(self, need):
+        end = asyncio.get_running_loop().create_future()
+        async with self.places.place(Claim(1_000 * need, self.clock.now + self.deadline)):
+            self.left[end] = need
+            try:
+                await end
+            finally:
+                del self.left[end]
+
+
+@pytest.mark.parametrize("need", [0.5, 2, 4])
+def test_where_there_is_more_work_than_time_about_as_much_is_answered_as_can_be(need):
+    """Equal shares of all that came made all of them late together, for ever."""
+    processor = Processor(deadline=10)
+    asyncio.run(processor.run([("all", need)] * 40, 200))
+    assert processor.answered["all"] > 0.5 * 200 / need
+
+
+def test_requests_that_can_never_end_in_time_do_not_keep_out_others():
+    processor = Processor(deadline=10)
+    asyncio.run(processor.run([("never", 50)] * 8 + [("often", 1)] * 2, 200))
+    assert processor.answered["never"] == 0
+    assert processor.answered["often"] > 20
+
+
+def test_a_request_that_needs_more_than_most_ends_beside_them():
+    processor = Processor(deadline=10)
+    asyncio.run(processor.run([("more", 2)] + [("most", 0.2)] * 2, 200))
+    assert processor.answered["more"] >= 5
+    assert processor.answered["most"] > 100
