@@ -1,7 +1,8 @@
 """Groups of texts by their similarities: agglomerative clusters, silhouettes, near-duplicates.
 
 All functions take similarities in [0, 1], shape "text text", symmetric: those of a
-`SimilarityMatrix`, or the `cosines` of vectors. What parts two texts is one minus their similarity.
+`SimilarityMatrix`, or the `cosines` of vectors. A text is most similar to
+itself. What parts two texts is one minus their similarity.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import scipy
 from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
 from similarity.given import given_texts
+from similarity.groups.given import check_similarities, given_numbers
 from similarity.groups.own_words import wording_rules
 from similarity.images.image import Content
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
@@ -28,7 +30,6 @@ Reason = Literal["wording", "similarity"]
 GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
 # Similarities that are equal on paper may differ by rounding.
 _ROUNDING = 1e-9
-_CHECKED_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +107,11 @@ def cluster(
     ConfigError
         Unless either a threshold in [0, 1] or a k from 1 to the number of texts is given.
     InputError
-        If the similarities are not symmetric or not in [0, 1], or memory for groups is lacking.
+        If the similarities are not symmetric or not in [0, 1], they look like distances, or
+        memory for groups is lacking.
     """
     check_choice("linkage", linkage_by, LINKAGES)
-    distances = _distances(_given(similarities))
+    distances = _distances(given_numbers(similarities))
     count = len(distances)
     if (threshold is None) == (k is None):
         raise ConfigError("give either a threshold or k, the number of groups")
@@ -127,12 +129,12 @@ def cluster(
     return Clustering(
         groups=groups,
         representatives=tuple(_medoid(distances, group) for group in groups),
-        silhouettes=silhouettes(distances, groups) if len(groups) > 1 else None,
+        silhouettes=_silhouettes(distances, groups) if len(groups) > 1 else None,
         order=tuple(scipy.cluster.hierarchy.leaves_list(tree).tolist()) if count > 1 else (0,),
     )
 
 
-def silhouettes(distances: FloatArray, groups: tuple[tuple[int, ...], ...]) -> FloatArray:
+def _silhouettes(distances: FloatArray, groups: tuple[tuple[int, ...], ...]) -> FloatArray:
     """Return the silhouette of each text, shape "text", for two or more groups.
 
     Parameters
@@ -181,12 +183,12 @@ def deduplicate(
     ConfigError
         If the threshold is out of range.
     InputError
-        If the similarities are not symmetric or not in [0, 1], there are not as many texts, or
-        memory is lacking.
+        If the similarities are not symmetric or not in [0, 1], they look like distances, there
+        are not as many texts, or memory is lacking.
     """
     check_number("threshold", threshold, at_least=0, at_most=1)
-    similarities = _given(similarities)
-    _check_similarities(similarities)
+    similarities = given_numbers(similarities)
+    check_similarities(similarities)
     alike, same = similarities, np.eye(len(similarities), dtype=bool)
     if texts is not None:
         texts = _texts_of(similarities, texts)
@@ -223,7 +225,7 @@ def cosines(vectors: FloatArray) -> FloatArray:
     InputError
         If they are no numbers, or there is no memory for the cosines of so many.
     """
-    vectors = _given(vectors, "vectors")
+    vectors = given_numbers(vectors, "vectors")
     if vectors.ndim != 2:
         shape = " × ".join(map(str, vectors.shape)) or "one"
         raise InputError(f"vectors must be a row of numbers for each text, got {shape} numbers")
@@ -234,16 +236,6 @@ def cosines(vectors: FloatArray) -> FloatArray:
     return found
 
 
-def _given(rows: FloatArray, called: str = "similarities") -> FloatArray:
-    """Return rows of numbers as an array, which may come as lists; InputError if they are none."""
-    try:
-        return np.asarray(rows, float)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{called} must be numbers, a row for each text, got {repr(rows)[:40]}"
-        ) from error
-
-
 def _texts_of(similarities: FloatArray, texts: Sequence[Content]) -> list[Content]:
     """Return the texts of similarities; InputError unless they are texts, and as many."""
     found = given_texts(texts)
@@ -252,27 +244,9 @@ def _texts_of(similarities: FloatArray, texts: Sequence[Content]) -> list[Conten
     return found
 
 
-def _check_similarities(similarities: FloatArray) -> None:
-    if (
-        similarities.ndim != 2
-        or len(similarities) != similarities.shape[1]
-        or not len(similarities)
-    ):
-        shape = " × ".join(map(str, similarities.shape))
-        raise InputError(f"want the similarities of texts among themselves, got {shape} numbers")
-    # By some rows at once: of thousands of texts a matrix takes much of the memory there is.
-    for start in range(0, len(similarities), _CHECKED_ROWS):
-        rows = similarities[start : start + _CHECKED_ROWS]
-        if not np.all((rows >= 0) & (rows <= 1)):
-            raise InputError("similarities must be between 0 and 1")
-        columns = similarities[:, start : start + _CHECKED_ROWS].T
-        if not np.allclose(rows, columns, rtol=0, atol=1e-6):
-            raise InputError("similarities must be symmetric")
-
-
 def _distances(similarities: FloatArray) -> FloatArray:
     """Return 1 less the mean of both directions, in one matrix of its own."""
-    _check_similarities(similarities)
+    check_similarities(similarities)
     check_all_pairs(len(similarities), len(similarities), CLUSTER_PAIR)
     distances: FloatArray = similarities + similarities.T
     distances /= -2

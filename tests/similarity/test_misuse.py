@@ -98,14 +98,18 @@ def test_an_array_of_texts_is_a_list_of_them(calls: dict[str, Call]) -> None:
         assert len(calls[name](texts)) == 2
 
 
-@pytest.mark.parametrize("rows", ["ab", None, 5, [], {}, {"a": 1}, [["a"]], [[1], [1, 2]]])
+@pytest.mark.parametrize(
+    "rows", ["ab", None, 5, [], {}, {"a": 1}, [["a"]], [[1], [1, 2]], [[1 + 0j]], np.eye(2) * 1j]
+)
 def test_what_is_no_table_of_similarities(rows: Any) -> None:
     for call in (lambda: cluster(rows, k=1), lambda: deduplicate(rows, 0.5)):
         with pytest.raises(InputError, match=r"similarities (must be numbers|of texts)"):
             call()
 
 
-@pytest.mark.parametrize("rows", ["ab", None, 5, [], [1, 0], [["a"]], [[1], [1, 2]], [[[1]]]])
+@pytest.mark.parametrize(
+    "rows", ["ab", None, 5, [], [1, 0], [["a"]], [[1], [1, 2]], [[[1]]], [[1j]]]
+)
 def test_what_is_no_table_of_vectors(rows: Any) -> None:
     with pytest.raises(InputError, match="vectors must be"):
         cosines(rows)

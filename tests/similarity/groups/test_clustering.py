@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from similarity.api import compare_matrix
 from similarity.arrays import FloatArray
+from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.groups.clustering import (
     LINKAGES,
@@ -14,9 +16,12 @@ from similarity.groups.clustering import (
     cluster,
     cosines,
     deduplicate,
-    silhouettes,
 )
+from similarity.models.toy import ToyModel
+from similarity.presets import PRESETS
 from tests.conftest import ROOT
+
+SMALL = ComparisonConfig.build(n_trajectories=2, max_tokens=2)
 
 
 def of_texts(similarities: FloatArray) -> object:
@@ -105,8 +110,9 @@ def test_silhouettes_are_those_of_scikit_learn() -> None:
 def test_one_group_has_no_silhouette_and_a_lone_text_has_0() -> None:
     assert cluster(ALIKE, k=1).silhouettes is None
     assert cluster(np.ones((1, 1)), threshold=0.5).groups == ((0,),)
-    distances = 1 - ALIKE
-    assert silhouettes(distances, ((0, 2), (1, 4), (3,)))[3] == 0
+    found = cluster(ALIKE, k=3)
+    assert found.silhouettes is not None
+    assert found.silhouettes[3] == 0
 
 
 @given(st.integers(1, 20), st.integers(0, 1000), st.floats(0, 1))
@@ -254,3 +260,34 @@ def test_what_cannot_be_grouped_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=message):
             deduplicate(bad, 0.5)
+
+
+@pytest.mark.parametrize("find", [lambda rows: cluster(rows, k=1), of_texts])
+def test_distances_are_not_taken_for_similarities(find: Callable[[FloatArray], object]) -> None:
+    """Groups and duplicates came out upside down."""
+    with pytest.raises(InputError) as found:
+        find(1 - ALIKE)
+    assert str(found.value) == (
+        "these look like distances: of text 0 (from 0) the number with itself is 0, and with text "
+        "1 it is 0.9; a text is most similar to itself; give those of a SimilarityMatrix, its "
+        ".similarities"
+    )
+    large = np.full((700, 700), 0.5)
+    large[699, 699] = 0.4
+    with pytest.raises(InputError, match=r"of text 699 .* is 0\.4, and with text 0 it is 0\.5"):
+        find(large)
+    with pytest.raises(InputError, match=r"between 0 and 1, got 2\.5; .* its \.similarities"):
+        find(np.array([[0, 2.5], [2.5, 0]]))
+    # Texts that repeat, one alone, and rounding to half precision.
+    for right in (np.ones((3, 3)), np.ones((1, 1)), np.array([[0.9995, 1.0], [1.0, 0.9995]])):
+        find(right)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_preset_has_a_text_less_similar_to_itself(preset: str) -> None:
+    config = None if PRESETS[preset].vectors else SMALL
+    texts = ["a red car", "the sea", "a red car", "x", "1"]
+    found = compare_matrix(ToyModel(), texts, config=config, preset=preset)
+    assert sum(map(len, cluster(found.similarities, k=2).groups)) == len(texts)
+    with pytest.raises(InputError, match="SimilarityMatrix"):
+        cluster(found.distances, k=2)
