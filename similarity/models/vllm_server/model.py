@@ -42,6 +42,7 @@ from similarity.models.vllm_server.scoring import (
 )
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts
+from similarity.models.vllm_server.vocabulary import find_vocab_size
 from similarity.models.vllm_server.wire import Prompt, Sample
 
 T = TypeVar("T")
@@ -60,22 +61,13 @@ class ServerModel(ServedModel):
 
     @cached_property
     def vocab_size(self) -> int | None:  # type: ignore[override]  # found when it is needed
-        """Return the first id that the server does not take, found by trying."""
-        taken, refused = 0, 1
-        while self._takes(refused):
-            taken, refused = refused, 2 * refused
-        while refused - taken > 1:
-            middle = (taken + refused) // 2
-            taken, refused = (middle, refused) if self._takes(middle) else (taken, middle)
-        return refused
-
-    def _takes(self, token: int) -> bool:
-        """Return whether a token id is of the vocabulary."""
-        try:
-            self.score([ScoreRequest(prefix=(0,), continuations=((token,),))], Law())
-        except InputError:
-            return False
-        return True
+        """Return the first id that the server does not have."""
+        return find_vocab_size(
+            lambda body: self._run(lambda _: self._pool.request(wire.COMPLETIONS, bool, body)),
+            lambda token: self.score([ScoreRequest(prefix=(0,), continuations=((token,),))], Law()),
+            self.identity.name,
+            self.identity.probe,
+        )
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Raise UnsupportedError: the checks at loading found that no images are read."""

@@ -19,6 +19,8 @@ MODELS = "/v1/models"
 COMPLETIONS = "/v1/completions"
 TOKENIZE = "/tokenize"
 DETOKENIZE = "/detokenize"
+# What a server says of a bias of a token that the model does not have.
+OUT_OF_VOCABULARY = "out-of-vocab"
 
 # In a dictionary of its own, so that nothing is left to a server's defaults.
 PLAIN: dict[str, Any] = {

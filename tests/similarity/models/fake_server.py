@@ -39,6 +39,8 @@ class FakeServer:
         self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
         self.max_logprobs = 20
         self.gives_chosen = True
+        # vLLM compares them with the model's tokens; others may not know them at all.
+        self.checks_biases = True
         self.down = False
         self.max_model_len = 257
         # What the tokenizer makes of a text before it is read: another makes something else.
@@ -109,6 +111,10 @@ class FakeServer:
             return httpx.Response(400, json={"error": {"message": said}})
         if (largest := max(max(prompt, default=0) for prompt in prompts)) >= self._vocabulary:
             said = f"Token id {largest} is out of vocabulary"
+            return httpx.Response(400, json={"error": {"message": said}})
+        foreign = [i for i in map(int, body.get("logit_bias", ())) if i >= self._vocabulary]
+        if foreign and self.checks_biases:
+            said = f"token_id(s) {foreign} in logit_bias contain out-of-vocab token ids."
             return httpx.Response(400, json={"error": {"message": said}})
         if "logprob_token_ids" in body:
             answer = self._chosen(body)

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 
@@ -228,3 +229,32 @@ def test_the_vocabulary_is_found_by_asking(load: Load) -> None:
     asked = len(server.bodies)
     assert model.vocab_size == ToyModel().vocab_size
     assert len(server.bodies) == asked < 30
+
+
+def test_no_token_that_the_model_lacks_is_sent_to_be_read(load: Load) -> None:
+    """The engine of vLLM 0.26 ended on the first of them, on a GPU."""
+    server = FakeServer()
+    size = load(server=server).vocab_size
+    assert size is not None
+    assert max(max(prompt) for prompt in server.scored) < size
+
+
+def test_the_vocabulary_is_found_where_a_server_knows_no_bias(load: Load) -> None:
+    server = FakeServer()
+    server.checks_biases = False
+    assert load(server=server).vocab_size == ToyModel().vocab_size
+
+
+class Unbiased(FakeServer):
+    """Refuses any bias."""
+
+    async def fault(self, request: httpx.Request, body: Answer) -> httpx.Response | None:
+        if "logit_bias" in body:
+            said = "logit_bias is not supported"
+            return httpx.Response(400, json={"error": {"message": said}})
+        return await super().fault(request, body)
+
+
+def test_the_vocabulary_is_found_where_a_server_refuses_any_bias(load: Load) -> None:
+    server = Unbiased()
+    assert load(server=server).vocab_size == ToyModel().vocab_size
