@@ -48,8 +48,13 @@ def check_ids(ids: Sequence[str] | None, number: int) -> None:
     if ids is None:
         return
     check_several(ids, "ids")
-    if len(ids) != number:
-        raise InputError(f"there are {number} texts and {len(ids)} ids; give one each")
+    check_as_many("texts", number, "ids", len(ids))
+
+
+def check_as_many(name: str, number: int, other: str, count: int) -> None:
+    """Raise InputError unless of two lists that go together one is as long as the other."""
+    if number != count:
+        raise InputError(f"there are {number} {name} and {count} {other}; give one each")
 
 
 def given_strings(texts: Iterable[Content]) -> list[str]:

@@ -7,6 +7,7 @@ from math import pi, sqrt
 import numpy as np
 
 from similarity.arrays import FloatArray
+from similarity.given import check_as_many
 
 # Of a normal distribution: half of a 95 % interval, in standard deviations, and the mean size.
 _HALF = 1.96
@@ -40,7 +41,13 @@ def reliability(similarities: FloatArray, judged: FloatArray, bins: int) -> list
         In [0, 1], shape "pair".
     bins
         Fewer where there are fewer pairs.
+
+    Raises
+    ------
+    InputError
+        If there are not as many of both.
     """
+    check_as_many("similarities", len(similarities), "judgements", len(judged))
     order = np.argsort(similarities, kind="stable")
     return [
         Bin(

@@ -17,7 +17,7 @@ from similarity.calibration import (
 )
 from similarity.digests import digest_of_texts
 from similarity.errors import ConfigError, InputError
-from similarity.given import Pair
+from similarity.given import Pair, check_as_many, given_pairs
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
 from similarity.validation import check_integer
@@ -145,9 +145,11 @@ def scale_of_judgements(
     ConfigError
         If a judgement lies outside the ends.
     InputError
-        If a text cannot be compared, or pairs judged higher are farther apart.
+        If a text cannot be compared, there are not as many judgements as pairs, or pairs judged
+        higher are farther apart.
     """
-    given = np.array(judgements, float)
+    pairs, given = given_pairs(pairs), np.array(judgements, float)
+    check_as_many("pairs", len(pairs), "judgements", len(given))
     # First, as distances take the longer.
     unit_judgements(given, ends)
     measured = _distances(scorer, pairs, progress)
@@ -178,7 +180,8 @@ def knots_of_judgements(
     ConfigError
         If a judgement lies outside the ends.
     InputError
-        If pairs with higher judgements are farther apart, by more than chance makes them.
+        If there are not as many of both, or pairs with higher judgements are farther apart, by
+        more than chance makes them.
     """
     similarities = unit_judgements(judgements, ends)
     pairs, order = len(distances), order_of(distances, judgements)
@@ -203,7 +206,13 @@ def order_of(distances: FloatArray, judgements: FloatArray) -> float | None:
     ----------
     distances, judgements
         Shape "pair".
+
+    Raises
+    ------
+    InputError
+        If there are not as many of both.
     """
+    check_as_many("distances", len(distances), "judgements", len(judgements))
     if len(distances) < 2 or np.ptp(distances) == 0 or np.ptp(judgements) == 0:
         return None
     return float(scipy.stats.spearmanr(distances, judgements).statistic)

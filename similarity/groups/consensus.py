@@ -194,8 +194,8 @@ def find_consensus(
 
 
 def check_room(texts: Sequence[str]) -> None:
-    """Raise InputError if what is held for each two texts needs more memory than is free."""
-    distinct = len(set(texts))
+    """Raise InputError if these are no texts, or what is held for each two lacks memory."""
+    distinct = len(set(given_strings(texts)))
     check_all_pairs(distinct, distinct, _PAIR, remedy="")
     check_all_pairs(len(texts), len(texts), _DEGREE, remedy="")
 

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import chain, islice, repeat
 
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError, UnsupportedError
-from similarity.given import check_several
+from similarity.given import check_as_many, check_several
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
 from similarity.trajectories import check_room
@@ -63,8 +63,8 @@ def fit(
     Raises
     ------
     InputError
-        If there are too few texts, one is empty or not valid Unicode, or a prompt leaves no room
-        for any (TextTooLongError).
+        If there are too few texts, one is empty or not valid Unicode, registers are not as many,
+        or a prompt leaves no room for any (TextTooLongError).
     ConfigError
         If the model or the config is none.
     UnsupportedError
@@ -78,7 +78,7 @@ def fit(
         raise InputError(f"registers must be a list of names, got {repr(registers)[:40]}")
     config = config or config_for(model)
     identity = FitIdentity()
-    given = identity.passing(zip(texts, chain(registers, repeat(None)), strict=False))
+    given = identity.passing(_labelled(texts, registers) if registers else zip(texts, repeat(None)))
     batches = _batches(model, given, config)
     head = list(islice(batches, HEAD_BATCHES))
     counted = [text for batch in head for text, _ in batch]
@@ -141,6 +141,22 @@ class _Fits:
         """Return the mean row of each register, shape "register feature"."""
         means = [total / self._counts[label] for label, total in sorted(self._sums.items())]
         return np.array(means).reshape(len(means), self.of_all.width)
+
+
+def _labelled(texts: Iterable[str], registers: Sequence[str | None]) -> Iterator[Labelled]:
+    """Return each text with its register; texts that come one by one are counted as they come."""
+    if isinstance(texts, Sized):
+        check_as_many("texts", len(texts), "registers", len(registers))
+    return _counted(iter(texts), registers)
+
+
+def _counted(texts: Iterator[str], registers: Sequence[str | None]) -> Iterator[Labelled]:
+    count = 0
+    # The registers first: a text would be taken, and lost, before they are found to be out.
+    for register, text in zip(registers, texts, strict=False):
+        count += 1
+        yield text, register
+    check_as_many("texts", count + sum(1 for _ in texts), "registers", len(registers))
 
 
 def _batches(

@@ -11,7 +11,7 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
-from similarity.given import check_ids, given_strings
+from similarity.given import check_as_many, check_ids, given_strings
 from similarity.models.base import ModelInfo
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
@@ -120,7 +120,7 @@ def build_index(
     Raises
     ------
     InputError
-        If there are no texts, `ids` are no list of as many, or the folder cannot be written to.
+        If there are no texts, `ids` or vectors are not as many, or the folder cannot be written to.
     ConfigError
         If the kind is unknown.
     """
@@ -132,6 +132,7 @@ def build_index(
     if kind == "auto":
         kind = "exact" if len(texts) <= EXACT_TEXTS else "graph"
     neighbours = empty_neighbours(kind, vectors.width)
+    encoded = _as_many(texts, encoded)
     for rows in encoded if kind == "exact" else _first_of_each(texts, encoded):
         neighbours.add(rows)
     content = {
@@ -156,6 +157,22 @@ def _numbers_of(texts: Sequence[str]) -> dict[str, list[int]]:
     for number, text in enumerate(texts):
         numbers.setdefault(text, []).append(number)
     return numbers
+
+
+def _as_many(texts: Sequence[str], encoded: Iterable[Rows]) -> Iterator[Rows]:
+    """Yield the parts of the vectors, and none that is of more texts than there are.
+
+    Raises
+    ------
+    InputError
+        In the end, if there are not as many vectors as texts.
+    """
+    done = 0
+    for rows in encoded:
+        done += len(rows)
+        if done <= len(texts):
+            yield rows
+    check_as_many("texts", len(texts), "vectors", done)
 
 
 def _first_of_each(texts: Sequence[str], encoded: Iterable[Rows]) -> Iterator[Rows]:

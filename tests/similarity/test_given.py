@@ -16,6 +16,7 @@ from eval.adapters.senteval import SentEvalHook
 from similarity.arrays import FloatArray
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.compat.sentence_encoder import VectorEncoder
+from similarity.config import ComparisonConfig
 from similarity.entailment.hyponymy import contexts_of
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
@@ -24,6 +25,9 @@ from similarity.given import check_several
 from similarity.groups.own_words import same_wording, shared_words, unequal_numbers
 from similarity.material import likelihood_matrix
 from similarity.models.toy import ToyModel
+from similarity.reliability import reliability
+from similarity.scales import knots_of_judgements, order_of, scale_of_judgements
+from similarity.scorers import open_scorer
 from similarity.texts.familiarity import cuts_of, unfamiliar
 from similarity.texts.truncation import Truncator
 from similarity.vectors import ProfileConfig, VectorConfig, fit
@@ -178,3 +182,29 @@ def test_ids_are_as_many_as_the_texts(owners: list[Any], tmp_path: Path) -> None
             build_index(tmp_path, vectors, texts, [vectors.encode(texts)], ids=ids)
         with pytest.raises(InputError, match=message):
             write_vectors(*given, lambda _: None, ids)
+
+
+@pytest.mark.parametrize("kind", ["exact", "graph"])
+def test_vectors_of_an_index_are_as_many_as_the_texts(
+    kind: str, owners: list[Any], tmp_path: Path
+) -> None:
+    vectors = owners[1]
+    rows = vectors.encode(["x", "y", "z"])
+    for texts in (["x", "y"], ["x", "y", "z", "a"]):
+        for parts in ([rows], [rows[:2], rows[2:]]):
+            with pytest.raises(InputError, match=f"{len(texts)} texts and 3 vectors; give one"):
+                build_index(tmp_path, vectors, texts, parts, kind)
+
+
+def test_judgements_are_as_many_as_what_they_are_of() -> None:
+    scorer = open_scorer(MODEL, config=ComparisonConfig.build(n_trajectories=2, max_tokens=2))
+    three, pairs = np.array([0.1, 0.5, 0.9]), [("a", "b"), ("c", "d")]
+    calls: list[Callable[[], Any]] = [
+        lambda: scale_of_judgements(scorer, pairs, three.tolist(), (0, 1), {}),
+        lambda: order_of(three[:2], three),
+        lambda: knots_of_judgements(three[:2], three, (0, 1)),
+        lambda: reliability(three[:2], three, 1),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match="there are 2 .* and 3 judgements; give one each"):
+            call()

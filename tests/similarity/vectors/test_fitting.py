@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from similarity.errors import InputError
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.texts.general import general_registers, general_sentences
@@ -62,6 +63,20 @@ def test_fits_with_other_registers_are_others(tmp_path: Path) -> None:
     assert digests(fitted(model, TEXTS, [None] * 24)) == digests(without)
     save(labelled, tmp_path)
     assert digests(load(tmp_path, model)) == digests(labelled)
+
+
+@pytest.mark.parametrize("registers", [["one"] * 23, ["one"] * 25, ["one"]])
+def test_registers_are_as_many_as_the_texts(registers: list[str]) -> None:
+    """Texts without one were taken as of no register, and what was too much was left out."""
+    message = f"there are 24 texts and {len(registers)} registers; give one each"
+    given: tuple[Any, ...] = (TEXTS, iter(TEXTS), (text for text in TEXTS))
+    for texts in given:
+        with pytest.raises(InputError, match=message):
+            fitted(load_model("toy"), texts, registers)
+    whole: Any = iter(TEXTS)
+    labels = ["one", "other"] * 12
+    expected = digests(fitted(load_model("toy"), TEXTS, labels))
+    assert digests(fitted(load_model("toy"), whole, labels)) == expected
 
 
 def test_identities_from_before_registers_were_told_stay() -> None:
