@@ -102,7 +102,11 @@ def likelihoods(
     continuations: Sequence[str | Sequence[int]],
     **settings: Unpack[Settings],
 ) -> Call[list[list[float]]]:
-    """Return the log-likelihoods, "text continuation", in nats per token."""
+    """Return the log-likelihoods, "text continuation", in nats per token.
+
+    The settings are those of scoring alone: temperature, top_k, top_p, score_law, prompt and
+    full_stop.
+    """
     given = _several(texts, "texts")
     asked = [
         one if isinstance(one, str) else _several(one, "token ids of a continuation")

@@ -3,7 +3,7 @@
 What is allowed has a cost, as `service.engine.costs` counts it.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from service.engine.costs import (
     COST_OF_TOKEN,
@@ -27,15 +27,12 @@ GivenPair = tuple[Hashable, Hashable]
 def check_settings(
     config: ComparisonConfig,
     settings: Settings,
-    given: Collection[str] | None = None,
     instead: str | None = None,
 ) -> None:
     """Refuse sampling settings beyond what the service allows.
 
     Parameters
     ----------
-    given
-        The settings to look at, where nothing is sampled: those of the request; None is for all.
     instead
         What the client can do besides, to get what it asks for without sampling; None if nothing.
 
@@ -51,7 +48,7 @@ def check_settings(
         ("max_tokens", settings.max_continuation_tokens),
     ):
         got = getattr(sampling, name)
-        if got > allowed and (given is None or name in given):
+        if got > allowed:
             default = " (as in requests without it)" if got == getattr(usual, name) else ""
             other = f" where the call takes it, or {instead}" if instead else ""
             raise ConfigError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.http.schemas.sampling import SamplingSettings
 from similarity.config import ComparisonConfig
 from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.toy import ToyModel
@@ -13,6 +14,12 @@ from tests.toy_models import SilentModel
 
 PAIRS = [["a red car", "a car"], ["the sea", "a house"], ["a red car", "a car"]]
 SMALL = {"n_trajectories": 3, "max_tokens": 4}
+
+
+@pytest.fixture
+def client_of_profiles(open_client, toy_model: ToyModel, tmp_path: Path):
+    save(fit(toy_model, sentences(60), TOY_CONFIG), tmp_path)
+    return open_client(vectors=str(tmp_path))
 
 
 def test_it_is_the_librarys(client):
@@ -61,9 +68,55 @@ def test_what_is_refused(open_client):
         ({"pairs": []}, 422),
         ({"pairs": [["a", "b"]], "estimator": "nonsense"}, 422),
         ({"pairs": [["a", "b"]], "confidence": 1}, 422),
-        # Also where they change nothing, as the interface says how much is allowed.
-        ({"pairs": [["a", "b"]], "max_tokens": 129, "estimator": "weeds-even"}, 422),
+        ({"pairs": [["a", "b"]], "max_tokens": 129, "estimator": "paper"}, 422),
         ({"pairs": [["a", " "]]}, 422),
-        ({"pairs": [["a", "b" * 51]], **SMALL}, 413),
+        ({"pairs": [["a", "b" * 51]], "estimator": "paper", **SMALL}, 413),
     ):
         assert client.post("/v1/entailment", json=body).status_code == status, body
+
+
+# A value of each setting, other than its default.
+SETTINGS = {
+    "n_trajectories": 3,
+    "max_tokens": 4,
+    "temperature": 0.5,
+    "top_k": 3,
+    "top_p": 0.5,
+    "score_law": "model",
+    "prompt": "meaning",
+    "full_stop": False,
+    "seed": 7,
+}
+
+
+def test_all_settings_of_trajectories_are_tried_here():
+    assert SETTINGS.keys() == SamplingSettings.model_fields.keys()
+
+
+@pytest.mark.parametrize("estimator", [None, "clarke"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_trajectories_are_refused_where_profiles_are_read(
+    client_of_profiles, name, estimator
+):
+    body = {"pairs": PAIRS[:1], "estimator": estimator, name: SETTINGS[name]}
+    answer = client_of_profiles.post("/v1/entailment", json=body)
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert error["param"] == name
+    assert error["message"] == (
+        f"{name} is a setting of trajectories, and estimator {estimator or 'weeds-even'} reads "
+        "profiles; give estimator paper, or leave it out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"estimator": "paper", "explain": True}, "explain gives words of profiles"),
+        ({"top": 2}, "give explain: true, or leave top out"),
+    ],
+)
+def test_words_that_an_answer_will_not_have_are_refused(client_of_profiles, more, said):
+    answer = client_of_profiles.post("/v1/entailment", json={"pairs": PAIRS[:1], **more})
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]["message"]

@@ -111,7 +111,6 @@ def test_texts_that_repeat_count_once_as_they_are_computed_once(open_client, pat
     [
         ("/v1/similarity", {"pairs": [PAIR]}),
         ("/v1/trajectories", {"texts": PAIR}),
-        ("/v1/likelihoods", {"texts": PAIR, "continuations": [" x"]}),
     ],
 )
 def test_settings_beyond_the_services_are_refused(open_client, path, body, name, value):
@@ -167,7 +166,6 @@ CHOOSE = "choose an estimator that reads profiles"
         ("/v1/similarity", {"pairs": [PAIR], "preset": "paper"}, COMPARE),
         ("/v1/entailment", {"pairs": [PAIR], "estimator": "paper"}, CHOOSE),
         ("/v1/trajectories", {"texts": PAIR}, None),
-        ("/v1/likelihoods", {"texts": PAIR, "continuations": [" x"]}, None),
     ],
 )
 def test_a_refusal_of_sampling_advises_what_gives_the_same_answer_here(

@@ -46,7 +46,7 @@ def ask(client, **body):
 def test_the_best_there_is_unless_the_request_says_otherwise(client, folder):
     best = open_scorer(ToyModel(), vectors=folder)
     expected = [score.distance for score in best.score(PAIRS)]
-    for asked in ({}, {"preset": "meaning"}, {"top": 3, "explain": False}):
+    for asked in ({}, {"preset": "meaning"}, {"explain": False}):
         answer = ask(client, pairs=PAIRS, **asked).json()
         assert [one["distance"] for one in answer["results"]] == pytest.approx(expected, abs=1e-6)
         assert answer["fingerprint"]["id"] == best.fingerprint.digest

@@ -38,7 +38,7 @@ def test_one_source_to_many_targets(client):
 @pytest.mark.parametrize("explain", [False, True])
 def test_matrix(client, columns, explain):
     rows = ["a b", "c d"]
-    body = {"rows": rows, "explain": explain, "top": 2, **SMALL}
+    body = {"rows": rows, **({"explain": True, "top": 2} if explain else {}), **SMALL}
     if columns:
         body["columns"] = columns
     answer = client.post("/v1/similarity", json=body).json()
@@ -101,6 +101,40 @@ def test_likelihoods_of_text_and_of_token_ids_agree(client):
     rows = client.post("/v1/likelihoods", json=body).json()["log_likelihoods"]
     assert rows[0] == rows[1]
     assert rows[0][0] == rows[0][1] != rows[0][2]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"n_trajectories": 3}, "there is no such field here"),
+        ({"max_tokens": 3}, "there is no such field here"),
+        ({"seed": 3}, "there is no such field here"),
+        ({"score_law": "model", "temperature": 2}, "temperature is of the law sampled from"),
+        ({"score_law": "model", "top_p": 0.5}, "top_p is of the law sampled from"),
+    ],
+)
+def test_settings_that_change_no_likelihood_are_refused(client, more, said):
+    body = {"texts": ["It rains."], "continuations": [" A"], **more}
+    answer = client.post("/v1/likelihoods", json=body)
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]["message"]
+
+
+def test_settings_of_likelihoods_change_them(client):
+    body = {"texts": ["It rains"], "continuations": [" A"]}
+    base = client.post("/v1/likelihoods", json=body).json()["log_likelihoods"]
+    settings = {"temperature": 2, "top_k": 3, "top_p": 0.5, "prompt": "meaning", "full_stop": False}
+    for name, value in settings.items():
+        found = client.post("/v1/likelihoods", json={**body, name: value}).json()
+        assert found["log_likelihoods"] != base, name
+
+
+@pytest.mark.parametrize("more", [{}, {"explain": False}, {"rows": ["a"]}])
+def test_the_size_of_an_explanation_that_is_not_requested_is_refused(client, more):
+    given = {} if "rows" in more else {"pairs": [GUITAR]}
+    answer = client.post("/v1/similarity", json={**given, **more, "top": 3})
+    assert answer.status_code == 422
+    assert "give explain: true, or leave top out" in answer.json()["error"]["message"]
 
 
 def test_a_repeated_text_comes_from_the_cache_with_the_same_answer(client):

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from fastapi import APIRouter, Response
 
-from service.engine.limits import check_answer, check_pairs, check_settings, check_texts
+from service.engine.limits import check_answer, check_pairs, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
@@ -17,13 +17,14 @@ from service.http.schemas.entailment import (
     EntailmentResult,
 )
 from service.http.schemas.errors import ERRORS
+from service.http.schemas.sampling import SamplingSettings
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import PAPER, usual_estimator
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.entailment.results import Entailment
 from similarity.entailment.scorer import EntailmentScorer
 from similarity.entailment.trajectories import UNRELATED, TrajectoryEntailment
-from similarity.errors import UnsupportedError
+from similarity.errors import ConfigError, UnsupportedError
 from similarity.meaning import profile_group
 from similarity.texts.general import general_sentences
 from similarity.uncertainty import DEFAULT_CONFIDENCE
@@ -45,6 +46,7 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     vectors = call.engine.vectors
     usual = usual_estimator(call.engine.model, vectors.config) if vectors else PAPER
     estimator = body.estimator or usual
+    _check_used(estimator, body)
     pairs = list(dict.fromkeys(body.pairs))
     instead = None if usual == PAPER else "choose an estimator that reads profiles"
     cost = _check_cost(estimator, pairs, body, call, instead)
@@ -111,6 +113,27 @@ def profile_scorer(
     )
 
 
+def _check_used(estimator: str, body: EntailmentRequest) -> None:
+    """Refuse what has no effect on what the estimator reads."""
+    of_trajectories = [
+        name for name in SamplingSettings.model_fields if name in body.model_fields_set
+    ]
+    evidence = ESTIMATORS[estimator].evidence
+    if evidence == "profiles" and of_trajectories:
+        name = of_trajectories[0]
+        raise ConfigError(
+            f"{name} is a setting of trajectories, and estimator {estimator} reads profiles; give "
+            f"estimator {PAPER}, or leave it out",
+            name,
+        )
+    if evidence == "trajectories" and body.explain:
+        raise ConfigError(
+            f"explain gives words of profiles, and estimator {estimator} reads trajectories; give "
+            "an estimator that reads profiles, or leave it out",
+            "explain",
+        )
+
+
 def _check_cost(
     estimator: str,
     pairs: Sequence[tuple[str, str]],
@@ -123,7 +146,6 @@ def _check_cost(
         sentences = general_sentences()[:UNRELATED]
         crossed = [*pairs, *combinations(sentences, 2)]
         return check_pairs(crossed, body.config(), call.settings, body.truncate, instead)
-    check_settings(body.config(), call.settings, body.model_fields_set)
     texts = {text for pair in pairs for text in pair}
     return check_texts(texts, call.settings, truncate=body.truncate)
 

@@ -10,7 +10,6 @@ from service.engine.limits import (
     check_cells,
     check_sampling,
     check_scoring,
-    check_settings,
 )
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
@@ -68,7 +67,6 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     """Return the log-likelihood matrix, text × continuation."""
     config = body.config()
     given = [c if isinstance(c, str) else tuple(c) for c in body.continuations]
-    check_settings(config, call.settings, body.model_fields_set)
     cells = len(body.texts) * len(given)
     check_cells(cells, call.settings)
     check_answer(cells * NUMBER_BYTES, call.settings)

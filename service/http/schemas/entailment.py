@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from service.http.schemas.explanation import ImpliedWordsFields
+from service.http.schemas.explanation import ImpliedWordsFields, check_top
 from service.http.schemas.fields import Many, Strict, Text, Warnings, example, known
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
@@ -18,7 +18,7 @@ EstimatorName = Annotated[
 
 
 class EntailmentRequest(SamplingSettings):
-    """Pairs of texts. The settings of trajectories are those of the estimator paper."""
+    """Pairs of texts. The settings of trajectories are for the estimator paper alone."""
 
     model_config = example(pairs=[["A dog runs.", "An animal moves."]])
 
@@ -34,6 +34,11 @@ class EntailmentRequest(SamplingSettings):
     explain: bool = Field(False, description="Add the words that decide, of profiles.")
     top: int = Field(5, ge=1, le=50, description="How many words of each kind.")
     truncate: Truncate = "refuse"
+
+    @model_validator(mode="after")
+    def _check_explanation(self) -> Self:
+        check_top(self, explain=self.explain)
+        return self
 
 
 class DirectionParts(Strict):

@@ -1,11 +1,11 @@
 """Requests and answers of /v1/trajectories and /v1/likelihoods."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from service.http.schemas.fields import Many, Strict, Text, TokenIdList, example
-from service.http.schemas.sampling import SamplingSettings
+from service.http.schemas.sampling import SamplingSettings, ScoringSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
 
@@ -34,17 +34,29 @@ class TrajectoriesResponse(Answer):
     trajectories: list[list[TrajectoryItem]] = Field(description='Shape "text trajectory".')
 
 
-class LikelihoodsRequest(SamplingSettings):
-    """Texts, and continuations to score after each of them."""
+class LikelihoodsRequest(ScoringSettings):
+    """Texts, and continuations to score after each of them; nothing is sampled."""
 
     model_config = example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
 
     texts: Many[Text]
     continuations: Many[Annotated[str, Field(min_length=1)] | TokenIdList] = Field(
         description="As text, which is put right behind each text (begin it with a space), or "
-        "as token ids.",
+        "as token ids of the model.",
     )
     truncate: Truncate = "refuse"
+
+    @model_validator(mode="after")
+    def _check_law(self) -> Self:
+        of_sampling = [
+            name for name in ("temperature", "top_k", "top_p") if name in self.model_fields_set
+        ]
+        if of_sampling and self.score_law == "model":
+            raise ValueError(
+                f"{of_sampling[0]} is of the law sampled from, and score_law is model; leave one "
+                "of the two out"
+            )
+        return self
 
 
 class LikelihoodsResponse(Answer):

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, Tag
+from pydantic import Field, Tag, model_validator
 
-from service.http.schemas.explanation import Explanation, explanation_fields
+from service.http.schemas.explanation import Explanation, check_top, explanation_fields
 from service.http.schemas.fields import (
     Calibrated,
     DistanceName,
@@ -48,6 +48,11 @@ class ComparisonSettings(SamplingSettings):
         "setting of trajectories or with interval is one for paper, and its answer says so; "
         "without any of these the service's own preset holds.",
     )
+
+    @model_validator(mode="after")
+    def _check_explanation(self) -> Self:
+        check_top(self, explain=self.explain)
+        return self
 
     def scoring(self) -> ScoringRequest:
         """Return what the request says about how to compare."""
