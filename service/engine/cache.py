@@ -45,6 +45,11 @@ class Cache:
             return None
         return found[0] if stage == "sample" else [row for entry in found for row in entry]
 
+    def has(self, keys: Sequence[bytes]) -> bool:
+        """Return whether the whole answer is known."""
+        with self._lock:
+            return all(key in self._entries for key in keys)
+
     def put(self, stage: Stage, keys: Sequence[bytes], answer: Answer) -> None:
         """Keep an answer, at the cost of those used longest ago; without keys forget it."""
         if not keys:

@@ -29,9 +29,10 @@ from service.engine.metrics import Metrics
 from service.engine.pace import Pace
 from service.engine.places import Claim, Places
 from service.engine.probing import Prober
-from service.engine.request_model import RequestModel, SharedModel
+from service.engine.request_model import RequestModel
 from service.engine.scales import ServedScales
 from service.engine.scheduler import Scheduler
+from service.engine.shared import SharedModel
 from service.engine.usage import Usage
 from service.engine.workers import fail, start_in_thread
 from service.settings import MEBIBYTE, Settings
@@ -273,8 +274,10 @@ class Engine:
                 limit,
                 self.expected_wait(long),
             )
+        again = "send it again to go on from what is kept, or " if request_model.keeps else ""
         return DeadlineError(
-            f"this takes longer than the time limit of {{}}; send fewer or shorter texts{sampled}",
+            f"this takes longer than the time limit of {{}}; {again}send fewer or shorter "
+            f"texts{sampled}",
             limit,
         )
 

@@ -5,7 +5,8 @@ import asyncio
 import anyio
 
 from service.engine.health import Health
-from service.engine.request_model import RequestModel, SharedModel
+from service.engine.request_model import RequestModel
+from service.engine.shared import SharedModel
 from service.engine.workers import start_in_thread
 from service.settings import Settings
 from similarity.errors import BackendTimeoutError, BackendUnavailableError

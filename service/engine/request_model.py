@@ -6,18 +6,16 @@ request's own that waits here while the scheduler works.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, cast
 
 import numpy as np
 
-from service.engine.cache import Answer, Cache, embed_key, sample_key, score_keys
+from service.engine.cache import Answer, embed_key, sample_key, score_keys
 from service.engine.items import sample_tokens, sampling_items, scoring_items
-from service.engine.metrics import Metrics
-from service.engine.scheduler import Scheduler
+from service.engine.shared import SharedModel
 from service.engine.usage import Usage, answered_tokens
-from service.engine.waits import Crowd, Waits
+from service.engine.waits import Waits
 from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
@@ -47,18 +45,6 @@ TOGETHER = 32
 PROBE_TEXT = "Is anybody there?"
 
 
-@dataclass
-class SharedModel:
-    """The model, the scheduler of its calls, the cache of its answers, its vectors if any."""
-
-    model: LanguageModel
-    scheduler: Scheduler
-    cache: Cache
-    metrics: Metrics
-    vectors: MeaningVectors | None = None
-    crowd: Crowd = field(default_factory=Crowd)
-
-
 class RequestModel(WrapperModel):
     """The model as one request uses it, from a thread of its own."""
 
@@ -70,6 +56,8 @@ class RequestModel(WrapperModel):
         # Since when its thread waits for the model outside of the scheduler, or 0; if it sampled.
         self.calling, self.sampling = 0.0, False
         self.waits = Waits(shared.crowd)
+        # The keys of what the cache had not got when it was needed.
+        self._computed: list[tuple[bytes, ...]] = []
 
     def check_cancelled(self) -> None:
         """Raise what `cancel` was given, if it was called: for loops that call no model."""
@@ -81,6 +69,12 @@ class RequestModel(WrapperModel):
         """Return the seconds that the model, or the processors, worked for others."""
         waits = self.waits
         return waits.seconds - self._shared.scheduler.spent(self._queue) + waits.lost
+
+    @property
+    def keeps(self) -> bool:
+        """Return whether the cache has something that this request had to have computed."""
+        known = self._shared.cache.has
+        return any(keys and known(keys) for keys in tuple(self._computed))
 
     @property
     def silent(self) -> float:
@@ -283,6 +277,7 @@ class RequestModel(WrapperModel):
         )
         submitted = self.waits.mark()
         if missing:
+            self._computed += [item.keys for item in missing]
             self._shared.scheduler.submit(self._queue, missing)
         answers = [
             item.future.result() if answer is None else answer

@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 from service.engine.cache import Cache
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
-from service.engine.request_model import SharedModel
 from service.engine.scheduler import Scheduler
+from service.engine.shared import SharedModel
 from service.http.app import create_app
 from service.settings import Settings
 from similarity.models.base import LanguageModel

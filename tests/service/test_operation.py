@@ -111,6 +111,36 @@ def test_a_deadline_covers_waiting_and_frees_what_was_waited_for(model):
         assert httpx.post(f"{url}/v1/similarity", json=body()).status_code == 200
 
 
+@pytest.mark.parametrize(("megabytes", "again"), [(64, True), (0, False)])
+def test_what_takes_too_long_goes_on_from_what_is_kept_where_it_is(model, megabytes, again):
+    """It was told to send fewer texts, though the same request would have been answered."""
+    settings = {"deadline_seconds": 2, "probe_seconds": 100, "cache_megabytes": megabytes}
+    with running(model, **settings) as url:
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        httpx.post(f"{url}/v1/trajectories", json={"texts": ["c"], **SMALL})
+        calls = len(model.sampled)
+        score = model.score
+
+        def held(*args, **more):
+            model.free.clear()
+            return score(*args, **more)
+
+        # All is sampled, and then nothing scored.
+        model.score = held
+        late = httpx.post(f"{url}/v1/similarity", json=body(), timeout=PATIENCE)
+        assert (late.status_code, len(model.sampled) > calls) == (504, True)
+        message = late.json()["error"]["message"]
+        advice = "send it again to go on from what is kept, or send fewer or shorter texts"
+        assert (advice in message) == again
+        assert "send fewer or shorter texts" in message
+        calls = len(model.sampled)
+        model.score = score
+        model.free.set()
+        more = httpx.post(f"{url}/v1/similarity", json=body(), timeout=PATIENCE)
+        assert more.status_code == 200
+        assert (len(model.sampled) == calls) == again
+
+
 def test_a_deadline_counts_from_when_the_request_began(model):
     """What was done before, as to fetch images, was given its time once more."""
 
@@ -236,7 +266,7 @@ def test_many_that_have_a_share_of_the_processors_each_do_not_take_long_themselv
     model, monkeypatch, together, words
 ):
     """Each was told to send fewer texts, though alone it took a tenth of the deadline."""
-    monkeypatch.setattr("service.engine.request_model.Crowd.processors", 2)
+    monkeypatch.setattr("service.engine.shared.Crowd.processors", 2)
     free = Event()
 
     async def run():
