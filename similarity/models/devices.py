@@ -5,6 +5,7 @@ import time
 import torch
 
 from similarity.errors import ModelError
+from similarity.models.threads import THREADS
 
 # A product of the shape that a layer of a small model has with some texts: rows, in, out.
 _SHAPE = (256, 1024, 1024)
@@ -19,8 +20,9 @@ def find_device(name: str) -> torch.device:
     Raises
     ------
     ModelError
-        If there is no such device.
+        If there is no such device, or this process cannot compute (`similarity.models.threads`).
     """
+    THREADS.check()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

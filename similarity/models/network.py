@@ -17,6 +17,7 @@ from similarity.models.branches import Branches
 from similarity.models.cache import new_cache
 from similarity.models.head import captured, find_head
 from similarity.models.pauses import Pauses
+from similarity.models.threads import NOT_SENT, THREADS
 
 # How far, in nats, two ways of computing one log-probability may differ by rounding alone.
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 0.05, torch.bfloat16: 0.3}
@@ -85,7 +86,7 @@ class Network:
 
     def __getstate__(self) -> Any:
         """Refuse to be pickled: its weights are laid out in the memory of this process."""
-        raise UnsupportedError("no other process can take a loaded model; call load_model there")
+        raise UnsupportedError(NOT_SENT)
 
     @property
     def rows(self) -> int:
@@ -265,6 +266,7 @@ class Network:
     ) -> Any:
         if positions is not None and self._takes_positions:
             state["position_ids"] = positions
+        THREADS.use()
         with self.pauses.within(ids.numel()):
             return (module or self.module)(input_ids=ids, attention_mask=mask, **state)
 

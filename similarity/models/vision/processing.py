@@ -13,6 +13,7 @@ from similarity.models.base import TokenIds
 from similarity.models.failures import not_taken
 from similarity.models.memory import is_out_of_memory
 from similarity.models.prefix import ImageTokens, KnownPrefixes
+from similarity.models.threads import THREADS
 from similarity.models.tokenization import Tokenization
 from similarity.models.vision.enlarging import check_enlarged
 
@@ -120,6 +121,7 @@ class ImageProcessing:
         return ids[:kept], tensors
 
     def _processed(self, whole: str, images: Sequence[Image]) -> Any:
+        THREADS.use()
         try:
             return self._processor(
                 images=[image.picture() for image in images], text=[whole], return_tensors="pt"
