@@ -76,7 +76,7 @@ def compare_many(
     truncate: str = REFUSE,
 ) -> Sequence[Score]:
     """Return the score of one text with each of many, in order; raises as `compare` does."""
-    pairs = [(source, target) for target in given_texts(targets)]
+    pairs = [(source, target) for target in given_texts(targets, "targets")]
     return compare_pairs(model, pairs, config, progress, preset=preset, truncate=truncate)
 
 

@@ -13,15 +13,20 @@ Pair = tuple[Content, Content]
 TextPair = tuple[str, str]
 
 
-def given_texts(texts: Iterable[Content]) -> list[Content]:
+def given_texts(texts: Iterable[Content], name: str = "texts") -> list[Content]:
     """Return texts and images as a list, which may come one by one.
+
+    Parameters
+    ----------
+    name
+        Of the argument.
 
     Raises
     ------
     InputError
         If they are none: one text alone, or something else among them.
     """
-    check_several(texts)
+    check_several(texts, name)
     found = list(texts)
     for text in found:
         if not isinstance(text, str | Image):
@@ -99,6 +104,13 @@ def check_pair(pair: object) -> None:
     """Raise InputError if this is one text, or of a kind that has none, and no pair of texts."""
     if _is_one(pair) or isinstance(pair, Mapping):
         raise InputError(f"a pair must be two texts, got {shown(pair)}")
+
+
+def given_matrix(
+    rows: Iterable[Content], columns: Iterable[Content] | None
+) -> tuple[list[Content], list[Content] | None]:
+    """Return the rows and columns of a matrix as lists; raises InputError as `given_texts` does."""
+    return given_texts(rows, "rows"), None if columns is None else given_texts(columns, "columns")
 
 
 def given_text_pairs(pairs: Iterable[TextPair]) -> list[TextPair]:

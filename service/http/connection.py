@@ -6,18 +6,17 @@ import sys
 import time
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
 
 import h11
-from starlette.exceptions import HTTPException
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from service.http.crowd import TOO_MANY, WAIT_SECONDS, Crowd
 from service.http.descriptors import Connections
-from service.http.problems import Problem, problem_of, problem_response, request_id_of
+from service.http.problems import Problem, problem_response, request_id_of
 from service.http.sockets import acknowledged, bound, drop_unread, reset
+from service.http.unreadable import HEAD_BYTES, unreadable
 from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
@@ -26,17 +25,6 @@ READ_BYTES = 16 * 1024
 
 # Between two looks at whether a client that keeps an answer waiting reads on.
 LOOK_SECONDS = 0.5
-# Of a request's line and headers together.
-HEAD_BYTES = 64 * 1024
-BAD_CHUNKS = (
-    "the chunks of the body are damaged: send each as its length in hexadecimal digits, CR LF, so "
-    "many bytes and CR LF, and at the end one of length 0"
-)
-NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
-LONG_HEAD = (
-    f"the request's line and headers have more than the {HEAD_BYTES} bytes allowed here; put what "
-    "is long into the body"
-)
 
 
 def connection_class(
@@ -158,14 +146,9 @@ def connection_class(
 
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP as every other mistake is answered, and close."""
-            # uvicorn calls this where it has caught h11's error, whose hint it leaves out.
-            hint = getattr(sys.exception(), "error_status_hint", 400)
             in_body = self.cycle is not None and self.cycle.more_body
-            if hint == 431 and not in_body:
-                self._refuse(problem_of(HTTPException(431, LONG_HEAD)))
-                return
-            message = BAD_CHUNKS if in_body else NO_HTTP
-            self._refuse(replace(problem_of(HTTPException(400, message)), code="invalid_http"))
+            # uvicorn calls this where it has caught h11's error.
+            self._refuse(unreadable(sys.exception(), in_body=in_body))
 
         def _refuse(self, problem: Problem) -> None:
             """Answer in the place of the application, if it has not begun to, and close."""

@@ -15,9 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from service.http.connection import HEAD_BYTES, connection_class
+from service.http.connection import connection_class
 from service.http.descriptors import AcceptFailures, connections_that_fit
 from service.http.middleware import Drain
+from service.http.unreadable import HEAD_BYTES
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from similarity.errors import InputError
-from similarity.given import Pair, given_pairs, given_strings, given_texts
+from similarity.given import Pair, given_matrix, given_pairs, given_strings, given_texts
 from similarity.images.image import Content, Image
 from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
@@ -214,7 +214,7 @@ class WarningScorer(Scorer):
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return what the other scorer does, with warnings."""
-        rows, columns = given_texts(rows), None if columns is None else given_texts(columns)
+        rows, columns = given_matrix(rows, columns)
         result = self._scorer.matrix(rows, columns, progress)
         warnings = unfamiliar(self._model, [*rows, *(columns or ())])
         return replace(result, warnings=tuple(warnings.values()))

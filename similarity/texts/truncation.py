@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import TypeVar
 
 from similarity.errors import TextTooLongError
-from similarity.given import Pair, check_several, given_pairs, given_texts
+from similarity.given import Pair, check_several, given_matrix, given_pairs, given_texts
 from similarity.images.image import Content, name_of
 from similarity.models.base import TokenIds
 from similarity.results import Explanation, Score, SimilarityMatrix
@@ -230,7 +230,7 @@ class TruncatingScorer(Scorer):
         progress: Progress = no_progress,
     ) -> SimilarityMatrix:
         """Return what the other scorer does of what is left of the texts."""
-        rows, columns = given_texts(rows), None if columns is None else given_texts(columns)
+        rows, columns = given_matrix(rows, columns)
         others = None if columns is None else self.truncator.cut(columns)
         result = self._scorer.matrix(self.truncator.cut(rows), others, progress)
         columns = rows if columns is None else columns

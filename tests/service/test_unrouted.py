@@ -157,6 +157,18 @@ def test_what_is_no_http_is_answered_in_the_same_shape():
             assert b'"code": "invalid_http"' in answer
 
 
+@pytest.mark.parametrize("hosts", ["", "Host: localhost\r\nHost: localhost\r\n"])
+def test_a_request_without_one_header_host_is_told_of_it(hosts):
+    with running(ToyModel()) as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+            connection.sendall(f"GET /v1/models HTTP/1.1\r\n{hosts}\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"code": "invalid_http"' in answer
+    assert b"one header Host, and this has none or several" in answer
+
+
 @pytest.mark.parametrize(
     ("refused", "status"),
     [

@@ -44,8 +44,17 @@ WRONG: list[tuple[Wrong, str]] = [
     (lambda model: compare_pairs(model, None), "pairs must be a list of pairs of texts, got None"),  # type: ignore[arg-type]
     (lambda model: compare_pairs(model, [3]), f"{PAIR}3"),  # type: ignore[list-item]
     (lambda model: compare_pairs(model, [("a", "b", "c")]), f"{PAIR}('a', 'b', 'c')"),  # type: ignore[list-item]
-    (lambda model: compare_many(model, "a", "bc"), "texts must be a list of them, got 'bc'"),
-    (lambda model: compare_matrix(model, "abc"), "texts must be a list of them, got 'abc'"),
+    (lambda model: compare_many(model, "a", "bc"), "targets must be a list of them, got 'bc'"),
+    (lambda model: compare_matrix(model, "abc"), "rows must be a list of them, got 'abc'"),
+    # A preset in the place of the columns.
+    (
+        lambda model: compare_matrix(model, ["a"], "fast"),
+        "columns must be a list of them, got 'fast'",
+    ),
+    (
+        lambda model: open_scorer(model, truncate="end").matrix(["a"], "fast"),
+        "columns must be a list of them, got 'fast'",
+    ),
     (lambda model: compare_matrix(model, ["a"], [None]), f"{TEXT}None"),  # type: ignore[list-item]
     (lambda model: open_scorer(model).explain([("a",)], 1), f"{PAIR}('a',)"),  # type: ignore[list-item]
     (lambda model: compare_pairs(model, pd.DataFrame({"a": ["x"], "b": ["y"]})), TABLE),  # type: ignore[arg-type]
@@ -57,7 +66,7 @@ WRONG: list[tuple[Wrong, str]] = [
     (lambda model: compare_pairs(model, [{"a": "x", "b": "y"}]), f"{PAIR}{{'a': 'x', 'b': 'y'}}"),  # type: ignore[list-item]
     (
         lambda model: compare_matrix(model, pd.DataFrame({"a": ["x"], "b": ["y"]})),
-        "texts must be a list of them, got a DataFrame of columns; give the values of one column, "
+        "rows must be a list of them, got a DataFrame of columns; give the values of one column, "
         "as a list",
     ),
     (lambda model: compare_matrix(model, pa.array(["x", "y"])), f"{TEXT}{ARROW}"),

@@ -1,0 +1,37 @@
+"""What is said of a request that is no HTTP, which reaches no application."""
+
+from dataclasses import replace
+
+from starlette.exceptions import HTTPException
+
+from service.http.problems import Problem, problem_of
+
+# Of a request's line and headers together.
+HEAD_BYTES = 64 * 1024
+BAD_CHUNKS = (
+    "the chunks of the body are damaged: send each as its length in hexadecimal digits, CR LF, so "
+    "many bytes and CR LF, and at the end one of length 0"
+)
+NO_HTTP = "this is no request of HTTP/1.1: send a request line, headers, and an empty line"
+NO_HOST = (
+    "a request of HTTP/1.1 has one header Host, and this has none or several: send one, with the "
+    "name and the port of the service as you call it"
+)
+LONG_HEAD = (
+    f"the request's line and headers have more than the {HEAD_BYTES} bytes allowed here; put what "
+    "is long into the body"
+)
+
+
+def unreadable(error: BaseException | None, *, in_body: bool) -> Problem:
+    """Return what to answer where h11 has found this error, in a request's body or before it."""
+    if in_body:
+        return _invalid(BAD_CHUNKS)
+    if getattr(error, "error_status_hint", 400) == 431:
+        return problem_of(HTTPException(431, LONG_HEAD))
+    # h11 has no other mark of it than its words.
+    return _invalid(NO_HOST if "Host: header" in str(error) else NO_HTTP)
+
+
+def _invalid(message: str) -> Problem:
+    return replace(problem_of(HTTPException(400, message)), code="invalid_http")
