@@ -44,6 +44,7 @@ def check_several(texts: object, name: str = "texts") -> None:
             f"{name} must be a list of them, got a {type(texts).__name__} of columns; give the "
             "values of one column, as a list"
         )
+    _check_order(texts, name)
     if _is_one(texts):
         raise InputError(f"{name} must be a list of them, got {shown(texts)}")
 
@@ -96,6 +97,7 @@ def check_pairs(pairs: object) -> None:
             f"pairs must be a list of pairs of texts, got a {type(pairs).__name__} of columns; "
             "give list(zip(first, second)) of the two that have the texts"
         )
+    _check_order(pairs, "pairs")
     if _is_one(pairs):
         raise InputError(f"pairs must be a list of pairs of texts, got {shown(pairs)}")
 
@@ -104,6 +106,7 @@ def check_pair(pair: object) -> None:
     """Raise InputError if this is one text, or of a kind that has none, and no pair of texts."""
     if _is_one(pair) or isinstance(pair, Mapping):
         raise InputError(f"a pair must be two texts, got {shown(pair)}")
+    _check_order(pair, "a pair")
 
 
 def given_matrix(
@@ -130,6 +133,15 @@ def _given_pair(pair: Pair | TextPair) -> Pair:
 def _has_columns(given: object) -> bool:
     """Return whether this is a table or a mapping: of either, names or columns would be read."""
     return isinstance(given, Mapping) or hasattr(given, "columns")
+
+
+def _check_order(given: object, name: str) -> None:
+    """Raise InputError if this is a set: what is given back is in an order that nobody sees."""
+    if isinstance(given, set | frozenset):
+        raise InputError(
+            f"{name} must be a list, got a {type(given).__name__}, which has no order; give "
+            "sorted(…) of it"
+        )
 
 
 def _is_one(given: object) -> bool:

@@ -1,7 +1,7 @@
 """Checks that a setting is what it may be, with a message that says what is allowed."""
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,12 @@ from similarity.errors import ConfigError
 
 
 def check_kind(name: str, value: object, kind: type | tuple[type, ...], wanted: str) -> None:
-    """Raise ConfigError unless the value is of this kind, which a message calls `wanted`."""
-    if not isinstance(value, kind):
+    """Raise ConfigError unless the value is of this kind, which a message calls `wanted`.
+
+    True and False are no numbers, though they are of Python's kinds of numbers.
+    """
+    taken_for_number = isinstance(value, bool) and kind in (Integral, Real)
+    if taken_for_number or not isinstance(value, kind):
         raise ConfigError(f"{name} must be {wanted}, got {repr(value)[:60]}", name)
 
 

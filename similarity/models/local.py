@@ -56,6 +56,8 @@ LEAST_READ = {"cpu": 0, "cuda": 16384}
 class LocalModel(Tokenized):
     """A transformers model and its tokenizer, loaded by `load_local`."""
 
+    remedy = "give another model"
+
     def __init__(
         self, network: Network, tokenizer: Any, info: ModelInfo, assets: Path | None = None
     ) -> None:

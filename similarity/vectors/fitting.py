@@ -10,7 +10,7 @@ import numpy as np
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import InputError, UnsupportedError
 from similarity.given import check_as_many, check_several
-from similarity.models.base import LanguageModel, OnProgress, ignore_progress
+from similarity.models.base import Ability, LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
 from similarity.trajectories import check_room
 from similarity.validation import check_kind
@@ -25,7 +25,7 @@ from similarity.vectors.meaning import (
     ReadsGroups,
     read_groups,
 )
-from similarity.vectors.recipes import config_for
+from similarity.vectors.recipes import SERVED_TOKENS, config_for
 from similarity.vectors.storage import rounded
 from similarity.vectors.whitening import WhiteningFit
 
@@ -92,8 +92,8 @@ def fit(
         if not reader.needs <= model.abilities:
             needed = ", ".join(sorted(reader.needs - model.abilities))
             raise UnsupportedError(
-                f"{model.info.name} does not give {needed} here; {model.remedy}, or give --tokens "
-                "for a model server"
+                f"{model.info.name} does not give {needed} here; {model.remedy}, or give groups "
+                f"that need less, as {_less(model)}"
             )
     fits = {name: _Fits() for name in readers}
     digest, count = hashlib.sha256(), 0
@@ -141,6 +141,13 @@ class _Fits:
         """Return the mean row of each register, shape "register feature"."""
         means = [total / self._counts[label] for label, total in sorted(self._sums.items())]
         return np.array(means).reshape(len(means), self.of_all.width)
+
+
+def _less(model: LanguageModel) -> str:
+    """Return an example of a group that a model gives what it needs, for a message."""
+    if Ability.TOKEN_LOG_PROBS in model.abilities:
+        return f"ProfileConfig(tokens={SERVED_TOKENS})"
+    return "TrajectoriesConfig()" if model.generates else "StatesConfig()"
 
 
 def _labelled(texts: Iterable[str], registers: Sequence[str | None]) -> Iterator[Labelled]:

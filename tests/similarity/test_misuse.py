@@ -196,3 +196,33 @@ def test_an_explanation_has_five_items_unless_it_is_told() -> None:
     scorer = open_scorer(ToyModel(), "paper")
     pair = [("a b c", "x y z")]
     assert scorer.explain(pair)[0].to_dict() == scorer.explain(pair, top=5)[0].to_dict()
+
+
+def test_true_and_false_are_no_numbers(vectors: MeaningVectors) -> None:
+    value: Any = True
+    calls: list[Callable[[], Any]] = [
+        lambda: open_scorer(MODEL).explain([("a", "b")], value),
+        lambda: vectors.encode(["a"], dimensions=value),
+        lambda: VectorEncoder(vectors).encode(["a"], truncate_dim=value),
+        lambda: VectorEncoder(vectors).encode(["a"], batch_size=value),
+        lambda: TrajectoryCrossEncoder(MODEL).rank("a", ["b"], top_k=value),
+        lambda: similarity.Tolerance(half_width=value),
+        lambda: similarity.Tolerance(half_width=0.1, max_trajectories=value),
+        lambda: similarity.SamplingConfig(seed=value),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigError, match="must be a .*number.*, got True"):
+            call()
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_a_set_is_no_list(kind: Any, calls: dict[str, Call]) -> None:
+    """Its order is that of a hash: which row or score is of which text was not to be seen."""
+    pairs: Any = kind([("a", "b"), ("c", "d")])
+    for name, call in calls.items():
+        given = pairs if name in {"judge", "EntailmentNLI", "predict"} else kind(TWO)
+        with pytest.raises(InputError, match=f"must be a list, got a {kind.__name__}"):
+            call(given)
+    for wrong in (pairs, [kind(TWO)]):
+        with pytest.raises(InputError, match="which has no order; give sorted"):
+            similarity.compare_pairs(MODEL, wrong)

@@ -22,7 +22,7 @@ def compare():
 
 {before}
 if (child := os.fork()) == 0:
-    signal.alarm(60)
+    signal.alarm(300)
     try:
         {after}
         print(compare(), flush=True)

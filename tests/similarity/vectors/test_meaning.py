@@ -225,8 +225,11 @@ def test_too_little_text_is_refused(toy_model: ToyModel, texts: list[str]) -> No
 
 
 def test_a_model_that_does_not_give_what_is_needed_is_refused(toy_model: ToyModel) -> None:
-    with pytest.raises(UnsupportedError, match="does not give next_states"):
+    said = r"does not give next_states here; .*, or give groups that need less, as (.*)"
+    with pytest.raises(UnsupportedError, match=said) as found:
         fit(toy_model, sentences(60), VectorConfig(groups=(ProfileConfig(),)))
+    assert str(found.value).endswith("as ProfileConfig(tokens=512)")
+    fit(toy_model, sentences(60), VectorConfig(groups=(ProfileConfig(tokens=512),)))
 
 
 def test_groups_that_are_not_fitted_are_refused(toy_vectors: MeaningVectors) -> None:
