@@ -17,11 +17,11 @@ RANKED_BYTES = 30
 
 async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
     """Return the texts by their similarity to the query, the most similar first."""
-    check_answer(len(body.texts) * RANKED_BYTES, call.settings)
+    check_answer(len(body.texts[: body.top_n or None]) * RANKED_BYTES, call.settings)
     scoring = ScoringRequest(truncate=body.truncated())
     scores, _ = await call.score(body.text_pairs(), scoring)
     items = []
-    for i in ranked(scores):
+    for i in ranked(scores)[: body.top_n or None]:
         text = {"text": body.texts[i]} if body.return_text else {}
         items.append(json_bytes({"index": i, "score": scores[i].similarity, **text}))
     return json_list(JsonArray.of(items))

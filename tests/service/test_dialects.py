@@ -266,5 +266,72 @@ def test_text_embeddings_inferences_rerank(client):
     plain = client.post("/rerank", json=body).json()
     assert [item["index"] for item in plain] == [1, 0]
     assert plain[0] == {"index": 1, "score": 1.0}
+    for count in (1, 0, None, 5):
+        some = client.post("/rerank", json={**body, "top_n": count}).json()
+        assert some == plain[: count or None]
     ranked = client.post("/rerank", json={**body, "return_text": True}).json()
     assert [item["text"] for item in ranked] == ["a b", "c d"]
+
+
+RANK = {"query": "a", "documents": ["b"]}
+ROUTES = {
+    "/v1/rerank": RANK,
+    "/v2/rerank": RANK,
+    "/v1/embeddings": {"input": ["a"]},
+    "/score": {"text_1": "a", "text_2": "b"},
+}
+# What each kind of route has, and what of it contradicts each other.
+RANKS = ("/v1/rerank", "/v2/rerank")
+CONTRADICTIONS = [
+    (RANKS, {"top_n": 1, "top_k": 2}),
+    ((*RANKS, "/v1/embeddings"), {"truncate": True, "truncation": False}),
+    ((*RANKS, "/v1/embeddings"), {"truncate": "end", "truncation": False}),
+    ((*RANKS, "/v1/embeddings"), {"truncate": "refuse", "truncation": True}),
+    ((*RANKS, "/v1/embeddings"), {"truncate": False, "truncation": True}),
+    ((*RANKS, "/v1/embeddings"), {"truncation": False, "truncate_prompt_tokens": -1}),
+    (ROUTES, {"truncate": False, "truncate_prompt_tokens": 5}),
+    (ROUTES, {"truncate": "end", "truncation_side": "left"}),
+    (ROUTES, {"truncate": "start", "truncation_side": "right"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "more"), [(path, more) for paths, more in CONTRADICTIONS for path in paths]
+)
+def test_fields_that_contradict_each_other_are_refused(client, path, more):
+    answer = client.post(path, json={**ROUTES[path], **more})
+    assert answer.status_code == 422, answer.text
+    expected = f"the body: {' and '.join(more)} contradict each other; give one"
+    assert answer.json()["error"]["message"] == expected
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"top_n": 1, "top_k": 1},
+        {"top_n": 1, "top_k": None},
+        {"truncate": True, "truncation": True},
+        {"truncate": False, "truncation": False},
+        {"truncate": "end", "truncation": True, "truncation_side": "right"},
+        {"truncation": False, "max_tokens_per_doc": 0},
+        {"truncation": True, "truncate_prompt_tokens": 5, "truncation_side": "left"},
+    ],
+)
+def test_fields_that_agree_are_taken(client, more):
+    body = {"query": "a", "documents": ["b", "c"], **more}
+    assert client.post("/v1/rerank", json=body).status_code == 200
+
+
+def test_the_side_of_a_text_that_is_cut_is_obeyed(client):
+    """It was read beside truncate_prompt_tokens alone."""
+    long = "left " + "b " * 5_000 + "right"
+
+    def asked(**more):
+        body = {"query": "left", "documents": [long], **more}
+        return client.post("/v1/rerank", json=body).json()["results"][0]["relevance_score"]
+
+    left, right = asked(truncate="start"), asked(truncate="end")
+    assert left != right
+    assert asked(truncate=True, truncation_side="left") == left
+    assert asked(truncation_side="left") == left
+    assert asked(truncate=True) == asked(truncate=True, truncation_side="right") == right

@@ -9,12 +9,13 @@ from service.http.schemas.fields import (
     Lenient,
     Many,
     Text,
+    check_one_value,
     else_refused,
     example,
     named_text,
 )
 from service.http.schemas.json_object import JsonObject
-from service.http.schemas.truncation import DocumentTruncation, Truncation, cut_if
+from service.http.schemas.truncation import DocumentTruncation, Truncation, check_agree, cut_if
 from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
@@ -83,13 +84,14 @@ class RerankRequest(DocumentTruncation):
     def truncated(self) -> str:
         """Return what is done with texts that are too long."""
         if self.truncate is None and self.truncate_prompt_tokens is None:
-            return cut_if(self.truncation is not False)
+            return cut_if(self.truncation is not False, self.truncation_side)
         return super().truncated()
 
     @model_validator(mode="after")
-    def _check_truncation(self) -> Self:
-        if self.truncation is False and self.max_tokens_per_doc:
-            raise ValueError("truncation and max_tokens_per_doc contradict each other")
+    def _check_one_meaning(self) -> Self:
+        limits = ("truncate_prompt_tokens", "max_tokens_per_doc")
+        check_agree(self, ("truncate", "truncation", *limits))
+        check_one_value(self, "top_n", "top_k")
         return self
 
     def limit(self) -> int | None:

@@ -113,6 +113,14 @@ def else_refused(advice: str) -> WrapValidator:
     return WrapValidator(check)
 
 
+def check_one_value(body: BaseModel, name: str, other: str) -> None:
+    """Raise ValueError if two fields of one meaning have each a value, and these differ."""
+    given = body.model_fields_set
+    values = {getattr(body, one) for one in (name, other) if one in given} - {None}
+    if len(values) > 1:
+        raise ValueError(f"{name} and {other} contradict each other; give one")
+
+
 DistanceName = Annotated[
     str, known("distance", ESTIMATORS), Field(json_schema_extra={"enum": list(ESTIMATORS)})
 ]

@@ -13,11 +13,12 @@ from service.http.schemas.fields import (
     Text,
     TokenIdList,
     TokenIdLists,
+    check_one_value,
     else_refused,
     example,
     kind_of,
 )
-from service.http.schemas.truncation import PromptTruncation, Truncation, cut_if
+from service.http.schemas.truncation import PromptTruncation, Truncation, check_agree, cut_if
 from service.http.token_ids import USUAL
 from similarity.texts.truncation import REFUSE
 
@@ -118,15 +119,10 @@ class EmbeddingsRequest(PromptTruncation):
     )
 
     @model_validator(mode="after")
-    def _check_other_names(self) -> Self:
-        given = self.model_fields_set
-        for name, other in (
-            ("encoding_format", "embedding_type"),
-            ("dimensions", "output_dimension"),
-        ):
-            values = {getattr(self, one) for one in (name, other) if one in given} - {None}
-            if len(values) > 1:
-                raise ValueError(f"{name} and {other} contradict each other; give one")
+    def _check_one_meaning(self) -> Self:
+        check_one_value(self, "encoding_format", "embedding_type")
+        check_one_value(self, "dimensions", "output_dimension")
+        check_agree(self, ("truncate", "truncation", "truncate_prompt_tokens"))
         return self
 
     def encoding(self) -> Literal["float", "base64"]:
@@ -140,7 +136,8 @@ class EmbeddingsRequest(PromptTruncation):
     def truncated(self) -> str:
         """Return what is done with texts that are too long; OpenAI refuses them."""
         said = super().truncated()
-        return cut_if(self.truncation) if self.truncate is None and said == REFUSE else said
+        cut = cut_if(self.truncation, self.truncation_side)
+        return cut if self.truncate is None and said == REFUSE else said
 
     def inputs(self) -> list[str | ImageInput | list[int]]:
         """Return the texts and images, or the token ids of each, in order."""

@@ -124,6 +124,11 @@ class TextsRerankRequest(Truncating):
         False, description="Taken and left alone: scores are similarities either way."
     )
     return_text: bool = Field(False, description="Whether results repeat their text.")
+    top_n: int | None = Field(
+        default=None,
+        ge=0,
+        description="How many to return, as litellm sends it; 0 or none for all.",
+    )
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the query with each text."""

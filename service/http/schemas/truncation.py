@@ -1,8 +1,9 @@
 """How requests say what is done with texts that are too long, in each dialect's own words."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from service.http.schemas.fields import Lenient, else_refused
 from similarity.texts.truncation import END, REFUSE, START
@@ -24,6 +25,9 @@ Direction = Annotated[
     Field(description="The side where texts are cut; the right without it."),
 ]
 
+# The side that a text is not cut at.
+_OTHER_SIDE = {END: "left", START: "right"}
+
 
 class PromptTruncation(Lenient):
     """What vLLM's requests say of texts that are too long, and this service's own `truncate`."""
@@ -38,7 +42,7 @@ class PromptTruncation(Lenient):
     truncation_side: Literal["left", "right"] | None = Field(
         default=None,
         description="With truncate_prompt_tokens: left, the default, keeps the last tokens, and "
-        "right the first.",
+        "right the first. With truncate: true too, whose default is right.",
     )
 
     def truncated(self) -> str:
@@ -47,7 +51,7 @@ class PromptTruncation(Lenient):
             return cut_if(True, self.truncation_side or "left")
         if isinstance(self.truncate, str):
             return self.truncate
-        return cut_if(self.truncate)
+        return cut_if(self.truncate, self.truncation_side)
 
     def most_tokens(self) -> int | None:
         """Return how many of its own tokens a text keeps; None for all that the model takes."""
@@ -57,8 +61,12 @@ class PromptTruncation(Lenient):
     def _check_tokens(self) -> Self:
         if self.truncate_prompt_tokens == 0:
             raise ValueError("truncate_prompt_tokens of 0 leaves nothing of a text")
-        if self.truncate == REFUSE and self.truncate_prompt_tokens is not None:
-            raise ValueError("truncate and truncate_prompt_tokens contradict each other")
+        check_agree(self, ("truncate", "truncate_prompt_tokens"))
+        if (
+            self.truncate == (END if self.truncation_side == "left" else START)
+            and self.truncation_side
+        ):
+            raise ValueError("truncate and truncation_side contradict each other; give one")
         return self
 
 
@@ -94,9 +102,25 @@ class DocumentTruncation(PromptTruncation):
             raise ValueError(
                 "max_tokens_per_doc and truncate_prompt_tokens exclude each other; give one"
             )
-        if self.max_tokens_per_doc and self.truncate in (REFUSE, False):
-            raise ValueError("truncate and max_tokens_per_doc contradict each other")
+        check_agree(self, ("truncate", "max_tokens_per_doc"))
         return self
+
+
+def check_agree(body: BaseModel, names: Sequence[str]) -> None:
+    """Raise ValueError if one of these fields has texts cut that are too long, and one refused."""
+    said = {name: _cuts(value) for name in names if (value := getattr(body, name)) is not None}
+    cutting = [name for name in said if said[name] is True]
+    refusing = [name for name in said if said[name] is False]
+    if cutting and refusing:
+        first, second = sorted((cutting[0], refusing[0]), key=names.index)
+        raise ValueError(f"{first} and {second} contradict each other; give one")
+
+
+def _cuts(value: object) -> bool | None:
+    """Return whether a field has texts cut; None where 0 says nothing of it."""
+    if isinstance(value, bool | str):
+        return value not in (False, REFUSE)
+    return True if value else None
 
 
 def cut_if(wanted: bool | None, direction: str | None = None) -> str:
