@@ -57,7 +57,7 @@ class EmbedRequest(Lenient):
     texts: Many[Text] | None = None
     inputs: Many[EmbedInput] | None = Field(default=None, description="In the place of texts.")
     images: Annotated[
-        Annotated[list[str], Field(max_length=0)] | None,
+        Annotated[list[str], Field(max_length=0, fail_fast=True)] | None,
         else_refused(
             "this route takes texts alone; where the model reads images, send them to "
             '/v1/embeddings, as {"input": [{"image": "data:image/png;base64,…"}]}'

@@ -55,10 +55,12 @@ class EmbeddingsRequest(PromptTruncation):
         encoding_format="float",
     )
 
-    input: OneOrMany | TokenIdList | TokenIdLists | _OneInput | Many[_OneInput] = Field(
-        description="A text, token ids or an image, or a list of texts and images, or of token "
-        "ids. A text may stand in an object, as for Jina. Ids are read as OpenAI's, unless "
-        "`tokenizer` is model."
+    input: OneOrMany | TokenIdList | TokenIdLists | TextInput | ImageInput | Many[_OneInput] = (
+        Field(
+            description="A text, token ids or an image, or a list of texts and images, or of token "
+            "ids. A text may stand in an object, as for Jina. Ids are read as OpenAI's, unless "
+            "`tokenizer` is model."
+        )
     )
     model: str | None = Field(
         default=None,
