@@ -14,6 +14,7 @@ from similarity.errors import (
     TrajsimError,
 )
 from similarity.images.image import Image
+from similarity.models.memory import is_out_of_memory
 
 _LONGEST_MESSAGE = 300
 
@@ -31,6 +32,8 @@ def one_line(source: str, *, found: bool = True) -> Iterator[None]:
     ------
     ModelNotFoundError, MissingDependencyError, ModelError
         In place of what is none of this library's errors.
+    MemoryError
+        If memory is out, whatever says so: the model's files may be sound.
     """
     try:
         yield
@@ -39,6 +42,8 @@ def one_line(source: str, *, found: bool = True) -> Iterator[None]:
     except ImportError as error:
         raise MissingDependencyError(f"cannot load {source}: {line_of(error)}") from error
     except Exception as error:
+        if is_out_of_memory(error):
+            raise MemoryError(f"there is too little to load {source}: {line_of(error)}") from error
         if found:
             raise ModelError(
                 f"cannot load {source}: {line_of(error)}; copy its files again, or give another "

@@ -10,6 +10,7 @@ _KEPT_BYTES = 1 << 30
 _OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
+    "cannot allocate memory",
     "not enough memory",
     "status_alloc_failed",
 )

@@ -335,3 +335,19 @@ def test_the_side_of_a_text_that_is_cut_is_obeyed(client):
     assert asked(truncate=True, truncation_side="left") == left
     assert asked(truncation_side="left") == left
     assert asked(truncate=True) == asked(truncate=True, truncation_side="right") == right
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ({"queries": "a", "documents": ["b"], "items": ["c"]}, "documents and items"),
+        ({"text_1": "a", "data_1": "c", "text_2": ["b"]}, "text_1 and data_1"),
+        ({"text_1": "a", "text_2": ["b"], "data_2": ["c"]}, "text_2 and data_2"),
+    ],
+)
+def test_one_field_of_a_score_under_two_names_has_one_value(client, content, names):
+    answer = client.post("/score", json=content)
+    assert answer.status_code == 422
+    assert f"{names} contradict each other; give one" in answer.json()["error"]["message"]
+    same = {**content, names.split(" and ")[1]: content[names.split(" and ")[0]]}
+    assert client.post("/score", json=same).status_code == 200

@@ -1,8 +1,8 @@
 """vLLM's score requests and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, Tag
+from pydantic import AliasChoices, Field, Tag, model_validator
 
 from service.http.schemas.fields import (
     FormByFields,
@@ -17,7 +17,21 @@ from service.http.schemas.usage import OpenAIUsage
 from similarity.errors import InputError
 
 
-class QueriesRequest(DocumentTruncation):
+class _Named(DocumentTruncation):
+    """A request some of whose fields have two names."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_one_value(cls, body: Any) -> Any:
+        for field in cls.model_fields.values() if isinstance(body, dict) else ():
+            if isinstance(names := field.validation_alias, AliasChoices):
+                name, other = map(str, names.choices)
+                if name in body and other in body and body[name] != body[other]:
+                    raise ValueError(f"{name} and {other} contradict each other; give one")
+        return body
+
+
+class QueriesRequest(_Named):
     """vLLM's score request, as it is today."""
 
     model_config = example(
@@ -40,7 +54,7 @@ class QueriesRequest(DocumentTruncation):
         return zipped(self.queries, self.documents, ("queries", "documents"))
 
 
-class TextsRequest(DocumentTruncation):
+class TextsRequest(_Named):
     """vLLM's score request, as it was."""
 
     model: IgnoredModel = None

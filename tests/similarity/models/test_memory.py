@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from similarity.models.failures import one_line
 from similarity.models.memory import is_out_of_memory
 
 PROGRAM = """
@@ -69,9 +70,17 @@ def test_what_was_freed_is_returned_when_a_program_says_so() -> None:
         ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
         ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", True),
+        ("unable to mmap 538090408 bytes from file <a>: Cannot allocate memory (12)", True),
         ("CUDA error: an illegal memory access was encountered", False),
         ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED", False),
     ],
 )
 def test_memory_that_is_out_is_known_by_what_libraries_say(said: str, out: bool) -> None:
     assert is_out_of_memory(RuntimeError(said)) is out
+
+
+def test_files_are_not_called_damaged_where_memory_is_out() -> None:
+    said = "unable to mmap 538090408 bytes from file <a>: Cannot allocate memory (12)"
+    refused = pytest.raises(MemoryError, match="too little to load a/model: unable to mmap")
+    with refused, one_line("a/model"):
+        raise RuntimeError(said)
