@@ -14,6 +14,8 @@ from service.engine.throughput import Throughput, Work
 SHARE_OF_LONG = Fraction(3, 4)
 # Of the time that a request has left, what it is expected to need may be so much.
 SHARE_OF_TIME = 0.75
+# Of long requests so many begin while nothing is known of how long they take.
+UNKNOWN = 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Places:
 
     Those that are worked on have equal shares of the model. Where there is more work than time, all
     would be late together. So a request begins only if at such a share it would end in time, or if
-    no other of its kind is worked on. One that would be late lets the next begin.
+    no other of its kind is worked on. None that could be answered yet is overtaken by its kind.
 
     It is not safe to use from several threads.
 
@@ -88,7 +90,8 @@ class Places:
 
     def takes(self, claim: Claim) -> bool:
         """Return whether one more can come now: it begins at once, or waits."""
-        return self._may_begin(claim) or self._queued.takes(self.is_long(claim.cost))
+        begins = self._may_begin(claim) and self._is_next(claim)
+        return begins or self._queued.takes(self.is_long(claim.cost))
 
     @asynccontextmanager
     async def place(self, claim: Claim) -> AsyncIterator[None]:
@@ -109,15 +112,27 @@ class Places:
 
     def _would_end(self, claim: Claim) -> bool:
         """Return whether a request would end in time, were it to begin now."""
-        throughput = self._throughput[self.is_long(claim.cost)]
+        long = self.is_long(claim.cost)
+        throughput = self._throughput[long]
+        if not throughput.known:
+            return not long or len(throughput.costs) < UNKNOWN
         # Of each of the others as much is done meanwhile, unless it ends before.
         others = sum(min(cost, claim.cost) for cost in throughput.costs)
-        needed = throughput.seconds(claim.cost + others)
-        return needed <= (SHARE_OF_TIME if others else 1) * (claim.end - self._clock())
+        return self._has_time(claim, claim.cost + others)
+
+    def _has_time(self, claim: Claim, cost: float) -> bool:
+        throughput = self._throughput[self.is_long(claim.cost)]
+        return throughput.seconds(cost) <= SHARE_OF_TIME * (claim.end - self._clock())
+
+    def _is_next(self, claim: Claim) -> bool:
+        """Return whether nobody of its kind waits who could be answered and came before."""
+        long = self.is_long(claim.cost)
+        waiting = (one for turn, one in self._waiting.items() if not turn.cancelled())
+        alike = (one for one in waiting if self.is_long(one.cost) == long)
+        return not any(self._has_time(one, one.cost) for one in alike)
 
     async def _enter(self, claim: Claim) -> Work:
-        # Whoever waits could not begin when one left last: nobody that could is overtaken.
-        if self._may_begin(claim):
+        if self._may_begin(claim) and self._is_next(claim):
             return self._begin(claim)
         turn: asyncio.Future[Work] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = claim
@@ -142,12 +157,18 @@ class Places:
         self._active.remove(long)
         self._throughput[long].end(work, answered=answered)
         waiting = [one for one in self._waiting.items() if not one[0].cancelled()]
+        # Who could be answered is overtaken by nobody of its kind.
+        held = set[bool]()
         for turn, claim in waiting:
-            if self._may_begin(claim) and self._would_end(claim):
+            long = self.is_long(claim.cost)
+            if long not in held and self._may_begin(claim) and self._would_end(claim):
                 self._let_in(turn)
+            elif self._has_time(claim, claim.cost):
+                held.add(long)
         # One is worked on in any case: that which has the most time left.
         for turn, claim in sorted(waiting, key=lambda one: -one[1].end):
-            if not turn.done() and self._may_begin(claim):
+            none = not self._active.count([self.is_long(claim.cost)])
+            if none and not turn.done() and self._may_begin(claim):
                 self._let_in(turn)
 
     def _let_in(self, turn: asyncio.Future[Work]) -> None:

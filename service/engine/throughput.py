@@ -37,11 +37,17 @@ class Throughput:
         self._under_way: dict[Work, None] = {}
         self._turned = 0.0
         self._seconds_of_cost = 0.0
+        self._known = False
 
     @property
     def costs(self) -> list[float]:
         """Return what the requests cost that are worked on."""
         return [work.cost for work in self._under_way]
+
+    @property
+    def known(self) -> bool:
+        """Return whether one has ended, so that it is known how long they take."""
+        return self._known
 
     def begin(self, cost: float) -> Work:
         """Note that a request begins; `end` must follow."""
@@ -59,6 +65,7 @@ class Throughput:
         # It is only known anew when one ends: else all seem slower the longer they take.
         done = self._done + sum(self._faded(one, self._part(one)) for one in self._under_way)
         self._seconds_of_cost = self._busy / done if done else 0.0
+        self._known = True
 
     def seconds(self, cost: float) -> float:
         """Return the seconds that a cost takes alone; 0 where nothing is known yet."""

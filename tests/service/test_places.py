@@ -131,6 +131,9 @@ def test_long_requests_have_three_quarters_of_the_places(active, queued, long_ac
                 taken.append(one)
 
         try:
+            # So it is known that they take no time.
+            for cost in (1e6, 0):
+                await engine.run(lambda _: None, cost)
             longs, refusal = await fill(1e6)
             assert (engine.active, engine.queued) == (long_active, long_queued)
             assert isinstance(refusal, BusyError)
@@ -364,3 +367,17 @@ def test_a_request_that_needs_more_than_most_ends_beside_them():
     asyncio.run(processor.run([("more", 2)] + [("most", 0.2)] * 2, 200))
     assert processor.answered["more"] >= 5
     assert processor.answered["most"] > 100
+
+
+def test_a_new_service_answers_from_the_first_deadline_on():
+    """Nothing was known of how long requests take, so all began at once, and all were late."""
+    processor = Processor(deadline=10)
+    asyncio.run(processor.run([("all", 2)] * 40, 10))
+    assert processor.answered["all"] >= 3
+
+
+def test_a_request_that_needs_a_little_more_is_not_overtaken_until_it_is_late():
+    processor = Processor(deadline=10)
+    asyncio.run(processor.run([("less", 1.3)] * 10 + [("more", 1.6)] * 4, 200))
+    assert processor.answered["less"] > 40
+    assert processor.answered["more"] > 15
