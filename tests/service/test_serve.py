@@ -38,6 +38,8 @@ def test_it_prints_a_curl_that_works_and_stops_cleanly_at_ctrl_c():
 
 def test_sigterm_under_load_loses_no_accepted_request_and_exits_0():
     with ServeProcess("--model", "toy", "--drain-seconds", "0.5") as serve:
+        # Of long ones all begin once it is known how long they take.
+        assert ask(serve.url, "first", **SLOW).status_code == 200
         with ThreadPoolExecutor(8) as pool:
             accepted = [pool.submit(ask, serve.url, f"text {i}", **SLOW) for i in range(8)]
 
