@@ -12,7 +12,7 @@ from eval.results import Scored, results
 from eval.runs import RESULTS, write_results
 from eval.runs import SCORES as SCORES_DIGEST
 from eval.scores import NAME as SCORES
-from eval.scores import write_scores
+from eval.scores import check_package, write_scores
 from eval.store import CachedModel
 from similarity.errors import ConfigError, InputError
 from similarity.results import Comparison
@@ -44,7 +44,10 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
     ConfigError
         If the folder is of another plan; the message says what differs. If all methods are left
         out; it says why.
+    MissingDependencyError
+        If zstandard is not installed.
     """
+    check_package()
     check_new(folder, folder / JOURNAL, (RESULTS, SCORES, TRAJECTORIES))
     progress.begin(plan)
     with Journal.open(folder / JOURNAL, plan.header()) as journal:

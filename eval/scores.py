@@ -15,6 +15,11 @@ _READ_BYTES = 1 << 20
 _PURPOSE = "the compressed scores of an evaluation need"
 
 
+def check_package() -> None:
+    """Raise MissingDependencyError if zstandard is not installed, before the scores are made."""
+    optional_module("zstandard", _PURPOSE)
+
+
 def write_scores(folder: Path, lines: Iterable[dict[str, Any]]) -> str:
     """Write the lines, whole or not at all; equal lines give equal bytes.
 

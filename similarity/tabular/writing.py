@@ -30,7 +30,7 @@ _ESCAPED = "backslashreplace"
 
 
 def check_place(kind: str, path: str | None) -> None:
-    """Refuse what cannot be written.
+    """Refuse what cannot be written, before the work for it.
 
     Raises
     ------
@@ -38,11 +38,15 @@ def check_place(kind: str, path: str | None) -> None:
         If it is Parquet for standard output.
     InputError
         If no file can be written there.
+    MissingDependencyError
+        If it is Parquet, and pyarrow is not installed.
     """
     if path is not None and path != STANDARD:
         files.check_place(Path(path))
     elif kind == "parquet":
         raise ConfigError("Parquet goes to a file; name it by --out")
+    if kind == "parquet":
+        _parquet()
 
 
 def write_matrix(result: SimilarityMatrix, kind: str, path: str | None) -> None:
@@ -200,8 +204,7 @@ def _write_tables(
     columns
         What a file without a table has.
     """
-    pyarrow = optional_module("pyarrow", "Parquet needs")
-    parquet = optional_module("pyarrow.parquet", "Parquet needs")
+    pyarrow, parquet = _parquet()
     parts = (
         pyarrow.table({name: _strings(values) for name, values in columns.items()})
         for columns in tables
@@ -212,6 +215,12 @@ def _write_tables(
     with parquet.ParquetWriter(path, first.schema) as writer:
         for part in chain([first], parts):
             writer.write_table(part)
+
+
+def _parquet() -> tuple[Any, Any]:
+    """Return pyarrow and its part that writes files."""
+    purpose = "Parquet needs"
+    return optional_module("pyarrow", purpose), optional_module("pyarrow.parquet", purpose)
 
 
 def _strings(values: Any) -> Any:

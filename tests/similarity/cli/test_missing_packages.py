@@ -31,8 +31,9 @@ for command in json.load(sys.stdin):
     failed = None if isinstance(done.exception, SystemExit | None) else repr(done.exception)
     print(json.dumps([done.exit_code, done.stderr, failed]))
 """
-NAMES = "score,text1,text2"
+STS = ("eval", "sts", "--data", ".", "--tasks", "judged.csv", "--columns", "score,text1,text2")
 MODEL = "the model 'smollm2' needs "
+PARQUET = "Parquet needs pyarrow: pip install pyarrow"
 COMMANDS = {
     ("serve",): "the service needs pydantic",
     ("serve", "--help"): "the service needs pydantic",
@@ -53,11 +54,8 @@ COMMANDS = {
     ("dedupe", "texts.txt"): MODEL,
     ("matrix", "texts.txt"): MODEL,
     ("matrix", "texts.txt", "--plot", "x.png"): "pictures need matplotlib: pip install matplotlib",
-    ("matrix", "texts.txt", "--model", "toy", "--preset", "paper", "--out", "x.parquet"): (
-        "Parquet needs pyarrow: pip install pyarrow"
-    ),
     ("batch", "pairs.csv", "out.csv"): MODEL,
-    ("batch", "pairs.parquet", "out.csv"): "Parquet needs pyarrow: pip install pyarrow",
+    ("batch", "pairs.parquet", "out.csv"): PARQUET,
     ("batch", "pairs.csv", "out", "--ray", "local"): "pip install 'ray[data]' pyarrow",
     ("embed", "texts.txt", "--out", "x.npy"): MODEL,
     ("embed", "texts.txt", "--out", "y", "--ray", "local"): "pip install 'ray[data]' pyarrow",
@@ -65,7 +63,15 @@ COMMANDS = {
     ("calibrate", "--texts", "texts.txt"): MODEL,
     ("index", "build", "texts.txt", "--out", "ix"): "an index needs faiss-cpu: pip install faiss",
     ("index", "query", "texts.txt", "a"): "an index needs faiss-cpu: pip install faiss-cpu",
-    ("eval", "sts", "--data", ".", "--tasks", "judged.csv", "--columns", NAMES): MODEL,
+    # What cannot be written is said before the model is opened.
+    ("embed", "texts.txt", "--out", "x.parquet"): PARQUET,
+    ("matrix", "texts.txt", "--out", "x.parquet"): PARQUET,
+    ("matrix", "texts.txt", "--out", "x.any", "--format", "parquet"): PARQUET,
+    ("matrix", "texts.txt", "--nearest", "1", "--out", "x.parquet"): PARQUET,
+    ("cluster", "texts.txt", "--out", "x.parquet"): PARQUET,
+    ("dedupe", "texts.txt", "--out", "x.parquet"): PARQUET,
+    (*STS, "--model", "toy", "--no-baselines"): "scores of an evaluation need zstandard: pip",
+    STS: MODEL,
     ("eval", "entailment", "judged.csv", "--columns", "score,text1,text2"): MODEL,
     ("eval", "hyponymy", "judged.csv", "--columns", "text1,text2"): MODEL,
 }
@@ -94,8 +100,13 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], list[object]]:
-    folder: Path = tmp_path_factory.mktemp("bare")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bare")
+
+
+@pytest.fixture(scope="module")
+def done(bare: Path) -> dict[tuple[str, ...], list[object]]:
+    folder = bare
     (folder / "texts.txt").write_text("a red car\nthe sea\n")
     (folder / "pairs.csv").write_text("text1,text2\na red car,the sea\n")
     (folder / "pairs.parquet").write_text("PAR1")
@@ -124,3 +135,12 @@ def test_a_missing_package_is_one_line(
     assert last.startswith("Error: ")
     assert message in last
     assert "pip install " in last
+
+
+def test_nothing_is_written_where_the_output_needs_a_missing_package(
+    done: dict[tuple[str, ...], list[object]], bare: Path
+) -> None:
+    """A run was scored to its end before it said so."""
+    assert len(done) == len(COMMANDS)
+    made = {path.name for path in bare.iterdir()} - {".cache", ".config", ".local"}
+    assert made == {"texts.txt", "pairs.csv", "pairs.parquet", "judged.csv"}
