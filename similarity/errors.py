@@ -149,7 +149,7 @@ class BackendKeyError(BackendRefusedError):
 
 
 class RequestRefusedError(BackendRefusedError):
-    """A server refuses what it was sent, as too long or wrong; the others would too."""
+    """A server refuses what it was sent, and takes other texts; the other servers would too."""
 
 
 class WrongAnswerError(ModelError):

@@ -20,9 +20,9 @@ from similarity.tabular.records import Record
 # Says an error in one line.
 Reason = Callable[[TrajsimError], str]
 
-# What a model that takes the texts of other lines may say of an image. Said of texts alone, it
-# concerns all lines, and ends the batch.
-_OF_IMAGES = (ImageError, UnsupportedError, RequestRefusedError)
+# What a model that takes other lines may say of one. Of texts alone that is just the refusal of a
+# server, which is known to take others; the rest concerns all lines then, and ends the batch.
+_OF_A_LINE = (ImageError, UnsupportedError, RequestRefusedError)
 
 
 class Answering:
@@ -71,14 +71,14 @@ class Answering:
             return next(compared)
         try:
             return self._matrix_answer(item, progress)
-        except _OF_IMAGES as error:
+        except _OF_A_LINE as error:
             return self._refused(item, error)
 
     def _comparable(self, items: Sequence[Item | Answer]) -> list[Item | Answer]:
         """Refuse the items with a text or image that the model cannot take, found one by one."""
         try:
             self._check([item for item in items if isinstance(item, Item)])
-        except (InputError, *_OF_IMAGES):
+        except (InputError, *_OF_A_LINE):
             return [item if isinstance(item, Answer) else self._checked(item) for item in items]
         return list(items)
 
@@ -87,13 +87,14 @@ class Answering:
             self._check([item])
         except InputError as error:
             return refusal(item.record, self._reason(error), self._names)
-        except _OF_IMAGES as error:
+        except _OF_A_LINE as error:
             return self._refused(item, error)
         return item
 
     def _refused(self, item: Item, error: TrajsimError) -> Answer:
-        """Return the refusal of an item with an image; raises the error of one of texts alone."""
-        if not any(isinstance(text, Image) for text in item.texts):
+        """Return the refusal of an item; raises an error that concerns all lines."""
+        has_image = any(isinstance(text, Image) for text in item.texts)
+        if not has_image and not isinstance(error, RequestRefusedError):
             raise error
         return refusal(item.record, self._reason(error), self._names)
 
@@ -112,11 +113,11 @@ class Answering:
         self._scorer.check(texts)
 
     def _pair_answers(self, items: Sequence[Item], progress: Progress) -> list[Answer]:
-        """Compare pairs together, or one by one where the model cannot take an image of them."""
+        """Compare pairs together, or one by one where the model cannot take one of them."""
         pairs = [(item.texts[0], item.texts[1]) for item in items]
         try:
             scored = self._scorer.score(pairs, progress)
-        except _OF_IMAGES as error:
+        except _OF_A_LINE as error:
             if len(items) == 1:
                 return [self._refused(items[0], error)]
             return [answer for item in items for answer in self._pair_answers([item], progress)]

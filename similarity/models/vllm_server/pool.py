@@ -217,9 +217,11 @@ class Pool:
             raise
         except BackendKeyError:
             raise
-        except BackendRefusedError:
+        except BackendRefusedError as error:
             # It may be too long for this one alone, or the name be gone, if it was started anew.
             await self.roster.check_room(replica)
+            if isinstance(error, RequestRefusedError):
+                await self.roster.check_taking(replica)
             raise
         if tokens:
             replica.timeouts, replica.computed_at = 0, time.monotonic()

@@ -12,10 +12,12 @@ import anyio
 
 from similarity.errors import (
     BackendKeyError,
+    BackendRefusedError,
     BackendTimeoutError,
     BackendUnavailableError,
     ModelChangedError,
     ModelError,
+    RequestRefusedError,
 )
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.passing import PassingError
@@ -100,6 +102,17 @@ class Roster:
         """Raise ModelChangedError if a server has not the name, or takes fewer tokens."""
         if self._wanted is not None:
             await self._wanted.check_room(replica)
+
+    async def check_taking(self, replica: Replica) -> None:
+        """Raise BackendRefusedError if a server refuses a short text as it did a request."""
+        if self._wanted is None:
+            return
+        try:
+            await self._wanted.check_computing(replica)
+        except RequestRefusedError as error:
+            raise BackendRefusedError(
+                f"{error}; it took that text before, so it may refuse all: see its log"
+            ) from error
 
     async def check_reading(self, replica: Replica) -> None:
         """Raise ModelChangedError if a server has another tokenizer, looked at now and then."""

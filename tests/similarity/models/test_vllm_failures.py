@@ -16,6 +16,7 @@ from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     InputError,
+    RequestRefusedError,
     TrajsimError,
     WrongAnswerError,
 )
@@ -68,7 +69,6 @@ def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "match"),
     [
-        (answers(400, '{"error": {"message": "too long"}}'), BackendRefusedError, "400: too long"),
         (answers(404, '{"detail": "Not Found"}'), BackendRefusedError, "HTTP 404"),
         (answers(301, Location="http://elsewhere"), BackendRefusedError, "HTTP 301"),
         (answers(400, "Token id 999 is out of vocabulary"), InputError, "^token id 999 is out of"),
@@ -92,6 +92,20 @@ def test_what_does_not_pass_is_asked_once(
     with pytest.raises(error, match=match):
         model.score(scoring(), Law())
     assert len(server.bodies) == 1
+    scores_are_right(model)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refused_request_is_not_sent_again(load: Load, status: int) -> None:
+    server = FakeServer()
+    model = load(server=server)
+    server.faults.append(answers(status, '{"error": {"message": "too long"}}'))
+    with pytest.raises(RequestRefusedError, match=f"HTTP {status}: too long"):
+        model.score(scoring(), Law())
+    # The other is of a short text, by which it is seen that not all are refused.
+    sent, short = (body["prompt"] for body in server.bodies)
+    assert len(short) == 1
+    assert short[0] in sent
     scores_are_right(model)
 
 

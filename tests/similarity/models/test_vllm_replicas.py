@@ -17,6 +17,7 @@ from similarity.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     ModelChangedError,
+    RequestRefusedError,
     WrongAnswerError,
 )
 from similarity.models.base import Ability, SampleRequest
@@ -457,15 +458,39 @@ class TestRefusals:
             server.faults.append(answers(status, "too long"))
         with pytest.raises(BackendRefusedError, match=f"HTTP {status}: too long"):
             model.score(scoring(), Law())
-        assert sorted(len(server.bodies) for server in servers.values()) == [0, 1]
+        # The second request is a short text, which the server takes.
+        assert sorted(len(server.bodies) for server in servers.values()) == [0, 2]
         assert len(model._pool.roster.serving()) == 2
+
+    @pytest.mark.parametrize("status", [400, 413, 422])
+    def test_one_that_refuses_a_short_text_too_is_left_out(self, load: Load, status: int) -> None:
+        """Its refusal was taken for the request's fault, and no other was asked."""
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(**servers)
+        ill = servers["a"]
+        ill.faults.extend([answers(status, "no")] * 2)
+        for _ in range(2):
+            scores_are_right(model)
+        assert not ill.faults
+        serving = [one.url for one in model._pool.roster.serving()]
+        assert serving == ["http://b:8000"]
+
+    @pytest.mark.parametrize("status", [400, 413, 422])
+    def test_where_all_refuse_a_short_text_too_that_is_said(self, load: Load, status: int) -> None:
+        servers = {name: FakeServer() for name in "ab"}
+        model = load(**servers)
+        for server in servers.values():
+            server.faults.extend([answers(status, "no")] * 2)
+        with pytest.raises(BackendRefusedError, match=f"HTTP {status}: no; it took") as raised:
+            model.score(scoring(), Law())
+        assert not isinstance(raised.value, RequestRefusedError)
 
     def test_one_that_takes_fewer_tokens_has_changed(self, load: Load) -> None:
         server = FakeServer()
         model = load(server=server)
         server.max_model_len = 256
         with pytest.raises(
-            ModelChangedError, match="takes 256 tokens as 'toy', and took 257"
+            ModelChangedError, RequestRefusedError, match="takes 256 tokens as 'toy', and took 257"
         ) as caught:
             model.check_alive()
         assert caught.value.change == "takes texts of 256 tokens, fewer"
