@@ -13,7 +13,8 @@ made again from the same records. So a batch that was killed ends with the bytes
 not.
 """
 
+from similarity.batch.chunks import CHUNK_LINES
 from similarity.batch.files import BatchFiles, check_files
-from similarity.batch.run import CHUNK_LINES, Batch, Done, finished, open_batch
+from similarity.batch.run import Batch, Done, finished, open_batch
 
 __all__ = ["CHUNK_LINES", "Batch", "BatchFiles", "Done", "check_files", "finished", "open_batch"]

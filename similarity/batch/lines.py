@@ -66,6 +66,16 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
     return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
 
 
+def scores_asked(record: Record) -> int:
+    """Return how many numbers the answer to a record has, refused records aside.
+
+    Those are a similarity and a distance for each two texts of a list, or of a pair.
+    """
+    content = record.value
+    texts = content.get("texts") if isinstance(content, dict) else None
+    return 2 * len(texts) ** 2 if isinstance(texts, list) and len(texts) <= MAX_LIST_TEXTS else 2
+
+
 def image_paths(record: Record, columns: Sequence[str] = ()) -> Iterator[str]:
     """Yield the paths of the images that a record compares, also where `parse` refuses it."""
     content = record.value

@@ -10,6 +10,7 @@ from typing import Any
 
 from similarity.batch.answering import Answering, Reason
 from similarity.batch.carrying import Carried, carried_fields, cell, table_columns
+from similarity.batch.chunks import CHUNK_LINES, chunks
 from similarity.batch.claims import ERRORS_FILE
 from similarity.batch.files import (
     BatchFiles,
@@ -29,7 +30,6 @@ from similarity.tabular.formats import QUOTED_TSV, rule_of
 from similarity.tabular.records import Record
 from similarity.tabular.writing import table_lines
 
-CHUNK_LINES = 64
 # In a journal's entry: the images that no record had before, each with its digest.
 _IMAGES = "images"
 
@@ -119,7 +119,7 @@ class Batch:
             reason=self.reason,
         )
         records = islice(self.files.records(), self.done.lines, None)
-        while chunk := list(islice(records, self.chunk_lines)):
+        for chunk in chunks(records, self.chunk_lines):
             self._check_unchanged()
             new = self._new_images(chunk)
             answers = answering.answers(chunk, progress)

@@ -46,7 +46,8 @@ from similarity.tabular.texts import has_header, place, split_columns
     "--chunk",
     default=CHUNK_LINES,
     show_default=True,
-    help="Compare so many lines together; a killed batch does no more than those again.",
+    help="Compare so many lines together, and fewer of them where they have long lists; a killed "
+    "batch does no more than those again.",
 )
 @job_options
 @model_options
