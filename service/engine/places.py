@@ -142,6 +142,8 @@ class Places:
         except BaseException:
             if turn.cancelled():
                 self._stop_waiting(turn)
+                # It may have held back others.
+                self._let_in_more()
             else:  # it was let in at the moment in which it was given up
                 self._leave(turn.result(), answered=False)
             raise
@@ -152,10 +154,14 @@ class Places:
         return self._throughput[long].begin(claim.cost)
 
     def _leave(self, work: Work, *, answered: bool) -> None:
-        """Give a place back; those that wait and may begin now do so, the first first."""
+        """Give a place back."""
         long = self.is_long(work.cost)
         self._active.remove(long)
         self._throughput[long].end(work, answered=answered)
+        self._let_in_more()
+
+    def _let_in_more(self) -> None:
+        """Have those that wait and may begin now do so, the first first."""
         waiting = [one for one in self._waiting.items() if not one[0].cancelled()]
         # Who could be answered is overtaken by nobody of its kind.
         held = set[bool]()

@@ -381,3 +381,34 @@ def test_a_request_that_needs_a_little_more_is_not_overtaken_until_it_is_late():
     asyncio.run(processor.run([("less", 1.3)] * 10 + [("more", 1.6)] * 4, 200))
     assert processor.answered["less"] > 40
     assert processor.answered["more"] > 15
+
+
+def test_who_was_held_back_begins_at_once_when_the_one_before_it_is_given_up():
+    """It waited until another request ended, though nobody had a better claim than it."""
+
+    async def run():
+        processor = Processor(deadline=10)
+
+        async def begin(need):
+            request = asyncio.ensure_future(processor.request(need))
+            await asyncio.sleep(0)
+            return request
+
+        async def work(seconds):
+            await processor.run([], seconds)
+
+        first = await begin(1)
+        await work(1.2)
+        assert first.done()
+        # Beside the one that is worked on, the second is late, and the third is not.
+        others = [await begin(need) for need in (5, 5, 1)]
+        assert len(processor.left) == 1
+        others[1].cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(processor.left) == 2
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    asyncio.run(run())
