@@ -144,13 +144,13 @@ class Engine:
         """
         began, admitted = time.monotonic(), math.inf
         end = (began if since is None else since) + self._settings.deadline_seconds
-        claim = Claim(cost, end)
         long = self._places.is_long(cost)
+        request_model = RequestModel(self._shared, long=long)
+        claim = Claim(cost, end, lambda: request_model.usage.computed)
         self._admit(claim)
         alone = not (self.active or self.queued)
         self._begun += 1
         number = self._begun
-        request_model = RequestModel(self._shared, long=long)
 
         def work() -> Result:
             request_model.usage.seconds["queue"] += time.monotonic() - began

@@ -28,10 +28,13 @@ class Claim:
         As `service.engine.costs` counts it.
     end
         By the clock of the places: its deadline.
+    computed
+        Returns which part of it had to be computed until now, rather than being known before.
     """
 
     cost: float
     end: float
+    computed: Callable[[], float] = lambda: 1.0
 
 
 class Places:
@@ -151,7 +154,7 @@ class Places:
     def _begin(self, claim: Claim) -> Work:
         long = self.is_long(claim.cost)
         self._active.add(long)
-        return self._throughput[long].begin(claim.cost)
+        return self._throughput[long].begin(claim.cost, claim.computed)
 
     def _leave(self, work: Work, *, answered: bool) -> None:
         """Give a place back."""

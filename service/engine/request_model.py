@@ -14,7 +14,7 @@ import numpy as np
 from service.engine.cache import Answer, embed_key, sample_key, score_keys
 from service.engine.items import sample_tokens, sampling_items, scoring_items
 from service.engine.shared import SharedModel
-from service.engine.usage import Usage, answered_tokens
+from service.engine.usage import Usage
 from service.engine.waits import Waits
 from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
@@ -270,11 +270,7 @@ class RequestModel(WrapperModel):
         missing = [item for item, answer in zip(items, known, strict=True) if answer is None]
         if items:
             self._shared.metrics.lookups(items[0].stage, len(items) - len(missing), len(missing))
-        self.usage.cached_tokens += sum(
-            answered_tokens(item, answer)
-            for item, answer in zip(items, known, strict=True)
-            if answer is not None
-        )
+        self.usage.note(items, known)
         submitted = self.waits.mark()
         if missing:
             self._computed += [item.keys for item in missing]

@@ -8,20 +8,30 @@ from dataclasses import dataclass
 # Of a request that was not answered so much was done, at most, or of one that is worked on: what
 # has taken so long may take as long again.
 PART_DONE = 0.5
+# Of a request that counts so much was new to the model, at least. One that was known but for less
+# takes little of the time that its cost stands for, and most of that for something else.
+LEAST_COMPUTED = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A request that is worked on: what it costs, and when it began."""
+    """A request that is worked on: what it costs, when it began, and which part is computed."""
 
     cost: float
     began: float
+    computed: Callable[[], float]
+
+    @property
+    def counts(self) -> bool:
+        """Return whether so much is computed of it that its time says something."""
+        return self.computed() >= LEAST_COMPUTED
 
 
 class Throughput:
     """Says how long requests take if nothing else is done, from their costs.
 
-    Only time in which there was a request counts. What is known is forgotten as time passes.
+    Only time in which something was computed for a request counts, and only what was computed: an
+    answer that is kept takes hardly any time. What is known is forgotten as time passes.
 
     Parameters
     ----------
@@ -32,7 +42,7 @@ class Throughput:
     def __init__(self, fading_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._fading = fading_seconds
         self._clock = clock
-        # Seconds with a request, and what was done in them; both fade alike.
+        # Seconds with a request that counts, and what was done in them; both fade alike.
         self._busy = self._done = 0.0
         self._under_way: dict[Work, None] = {}
         self._turned = 0.0
@@ -46,24 +56,35 @@ class Throughput:
 
     @property
     def known(self) -> bool:
-        """Return whether one has ended, so that it is known how long they take."""
+        """Return whether one that counts has ended, so that it is known how long they take."""
         return self._known
 
-    def begin(self, cost: float) -> Work:
-        """Note that a request begins; `end` must follow."""
+    def begin(self, cost: float, computed: Callable[[], float] = lambda: 1.0) -> Work:
+        """Note that a request begins; `end` must follow.
+
+        Parameters
+        ----------
+        computed
+            Returns which part of it had to be computed until now: 0 while nothing had.
+        """
         self._turn()
-        work = Work(cost, self._turned)
+        work = Work(cost, self._turned, computed)
         self._under_way[work] = None
         return work
 
     def end(self, work: Work, *, answered: bool) -> None:
         """Note that a request has ended."""
         self._turn()
-        part = work.cost if answered else self._part(work)
+        counting = [one for one in self._under_way if one.counts]
         del self._under_way[work]
-        self._done += self._faded(work, part)
+        if work not in counting:
+            return
+        parts = {one: self._part(one, len(counting)) for one in counting}
+        if answered:
+            parts[work] = work.computed() * work.cost
+        self._done += self._faded(work, parts.pop(work))
         # It is only known anew when one ends: else all seem slower the longer they take.
-        done = self._done + sum(self._faded(one, self._part(one)) for one in self._under_way)
+        done = self._done + sum(self._faded(one, part) for one, part in parts.items())
         self._seconds_of_cost = self._busy / done if done else 0.0
         self._known = True
 
@@ -71,12 +92,12 @@ class Throughput:
         """Return the seconds that a cost takes alone; 0 where nothing is known yet."""
         return self._seconds_of_cost * cost
 
-    def _part(self, work: Work) -> float:
-        """Return what was done of a request that has had an equal share, and is not answered."""
-        most = PART_DONE * work.cost
+    def _part(self, work: Work, together: int) -> float:
+        """Return what was done of one of so many that have equal shares, and is not answered."""
+        most = PART_DONE * work.computed() * work.cost
         if not self._seconds_of_cost:
             return most
-        share = (self._turned - work.began) / len(self._under_way)
+        share = (self._turned - work.began) / together
         return min(most, share / self._seconds_of_cost)
 
     def _faded(self, work: Work, done: float) -> float:
@@ -85,9 +106,9 @@ class Throughput:
         return done * -math.expm1(-taken) / taken if taken else done
 
     def _turn(self) -> None:
-        """Count the time until now, if there is a request."""
+        """Count the time until now, if there is a request that counts."""
         now = self._clock()
-        if self._under_way:
+        if any(one.counts for one in self._under_way):
             kept = math.exp(-(now - self._turned) / self._fading)
             # As if the new seconds came one by one, each fading from then on.
             self._busy = kept * self._busy + self._fading * (1 - kept)

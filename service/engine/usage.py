@@ -1,5 +1,6 @@
 """What a request took: tokens, and time by stage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.engine.cache import Answer
@@ -20,6 +21,24 @@ class Usage:
     scored_tokens: int = 0
     cached_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    # Tokens that the model would read or write for all that was asked of it, and for what was new.
+    _asked: int = 0
+    _computed: int = 0
+
+    def note(self, items: Sequence[WorkItem], known: Sequence[Answer | None]) -> None:
+        """Note what is asked of the model, and what the cache knew of it: None where nothing."""
+        for item, answer in zip(items, known, strict=True):
+            # Some items have no tokens at all.
+            self._asked += item.tokens + 1
+            if answer is None:
+                self._computed += item.tokens + 1
+            else:
+                self.cached_tokens += answered_tokens(item, answer)
+
+    @property
+    def computed(self) -> float:
+        """Return which part of what was asked of the model was new; 0 where nothing was asked."""
+        return self._computed / self._asked if self._asked else 0.0
 
 
 def answered_tokens(item: WorkItem, answer: Answer) -> int:

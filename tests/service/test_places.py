@@ -22,7 +22,8 @@ from service.engine.metrics import Metrics
 from service.engine.places import Claim, Places
 from service.settings import Settings
 from similarity.config import ComparisonConfig
-from similarity.models.base import ignore_progress
+from similarity.law import Law
+from similarity.models.base import ScoreRequest, ignore_progress
 from similarity.models.toy import ToyModel
 from tests.service.servers import PATIENCE, eventually, running
 
@@ -36,17 +37,24 @@ KINDS = (False, True)
 class SlowModel(ToyModel):
     """Takes its time for each call, until it is told to hurry."""
 
-    def __init__(self):
+    def __init__(self, seconds=0.05):
         super().__init__()
+        self.seconds = seconds
         self.hurry = threading.Event()
 
     def sample(self, requests, law, on_progress=ignore_progress):
-        self.hurry.wait(0.05)
+        self.hurry.wait(self.seconds)
         return super().sample(requests, law, on_progress)
 
     def score(self, requests, law, on_progress=ignore_progress):
-        self.hurry.wait(0.05)
+        self.hurry.wait(self.seconds)
         return super().score(requests, law, on_progress)
+
+
+def scoring(token):
+    """Return what has a model score one token."""
+    request = ScoreRequest(prefix=(token,), continuations=((1,),))
+    return lambda model: model.score([request], Law())
 
 
 @contextmanager
@@ -133,7 +141,7 @@ def test_long_requests_have_three_quarters_of_the_places(active, queued, long_ac
         try:
             # So it is known that they take no time.
             for cost in (1e6, 0):
-                await engine.run(lambda _: None, cost)
+                await engine.run(scoring(0), cost)
             longs, refusal = await fill(1e6)
             assert (engine.active, engine.queued) == (long_active, long_queued)
             assert isinstance(refusal, BusyError)
@@ -196,6 +204,29 @@ def test_retry_after_is_that_of_requests_of_the_same_kind():
 
     short, long = asyncio.run(run())
     assert short < 0.2 <= long
+
+
+def test_what_the_cache_knew_says_nothing_of_how_long_requests_take():
+    async def run():
+        settings = Settings(model="toy", deadline_seconds=8, probe_seconds=100)
+        engine = Engine(SlowModel(1), settings, Metrics())
+        try:
+            for _ in range(200):
+                await engine.run(scoring(1), 1e6)
+            burst = [
+                asyncio.ensure_future(engine.run(scoring(token), 1e6)) for token in range(2, 42)
+            ]
+            await asyncio.sleep(0)
+            begun = engine.active
+            engine.model.hurry.set()
+            await asyncio.gather(*burst)
+            return begun
+        finally:
+            engine.model.hurry.set()
+            engine.close()
+
+    # The first took a second at least, and of 6 seconds no more are given away.
+    assert 1 <= asyncio.run(run()) <= 6
 
 
 class Clock:
@@ -309,8 +340,11 @@ class Processor:
         self.random = np.random.default_rng(1)
 
     async def run(self, clients, seconds):
-        """Let clients ask for so long, each by its name and the seconds that a request needs."""
-        asked = [asyncio.ensure_future(self.ask(name, need)) for name, need in clients]
+        """Let clients ask for so long.
+
+        Each is its name, the seconds that a request needs, and which part is not known before.
+        """
+        asked = [asyncio.ensure_future(self.ask(*client)) for client in clients]
         until = self.clock.now + seconds
         while self.clock.now < until:
             for _ in range(4):
@@ -325,22 +359,27 @@ class Processor:
             one.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
 
-    async def ask(self, name, need):
+    async def ask(self, name, need, computed=1.0):
         """Ask again and again, as a client does that gives up at no time-out."""
         while True:
-            one = asyncio.ensure_future(self.request(need * self.random.uniform(0.7, 1.3)))
+            needs = need * self.random.uniform(0.7, 1.3)
+            one = asyncio.ensure_future(self.request(needs, computed))
             end = self.clock.now + self.deadline
-            while not one.done() and self.clock.now < end:
-                await asyncio.sleep(0)
-            one.cancel()
+            try:
+                while not one.done() and self.clock.now < end:
+                    await asyncio.sleep(0)
+            finally:
+                one.cancel()
             with suppress(asyncio.CancelledError):
                 await one
                 self.answered[name] += 1
 
-    async def request(self, need):
+    async def request(self, need, computed=1.0):
         end = asyncio.get_running_loop().create_future()
-        async with self.places.place(Claim(1_000 * need, self.clock.now + self.deadline)):
-            self.left[end] = need
+        claim = Claim(1_000 * need, self.clock.now + self.deadline, lambda: computed)
+        async with self.places.place(claim):
+            # What is known takes hardly any time.
+            self.left[end] = max(computed, 0.01) * need
             try:
                 await end
             finally:
@@ -374,6 +413,27 @@ def test_a_new_service_answers_from_the_first_deadline_on():
     processor = Processor(deadline=10)
     asyncio.run(processor.run([("all", 2)] * 40, 10))
     assert processor.answered["all"] >= 3
+
+
+@pytest.mark.parametrize("computed", [0, 0.05, 0.2, 0.5])
+def test_answers_that_are_kept_do_not_let_in_a_burst_of_new_requests(computed):
+    """They were taken for as much work as new ones, so the burst began at once, and was late."""
+    processor = Processor(deadline=10)
+
+    async def run():
+        await processor.run([("known", 2, computed)] * 8, 30)
+        await processor.run([("new", 2)] * 40, 10)
+
+    asyncio.run(run())
+    assert processor.answered["known"] > 10
+    assert processor.answered["new"] >= 3
+
+
+@pytest.mark.parametrize("computed", [0, 0.05, 0.2])
+def test_beside_answers_that_are_kept_new_requests_are_not_all_late(computed):
+    processor = Processor(deadline=10)
+    asyncio.run(processor.run([("known", 2, computed)] * 4 + [("new", 2)] * 20, 200))
+    assert processor.answered["new"] > 30
 
 
 def test_a_request_that_needs_a_little_more_is_not_overtaken_until_it_is_late():

@@ -44,6 +44,11 @@ def test_usage_counts_tokens_and_what_the_cache_knew(shared):
         first.usage.scored_tokens,
     )
     assert again.usage.cached_tokens == again.usage.sampled_tokens + again.usage.scored_tokens
+    assert (first.usage.computed, again.usage.computed) == (1, 0)
+    more = RequestModel(together)
+    assert more.usage.computed == 0
+    compare_pairs(more, [("one text", "a third")], CONFIG)
+    assert 0.5 < more.usage.computed < 1
 
 
 def test_a_request_that_is_cancelled_stops_between_two_pairs(shared):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.throughput import Throughput
+from service.engine.throughput import LEAST_COMPUTED, Throughput
 
 
 class Clock:
@@ -82,3 +82,35 @@ def test_a_request_that_is_given_up_at_once_says_nothing():
     for _ in range(100):
         one_after_another(throughput, clock, [5], 0.00001, answered=False)
     assert throughput.seconds(1) == pytest.approx(2, rel=0.01)
+
+
+@given(computed=st.floats(LEAST_COMPUTED, 1), known=st.floats(0, LEAST_COMPUTED, exclude_max=True))
+def test_what_was_known_before_is_not_taken_for_work(computed, known):
+    clock = Clock()
+    throughput = Throughput(10, clock)
+
+    def work(cost, part, seconds):
+        begun = throughput.begin(cost, lambda: part)
+        clock.now += seconds
+        throughput.end(begun, answered=True)
+
+    for _ in range(50):
+        work(100, known, 0.001)
+    assert not throughput.known
+    work(100, computed, 3)
+    for _ in range(50):
+        work(100, known, 0.001)
+    assert throughput.seconds(1) == pytest.approx(3 / (100 * computed))
+
+
+def test_those_beside_it_for_which_nothing_is_computed_have_no_share_of_its_time():
+    clock = Clock()
+    throughput = Throughput(1e6, clock)
+    beside = [throughput.begin(100, lambda: 0.0) for _ in range(9)]
+    clock.now += 5
+    begun = throughput.begin(100)
+    clock.now += 2
+    throughput.end(begun, answered=True)
+    for one in beside:
+        throughput.end(one, answered=True)
+    assert throughput.seconds(100) == pytest.approx(2, rel=1e-3)
