@@ -46,6 +46,9 @@ logger = logging.getLogger(__name__)
 
 # A success is news for so many probe intervals.
 FRESH_PROBES = 3.0
+# What is expected to take so many times the deadline is too long, though others took the time. The
+# costs of two requests say to about a factor of two how long they take, and so does a late one.
+SURE = 4.0
 # How long requests take is forgotten in so many times the deadline: the next that come may differ.
 FADING_DEADLINES = 1 / 3
 
@@ -168,7 +171,7 @@ class Engine:
                 self._account(request_model.usage)
                 return result, request_model.usage
             alone = alone and self._begun == number
-            raise self._late(request_model, began, admitted, alone=alone, long=long)
+            raise self._late(request_model, cost, began, admitted, alone)
         finally:
             # Of a request that is answered nothing is left to give up.
             request_model.cancel(ClientGoneError("the client went away"))
@@ -242,7 +245,7 @@ class Engine:
         return min(wait, self._settings.deadline_seconds)
 
     def _late(
-        self, request_model: RequestModel, began: float, admitted: float, *, alone: bool, long: bool
+        self, request_model: RequestModel, cost: float, began: float, admitted: float, alone: bool
     ) -> DeadlineError:
         """Return what to say of a request that was not answered in time: who took the time.
 
@@ -250,6 +253,7 @@ class Engine:
         then, or a call that was given up and has not ended: it hangs, or computes a long step.
         """
         limit, now = self._settings.deadline_seconds, time.monotonic()
+        long, expected = self._places.is_long(cost), self._places.seconds(cost)
         of_others = min(admitted, now) - began + request_model.delayed
         waited = 2 * of_others > now - began
         # A model that computes here goes on, however long it takes.
@@ -266,7 +270,7 @@ class Engine:
                 limit,
                 self.expected_wait(long),
             )
-        if waited:
+        if waited and expected <= SURE * limit:
             others = "still busy with an earlier request" if alone else "busy with other requests"
             return DeadlineError(
                 f"no answer within the time limit of {{}}, as the model was {others}; "
@@ -275,10 +279,11 @@ class Engine:
                 self.expected_wait(long),
             )
         again = "send it again to go on from what is kept, or " if request_model.keeps else ""
+        about = f", about {expected:.0f} s by how long others took lately" if waited else ""
+        # Before it has begun it is not known whether it samples.
+        less = "send less" if admitted > now else f"send fewer or shorter texts{sampled}"
         return DeadlineError(
-            f"this takes longer than the time limit of {{}}; {again}send fewer or shorter "
-            f"texts{sampled}",
-            limit,
+            f"this takes longer than the time limit of {{}}{about}; {again}{less}", limit
         )
 
     def _account(self, usage: Usage) -> None:

@@ -86,6 +86,10 @@ class Places:
         """Return how many wait, of kinds: short is False, long is True."""
         return self._queued.count(kinds)
 
+    def seconds(self, cost: float) -> float:
+        """Return the seconds that a request is expected to take alone; 0 where nothing is known."""
+        return self._throughput[self.is_long(cost)].seconds(cost)
+
     @property
     def full(self) -> bool:
         """Return whether there are as many requests as there may be, of both kinds together."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -23,6 +24,8 @@ from service.http.tracing import HEADERS, Tracing, open_tracing
 from service.logs import JsonFormatter
 from service.settings import Settings
 from similarity.errors import ConfigError, WrongAnswerError
+from similarity.law import Law
+from similarity.models.base import ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.wire import read_models
 from tests.service.models import POISON, FaultyModel
@@ -281,6 +284,48 @@ def test_many_that_have_a_share_of_the_processors_each_do_not_take_long_themselv
     errors = asyncio.run(run())
     assert all(isinstance(error, DeadlineError) and words in str(error) for error in errors), errors
     assert all((error.retry_after is None) == (together == 1) for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("cost", "words", "again"),
+    [
+        (1e9, "this takes longer than the time limit of 1 s, about ", False),
+        (1e6, "the model was busy with other requests; send it again later", True),
+    ],
+)
+def test_what_would_be_late_alone_is_not_told_to_come_again(model, cost, words, again):
+    """Others had the model meanwhile, so it was sent again and again, and always late."""
+    free = Event()
+    request = ScoreRequest(prefix=(1,), continuations=((1,),))
+
+    def score(model):
+        time.sleep(0.05)
+        return model.score([request], Law())
+
+    async def run():
+        settings = Settings(model="toy", deadline_seconds=1, max_active=1)
+        engine = Engine(model, settings, Metrics())
+        try:
+            await engine.run(score, 1e6)
+            # It has a later end.
+            since = time.monotonic() + PATIENCE
+            before = asyncio.ensure_future(
+                engine.run(lambda _: free.wait(PATIENCE), 1e6, since=since)
+            )
+            await asyncio.sleep(0)
+            with pytest.raises(DeadlineError, match=re.escape(words)) as late:
+                await engine.run(score, cost)
+            free.set()
+            await before
+            return late.value
+        finally:
+            free.set()
+            engine.close()
+
+    error = asyncio.run(run())
+    assert (error.retry_after is not None) == again
+    if not again:
+        assert re.search(r"about \d+ s by how long others took lately; send less; ", str(error))
 
 
 def test_only_where_trajectories_are_sampled_fewer_of_them_are_advised(model):
