@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, Self, get_args
 
 from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS, NULL_TEXT, Estimator, get_estimator
-from similarity.fields import Setting, check_fields, setting, settings_of
+from similarity.fields import Setting, keep_settings, setting, settings_of
 from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
 from similarity.validation import check_choice, check_kind
@@ -57,7 +57,7 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         check_kind("law", self.law, Law, "a Law")
-        check_fields(self)
+        keep_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class ComparisonConfig:
         check_kind("bank", self.bank, tuple, "a tuple of texts")
         for text in self.bank:
             check_kind("a text of the bank", text, str, "a string")
-        check_fields(self)
+        keep_settings(self)
         if self.bank and not self.estimator.relative:
             raise ConfigError(f"distance {self.distance} is not relative to texts; give no bank")
 

@@ -4,11 +4,12 @@ The checks of new values, the options of the command line and the schemas of the
 from them, or are tested to agree with them (`tests/test_options_agree.py`).
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from similarity.validation import check_choice, check_integer, check_kind, check_number
+from similarity.validation import check_choice, check_kind, given_integer, given_number
 
 _KEY = "setting"
 
@@ -41,16 +42,17 @@ class Setting:
         """Return the type of its values."""
         return type(self.default)
 
-    def check(self, value: object) -> None:
-        """Raise ConfigError unless the setting may have this value."""
+    def given(self, value: Any) -> Any:
+        """Return a value as one of the setting's type; raise ConfigError if it may not have it."""
         if self.choices is not None:
             check_choice(self.name, value, self.choices)
         elif self.at_least is not None and self.at_most is not None:
             bounds: Any = {"at_least": self.at_least, "at_most": self.at_most}
-            check = check_integer if self.type is int else check_number
-            check(self.name, value, **bounds)
+            read = given_integer if self.type is int else given_number
+            return read(self.name, value, **bounds)
         elif self.type is bool:
             check_kind(self.name, value, bool, "True or False")
+        return value
 
 
 def setting(
@@ -82,13 +84,55 @@ def settings_of(*classes: type) -> dict[str, Setting]:
     }
 
 
-def check_fields(value: Any) -> None:
-    """Check each declared setting of an instance.
+def keep(instance: Any, **values: Any) -> None:
+    """Set fields of a frozen dataclass while it is made."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+def keep_integer(
+    instance: Any,
+    name: str,
+    *,
+    at_least: int,
+    at_most: int | None = None,
+    called: str | None = None,
+) -> None:
+    """Check a field, and keep it as a whole number of Python.
+
+    Parameters
+    ----------
+    called
+        What messages call it, if not by its name.
+
+    Raises
+    ------
+    ConfigError
+        If it is no whole number, or out of this range, both ends inclusive.
+    """
+    value = getattr(instance, name)
+    keep(
+        instance, **{name: given_integer(called or name, value, at_least=at_least, at_most=at_most)}
+    )
+
+
+def keep_number(
+    instance: Any, name: str, *, at_least: float = -math.inf, at_most: float | None = None
+) -> None:
+    """Check a field, and keep it as a float; raises as `keep_integer` does."""
+    value = getattr(instance, name)
+    keep(instance, **{name: given_number(name, value, at_least=at_least, at_most=at_most)})
+
+
+def keep_settings(instance: Any) -> None:
+    """Check each declared setting of an instance, and keep it as one of its type.
+
+    A number of NumPy would be another in a file or a fingerprint, or none.
 
     Raises
     ------
     ConfigError
         If one is of another type, out of its bounds or not among its choices.
     """
-    for name, declared in settings_of(type(value)).items():
-        declared.check(getattr(value, name))
+    for name, declared in settings_of(type(instance)).items():
+        keep(instance, **{name: declared.given(getattr(instance, name))})

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from similarity.fields import check_fields, setting
+from similarity.fields import keep_settings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Law:
     )
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        keep_settings(self)
 
     @property
     def truncated(self) -> bool:

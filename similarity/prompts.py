@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from similarity.errors import ConfigError, InputError
-from similarity.fields import check_fields, setting
+from similarity.fields import keep_settings, setting
 from similarity.validation import check_kind
 
 
@@ -27,7 +27,7 @@ class Prompt:
     full_stop: bool = setting(True, "End each text in punctuation.")
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        keep_settings(self)
         for name in ("before", "after"):
             check_kind(f"the prompt's {name!r}", getattr(self, name), str, "a text")
             if not is_unicode(getattr(self, name)):

@@ -20,7 +20,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.given import Pair, check_as_many, given_pairs
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
-from similarity.validation import check_integer
+from similarity.validation import given_integer
 
 # Of a rank correlation without any order, in standard errors: chance gives it once in 700 times.
 _NOT_CHANCE = 3.0
@@ -52,7 +52,7 @@ def scale_of_general_text(
         If a sentence is too long for the model with these settings.
     """
     shipped = general_sentences()
-    check_integer("sentences", sentences, at_least=2, at_most=len(shipped))
+    sentences = given_integer("sentences", sentences, at_least=2, at_most=len(shipped))
     record = {"general sentences": general_digest()}
     return _without_labels(scorer, shipped[:sentences], GENERAL_TEXT, record, progress)
 
@@ -86,7 +86,7 @@ def scale_of_own_texts(
             "a scale of your own texts wants two different texts or more, and there "
             f"{'is one' if different else 'are none'}; give more texts"
         )
-    check_integer("sentences", sentences, at_least=2, at_most=len(different))
+    sentences = given_integer("sentences", sentences, at_least=2, at_most=len(different))
     drawn = np.random.default_rng(0).permutation(len(different))[:sentences]
     chosen = [different[number] for number in drawn]
     record = {"own texts": digest_of_texts(different)}

@@ -6,10 +6,8 @@ draw at a time gives its standard error (the jackknife), whatever the distance. 
 `l1`, that is Student's interval exactly.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,8 @@ from similarity.arrays import FloatArray
 from similarity.config import MAX_TRAJECTORIES
 from similarity.distances import Distance
 from similarity.errors import ConfigError
-from similarity.validation import check_kind
+from similarity.fields import keep, keep_integer
+from similarity.validation import given_number
 
 Positions = NDArray[np.intp]
 
@@ -76,16 +75,11 @@ class Tolerance:
     max_trajectories: int = 640
 
     def __post_init__(self) -> None:
-        check_kind("tolerance", self.half_width, Real, "a number above 0")
-        check_kind("max_trajectories", self.max_trajectories, Integral, "a whole number")
-        if not (math.isfinite(self.half_width) and self.half_width > 0):
-            raise ConfigError(f"tolerance must be a number above 0, got {self.half_width:g}")
-        if not 2 <= self.max_trajectories <= MAX_TRAJECTORIES:
-            raise ConfigError(
-                f"max_trajectories must be between 2 and {MAX_TRAJECTORIES}, "
-                f"got {self.max_trajectories}"
-            )
-        _check_confidence(self.confidence)
+        width = given_number("tolerance", self.half_width)
+        if width <= 0:
+            raise ConfigError(f"tolerance must be a number above 0, got {width:g}")
+        keep(self, half_width=width, confidence=given_confidence(self.confidence))
+        keep_integer(self, "max_trajectories", at_least=2, at_most=MAX_TRAJECTORIES)
 
     def satisfied_by(self, n: int, interval: Interval) -> bool:
         """Return whether to stop at n trajectories of each text and this interval."""
@@ -108,6 +102,7 @@ def confidence_interval(
         What the distance is of, shape "row trajectory": of the 2n pooled trajectories, n from
         the first text, then n from the second.
     """
+    confidence = given_confidence(confidence)
     n = rows.shape[1] // 2
     value = distance(*rows)
     error = _standard_error(lambda kept: distance(*rows[:, kept]), n)
@@ -125,7 +120,7 @@ def confidence_interval(
 
 def check_interval(distance: Distance, n: int, confidence: float) -> None:
     """Raise ConfigError unless this distance has an interval at n trajectories of each text."""
-    _check_confidence(confidence)
+    given_confidence(confidence)
     if not distance.smooth:
         raise ConfigError(
             "this distance has no interval, as its one most extreme trajectory decides it; choose "
@@ -145,7 +140,9 @@ def _standard_error(estimate: Callable[[Positions], float], n: int) -> float:
     return float(np.sqrt((n - 1) / n * np.sum(np.square(left_out - left_out.mean()))))
 
 
-def _check_confidence(confidence: float) -> None:
-    check_kind("confidence", confidence, Real, "a number between 0 and 1")
-    if not 0 < confidence < 1:
-        raise ConfigError(f"confidence must be between 0 and 1, got {confidence:g}")
+def given_confidence(confidence: object) -> float:
+    """Return a confidence as a float; raise ConfigError unless it is between 0 and 1."""
+    found = given_number("confidence", confidence)
+    if not 0 < found < 1:
+        raise ConfigError(f"confidence must be between 0 and 1, got {found:g}")
+    return found

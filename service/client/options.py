@@ -7,7 +7,7 @@ import httpx
 
 from similarity.connections import header_key, shown_address
 from similarity.errors import ConfigError
-from similarity.validation import check_integer, check_number
+from similarity.validation import given_integer, given_number
 
 # What clients of OpenAI have at the end of an address; each call's path begins with it.
 _VERSION = re.compile(rb"/v1/*$")
@@ -22,8 +22,8 @@ def http_options(url: str, api_key: str | None, timeout: float, retries: int) ->
         If a header cannot carry the key, the URL is not the address of a service, or another value
         is out of range.
     """
-    check_number("timeout", timeout, at_least=0.001, at_most=1e6)
-    check_integer("retries", retries, at_least=0, at_most=1000)
+    timeout = given_number("timeout", timeout, at_least=0.001, at_most=1e6)
+    given_integer("retries", retries, at_least=0, at_most=1000)
     headers = {"content-type": "application/json"}
     if api_key is not None and (key := header_key("api_key", api_key)):
         headers["authorization"] = f"Bearer {key}"

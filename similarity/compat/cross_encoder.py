@@ -15,7 +15,7 @@ from similarity.models.base import LanguageModel
 from similarity.scorers import open_scorer
 from similarity.slices import slices
 from similarity.texts.truncation import END, cut_warnings
-from similarity.validation import check_count
+from similarity.validation import given_integer
 
 # Pairs whose trajectories are held at once.
 BATCH = 64
@@ -75,7 +75,9 @@ class TrajectoryCrossEncoder:
         ConfigError
             If a prompt, an activation or no whole batch size is given.
         """
-        _check(prompt_name, batch_size, options)
+        batch_size = given_integer("batch_size", batch_size, at_least=1)
+        why = "scores are similarities in [0, 1], and prompts are set in the configuration"
+        check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)
         check_pairs(inputs)
         given: list[Any] = list(inputs)
         one = len(given) > 0 and isinstance(given[0], str)
@@ -114,7 +116,7 @@ class TrajectoryCrossEncoder:
             As of `predict`, or if `top_k` is not at least 1.
         """
         if top_k is not None:
-            check_count("top_k", top_k)
+            top_k = given_integer("top_k", top_k, at_least=1)
         documents = given_strings(documents)
         options["convert_to_tensor"] = False
         scores = self.predict([(query, document) for document in documents], **options)
@@ -142,9 +144,3 @@ _WITHOUT_EFFECT = frozenset(
         "show_progress_bar",
     }
 )
-
-
-def _check(prompt_name: str | None, batch_size: int, options: dict[str, Any]) -> None:
-    check_count("batch_size", batch_size)
-    why = "scores are similarities in [0, 1], and prompts are set in the configuration"
-    check_options({"prompt": prompt_name, **options}, _UNCHANGED, _WITHOUT_EFFECT, why)

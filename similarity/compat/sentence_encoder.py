@@ -13,7 +13,7 @@ from similarity.compat.shared import Evaluations, as_tensor, check_options, is_t
 from similarity.errors import InputError
 from similarity.given import given_strings
 from similarity.texts.truncation import END
-from similarity.validation import check_count, check_kind
+from similarity.validation import check_kind, given_integer
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.whitening import unit
 
@@ -74,7 +74,7 @@ class VectorEncoder:
             If another precision, a prompt or no whole batch size is given, or there are not so
             many coordinates.
         """
-        check_count("batch_size", options.get("batch_size", 1))
+        given_integer("batch_size", options.get("batch_size", 1), at_least=1)
         why = "vectors are of float32, and their prompt is that of their fit"
         check_options(options, _UNCHANGED, _WITHOUT_EFFECT, why)
         texts = [inputs] if isinstance(inputs, str) else given_strings(inputs)

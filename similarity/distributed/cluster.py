@@ -13,6 +13,8 @@ from similarity.errors import (
     MissingDependencyError,
 )
 from similarity.extras import optional_module
+from similarity.fields import keep, keep_integer
+from similarity.validation import check_kind, given_number
 
 # How long an address may be silent.
 ANSWER_SECONDS = 10.0
@@ -47,10 +49,12 @@ class Cluster:
     cpus_per_worker: int = 1
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise ConfigError(f"--workers must be at least 1, got {self.workers}")
-        if self.cpus_per_worker < 1:
-            raise ConfigError(f"--cpus-per-worker must be at least 1, got {self.cpus_per_worker}")
+        check_kind("--ray", self.address, str, "an address")
+        if self.workers is not None:
+            keep_integer(self, "workers", at_least=1, called="--workers")
+        keep_integer(self, "cpus_per_worker", at_least=1, called="--cpus-per-worker")
+        if self.gpus_per_worker is not None:
+            keep(self, gpus_per_worker=given_number("--gpus-per-worker", self.gpus_per_worker))
         gpus = self.gpus_per_worker or 0
         if gpus < 0 or (gpus > 1 and gpus != int(gpus)):
             raise ConfigError(

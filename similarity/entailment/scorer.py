@@ -16,7 +16,7 @@ from similarity.config import Settings
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS, EntailmentEstimator
 from similarity.entailment.evidence import Evidence
 from similarity.entailment.results import Entailment, Thresholds
-from similarity.errors import ConfigError, InputError, TextTooLongError
+from similarity.errors import InputError, TextTooLongError
 from similarity.given import TextPair, given_text_pairs
 from similarity.models.base import LanguageModel
 from similarity.prompts import Prompt
@@ -24,7 +24,7 @@ from similarity.scorer import Progress, no_progress
 from similarity.slices import slices
 from similarity.texts.general import general_sentences
 from similarity.texts.truncation import REFUSE, Truncator
-from similarity.uncertainty import DEFAULT_CONFIDENCE
+from similarity.uncertainty import DEFAULT_CONFIDENCE, given_confidence
 from similarity.validation import check_choice
 
 # Quantile over their pairs, of the better degree.
@@ -81,8 +81,7 @@ class EntailmentScorer(ABC):
 
     def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, ESTIMATORS)
-        if not 0 < self.confidence < 1:
-            raise ConfigError(f"confidence must be between 0 and 1, got {self.confidence:g}")
+        self.confidence = given_confidence(self.confidence)
         self.truncator = Truncator(self.check, self.truncate)
 
     @abstractmethod

@@ -19,7 +19,7 @@ from similarity.groups.given import check_similarities, given_numbers
 from similarity.groups.own_words import wording_rules
 from similarity.images.image import Content
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
-from similarity.validation import check_choice, check_integer, check_number
+from similarity.validation import check_choice, given_integer, given_number
 
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
 Linkage = Literal["average", "complete", "single"]
@@ -120,11 +120,10 @@ def cluster(
         condensed = scipy.spatial.distance.squareform(distances, checks=False)
         tree = scipy.cluster.hierarchy.linkage(condensed, linkage_by)
     if k is not None:
-        check_integer("k", k, at_least=1, at_most=count)
-        merges = count - k
+        merges = count - given_integer("k", k, at_least=1, at_most=count)
     else:
-        check_number("threshold", threshold, at_least=0, at_most=1)
-        merges = int(np.sum(tree[:, 2] <= 1 - (threshold or 0.0) + _ROUNDING))
+        least = given_number("threshold", threshold, at_least=0, at_most=1)
+        merges = int(np.sum(tree[:, 2] <= 1 - least + _ROUNDING))
     groups = _groups(tree[:merges], count)
     return Clustering(
         groups=groups,
@@ -186,7 +185,7 @@ def deduplicate(
         If the similarities are not symmetric or not in [0, 1], they look like distances, there
         are not as many texts, or memory is lacking.
     """
-    check_number("threshold", threshold, at_least=0, at_most=1)
+    threshold = given_number("threshold", threshold, at_least=0, at_most=1)
     similarities = given_numbers(similarities)
     check_similarities(similarities)
     alike, same = similarities, np.eye(len(similarities), dtype=bool)

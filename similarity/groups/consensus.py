@@ -25,7 +25,7 @@ from similarity.room import CLUSTER_PAIR, check_all_pairs
 from similarity.scorer import Progress, no_progress
 from similarity.texts.truncation import Check, Truncator
 from similarity.trajectories import token_count
-from similarity.validation import check_kind, check_number
+from similarity.validation import check_kind, given_number
 
 # Of what degrees may lack where texts share all their words, so much where they share none.
 # Chosen on answers to questions (docs/log.md).
@@ -158,7 +158,7 @@ def find_consensus(
     thresholds = scorer.thresholds(progress, question)
     given = threshold is not None
     threshold = thresholds.same if threshold is None else threshold
-    check_number("threshold", threshold, at_least=0, at_most=1)
+    threshold = given_number("threshold", threshold, at_least=0, at_most=1)
     degrees = scorer.degrees(_with_question(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
     if not given:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from similarity.errors import ImageError
 from similarity.extras import optional_module
+from similarity.fields import keep_integer
 from similarity.images.files import MOST_BYTES
 
 # Formats are recognized by their content, never by a file's name.
@@ -57,6 +58,10 @@ class ImageLimits:
 
     max_bytes: int = MOST_BYTES
     max_pixels: int = 40_000_000
+
+    def __post_init__(self) -> None:
+        keep_integer(self, "max_bytes", at_least=1)
+        keep_integer(self, "max_pixels", at_least=1)
 
 
 def looks_like_image(beginning: bytes) -> bool:

@@ -24,7 +24,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
 from similarity.models.model_files import WEIGHTS, settings_of
 from similarity.models.prefix import without_images
-from similarity.validation import check_kind
+from similarity.validation import check_choice, check_kind
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,7 @@ class LoadOptions:
 
     def __post_init__(self) -> None:
         for name, allowed in (("device", DEVICES), ("dtype", DTYPES)):
-            if getattr(self, name) not in allowed:
-                raise ConfigError(
-                    f"unknown {name} {getattr(self, name)!r}; allowed: {', '.join(allowed)}"
-                )
+            check_choice(name, getattr(self, name), allowed)
 
 
 # A check with the place that was checked: the URL of a server, or a model's name.

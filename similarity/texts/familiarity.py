@@ -19,7 +19,7 @@ from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_sentences
-from similarity.validation import check_count
+from similarity.validation import given_integer
 
 # A text is hardly known where so many more of the places between its letters are cut than in
 # general text. Measured in docs/log.md: 0 to 0.4 of English, names, code and typing errors, above
@@ -224,7 +224,7 @@ class WarningScorer(Scorer):
     ) -> Sequence[Explanation]:
         """Return what the other scorer does, with warnings."""
         pairs = given_pairs(pairs)
-        check_count("top", top)
+        top = given_integer("top", top, at_least=1)
         found = self._scorer.explain(pairs, top, progress)
         warnings = unfamiliar(self._model, (text for pair in pairs for text in pair))
         return [replace(one, score=_warned(one.score, warnings)) for one in found]

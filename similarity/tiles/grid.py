@@ -7,10 +7,10 @@ from typing import Any
 from similarity.arrays import FloatArray
 from similarity.digests import digest_of_texts
 from similarity.errors import InputError
+from similarity.fields import keep, keep_integer, keep_number
 from similarity.given import given_strings
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.truncation import REFUSE
-from similarity.validation import check_integer, check_number
 
 # Texts on each side of a tile.
 TILE = 256
@@ -35,11 +35,11 @@ class Grid:
     size: int = TILE
 
     def __post_init__(self) -> None:
-        check_integer("tile", self.size, at_least=1, at_most=65_536)
+        keep_integer(self, "size", at_least=1, at_most=65_536, called="tile")
         # Kept as lists, so that none is a single text.
-        object.__setattr__(self, "rows", given_strings(self.rows))
+        keep(self, rows=given_strings(self.rows))
         if self.columns is not None:
-            object.__setattr__(self, "columns", given_strings(self.columns))
+            keep(self, columns=given_strings(self.columns))
         if not self.rows or not self.others:
             raise InputError("a matrix needs at least one row and one column")
 
@@ -116,9 +116,9 @@ class Selection:
         if (self.threshold is None) == (self.k is None):
             raise InputError("give either a threshold or k, the number of nearest texts")
         if self.threshold is not None:
-            check_number("threshold", self.threshold, at_least=0, at_most=1)
+            keep_number(self, "threshold", at_least=0, at_most=1)
         else:
-            check_integer("k", self.k, at_least=1, at_most=10_000)
+            keep_integer(self, "k", at_least=1, at_most=10_000)
 
     def header(self) -> dict[str, Any]:
         """Return the selection as plain values."""

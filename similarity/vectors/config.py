@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
 from similarity.errors import ConfigError
+from similarity.fields import keep_integer, keep_number
 from similarity.prompts import PROMPTS, Prompt
-from similarity.validation import check_integer, check_kind, check_number
+from similarity.validation import check_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +35,11 @@ class GroupConfig:
     rank: int | None = None
 
     def __post_init__(self) -> None:
-        check_number("weight", self.weight, at_least=1e-6, at_most=1e6)
-        check_number("shrinkage", self.shrinkage, at_least=0, at_most=1)
+        check_kind("name", self.name, str, "a string")
+        keep_number(self, "weight", at_least=1e-6, at_most=1e6)
+        keep_number(self, "shrinkage", at_least=0, at_most=1)
         if self.rank is not None:
-            check_integer("rank", self.rank, at_least=1, at_most=1_000_000)
+            keep_integer(self, "rank", at_least=1, at_most=1_000_000)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested values, for a fingerprint or a file."""
@@ -66,7 +68,8 @@ class ProfileConfig(GroupConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("tokens", self.tokens, at_least=0, at_most=1_000_000)
+        check_kind("prompt", self.prompt, Prompt, "a Prompt")
+        keep_integer(self, "tokens", at_least=0, at_most=1_000_000)
         if self.tokens == 1:
             raise ConfigError("tokens must be 0, for all, or at least 2, got 1")
 
@@ -86,6 +89,10 @@ class StatesConfig(GroupConfig):
     name: str = "profile"
     shrinkage: float = 0.9
     prompt: Prompt = field(default_factory=lambda: PROMPTS["one-word"])
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_kind("prompt", self.prompt, Prompt, "a Prompt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +121,9 @@ class TrigramsConfig(GroupConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("names", self.names, at_least=0, at_most=1e6)
-        check_integer("width", self.width, at_least=1, at_most=32_768)
-        check_number("smoothing", self.smoothing, at_least=1e-9, at_most=1e9)
+        keep_number(self, "names", at_least=0, at_most=1e6)
+        keep_integer(self, "width", at_least=1, at_most=32_768)
+        keep_number(self, "smoothing", at_least=1e-9, at_most=1e9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +154,11 @@ class TrajectoriesConfig(GroupConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_integer("references", self.references, at_least=0, at_most=10_000)
-        check_integer("length", self.length, at_least=2, at_most=1_000)
-        check_integer("first_tokens", self.first_tokens, at_least=0, at_most=10_000)
-        check_integer("seed", self.seed, at_least=0, at_most=2**63 - 1)
+        check_kind("prompt", self.prompt, Prompt, "a Prompt")
+        keep_integer(self, "references", at_least=0, at_most=10_000)
+        keep_integer(self, "length", at_least=2, at_most=1_000)
+        keep_integer(self, "first_tokens", at_least=0, at_most=10_000)
+        keep_integer(self, "seed", at_least=0, at_most=2**63 - 1)
         if self.references + self.first_tokens < 2:
             raise ConfigError("there must be at least two reference trajectories")
 

@@ -16,7 +16,7 @@ from similarity.models.base import ModelInfo
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.storage.files import Writer
-from similarity.validation import check_choice, check_count, given_path
+from similarity.validation import check_choice, given_integer, given_path
 from similarity.vectors.meaning import MeaningVectors
 from similarity.vectors.neighbours import (
     empty_neighbours,
@@ -72,7 +72,7 @@ class TextIndex:
         ConfigError
             If `top` is not at least 1.
         """
-        check_count("top", top)
+        top = given_integer("top", top, at_least=1)
         rows = self.vectors.encode([text])
         cosines, found = nearest(self.neighbours, rows, min(top, self.neighbours.ntotal))
         hits = (

@@ -3,20 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
-from similarity.errors import ConfigError, TextTooLongError, WrongAnswerError
+from similarity.errors import TextTooLongError, WrongAnswerError
 from similarity.given import given_texts
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.slices import slices
 from similarity.texts.truncation import REFUSE, Truncator
-from similarity.validation import check_kind
+from similarity.validation import given_integer
 from similarity.vectors.config import GroupConfig, VectorConfig
 from similarity.vectors.reader import Reader, tokens_of_all
 from similarity.vectors.whitening import Whitening, unit
@@ -208,10 +207,7 @@ class MeaningVectors:
         """
         if dimensions is None:
             return self.width
-        check_kind("dimensions", dimensions, Integral, "a whole number")
-        if not 1 <= dimensions <= self.width:
-            raise ConfigError(f"dimensions must be between 1 and {self.width}, got {dimensions}")
-        return dimensions
+        return given_integer("dimensions", dimensions, at_least=1, at_most=self.width)
 
     def tokens(self, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens the model reads for each text; raises as `encode` does."""

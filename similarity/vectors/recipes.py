@@ -12,6 +12,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.models.base import Ability, LanguageModel
 from similarity.presets import no_vectors
 from similarity.prompts import PROMPTS, Prompt
+from similarity.validation import given_number
 from similarity.vectors.config import (
     GroupConfig,
     ProfileConfig,
@@ -177,8 +178,7 @@ def changed(
     if prompt is not None:
         profiles = [replace(profiles[0], prompt=prompt)]
     if trigrams is not None:
-        if not 0 <= trigrams < inf:
-            raise ConfigError(f"trigrams must be a number of 0 or more, got {trigrams:g}")
+        trigrams = given_number("trigrams", trigrams, at_least=0)
         others = [group for group in others if not isinstance(group, TrigramsConfig)]
         others += [replace(TRIGRAMS, weight=trigrams)] if trigrams > 0 else []
     return VectorConfig(groups=(*profiles, *others))

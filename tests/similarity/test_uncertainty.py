@@ -116,7 +116,7 @@ def test_equal_texts_need_no_more(toy_model: ToyModel) -> None:
     ("setting", "message"),
     [
         ({"half_width": 0.0}, "tolerance must be a number above 0, got 0"),
-        ({"half_width": float("nan")}, "tolerance must be a number above 0, got nan"),
+        ({"half_width": float("nan")}, "tolerance must be a finite number, got nan"),
         ({"max_trajectories": 1}, "max_trajectories must be between 2 and 10000, got 1"),
         ({"confidence": 1.0}, "confidence must be between 0 and 1, got 1"),
     ],

@@ -1,6 +1,5 @@
 """Addresses of model servers, and the timeouts and limits of requests to them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 
 from similarity.connections import header_key, shown_address
 from similarity.errors import ConfigError
+from similarity.fields import keep, keep_integer, keep_number
 
 SCHEMES = ("http://", "https://")
 ENVIRONMENT_PREFIX = "TRAJSIM_VLLM_"
@@ -112,10 +112,13 @@ class ServerConfig:
             value = getattr(self, setting.name)
             if setting.name == "api_key":
                 if value is not None:
-                    object.__setattr__(self, "api_key", header_key("api_key", value) or None)
-                continue
-            if not math.isfinite(value) or value <= 0:
-                raise ConfigError(f"{setting.name} must be greater than 0, got {value:g}")
+                    keep(self, api_key=header_key("api_key", value) or None)
+            elif setting.type is int:
+                keep_integer(self, setting.name, at_least=1)
+            else:
+                keep_number(self, setting.name)
+                if value <= 0:
+                    raise ConfigError(f"{setting.name} must be greater than 0, got {value:g}")
 
     @classmethod
     def variables(cls) -> list[str]:

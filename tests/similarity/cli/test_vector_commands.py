@@ -326,7 +326,7 @@ def test_explain_says_what_made_the_score(folder: Path) -> None:
         ),
         (
             ("fit", "--corpus", __file__, "--out", "x", "--trigrams", "-1", *FIT),
-            "trigrams must be a number of 0 or more, got -1",
+            "trigrams must be at least 0, got -1",
         ),
     ],
 )

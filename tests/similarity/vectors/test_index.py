@@ -206,6 +206,8 @@ def test_what_cannot_be_indexed_or_found(built: Path, vectors: MeaningVectors) -
         build_index(built, vectors, TEXTS, [vectors.encode(TEXTS)], "tree")
     with pytest.raises(ConfigError, match="top must be at least 1"):
         open_index(built, vectors).query("a", 0)
+    of_numpy: Any = np.int64(2)
+    assert len(open_index(built, vectors).query("a", of_numpy)) == 2
     with pytest.raises(ConfigError, match="built with vectors .* give the --model and --vectors"):
         open_index(built, vectors.only("profile"))
 
