@@ -103,7 +103,10 @@ def test_max_tokens_is_a_limit_of_each_text(client, truncate, kept):
         ),
         ({"texts": ["a"], "embedding_types": ["uint8"]}, "or use binary or ubinary"),
         ({"texts": ["a"], "embedding_types": ["x"]}, "embedding_types[0]: Input should be"),
-        ({"inputs": [{"content": [{"type": "image_url"}]}]}, "inputs[0].content[0].type"),
+        (
+            {"inputs": [{"content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]},
+            "inputs[0].content[0].type: this route takes texts alone; where the model reads images",
+        ),
         ({"texts": ["a"], "images": [IMAGE]}, "images: this route takes texts alone; where the"),
         ({"images": [IMAGE]}, "send them to /v1/embeddings"),
         ({"texts": ["abcdef"], "max_tokens": 5, "truncate": "NONE"}, "at most 5 are kept"),

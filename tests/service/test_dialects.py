@@ -221,6 +221,22 @@ def test_max_tokens_per_doc_of_vllms_score(client):
     assert answer.headers["x-truncated-texts"] == "1"
 
 
+RANK = {"query": "a", "documents": ["b"]}
+SENTENCES = {"inputs": {"source_sentence": "a", "sentences": ["b"]}}
+# What a request needs, where that is not a rerank.
+LEAST = {
+    "/": {"inputs": "a"},
+    "/embed": {"inputs": "a"},
+    "/embed_all": {"inputs": "a"},
+    "/similarity": SENTENCES,
+    "/score": {"text_1": "a", "text_2": "b"},
+    "/v1/embeddings": {"input": "a"},
+    "/v2/embed": {"texts": ["a"]},
+    "/tokenize": {"prompt": "a"},
+    "/decode": {"ids": [97]},
+}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
@@ -233,6 +249,28 @@ def test_max_tokens_per_doc_of_vllms_score(client):
         ("/tokenize", {"return_token_strs": True}, "the answer then has the tokens' texts"),
         ("/tokenize", {"messages": [{"role": "user"}]}, "give the text in prompt"),
         ("/decode", {"skip_special_tokens": False}, "without special tokens here"),
+        ("/v1/rerank", {"max_chunks_per_doc": 10}, "a document is one text here"),
+        ("/v2/rerank", {"max_chunks_per_doc": 0}, "a document is one text here"),
+        ("/v2/rerank", {"texts": ["c"]}, "texts: the texts of this route stand in documents"),
+        *(
+            (path, {"add_special_tokens": False}, "add_special_tokens: texts are read with the")
+            for path in ("/v1/embeddings", "/score", "/v1/rerank", "/v2/rerank")
+        ),
+        *(
+            (path, {"prompt_name": "query"}, "prompt_name: the model has no prompts of such names")
+            for path in ("/", "/embed", "/embed_all", "/similarity")
+        ),
+        ("/similarity", {"parameters": {"prompt_name": "a"}}, "parameters.prompt_name: the model"),
+        *(
+            ("/v1/embeddings", {name: ["b"]}, f"{name}: the texts of this route stand in input;")
+            for name in ("inputs", "texts")
+        ),
+        *(
+            (path, {name: "b"}, f"{name}: the texts of this route stand in inputs;")
+            for path in ("/", "/embed", "/embed_all")
+            for name in ("input", "texts")
+        ),
+        ("/v2/embed", {"input": "b"}, "input: the texts of this route stand in texts;"),
         # What the schema does not allow, though it equals what it does.
         ("/v1/rerank", {"max_tokens_per_query": False}, "give max_tokens_per_doc"),
         ("/v1/rerank", {"max_tokens_per_query": 0.0}, "give max_tokens_per_doc"),
@@ -242,9 +280,7 @@ def test_max_tokens_per_doc_of_vllms_score(client):
 )
 def test_what_changes_the_answer_of_others_and_is_not_here_is_refused(client, path, body, message):
     """Such fields were ignored in silence."""
-    least = {"query": "a", "documents": ["b"]}
-    needed = {"/tokenize": {"prompt": "a"}, "/decode": {"ids": [97]}}.get(path, least)
-    answer = client.post(path, json={**needed, **body})
+    answer = client.post(path, json={**LEAST.get(path, RANK), **body})
     assert answer.status_code == 422, answer.text
     assert message in answer.json()["error"]["message"]
 
@@ -253,11 +289,14 @@ def test_what_asks_for_what_there_is_anyway_is_taken(client):
     """Clients send the values that mean no more than leaving them out."""
     for path, body in (
         ("/v2/rerank", {"relevant_spans": {"mode": "disabled"}, "return_embeddings": False}),
+        ("/v1/rerank", {"max_chunks_per_doc": 1, "add_special_tokens": True}),
+        ("/v2/rerank", {"max_chunks_per_doc": None, "texts": None}),
+        ("/score", {"add_special_tokens": True}),
+        ("/similarity", {"prompt_name": None, "parameters": {"prompt_name": None}}),
         ("/tokenize", {"return_token_strs": False}),
         ("/decode", {"skip_special_tokens": True}),
     ):
-        least = {"query": "a", "documents": ["b"], "prompt": "a", "ids": [97]}
-        answer = client.post(path, json={**least, **body})
+        answer = client.post(path, json={**LEAST.get(path, RANK), **body})
         assert answer.status_code == 200, answer.text
 
 
@@ -273,7 +312,6 @@ def test_text_embeddings_inferences_rerank(client):
     assert [item["text"] for item in ranked] == ["a b", "c d"]
 
 
-RANK = {"query": "a", "documents": ["b"]}
 ROUTES = {
     "/v1/rerank": RANK,
     "/v2/rerank": RANK,

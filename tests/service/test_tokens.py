@@ -35,6 +35,15 @@ def test_tokens_as_text_embeddings_inference_has_them(client, embedded):
     assert len(bare) == 2
 
 
+def test_a_prompt_that_the_model_does_not_have_is_refused(client):
+    body = {"inputs": "A dog runs.", "prompt_name": "query"}
+    answer = client.post("/tokenize", json=body)
+    assert answer.status_code == 422
+    message = answer.json()["error"]["message"]
+    assert message.startswith("prompt_name: the model has no prompts of such names")
+    assert client.post("/tokenize", json={**body, "prompt_name": None}).status_code == 200
+
+
 def test_tokens_as_vllm_has_them(client, embedded):
     answer = client.post("/tokenize", json={"model": "any", "prompt": "A dog runs."}).json()
     ids = list(embedded.encode("A dog runs."))

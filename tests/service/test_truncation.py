@@ -137,6 +137,10 @@ def test_so_many_tokens_of_a_text_are_kept_of_whole_words(client, path, body_of)
     assert last == numbers(client, path, body_of("def"))
     first = {"truncate_prompt_tokens": 5, "truncation_side": "right"}
     assert numbers(client, path, whole | first) == numbers(client, path, body_of("abc"))
+    # What leaves out the end kept it, as if truncate had not been given.
+    for truncate, kept in (("end", "abc"), ("start", "def"), (True, "def")):
+        said = {"truncate_prompt_tokens": 5, "truncate": truncate}
+        assert numbers(client, path, whole | said) == numbers(client, path, body_of(kept))
     for enough in (-1, 7, 4096):
         kept = numbers(client, path, whole | {"truncate_prompt_tokens": enough})
         assert kept == numbers(client, path, whole)

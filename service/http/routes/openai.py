@@ -26,7 +26,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order; their cosines are similarities."""
     encoding = body.encoding()
     rows, usage = await embed(
-        body.inputs(),
+        body.all_inputs(),
         call,
         body.width(),
         [encoding],

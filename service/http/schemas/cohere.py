@@ -13,6 +13,7 @@ from service.http.schemas.fields import (
     else_refused,
     example,
     named_text,
+    texts_stand_in,
 )
 from service.http.schemas.json_object import JsonObject
 from service.http.schemas.truncation import DocumentTruncation, Truncation, check_agree, cut_if
@@ -61,20 +62,15 @@ class RerankRequest(DocumentTruncation):
         NoSpans | None,
         else_refused("no spans of documents are found here; leave it out"),
     ] = None
+    max_chunks_per_doc: Annotated[
+        Literal[1] | None,
+        else_refused("a document is one text here, cut where it is too long; leave it out"),
+    ] = None
+    texts: Annotated[None, texts_stand_in("documents")] = None
     return_embeddings: Annotated[
         Literal[False] | None,
         else_refused("a ranking has no vectors; POST /v1/embeddings for them"),
     ] = None
-
-    def texts(self) -> list[str]:
-        """Return the documents' texts, in order.
-
-        Raises
-        ------
-        InputError
-            If a document has no text, or not the fields to rank by; it names the document.
-        """
-        return [self._text(i, d) for i, d in enumerate(self.documents)]
 
     @property
     def of_voyage(self) -> bool:
@@ -112,8 +108,14 @@ class RerankRequest(DocumentTruncation):
         return named_text("\n".join(lines), f"documents[{index}]")
 
     def text_pairs(self) -> list[tuple[str, str]]:
-        """Return the query with each document."""
-        return [(self.query, text) for text in self.texts()]
+        """Return the query with each document, in order.
+
+        Raises
+        ------
+        InputError
+            If a document has no text, or not the fields to rank by; it names the document.
+        """
+        return [(self.query, self._text(i, d)) for i, d in enumerate(self.documents)]
 
 
 class ReturnedDocument(Lenient):

@@ -12,6 +12,7 @@ from service.http.schemas.fields import (
     Text,
     else_refused,
     example,
+    texts_stand_in,
 )
 from similarity.texts.truncation import END, REFUSE, START
 
@@ -30,10 +31,16 @@ def _known_scale(kind: object) -> object:
 Kind = Annotated[Literal["float", "base64", "binary", "ubinary"], BeforeValidator(_known_scale)]
 
 
+_TEXTS_ALONE = (
+    "this route takes texts alone; where the model reads images, send them to /v1/embeddings, as "
+    '{"input": [{"image": "data:image/png;base64,…"}]}'
+)
+
+
 class TextContent(Lenient):
     """A text, as a part of an input."""
 
-    type: Literal["text"]
+    type: Annotated[Literal["text"], else_refused(_TEXTS_ALONE)]
     text: Text
 
 
@@ -58,11 +65,9 @@ class EmbedRequest(Lenient):
     inputs: Many[EmbedInput] | None = Field(default=None, description="In the place of texts.")
     images: Annotated[
         Annotated[list[str], Field(max_length=0, fail_fast=True)] | None,
-        else_refused(
-            "this route takes texts alone; where the model reads images, send them to "
-            '/v1/embeddings, as {"input": [{"image": "data:image/png;base64,…"}]}'
-        ),
+        else_refused(_TEXTS_ALONE),
     ] = None
+    input: Annotated[None, texts_stand_in("texts")] = None
     input_type: str | None = Field(default=None, description="Taken and left alone.")
     embedding_types: Many[Kind] | None = Field(
         default=None,

@@ -17,6 +17,7 @@ from service.http.schemas.fields import (
     else_refused,
     example,
     kind_of,
+    texts_stand_in,
 )
 from service.http.schemas.truncation import PromptTruncation, Truncation, check_agree, cut_if
 from service.http.token_ids import USUAL
@@ -112,6 +113,8 @@ class EmbeddingsRequest(PromptTruncation):
     messages: Annotated[
         None, else_refused("there are no conversations here; give the text in input")
     ] = None
+    inputs: Annotated[None, texts_stand_in("input")] = None
+    texts: Annotated[None, texts_stand_in("input")] = None
 
     truncation: Truncation = None
     preset: Literal["trajectories", "fast", "meaning", "best"] | None = Field(
@@ -141,7 +144,7 @@ class EmbeddingsRequest(PromptTruncation):
         cut = cut_if(self.truncation, self.truncation_side)
         return cut if self.truncate is None and said == REFUSE else said
 
-    def inputs(self) -> list[str | ImageInput | list[int]]:
+    def all_inputs(self) -> list[str | ImageInput | list[int]]:
         """Return the texts and images, or the token ids of each, in order."""
         if isinstance(self.input, str | ImageInput | TextInput):
             return [_plain(self.input)]

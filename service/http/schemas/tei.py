@@ -4,7 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from service.http.schemas.fields import Lenient, Many, OneOrMany, Text, example
+from service.http.schemas.fields import (
+    Lenient,
+    Many,
+    OneOrMany,
+    PromptName,
+    Text,
+    example,
+    texts_stand_in,
+)
 from service.http.schemas.truncation import Direction, Truncation, cut_if
 
 
@@ -19,22 +27,28 @@ class Truncating(Lenient):
         return cut_if(self.truncate, self.truncation_direction)
 
 
-class EmbedRequest(Truncating):
+class _Inputs(Truncating):
+    """Texts, of which each is read by itself."""
+
+    inputs: OneOrMany
+    prompt_name: PromptName = None
+    input: Annotated[None, texts_stand_in("inputs")] = None
+    texts: Annotated[None, texts_stand_in("inputs")] = None
+
+
+class EmbedRequest(_Inputs):
     """Text-embeddings-inference's request for vectors."""
 
     model_config = example(inputs=["What is Deep Learning?"])
 
-    inputs: OneOrMany
     normalize: bool | None = Field(
         default=None, description="Taken and left alone: vectors have length 1."
     )
     dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
 
 
-class EmbedAllRequest(Truncating):
+class EmbedAllRequest(_Inputs):
     """Text-embeddings-inference's request for a vector of each token."""
-
-    inputs: OneOrMany
 
 
 class PredictRequest(Lenient):
@@ -76,7 +90,13 @@ class SentencesInput(Lenient):
     sentences: Many[Text]
 
 
-class SentenceSimilarityRequest(Truncating):
+class SimilarityParameters(Truncating):
+    """What text-embeddings-inference's request may say beside its sentences."""
+
+    prompt_name: PromptName = None
+
+
+class SentenceSimilarityRequest(SimilarityParameters):
     """Text-embeddings-inference's request."""
 
     model_config = example(
@@ -87,7 +107,7 @@ class SentenceSimilarityRequest(Truncating):
     )
 
     inputs: SentencesInput
-    parameters: Truncating | None = None
+    parameters: SimilarityParameters | None = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long, said in parameters or beside them."""

@@ -9,6 +9,7 @@ from service.http.schemas.fields import (
     IgnoredModel,
     Lenient,
     OneOrMany,
+    PromptName,
     Text,
     TokenIdList,
     TokenIdLists,
@@ -26,6 +27,7 @@ class TokenizeRequest(Lenient):
     add_special_tokens: bool = Field(
         True, description="With the tokens that the model wants at the beginning of a text."
     )
+    prompt_name: PromptName = None
 
 
 class PromptRequest(Lenient):

@@ -30,27 +30,32 @@ _OTHER_SIDE = {END: "left", START: "right"}
 
 
 class PromptTruncation(Lenient):
-    """What vLLM's requests say of texts that are too long, and this service's own `truncate`."""
+    """What vLLM's requests say of their prompts' tokens, and this service's own `truncate`."""
 
     truncate: Truncate | bool | None = None
     truncate_prompt_tokens: int | None = Field(
         default=None,
         ge=-1,
-        description="Texts keep so many tokens at most, of whole words, the last ones; -1 is as "
-        "many as the model takes.",
+        description="Texts keep so many tokens at most, of whole words, the last ones unless "
+        "truncate is end or truncation_side right; -1 is as many as the model takes.",
     )
     truncation_side: Literal["left", "right"] | None = Field(
         default=None,
         description="With truncate_prompt_tokens: left, the default, keeps the last tokens, and "
         "right the first. With truncate: true too, whose default is right.",
     )
+    add_special_tokens: Annotated[
+        Literal[True] | None,
+        else_refused("texts are read with the tokens that the model wants around them; give true"),
+    ] = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long: a name in `TRUNCATIONS`."""
-        if self.truncate_prompt_tokens is not None:
-            return cut_if(True, self.truncation_side or "left")
         if isinstance(self.truncate, str):
             return self.truncate
+        # As vLLM's TokenizeParams: without a side it keeps the last tokens.
+        if self.truncate_prompt_tokens is not None:
+            return cut_if(True, self.truncation_side or "left")
         return cut_if(self.truncate, self.truncation_side)
 
     def most_tokens(self) -> int | None:
