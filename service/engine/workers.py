@@ -10,12 +10,9 @@ from typing import TypeVar
 import anyio
 
 from service.engine.exceptions import NoResourcesError
-from similarity.models.memory import is_out_of_memory
+from similarity.models.memory import is_out_of_memory, is_out_of_threads
 
 Result = TypeVar("Result")
-
-# What CPython says where the system starts no thread.
-_NO_THREAD = "can't start new thread"
 
 
 def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Future[Result]":
@@ -75,8 +72,7 @@ async def run_in_turn(
 
 def is_out_of_resources(error: BaseException) -> bool:
     """Return whether an error says that the process had no memory or no thread left."""
-    no_thread = isinstance(error, RuntimeError) and _NO_THREAD in str(error)
-    return no_thread or is_out_of_memory(error)
+    return is_out_of_threads(error) or is_out_of_memory(error)
 
 
 def fail(future: "asyncio.Future[Result]", error: BaseException) -> None:

@@ -8,6 +8,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import (
     comparison_options,
     model_options,
+    refuse_options,
     refuse_trajectory_options,
     truncate_option,
 )
@@ -77,9 +78,15 @@ def entails(
         refuse_trajectory_options(
             f"--estimator {chosen} reads profiles", remedy="give --estimator paper, or leave it out"
         )
-    elif vectors is not None:
-        raise ConfigError(
-            f"--vectors are of profiles, and --estimator {chosen} reads none; leave it out"
+    else:
+        if vectors is not None:
+            raise ConfigError(
+                f"--vectors are of profiles, and --estimator {chosen} reads none; leave it out"
+            )
+        refuse_options(
+            ["--top"],
+            f"is of words, and --estimator {chosen} has none; give another --estimator, or leave "
+            "it out",
         )
     with progress_bars() as progress:
         scorer = open_entailment(

@@ -27,7 +27,7 @@ from similarity.errors import (
     TrajsimError,
 )
 from similarity.extras import extra_needed
-from similarity.models.memory import is_out_of_memory
+from similarity.models.memory import is_out_of_memory, is_out_of_threads
 from similarity.storage.files import space_remedy
 from similarity.storage.user_cache import access_remedy
 from similarity.version import __version__
@@ -125,9 +125,9 @@ class _Commands(LateGroup):
         except TrajsimError as error:
             raise _OneLineError(error, ctx) from error
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if (lacking := _lacking(error)) is None:
                 raise
-            raise _OneLineError(_memory_is_out(error), ctx) from error
+            raise _OneLineError(lacking, ctx) from error
         except OSError as error:
             # A full disk, a folder without permission. At the closed pipe of somebody else's
             # stream click ends quietly.
@@ -136,12 +136,20 @@ class _Commands(LateGroup):
             raise _OneLineError(InputError(_failure(error)), ctx) from error
 
 
-def _memory_is_out(error: Exception) -> TrajsimError:
+def _lacking(error: Exception) -> TrajsimError | None:
+    """Return the error for what this machine is out of; None where it is out of nothing."""
     said = textwrap.shorten(str(error), _LONGEST_REASON, placeholder=" …").rstrip(".")
-    return ModelError(
-        f"memory is out{f' ({said})' * bool(said)}; give fewer or shorter texts at once, a smaller "
-        "model, or more memory"
-    )
+    if is_out_of_memory(error):
+        return ModelError(
+            f"memory is out{f' ({said})' * bool(said)}; give fewer or shorter texts at once, a "
+            "smaller model, or more memory"
+        )
+    if is_out_of_threads(error):
+        return ModelError(
+            f"threads are out ({said}); end other programs, or allow this user or container more "
+            "threads, as by ulimit -u"
+        )
+    return None
 
 
 def _failure(error: OSError) -> str:

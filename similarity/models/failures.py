@@ -14,7 +14,7 @@ from similarity.errors import (
     TrajsimError,
 )
 from similarity.images.image import Image
-from similarity.models.memory import is_out_of_memory
+from similarity.models.memory import is_out_of_memory, is_out_of_threads
 
 _LONGEST_MESSAGE = 300
 
@@ -34,6 +34,8 @@ def one_line(source: str, *, found: bool = True) -> Iterator[None]:
         In place of what is none of this library's errors.
     MemoryError
         If memory is out, whatever says so: the model's files may be sound.
+    RuntimeError
+        As it is, if threads are out (`is_out_of_threads`).
     """
     try:
         yield
@@ -44,6 +46,8 @@ def one_line(source: str, *, found: bool = True) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise MemoryError(f"there is too little to load {source}: {line_of(error)}") from error
+        if is_out_of_threads(error):
+            raise
         if found:
             raise ModelError(
                 f"cannot load {source}: {line_of(error)}; copy its files again, or give another "

@@ -248,6 +248,7 @@ def fails_by(error: Exception) -> Callable[..., object]:
         MemoryError(),
         np._core._exceptions._ArrayMemoryError((80_000, 80_000), np.dtype(float)),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("could not create a primitive"),
         RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB. " + "See more. " * 100),
     ],
     ids=str,
@@ -263,6 +264,19 @@ def test_memory_that_is_out_is_one_line(
     assert result.stderr.splitlines()[-1].startswith("Error: memory is out")
     assert "Traceback" not in result.stderr
     assert len(result.stderr.splitlines()[-1]) < 400
+
+
+@pytest.mark.parametrize("said", ["can't start new thread", "Resource temporarily unavailable"])
+def test_threads_that_are_out_are_one_line(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_commands, "deduplicate", fails_by(RuntimeError(said)))
+    (tmp_path / "texts.txt").write_text("a\nb\n")
+    command = ["dedupe", str(tmp_path / "texts.txt"), "--model", "toy", "-n", "1", "-m", "1"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith(f"Error: threads are out ({said}); ")
+    assert "Traceback" not in result.stderr
 
 
 def test_errors_of_other_kinds_are_not_taken_for_memory(

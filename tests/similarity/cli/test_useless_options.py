@@ -115,6 +115,7 @@ WITHOUT_USE = [
     (("calibrate",), ("--input-format", "csv"), "give the file by --pairs or --texts"),
     (("hyponym", "dog", "animal"), ("--columns", "a"), "give the file by --corpus"),
     (("hyponym", "dog", "animal"), ("--input-format", "csv"), "give the file by --corpus"),
+    (("entails", "a", "b", "--estimator", "paper"), ("--top", "7"), "give another --estimator"),
     (("matrix", "own.csv"), ("--tile", "7"), "a .npy file, --above and --nearest"),
     *(
         (command, option, "give --ray and an address")

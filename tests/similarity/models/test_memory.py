@@ -71,6 +71,9 @@ def test_what_was_freed_is_returned_when_a_program_says_so() -> None:
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
         ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes", True),
         ("unable to mmap 538090408 bytes from file <a>: Cannot allocate memory (12)", True),
+        ("could not create a primitive", True),
+        ("could not create a memory object", True),
+        ("could not create a primitive descriptor for a matmul primitive", False),
         ("CUDA error: an illegal memory access was encountered", False),
         ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED", False),
     ],
@@ -84,3 +87,8 @@ def test_files_are_not_called_damaged_where_memory_is_out() -> None:
     refused = pytest.raises(MemoryError, match="too little to load a/model: unable to mmap")
     with refused, one_line("a/model"):
         raise RuntimeError(said)
+
+
+def test_files_are_not_called_damaged_where_threads_are_out() -> None:
+    with pytest.raises(RuntimeError, match="^can't start new thread$"), one_line("a/model"):
+        raise RuntimeError("can't start new thread")
