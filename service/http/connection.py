@@ -15,15 +15,16 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from service.http.crowd import TOO_MANY, WAIT_SECONDS, Crowd
 from service.http.descriptors import Connections
 from service.http.problems import Problem, problem_response, request_id_of
-from service.http.sockets import acknowledged, bound, drop_unread, reset
-from service.http.unreadable import HEAD_BYTES, unreadable
+from service.http.sockets import acknowledged, bound, drop_unread, is_ended, reset
+from service.http.unreadable import HEAD_BYTES, skip_empty_lines, unreadable
 from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
 # takes as long to read as thousands of times as much does otherwise.
 READ_BYTES = 16 * 1024
 
-# Between two looks at whether a client that keeps an answer waiting reads on.
+# Between two looks at a client: whether it reads on that keeps an answer waiting, and whether it is
+# there that is not read.
 LOOK_SECONDS = 0.5
 
 
@@ -58,6 +59,7 @@ def connection_class(
         _head_timer: TimerHandle | None = None
         _write_timer: TimerHandle | None = None
         _answer_timer: TimerHandle | None = None
+        _end_timer: TimerHandle | None = None
 
         def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -131,18 +133,20 @@ def connection_class(
                 self._await_head()
 
         def handle_events(self) -> None:
-            self._skip_empty_lines()
+            skip_empty_lines(self.conn)
             super().handle_events()
+            if self.flow.read_paused and self._end_timer is None:
+                self._look_for_end()
 
-        def _skip_empty_lines(self) -> None:
-            """Drop those before a request, as HTTP has it: some clients end a body with one."""
-            if self.conn.their_state is not h11.IDLE:
+        def _look_for_end(self) -> None:
+            """Close it if its client has left: what is not read on does not come to its end."""
+            self._end_timer = None
+            if not self.flow.read_paused or self.transport.is_closing():
                 return
-            # h11 has no other way to, and refuses them.
-            buffer = self.conn._receive_buffer
-            if buffer.is_next_line_obviously_invalid_request_line():
-                received = bytes(buffer)
-                buffer.maybe_extract_at_most(len(received) - len(received.lstrip(b"\r\n")))
+            if is_ended(self.transport):
+                reset(self.transport)
+            else:
+                self._end_timer = self.loop.call_later(LOOK_SECONDS, self._look_for_end)
 
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP as every other mistake is answered, and close."""

@@ -14,8 +14,10 @@ SEND_BYTES = 256 * 1024
 # What a client reads is heard of once its system has room again for up to 128 KB: of one that
 # reads 4 KB a second after 32 s. So what is in the system's hands has longer than what is in ours.
 PATIENCE = 3
-# Where Linux has the bytes that were acknowledged, in what it tells of a connection.
+# Where Linux has the bytes that were acknowledged, in what it tells of a connection; and first the
+# state: what it has when the client has closed it in order, or by a reset.
 _INFO_BYTES, _ACKNOWLEDGED = 192, slice(120, 128)
+_CLOSE_WAIT, _CLOSE = 8, 7
 
 
 def bound(transport: BaseTransport, unread_seconds: float) -> None:
@@ -36,11 +38,21 @@ def bound(transport: BaseTransport, unread_seconds: float) -> None:
 
 def acknowledged(transport: BaseTransport) -> int | None:
     """Return how many bytes a client's system has taken; None where this one does not say."""
+    info = _info(transport)
+    return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder) if len(info) >= 128 else None
+
+
+def is_ended(transport: BaseTransport) -> bool:
+    """Return whether its client is known to have closed a connection, read to its end or not."""
+    return _info(transport)[:1] in (bytes([_CLOSE_WAIT]), bytes([_CLOSE]))
+
+
+def _info(transport: BaseTransport) -> bytes:
+    """Return what Linux tells of a connection; nothing of one that is closed here, or elsewhere."""
     raw = transport.get_extra_info("socket")
     if sys.platform != "linux" or raw.fileno() < 0:
-        return None
-    info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-    return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder) if len(info) >= 128 else None
+        return b""
+    return bytes(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES))
 
 
 def drop_unread(transport: BaseTransport, count: int) -> None:

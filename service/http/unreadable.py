@@ -1,7 +1,8 @@
-"""What is said of a request that is no HTTP, which reaches no application."""
+"""What is no request of HTTP, and reaches no application: how it is skipped or answered."""
 
 from dataclasses import replace
 
+import h11
 from starlette.exceptions import HTTPException
 
 from service.http.problems import Problem, problem_of
@@ -21,6 +22,17 @@ LONG_HEAD = (
     f"the request's line and headers have more than the {HEAD_BYTES} bytes allowed here; put what "
     "is long into the body"
 )
+
+
+def skip_empty_lines(connection: h11.Connection) -> None:
+    """Drop those before a request, as HTTP has it: some clients end a body with one."""
+    if connection.their_state is not h11.IDLE:
+        return
+    # h11 has no other way to, and refuses them.
+    buffer = connection._receive_buffer
+    if buffer.is_next_line_obviously_invalid_request_line():
+        received = bytes(buffer)
+        buffer.maybe_extract_at_most(len(received) - len(received.lstrip(b"\r\n")))
 
 
 def unreadable(error: BaseException | None, *, in_body: bool) -> Problem:

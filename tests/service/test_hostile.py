@@ -1,8 +1,10 @@
 """Hostile connections, byte by byte: refused cheaply, and the service lives on."""
 
 import base64
+import math
 import resource
 import socket
+import struct
 import time
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.http.connection import READ_BYTES
 from similarity.models.toy import ToyModel
+from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving, stand_still
 
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -304,6 +307,32 @@ def test_a_client_that_leaves_before_its_body_is_no_failure_of_the_service(url, 
     gone = 'trajsim_failures_total{code="client_closed_request"}'
     assert eventually(lambda: gone in httpx.get(f"{url}/metrics").text)
     assert "unforeseen" not in caplog.text
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["closes", "resets"])
+@pytest.mark.parametrize("ahead", [0, 1_000, 20_000, 60_000, 200_000])
+def test_a_client_that_leaves_is_seen_to_whatever_it_has_sent_ahead(ahead, resets):
+    """What is sent ahead is not read until the first answer, and nor was the end behind it."""
+    body = b'{"pairs": [["a", "b"]]}'
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    model = FaultyModel()
+    model.free.clear()
+    try:
+        with running(model) as url:
+            connection = connect(url)
+            connection.sendall(request + request * math.ceil(ahead / len(request)))
+            model.entered.acquire()
+            if resets:
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.close()
+            idle = "trajsim_active_requests 0.0"
+            assert eventually(lambda: idle in httpx.get(f"{url}/metrics").text)
+            gone = 'trajsim_failures_total{code="client_closed_request"} 1.0'
+            assert eventually(lambda: gone in httpx.get(f"{url}/metrics").text)
+            model.free.set()
+    finally:
+        model.free.set()
 
 
 def test_a_path_with_a_slash_too_many_does_not_send_clients_to_a_foreign_host():
