@@ -14,6 +14,7 @@ from eval.mteb_results import write_mteb_results
 from eval.published import published
 from eval.report import TITLE
 from eval.report import report as as_markdown
+from eval.run import refuse_files
 from eval.runs import SCORES, Ablation, Run, open_folders
 from eval.scores import check_scores, read_scores
 from similarity.cli.progress import progress_bar
@@ -103,11 +104,5 @@ def _check_new(out: Path, names: Iterable[str]) -> None:
         is_report = report.is_file() and report.read_bytes().startswith(f"{TITLE}\n".encode())
     except OSError as error:
         raise InputError(f"cannot read {report}: {error.strerror}") from error
-    if is_report:
-        return
-    for path in (out / name for name in names):
-        if path.exists():
-            raise InputError(
-                f"{path} is there and is of no report; move it away, or name another folder by "
-                "--out"
-            )
+    if not is_report:
+        refuse_files(out, names, "is of no report")

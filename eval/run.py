@@ -88,13 +88,16 @@ def check_new(folder: Path, journal: Path, names: Iterable[str]) -> None:
     InputError
         If there is one, and no journal of a run that would have written it.
     """
-    if journal.exists():
-        return
+    if not journal.exists():
+        refuse_files(folder, names, f"{journal.relative_to(folder)} is not, so it is of no run")
+
+
+def refuse_files(folder: Path, names: Iterable[str], why: str) -> None:
+    """Raise InputError if a folder has files of these names; `why` says what they are not of."""
     for path in (folder / name for name in names):
         if path.exists():
             raise InputError(
-                f"{path} is there and {journal.relative_to(folder)} is not, so it is of no run; "
-                "move it away, or write to another place"
+                f"{path} is there and {why}; move it away, or name another folder by --out"
             )
 
 

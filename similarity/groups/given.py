@@ -49,6 +49,11 @@ def check_similarities(similarities: FloatArray) -> None:
     ):
         shape = " × ".join(map(str, similarities.shape))
         raise InputError(f"want the similarities of texts among themselves, got {shape} numbers")
+    if not similarities.any():
+        raise InputError(
+            "these look like distances: of each text the number with itself is 0; a text is most "
+            f"similar to itself{_REMEDY}"
+        )
     own = similarities.diagonal()
     # By some rows at once: of thousands of texts a matrix takes much of the memory there is.
     for start in range(0, len(similarities), _CHECKED_ROWS):

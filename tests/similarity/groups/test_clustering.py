@@ -272,6 +272,9 @@ def test_distances_are_not_taken_for_similarities(find: Callable[[FloatArray], o
         "1 it is 0.9; a text is most similar to itself; give those of a SimilarityMatrix, its "
         ".similarities"
     )
+    for same in (np.zeros((3, 3)), np.zeros((1, 1))):
+        with pytest.raises(InputError, match="of each text the number with itself is 0; a text is"):
+            find(same)
     large = np.full((700, 700), 0.5)
     large[699, 699] = 0.4
     with pytest.raises(InputError, match=r"of text 699 .* is 0\.4, and with text 0 it is 0\.5"):
