@@ -1,4 +1,4 @@
-"""Matrices of numbers as a caller gives them: checked before anything reads them."""
+"""Numbers of texts as a caller gives them: checked before anything reads them."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ _CHECKED_ROWS = 256
 # So much less than another similarity that of a text to itself may be, by rounding to half
 # precision.
 _HALF_ROUNDING = 1e-3
+# So much above 0 a log-probability may be by rounding in float32.
+_ROUNDING = 1e-5
 _REMEDY = "; give those of a SimilarityMatrix, its .similarities"
 
 
@@ -31,6 +33,29 @@ def given_numbers(rows: Any, called: str = "similarities") -> FloatArray:
     raise InputError(
         f"{called} must be numbers, a row for each text, got {repr(rows)[:40]}"
     ) from wrong
+
+
+def checked_log_probs(log_probs: Any, count: int) -> list[float]:
+    """Return a log-probability of each of so many texts, nats; they may come as an array.
+
+    Raises
+    ------
+    InputError
+        If they are none, or not as many.
+    """
+    try:
+        found: list[float] = np.array(log_probs, np.float64).reshape(-1).tolist()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"log_probs must be numbers, got {repr(log_probs)[:40]}") from error
+    if len(found) != count:
+        raise InputError(f"want one log-probability a text, got {len(found)} for {count}")
+    for number, value in enumerate(found):
+        if not -np.inf < value <= _ROUNDING:
+            raise InputError(
+                f"log_probs[{number}] is {value:g}, and a log-probability is a finite number of at "
+                "most 0; give log P of each text in nats"
+            )
+    return found
 
 
 def check_similarities(similarities: FloatArray) -> None:

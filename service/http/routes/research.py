@@ -23,6 +23,7 @@ from service.http.schemas.research import (
     TrajectoriesResponse,
     TrajectoryItem,
 )
+from service.http.token_ids import check_token_ids
 from similarity import material
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
@@ -73,6 +74,9 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     cost = check_scoring(body.texts, given, call.settings, body.truncate)
 
     def scored(model: RequestModel) -> FloatArray:
+        for i, one in enumerate(given):
+            if not isinstance(one, str):
+                check_token_ids(one, f"continuations[{i}]", model)
         longest = max(map(len, material.token_ids_of(model, given)))
         texts = _cut(call, model, body.texts, config, longest, body.truncate)
         return material.likelihood_matrix(model, texts, given, config)

@@ -1,10 +1,15 @@
 """Requests and answers of /v1/consensus, as they stand in openapi.yaml."""
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import Many, Strict, Text, Warnings, example
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
+from similarity.errors import InputError
+from similarity.groups.given import checked_log_probs
 
 
 class ConsensusRequest(Strict):
@@ -30,6 +35,15 @@ class ConsensusRequest(Strict):
         "the texts move where there is a question.",
     )
     truncate: Truncate = "refuse"
+
+    @model_validator(mode="after")
+    def _check_log_probs(self) -> Self:
+        if self.log_probs is not None:
+            try:
+                checked_log_probs(self.log_probs, len(self.texts))
+            except InputError as error:
+                raise FieldError(str(error), "log_probs") from error
+        return self
 
 
 class AgreedGroupFields(Strict):

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import Many, PresetName, Strict, Text, example
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
@@ -56,7 +57,7 @@ class ClusterRequest(GroupingRequest):
         if self.threshold is not None and self.k is not None:
             raise ValueError("threshold and k exclude each other; give one of them")
         if self.k is not None and self.k > len(self.texts):
-            raise ValueError(f"k must be at most {len(self.texts)}, the number of texts")
+            raise FieldError(f"k must be at most {len(self.texts)}, the number of texts", "k")
         return self
 
     def least(self) -> float | None:
