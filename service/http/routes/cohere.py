@@ -23,7 +23,6 @@ from service.http.schemas.fields import FormByFields
 from service.http.schemas.tei import RankedText, TextsRerankRequest
 from service.http.schemas.usage import OpenAIUsage
 from similarity.results import Score
-from similarity.texts.familiarity import shown_warnings
 
 DOCUMENTS_OF_A_SEARCH = 100
 
@@ -72,7 +71,7 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
     meta = RerankMeta(
         api_version=ApiVersion(version=version),
         billed_units=BilledUnits(search_units=searches),
-        warnings=shown_warnings(call.cut_warnings) or None,
+        warnings=call.cut_warnings or None,
     )
     return json_answer(
         {

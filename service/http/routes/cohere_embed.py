@@ -25,7 +25,6 @@ from service.http.schemas.cohere_embed import (
 )
 from service.http.schemas.errors import ERRORS, NO_VECTORS
 from similarity.scorers import ScoringRequest
-from similarity.texts.familiarity import shown_warnings
 
 _ENCODERS = {
     "float": as_numbers,
@@ -74,7 +73,7 @@ async def _embed(
     meta = EmbedMeta(
         api_version=ApiVersion(version=version),
         billed_units=InputTokens(input_tokens=usage.scored_tokens),
-        warnings=shown_warnings(call.cut_warnings) or None,
+        warnings=call.cut_warnings or None,
     )
     return json_answer(
         {

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from service.http.mistakes import FieldError
-from service.http.schemas.fields import Many, Strict, Text, Warnings, example
+from service.http.schemas.fields import Many, Strict, Text, example
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
 from similarity.errors import InputError
@@ -57,7 +57,6 @@ class AgreedGroupFields(Strict):
 class ConsensusResponse(Answer):
     """What texts agree on."""
 
-    warnings: Warnings = None
     answer: str = Field(description="What stands for the most probable group.")
     entropy: float = Field(ge=0, description="Semantic entropy over groups, nats.")
     groups: list[AgreedGroupFields] = Field(description="The most probable first.")

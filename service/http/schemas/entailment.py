@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from service.http.schemas.explanation import ImpliedWordsFields, check_top
-from service.http.schemas.fields import Many, Strict, Text, Warnings, example, known
+from service.http.schemas.fields import Many, Strict, Text, example, known
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
@@ -85,6 +85,5 @@ class EntailmentResponse(Answer):
     """The judgements of all pairs, in order, and what they depend on."""
 
     estimator: str
-    warnings: Warnings = None
     thresholds: ThresholdFields
     results: list[EntailmentResult]

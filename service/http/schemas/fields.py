@@ -147,9 +147,6 @@ Repeatable = Annotated[
         "see the guide."
     ),
 ]
-Warnings = Annotated[
-    list[str] | None, Field(description="What to know of the scores, where there is anything.")
-]
 ScaleName = Annotated[
     Scale,
     Field(

@@ -16,7 +16,6 @@ from service.http.schemas.fields import (
     ScaleName,
     Strict,
     TextOrImage,
-    Warnings,
     example,
 )
 from service.http.schemas.sampling import SamplingSettings
@@ -170,7 +169,6 @@ class Compared(Answer):
     """What every answer with scores has."""
 
     preset: str = Field(description="How the texts were compared.")
-    warnings: Warnings = None
     calibrated: Calibrated
     scale: ScaleName
     repeatable: Repeatable

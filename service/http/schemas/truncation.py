@@ -14,7 +14,7 @@ Truncate = Annotated[
     Field(
         description="What is done with texts that are too long: refuse the request, or leave out "
         "their end or start. An answer about texts that were cut has their number in the header "
-        "X-Truncated-Texts."
+        "X-Truncated-Texts, and names them in its warnings if it is an object with such."
     ),
 ]
 Truncation = Annotated[
