@@ -30,6 +30,7 @@ from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
 from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import Check, TruncatingScorer, Truncator
+from similarity.validation import shown
 
 Result = TypeVar("Result")
 
@@ -210,8 +211,8 @@ class Call:
         asked, limit = body.truncate_prompt_tokens, self.engine.model.info.context_length
         if asked is not None and asked > limit:
             raise ConfigError(
-                f"truncate_prompt_tokens is {asked}, and the model takes {limit} tokens; give at "
-                "most that, or -1 for as many as it takes",
+                f"truncate_prompt_tokens is {shown(asked)}, and the model takes {limit} tokens; "
+                "give at most that, or -1 for as many as it takes",
                 "truncate_prompt_tokens",
             )
         return ScoringRequest(truncate=body.truncated(), max_text_tokens=body.most_tokens())

@@ -6,6 +6,7 @@ import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.errors import InputError
+from similarity.validation import shown
 
 _CHECKED_ROWS = 256
 # So much less than another similarity that of a text to itself may be, by rounding to half
@@ -22,17 +23,15 @@ def given_numbers(rows: Any, called: str = "similarities") -> FloatArray:
     Raises
     ------
     InputError
-        If they are none, or complex.
+        If they are none, or complex, or a whole number is too large for a float.
     """
     try:
         if not np.iscomplexobj(rows):
             return np.asarray(rows, float)
         wrong: Exception | None = None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         wrong = error
-    raise InputError(
-        f"{called} must be numbers, a row for each text, got {repr(rows)[:40]}"
-    ) from wrong
+    raise InputError(f"{called} must be numbers that a float can be, got {shown(rows)}") from wrong
 
 
 def checked_log_probs(log_probs: Any, count: int) -> list[float]:
@@ -43,10 +42,7 @@ def checked_log_probs(log_probs: Any, count: int) -> list[float]:
     InputError
         If they are none, or not as many.
     """
-    try:
-        found: list[float] = np.array(log_probs, np.float64).reshape(-1).tolist()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"log_probs must be numbers, got {repr(log_probs)[:40]}") from error
+    found: list[float] = given_numbers(log_probs, "log_probs").reshape(-1).tolist()
     if len(found) != count:
         raise InputError(f"want one log-probability a text, got {len(found)} for {count}")
     for number, value in enumerate(found):

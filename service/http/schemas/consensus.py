@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from service.http.mistakes import FieldError
-from service.http.schemas.fields import Many, Strict, Text, example
+from service.http.schemas.fields import Many, Number, NumberOrNone, Strict, Text, example
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
 from similarity.errors import InputError
@@ -21,12 +21,12 @@ class ConsensusRequest(Strict):
 
     texts: Many[Text] = Field(description="A text that repeats costs once.")
     question: Text | None = Field(default=None, description="Put before each text.")
-    log_probs: Many[float] | None = Field(
+    log_probs: Many[Number] | None = Field(
         default=None,
         description="log P of each text in nats, at most 0, to weigh them by. Without it they "
         "count alike.",
     )
-    threshold: float | None = Field(
+    threshold: NumberOrNone = Field(
         default=None,
         ge=0,
         le=1,

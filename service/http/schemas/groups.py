@@ -5,7 +5,15 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from service.http.mistakes import FieldError
-from service.http.schemas.fields import Many, PresetName, Strict, Text, example
+from service.http.schemas.fields import (
+    Many,
+    Number,
+    NumberOrNone,
+    PresetName,
+    Strict,
+    Text,
+    example,
+)
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
 from similarity.groups.clustering import (
@@ -38,7 +46,7 @@ class ClusterRequest(GroupingRequest):
 
     model_config = example(texts=["Where is my parcel?", "My order is late.", "A refund, please."])
 
-    threshold: float | None = Field(
+    threshold: NumberOrNone = Field(
         default=None,
         ge=0,
         le=1,
@@ -70,7 +78,7 @@ class DedupeRequest(GroupingRequest):
 
     model_config = example(texts=["Where is my parcel?", "Where is the parcel?"])
 
-    threshold: float = Field(
+    threshold: Number = Field(
         default=DUPLICATE_THRESHOLD,
         ge=0,
         le=1,

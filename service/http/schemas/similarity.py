@@ -11,6 +11,7 @@ from service.http.schemas.fields import (
     FormByFields,
     ImageInput,
     Many,
+    NumberOrNone,
     PresetName,
     Repeatable,
     ScaleName,
@@ -33,7 +34,7 @@ class ComparisonSettings(SamplingSettings):
     distance: DistanceName = Field("l1", description="Between the log-likelihoods.")
     explain: bool = Field(False, description="Add what each score is made of.")
     top: int = Field(5, ge=1, le=50, description="How many parts of each kind.")
-    interval: float | None = Field(
+    interval: NumberOrNone = Field(
         default=None,
         gt=0,
         lt=1,
