@@ -30,7 +30,6 @@ from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
 from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import Check, TruncatingScorer, Truncator
-from similarity.validation import shown
 
 Result = TypeVar("Result")
 
@@ -211,8 +210,8 @@ class Call:
         asked, limit = body.truncate_prompt_tokens, self.engine.model.info.context_length
         if asked is not None and asked > limit:
             raise ConfigError(
-                f"truncate_prompt_tokens is {shown(asked)}, and the model takes {limit} tokens; "
-                "give at most that, or -1 for as many as it takes",
+                f"truncate_prompt_tokens is {asked}, and the model takes {limit} tokens; give at "
+                "most that, or -1 for as many as it takes",
                 "truncate_prompt_tokens",
             )
         return ScoringRequest(truncate=body.truncated(), max_text_tokens=body.most_tokens())
@@ -224,22 +223,17 @@ class Call:
         return made
 
     def answer(
-        self,
-        content: Mapping[str, Any],
-        usage: Usage,
-        fingerprint: Fingerprint[Any],
-        warnings: Iterable[str] | None = None,
+        self, content: Mapping[str, Any], usage: Usage, fingerprint: Fingerprint[Any]
     ) -> Response:
         """Return an answer that says of which model it is, what it took and what it depends on.
 
-        Its `warnings` are left out where there are none; None is for those of texts that were cut.
+        Its `warnings` are left out where there are none.
         """
-        shown = self.cut_warnings if warnings is None else shown_warnings(warnings)
+        fields = {name: value for name, value in content.items() if value or name != "warnings"}
         return json_answer(
             {
                 "model": self.model,
-                **({"warnings": shown} if shown else {}),
-                **content,
+                **fields,
                 "usage": TokenUsage.of(usage).model_dump(),
                 "fingerprint": fingerprint.to_dict(),
             }
@@ -256,12 +250,12 @@ class Call:
         """Return an answer with scores, which says how texts were compared."""
         scoring = {
             "preset": plan.preset,
+            "warnings": [*([plan.note] if plan.note else []), *shown_warnings(warnings)],
             "calibrated": fingerprint.calibrated,
             "scale": fingerprint.scale,
             "repeatable": fingerprint.repeatable or self._reads_alone(fingerprint),
         }
-        noted = [*([plan.note] if plan.note else []), *warnings]
-        return self.answer({**scoring, **content}, usage, fingerprint, noted)
+        return self.answer({**scoring, **content}, usage, fingerprint)
 
     def _reads_alone(self, fingerprint: Fingerprint[Any]) -> bool:
         """Return whether a model of this process reads each text by itself, each time anew."""
@@ -271,7 +265,7 @@ class Call:
 
     @property
     def cut_warnings(self) -> list[str]:
-        """Return a line for each text that was cut, as far as they are shown."""
+        """Return a line for each text that was cut; of very many, for the first."""
         return shown_warnings(
             line for made in self._truncators for line in made.warnings(list(made.kept))
         )

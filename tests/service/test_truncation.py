@@ -38,12 +38,7 @@ REFUSED = [
     ("/v1/embeddings", {"input": ["a", LONG], "truncate": "refuse"}),
     ("/v2/embed", {"texts": [LONG], "truncate": "NONE"}),
 ]
-RESEARCH = {
-    "/v1/trajectories": {"texts": ["a", LONG], "truncate": "end", **PAPER},
-    "/v1/likelihoods": {"texts": ["a", LONG], "continuations": ["b"], "truncate": "start"},
-}
 CUT = [
-    *RESEARCH.items(),
     ("/v1/similarity", similarity_body(truncate="end")),
     ("/v1/similarity", similarity_body(truncate="start", **PAPER)),
     ("/v1/similarity", {"rows": ["a", LONG], "truncate": "end"}),
@@ -79,18 +74,6 @@ def test_cut_with_the_number_of_texts_in_a_header(client, path, body):
     assert answer.headers[HEADER] == "1"
 
 
-# Whose answers have a place for warnings, in `meta` or not.
-WARNING = ("/v1/similarity", "/v1/rerank", "/v2/rerank", "/v2/embed", *RESEARCH)
-
-
-@pytest.mark.parametrize(("path", "body"), [one for one in CUT if one[0] in WARNING])
-def test_own_answers_and_those_of_cohere_name_the_texts_that_were_cut(client, path, body):
-    """Those of some had the header alone, which a client's objects do not show."""
-    answer = client.post(path, json=body).json()
-    warnings = answer.get("meta", answer)["warnings"]
-    assert sum(f"characters of {len(LONG)} were read" in warning for warning in warnings) == 1
-
-
 def test_nothing_is_said_of_texts_that_fit(client):
     for path, body in (
         ("/v1/rerank", {"query": "a", "documents": ["b"]}),
@@ -103,11 +86,37 @@ def test_nothing_is_said_of_texts_that_fit(client):
 
 def test_the_part_that_is_left_is_compared_and_reported(client):
     cut = client.post("/v1/similarity", json=similarity_body(truncate="end")).json()
-    assert "its first 4056 characters of 5008 were read" in cut["warnings"][0]
+    assert "its first 4056 characters of 5008 were compared" in cut["warnings"][0]
     alone = client.post("/v1/similarity", json={"pairs": [["a", LONG[:4056]]]}).json()
     assert cut["results"][1] == alone["results"][0]
     ranked = client.post("/v2/rerank", json={"query": "a", "documents": [LONG]}).json()
-    assert "were read" in ranked["meta"]["warnings"][0]
+    assert "were compared" in ranked["meta"]["warnings"][0]
+
+
+OWN = [
+    ("/v1/trajectories", {"texts": None, **PAPER}),
+    ("/v1/likelihoods", {"texts": None, "continuations": ["a"]}),
+    ("/v1/entailment", {"pairs": None, "estimator": "paper", **PAPER}),
+    ("/v1/consensus", {"texts": None}),
+    ("/v1/cluster", {"texts": None, "k": 2, "preset": "fast"}),
+    ("/v1/dedupe", {"texts": None, "preset": "fast"}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), OWN)
+def test_every_route_of_our_own_names_the_texts_that_it_cut(client, path, body):
+    """Two named none, and of very many some named all."""
+    long = [f"{i} {LONG}" for i in range(12)]
+    for texts, count in ((["a", LONG], 1), (long, 11)):
+        given = [["a", text] for text in texts] if "pairs" in body else texts
+        name = "pairs" if "pairs" in body else "texts"
+        answer = client.post(path, json={**body, name: given, "truncate": "end"})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers[HEADER] == str(len(texts) - texts.count("a"))
+        warnings = answer.json()["warnings"]
+        assert len(warnings) == count
+        assert "is too long: its first" in warnings[0]
+    assert warnings[-1] == "there are 2 more warnings, of other texts"
 
 
 def test_a_text_that_is_too_long_for_the_model_is_named_by_its_place(client):

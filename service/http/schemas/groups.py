@@ -4,16 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from service.http.mistakes import FieldError
-from service.http.schemas.fields import (
-    Many,
-    Number,
-    NumberOrNone,
-    PresetName,
-    Strict,
-    Text,
-    example,
-)
+from service.http.schemas.fields import Many, PresetName, Strict, Text, example
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
 from similarity.groups.clustering import (
@@ -46,7 +37,7 @@ class ClusterRequest(GroupingRequest):
 
     model_config = example(texts=["Where is my parcel?", "My order is late.", "A refund, please."])
 
-    threshold: NumberOrNone = Field(
+    threshold: float | None = Field(
         default=None,
         ge=0,
         le=1,
@@ -65,7 +56,7 @@ class ClusterRequest(GroupingRequest):
         if self.threshold is not None and self.k is not None:
             raise ValueError("threshold and k exclude each other; give one of them")
         if self.k is not None and self.k > len(self.texts):
-            raise FieldError(f"k must be at most {len(self.texts)}, the number of texts", "k")
+            raise ValueError(f"k must be at most {len(self.texts)}, the number of texts")
         return self
 
     def least(self) -> float | None:
@@ -78,7 +69,7 @@ class DedupeRequest(GroupingRequest):
 
     model_config = example(texts=["Where is my parcel?", "Where is the parcel?"])
 
-    threshold: Number = Field(
+    threshold: float = Field(
         default=DUPLICATE_THRESHOLD,
         ge=0,
         le=1,
