@@ -39,6 +39,8 @@ NAMES = {
         "service.client.Client",
         "service.client.AsyncClient",
         "service.client.image",
+        "service.client.values",
+        "service.client.explanations",
     ),
     "Many texts": (
         "similarity.tiles",

@@ -79,8 +79,7 @@ class ScoringRequest:
             how = f"preset {self.preset} compares" if self.preset else "you compare"
             raise ConfigError(
                 f"{self.given} is a setting of trajectories, and {how} by meaning vectors; leave "
-                "one of the two out",
-                self.given,
+                "one of the two out"
             )
 
 

@@ -10,31 +10,51 @@ function of its request.
 
 from service.client.async_client import AsyncClient
 from service.client.errors import ApiError, NotReachedError, UnexpectedAnswerError
+from service.client.explanations import (
+    ContinuationShare,
+    ExplainedContinuation,
+    Explanation,
+    ImpliedWord,
+    ImpliedWords,
+    TrajectoryExplanation,
+    VectorExplanation,
+    WordShare,
+)
 from service.client.images import ImageInput, image
 from service.client.sync_client import Client
 from service.client.values import (
-    ExplainedContinuation,
+    About,
     Interval,
     Matrix,
     Ranked,
+    Results,
     Score,
     Settings,
     Trajectory,
 )
 
 __all__ = [
+    "About",
     "ApiError",
     "AsyncClient",
     "Client",
+    "ContinuationShare",
     "ExplainedContinuation",
+    "Explanation",
     "ImageInput",
+    "ImpliedWord",
+    "ImpliedWords",
     "Interval",
     "Matrix",
     "NotReachedError",
     "Ranked",
+    "Results",
     "Score",
     "Settings",
     "Trajectory",
+    "TrajectoryExplanation",
     "UnexpectedAnswerError",
+    "VectorExplanation",
+    "WordShare",
     "image",
 ]

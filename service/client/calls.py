@@ -1,31 +1,34 @@
 """What both clients can call: the request of each call, and how its answer is read."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar, Unpack
+from typing import Generic, NoReturn, TypeVar, Unpack
 
 import httpx
 
+from service.client.answers import (
+    Item,
+    Json,
+    read_about,
+    read_likelihoods,
+    read_matrix,
+    read_ranked,
+    read_scores,
+    read_trajectories,
+)
 from service.client.errors import ApiError, UnexpectedAnswerError
 from service.client.images import Content
-from service.client.values import (
-    ExplainedContinuation,
-    Interval,
-    Matrix,
-    Ranked,
-    Score,
-    Settings,
-    Trajectory,
-)
+from service.client.retries import seconds_of
+from service.client.values import About, Matrix, Ranked, Results, Score, Settings, Trajectory
 from similarity.errors import InputError
 from similarity.given import check_pair, check_pairs, check_several, shown
+from similarity.validation import given_integer
 
-Json = Any
 Result = TypeVar("Result")
-Item = TypeVar("Item")
+# What the service has at most in each list of an explanation.
+MAX_PARTS = 50
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Call(Generic[Result]):
 
     path: str
     body: Mapping[str, Json]
-    read: Callable[[Json], Result]
+    read: Callable[[Json, About], Result]
 
 
 def similarity(
@@ -43,15 +46,28 @@ def similarity(
     explain: int = 0,
     interval: float | None = None,
     **settings: Unpack[Settings],
-) -> Call[list[Score]]:
-    """Return the score of each pair, with the `explain` continuations that differ most.
+) -> Call[Results[Score]]:
+    """Return the score of each pair.
 
-    A pair is of texts or of images that `image` makes.
-    `interval` is the confidence of the interval that comes with each, as 0.95.
+    Parameters
+    ----------
+    pairs
+        Of texts, or of images that `image` makes.
+    explain
+        Of how many parts of each kind the explanation of each score is, up to 50. True is for as
+        many as the service gives by itself, 5.
+    interval
+        The confidence of the interval that comes with each, as 0.95.
+
+    Raises
+    ------
+    ConfigError
+        If `explain` is no such number.
     """
     check_pairs(pairs)
     given = [_pair(pair) for pair in pairs]
-    return _scores({"pairs": given}, len(given), settings, explain, interval)
+    body = {"pairs": given, **settings, **_extras(explain, interval)}
+    return Call("/v1/similarity", body, partial(read_scores, len(given)))
 
 
 def one_to_many(
@@ -61,47 +77,54 @@ def one_to_many(
     explain: int = 0,
     interval: float | None = None,
     **settings: Unpack[Settings],
-) -> Call[list[Score]]:
-    """Return the score of the source with each target."""
+) -> Call[Results[Score]]:
+    """Return the score of the source with each target; all else is as in `similarity`."""
     given = _several(targets, "targets")
-    return _scores({"source": source, "targets": given}, len(given), settings, explain, interval)
+    body = {"source": source, "targets": given, **settings, **_extras(explain, interval)}
+    return Call("/v1/similarity", body, partial(read_scores, len(given)))
 
 
 def matrix(
     rows: Sequence[Content],
     columns: Sequence[Content] | None = None,
+    *,
+    explain: int = 0,
+    interval: float | None = None,
     **settings: Unpack[Settings],
 ) -> Call[Matrix]:
-    """Return the scores of all rows with all columns, or of the rows among themselves."""
+    """Return the scores of all rows with all columns, or of the rows among themselves.
+
+    All else is as in `similarity`: there is an explanation and an interval of each cell.
+    """
     given = _several(rows, "rows")
-    body: dict[str, Json] = {"rows": given, **settings}
+    body: dict[str, Json] = {"rows": given, **settings, **_extras(explain, interval)}
     if columns is not None:
         body["columns"] = _several(columns, "columns")
     shape = len(given), len(body.get("columns", given))
-    return Call("/v1/similarity", body, partial(_read_matrix, shape))
+    return Call("/v1/similarity", body, partial(read_matrix, shape))
 
 
-def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[list[Ranked]]:
+def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[Results[Ranked]]:
     """Return the documents by similarity to the query, the most similar first."""
     given = _several(documents, "documents")
     body = {"query": query, "documents": given, "top_n": top_n}
-    return Call("/v2/rerank", body, partial(_read_ranked, len(given), top_n))
+    return Call("/v2/rerank", body, partial(read_ranked, len(given), top_n))
 
 
 def trajectories(
     texts: Sequence[str], **settings: Unpack[Settings]
-) -> Call[list[list[Trajectory]]]:
+) -> Call[Results[list[Trajectory]]]:
     """Return the sampled continuations of each text."""
     given = _several(texts, "texts")
     body = {"texts": given, **settings}
-    return Call("/v1/trajectories", body, partial(_read_trajectories, len(given)))
+    return Call("/v1/trajectories", body, partial(read_trajectories, len(given)))
 
 
 def likelihoods(
     texts: Sequence[str],
     continuations: Sequence[str | Sequence[int]],
     **settings: Unpack[Settings],
-) -> Call[list[list[float]]]:
+) -> Call[Results[list[float]]]:
     """Return the log-likelihoods, "text continuation", in nats per token.
 
     The settings are those of scoring alone: temperature, top_k, top_p, score_law, prompt and
@@ -114,7 +137,7 @@ def likelihoods(
     ]
     body = {"texts": given, "continuations": asked, **settings}
     shape = len(given), len(asked)
-    return Call("/v1/likelihoods", body, partial(_read_likelihoods, shape))
+    return Call("/v1/likelihoods", body, partial(read_likelihoods, shape))
 
 
 def _pair(pair: tuple[Content, Content]) -> list[Content]:
@@ -128,112 +151,17 @@ def _several(given: Iterable[Item], name: str) -> list[Item]:
     return list(given)
 
 
-def _scores(
-    body: Mapping[str, Json],
-    count: int,
-    settings: Settings,
-    explain: int,
-    interval: float | None,
-) -> Call[list[Score]]:
-    extras: dict[str, Json] = {"explain": True, "top": explain} if explain else {}
+def _extras(explain: int, interval: float | None) -> dict[str, Json]:
+    """Return the fields of what comes beside each score."""
+    extras: dict[str, Json] = {}
+    if explain is True:
+        extras["explain"] = True
+    elif explain is not False:
+        parts = given_integer("explain", explain, at_least=0, at_most=MAX_PARTS)
+        extras |= {"explain": True, "top": parts} if parts else {}
     if interval is not None:
         extras["interval"] = interval
-    return Call("/v1/similarity", {**body, **settings, **extras}, partial(_read_scores, count))
-
-
-def _read_scores(count: int, answer: Json) -> list[Score]:
-    return [
-        Score(
-            similarity=_number(result["similarity"]),
-            distance=_number(result["distance"]),
-            continuations=tuple(
-                _read_continuation(one)
-                for one in result.get("explanation", {}).get("continuations", ())
-            ),
-            interval=_read_interval(result["interval"]) if "interval" in result else None,
-            scale=answer["scale"],
-            warnings=tuple(answer.get("warnings", ())),
-        )
-        for result in _items(answer["results"], count)
-    ]
-
-
-def _read_continuation(given: Json) -> ExplainedContinuation:
-    under_first, under_second = given["log_likelihoods"]
-    of_first, of_second = given["counts"]
-    return ExplainedContinuation(
-        text=given["text"],
-        source=given["source"],
-        counts=(of_first, of_second),
-        log_likelihoods=(under_first, under_second),
-        tokens=given["tokens"],
-        ended=given["ended"],
-    )
-
-
-def _read_interval(given: Json) -> Interval:
-    return Interval(
-        confidence=given["confidence"],
-        distance=tuple(given["distance"]),
-        similarity=tuple(given["similarity"]),
-    )
-
-
-def _read_matrix(shape: tuple[int, int], answer: Json) -> Matrix:
-    return Matrix(
-        similarities=_numbers(answer["similarities"], shape),
-        distances=_numbers(answer["distances"], shape),
-        scale=answer["scale"],
-        warnings=tuple(answer.get("warnings", ())),
-    )
-
-
-def _read_ranked(documents: int, top_n: int | None, answer: Json) -> list[Ranked]:
-    count = min(top_n or documents, documents)
-    ranked = [
-        Ranked(index=result["index"], relevance_score=_number(result["relevance_score"]))
-        for result in _items(answer["results"], count)
-    ]
-    if not {one.index for one in ranked} <= set(range(documents)):
-        raise ValueError(f"an index is of none of the {documents} documents")
-    if len({one.index for one in ranked}) < count:
-        raise ValueError("one document is there twice")
-    return ranked
-
-
-def _read_trajectories(count: int, answer: Json) -> list[list[Trajectory]]:
-    return [
-        [
-            Trajectory(
-                text=one["text"],
-                token_ids=tuple(one["token_ids"]),
-                log_likelihood=one["log_likelihood"],
-                ended=one["ended"],
-            )
-            for one in row
-        ]
-        for row in _items(answer["trajectories"], count)
-    ]
-
-
-def _read_likelihoods(shape: tuple[int, int], answer: Json) -> list[list[float]]:
-    return _numbers(answer["log_likelihoods"], shape)
-
-
-def _numbers(rows: Json, shape: tuple[int, int]) -> list[list[float]]:
-    return [[_number(one) for one in _items(row, shape[1])] for row in _items(rows, shape[0])]
-
-
-def _items(given: Json, count: int) -> list[Json]:
-    if not isinstance(given, list) or len(given) != count:
-        raise ValueError(f"it has no list of {count} items where it should")
-    return given
-
-
-def _number(given: Json) -> float:
-    if type(given) not in (int, float) or not math.isfinite(given):
-        raise ValueError(f"{given!r} is no number")
-    return given  # type: ignore[no-any-return]
+    return extras
 
 
 def result_of(call: Call[Result], response: httpx.Response) -> Result:
@@ -246,18 +174,27 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
     UnexpectedAnswerError
         If it is one, but not of this call.
     """
+    request_id = response.headers.get("x-request-id")
     if response.is_success:
         try:
-            return call.read(json.loads(response.content, parse_constant=_refuse_constant))
+            answer = json.loads(response.content, parse_constant=_refuse_constant)
+            return call.read(answer, read_about(answer, request_id))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
             raise UnexpectedAnswerError(f"{type(fault).__name__}: {fault}") from fault
     try:
         error = response.json()["error"]
-        code, message = error["code"], error["message"]
+        code, message, param = error["code"], error["message"], error.get("param")
     except (ValueError, KeyError, TypeError):
         # Not of the service: a proxy between answers in its own way.
-        code, message = "http_error", response.reason_phrase
-    raise ApiError(response.status_code, code, message, response.headers.get("x-request-id"))
+        code, message, param = "http_error", response.reason_phrase, None
+    raise ApiError(
+        response.status_code,
+        code,
+        message,
+        request_id,
+        param=param,
+        retry_after=seconds_of(response.headers.get("retry-after")),
+    )
 
 
 def content_of(call: Call[Result]) -> bytes:

@@ -19,13 +19,28 @@ class ApiError(Portable, Exception):
         Of HTTP, and the service's own stable code ("text_too_long", …).
     request_id
         To find the request in the service's logs.
+    param
+        The field that is wrong, as it was sent; None where it is not one.
+    retry_after
+        Seconds until the request may be sent again, where the service says so.
     """
 
-    def __init__(self, status: int, code: str, message: str, request_id: str | None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        request_id: str | None,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(printable(f"{message} ({status} {code})"))
         self.status = status
         self.code = code
         self.request_id = request_id
+        self.param = param
+        self.retry_after = retry_after
 
 
 class UnexpectedAnswerError(Portable, Exception):

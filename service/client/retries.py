@@ -56,3 +56,11 @@ def service_retry(retries: int) -> ServiceRetry:
         backoff_jitter=0.5,
         max_backoff_wait=LONGEST_WAIT,
     )
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """Return the seconds that a header Retry-After names; None where it names none."""
+    try:
+        return Retry().parse_retry_after(retry_after or "")
+    except ValueError:
+        return None

@@ -42,8 +42,7 @@ class TrajectoryEntailment(EntailmentScorer):
         if self.config.estimator.reads_distributions:
             raise ConfigError(f"{self.config.distance} reads no likelihoods; choose l1")
         if self.config.sampling.n_trajectories < 2:
-            message = "an interval needs n_trajectories of at least 2, got 1"
-            raise ConfigError(message, "n_trajectories")
+            raise ConfigError("an interval needs n_trajectories of at least 2, got 1")
 
     @cached_property
     def fingerprint(self) -> Fingerprint[EntailmentSettings]:

@@ -1,10 +1,12 @@
 """Applications on models that need no torch."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
+from service.client import AsyncClient, Client
 from service.engine.cache import Cache
 from service.engine.metrics import Metrics
 from service.engine.pace import Pace
@@ -83,3 +85,21 @@ def shared():
         if isinstance(model, FaultyModel):
             model.free.set()
         scheduler.close(patience=5)
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request):
+    """Return a function that calls a method of either kind of client."""
+
+    def call(method, *args, url="http://test", transport=None, retries=2, **kwargs):
+        if request.param == "sync":
+            with Client(url, retries=retries, transport=transport) as client:
+                return getattr(client, method)(*args, **kwargs)
+
+        async def run():
+            async with AsyncClient(url, retries=retries, transport=transport) as client:
+                return await getattr(client, method)(*args, **kwargs)
+
+        return asyncio.run(run())
+
+    return call

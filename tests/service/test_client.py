@@ -41,24 +41,6 @@ def url():
         yield address
 
 
-@pytest.fixture(params=["sync", "async"])
-def ask(request):
-    """Return a function that calls a method of either kind of client."""
-
-    def call(method, *args, url="http://test", transport=None, retries=2, **kwargs):
-        if request.param == "sync":
-            with Client(url, retries=retries, transport=transport) as client:
-                return getattr(client, method)(*args, **kwargs)
-
-        async def run():
-            async with AsyncClient(url, retries=retries, transport=transport) as client:
-                return await getattr(client, method)(*args, **kwargs)
-
-        return asyncio.run(run())
-
-    return call
-
-
 def test_every_method(ask, url):
     expected = compare(ToyModel(), "a b", "c d", ComparisonConfig.build(**SMALL))
     score = ask("similarity", [("a b", "c d")], url=url, explain=2, **SMALL)[0]
@@ -106,7 +88,8 @@ class Scripted:
 
 
 RANKED = {"index": 0, "relevance_score": 1.0}
-OK = {"results": [RANKED]}
+ABOUT = {"model": "toy", "usage": {}}
+OK = {**ABOUT, "results": [RANKED]}
 
 
 @pytest.fixture
@@ -354,6 +337,7 @@ def test_it_does_not_wait_for_years(ask, waits, said):
 
 
 SCORE = '{"similarity": 0.5, "distance": 1.0}'
+OF_ALL = '"model": "toy", "usage": {}, "scale": "none"'
 
 
 @pytest.mark.parametrize(
@@ -366,13 +350,13 @@ SCORE = '{"similarity": 0.5, "distance": 1.0}'
         "[]",
         "[" * 100_000,
         '{"a": 1}',
-        '{"results": [], "scale": "none"}',
-        f'{{"results": [{SCORE}, {SCORE}], "scale": "none"}}',
-        '{"results": [{"similarity": "0.5", "distance": 1}], "scale": "none"}',
-        '{"results": [{"similarity": null, "distance": 1}], "scale": "none"}',
-        '{"results": [{"similarity": true, "distance": 1}], "scale": "none"}',
-        '{"results": [{"similarity": NaN, "distance": 1}], "scale": "none"}',
-        '{"results": [{"similarity": 1e999, "distance": 1}], "scale": "none"}',
+        f'{{"results": [], {OF_ALL}}}',
+        f'{{"results": [{SCORE}, {SCORE}], {OF_ALL}}}',
+        f'{{"results": [{{"similarity": "0.5", "distance": 1}}], {OF_ALL}}}',
+        f'{{"results": [{{"similarity": null, "distance": 1}}], {OF_ALL}}}',
+        f'{{"results": [{{"similarity": true, "distance": 1}}], {OF_ALL}}}',
+        f'{{"results": [{{"similarity": NaN, "distance": 1}}], {OF_ALL}}}',
+        f'{{"results": [{{"similarity": 1e999, "distance": 1}}], {OF_ALL}}}',
     ],
     ids=lambda body: repr(body[:40]),
 )
@@ -396,7 +380,7 @@ def test_what_cannot_be_an_answer_of_the_service_is_said_to_be_none(ask, body):
     ],
 )
 def test_an_answer_to_other_texts_is_none(ask, method, args, answer):
-    scripted = Scripted(httpx.Response(200, json=answer))
+    scripted = Scripted(httpx.Response(200, json={**ABOUT, **answer}))
     with pytest.raises(UnexpectedAnswerError, match="list of . items|documents|twice"):
         ask(method, *args, transport=scripted.transport)
 
