@@ -17,6 +17,8 @@ READINGS_OF_A_PAIR = 4
 # A text by `meaning`, with the prompts before it; and each of its characters besides.
 _COST_OF_TEXT = 200
 _COST_OF_CHARACTER = 0.5
+# To find a text's tokens takes so little of the time in which they are read.
+_TOKENIZING = 1 / 100
 # An image that is read in parts.
 _COST_OF_IMAGE = 1_200
 # A short request costs no more: 35 sentences by `meaning`, or two texts of 7,000 characters.
@@ -28,6 +30,11 @@ def reading_cost(given: Hashable) -> int:
     if not isinstance(given, str):
         return _COST_OF_IMAGE
     return _COST_OF_TEXT + int(_COST_OF_CHARACTER * len(given))
+
+
+def tokenizing_cost(reading: int) -> int:
+    """Return what it costs to find the tokens of texts that cost so much to read."""
+    return int(_TOKENIZING * reading)
 
 
 def tokens_of_text(config: ComparisonConfig) -> int:

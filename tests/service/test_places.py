@@ -90,6 +90,17 @@ def test_a_short_request_is_answered_while_more_long_ones_than_there_are_places_
     assert [long.result().status_code for long in longs] == [200] * 6
 
 
+def test_to_find_tokens_is_short_where_to_read_the_same_texts_is_long():
+    """It waited for the places of long requests, by whose throughput it could never end in time."""
+    texts = [f"text {i}" for i in range(200)]
+    assert check_texts(texts, Settings(model="toy")) > short_cost(Settings(model="toy"), None)
+    with busy(6, max_active=4) as (url, longs):
+        assert eventually(lambda: inside(url) == 6)
+        found = httpx.post(f"{url}/tokenize", json={"inputs": texts}, timeout=PATIENCE)
+        assert found.status_code == 200
+        assert not any(long.done() for long in longs)
+
+
 def test_a_queue_full_of_long_requests_takes_short_ones_and_refuses_long_ones():
     with busy(6, max_active=4, max_queued=4) as (url, longs):
         assert eventually(lambda: inside(url) == 6)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter
 
+from service.engine.costs import tokenizing_cost
 from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import TOGETHER, RequestModel
 from service.http.call import CallOf
@@ -42,7 +43,7 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | TokenizedPrompt:
     """Return the tokens that the model reads of each text alone, without a prompt."""
     texts = listed(body.prompt if isinstance(body, PromptRequest) else body.inputs)
-    cost = check_texts(texts, call.settings, call.settings.max_inputs)
+    cost = tokenizing_cost(check_texts(texts, call.settings, call.settings.max_inputs))
     special = body.add_special_tokens
     if isinstance(body, PromptRequest):
         ids, _ = await call.run(lambda model: _ids(model, texts[0], special), cost)
