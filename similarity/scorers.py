@@ -79,7 +79,8 @@ class ScoringRequest:
             how = f"preset {self.preset} compares" if self.preset else "you compare"
             raise ConfigError(
                 f"{self.given} is a setting of trajectories, and {how} by meaning vectors; leave "
-                "one of the two out"
+                "one of the two out",
+                self.given,
             )
 
 

@@ -2,17 +2,21 @@
 
 import math
 import operator
+import sys
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from similarity.errors import ConfigError
 
+# Characters of a value in a message.
+_SHOWN = 60
+
 
 def check_kind(name: str, value: object, kind: type | tuple[type, ...], wanted: str) -> None:
     """Raise ConfigError unless the value is of this kind, which a message calls `wanted`."""
     if not isinstance(value, kind):
-        raise ConfigError(f"{name} must be {wanted}, got {_shown(value)}", name)
+        raise ConfigError(f"{name} must be {wanted}, got {shown(value)}", name)
 
 
 def given_path(name: str, value: object) -> Path:
@@ -35,9 +39,9 @@ def given_integer(name: str, value: object, *, at_least: int, at_most: int | Non
         found = None
     if found is None or isinstance(value, bool):
         wanted = "a whole number" + ("" if at_most is not None else f" of at least {at_least}")
-        raise ConfigError(f"{name} must be {wanted}, got {_shown(value)}", name)
+        raise ConfigError(f"{name} must be {wanted}, got {shown(value)}", name)
     if found < at_least or (at_most is not None and found > at_most):
-        raise ConfigError(f"{name} must be {_range(at_least, at_most)}, got {found}", name)
+        raise ConfigError(f"{name} must be {_range(at_least, at_most)}, got {shown(found)}", name)
     return found
 
 
@@ -49,19 +53,28 @@ def given_number(
     Raises
     ------
     ConfigError
-        If it is no finite number, or out of this range, both ends inclusive.
+        If it is no finite number, too large for a float, or out of this range, both ends inclusive.
     """
-    found = _as_float(value)
+    found = as_float(value)
+    is_large = math.isinf(found) and not isinstance(value, float)
+    if math.isfinite(found) or is_large:
+        exact: Any = value if is_large else found
+        if exact < at_least or (at_most is not None and exact > at_most):
+            got = shown(value) if is_large else f"{found:g}"
+            raise ConfigError(f"{name} must be {_range(at_least, at_most)}, got {got}", name)
     if not math.isfinite(found):
-        raise ConfigError(f"{name} must be a finite number, got {_shown(value)}", name)
-    if found < at_least or (at_most is not None and found > at_most):
-        raise ConfigError(f"{name} must be {_range(at_least, at_most)}, got {found:g}", name)
+        below = f" below {sys.float_info.max:.2g}" if is_large else ""
+        raise ConfigError(f"{name} must be a finite number{below}, got {shown(value)}", name)
     return found
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value as a message shows it: its beginning, in one line."""
-    return " ".join(repr(value).split())[:60]
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # so Python refuses to write a longer number
+        return f"one of more than {sys.get_int_max_str_digits()} digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _range(at_least: float, at_most: float | None) -> str:
@@ -71,17 +84,18 @@ def _range(at_least: float, at_most: float | None) -> str:
     return f"between {shown}" if at_most is not None else f"at least {shown}"
 
 
-def _as_float(value: object) -> float:
-    """Return a number as a float: infinity if it is too large for one, NaN for what is none."""
+def as_float(value: object) -> float:
+    """Return a number as a float: ±infinity if it is too large for one, NaN for what is none."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return math.nan
     try:
         return float(value)
     except OverflowError:
-        return math.inf
+        above: bool = value > 0  # type: ignore[operator]  # all kinds of numbers can be compared
+        return math.inf if above else -math.inf
 
 
 def check_choice(name: str, value: object, allowed: Any) -> None:
     """Raise ConfigError unless the value is among those allowed."""
     if not isinstance(value, str) or value not in allowed:
-        raise ConfigError(f"unknown {name} {_shown(value)}; allowed: {', '.join(allowed)}", name)
+        raise ConfigError(f"unknown {name} {shown(value)}; allowed: {', '.join(allowed)}", name)

@@ -30,6 +30,7 @@ from similarity.scorer import Scorer
 from similarity.scorers import ScoringPlan, ScoringRequest, check_generates, plan_scoring
 from similarity.texts.familiarity import shown_warnings
 from similarity.texts.truncation import Check, TruncatingScorer, Truncator
+from similarity.validation import shown
 
 Result = TypeVar("Result")
 
@@ -210,8 +211,8 @@ class Call:
         asked, limit = body.truncate_prompt_tokens, self.engine.model.info.context_length
         if asked is not None and asked > limit:
             raise ConfigError(
-                f"truncate_prompt_tokens is {asked}, and the model takes {limit} tokens; give at "
-                "most that, or -1 for as many as it takes",
+                f"truncate_prompt_tokens is {shown(asked)}, and the model takes {limit} tokens; "
+                "give at most that, or -1 for as many as it takes",
                 "truncate_prompt_tokens",
             )
         return ScoringRequest(truncate=body.truncated(), max_text_tokens=body.most_tokens())
@@ -223,17 +224,22 @@ class Call:
         return made
 
     def answer(
-        self, content: Mapping[str, Any], usage: Usage, fingerprint: Fingerprint[Any]
+        self,
+        content: Mapping[str, Any],
+        usage: Usage,
+        fingerprint: Fingerprint[Any],
+        warnings: Iterable[str] | None = None,
     ) -> Response:
         """Return an answer that says of which model it is, what it took and what it depends on.
 
-        Its `warnings` are left out where there are none.
+        Its `warnings` are left out where there are none; None is for those of texts that were cut.
         """
-        fields = {name: value for name, value in content.items() if value or name != "warnings"}
+        shown = self.cut_warnings if warnings is None else shown_warnings(warnings)
         return json_answer(
             {
                 "model": self.model,
-                **fields,
+                **({"warnings": shown} if shown else {}),
+                **content,
                 "usage": TokenUsage.of(usage).model_dump(),
                 "fingerprint": fingerprint.to_dict(),
             }
@@ -250,12 +256,12 @@ class Call:
         """Return an answer with scores, which says how texts were compared."""
         scoring = {
             "preset": plan.preset,
-            "warnings": [*([plan.note] if plan.note else []), *shown_warnings(warnings)],
             "calibrated": fingerprint.calibrated,
             "scale": fingerprint.scale,
             "repeatable": fingerprint.repeatable or self._reads_alone(fingerprint),
         }
-        return self.answer({**scoring, **content}, usage, fingerprint)
+        noted = [*([plan.note] if plan.note else []), *warnings]
+        return self.answer({**scoring, **content}, usage, fingerprint, noted)
 
     def _reads_alone(self, fingerprint: Fingerprint[Any]) -> bool:
         """Return whether a model of this process reads each text by itself, each time anew."""
@@ -265,7 +271,7 @@ class Call:
 
     @property
     def cut_warnings(self) -> list[str]:
-        """Return a line for each text that was cut; of very many, for the first."""
+        """Return a line for each text that was cut, as far as they are shown."""
         return shown_warnings(
             line for made in self._truncators for line in made.warnings(list(made.kept))
         )

@@ -127,4 +127,7 @@ def _placed(mistake: Mapping[str, Any], body: Any) -> _Placed:
             branch.append(part)
             continue
         place.append(part[:40] if isinstance(part, str) else part)
+    cause = mistake.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        place.append(cause.param)
     return _Placed(mistake, place, tuple(branch))

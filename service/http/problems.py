@@ -146,11 +146,10 @@ def problem_of(error: Exception, body: Any = None, request_type: Any = None) -> 
                 or _setting(error, body)
             )
             message = _model_message(error) or " ".join(str(error).split())
-            message = f"{param}: {message}" if param and not message.startswith(param) else message
-            return Problem(status, openai_type, code, message, after, param=param)
+            return Problem(status, openai_type, code, _placed(param, message), after, param=param)
     if isinstance(error, RequestValidationError):
         place, mistake = first_mistake(error, field_names(request_type))
-        message = f"{place or 'the body'}: {mistake}"
+        message = _placed(place or "the body", mistake)
         return Problem(422, _BAD, "invalid_request", message, param=place)
     if isinstance(error, HTTPException):
         openai_type = "authentication_error" if error.status_code == 401 else _BAD
@@ -160,6 +159,11 @@ def problem_of(error: Exception, body: Any = None, request_type: Any = None) -> 
         )
     message = "the service failed on this request; give its id to who runs the service"
     return Problem(500, _SERVER, "internal_error", message)
+
+
+def _placed(place: str | None, message: str) -> str:
+    """Return a message that begins with the place that it is about, if there is one."""
+    return message if place is None or message.startswith(place) else f"{place}: {message}"
 
 
 def is_private(error: Exception) -> bool:

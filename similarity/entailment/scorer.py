@@ -133,7 +133,7 @@ class EntailmentScorer(ABC):
         if key not in self._thresholds:
             texts = self.sentences()
             if key:
-                texts = self._fitting([f"{key} {text}" for text in texts[:AFTER_QUESTION]])
+                texts = self._fitting(question or "", texts[:AFTER_QUESTION])
             evidence = self.unrelated(texts, progress)
             found = np.array(
                 [
@@ -145,8 +145,8 @@ class EntailmentScorer(ABC):
             self._thresholds[key] = Thresholds(related, (1 + related) / 2)
         return self._thresholds[key]
 
-    def _fitting(self, texts: Sequence[str]) -> list[str]:
-        """Return the texts that the model takes; raises InputError if those are less than two."""
+    def _fitting(self, question: str, texts: Sequence[str]) -> list[str]:
+        """Return texts after a question; raises InputError if the model takes less than two."""
 
         def fits(text: str) -> bool:
             try:
@@ -155,9 +155,9 @@ class EntailmentScorer(ABC):
                 return False
             return True
 
-        found = [text for text in texts if fits(text)]
+        found = [one for text in texts if fits(one := f"{question.strip()} {text}")]
         if len(found) < 2:
-            raise InputError("the question leaves no room for answers; shorten it")
+            raise InputError("the question leaves no room for answers; shorten it", question)
         return found
 
     @property

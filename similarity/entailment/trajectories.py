@@ -42,7 +42,8 @@ class TrajectoryEntailment(EntailmentScorer):
         if self.config.estimator.reads_distributions:
             raise ConfigError(f"{self.config.distance} reads no likelihoods; choose l1")
         if self.config.sampling.n_trajectories < 2:
-            raise ConfigError("an interval needs n_trajectories of at least 2, got 1")
+            message = "an interval needs n_trajectories of at least 2, got 1"
+            raise ConfigError(message, "n_trajectories")
 
     @cached_property
     def fingerprint(self) -> Fingerprint[EntailmentSettings]:

@@ -19,6 +19,7 @@ from similarity.errors import InputError, TextTooLongError
 from similarity.fingerprint import Fingerprint
 from similarity.given import given_strings
 from similarity.groups.clustering import cluster
+from similarity.groups.given import checked_log_probs
 from similarity.groups.own_words import shared_words, unequal_numbers
 from similarity.prompts import checked_text
 from similarity.room import CLUSTER_PAIR, check_all_pairs
@@ -34,8 +35,6 @@ NO_WORDS = 0.05
 # Of all texts, those that repeat included, the degrees are given.
 _DEGREE = 8
 _PAIR = 2 * _DEGREE + CLUSTER_PAIR
-# So much above 0 a log-probability may be by rounding in float32.
-_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,19 +280,7 @@ def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatAr
     if log_probs is None:
         counts = Counter(texts)
         return np.array([count / len(texts) for count in counts.values()])
-    try:
-        log_probs = np.array(log_probs, np.float64).reshape(-1).tolist()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"log_probs must be numbers, got {repr(log_probs)[:40]}") from error
-    if len(log_probs) != len(texts):
-        raise InputError(f"want one log-probability a text, got {len(log_probs)} for {len(texts)}")
-    for number, value in enumerate(log_probs):
-        if not -np.inf < value <= _ROUNDING:
-            raise InputError(
-                f"log_probs[{number}] is {value:g}, and a log-probability is a finite number of at "
-                "most 0; give log P of each text in nats"
-            )
-    of_text = dict(zip(texts, log_probs, strict=True))
+    of_text = dict(zip(texts, checked_log_probs(log_probs, len(texts)), strict=True))
     values = np.array([of_text[text] for text in dict.fromkeys(texts)], dtype=np.float64)
     weights = np.exp(values - values.max())
     found: FloatArray = weights / weights.sum()

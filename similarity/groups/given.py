@@ -1,4 +1,4 @@
-"""Matrices of numbers as a caller gives them: checked before anything reads them."""
+"""Numbers of texts as a caller gives them: checked before anything reads them."""
 
 from typing import Any
 
@@ -6,11 +6,14 @@ import numpy as np
 
 from similarity.arrays import FloatArray
 from similarity.errors import InputError
+from similarity.validation import shown
 
 _CHECKED_ROWS = 256
 # So much less than another similarity that of a text to itself may be, by rounding to half
 # precision.
 _HALF_ROUNDING = 1e-3
+# So much above 0 a log-probability may be by rounding in float32.
+_ROUNDING = 1e-5
 _REMEDY = "; give those of a SimilarityMatrix, its .similarities"
 
 
@@ -20,17 +23,35 @@ def given_numbers(rows: Any, called: str = "similarities") -> FloatArray:
     Raises
     ------
     InputError
-        If they are none, or complex.
+        If they are none, or complex, or a whole number is too large for a float.
     """
     try:
         if not np.iscomplexobj(rows):
             return np.asarray(rows, float)
         wrong: Exception | None = None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         wrong = error
-    raise InputError(
-        f"{called} must be numbers, a row for each text, got {repr(rows)[:40]}"
-    ) from wrong
+    raise InputError(f"{called} must be numbers that a float can be, got {shown(rows)}") from wrong
+
+
+def checked_log_probs(log_probs: Any, count: int) -> list[float]:
+    """Return a log-probability of each of so many texts, nats; they may come as an array.
+
+    Raises
+    ------
+    InputError
+        If they are none, or not as many.
+    """
+    found: list[float] = given_numbers(log_probs, "log_probs").reshape(-1).tolist()
+    if len(found) != count:
+        raise InputError(f"want one log-probability a text, got {len(found)} for {count}")
+    for number, value in enumerate(found):
+        if not -np.inf < value <= _ROUNDING:
+            raise InputError(
+                f"log_probs[{number}] is {value:g}, and a log-probability is a finite number of at "
+                "most 0; give log P of each text in nats"
+            )
+    return found
 
 
 def check_similarities(similarities: FloatArray) -> None:

@@ -1,12 +1,13 @@
 """Values in files of others: numbers as files have them, and objects that say each thing once."""
 
 import json
-import math
 import re
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+
+from similarity.validation import as_float
 
 # Python's own reading takes 1_0 for ten, and the digits of every script.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.I)
@@ -18,10 +19,7 @@ def to_number(value: object) -> float | None:
         return float(value) if _NUMBER.fullmatch(value.strip()) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    return float(value) if isinstance(value, Decimal) else as_float(value)
 
 
 # How deep a value may be nested: it is written again by functions that call themselves.

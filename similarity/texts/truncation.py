@@ -187,7 +187,7 @@ class Truncator:
         whole, kept = text.strip(), self.kept[text].strip()
         return (
             f"the text that begins {whole[:40]!r} is too long: its {self._end} "
-            f"{len(kept)} characters of {len(whole)} were compared"
+            f"{len(kept)} characters of {len(whole)} were read"
         )
 
 

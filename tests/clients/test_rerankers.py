@@ -38,7 +38,7 @@ def test_cohere_cuts_long_documents_and_says_so(url: str) -> None:
         model="any", query=QUERY, documents=["word " * 2000]
     )
     assert found.meta is not None
-    assert "were compared" in (found.meta.warnings or [""])[0]
+    assert "were read" in (found.meta.warnings or [""])[0]
 
 
 def test_cohere_embeds(url: str) -> None:

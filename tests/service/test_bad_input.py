@@ -292,6 +292,50 @@ def test_a_mistake_is_named_as_the_user_wrote_it(client, path, body, message):
     assert "function-after" not in said
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "param", "said"),
+    [
+        ("/v1/consensus", {"texts": ["a", "b"], "log_probs": [0]}, "log_probs", ": want one log"),
+        ("/v1/consensus", {"texts": ["a"], "log_probs": [0.5]}, "log_probs", "[0] is 0.5, and a "),
+        ("/v1/cluster", {"texts": ["a", "b"], "k": 3}, "k", " must be at most 2, the number of"),
+        ("/v1/similarity", {"pairs": [["a", "b"]], "top": 3}, "top", " is how many parts"),
+        ("/v1/entailment", {"pairs": [["a", "b"]], "top": 3}, "top", " is how many parts"),
+        (
+            "/v1/similarity",
+            {"pairs": [["a", "b"]], "preset": "meaning", "seed": 3},
+            "seed",
+            " is a setting of trajectories, and preset meaning compares by meaning vectors",
+        ),
+        (
+            "/v1/entailment",
+            {"pairs": [["a", "b"]], "estimator": "paper", "n_trajectories": 1},
+            "n_trajectories",
+            ": an interval needs n_trajectories of at least 2",
+        ),
+        (
+            "/score",
+            {"text_1": "a", "text_2": "b", "truncate_prompt_tokens": 0},
+            "truncate_prompt_tokens",
+            " of 0 leaves nothing of a text",
+        ),
+        ("/score", {"text_1": ["a"] * 2, "text_2": ["b"] * 3}, "text_1", " has 2 texts and text_2"),
+        ("/rerank", {"query": "a", "documents": ["b", {"c": "d"}]}, "documents[1]", " has none of"),
+        (
+            "/v1/likelihoods",
+            {"texts": ["a"], "continuations": ["a", [2**20]]},
+            "continuations[1]",
+            " has token id 1048576, and this model's are below",
+        ),
+    ],
+)
+def test_a_field_that_is_wrong_beside_others_is_named(client, path, body, param, said):
+    """It was null, as each field was right by itself."""
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert (error["param"], error["message"][: len(param + said)]) == (param, param + said)
+
+
 @pytest.mark.parametrize("path", ["/v1/rerank", "/rerank", "/v2/rerank"])
 @pytest.mark.parametrize(
     ("document", "place", "said"),

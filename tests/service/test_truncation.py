@@ -38,7 +38,12 @@ REFUSED = [
     ("/v1/embeddings", {"input": ["a", LONG], "truncate": "refuse"}),
     ("/v2/embed", {"texts": [LONG], "truncate": "NONE"}),
 ]
+RESEARCH = {
+    "/v1/trajectories": {"texts": ["a", LONG], "truncate": "end", **PAPER},
+    "/v1/likelihoods": {"texts": ["a", LONG], "continuations": ["b"], "truncate": "start"},
+}
 CUT = [
+    *RESEARCH.items(),
     ("/v1/similarity", similarity_body(truncate="end")),
     ("/v1/similarity", similarity_body(truncate="start", **PAPER)),
     ("/v1/similarity", {"rows": ["a", LONG], "truncate": "end"}),
@@ -74,6 +79,18 @@ def test_cut_with_the_number_of_texts_in_a_header(client, path, body):
     assert answer.headers[HEADER] == "1"
 
 
+# Whose answers have a place for warnings, in `meta` or not.
+WARNING = ("/v1/similarity", "/v1/rerank", "/v2/rerank", "/v2/embed", *RESEARCH)
+
+
+@pytest.mark.parametrize(("path", "body"), [one for one in CUT if one[0] in WARNING])
+def test_own_answers_and_those_of_cohere_name_the_texts_that_were_cut(client, path, body):
+    """Those of some had the header alone, which a client's objects do not show."""
+    answer = client.post(path, json=body).json()
+    warnings = answer.get("meta", answer)["warnings"]
+    assert sum(f"characters of {len(LONG)} were read" in warning for warning in warnings) == 1
+
+
 def test_nothing_is_said_of_texts_that_fit(client):
     for path, body in (
         ("/v1/rerank", {"query": "a", "documents": ["b"]}),
@@ -86,11 +103,11 @@ def test_nothing_is_said_of_texts_that_fit(client):
 
 def test_the_part_that_is_left_is_compared_and_reported(client):
     cut = client.post("/v1/similarity", json=similarity_body(truncate="end")).json()
-    assert "its first 4056 characters of 5008 were compared" in cut["warnings"][0]
+    assert "its first 4056 characters of 5008 were read" in cut["warnings"][0]
     alone = client.post("/v1/similarity", json={"pairs": [["a", LONG[:4056]]]}).json()
     assert cut["results"][1] == alone["results"][0]
     ranked = client.post("/v2/rerank", json={"query": "a", "documents": [LONG]}).json()
-    assert "were compared" in ranked["meta"]["warnings"][0]
+    assert "were read" in ranked["meta"]["warnings"][0]
 
 
 OWN = [

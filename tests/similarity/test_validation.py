@@ -1,6 +1,7 @@
 """Numbers of any kind are taken by all public functions, and what is no setting by none."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from fractions import Fraction
@@ -153,8 +154,47 @@ def test_what_is_no_whole_number(value: Any) -> None:
     ids=lambda v: repr(v)[:9],
 )
 def test_what_is_no_finite_number(value: Any) -> None:
-    with pytest.raises(ConfigError, match="^x must be a finite number, got "):
-        given_number("x", value, at_least=0, at_most=10**500)
+    with pytest.raises(ConfigError, match="^x must be a finite number(?: below 1.8e.308)?, got "):
+        given_number("x", value, at_least=-(10**500), at_most=10**500)
+
+
+@pytest.mark.parametrize("digits", [31, 400, 5000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_of_a_huge_number_the_range_of_its_own_setting_is_named(digits: int, sign: int) -> None:
+    """It was said to be no finite number, or the limit of Python's own digits was named."""
+    huge = sign * 10 ** (digits - 1)
+    build = similarity.ComparisonConfig.build
+    for name, limits in (
+        ("temperature", "0.01 and 100"),
+        ("top_p", "1e-06 and 1"),
+        ("n_trajectories", "1 and 10000"),
+        ("seed", "0 and 9223372036854775807"),
+    ):
+        with pytest.raises(ConfigError) as raised:
+            build(**{name: huge})
+        said = str(raised.value)
+        assert said.startswith(f"{name} must be between {limits}, got ")
+        assert len(said) < 160
+    wanted = "at least 0" if sign < 0 else "a finite number below 1.8e+308"
+    if digits > 309:
+        with pytest.raises(ConfigError, match=re.escape(f"x must be {wanted}, got ")):
+            given_number("x", huge, at_least=0)
+
+
+def test_a_value_of_a_message_that_is_cut_is_seen_to_be() -> None:
+    with pytest.raises(ConfigError, match=r"got 1(0{59})…$"):
+        given_integer("k", 10**99, at_least=1, at_most=3)
+    with pytest.raises(ConfigError, match="got one of more than 4300 digits$"):
+        given_integer("k", 10**5000, at_least=1, at_most=3)
+
+
+@pytest.mark.parametrize("huge", [10**400, -(10**400), 10**5000], ids=["1", "-1", "unwritten"])
+def test_a_huge_number_among_others_is_refused_in_words(huge: int) -> None:
+    """It ended in an OverflowError."""
+    with pytest.raises(similarity.InputError, match="similarities must be numbers that a float"):
+        cluster([[1, huge], [huge, 1]], k=1)  # type: ignore[arg-type]
+    with pytest.raises(similarity.InputError, match="log_probs must be numbers that a float"):
+        find_consensus(MODEL, ["a", "b"], log_probs=[huge, -1.0])
 
 
 def test_a_range_is_named_with_the_number() -> None:

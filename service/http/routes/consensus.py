@@ -34,7 +34,6 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     found, usage = await call.run(lambda model: _found(body, call, model), cost)
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
     content = {
-        "warnings": call.cut_warnings,
         "answer": found.answer,
         "entropy": found.entropy,
         "groups": groups,

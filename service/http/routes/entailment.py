@@ -60,7 +60,6 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     of_pair = dict(zip(pairs, cells, strict=True))
     content = {
         "estimator": estimator,
-        "warnings": call.cut_warnings,
         "thresholds": asdict(first.thresholds),
         "results": JsonArray.of([of_pair[pair] for pair in body.pairs]),
     }

@@ -23,6 +23,7 @@ from service.http.schemas.research import (
     TrajectoriesResponse,
     TrajectoryItem,
 )
+from service.http.token_ids import check_token_ids
 from similarity import material
 from similarity.arrays import FloatArray
 from similarity.config import ComparisonConfig
@@ -54,9 +55,7 @@ async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
 
     rows, usage = await call.run(sampled, cost)
     return call.answer(
-        {"warnings": call.cut_warnings, "trajectories": JsonArray.of(rows)},
-        usage,
-        Fingerprint(call.engine.model.info, config),
+        {"trajectories": JsonArray.of(rows)}, usage, Fingerprint(call.engine.model.info, config)
     )
 
 
@@ -75,16 +74,16 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     cost = check_scoring(body.texts, given, call.settings, body.truncate)
 
     def scored(model: RequestModel) -> FloatArray:
+        for i, one in enumerate(given):
+            if not isinstance(one, str):
+                check_token_ids(one, f"continuations[{i}]", model)
         longest = max(map(len, material.token_ids_of(model, given)))
         texts = _cut(call, model, body.texts, config, longest, body.truncate)
         return material.likelihood_matrix(model, texts, given, config)
 
     matrix, usage = await call.run(scored, cost)
     return call.answer(
-        {
-            "warnings": call.cut_warnings,
-            "log_likelihoods": number_rows(matrix, matrix.size),
-        },
+        {"log_likelihoods": number_rows(matrix, matrix.size)},
         usage,
         Fingerprint(call.engine.model.info, config),
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import (
     IgnoredModel,
     Lenient,
@@ -18,7 +19,6 @@ from service.http.schemas.fields import (
 from service.http.schemas.json_object import JsonObject
 from service.http.schemas.truncation import DocumentTruncation, Truncation, check_agree, cut_if
 from service.http.schemas.usage import OpenAIUsage
-from similarity.errors import InputError
 
 
 class NoSpans(Lenient):
@@ -97,15 +97,16 @@ class RerankRequest(DocumentTruncation):
     def _text(self, index: int, document: str | dict[str, Any]) -> str:
         if isinstance(document, str):
             return document
-        fields = self.rank_fields or ["text"]
+        place, fields = f"documents[{index}]", self.rank_fields or ["text"]
         given = [(name, document[name]) for name in fields if document.get(name) is not None]
         if not given:
-            raise InputError(
-                f"documents[{index}] has none of the fields {', '.join(fields)}; give a text, "
-                "an object with text, or rank_fields with the names of its fields"
+            raise FieldError(
+                f"{place} has none of the fields {', '.join(fields)}; give a text, "
+                "an object with text, or rank_fields with the names of its fields",
+                place,
             )
         lines = [str(value) if name == "text" else f"{name}: {value}" for name, value in given]
-        return named_text("\n".join(lines), f"documents[{index}]")
+        return named_text("\n".join(lines), place)
 
     def text_pairs(self) -> list[tuple[str, str]]:
         """Return the query with each document, in order.

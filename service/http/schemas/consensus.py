@@ -1,10 +1,15 @@
 """Requests and answers of /v1/consensus, as they stand in openapi.yaml."""
 
-from pydantic import Field
+from typing import Self
 
-from service.http.schemas.fields import Many, Strict, Text, Warnings, example
+from pydantic import Field, model_validator
+
+from service.http.mistakes import FieldError
+from service.http.schemas.fields import Many, Number, NumberOrNone, Strict, Text, example
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
+from similarity.errors import InputError
+from similarity.groups.given import checked_log_probs
 
 
 class ConsensusRequest(Strict):
@@ -16,12 +21,12 @@ class ConsensusRequest(Strict):
 
     texts: Many[Text] = Field(description="A text that repeats costs once.")
     question: Text | None = Field(default=None, description="Put before each text.")
-    log_probs: Many[float] | None = Field(
+    log_probs: Many[Number] | None = Field(
         default=None,
         description="log P of each text in nats, at most 0, to weigh them by. Without it they "
         "count alike.",
     )
-    threshold: float | None = Field(
+    threshold: NumberOrNone = Field(
         default=None,
         ge=0,
         le=1,
@@ -30,6 +35,15 @@ class ConsensusRequest(Strict):
         "the texts move where there is a question.",
     )
     truncate: Truncate = "refuse"
+
+    @model_validator(mode="after")
+    def _check_log_probs(self) -> Self:
+        if self.log_probs is not None:
+            try:
+                checked_log_probs(self.log_probs, len(self.texts))
+            except InputError as error:
+                raise FieldError(str(error), "log_probs") from error
+        return self
 
 
 class AgreedGroupFields(Strict):
@@ -43,7 +57,6 @@ class AgreedGroupFields(Strict):
 class ConsensusResponse(Answer):
     """What texts agree on."""
 
-    warnings: Warnings = None
     answer: str = Field(description="What stands for the most probable group.")
     entropy: float = Field(ge=0, description="Semantic entropy over groups, nats.")
     groups: list[AgreedGroupFields] = Field(description="The most probable first.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from service.http.schemas.explanation import ImpliedWordsFields, check_top
-from service.http.schemas.fields import Many, Strict, Text, Warnings, example, known
+from service.http.schemas.fields import Many, Number, Strict, Text, example, known
 from service.http.schemas.sampling import SamplingSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
@@ -30,7 +30,7 @@ class EntailmentRequest(SamplingSettings):
         description="paper reads trajectories, all others profiles. Without one it is "
         f"{DEFAULT} where the service has meaning vectors, else paper.",
     )
-    confidence: float = Field(0.95, gt=0, lt=1, description="Of the intervals.")
+    confidence: Number = Field(0.95, gt=0, lt=1, description="Of the intervals.")
     explain: bool = Field(False, description="Add the words that decide, of profiles.")
     top: int = Field(5, ge=1, le=50, description="How many words of each kind.")
     truncate: Truncate = "refuse"
@@ -85,6 +85,5 @@ class EntailmentResponse(Answer):
     """The judgements of all pairs, in order, and what they depend on."""
 
     estimator: str
-    warnings: Warnings = None
     thresholds: ThresholdFields
     results: list[EntailmentResult]

@@ -4,17 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import Strict
 from similarity.results import Explanation as ScoreExplanation
 from similarity.results import TrajectoryExplanation
 
 
 def check_top(body: BaseModel, *, explain: bool) -> None:
-    """Raise ValueError if a request has `top`, the size of an explanation that it does not want."""
+    """Raise FieldError if a request has `top`, the size of an explanation that it does not want."""
     if "top" in body.model_fields_set and not explain:
-        raise ValueError(
+        raise FieldError(
             "top is how many parts an explanation has, and none is requested; give explain: true, "
-            "or leave top out"
+            "or leave top out",
+            "top",
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -23,6 +24,7 @@ from similarity.calibration import Scale
 from similarity.errors import InputError
 from similarity.estimators.table import ESTIMATORS
 from similarity.prompts import TEXT_PATTERN, checked_text
+from similarity.validation import as_float
 
 
 def named_text(text: str, name: str) -> str:
@@ -47,6 +49,16 @@ Text = Annotated[
         json_schema_extra={"minLength": 1, "pattern": TEXT_PATTERN},
     ),
 ]
+
+
+def _infinite_if_large(value: object) -> object:
+    """Return infinity for a whole number that no float can be, which is no mistake of its type."""
+    return as_float(value) if type(value) is int else value
+
+
+# Of requests: so what is said of a large one is the limit of its field.
+Number = Annotated[float, BeforeValidator(_infinite_if_large)]
+NumberOrNone = Annotated[float | None, BeforeValidator(_infinite_if_large)]
 
 
 class Strict(BaseModel):
@@ -146,9 +158,6 @@ Repeatable = Annotated[
         "requests there are. In half precision that needs batch_tokens 1 and cache_megabytes 0; "
         "see the guide."
     ),
-]
-Warnings = Annotated[
-    list[str] | None, Field(description="What to know of the scores, where there is anything.")
 ]
 ScaleName = Annotated[
     Scale,

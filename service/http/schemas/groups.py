@@ -4,7 +4,16 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from service.http.schemas.fields import Many, PresetName, Strict, Text, example
+from service.http.mistakes import FieldError
+from service.http.schemas.fields import (
+    Many,
+    Number,
+    NumberOrNone,
+    PresetName,
+    Strict,
+    Text,
+    example,
+)
 from service.http.schemas.similarity import Compared
 from service.http.schemas.truncation import Truncate
 from similarity.groups.clustering import (
@@ -37,7 +46,7 @@ class ClusterRequest(GroupingRequest):
 
     model_config = example(texts=["Where is my parcel?", "My order is late.", "A refund, please."])
 
-    threshold: float | None = Field(
+    threshold: NumberOrNone = Field(
         default=None,
         ge=0,
         le=1,
@@ -56,7 +65,7 @@ class ClusterRequest(GroupingRequest):
         if self.threshold is not None and self.k is not None:
             raise ValueError("threshold and k exclude each other; give one of them")
         if self.k is not None and self.k > len(self.texts):
-            raise ValueError(f"k must be at most {len(self.texts)}, the number of texts")
+            raise FieldError(f"k must be at most {len(self.texts)}, the number of texts", "k")
         return self
 
     def least(self) -> float | None:
@@ -69,7 +78,7 @@ class DedupeRequest(GroupingRequest):
 
     model_config = example(texts=["Where is my parcel?", "Where is the parcel?"])
 
-    threshold: float = Field(
+    threshold: Number = Field(
         default=DUPLICATE_THRESHOLD,
         ge=0,
         le=1,

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from service.http.schemas.fields import Many, Strict, Text, TokenIdList, Warnings, example
+from service.http.schemas.fields import Many, Strict, Text, TokenIdList, example
 from service.http.schemas.sampling import SamplingSettings, ScoringSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
@@ -31,7 +31,6 @@ class TrajectoryItem(Strict):
 class TrajectoriesResponse(Answer):
     """The continuations of each text, in order."""
 
-    warnings: Warnings = None
     trajectories: list[list[TrajectoryItem]] = Field(description='Shape "text trajectory".')
 
 
@@ -63,7 +62,6 @@ class LikelihoodsRequest(ScoringSettings):
 class LikelihoodsResponse(Answer):
     """The log-likelihood matrix."""
 
-    warnings: Warnings = None
     log_likelihoods: list[list[float]] = Field(
         description='Shape "text continuation": mean nats per token.'
     )

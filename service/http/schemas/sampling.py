@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.http.schemas.fields import Strict
+from service.http.schemas.fields import Number, Strict
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES, ComparisonConfig
 
 
 class ScoringSettings(Strict):
     """How texts are read, and continuations of them scored."""
 
-    temperature: float = Field(1.0, ge=0.01, le=100, description="Divides the logits.")
+    temperature: Number = Field(1.0, ge=0.01, le=100, description="Divides the logits.")
     top_k: int = Field(0, ge=0, le=2**31 - 1, description="Keep k tokens; 0 keeps all.")
-    top_p: float = Field(1.0, ge=1e-6, le=1, description="Keep this mass; 1 keeps all.")
+    top_p: Number = Field(1.0, ge=1e-6, le=1, description="Keep this mass; 1 keeps all.")
     score_law: Literal["sampling", "model"] = Field(
         "sampling", description="Score under the law sampled from, or the model as it is."
     )

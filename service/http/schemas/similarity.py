@@ -11,12 +11,12 @@ from service.http.schemas.fields import (
     FormByFields,
     ImageInput,
     Many,
+    NumberOrNone,
     PresetName,
     Repeatable,
     ScaleName,
     Strict,
     TextOrImage,
-    Warnings,
     example,
 )
 from service.http.schemas.sampling import SamplingSettings
@@ -34,7 +34,7 @@ class ComparisonSettings(SamplingSettings):
     distance: DistanceName = Field("l1", description="Between the log-likelihoods.")
     explain: bool = Field(False, description="Add what each score is made of.")
     top: int = Field(5, ge=1, le=50, description="How many parts of each kind.")
-    interval: float | None = Field(
+    interval: NumberOrNone = Field(
         default=None,
         gt=0,
         lt=1,
@@ -170,7 +170,6 @@ class Compared(Answer):
     """What every answer with scores has."""
 
     preset: str = Field(description="How the texts were compared.")
-    warnings: Warnings = None
     calibrated: Calibrated
     scale: ScaleName
     repeatable: Repeatable

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import Lenient, else_refused
 from similarity.texts.truncation import END, REFUSE, START
 
@@ -13,7 +14,7 @@ Truncate = Annotated[
     Field(
         description="What is done with texts that are too long: refuse the request, or leave out "
         "their end or start. An answer about texts that were cut has their number in the header "
-        "X-Truncated-Texts."
+        "X-Truncated-Texts, and names them in its warnings if it is an object with such."
     ),
 ]
 Truncation = Annotated[
@@ -65,7 +66,8 @@ class PromptTruncation(Lenient):
     @model_validator(mode="after")
     def _check_tokens(self) -> Self:
         if self.truncate_prompt_tokens == 0:
-            raise ValueError("truncate_prompt_tokens of 0 leaves nothing of a text")
+            name = "truncate_prompt_tokens"
+            raise FieldError(f"{name} of 0 leaves nothing of a text", name)
         check_agree(self, ("truncate", "truncate_prompt_tokens"))
         if (
             self.truncate == (END if self.truncation_side == "left" else START)

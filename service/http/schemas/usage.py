@@ -31,6 +31,11 @@ class Answer(Strict):
     """What every answer of this service's own has."""
 
     model: str = Field(description="The model's name.")
+    warnings: list[str] | None = Field(
+        default=None,
+        description="What to know of the answer, as which texts were cut; left out where there is "
+        "nothing.",
+    )
     usage: TokenUsage
     fingerprint: FingerprintFields
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, Tag, model_validator
 
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import (
     FormByFields,
     IgnoredModel,
@@ -14,7 +15,6 @@ from service.http.schemas.fields import (
 )
 from service.http.schemas.truncation import DocumentTruncation
 from service.http.schemas.usage import OpenAIUsage
-from similarity.errors import InputError
 
 
 class _Named(DocumentTruncation):
@@ -48,7 +48,7 @@ class QueriesRequest(_Named):
 
         Raises
         ------
-        InputError
+        FieldError
             If there are several queries, but not as many documents.
         """
         return zipped(self.queries, self.documents, ("queries", "documents"))
@@ -66,7 +66,7 @@ class TextsRequest(_Named):
 
         Raises
         ------
-        InputError
+        FieldError
             If there are several in text_1, but not as many in text_2.
         """
         return zipped(self.text_1, self.text_2, ("text_1", "text_2"))
@@ -111,15 +111,16 @@ def zipped(
 
     Raises
     ------
-    InputError
+    FieldError
         If the first has several texts, but not as many as the second.
     """
     left, right = listed(first), listed(second)
     if len(left) == 1:
         left = left * len(right)
     if len(left) != len(right):
-        raise InputError(
+        raise FieldError(
             f"{names[0]} has {len(left)} texts and {names[1]} has {len(right)}; "
-            f"give one in {names[0]}, or as many in both"
+            f"give one in {names[0]}, or as many in both",
+            names[0],
         )
     return list(zip(left, right, strict=True))

@@ -74,7 +74,7 @@ def test_tensors(encoder: TrajectoryCrossEncoder) -> None:
 
 def test_texts_that_are_too_long_are_cut_with_a_warning(toy_model: ToyModel) -> None:
     pair = ("a", "x" * 5000)
-    with pytest.warns(UserWarning, match="were compared"):
+    with pytest.warns(UserWarning, match="were read"):
         found = TrajectoryCrossEncoder(toy_model, CONFIG).predict(pair)
     assert float(found) == compare(toy_model, *pair, CONFIG, truncate="end").similarity
     with pytest.raises(InputError):

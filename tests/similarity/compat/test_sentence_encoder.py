@@ -42,7 +42,7 @@ def test_tensors_and_the_width(vectors: MeaningVectors) -> None:
 
 def test_texts_that_are_too_long_are_cut_with_a_warning(vectors: MeaningVectors) -> None:
     long = "x" * 5000
-    with pytest.warns(UserWarning, match="were compared"):
+    with pytest.warns(UserWarning, match="were read"):
         found = VectorEncoder(vectors).encode(long)
     np.testing.assert_array_equal(found, vectors.encode([long], truncate="end")[0])
     with pytest.raises(TextTooLongError):

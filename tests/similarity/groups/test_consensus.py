@@ -76,7 +76,7 @@ def test_a_question_makes_all_alike_so_the_threshold_is_of_texts_after_it(
 ) -> None:
     after = scorer.thresholds(question="red or blue? ")
     assert after != scorer.thresholds()
-    texts = scorer._fitting([f"red or blue? {t}" for t in scorer.sentences()[:AFTER_QUESTION]])
+    texts = scorer._fitting("red or blue?", scorer.sentences()[:AFTER_QUESTION])
     degrees = scorer.degrees(texts)
     either = np.maximum(degrees, degrees.T)[np.triu_indices(len(texts), 1)]
     assert after.related == pytest.approx(np.quantile(either, RELATED))

@@ -39,6 +39,7 @@ def test_decimals_of_tables_are_numbers() -> None:
 def test_what_is_too_large_is_infinite() -> None:
     assert to_number("1e400") == math.inf
     assert to_number(10**400) == math.inf
+    assert to_number(-(10**400)) == -math.inf
     assert math.isnan(to_number("NaN") or 0)
 
 

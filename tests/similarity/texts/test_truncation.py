@@ -46,7 +46,7 @@ def test_the_longest_part_that_fits_is_compared_and_said_so(
     plain = similarity.compare(model, left, "a", CONFIG)
     assert (score.similarity, score.distance) == (plain.similarity, plain.distance)
     assert score.texts == (LONG, "a")
-    assert f"its {end} {ROOM} characters of {len(LONG)} were compared" in score.warnings[0]
+    assert f"its {end} {ROOM} characters of {len(LONG)} were read" in score.warnings[0]
     assert plain.warnings == ()
 
 
@@ -168,7 +168,7 @@ def test_entailment_of_what_is_left(estimator: str, tmp_path) -> None:
     (kept,) = cutting.truncator.cut([LONG])
     assert cut.forward == refusing.judge([("a", kept)])[0].forward
     assert cut.texts == ("a", LONG)
-    assert "were compared" in cut.warnings[0]
+    assert "were read" in cut.warnings[0]
     assert cut.to_dict()["warnings"] == list(cut.warnings)
     assert (whole.texts, whole.warnings) == (("a", "b"), ())
 
@@ -182,7 +182,7 @@ def test_a_question_stays_whole_where_answers_are_cut(tmp_path) -> None:
     alone = scorer.degrees(["red or blue? a", f"red or blue? {kept}"])
     np.testing.assert_array_equal(found.degrees, alone)
     assert found.texts == ("a", LONG)
-    assert "were compared" in found.warnings[0]
+    assert "were read" in found.warnings[0]
 
 
 @pytest.mark.parametrize("truncate", ["refuse", "end", "start"])
@@ -228,7 +228,7 @@ def test_the_command_line_refuses_by_default_and_warns_where_it_cuts(tmp_path) -
     assert run("compare", LONG, "b", *options).exit_code == 2
     cut = run("compare", LONG, "b", *options, "--truncate", "end", "--json")
     assert cut.exit_code == 0
-    assert "characters of 4099 were compared" in cut.stderr
+    assert "characters of 4099 were read" in cut.stderr
     assert json.loads(cut.stdout)["warnings"]
     file = tmp_path / "texts.txt"
     file.write_text(f"{LONG}\nb\n")
@@ -237,7 +237,7 @@ def test_the_command_line_refuses_by_default_and_warns_where_it_cuts(tmp_path) -
     streamed = run(
         "matrix", str(file), *options, "--truncate", "end", "--out", str(tmp_path / "m.npy")
     )
-    assert "were compared" in streamed.stderr
+    assert "were read" in streamed.stderr
 
 
 def test_a_batch_cuts_too_and_goes_on_only_with_the_same_setting(tmp_path) -> None:
@@ -245,7 +245,7 @@ def test_a_batch_cuts_too_and_goes_on_only_with_the_same_setting(tmp_path) -> No
     source.write_text(json.dumps({"pair": ["a", LONG]}) + "\n")
     options = ("-n", "2", "-m", "3", "--truncate", "end")
     assert run("batch", str(source), str(output), *options).exit_code == 0
-    assert "were compared" in json.loads(output.read_text())["warnings"][0]
+    assert "were read" in json.loads(output.read_text())["warnings"][0]
     other = run("batch", str(source), str(output), *options[:-1], "start")
     assert other.exit_code == 2
     assert "truncate" in other.stderr
@@ -257,7 +257,7 @@ def test_vectors_and_index_of_the_command_line_cut(tmp_path) -> None:
     assert run("embed", str(file)).exit_code == 2
     made = run("embed", str(file), "--truncate", "end")
     assert [json.loads(line)["text"] for line in made.stdout.splitlines()] == [LONG, "b"]
-    assert "were compared" in made.stderr
+    assert "were read" in made.stderr
     pytest.importorskip("faiss")
     folder = str(tmp_path / "index")
     assert run("index", "build", str(file), "--out", folder, "--truncate", "end").exit_code == 0
