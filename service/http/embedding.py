@@ -46,6 +46,7 @@ async def embed(
     *,
     scoring: ScoringRequest = REFUSING,
     name: str = "input",
+    width_name: str = "dimensions",
     requested_model: str | None = None,
     own_ids: bool = False,
     preset: str | None = None,
@@ -60,6 +61,8 @@ async def embed(
         What is done with texts that are too long.
     name
         Of the field that has the inputs.
+    width_name
+        Of the field that has `dimensions`.
     requested_model
         The name of the model in the request; token ids are those that OpenAI's clients make for it.
     own_ids
@@ -82,7 +85,7 @@ async def embed(
     cost = check_texts(distinct, call.settings, call.settings.max_inputs, scoring.truncate)
     cost += sum(len(one) for one in inputs if not isinstance(one, str | ImageInput))
     if vectors is not None:
-        width = vectors.only(*groups or ()).check_dimensions(dimensions)
+        width = vectors.only(*groups or ()).check_dimensions(dimensions, width_name)
         number_bytes = sum(NUMBER_BYTES[encoding] for encoding in encodings)
         size = len(inputs) * (ITEM_BYTES + number_bytes * width)
         check_answer(size, call.settings)

@@ -197,8 +197,13 @@ class MeaningVectors:
         """Return the weight of each group's cosine in the cosine of two texts."""
         return {name: float(np.sqrt(of.prod())) for name, of in self.shares(features).items()}
 
-    def check_dimensions(self, dimensions: int | None) -> int:
+    def check_dimensions(self, dimensions: int | None, name: str = "dimensions") -> int:
         """Return how many coordinates to keep; None is for all.
+
+        Parameters
+        ----------
+        name
+            By which the caller knows the number, for the message.
 
         Raises
         ------
@@ -207,7 +212,7 @@ class MeaningVectors:
         """
         if dimensions is None:
             return self.width
-        return given_integer("dimensions", dimensions, at_least=1, at_most=self.width)
+        return given_integer(name, dimensions, at_least=1, at_most=self.width)
 
     def tokens(self, texts: Sequence[Content]) -> list[int]:
         """Return how many tokens the model reads for each text; raises as `encode` does."""

@@ -271,6 +271,34 @@ LEAST = {
             for name in ("input", "texts")
         ),
         ("/v2/embed", {"input": "b"}, "input: the texts of this route stand in texts;"),
+        *(
+            ("/v2/embed", {name: value}, f"{name}: on this route it is {here}; give that alone")
+            for name, value, here in (
+                ("encoding_format", "base64", "embedding_types"),
+                ("embedding_type", ["float"], "embedding_types"),
+                ("output_dtype", "int8", "embedding_types"),
+                ("dimensions", 3, "output_dimension"),
+            )
+        ),
+        (
+            "/v2/embed",
+            {"embedding_types": ["float", "binary"], "output_dtype": "float"},
+            "embedding_types and output_dtype contradict each other; give one",
+        ),
+        *(
+            (path, {name: value}, f"{name}: vectors are numbers on this route; POST /v1/embedd")
+            for path in ("/", "/embed")
+            for name, value in (
+                ("encoding_format", "base64"),
+                ("embedding_type", "base64"),
+                ("embedding_types", ["int8"]),
+                ("output_dtype", "int8"),
+            )
+        ),
+        *(
+            (path, {"output_dimension": 3}, "output_dimension: on this route it is dimensions;")
+            for path in ("/", "/embed")
+        ),
         # What the schema does not allow, though it equals what it does.
         ("/v1/rerank", {"max_tokens_per_query": False}, "give max_tokens_per_doc"),
         ("/v1/rerank", {"max_tokens_per_query": 0.0}, "give max_tokens_per_doc"),
@@ -293,6 +321,12 @@ def test_what_asks_for_what_there_is_anyway_is_taken(client):
         ("/v2/rerank", {"max_chunks_per_doc": None, "texts": None}),
         ("/score", {"add_special_tokens": True}),
         ("/similarity", {"prompt_name": None, "parameters": {"prompt_name": None}}),
+        (
+            "/embed",
+            {"encoding_format": "float", "embedding_types": ["float"], "output_dtype": None},
+        ),
+        ("/v2/embed", {"encoding_format": "float", "embedding_types": ["float"]}),
+        ("/v1/embeddings", {"embedding_types": ["float"], "encoding_format": "float"}),
         ("/tokenize", {"return_token_strs": False}),
         ("/decode", {"skip_special_tokens": True}),
     ):

@@ -206,6 +206,8 @@ def test_names_of_jina_voyage_and_vllm(open_client, folder, others, usual):
         ("embedding_type", "ubinary", "give float or base64"),
         ("embedding_type", ["float", "base64"], "give float or base64, and no list"),
         ("output_dtype", "int8", "give float, or POST /v2/embed for binary"),
+        ("embedding_types", ["int8"], "give float or base64 in encoding_format, or POST /v2/embed"),
+        ("embedding_types", "float", "give float or base64 in encoding_format, or POST /v2/embed"),
         ("embed_dtype", "float16", "little-endian float32 here; leave it out"),
         ("endianness", "big", "little-endian float32 here; leave it out"),
         ("late_chunking", True, "each text is read by itself here; leave it out"),
@@ -231,6 +233,7 @@ def test_what_changes_the_answer_of_others_and_is_not_here_is_refused(
     [
         {"encoding_format": "float", "embedding_type": "base64"},
         {"dimensions": 3, "output_dimension": 4},
+        {"embedding_types": ["float"], "encoding_format": "base64"},
     ],
 )
 def test_two_names_of_one_thing_must_agree(open_client, folder, body):
@@ -239,6 +242,27 @@ def test_two_names_of_one_thing_must_agree(open_client, folder, body):
     first, second = body
     expected = f"{first} and {second} contradict each other; give one"
     assert expected in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "texts", "field"),
+    [
+        ("/v1/embeddings", {"input": "a"}, "dimensions"),
+        ("/v1/embeddings", {"input": "a"}, "output_dimension"),
+        ("/v1/embed", {"texts": ["a"]}, "output_dimension"),
+        ("/v2/embed", {"texts": ["a"]}, "output_dimension"),
+        ("/embed", {"inputs": "a"}, "dimensions"),
+        ("/", {"inputs": "a"}, "dimensions"),
+    ],
+)
+def test_a_width_that_no_vector_has_is_named_as_it_was_sent(
+    open_client, folder, path, texts, field
+):
+    """Under the names of Voyage and Cohere the message was of `dimensions`, and the field null."""
+    answer = open_client(vectors=folder).post(path, json={**texts, field: 10**6})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (422, field)
+    assert error["message"].startswith(f"{field} must be between 1 and ")
 
 
 def test_two_thousand_inputs(open_client, folder):

@@ -64,6 +64,7 @@ async def _embed(
         encodings,
         scoring=ScoringRequest(truncate=body.truncated(), max_text_tokens=body.max_tokens),
         name="texts",
+        width_name="output_dimension",
     )
 
     def encoded(kind: str) -> JsonArray:

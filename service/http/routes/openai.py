@@ -34,6 +34,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
         requested_model=body.model,
         own_ids=body.tokenizer is not None,
         preset=body.preset,
+        width_name="output_dimension" if body.dimensions is None else "dimensions",
     )
     encode = as_base64 if encoding == "base64" else as_numbers
     tokens = usage.scored_tokens

@@ -10,6 +10,7 @@ from service.http.schemas.fields import (
     Lenient,
     Many,
     Text,
+    another_name,
     else_refused,
     example,
     texts_stand_in,
@@ -35,6 +36,10 @@ _TEXTS_ALONE = (
     "this route takes texts alone; where the model reads images, send them to /v1/embeddings, as "
     '{"input": [{"image": "data:image/png;base64,…"}]}'
 )
+
+
+# Under the names of OpenAI, Jina and Voyage.
+_OneType = Annotated[Literal["float"] | None, another_name("embedding_types")]
 
 
 class TextContent(Lenient):
@@ -75,9 +80,13 @@ class EmbedRequest(Lenient):
         "ubinary has eight in a byte, the first in its highest bit, and binary has those bytes "
         "less 128. On /v1 without it the answer has a plain list of vectors.",
     )
+    encoding_format: _OneType = None
+    embedding_type: _OneType = None
+    output_dtype: _OneType = None
     output_dimension: int | None = Field(
         default=None, ge=1, description="Keep the first coordinates."
     )
+    dimensions: Annotated[None, another_name("output_dimension")] = None
     max_tokens: int | None = Field(
         default=None,
         ge=1,
@@ -93,6 +102,14 @@ class EmbedRequest(Lenient):
     def _one_of_both(self) -> Self:
         if (self.texts is None) == (self.inputs is None):
             raise ValueError("give texts, or inputs of which each has one text")
+        return self
+
+    @model_validator(mode="after")
+    def _check_one_meaning(self) -> Self:
+        others = {"encoding_format", "embedding_type", "output_dtype"} & self.model_fields_set
+        given = sorted(name for name in others if getattr(self, name))
+        if given and set(self.embedding_types or ["float"]) != {"float"}:
+            raise ValueError(f"embedding_types and {given[0]} contradict each other; give one")
         return self
 
     def all_texts(self) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from service.http.schemas.fields import (
+    FloatAlone,
     ImageInput,
     Lenient,
     Many,
@@ -91,6 +92,10 @@ class EmbeddingsRequest(PromptTruncation):
         else_refused(f"{_FORMATS}, and no list"),
         Field(description="As encoding_format, under Jina's name."),
     ] = None
+    embedding_types: Annotated[
+        FloatAlone,
+        else_refused(f"{_FORMATS} in encoding_format, or POST /v2/embed for other types"),
+    ] = None
     output_dimension: int | None = Field(
         default=None, ge=1, description="As dimensions, under Voyage's name."
     )
@@ -127,6 +132,8 @@ class EmbeddingsRequest(PromptTruncation):
     def _check_one_meaning(self) -> Self:
         check_one_value(self, "encoding_format", "embedding_type")
         check_one_value(self, "dimensions", "output_dimension")
+        if self.embedding_types and self.encoding() != "float":
+            raise ValueError("embedding_types and encoding_format contradict each other; give one")
         check_agree(self, ("truncate", "truncation", "truncate_prompt_tokens"))
         return self
 

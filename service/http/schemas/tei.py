@@ -1,15 +1,18 @@
 """Text-embeddings-inference's requests and answers."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from service.http.schemas.fields import (
+    FloatAlone,
     Lenient,
     Many,
     OneOrMany,
     PromptName,
     Text,
+    another_name,
+    else_refused,
     example,
     texts_stand_in,
 )
@@ -36,6 +39,10 @@ class _Inputs(Truncating):
     texts: Annotated[None, texts_stand_in("inputs")] = None
 
 
+_AS_FLOATS = else_refused("vectors are numbers on this route; POST /v1/embeddings for base64")
+_OneType = Annotated[Literal["float"] | None, _AS_FLOATS]
+
+
 class EmbedRequest(_Inputs):
     """Text-embeddings-inference's request for vectors."""
 
@@ -45,6 +52,11 @@ class EmbedRequest(_Inputs):
         default=None, description="Taken and left alone: vectors have length 1."
     )
     dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
+    output_dimension: Annotated[None, another_name("dimensions")] = None
+    encoding_format: _OneType = None
+    embedding_type: _OneType = None
+    embedding_types: Annotated[FloatAlone, _AS_FLOATS] = None
+    output_dtype: _OneType = None
 
 
 class EmbedAllRequest(_Inputs):
