@@ -468,10 +468,11 @@ class TestRefusals:
         servers = {name: FakeServer() for name in "ab"}
         model = load(**servers)
         ill = servers["a"]
-        ill.faults.extend([answers(status, "no")] * 2)
+        # So many that it is still ill when it is looked at again.
+        ill.faults.extend([answers(status, "no")] * 100)
         for _ in range(2):
             scores_are_right(model)
-        assert not ill.faults
+        assert len(ill.faults) <= 98
         serving = [one.url for one in model._pool.roster.serving()]
         assert serving == ["http://b:8000"]
 
@@ -490,7 +491,7 @@ class TestRefusals:
         model = load(server=server)
         server.max_model_len = 256
         with pytest.raises(
-            ModelChangedError, RequestRefusedError, match="takes 256 tokens as 'toy', and took 257"
+            ModelChangedError, match="takes 256 tokens as 'toy', and took 257"
         ) as caught:
             model.check_alive()
         assert caught.value.change == "takes texts of 256 tokens, fewer"
