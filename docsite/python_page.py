@@ -3,6 +3,7 @@
 import similarity
 import similarity.vectors
 
+CALLS = ("similarity", "one_to_many", "matrix", "rerank", "trajectories", "likelihoods")
 # By heading: what users import, by full name.
 NAMES = {
     "Models": ("similarity.load_model",),
@@ -38,6 +39,8 @@ NAMES = {
     "The client": (
         "service.client.Client",
         "service.client.AsyncClient",
+        # The methods of both, which are made of them.
+        *(f"service.client.calls.{name}" for name in CALLS),
         "service.client.image",
         "service.client.values",
         "service.client.explanations",

@@ -105,7 +105,10 @@ def matrix(
 
 
 def rerank(query: str, documents: Sequence[str], top_n: int | None = None) -> Call[Results[Ranked]]:
-    """Return the documents by similarity to the query, the most similar first."""
+    """Return the documents by similarity to the query, the most similar first.
+
+    Those that are too long are cut, and named in the warnings of `about`.
+    """
     given = _several(documents, "documents")
     body = {"query": query, "documents": given, "top_n": top_n}
     return Call("/v2/rerank", body, partial(read_ranked, len(given), top_n))

@@ -39,6 +39,10 @@ def _method(builder: Callable[P, Call[Result]]) -> Callable[Concatenate["Client"
 class Client:
     """Sends requests to the service and waits for the answers; use it as a context, or close it.
 
+    Its methods have the names and parameters of the functions in `service.client.calls`:
+    similarity, one_to_many, matrix, rerank, trajectories and likelihoods. Each returns what the
+    `Call` is of.
+
     Every method raises ApiError for an answer that is not a success, and NotReachedError if no
     answer came. It raises UnexpectedAnswerError for an answer that cannot be the service's, and
     InputError for one text in the place of a list, and for what JSON cannot carry. A client is of

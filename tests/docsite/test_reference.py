@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from docsite.pages import ROOT
-from docsite.python_page import NAMES
+from docsite.python_page import CALLS, NAMES
 from docsite.reference import reference_pages
+from service.client import AsyncClient, Client
 from service.settings import Settings
 from similarity.cli.main import main
 
@@ -53,3 +54,10 @@ def test_every_name_can_be_imported(name: str) -> None:
         importlib.import_module(name)
     except ModuleNotFoundError:
         assert getattr(importlib.import_module(module), attribute).__doc__
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_every_call_of_a_client_is_in_the_reference(client: type) -> None:
+    """They are made, so the site's generator finds none in the class."""
+    methods = {name for name in vars(client) if not name.startswith("_")}
+    assert methods - {"ask", "close"} == set(CALLS)
