@@ -97,7 +97,8 @@ def read_text(path: Path) -> str:
         return content.decode().removeprefix(BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path} line {line} is not UTF-8 at byte {error.start}") from error
+        byte = error.start - content.rfind(b"\n", 0, error.start)
+        raise InputError(f"{path} line {line} is not UTF-8 at byte {byte}") from error
 
 
 def scored_pair(place: str, row: Row, columns: Columns) -> ScoredPair:

@@ -50,7 +50,8 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
     Raises
     ------
     InputError
-        If it cannot be read, has neither a pair nor texts, or more than `MAX_LIST_TEXTS` of them.
+        If it cannot be read, has neither a pair nor texts or more than one pair, or more than
+        `MAX_LIST_TEXTS` texts.
     """
     if record.error is not None:
         raise record.error
@@ -59,8 +60,8 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
         raise InputError(f"the line must be a JSON object, got {_shown(content)}")
     _check_names(content)
     custom_id = _custom_id(record, columns)
-    found = pair_columns(content, columns)
-    if found is not None and not content.keys() & {"pair", "texts"}:
+    found = None if content.keys() & {"pair", "texts"} else pair_columns(content, columns)
+    if found is not None:
         return Item(record, custom_id, tuple(_named(content, name) for name in found), True)
     _check_keys(record, columns)
     return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
@@ -85,7 +86,11 @@ def image_paths(record: Record, columns: Sequence[str] = ()) -> Iterator[str]:
     ):
         return
     named = content["pair"] if "pair" in content else content.get("texts")
-    if named is None and (found := pair_columns(content, columns)) is not None:
+    try:
+        found = pair_columns(content, columns) if named is None else None
+    except InputError:  # `parse` says it
+        return
+    if found is not None:
         named = [content[name] for name in found]
     for one in named if isinstance(named, list) else ():
         if isinstance(one, dict) and _is_text_or_image(one):
@@ -98,10 +103,11 @@ def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
     Raises
     ------
     InputError
-        If it has neither two columns of texts nor one of lists, or lacks a named one.
+        If it has neither two columns of texts nor one of lists, several pairs of such columns, or
+        lacks a named one.
     """
     lacking = [name for name in columns if name not in there]
-    found = bool(columns) or pair_columns(there, ()) or {"pair", "texts"} & set(there)
+    found = bool(columns) or {"pair", "texts"} & set(there) or pair_columns(there, ())
     if lacking or not found:
         missing = f"no column {' and '.join(map(repr, lacking))}" if lacking else _NO_COLUMNS
         raise InputError(

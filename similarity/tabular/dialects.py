@@ -11,6 +11,7 @@ from functools import cache
 from itertools import chain
 from typing import BinaryIO
 
+from similarity.errors import InputError
 from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.lines import byte_lines
@@ -21,6 +22,8 @@ COMMA, TAB = ",", "\t"
 # What may part fields, and what messages call it. Spreadsheets write semicolons where numbers have
 # a decimal comma.
 SIGNS = {COMMA: "commas", ";": "semicolons", TAB: "tabs"}
+# The line by which Excel is told what parts fields; it is none of the table.
+_DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # Of a file, what is looked at to find its sign: so many lines, or fewer that are longer.
 _SAMPLE_LINES = 200
 _SAMPLE_CHARACTERS = 2**20
@@ -77,9 +80,28 @@ def csv_dialect(source: BinaryIO, *, header: bool = True, names: Sequence[str] =
     """
     lines = byte_lines(source)
     begin = next(lines, b"")
-    texts = (line.decode(errors="replace") for line in chain([begin.removeprefix(BOM_UTF8)], lines))
-    delimiter = delimiter_of(texts, names, header=header)
-    return CsvDialect(delimiter, mark=begin.startswith(BOM_UTF8))
+    mark, begin = begin.startswith(BOM_UTF8), begin.removeprefix(BOM_UTF8)
+    if sign := declared_sign(begin.decode(errors="replace")):
+        return CsvDialect(sign, mark=mark)
+    texts = (line.decode(errors="replace") for line in chain([begin], lines))
+    return CsvDialect(delimiter_of(texts, names, header=header), mark=mark)
+
+
+def declared_sign(line: str) -> str:
+    """Return what parts fields, as the first line of a file such as `sep=;` says; "" of others.
+
+    Raises
+    ------
+    InputError
+        If it is a sign that is not read.
+    """
+    found = _DECLARED.fullmatch(line.rstrip("\r\n"))
+    if found and found[1] not in SIGNS:
+        raise InputError(
+            f"its first line says that {found[1]!r} parts fields, and {', '.join(SIGNS.values())} "
+            "are read; write it with one of those, and without that line"
+        )
+    return found[1] if found else ""
 
 
 def delimiter_of(lines: Iterable[str], names: Sequence[str] = (), *, header: bool = True) -> str:

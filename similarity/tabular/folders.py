@@ -90,7 +90,7 @@ def _text(folder: Path, path: Path) -> str:
     try:
         text = without_mark(content).decode().strip()
     except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 at byte {error.start}: convert it to UTF-8") from error
+        raise InputError(f"is not UTF-8 at byte {error.start + 1}: convert it to UTF-8") from error
     except InputError as error:
         raise InputError(f"is not UTF-8, as {error}") from error
     if is_blank(text):

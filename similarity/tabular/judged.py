@@ -47,7 +47,7 @@ def read_judged_pairs(
         One of `JUDGED_FORMATS`; None is that of the file's ending.
     columns
         The names of the columns of both texts and of the judgement, between commas; None takes
-        the first of `PAIR_NAMES` and of `JUDGEMENT_NAMES` that are there.
+        those of `PAIR_NAMES` and the first of `JUDGEMENT_NAMES` that are there.
 
     Raises
     ------

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import tee
+from itertools import chain, islice, tee
 from typing import Any, BinaryIO
 
 from similarity.errors import InputError
@@ -14,6 +14,7 @@ from similarity.tabular.dialects import (
     TAB,
     bare_mark,
     csv_fault,
+    declared_sign,
     delimiter_of,
     long_fields,
     note_bare_mark,
@@ -125,9 +126,13 @@ def read_records(
         return _parquet(source, only)
     lines = _lines(source)
     if kind == "csv":
-        lines, ahead = tee(lines)
-        delimiter = delimiter_of((line.shown + line.end for line in ahead), names, header=header)
-        del ahead  # it would hold all lines
+        begin = list(islice(lines, 1))
+        delimiter = declared_sign(begin[0].shown) if begin else ""
+        if not delimiter:
+            lines, ahead = tee(chain(begin, lines))
+            shown = (line.shown + line.end for line in ahead)
+            delimiter = delimiter_of(shown, names, header=header)
+            del ahead, shown  # they would hold all lines
         return _rows(_csv(lines, delimiter), header, _remedy(delimiter))
     if kind == "tsv" and not literal:
         lines, ahead = tee(lines)
@@ -172,7 +177,7 @@ def _line(number: int, content: bytes) -> Record:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        why = InputError(f"the line is not UTF-8 at byte {error.start}; convert it to UTF-8")
+        why = InputError(f"the line is not UTF-8 at byte {error.start + 1}; convert it to UTF-8")
         return Record(number, None, content.decode(errors="backslashreplace"), why)
     return Record(number, text, text)
 

@@ -217,14 +217,21 @@ def _no_column(wanted: Sequence[str], there: Sequence[str], options: bool) -> st
 
 
 def pair_columns(there: Iterable[str], names: Sequence[str]) -> tuple[str, str] | None:
-    """Return which of the columns there have the two texts of a pair, or None if none do."""
+    """Return which of the columns there have the two texts of a pair, or None if none do.
+
+    Raises
+    ------
+    InputError
+        If none are named, and several have: any could be meant.
+    """
     if names:
         return (names[0], names[1]) if {names[0], names[1]} <= set(there) else None
     known = in_any_case(there)
-    return next(
-        ((known[one], known[other]) for one, other in PAIR_NAMES if {one, other} <= known.keys()),
-        None,
-    )
+    found = [pair for pair in PAIR_NAMES if known.keys() >= set(pair)]
+    if len(found) > 1:
+        pairs = " and ".join(f"{known[one]},{known[other]}" for one, other in found)
+        raise InputError(f"several pairs of columns of texts, {pairs}: name one by --columns")
+    return next(((known[one], known[other]) for one, other in found), None)
 
 
 def in_any_case(there: Iterable[str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ def test_rows(tmp_path: Path) -> None:
         (HEADER + "x\t1\ta\tb\nx\t2\ta\n", "line 3: it has 3 fields and the first line 4"),
         ("a\tb\nc\td\te\n", "has score, sentence1, sentence2; got a, b$"),
         ("", "must begin with a line of columns that has score, sentence1, sentence2"),
-        (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2: the line is not UTF-8"),
+        (HEADER.encode() + b"x\t1\ta\t\xff\n", "line 2: the line is not UTF-8 at byte 7"),
         (HEADER, "and rows below it; it has none"),
         (HEADER + "x\t1_0\ta\tb\n", "line 2: want a number and two texts"),
         (HEADER + "x\t٣\ta\tb\n", "line 2: want a number and two texts"),

@@ -1,5 +1,6 @@
 """`trajsim batch`, as a user gives it."""
 
+import csv
 import json
 import os
 import subprocess
@@ -208,6 +209,35 @@ def test_a_table_without_the_columns_leaves_nothing_behind(
     # What the message says to do can be done.
     done = CliRunner().invoke(main, [*arguments, "--columns", "wrote,answer"])
     assert done.exit_code == 0, done.output
+
+
+def test_of_two_pairs_of_columns_one_is_to_be_named(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("sentence1,sentence2,text1,text2\na,b,c,c\n")
+    arguments = ["batch", str(table), str(tmp_path / "out.csv"), *OPTIONS]
+    refused = CliRunner().invoke(main, arguments)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    said = "has several pairs of columns of texts, text1,text2 and sentence1,sentence2: name one by"
+    assert f"{table} {said} --columns" in refused.stderr
+    assert list(tmp_path.iterdir()) == [table]
+    for columns, is_same in (("text1,text2", True), ("sentence1,sentence2", False)):
+        output = tmp_path / f"{columns}.csv"
+        arguments[2] = str(output)
+        done = CliRunner().invoke(main, [*arguments, "--columns", columns])
+        assert done.exit_code == 0, done.output
+        (row,) = csv.DictReader(output.read_text().splitlines())
+        assert (float(row["distance"]) == 0) == is_same
+
+
+def test_a_table_with_a_line_for_excel_is_scored(tmp_path: Path) -> None:
+    table, output = tmp_path / "rows.csv", tmp_path / "out.csv"
+    table.write_text("sep=;\ntext1;text2\na;b\n")
+    done = CliRunner().invoke(main, ["batch", str(table), str(output), *OPTIONS])
+    assert done.exit_code == 0, done.output
+    assert [line.split(";")[:3] for line in output.read_text().splitlines()] == [
+        ["custom_id", "text1", "text2"],
+        ["3", "a", "b"],
+    ]
 
 
 SPREADSHEET = """Ticket #;What they wrote, verbatim;Answer;Similarity

@@ -94,7 +94,7 @@ def test_explain_orders_by_what_weighs_most() -> None:
         (("compare", "a", "b", "--prompt", "implies", "--prompt-after", "x"), "exclude each", 2),
         (("explain", "a", "b", "--top", "0"), "--top must be at least 1", 2),
         (("matrix", "no-such-file"), "cannot read no-such-file: No such file", 2),
-        (("matrix", "BINARY"), "BINARY line 2: the line is not UTF-8 at byte 0", 2),
+        (("matrix", "BINARY"), "BINARY line 2: the line is not UTF-8 at byte 1", 2),
         (("matrix", "EMPTY"), "EMPTY has no texts", 2),
         (("compare", "a"), "Missing argument 'SECOND'", 2),
     ],

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from similarity.tabular.dialects import SIGNS, bare_mark, csv_dialect, delimiter_of
+from similarity.errors import InputError
+from similarity.tabular.dialects import (
+    SIGNS,
+    CsvDialect,
+    bare_mark,
+    csv_dialect,
+    declared_sign,
+    delimiter_of,
+)
 from similarity.tabular.records import read_records
 
 Table = list[list[str]]
@@ -168,6 +176,44 @@ def test_no_more_of_a_file_is_looked_at_than_its_beginning() -> None:
     assert next(taken) < 1000
     long = ("a;b\n" if i == 0 else f'"{"x" * 2**20};"\n' for i in itertools.count())
     assert delimiter_of(long) == ";"
+
+
+@pytest.mark.parametrize("mark", [False, True])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_first_line_for_excel_says_what_parts_fields(sign: str, end: str, mark: bool) -> None:
+    """It goes before what the other lines show, and is none of them."""
+    other = next(one for one in SIGNS if one != sign)
+    begin = '"sep=%s"' if sign == "\t" else "sep=%s"
+    lines = [
+        begin % sign,
+        f"text1{other}x{sign}text2",
+        f"a{other}b{sign}c",
+        f"d{other}e{sign}f",
+        "",
+    ]
+    content = (MARK * mark + end.join(lines)).encode()
+    assert csv_dialect(io.BytesIO(content)) == CsvDialect(sign, mark)
+    assert read(content) == [
+        [f"text1{other}x", "text2"],
+        [f"a{other}b", "c"],
+        [f"d{other}e", "f"],
+    ]
+    assert next(read_records(io.BytesIO(content), "csv")).number == 3
+
+
+def test_a_sign_that_is_not_read_is_refused_by_its_name() -> None:
+    said = (
+        r"its first line says that '\|' parts fields, and commas, semicolons, tabs are read; write"
+    )
+    for reads in (csv_dialect, lambda file: read_records(file, "csv")):
+        with pytest.raises(InputError, match=said):
+            reads(io.BytesIO(b"sep=|\na|b\n"))
+
+
+@pytest.mark.parametrize("first", ["sep=", "sep=;;", "sep;", "xsep=;"])
+def test_a_first_line_that_is_none_for_excel_names_columns(first: str) -> None:
+    assert declared_sign(f"{first}\n") == ""
 
 
 def test_fields_that_are_long_do_not_matter() -> None:

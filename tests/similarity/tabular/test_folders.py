@@ -64,7 +64,7 @@ def test_what_is_no_text_is_refused_by_name(
         (bad, b"\xef\xbb\xbf \n", "bad.txt is empty"),
         (bad, "\u200b\n\ufeff".encode(), "bad.txt is empty"),
         (bad, b"a\nb\0", "bad.txt has a NUL character: take it out, or remove the file"),
-        (bad, b"ab\xff", "bad.txt is not UTF-8 at byte 2: convert it"),
+        (bad, b"ab\xff", "bad.txt is not UTF-8 at byte 3: convert it"),
         (bad, "a".encode("utf-16"), "bad.txt is not UTF-8, as it begins with the mark of UTF-16"),
         (bad, b"a" * 101, "bad.txt has more than 100 bytes: split it"),
         (link, tmp_path / "outside.txt", "outside.txt, outside of the folder: copy the file into"),

@@ -101,11 +101,11 @@ def test_columns_have_numbers_where_no_line_names_them() -> None:
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [
-        (b"a\n\xff\nb\n", "text", "not UTF-8 at byte 0"),
+        (b"a\n\xff\nb\n", "text", "not UTF-8 at byte 1"),
         (b'{"a": 1}\n{\n{"a": 2}\n', "jsonl", "is not JSON: Expecting property name"),
         (b'x\na\nb"c"d",\nc\n', "csv", "2 fields and the first line 1"),
         (b'x\na\n"b"c\nd\n', "csv", "not CSV: "),
-        (b"x\na\n\xff\nb\n", "csv", "not UTF-8 at byte 0"),
+        (b"x\na\n\xff\nb\n", "csv", "not UTF-8 at byte 1"),
         (b"x\na\nb\tc\nd\n", "tsv", "2 fields and the first line 1"),
     ],
 )
@@ -233,7 +233,7 @@ def test_parquet() -> None:
 
 def test_bytes_that_are_no_text_are_the_reason_of_all_else() -> None:
     (record,) = read_records(io.BytesIO(b"a\n\xff\rb\n"), "csv")
-    assert "not UTF-8 at byte 0" in str(record.error)
+    assert "not UTF-8 at byte 1" in str(record.error)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

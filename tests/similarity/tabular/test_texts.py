@@ -1,4 +1,5 @@
 import io
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 
 from similarity.errors import ConfigError, InputError
-from similarity.tabular.texts import pair_columns, read_file, split_columns
+from similarity.tabular.texts import PAIR_NAMES, pair_columns, read_file, split_columns
 
 
 def written(folder: Path, name: str, content: str) -> str:
@@ -110,6 +111,17 @@ def test_pairs_are_found_by_the_names_that_are_common() -> None:
     assert pair_columns({"text1": "a", "text_2": "b"}, ()) is None
     assert pair_columns({"x": "a", "y": "b", "text1": "", "text2": ""}, ("y", "x")) == ("y", "x")
     assert pair_columns({"x": "a"}, ("x", "y")) is None
+
+
+@pytest.mark.parametrize(("first", "other"), list(itertools.pairwise(PAIR_NAMES)))
+def test_of_several_pairs_of_columns_none_is_taken_unnamed(
+    first: tuple[str, str], other: tuple[str, str]
+) -> None:
+    there = [*other, *first, "id"]
+    said = f"several pairs of columns of texts, .*{','.join(other)}.*: name one by --columns"
+    with pytest.raises(InputError, match=said):
+        pair_columns(there, ())
+    assert pair_columns(there, other) == other
 
 
 def test_a_row_with_too_few_fields_is_named_as_that(tmp_path: Path) -> None:
