@@ -17,10 +17,8 @@ TOLERANCE = 0.05
 SPREAD = 7.0
 # Nats per token, below which rounding is the first thing to think of; or twice what is allowed.
 LIKE_ROUNDING = 0.3
-# What to do then.
-PRECISION = (
-    "so little may be rounding that moves from call to call: take another dtype, or no quantization"
-)
+# What to do then, if it is rounding.
+PRECISION = "if it is rounding that moves from call to call, take another dtype, or no quantization"
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def _unlike_scored(name: str, drift: Gap) -> WrongAnswerError:
     """
     return WrongAnswerError(
         f"gives chosen tokens other log-probabilities as {name!r} than it scores, by {drift}, and "
-        f"{drift.advice(values.OWN_LAW)}"
+        f"{drift.advice(f'see whether it lists them under the right tokens, and {values.OWN_LAW}')}"
     )
 
 

@@ -88,6 +88,26 @@ def test_numbers_that_are_none(load: Load, value: float | None) -> None:
         model.next_log_probs(PREFIXES, [1, 2])
 
 
+def test_numbers_under_other_tokens_are_not_said_to_be_rounding_alone(load: Load) -> None:
+    """Where they are off by little, both causes are told."""
+    server = FakeServer(ToyModel(prior=2.0))
+
+    def roll(body: Answer, answer: Answer) -> None:
+        if "logprob_token_ids" in body:
+            for choice in answer["choices"]:
+                listed = choice["logprobs"]["top_logprobs"][0]
+                names, values = list(listed)[1:], list(listed.values())[1:]
+                listed.update(zip(names, [*values[1:], values[0]], strict=True))
+
+    server.edit = roll
+    said = (
+        "gives chosen tokens other log-probabilities .* if it is rounding .* take another dtype, "
+        "or no quantization; else see whether it lists them under the right tokens, and start it"
+    )
+    with pytest.raises(WrongAnswerError, match=said):
+        load(server=server)
+
+
 def test_one_that_is_left_out(load: Load) -> None:
     with pytest.raises(WrongAnswerError, match="it must know logprob_token_ids"):
         read_chosen({"choices": [EMPTY]}, [(5,)], [3])

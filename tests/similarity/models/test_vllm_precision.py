@@ -22,7 +22,7 @@ LOADS = 6
 SMALL = 0.2
 # Within what is allowed of the short probe, and not of the long one.
 DOUBTFUL = 0.11
-PRECISION = "so little may be rounding .* take another dtype, or no quantization; else "
+PRECISION = "if it is rounding that moves .* take another dtype, or no quantization; else "
 
 
 class Moving(ToyModel):
