@@ -17,6 +17,7 @@ from similarity.validation import check_kind
 from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
 from similarity.vectors.identity import FitIdentity, Labelled
 from similarity.vectors.kinds import fitted_reader
+from similarity.vectors.looking import check_spread
 from similarity.vectors.meaning import (
     BATCH_TEXTS,
     Corpus,
@@ -69,6 +70,8 @@ def fit(
         If the model or the config is none.
     UnsupportedError
         If the model does not give what a group needs.
+    WrongAnswerError
+        If what it gives hardly depends on the text.
     """
     check_several(texts)
     check_kind("model", model, LanguageModel, "what load_model returns")
@@ -96,6 +99,7 @@ def fit(
                 f"that need less, as {_less(model)}"
             )
     fits = {name: _Fits() for name in readers}
+    several = len(set(counted)) > 1
     digest, count = hashlib.sha256(), 0
     for labelled in chain(head, batches):
         batch = [text for text, _ in labelled]
@@ -107,6 +111,8 @@ def fit(
 
     def group(settings: GroupConfig) -> Group:
         reader, found = readers[settings.name], fits[settings.name]
+        if isinstance(settings, Prompted) and several:
+            check_spread(model, settings.name, found.of_all)
         whitening = reader.whitening(model, found.of_all, found.means())
         # In the precision that files keep, so that a text has the same vector from there.
         return Group(settings, reader, rounded(whitening))

@@ -4,6 +4,7 @@ Hidden states and likelihood features share a mean and a handful of directions t
 meaning. Knows nothing of models or texts; one pass, memory width².
 """
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -62,6 +63,21 @@ class WhiteningFit:
     def mean(self) -> FloatArray:
         """Return the mean of the rows so far, shape "width"."""
         return self._mean.copy()
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows were added."""
+        return self._rows
+
+    @property
+    def spread(self) -> float:
+        """Return how far rows lie from their mean, in parts of their size: 0 to 1.
+
+        Both are roots of mean squares over the rows. It is 0 where all rows are zero, or equal.
+        """
+        scatter = float(np.trace(self._scatter)) / max(1, self._rows)
+        size = float(self._mean @ self._mean) + scatter
+        return math.sqrt(scatter / size) if size > 0 else 0.0
 
     def through(self, matrix: FloatArray) -> "WhiteningFit":
         """Return the fit of the same rows times a matrix of shape "width other"."""

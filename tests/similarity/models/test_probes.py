@@ -16,6 +16,7 @@ from similarity.law import Law
 from similarity.models import context
 from similarity.models.base import SampleRequest, ScoreRequest
 from similarity.models.local import LocalModel, load_local
+from tests.tiny_models import save_tiny_model
 
 
 @pytest.fixture
@@ -290,3 +291,20 @@ def test_numbers_that_are_not_finite_are_no_answer(made: Callable[..., LocalMode
         model.score([ScoreRequest(prefix=prefix, continuations=((5,),))], Law())
     with pytest.raises(WrongAnswerError, match="not finite"):
         model.sample([SampleRequest(prefix=prefix, n=2, max_tokens=2, key=0)], Law())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("by", [0.0, 1e-7])
+def test_a_network_that_sees_no_token_but_the_last_is_refused(
+    tmp_path: Path, dtype: str, by: float
+) -> None:
+    """By trajectories all texts that end alike would be one."""
+    folder = save_tiny_model("llama", tmp_path / "deaf")
+    path = folder / "model.safetensors"
+    weights = {
+        name: weight * by if "o_proj" in name else weight
+        for name, weight in load_file(path).items()
+    }
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(WrongAnswerError, match="sees no token but the last: .* damaged or were"):
+        load_local(str(folder), dtype=dtype)
