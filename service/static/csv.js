@@ -4,6 +4,8 @@ import { isBlank } from "./blank.js";
 
 // What may part fields. Spreadsheets write semicolons where numbers have a decimal comma.
 const SIGNS = [",", ";", "\t"];
+// The line by which Excel is told what parts fields; it is none of the table.
+const DECLARED = /^"?sep=(.)"?(\n|$)/i;
 const QUOTED = /"([^"]*(?:""[^"]*)*)"/y;
 const BARE = new Map(SIGNS.map((sign) => [sign, new RegExp(`[^${sign}\\n]*`, "y")]));
 const MORE = "more follows the quotation mark that ends a field; double one that is of the text";
@@ -34,9 +36,8 @@ function endOfLine(content, at) {
 }
 
 // Rows with the number of their first line; one that is no CSV has a fault.
-function rowsBy(sign, content) {
+function rowsBy(sign, content, line = 1) {
   const rows = [];
-  let line = 1;
   for (let at = 0; at < content.length; at += 1) {
     const begin = at;
     const row = { line, fields: [], fault: null };
@@ -73,9 +74,15 @@ function isWorse([even, fields], [otherEven, otherFields]) {
   return even === otherEven ? fields < otherFields : even < otherEven;
 }
 
-// The rows as the sign parts them that fits best. Of equals it is the last, as the name of a column
+// The rows as the first line says that they are parted, or as the sign parts them that fits best. Of equals it is the last, as the name of a column
 // has a comma more often than a semicolon.
 export function csvRows(content) {
+  const [begin, declared] = DECLARED.exec(content) ?? [];
+  if (SIGNS.includes(declared)) return rowsBy(declared, content.slice(begin.length), 2);
+  if (declared) {
+    throw new Error(`its first line says that "${declared}" parts fields, and commas, semicolons ` +
+      "and tabs are read; write it with one of those, and without that line.");
+  }
   const all = SIGNS.map((sign) => rowsBy(sign, content)).filter((rows) => rows.length);
   const parted = all.filter(([first]) => !first.fault);
   const several = parted.filter(([first]) => first.fields.length > 1);

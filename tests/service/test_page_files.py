@@ -176,6 +176,7 @@ def test_a_first_line_is_a_text_where_the_user_says_so(page):
         ("a.jsonl", '{"text": 3}\n', "line 1: text is no text."),
         ("a.csv", 'x,text\n1,"two\n', "line 2: a quotation mark is not closed"),
         ("a.csv", "x,text\n1,2,3\n", "line 2 has 3 fields and the first line 2"),
+        ("a.csv", "sep=|\na|b\n", 'its first line says that "|" parts fields'),
         ("a.csv", "", "it has no texts."),
         ("a.csv", "text\n", "it has no texts."),
         ("a.xlsx", b"PK\x03\x04\0", ".xlsx is not read here; save it as .txt, .csv"),
@@ -225,6 +226,10 @@ def test_of_many_texts_the_first_are_taken(page):
         "a,b\n1,2,3\n",
         "a,b\n1,2\r3,4\n",
         "a,b\n\u200b\n1,2\n\u2060 \u200b\n\u200b,\n",
+        "sep=;\na;b,c\n1;2\n",
+        '\ufeff"SEP=,"\r\na;b,c\r\n\r\n1,"2\n3"\r\n4,5\r\n',
+        "sep=\t\na\n1\n",
+        "a\nsep=;\n",
         "",
     ],
 )
