@@ -16,7 +16,7 @@ from similarity.arrays import FloatArray
 from similarity.errors import ConfigError, InputError
 from similarity.given import given_texts
 from similarity.groups.given import check_similarities, given_numbers
-from similarity.groups.own_words import wording_rules
+from similarity.groups.own_words import first_of_wording, numbers_differ
 from similarity.images.image import Content
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.validation import check_choice, given_integer, given_number
@@ -73,8 +73,8 @@ class Duplicates:
     Attributes
     ----------
     reasons
-        Of each of the others, why it is not kept: "wording" where it differs in case, white space
-        or the form of characters alone, else "similarity".
+        Of each of the others, why it is not kept: "wording" where it differs from the one that is
+        in case, white space or the form of characters alone, else "similarity".
     """
 
     kept: int
@@ -165,8 +165,9 @@ def deduplicate(
     is that similar to the one that stands for it.
 
     Where the texts are given, their wording goes before a similarity. Texts of which neither has
-    all numbers of the other are not the same, and those of one wording are
-    (`similarity.groups.own_words.same_wording`).
+    all numbers of the other are not the same. Those of one wording are
+    (`similarity.groups.own_words.first_of_wording`): what is done with the first of them is done
+    with all, whatever their own similarities.
 
     Parameters
     ----------
@@ -188,32 +189,47 @@ def deduplicate(
     threshold = given_number("threshold", threshold, at_least=0, at_most=1)
     similarities = given_numbers(similarities)
     check_similarities(similarities)
-    alike, same = similarities, np.eye(len(similarities), dtype=bool)
+    alike, first = similarities, list(range(len(similarities)))
     if texts is not None:
         texts = _texts_of(similarities, texts)
         check_all_pairs(len(texts), len(texts), DEDUPLICATE_PAIR)
-        same, unequal = wording_rules(texts)
+        first = first_of_wording(texts)
         alike = similarities.copy()
-        alike[unequal] = -1.0
-        alike[same] = 1.0
-    kept = np.zeros(len(alike), dtype=bool)
-    dropped: dict[int, list[int]] = {}
-    for i, row in enumerate(alike):
-        like = np.where(kept, row, -np.inf)
-        nearest = int(like.argmax())
-        kept[i] = like[nearest] < threshold - _ROUNDING
-        if kept[i]:
-            dropped[i] = []
-        else:
-            dropped[nearest].append(i)
+        alike[numbers_differ(texts)] = -1.0
+    groups: dict[int, list[int]] = {}
+    for i, kept in enumerate(_kept_for_each(alike, threshold, first)):
+        groups.setdefault(kept, []).append(i)
     return [
         Duplicates(
             kept,
             tuple(others),
-            tuple("wording" if same[kept, i] else "similarity" for i in others),
+            tuple("wording" if first[i] == kept else "similarity" for i in others),
         )
-        for kept, others in dropped.items()
+        for kept, (_, *others) in groups.items()
     ]
+
+
+def _kept_for_each(alike: FloatArray, threshold: float, first: Sequence[int]) -> list[int]:
+    """Return for each text the one that is kept for it: maybe itself.
+
+    Parameters
+    ----------
+    alike
+        Shape "text text"; below 0 where two texts are not the same.
+    first
+        Of each text, the first of its wording.
+    """
+    is_kept = np.zeros(len(alike), dtype=bool)
+    found: list[int] = []
+    for i, row in enumerate(alike):
+        if first[i] < i:
+            found.append(found[first[i]])
+            continue
+        like = np.where(is_kept, row, -np.inf)
+        nearest = int(like.argmax())
+        is_kept[i] = like[nearest] < threshold - _ROUNDING
+        found.append(i if is_kept[i] else nearest)
+    return found
 
 
 def cosines(vectors: FloatArray) -> FloatArray:

@@ -15,7 +15,7 @@ import scipy
 from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
-from similarity.given import given_strings
+from similarity.given import given_strings, given_texts
 from similarity.groups.numbers import names_percent, numbers_in
 from similarity.images.image import Content, Image
 from similarity.texts.general import general_sentences
@@ -65,35 +65,34 @@ def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
     return found
 
 
-def same_wording(texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Return whether texts differ in case, white space or the form of characters alone.
+def first_of_wording(contents: Sequence[Content]) -> list[int]:
+    """Return for each text the first that is the same by its wording: itself, if none before is.
 
-    Shape "text text". Forms are those that Unicode takes for compatible (NFKC), such as full-width
-    digits and ligatures.
+    Such texts have the same numbers, and differ in case, white space or the form of characters
+    alone. Forms are those that Unicode takes for compatible (NFKC), such as full-width digits and
+    ligatures. An image is the same as itself alone.
     """
-    texts = given_strings(texts)
-    normal = [" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts]
-    _, labels = np.unique(normal, return_inverse=True)
-    found: NDArray[np.bool_] = np.equal.outer(labels, labels)
-    return found
+    first: dict[object, int] = {}
+    return [
+        i if isinstance(one, Image) else first.setdefault(_wording(one), i)
+        for i, one in enumerate(given_texts(contents))
+    ]
 
 
-def wording_rules(
-    contents: Sequence[Content],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which texts are the same by their wording, and which are not, by their numbers.
-
-    Both have the shape "text text". An image is the same as itself alone, and has no numbers.
-    """
-    images = [isinstance(one, Image) for one in contents]
-    texts = ["" if isinstance(one, Image) else one for one in contents]
-    unequal = unequal_numbers("", texts)
+def _wording(text: str) -> tuple[str, tuple[str, ...]]:
+    normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     # Letters of another width may be another number: 10² and 102.
-    same = same_wording(texts) & ~unequal
-    same[images] = False
-    same[:, images] = False
-    np.fill_diagonal(same, val=True)
-    return same, unequal
+    return " ".join(normal.split()), tuple(numbers_in(" ".join(text.split())))
+
+
+def numbers_differ(contents: Sequence[Content]) -> NDArray[np.bool_]:
+    """Return what `unequal_numbers` does of texts without a question; an image has no numbers.
+
+    White space is no part of a wording, so it makes no other numbers.
+    """
+    return unequal_numbers(
+        "", ["" if isinstance(one, Image) else " ".join(one.split()) for one in contents]
+    )
 
 
 def _own_numbers(

@@ -22,7 +22,7 @@ from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
 from similarity.errors import InputError
 from similarity.given import check_several
-from similarity.groups.own_words import same_wording, shared_words, unequal_numbers
+from similarity.groups.own_words import first_of_wording, shared_words, unequal_numbers
 from similarity.material import likelihood_matrix
 from similarity.models.toy import ToyModel
 from similarity.reliability import reliability
@@ -155,7 +155,7 @@ def test_one_text_is_refused_by_what_these_functions_use(owners: list[Any]) -> N
         lambda texts: unfamiliar(MODEL, texts),
         lambda texts: shared_words("a", texts),
         lambda texts: unequal_numbers("a", texts),
-        same_wording,
+        first_of_wording,
     ]
     for call in calls:
         with pytest.raises(InputError, match="must be a list of them, got 'ab'"):

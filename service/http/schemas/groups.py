@@ -100,7 +100,8 @@ class DuplicateFields(Strict):
     similarity: float = Field(ge=0, le=1, description="To the one that is kept.")
     reason: Reason = Field(
         description="Why it is not kept: it differs in case, white space or the form of characters "
-        "alone (wording), or is at least as similar as the threshold (similarity)."
+        "alone (wording), or it or a text of its wording is at least as similar as the threshold "
+        "(similarity)."
     )
 
 

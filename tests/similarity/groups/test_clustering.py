@@ -130,6 +130,51 @@ def test_duplicates_keep_what_they_promise(count: int, seed: int, threshold: flo
             assert group.kept < i
 
 
+# Texts, several of them of one wording: in case, white space and form, and with other numbers.
+WORDINGS = (
+    ("fine", "\ufb01ne", "FINE"),
+    ("order 5", "Order\u3000５", " ORDER  5"),
+    ("order 6", "order\n6"),
+    ("1 500 kg", "1  500  KG"),
+    ("5 percent", "5  percent"),
+    ("10²",),
+    ("102", "１０２"),
+    ("part IV VI", "part iv vi"),
+    ("part Ⅳ VI", "PART Ⅳ vi"),
+    ("part IV Ⅵ",),
+    ("ΐ", "ΐ".upper()),
+)
+
+
+@given(
+    st.lists(st.sampled_from([text for wording in WORDINGS for text in wording]), min_size=1),
+    st.integers(0, 1000),
+    st.floats(0, 1),
+)
+def test_texts_of_one_wording_are_always_together(
+    texts: list[str], seed: int, threshold: float
+) -> None:
+    """Also where the first of them is dropped for another text by its similarity."""
+    found = deduplicate(cosines(random_vectors(len(texts), seed)), threshold, texts)
+    kept_for = {i: group.kept for group in found for i in (group.kept, *group.others)}
+    wording_of = {text: n for n, wording in enumerate(WORDINGS) for text in wording}
+    numbers = [wording_of[text] for text in texts]
+    for number in set(numbers):
+        assert len({kept_for[i] for i in range(len(texts)) if numbers[i] == number}) == 1
+    for group in found:
+        assert group.reasons == tuple(
+            "wording" if numbers[i] == numbers[group.kept] else "similarity" for i in group.others
+        )
+
+
+def test_a_wording_goes_with_the_first_of_it() -> None:
+    texts = ["Where is my parcel?", "Where is the parcel?", "WHERE IS THE PARCEL?"]
+    alike = np.array([[1.0, 0.84, 0.5], [0.84, 1.0, 0.6], [0.5, 0.6, 1.0]])
+    (group,) = deduplicate(alike, 0.8, texts)
+    assert (group.kept, group.others) == (0, (1, 2))
+    assert group.reasons == ("similarity", "similarity")
+
+
 def test_duplicates_do_not_chain() -> None:
     chain = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.9], [0.1, 0.9, 1.0]])
     found = deduplicate(chain, 0.8)
