@@ -7,6 +7,7 @@ groups whose texts all are, in the mean, of one meaning with them (`similarity.g
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import fsum
 from types import NoneType
 from typing import Any
 
@@ -165,8 +166,9 @@ def find_consensus(
         mutual[unequal_numbers(question or "", cut)] = 0.0
     np.fill_diagonal(mutual, 1.0)
     found = cluster(mutual, threshold=threshold).groups
-    # Shares that are all of it may sum to somewhat more by rounding.
-    probabilities = [min(float(weights[list(group)].sum()), 1.0) for group in found]
+    # By exact sums, so that a group of all texts has all of it: 1, and an entropy of 0.
+    total = fsum(weights)
+    probabilities = [fsum(weights[list(group)]) / total for group in found]
     places = {text: i for i, text in enumerate(distinct)}
     numbers = np.array([places[text] for text in texts])
 
@@ -276,12 +278,10 @@ def _with_question(texts: Sequence[str], question: str | None) -> list[str]:
 
 
 def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatArray:
-    """Return the probability of each distinct text, in the order of first appearance."""
+    """Return what the probability of each distinct text is in proportion to, in order."""
     if log_probs is None:
-        counts = Counter(texts)
-        return np.array([count / len(texts) for count in counts.values()])
+        return np.array(list(Counter(texts).values()), dtype=np.float64)
     of_text = dict(zip(texts, checked_log_probs(log_probs, len(texts)), strict=True))
     values = np.array([of_text[text] for text in dict.fromkeys(texts)], dtype=np.float64)
-    weights = np.exp(values - values.max())
-    found: FloatArray = weights / weights.sum()
-    return found
+    weights: FloatArray = np.exp(values - values.max())
+    return weights

@@ -183,11 +183,11 @@ def test_what_is_wrong_is_refused(scorer: ProfileEntailment) -> None:
 
 def test_a_group_of_all_texts_has_the_probability_1(scorer: ProfileEntailment) -> None:
     texts = [f"the sea{'.' * number}" for number in range(12)]
-    for given in ([-number / 7 for number in range(12)], [1e-7] * 12, None):
+    uneven = [[-number / scale for number in range(12)] for scale in (0.01, 3, 7, 11)]
+    for given in (*uneven, [1e-7] * 12, None):
         found = find_consensus(scorer, texts, log_probs=given, threshold=0)
         assert [len(group.members) for group in found.groups] == [12]
-        assert found.groups[0].probability == pytest.approx(1)
-        assert found.groups[0].probability <= 1
+        assert (found.groups[0].probability, found.entropy) == (1, 0)
 
 
 def test_the_interface_of_uqlm(scorer: ProfileEntailment) -> None:
