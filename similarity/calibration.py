@@ -68,7 +68,8 @@ class Calibration:
     scale
         What it was fitted to.
     kept
-        Of one that a user keeps, what a person knows it by: "model", "compares" and "date".
+        Of one that a user keeps or names, what a person knows it by: "model", "compares" and
+        "date", as far as that is known. None of one that ships.
     """
 
     revision: str

@@ -29,7 +29,7 @@ VARIABLE = "TRAJSIM_CALIBRATION"
 # What helps where a file cannot be read. Only those in the cache are for us to have deleted.
 _OF_NAMED = f"name a file that `trajsim calibrate` wrote by {VARIABLE}, or unset it"
 _OF_MODEL = "it belongs to the model: put the model's own in its place, or move it away"
-_OF_CACHE = "delete it, and fit anew"
+_OF_CACHE = "fit it anew by `trajsim calibrate` with the same options, or forget it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +65,25 @@ class KnownScales:
     What is fitted or forgotten later changes nothing here, so that no scale changes under a
     service that runs, or within a batch.
 
+    Parameters
+    ----------
+    with_kept
+        Whether those that this user keeps are among them. One that is fitted anew is replaced, and
+        may be damaged.
+
     Raises
     ------
     InputError
         If the file that TRAJSIM_CALIBRATION names, or that of the model, cannot be read.
     """
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, *, with_kept: bool = True) -> None:
         self._model = model.info
         given = os.environ.get(VARIABLE)
-        self._named = load_calibrations(Path(given), _OF_NAMED) if given else ()
-        self._kept = {scale.name: scale for scale in kept_scales()}
+        named = load_calibrations(Path(given), _OF_NAMED) if given else ()
+        # To name a file is to keep what it has, also if `trajsim eval calibrate` wrote it.
+        self._named = tuple(replace(one, kept=one.kept or {}) for one in named)
+        self._kept = {scale.name: scale for scale in kept_scales()} if with_kept else {}
         beside = model.assets / NAME if model.assets else None
         self._shipped = load_calibrations(beside, _OF_MODEL) if beside and _there(beside) else ()
 
@@ -197,12 +205,13 @@ def _name(revision: str, settings: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> KeptScale:
+    remedy = f"{_OF_CACHE}: trajsim scales forget {path.stem}"
     try:
-        found = load_calibrations(path, _OF_CACHE)
+        found = load_calibrations(path, remedy)
     except InputError as error:
         return KeptScale(path=path, calibration=error)
     if len(found) != 1:
-        fault = f"{path} has {len(found)} scales, and a file there has one; {_OF_CACHE}"
+        fault = f"{path} has {len(found)} scales, and a file there has one; {remedy}"
         return KeptScale(path=path, calibration=InputError(fault))
     return KeptScale(path=path, calibration=found[0])
 

@@ -253,6 +253,7 @@ def planned_scorer(
     vectors: str | None = None,
     store: Store | None = None,
     progress: Progress = no_progress,
+    scales: KnownScales | None = None,
 ) -> tuple[Scorer, ScoringPlan]:
     """Return the scorer for a request, and the plan that chose it.
 
@@ -262,6 +263,8 @@ def planned_scorer(
     ----------
     store
         Where trajectories, likelihoods and vectors are kept, so that none is computed twice.
+    scales
+        Those that may be in force; None for those that there are now.
     """
     request = replace(request, vectors=vectors is not None)
     request.check()
@@ -270,10 +273,10 @@ def planned_scorer(
     chosen = plan_scoring(request, found.names, lacks=found.lacks)
     if chosen.by_vectors:
         opened = stored(found.open(*chosen.groups, progress=progress), store)
-        return chosen.open(model, opened), chosen
+        return chosen.open(model, opened, scales=scales), chosen
     if store is not None and can_be_stored(model):
         model = StoredModel(model, store)
-    return chosen.open(model), chosen
+    return chosen.open(model, scales=scales), chosen
 
 
 def check_generates(model: LanguageModel, request: ScoringRequest) -> None:

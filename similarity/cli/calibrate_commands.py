@@ -80,7 +80,8 @@ def calibrate(
     judged = None if pairs is None else _judged(pairs, kind, columns)
     own = None if texts is None else texts_of(texts, kind, columns).texts
     model = open_model(choice)
-    scorer, plan = chosen_plan(model, scoring)
+    known = KnownScales(model, with_kept=False)
+    scorer, plan = chosen_plan(model, scoring, scales=known)
     with progress_bars() as progress:
         if judged is not None:
             found = _of_judgements(scorer, judged, ends, str(pairs), progress)
@@ -96,7 +97,7 @@ def calibrate(
         print_warnings(narrow_judgements([pair.judgement for pair in judged], ends))
     if own is not None:
         print_warnings(few_texts(found.fitted_on["pairs"]))
-    known, config = KnownScales(model), scorer.fingerprint.config
+    config = scorer.fingerprint.config
     keep_and_report(
         found,
         model.info.name,

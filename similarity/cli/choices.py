@@ -8,6 +8,7 @@ from similarity.cli.answers import store_of
 from similarity.cli.progress import progress_bars, working
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
+from similarity.known_scales import KnownScales
 from similarity.models.base import LanguageModel
 from similarity.models.loader import LoadOptions, load_model
 from similarity.models.memory import keep_large_buffers
@@ -92,6 +93,7 @@ def chosen_plan(
     scoring: ScoringChoice,
     tolerance: Tolerance | None = None,
     store: Store | None = None,
+    scales: KnownScales | None = None,
 ) -> tuple[Scorer, ScoringPlan]:
     """Return the scorer that was chosen, and the plan that chose it.
 
@@ -101,6 +103,8 @@ def chosen_plan(
     ----------
     store
         Where what the model computes is kept, if not where this user's machine keeps it.
+    scales
+        Those that may be in force; None for those that there are now.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def chosen_plan(
     store = store or store_of(model)
     with progress_bars() as progress:
         scorer, chosen = planned_scorer(
-            model, scoring.request(tolerance), scoring.vectors, store, progress
+            model, scoring.request(tolerance), scoring.vectors, store, progress, scales
         )
     if chosen.note:
         click.echo(chosen.note, err=True)

@@ -70,6 +70,11 @@ def test_kept_for_the_user(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert "in force now for toy, method trajectories: your scale of judgements\n" in result.stderr
     again = CliRunner().invoke(evaluate, ["calibrate", str(run), "--keep"])
     assert "replaces your scale of judgements, fitted " in again.stderr
+    (kept,) = (tmp_path / "cache" / "calibrations").iterdir()
+    kept.write_text("[{")
+    mended = CliRunner().invoke(evaluate, ["calibrate", str(run), "--keep"])
+    assert f"replaces the damaged {kept}" in mended.stderr
+    assert find_calibration(ToyModel(), CONFIG) == found
 
 
 @pytest.mark.parametrize(

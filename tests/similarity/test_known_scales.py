@@ -117,7 +117,10 @@ def test_a_damaged_one_hinders_its_own_settings_alone(content: str) -> None:
     path.write_text(content)
     other = ComparisonConfig.build(max_tokens=3)
     assert find_calibration(ToyModel(), other) is None
-    with pytest.raises(InputError, match="is no file of scales: .*; delete it, and fit anew$"):
+    with pytest.raises(
+        InputError,
+        match=f"is no file of scales: .*, or forget it: trajsim scales forget {path.stem}$",
+    ):
         find_calibration(ToyModel(), CONFIG)
     forget_scale(path.stem)
     assert find_calibration(ToyModel(), CONFIG) is None

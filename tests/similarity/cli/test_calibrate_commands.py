@@ -140,6 +140,12 @@ def test_a_file_that_is_named_goes_before_all(
     assert "the scale of general text in the file that TRAJSIM_CALIBRATION names" in result.stderr
     assert "unset it to use yours" in result.stderr
     assert compared()["scale"] == "general text"
+    # Also where it says of itself no more than a run's own scale does.
+    ((content,), named) = (json.loads((tmp_path / "named.json").read_text()), "named.json")
+    del content["kept"], content["digest"]
+    (tmp_path / named).write_text(json.dumps([content]), encoding="utf-8")
+    said = run("compare", *TEXTS, *OPTIONS, "-n", "2").stdout
+    assert "(calibrated on general text, by a scale of yours)" in said
     monkeypatch.delenv("TRAJSIM_CALIBRATION")
     assert compared()["scale"] == "judgements"
 
@@ -178,21 +184,29 @@ def test_what_is_refused(tmp_path: Path, arguments: tuple[str, ...], message: st
     assert message in result.stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"[{", b"\x94", b"[7]"])
-def test_what_helps_against_a_damaged_scale_does(content: bytes, cache: Path) -> None:
-    """To fit it anew is refused too while the file is there, so the message says to delete it."""
-    fit = ("calibrate", *OPTIONS, "-n", "2", "--sentences", "7")
+@pytest.mark.parametrize("content", [b"", b"[{", b"\x94", b"[7]", b"[]", None])
+@pytest.mark.parametrize("more", [("-n", "2", "-m", "4"), ("--preset", "fast")])
+@pytest.mark.parametrize("by", ["calibrate", "forget"])
+def test_what_helps_against_a_damaged_scale_does(
+    content: bytes | None, more: tuple[str, ...], by: str, cache: Path
+) -> None:
+    options = ("--model", "toy", *more)
+    fit = ("calibrate", *options, "--sentences", "7")
     assert run(*fit).exit_code == 0
     (path,) = (cache / "calibrations").iterdir()
-    path.write_bytes(content)
-    for command in (("compare", *TEXTS, *OPTIONS), fit):
-        refused = run(*command)
-        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
-        assert f"{path} is no file of scales" in refused.stderr
-        assert "; delete it, and fit anew" in refused.stderr
-    path.unlink()
-    assert run(*fit).exit_code == 0
-    assert compared()["scale"] == "general text"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    refused = run("compare", *TEXTS, *options)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    assert f"{path} is no file of scales" in refused.stderr
+    assert "; fit it anew by `trajsim calibrate` with the same options, or" in refused.stderr
+    remedy = f"trajsim scales forget {path.stem}"
+    assert refused.stderr.endswith(f"forget it: {remedy}\n")
+    mended = run(*(fit if by == "calibrate" else remedy.split()[1:]))
+    assert mended.exit_code == 0, mended.output
+    assert ("replaces" if by == "calibrate" else "forgot") + f" the damaged {path}" in mended.stderr
+    scale = "calibrated on general text" if by == "calibrate" else "uncalibrated"
+    assert f"({scale}" in run("compare", *TEXTS, *options).stdout
 
 
 @pytest.mark.parametrize("content", [b"text1,text2,score\na,b,1\n", b"[]", None])
