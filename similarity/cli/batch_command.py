@@ -113,13 +113,7 @@ def batch(
             )
         options = _options_digest(choice, scoring, chunk)
         if (before := finished(files, options)) is not None:
-            _check_answered(before, files)
-            click.echo(
-                f"{files.output} is finished, with answers to {before.lines - before.refused} of "
-                f"{before.lines} lines; to begin anew, delete it, {files.journal.name} and "
-                f"{files.refused.name}",
-                err=True,
-            )
+            _say_finished(before, files)
             return
         note_goes_on()
         scorer = chosen_scorer(open_model(choice), scoring)
@@ -152,6 +146,9 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
         if renamed:
             named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)
             click.echo(f"of the columns of the input, in the output {named}", err=True)
+        if opened.done.lines == opened.total:
+            _say_finished(opened.done, files)
+            return
         if opened.done.lines:
             click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
         total, before = opened.total, opened.done.lines
@@ -165,6 +162,15 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
     if done.refused:
         lines = "line" if done.refused == 1 else "lines"
         click.echo(f"{done.refused} {lines} could not be compared: {files.refused}", err=True)
+
+
+def _say_finished(done: Done, files: BatchFiles) -> None:
+    _check_answered(done, files)
+    click.echo(
+        f"{files.output} is finished, with answers to {done.lines - done.refused} of {done.lines} "
+        f"lines; to begin anew, delete it, {files.journal.name} and {files.refused.name}",
+        err=True,
+    )
 
 
 def _check_answered(done: Done, files: BatchFiles) -> None:

@@ -39,6 +39,7 @@ def test_command_says_what_it_did(tmp_path: Path) -> None:
     # Asked for in other words, it is found to be the same by what is loaded.
     otherwise = command(tmp_path, "--errors", str(tmp_path / "refused"), "--no-cache", "-n", "2")
     assert otherwise.exit_code == 0
+    assert otherwise.stderr == again.stderr
 
 
 def test_a_finished_batch_loads_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
