@@ -1,6 +1,8 @@
 """Answers that are read whole, within bounds: one that breaks off is requested again."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -53,6 +55,16 @@ class _Answer:
         )
 
 
+@contextmanager
+def _unpacking() -> Iterator[None]:
+    """Raise UnexpectedAnswerError where an answer is not packed as its headers say."""
+    try:
+        yield
+    except httpx.DecodingError as error:
+        # Unlike other errors of httpx here, it is of what came, not of what was sent.
+        raise UnexpectedAnswerError(f"it is not packed as it says ({error})") from error
+
+
 class ReadingTransport(httpx.BaseTransport):
     """Reads each answer before it is given back; the arguments are of the client's."""
 
@@ -65,8 +77,9 @@ class ReadingTransport(httpx.BaseTransport):
         response = self._transport.handle_request(request)
         answer = _Answer(response, self._seconds)
         try:
-            for part in response.iter_bytes():
-                answer.add(part)
+            with _unpacking():
+                for part in response.iter_bytes():
+                    answer.add(part)
         finally:
             response.close()
         return answer.whole()
@@ -88,8 +101,9 @@ class AsyncReadingTransport(httpx.AsyncBaseTransport):
         response = await self._transport.handle_async_request(request)
         answer = _Answer(response, self._seconds)
         try:
-            async for part in response.aiter_bytes():
-                answer.add(part)
+            with _unpacking():
+                async for part in response.aiter_bytes():
+                    answer.add(part)
         finally:
             await response.aclose()
         return answer.whole()

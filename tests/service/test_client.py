@@ -415,6 +415,16 @@ def test_a_packed_answer_is_read(ask):
     assert ask("rerank", "a", ["b"], transport=Scripted(answer).transport)
 
 
+@pytest.mark.parametrize("status", [200, 404, 503])
+@pytest.mark.parametrize("packing", ["gzip", "deflate", "gzip, deflate"])
+def test_an_answer_that_is_not_packed_as_it_says_is_none(ask, status, packing):
+    """It was said that nothing could be sent to the address."""
+    plain = Parts(json.dumps(OK).encode())
+    answer = httpx.Response(status, headers={"content-encoding": packing}, stream=plain)
+    with pytest.raises(UnexpectedAnswerError, match="it is not packed as it says"):
+        ask("rerank", "a", ["b"], transport=Scripted(answer).transport)
+
+
 def test_an_answer_that_trickles_in_is_late(ask, waits, monkeypatch):
     ticks = itertools.count(0, 100)
     monkeypatch.setattr(
