@@ -19,12 +19,11 @@ from similarity.models.base import (
 from similarity.models.checks import (
     ENDINGS,
     PARAGRAPH,
-    STATE_TOLERANCE,
     Check,
     check_use,
     probe_requests,
-    worst_drift,
 )
+from similarity.models.drifts import Drift
 from similarity.models.gaps import worst_gap
 from similarity.models.loader import PACKAGED, LoadOptions, examine_model, load_model
 from similarity.presets import PAPER, PRESETS
@@ -141,9 +140,9 @@ def _compare_states(title: str, model: LanguageModel, reference: LanguageModel) 
         expected = reference.next_states(prefixes)
     except UnsupportedError as error:
         return Check(title, f"the same token ids; states not compared: {error}")
-    worst = worst_drift(model.next_states(prefixes), expected)
-    found = f"the same token ids; states differ by {worst:.2g} of their length"
-    if worst <= STATE_TOLERANCE:
+    drift = Drift.between(model.next_states(prefixes), expected)
+    found = f"the same token ids; states differ by {drift}"
+    if drift.is_rounding:
         return Check(title, f"{found} (in float32 below 0.001)")
     wrong = (
         f"{model.info.name} is not {reference.info.name}, or pools otherwise than the last token"

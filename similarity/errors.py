@@ -145,7 +145,18 @@ class BackendRefusedError(BackendError):
 
 
 class BackendKeyError(BackendRefusedError):
-    """A server wants another API key than it is sent: until one is changed it refuses all."""
+    """A server wants another API key than it is sent: until one is changed it refuses all.
+
+    Attributes
+    ----------
+    answer
+        What it answered by HTTP 403, without advice: it may refuse this request alone. Empty
+        where it refuses all.
+    """
+
+    def __init__(self, message: str = "", answer: str = "") -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class RequestRefusedError(BackendRefusedError):

@@ -6,15 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from similarity.arrays import FloatArray, LogProbs, Rows
+from similarity.arrays import LogProbs
 from similarity.errors import ModelError, TextTooLongError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, SampleRequest, ScoreRequest, TokenIds
 from similarity.models.gaps import Gap, worst_gap
-
-# Parts of its length by which a state may differ from itself, as in half precision in batches of
-# other sizes. Other texts and other models differ by far more.
-STATE_TOLERANCE = 0.05
 
 # What to do where scores of a model in this process depend on what they must not.
 IN_PROCESS = "give another device; in float32 on a CPU rounding is least"
@@ -99,17 +95,6 @@ def probe_requests(model: LanguageModel) -> list[ScoreRequest]:
     )
     parts = (ids, ids[: max(1, len(ids) // 2)])
     return [ScoreRequest(prefix=part, continuations=continuations) for part in parts]
-
-
-def worst_drift(states: Rows, others: Rows) -> float:
-    """Return the largest difference of a state from the other, in parts of the other's length.
-
-    It is infinite if they have not the same number of coordinates.
-    """
-    if states.shape != others.shape:
-        return float("inf")
-    gaps: FloatArray = np.linalg.norm(states.astype(np.float64) - others, axis=1)
-    return float((gaps / np.linalg.norm(others, axis=1)).max())
 
 
 def _reversed(requests: Sequence[ScoreRequest]) -> list[ScoreRequest]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.errors import ModelError
-from similarity.models.checks import STATE_TOLERANCE, Check, worst_drift
+from similarity.models.checks import Check
+from similarity.models.drifts import Drift
 
 # By how much lengths of states differ from 1 where they were made 1, in half precision.
 LENGTH_ROUNDING = 0.005
@@ -79,9 +80,9 @@ def check_repeated(walk: Rows, backwards: Rows, alone: Rows, refused: Refused) -
         The last of them, requested alone.
     """
     name = "states again, in another order, one at a time"
-    worst = max(worst_drift(backwards[::-1], walk), worst_drift(alone, walk[-1:]))
-    found = f"they differ by {worst:.2g} of their length"
+    again, single = Drift.between(backwards[::-1], walk), Drift.between(alone, walk[-1:])
+    found = f"they differ by {again}; one alone by {single.worst:.2g}"
     error = None
-    if worst > STATE_TOLERANCE:
+    if not (again.is_rounding and single.may_be_rounding):
         error = refused(f"gives a text other states beside other texts: {found}")
     return Check(name, found, error)

@@ -210,7 +210,7 @@ class Pool:
         began = time.monotonic()
         try:
             await self.roster.check_reading(replica)
-            answer = await work(replica)
+            answer = await self._permitted(replica, work)
         except asyncio.CancelledError:
             if tokens:
                 self._note_given_up(replica, began)
@@ -227,6 +227,14 @@ class Pool:
             replica.timeouts, replica.computed_at = 0, time.monotonic()
             replica.took = replica.computed_at - began
         return answer
+
+    async def _permitted(self, replica: Replica, work: Callable[[Replica], Awaitable[T]]) -> T:
+        """Return what `work` gets; find out whether a refusal is of all, or of what was sent."""
+        try:
+            return await work(replica)
+        except BackendKeyError as error:
+            await self.roster.check_key(replica, error)
+            raise
 
     def _check_patience(self, started: float) -> None:
         """Raise what `Roster.away` returns if no server is in service and none can be in time."""

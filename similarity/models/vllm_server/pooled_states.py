@@ -8,7 +8,6 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ import numpy as np
 from similarity.arrays import Rows
 from similarity.errors import ModelChangedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
-from similarity.models.checks import STATE_TOLERANCE, worst_drift
+from similarity.models.drifts import ALLOWED, Drift
 from similarity.models.vllm_server import values
+from similarity.models.vllm_server.apart import check_apart
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.gathering import gather
@@ -28,15 +28,13 @@ from similarity.models.vllm_server.identity import (
     probe_tokens,
 )
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.replica import Replica
 
 EMBEDDINGS = "/v1/embeddings"
 # States of one answer: a megabyte or two at the usual widths.
 MOST_STATES = 256
-# How many times shorter or longer than those of a paragraph's beginnings states may be: those of
-# the embedded model differ by 8 %, and other models may have more.
-LENGTH_FACTOR = 10.0
-# The part of its tokens in which a prompt differs from another that cannot have the same state.
-LEAST_APART = 1 / 8
+# States that are looked at where the one of the probe leaves a doubt.
+MORE_PROBES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +65,29 @@ class PooledIdentity(ServedName):
     @property
     def probe(self) -> TokenIds:
         """Return the beginning that goes with every request: servers may be started anew."""
-        return self.beginnings[self._place]
+        return self.more_probes[-1]
 
-    def drift(self, state: Rows) -> float:
-        """Return how far the probe's state is from the first one, in parts of its length."""
-        return worst_drift(state[None], self.walk[[self._place]])
+    @property
+    def more_probes(self) -> list[TokenIds]:
+        """Return the beginnings up to the probe that are read where it leaves a doubt."""
+        return self.beginnings[self._few]
+
+    def drift(self, state: Rows) -> Drift:
+        """Return how far the probe's state is from the first one."""
+        return Drift.between(state[None], self.walk[self._few][-1:])
+
+    def check_more(self, states: Rows) -> None:
+        """Check the states of `more_probes`; raise as `check_drift`."""
+        drift = Drift.between(states, self.walk[self._few])
+        self.check_drift(drift, possible=drift.is_rounding)
+
+    def check_drift(self, drift: Drift, *, possible: bool) -> None:
+        """Raise ModelChangedError unless it is possible that a drift is rounding."""
+        if not possible:
+            raise ModelChangedError(
+                f"has another model than before as {self.name!r}: its states of one text differ "
+                f"by {drift}; {ALLOWED}; serve the old one, or load this one anew"
+            )
 
     @property
     def lengths(self) -> tuple[float, float]:
@@ -80,8 +96,9 @@ class PooledIdentity(ServedName):
         return float(lengths.min()), float(lengths.max())
 
     @property
-    def _place(self) -> int:
-        return min(SHORT_PROBE, len(self.walk)) - 1
+    def _few(self) -> slice:
+        end = min(SHORT_PROBE, len(self.walk))
+        return slice(max(0, end - MORE_PROBES), end)
 
 
 def states_body(model: str, prefixes: Sequence[TokenIds]) -> dict[str, Any]:
@@ -126,52 +143,6 @@ def read_states(answer: Any, count: int) -> Rows:
     return states
 
 
-def check_apart(prefixes: Sequence[TokenIds], states: Rows, lengths: tuple[float, float]) -> None:
-    """Check that prefixes that differ much have different states, of lengths that may be.
-
-    Parameters
-    ----------
-    lengths
-        The least and the greatest of a paragraph's beginnings.
-
-    Raises
-    ------
-    WrongAnswerError
-        If two have one state, or one is far shorter or longer than those.
-    """
-    first: dict[bytes, TokenIds] = {}
-    for prefix, state in zip(prefixes, states, strict=True):
-        if _much_apart(first.setdefault(state.tobytes(), prefix), prefix):
-            raise WrongAnswerError(
-                "gave two different prompts the same state; does something between repeat answers "
-                "or cut prompts?"
-            )
-    found = np.linalg.norm(states.astype(np.float64), axis=1)
-    least, most = lengths[0] / LENGTH_FACTOR, lengths[1] * LENGTH_FACTOR
-    if found.min() < least or found.max() > most:
-        raise WrongAnswerError(
-            f"gave a state of length {found.min():.3g} to {found.max():.3g}, and from {least:.3g} "
-            f"to {most:.3g} are possible after those at loading; does something change its answers?"
-        )
-
-
-def _much_apart(one: TokenIds, other: TokenIds) -> bool:
-    """Return whether what differs between two prompts is more than a few of their tokens.
-
-    By a token far before the end a state may differ less than rounding shows.
-    """
-    same = _alike(one, other)
-    same += _alike(one[same:][::-1], other[same:][::-1])
-    longest = max(len(one), len(other))
-    return longest - same > LEAST_APART * longest
-
-
-def _alike(one: TokenIds, other: TokenIds) -> int:
-    """Return how many tokens are the same at the beginning."""
-    pairs = zip(one, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
 async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity:
     """Return the identity of a server that pools; raises as `identify_name` does."""
     served = await identify_name(pool, address)
@@ -203,19 +174,23 @@ def same_states(first: PooledIdentity, second: PooledIdentity) -> bool:
         second.tokenizer,
         second.begin,
         second.paragraph,
-    ) and worst_drift(second.walk, first.walk) <= STATE_TOLERANCE
+    ) and Drift.between(second.walk, first.walk).is_rounding
 
 
-async def request_states(
-    pool: Pool,
+async def request_states(pool: Pool, name: str, prefixes: Sequence[TokenIds]) -> Rows:
+    """Return the states after some prefixes, shape "prefix width", by one request."""
+    return await pool.call(
+        lambda replica: _states_of(replica, name, prefixes), tokens=sum(map(len, prefixes))
+    )
+
+
+async def _states_of(
+    replica: Replica,
     name: str,
     prefixes: Sequence[TokenIds],
     check: Callable[[Rows], None] = lambda _states: None,
 ) -> Rows:
-    """Return the states after some prefixes, shape "prefix width", by one request.
-
-    What `check` raises of them is an error of the server that gave them.
-    """
+    """Return what a server gives, if `check` raises nothing of it."""
     tokens = sum(map(len, prefixes))
 
     def checked(answer: Any) -> Rows:
@@ -224,12 +199,25 @@ async def request_states(
         check(states)
         return states
 
-    return await pool.request(
-        EMBEDDINGS,
-        checked,
-        states_body(name, prefixes),
-        tokens=tokens,
-    )
+    return await replica.request(EMBEDDINGS, checked, states_body(name, prefixes))
+
+
+async def _believed(
+    replica: Replica, identity: PooledIdentity, prefixes: Sequence[TokenIds]
+) -> Rows:
+    """Return a server's states; check by the probe, and by more of them, that it is as before."""
+    sent = [identity.probe, *prefixes]
+    lengths = identity.lengths
+
+    def check(found: Rows) -> None:
+        drift = identity.drift(found[0])
+        identity.check_drift(drift, possible=drift.may_be_rounding)
+        check_apart(sent, found, lengths)
+
+    probed, *found = await _states_of(replica, identity.name, sent, check)
+    if not identity.drift(probed).is_rounding:
+        await _states_of(replica, identity.name, identity.more_probes, identity.check_more)
+    return np.array(found, np.float32)
 
 
 async def all_states(
@@ -248,20 +236,12 @@ async def all_states(
         If a server has another model than before.
     """
     states = np.empty((len(prefixes), identity.walk.shape[1]), np.float32)
-    lengths = identity.lengths
-
-    def check(sent: Sequence[TokenIds], found: Rows) -> None:
-        if (drift := identity.drift(found[0])) > STATE_TOLERANCE:
-            raise ModelChangedError(
-                f"has another model than before as {identity.name!r}: its state of one text is "
-                f"{drift:.2g} of its length away; serve the old one, or load this one anew"
-            )
-        check_apart(sent, found, lengths)
 
     async def one(numbers: list[int]) -> None:
-        with_probe = [identity.probe, *(prefixes[i] for i in numbers)]
-        _, *states[numbers] = await request_states(
-            pool, identity.name, with_probe, partial(check, with_probe)
+        some = [prefixes[i] for i in numbers]
+        states[numbers] = await pool.call(
+            lambda replica: _believed(replica, identity, some),
+            tokens=sum(map(len, [identity.probe, *some])),
         )
         count(len(numbers))
 

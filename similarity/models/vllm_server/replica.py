@@ -33,6 +33,7 @@ T = TypeVar("T")
 # A server that is alive answers this within a moment, whatever it is computing.
 HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
+FORBIDDEN = 403
 NOT_FOUND = 404
 # Of an answer, unpacked, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
@@ -233,9 +234,7 @@ class Replica:
         if (known := self._known_error(said)) is not None:
             return known
         if status in (401, 403):
-            return BackendKeyError(
-                f"{self.url} wants another API key (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
-            )
+            return self._refused_access(response, said)
         if status in OVERLOADED:
             what = f"{self._way} is overloaded or not ready (HTTP {status}); try again later"
             what += self._no_proxy
@@ -250,6 +249,17 @@ class Replica:
         refused = RequestRefusedError if status in OF_THE_REQUEST else BackendRefusedError
         error = refused(f"{response.url} answered HTTP {status}: {said}{hint}")
         return PassingError(error, once=True) if status >= 500 else error
+
+    def _refused_access(self, response: httpx.Response, said: str) -> BackendKeyError:
+        """Return the error of a refusal that another key may end: a 403 may have other causes."""
+        status = response.status_code
+        key = "another API key" if "authorization" in self._client.headers else "an API key"
+        answer = f"{response.url} answered HTTP {status}: {said}"
+        if status == FORBIDDEN:
+            advice = f"{answer}; if it wants {key}, set {ENVIRONMENT_PREFIX}API_KEY"
+            return BackendKeyError(advice, answer)
+        wants = f"{self.url} wants {key} (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
+        return BackendKeyError(wants)
 
     def _known_error(self, said: str) -> Exception | None:
         """Return the error for a message of vLLM's own; None if the message is not known."""

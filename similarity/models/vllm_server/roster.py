@@ -114,6 +114,16 @@ class Roster:
                 f"{error}; it took that text before, so it may refuse all: see its log"
             ) from error
 
+    async def check_key(self, replica: Replica, error: BackendKeyError) -> None:
+        """Raise RequestRefusedError if a server that refused a request takes a short text."""
+        if self._wanted is None or self._wanted.probe is None or not error.answer:
+            return
+        await self._wanted.check_computing(replica)
+        raise RequestRefusedError(
+            f"{error.answer}; it takes a short text, so what it was sent is at fault: give "
+            "another text"
+        ) from error
+
     async def check_reading(self, replica: Replica) -> None:
         """Raise ModelChangedError if a server has another tokenizer, looked at now and then."""
         if self._wanted is None:

@@ -26,7 +26,9 @@ def unreached(server: str, url: str, error: httpx.TransportError) -> str:
             "give http:// if it speaks plain HTTP, else see its settings of TLS"
         )
     # So a server of TLS ends a connection on which plain HTTP was sent.
-    broke_off = isinstance(error, httpx.RemoteProtocolError) and url.startswith("http://")
+    broke_off = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError) and url.startswith(
+        "http://"
+    )
     hint = ", with https:// if it speaks TLS" if broke_off else ""
     said = first_line(error)
     return f"{server} does not answer ({said}); start it, or give another address{hint}"

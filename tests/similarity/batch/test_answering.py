@@ -72,7 +72,7 @@ def run(scorer: Scorer, files: BatchFiles, chunk: int, stop_after: int | None = 
 
 
 @pytest.mark.parametrize("where", ["/tokenize", "/v1/completions"])
-@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("status", [400, 403, 413, 422])
 @pytest.mark.parametrize("kind", SCORERS)
 def test_a_text_that_a_server_refuses_loses_no_other_line(
     kind: str, status: int, where: str, load: Load, tmp_path: Path

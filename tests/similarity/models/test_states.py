@@ -9,7 +9,7 @@ import torch
 
 from similarity.models import states
 from similarity.models.base import TokenIds
-from similarity.models.checks import STATE_TOLERANCE, worst_drift
+from similarity.models.drifts import Drift
 from similarity.models.local import LocalModel, load_local
 from similarity.models.reference import ReferenceModel
 from similarity.models.states import PrefixStates, shared_length
@@ -192,4 +192,4 @@ def test_states_in_half_precision_are_those_of_one_reading(
     model = load_local(folder, device="cpu", dtype="bfloat16")
     together = model.next_states(PREFIXES)
     alone = np.concatenate([model.next_states([prefix]) for prefix in PREFIXES])
-    assert worst_drift(together, alone) < STATE_TOLERANCE
+    assert Drift.between(together, alone).is_rounding

@@ -15,6 +15,7 @@ from similarity.errors import (
     BackendUnavailableError,
     ConfigError,
     InputError,
+    ModelChangedError,
     ModelError,
     UnsupportedError,
     WrongAnswerError,
@@ -178,6 +179,72 @@ def test_replicas_share_the_work(load: Load) -> None:
 def test_replicas_of_another_model_or_kind_are_refused(load: Load, other: FakeServer) -> None:
     with pytest.raises(BackendRefusedError, match="serves another model than"):
         load(a=FakePoolingServer(), b=other)
+
+
+def noisy(part: float) -> Callable[[Rows], Rows]:
+    """Return what moves each state by noise of this part of its length."""
+    draws = np.random.default_rng(0)
+
+    def pooled(states: Rows) -> Rows:
+        last = states[-1]
+        move = draws.normal(size=last.shape)
+        move *= part * np.linalg.norm(last) / np.linalg.norm(move)
+        return np.asarray(last + move, np.float32)
+
+    return pooled
+
+
+def longer(factor: float) -> Callable[[Rows], Rows]:
+    return lambda states: np.asarray(factor * states[-1], np.float32)
+
+
+CHANGED = {
+    "4 % longer": longer(1.04),
+    "1.5 % longer": longer(1.015),
+    "1 % shorter": longer(0.99),
+    "noise of 3.5 %": noisy(0.035),
+}
+ROUNDED = {"0.3 % longer": longer(1.003), "noise of 1.5 %": noisy(0.015)}
+
+
+@pytest.mark.parametrize("pooled", CHANGED.values(), ids=CHANGED)
+def test_replicas_whose_states_differ_little_are_refused(
+    load: Load, pooled: Callable[[Rows], Rows]
+) -> None:
+    """They were one model: a pair read by both had another similarity."""
+    other = FakePoolingServer()
+    other.pooled = pooled
+    with pytest.raises(ModelError, match="serves another model than|beside other texts"):
+        load(a=FakePoolingServer(), b=other)
+
+
+@pytest.mark.parametrize("pooled", CHANGED.values(), ids=CHANGED)
+def test_a_server_whose_states_change_little_is_found_out(
+    load: Load, pooled: Callable[[Rows], Rows]
+) -> None:
+    """Similarities moved by 0.2, without a word."""
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.pooled = pooled
+    with pytest.raises(ModelChangedError, match=r"differ by 0\.0\d+ .* are allowed"):
+        model.next_states(PREFIXES)
+
+
+def test_of_two_the_one_whose_states_change_little_is_left_out(load: Load) -> None:
+    a, b = FakePoolingServer(), FakePoolingServer()
+    model = load(ServerConfig(request_tokens=8, in_flight=1), a=a, b=b)
+    a.pooled = longer(1.02)
+    for _ in range(2):
+        np.testing.assert_array_equal(model.next_states(PREFIXES), toy_states(PREFIXES))
+
+
+@pytest.mark.parametrize("pooled", ROUNDED.values(), ids=ROUNDED)
+def test_states_that_rounding_moved_are_taken(load: Load, pooled: Callable[[Rows], Rows]) -> None:
+    other = FakePoolingServer()
+    other.pooled = pooled
+    model = load(a=FakePoolingServer(), b=other)
+    for _ in range(10):
+        model.next_states(PREFIXES)
 
 
 def test_an_overloaded_server_is_asked_again(load: Load) -> None:

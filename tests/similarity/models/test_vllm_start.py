@@ -1,6 +1,7 @@
 """What a server must be, checked before its model is given."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -156,5 +157,8 @@ def test_a_key_that_one_of_two_refuses_is_not_put_off(load: Load) -> None:
     """It was left out with a warning, though no waiting makes it take the key."""
     servers = {name: FakeServer() for name in "ab"}
     servers["b"].key = "another"
-    with pytest.raises(BackendKeyError, match="^http://b:8000 wants another API key"):
+    with pytest.raises(BackendKeyError, match="^http://b:8000 wants an API key"):
         load(**servers)
+    servers["a"].key = "one"
+    with pytest.raises(BackendKeyError, match="^http://b:8000 wants another API key"):
+        load(replace(QUICK, api_key="one"), **servers)

@@ -97,6 +97,16 @@ def test_a_certificate_that_is_named_is_accepted(monkeypatch: pytest.MonkeyPatch
         load_server(f"https://{place}", QUICK)
 
 
+@pytest.mark.parametrize("error", [httpx.RemoteProtocolError, httpx.ReadError])
+def test_a_server_of_tls_may_end_the_connection_in_either_way(
+    error: type[httpx.TransportError],
+) -> None:
+    """Of a connection that was reset, https:// was not named."""
+    ending = httpx.MockTransport(raises(error))
+    with pytest.raises(BackendUnavailableError, match="with https:// if it speaks TLS"):
+        load_server("http://one:8000", QUICK, transport=ending)
+
+
 @pytest.mark.parametrize(("scheme", "hints"), [("https", True), ("http", False)])
 def test_a_server_without_tls_may_wait_for_more_than_a_greeting(scheme: str, hints: bool) -> None:
     """Nothing was said of http://, though the address was right."""
