@@ -217,7 +217,7 @@ def test_a_preset_that_a_server_cannot_serve_is_refused_with_the_cause(monkeypat
     backend.gives_chosen = False
     model = load_server("http://one:8000", QUICK, transport=transport(one=backend))
     with pytest.raises(
-        ConfigError, match=r"no log-probabilities of chosen tokens are given \(http"
+        ConfigError, match=r"no log-probabilities of chosen tokens are to be had \(http"
     ):
         served_vectors(Settings(preset="fast"), model)
     # Its reference trajectories take minutes.

@@ -24,6 +24,7 @@ from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import TOO_MANY_LISTED
+from similarity.models.vllm_server.vocabulary import NO_BIAS, checks_biases
 from similarity.slices import slices
 
 # Tokens whose log-probabilities one request may choose.
@@ -200,6 +201,8 @@ def _unlike_scored(name: str, drift: Gap) -> WrongAnswerError:
 async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
     """Find out why a server does not give the log-probabilities of chosen tokens; "" if it does.
 
+    Which tokens are chosen depends on the size of the vocabulary, so that is to be found too.
+
     Raises
     ------
     BackendError, WrongAnswerError
@@ -220,6 +223,8 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
     wrong: ModelError | None = None
     if not drift.is_rounding:
         wrong = WrongAnswerError(f"{pool.replicas[0].url} {_unlike_scored(identity.name, drift)}")
+    if wrong is None and not await checks_biases(pool, identity.name, probe):
+        return NO_BIAS, Check(NAME, f"not used: {NO_BIAS}")
     said = f"given, {MAX_CHOSEN} a request, {drift.mean:.2g} nats from scored ones"
     return "", Check(NAME, said, wrong)
 

@@ -112,10 +112,10 @@ class Identity(ServedName):
 
     @property
     def lacks(self) -> str:
-        """Return that no log-probabilities of chosen tokens are given, and why; else nothing."""
+        """Return that no chosen tokens' log-probabilities are to be had, and why; else nothing."""
         if not self.no_chosen:
             return ""
-        return f"no log-probabilities of chosen tokens are given ({self.no_chosen})"
+        return f"no log-probabilities of chosen tokens are to be had ({self.no_chosen})"
 
     def drift(self, scored: LogProbs) -> Gap:
         """Return how far the probe's scores are from the expected."""

@@ -61,13 +61,9 @@ class ServerModel(ServedModel):
 
     @cached_property
     def vocab_size(self) -> int | None:  # type: ignore[override]  # found when it is needed
-        """Return the first id that the server does not have."""
-        return find_vocab_size(
-            lambda body: self._run(lambda _: self._pool.request(wire.COMPLETIONS, bool, body)),
-            lambda token: self.score([ScoreRequest(prefix=(0,), continuations=((token,),))], Law()),
-            self.identity.name,
-            self.identity.probe,
-        )
+        """Return the first id that the server does not have; None if it cannot be found."""
+        identity = self.identity
+        return self._run(lambda _: find_vocab_size(self._pool, identity.name, identity.probe))
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
         """Raise UnsupportedError: the checks at loading found that no images are read."""

@@ -10,11 +10,12 @@ from similarity import Law, compare
 from similarity.config import ComparisonConfig
 from similarity.digests import digest
 from similarity.errors import BackendRefusedError, ConfigError, InputError
-from similarity.models.base import SampleRequest, ScoreRequest
+from similarity.models.base import Ability, SampleRequest, ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.identity import ROUNDED
 from similarity.models.vllm_server.loader import load_server
+from similarity.scorers import open_scorer
 from similarity.vectors.profile import chosen_tokens
 from tests.similarity.models.fake_server import (
     END,
@@ -239,12 +240,6 @@ def test_no_token_that_the_model_lacks_is_sent_to_be_read(load: Load) -> None:
     assert max(max(prompt) for prompt in server.scored) < size
 
 
-def test_the_vocabulary_is_found_where_a_server_knows_no_bias(load: Load) -> None:
-    server = FakeServer()
-    server.checks_biases = False
-    assert load(server=server).vocab_size == ToyModel().vocab_size
-
-
 class Unbiased(FakeServer):
     """Refuses any bias."""
 
@@ -255,6 +250,32 @@ class Unbiased(FakeServer):
         return await super().fault(request, body)
 
 
-def test_the_vocabulary_is_found_where_a_server_refuses_any_bias(load: Load) -> None:
-    server = Unbiased()
-    assert load(server=server).vocab_size == ToyModel().vocab_size
+class Unheeding(FakeServer):
+    """Looks at no bias, and notes the largest id that it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checks_biases = False
+        self.largest = 0
+
+    async def fault(self, request: httpx.Request, body: Answer) -> httpx.Response | None:
+        prompts = body["prompt"] if isinstance(body["prompt"][0], list) else [body["prompt"]]
+        self.largest = max(self.largest, *(max(prompt) for prompt in prompts))
+        return await super().fault(request, body)
+
+
+@pytest.mark.parametrize("kind", [Unbiased, Unheeding])
+def test_where_no_bias_is_looked_at_no_vocabulary_is_searched_for(
+    load: Load, kind: type[FakeServer]
+) -> None:
+    """Ids were sent to be read, up to the first after the vocabulary."""
+    server = kind()
+    model = load(server=server)
+    assert model.vocab_size is None
+    assert Ability.TOKEN_LOG_PROBS not in model.abilities
+    assert "does a gateway leave logit_bias out" in model.lacks
+    if isinstance(server, Unheeding):
+        assert server.largest < (ToyModel().vocab_size or 0)
+    with pytest.raises(ConfigError, match="logit_bias"):
+        open_scorer(model, "meaning")
+    assert open_scorer(model).score([("a red car", "a blue boat")])

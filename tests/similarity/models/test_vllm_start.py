@@ -12,7 +12,7 @@ from similarity.models.vllm_server.identity import LEAST_TOKENS
 from similarity.models.vllm_server.sampled_law import TOP
 from tests.conftest import ROOT
 from tests.similarity.models.fake_pooling_server import FakePoolingServer
-from tests.similarity.models.fake_server import Answer, FakeServer, Load
+from tests.similarity.models.fake_server import QUICK, Answer, FakeServer, Load
 
 GUIDE = ROOT / "docs" / "guides" / "vllm.md"
 
