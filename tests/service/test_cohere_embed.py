@@ -105,9 +105,9 @@ def test_max_tokens_is_a_limit_of_each_text(client, truncate, kept):
         ({"texts": ["a"], "embedding_types": ["x"]}, "embedding_types[0]: Input should be"),
         (
             {"inputs": [{"content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]},
-            "inputs[0].content[0].type: this route takes texts alone; where the model reads images",
+            "inputs[0].content[0].type: texts alone stand here; where the model reads images",
         ),
-        ({"texts": ["a"], "images": [IMAGE]}, "images: this route takes texts alone; where the"),
+        ({"texts": ["a"], "images": [IMAGE]}, "images: texts alone stand here; where the"),
         ({"images": [IMAGE]}, "send them to /v1/embeddings"),
         ({"texts": ["abcdef"], "max_tokens": 5, "truncate": "NONE"}, "at most 5 are kept"),
     ],

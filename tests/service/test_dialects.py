@@ -1,6 +1,11 @@
 """The dialects of other servers, against the examples in those servers' documentation."""
 
+import json
+import re
+
 import pytest
+
+from service.http.schemas.foreign import FOREIGN_FIELDS
 
 # Requests and answers as the documentation of each server shows them.
 TEI = (
@@ -237,21 +242,44 @@ LEAST = {
 }
 
 
+# The routes that read texts, with a request in each of their forms.
+FOREIGN_ROUTES = {
+    "/": [{"inputs": "a"}, SENTENCES],
+    "/embed": [{"inputs": "a"}],
+    "/embed_all": [{"inputs": "a"}],
+    "/similarity": [SENTENCES],
+    "/tokenize": [{"inputs": "a"}, {"prompt": "a"}],
+    "/score": [{"text_1": "a", "text_2": "b"}, {"queries": "a", "items": "b"}],
+    "/v1/score": [{"data_1": "a", "data_2": "b"}, {"queries": "a", "documents": "b"}],
+    "/rerank": [RANK, {"query": "a", "texts": ["b"]}],
+    "/v1/rerank": [RANK, {"query": "a", "texts": ["b"]}],
+    "/v2/rerank": [RANK],
+    "/v1/embed": [{"texts": ["a"]}],
+    "/v2/embed": [{"texts": ["a"]}],
+    "/v1/embeddings": [{"input": "a"}],
+}
+TEXT_FIELDS = FOREIGN_FIELDS["texts"].same
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
         ("/v2/rerank", {"relevant_spans": {"mode": "enabled"}}, "no spans of documents"),
-        ("/v1/rerank", {"return_embeddings": True}, "POST /v1/embeddings for them"),
+        ("/v1/rerank", {"return_embeddings": True}, "POST /v1/embeddings for vectors"),
         ("/v1/rerank", {"max_tokens_per_query": 4}, "give max_tokens_per_doc"),
         ("/v1/rerank", {"max_tokens_per_doc": 4, "truncate_prompt_tokens": 4}, "give one"),
         ("/v1/rerank", {"max_tokens_per_doc": 4, "truncate": "refuse"}, "contradict each other"),
         ("/v1/rerank", {"max_tokens_per_doc": 4, "truncation": False}, "contradict each other"),
         ("/tokenize", {"return_token_strs": True}, "the answer then has the tokens' texts"),
-        ("/tokenize", {"messages": [{"role": "user"}]}, "give the text in prompt"),
+        (
+            "/tokenize",
+            {"messages": [{"role": "user"}]},
+            "messages: there are no conversations",
+        ),
         ("/decode", {"skip_special_tokens": False}, "without special tokens here"),
         ("/v1/rerank", {"max_chunks_per_doc": 10}, "a document is one text here"),
         ("/v2/rerank", {"max_chunks_per_doc": 0}, "a document is one text here"),
-        ("/v2/rerank", {"texts": ["c"]}, "texts: the texts of this route stand in documents"),
+        ("/v2/rerank", {"texts": ["c"]}, "texts: this route has query and documents in its"),
         *(
             (path, {"add_special_tokens": False}, "add_special_tokens: texts are read with the")
             for path in ("/v1/embeddings", "/score", "/v1/rerank", "/v2/rerank")
@@ -262,17 +290,17 @@ LEAST = {
         ),
         ("/similarity", {"parameters": {"prompt_name": "a"}}, "parameters.prompt_name: the model"),
         *(
-            ("/v1/embeddings", {name: ["b"]}, f"{name}: the texts of this route stand in input;")
+            ("/v1/embeddings", {name: ["b"]}, f"{name}: this route has input in its place; give")
             for name in ("inputs", "texts")
         ),
         *(
-            (path, {name: "b"}, f"{name}: the texts of this route stand in inputs;")
+            (path, {name: "b"}, f"{name}: this route has inputs in its place; give")
             for path in ("/", "/embed", "/embed_all")
             for name in ("input", "texts")
         ),
-        ("/v2/embed", {"input": "b"}, "input: the texts of this route stand in texts;"),
+        ("/v2/embed", {"input": "b"}, "input: this route has inputs and texts in its place"),
         *(
-            ("/v2/embed", {name: value}, f"{name}: on this route it is {here}; give that alone")
+            ("/v2/embed", {name: value}, f"{name}: this route has {here} in its place; give that")
             for name, value, here in (
                 ("encoding_format", "base64", "embedding_types"),
                 ("embedding_type", ["float"], "embedding_types"),
@@ -283,26 +311,25 @@ LEAST = {
         (
             "/v2/embed",
             {"embedding_types": ["float", "binary"], "output_dtype": "float"},
-            "embedding_types and output_dtype contradict each other; give one",
+            "output_dtype and embedding_types contradict each other; give one",
         ),
         *(
-            (path, {name: value}, f"{name}: vectors are numbers on this route; POST /v1/embedd")
+            (path, {name: value}, f"{name}: this route gives numbers alone; POST /v1/embeddings")
             for path in ("/", "/embed")
             for name, value in (
                 ("encoding_format", "base64"),
                 ("embedding_type", "base64"),
                 ("embedding_types", ["int8"]),
-                ("output_dtype", "int8"),
             )
         ),
         *(
-            (path, {"output_dimension": 3}, "output_dimension: on this route it is dimensions;")
+            (path, {"output_dimension": 3}, "output_dimension: this route has dimensions in its")
             for path in ("/", "/embed")
         ),
         # What the schema does not allow, though it equals what it does.
         ("/v1/rerank", {"max_tokens_per_query": False}, "give max_tokens_per_doc"),
         ("/v1/rerank", {"max_tokens_per_query": 0.0}, "give max_tokens_per_doc"),
-        ("/v1/rerank", {"return_embeddings": 0}, "POST /v1/embeddings for them"),
+        ("/v1/rerank", {"return_embeddings": 0}, "POST /v1/embeddings for vectors"),
         ("/decode", {"skip_special_tokens": 1}, "without special tokens here"),
     ],
 )
@@ -332,6 +359,48 @@ def test_what_asks_for_what_there_is_anyway_is_taken(client):
     ):
         answer = client.post(path, json={**LEAST.get(path, RANK), **body})
         assert answer.status_code == 200, answer.text
+
+
+def own_fields(client, path):
+    """Return the names of the fields that the description of a route has."""
+    description = client.app.openapi()
+    content = description["paths"][path]["post"]["requestBody"]["content"]
+    models = re.findall(r"#/components/schemas/(\w+)", json.dumps(content))
+    schemas = [description["components"]["schemas"][model] for model in models]
+    return set().union(*(schema["properties"] for schema in schemas))
+
+
+@pytest.mark.parametrize("path", FOREIGN_ROUTES)
+def test_fields_that_change_numbers_are_obeyed_or_refused_on_every_route(client, path):
+    """Each was refused on some routes, and dropped without a word on the others."""
+    own = own_fields(client, path)
+    for least in FOREIGN_ROUTES[path]:
+        plain = client.post(path, json=least)
+        for name in FOREIGN_FIELDS.keys() - own - least.keys():
+            for value in (["x"], 3, 1.0):
+                answer = client.post(path, json={**least, name: value})
+                assert answer.status_code == 422, (name, value, answer.text)
+                assert name in answer.json()["error"]["message"]
+            # A field of texts may be of another form of the same route.
+            for value in () if name in TEXT_FIELDS else (None, *FOREIGN_FIELDS[name].harmless):
+                answer = client.post(path, json={**least, name: value})
+                assert answer.status_code == plain.status_code, (name, value, answer.text)
+                assert numbers(answer) == numbers(plain)
+
+
+def test_every_route_of_another_server_is_tried(client):
+    paths = client.app.openapi()["paths"]
+    foreign = {path for path, at in paths.items() if at.get("post", {}).get("tags") == ["compat"]}
+    assert foreign - {"/decode", "/detokenize", "/predict", "/embed_sparse"} == set(FOREIGN_ROUTES)
+
+
+def numbers(answer):
+    """Return an answer without what each has of its own."""
+    content = answer.json()
+    if not isinstance(content, dict):
+        return content
+    own = ("id", "created", "error")
+    return {name: value for name, value in content.items() if name not in own}
 
 
 def test_text_embeddings_inferences_rerank(client):

@@ -6,6 +6,7 @@ import re
 from service.http.app import create_app
 from service.http.problems import HTTP_CODES, PROBLEMS
 from service.http.schemas.explanation import ImpliedWordFields, VectorExplanationFields
+from service.http.schemas.foreign import FOREIGN_FIELDS
 from service.settings import Settings
 from similarity.models.toy import ToyModel
 from tests.conftest import ROOT
@@ -49,3 +50,14 @@ def test_an_explanation_is_shown_and_described_as_it_is_answered():
     assert explanation.cosine == round(sum(explanation.shares.values()), 4)
     for name in _fields(VectorExplanationFields) | _fields(ImpliedWordFields) - {"word"}:
         assert f"| `{name}`" in page, name
+
+
+def test_the_fields_that_are_refused_are_those_of_the_table():
+    page = (GUIDES / "switch.md").read_text("utf-8")
+    (rows,) = re.findall(r"\| fields \| taken \|\n\|---\|---\|\n((?:\|.*\n)+)", page)
+    shown = {}
+    for row in rows.splitlines():
+        names, taken = row.strip("|").split("|")
+        values = [json.loads(value) for value in re.findall(r"`(.+?)`", taken)]
+        shown |= dict.fromkeys(re.findall(r"`(.+?)`", names), values)
+    assert shown == {name: list(field.harmless) for name, field in FOREIGN_FIELDS.items()}

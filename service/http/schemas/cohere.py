@@ -1,6 +1,6 @@
 """Cohere's rerank requests and answers, which are Jina's and vLLM's too."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -11,20 +11,12 @@ from service.http.schemas.fields import (
     Many,
     Text,
     check_one_value,
-    else_refused,
     example,
     named_text,
-    texts_stand_in,
 )
 from service.http.schemas.json_object import JsonObject
 from service.http.schemas.truncation import DocumentTruncation, Truncation, check_agree, cut_if
 from service.http.schemas.usage import OpenAIUsage
-
-
-class NoSpans(Lenient):
-    """What Cohere's clients send where they want no spans of documents."""
-
-    mode: Literal["disabled"]
 
 
 class RerankRequest(DocumentTruncation):
@@ -58,19 +50,6 @@ class RerankRequest(DocumentTruncation):
         default=None,
         description="Whether results repeat their document; on /v2 the default is not to.",
     )
-    relevant_spans: Annotated[
-        NoSpans | None,
-        else_refused("no spans of documents are found here; leave it out"),
-    ] = None
-    max_chunks_per_doc: Annotated[
-        Literal[1] | None,
-        else_refused("a document is one text here, cut where it is too long; leave it out"),
-    ] = None
-    texts: Annotated[None, texts_stand_in("documents")] = None
-    return_embeddings: Annotated[
-        Literal[False] | None,
-        else_refused("a ranking has no vectors; POST /v1/embeddings for them"),
-    ] = None
 
     @property
     def of_voyage(self) -> bool:

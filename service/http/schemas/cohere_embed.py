@@ -10,11 +10,10 @@ from service.http.schemas.fields import (
     Lenient,
     Many,
     Text,
-    another_name,
     else_refused,
     example,
-    texts_stand_in,
 )
+from service.http.schemas.foreign import TEXTS_ALONE, ForeignRequest
 from similarity.texts.truncation import END, REFUSE, START
 
 _TRUNCATIONS = {"NONE": REFUSE, "END": END, "START": START}
@@ -32,20 +31,10 @@ def _known_scale(kind: object) -> object:
 Kind = Annotated[Literal["float", "base64", "binary", "ubinary"], BeforeValidator(_known_scale)]
 
 
-_TEXTS_ALONE = (
-    "this route takes texts alone; where the model reads images, send them to /v1/embeddings, as "
-    '{"input": [{"image": "data:image/png;base64,…"}]}'
-)
-
-
-# Under the names of OpenAI, Jina and Voyage.
-_OneType = Annotated[Literal["float"] | None, another_name("embedding_types")]
-
-
 class TextContent(Lenient):
     """A text, as a part of an input."""
 
-    type: Annotated[Literal["text"], else_refused(_TEXTS_ALONE)]
+    type: Annotated[Literal["text"], else_refused(TEXTS_ALONE)]
     text: Text
 
 
@@ -55,7 +44,7 @@ class EmbedInput(Lenient):
     content: Many[TextContent] = Field(max_length=1)
 
 
-class EmbedRequest(Lenient):
+class EmbedRequest(ForeignRequest):
     """Cohere's request for vectors."""
 
     model_config = example(
@@ -68,11 +57,6 @@ class EmbedRequest(Lenient):
     model: IgnoredModel = None
     texts: Many[Text] | None = None
     inputs: Many[EmbedInput] | None = Field(default=None, description="In the place of texts.")
-    images: Annotated[
-        Annotated[list[str], Field(max_length=0, fail_fast=True)] | None,
-        else_refused(_TEXTS_ALONE),
-    ] = None
-    input: Annotated[None, texts_stand_in("texts")] = None
     input_type: str | None = Field(default=None, description="Taken and left alone.")
     embedding_types: Many[Kind] | None = Field(
         default=None,
@@ -80,13 +64,9 @@ class EmbedRequest(Lenient):
         "ubinary has eight in a byte, the first in its highest bit, and binary has those bytes "
         "less 128. On /v1 without it the answer has a plain list of vectors.",
     )
-    encoding_format: _OneType = None
-    embedding_type: _OneType = None
-    output_dtype: _OneType = None
     output_dimension: int | None = Field(
         default=None, ge=1, description="Keep the first coordinates."
     )
-    dimensions: Annotated[None, another_name("output_dimension")] = None
     max_tokens: int | None = Field(
         default=None,
         ge=1,
@@ -102,14 +82,6 @@ class EmbedRequest(Lenient):
     def _one_of_both(self) -> Self:
         if (self.texts is None) == (self.inputs is None):
             raise ValueError("give texts, or inputs of which each has one text")
-        return self
-
-    @model_validator(mode="after")
-    def _check_one_meaning(self) -> Self:
-        others = {"encoding_format", "embedding_type", "output_dtype"} & self.model_fields_set
-        given = sorted(name for name in others if getattr(self, name))
-        if given and set(self.embedding_types or ["float"]) != {"float"}:
-            raise ValueError(f"embedding_types and {given[0]} contradict each other; give one")
         return self
 
     def all_texts(self) -> list[str]:

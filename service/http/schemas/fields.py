@@ -125,16 +125,6 @@ def else_refused(advice: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-def texts_stand_in(name: str) -> WrapValidator:
-    """Return what refuses a field that has the texts in another server's requests."""
-    return else_refused(f"the texts of this route stand in {name}; give them there alone")
-
-
-def another_name(name: str) -> WrapValidator:
-    """Return what refuses the name that a field of this route has in another server's requests."""
-    return else_refused(f"on this route it is {name}; give that alone")
-
-
 def check_one_value(body: BaseModel, name: str, other: str) -> None:
     """Raise ValueError if two fields of one meaning have each a value, and these differ."""
     given = body.model_fields_set
@@ -239,17 +229,6 @@ def listed(given: str | list[str]) -> list[str]:
     """Return one or many texts as many."""
     return [given] if isinstance(given, str) else given
 
-
-# As Cohere's clients ask for numbers, where a route gives one type of vector.
-FloatAlone = (
-    Annotated[list[Literal["float"]], Field(min_length=1, max_length=1, fail_fast=True)] | None
-)
-
-# Text-embeddings-inference refuses a name that its model does not have too.
-PromptName = Annotated[
-    None,
-    else_refused("the model has no prompts of such names; put it into the texts, or leave it out"),
-]
 
 # Requests of other servers name a model, which is not read.
 IgnoredModel = Annotated[

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from service.http.schemas.fields import (
-    FloatAlone,
     ImageInput,
     Lenient,
     Many,
@@ -18,7 +17,6 @@ from service.http.schemas.fields import (
     else_refused,
     example,
     kind_of,
-    texts_stand_in,
 )
 from service.http.schemas.truncation import PromptTruncation, Truncation, check_agree, cut_if
 from service.http.token_ids import USUAL
@@ -44,8 +42,10 @@ _OneInput = Annotated[
     Discriminator(_kind_of_input),
 ]
 
-_FORMATS = "vectors are numbers, or the base64 of little-endian float32: give float or base64"
-_LIKE_FLOAT32 = "base64 is of little-endian float32 here; leave it out"
+_AS_NUMBERS_OR_BASE64 = else_refused(
+    "vectors are numbers, or the base64 of little-endian float32: give float or base64, and no "
+    "list, or POST /v2/embed for other types"
+)
 
 
 class EmbeddingsRequest(PromptTruncation):
@@ -78,9 +78,11 @@ class EmbeddingsRequest(PromptTruncation):
             "tokenizer stand for another text, and nothing in them shows it."
         ),
     ] = None
-    encoding_format: Literal["float", "base64"] | None = Field(
-        "float", description="Numbers, or the base64 of little-endian float32; null for numbers."
-    )
+    encoding_format: Annotated[
+        Literal["float", "base64"] | None,
+        _AS_NUMBERS_OR_BASE64,
+        Field(description="Numbers, or the base64 of little-endian float32; null for numbers."),
+    ] = "float"
     dimensions: int | None = Field(
         default=None,
         ge=1,
@@ -89,38 +91,12 @@ class EmbeddingsRequest(PromptTruncation):
 
     embedding_type: Annotated[
         Literal["float", "base64"] | None,
-        else_refused(f"{_FORMATS}, and no list"),
+        _AS_NUMBERS_OR_BASE64,
         Field(description="As encoding_format, under Jina's name."),
-    ] = None
-    embedding_types: Annotated[
-        FloatAlone,
-        else_refused(f"{_FORMATS} in encoding_format, or POST /v2/embed for other types"),
     ] = None
     output_dimension: int | None = Field(
         default=None, ge=1, description="As dimensions, under Voyage's name."
     )
-    output_dtype: Annotated[
-        Literal["float"] | None,
-        else_refused("vectors are of floats here: give float, or POST /v2/embed for binary"),
-    ] = None
-    embed_dtype: Annotated[Literal["float32"] | None, else_refused(_LIKE_FLOAT32)] = None
-    endianness: Annotated[Literal["native", "little"] | None, else_refused(_LIKE_FLOAT32)] = None
-    late_chunking: Annotated[
-        Literal[False] | None, else_refused("each text is read by itself here; leave it out")
-    ] = None
-    return_multivector: Annotated[
-        Literal[False] | None,
-        else_refused("a text has one vector here; POST /embed_all for the states of its tokens"),
-    ] = None
-    return_tokenized_input: Annotated[
-        Literal[False] | None, else_refused("POST /tokenize for the tokens of texts")
-    ] = None
-    messages: Annotated[
-        None, else_refused("there are no conversations here; give the text in input")
-    ] = None
-    inputs: Annotated[None, texts_stand_in("input")] = None
-    texts: Annotated[None, texts_stand_in("input")] = None
-
     truncation: Truncation = None
     preset: Literal["trajectories", "fast", "meaning", "best"] | None = Field(
         default=None,
@@ -132,8 +108,6 @@ class EmbeddingsRequest(PromptTruncation):
     def _check_one_meaning(self) -> Self:
         check_one_value(self, "encoding_format", "embedding_type")
         check_one_value(self, "dimensions", "output_dimension")
-        if self.embedding_types and self.encoding() != "float":
-            raise ValueError("embedding_types and encoding_format contradict each other; give one")
         check_agree(self, ("truncate", "truncation", "truncate_prompt_tokens"))
         return self
 

@@ -1,25 +1,21 @@
 """Text-embeddings-inference's requests and answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
 from service.http.schemas.fields import (
-    FloatAlone,
     Lenient,
     Many,
     OneOrMany,
-    PromptName,
     Text,
-    another_name,
-    else_refused,
     example,
-    texts_stand_in,
 )
+from service.http.schemas.foreign import ForeignRequest
 from service.http.schemas.truncation import Direction, Truncation, cut_if
 
 
-class Truncating(Lenient):
+class Truncating(ForeignRequest):
     """What its requests say of texts that are too long."""
 
     truncate: Truncation = None
@@ -34,13 +30,6 @@ class _Inputs(Truncating):
     """Texts, of which each is read by itself."""
 
     inputs: OneOrMany
-    prompt_name: PromptName = None
-    input: Annotated[None, texts_stand_in("inputs")] = None
-    texts: Annotated[None, texts_stand_in("inputs")] = None
-
-
-_AS_FLOATS = else_refused("vectors are numbers on this route; POST /v1/embeddings for base64")
-_OneType = Annotated[Literal["float"] | None, _AS_FLOATS]
 
 
 class EmbedRequest(_Inputs):
@@ -52,11 +41,6 @@ class EmbedRequest(_Inputs):
         default=None, description="Taken and left alone: vectors have length 1."
     )
     dimensions: int | None = Field(default=None, ge=1, description="Keep the first coordinates.")
-    output_dimension: Annotated[None, another_name("dimensions")] = None
-    encoding_format: _OneType = None
-    embedding_type: _OneType = None
-    embedding_types: Annotated[FloatAlone, _AS_FLOATS] = None
-    output_dtype: _OneType = None
 
 
 class EmbedAllRequest(_Inputs):
@@ -102,13 +86,7 @@ class SentencesInput(Lenient):
     sentences: Many[Text]
 
 
-class SimilarityParameters(Truncating):
-    """What text-embeddings-inference's request may say beside its sentences."""
-
-    prompt_name: PromptName = None
-
-
-class SentenceSimilarityRequest(SimilarityParameters):
+class SentenceSimilarityRequest(Truncating):
     """Text-embeddings-inference's request."""
 
     model_config = example(
@@ -119,7 +97,7 @@ class SentenceSimilarityRequest(SimilarityParameters):
     )
 
     inputs: SentencesInput
-    parameters: SimilarityParameters | None = None
+    parameters: Truncating | None = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long, said in parameters or beside them."""

@@ -9,16 +9,16 @@ from service.http.schemas.fields import (
     IgnoredModel,
     Lenient,
     OneOrMany,
-    PromptName,
     Text,
     TokenIdList,
     TokenIdLists,
     else_refused,
     example,
 )
+from service.http.schemas.foreign import ForeignRequest
 
 
-class TokenizeRequest(Lenient):
+class TokenizeRequest(ForeignRequest):
     """Text-embeddings-inference's request for tokens."""
 
     model_config = example(inputs=["What is Deep Learning?"])
@@ -27,10 +27,9 @@ class TokenizeRequest(Lenient):
     add_special_tokens: bool = Field(
         True, description="With the tokens that the model wants at the beginning of a text."
     )
-    prompt_name: PromptName = None
 
 
-class PromptRequest(Lenient):
+class PromptRequest(ForeignRequest):
     """vLLM's request for tokens."""
 
     model_config = example(prompt="What is Deep Learning?")
@@ -38,9 +37,6 @@ class PromptRequest(Lenient):
     model: IgnoredModel = None
     prompt: Text
     add_special_tokens: bool = True
-    messages: Annotated[
-        None, else_refused("there are no conversations here; give the text in prompt")
-    ] = None
     return_token_strs: Annotated[
         Literal[False] | None,
         else_refused("give inputs in the place of prompt: the answer then has the tokens' texts"),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from service.http.mistakes import FieldError
-from service.http.schemas.fields import Lenient, else_refused
+from service.http.schemas.foreign import ForeignRequest
 from similarity.texts.truncation import END, REFUSE, START
 
 Truncate = Annotated[
@@ -30,7 +30,7 @@ Direction = Annotated[
 _OTHER_SIDE = {END: "left", START: "right"}
 
 
-class PromptTruncation(Lenient):
+class PromptTruncation(ForeignRequest):
     """What vLLM's requests say of their prompts' tokens, and this service's own `truncate`."""
 
     truncate: Truncate | bool | None = None
@@ -45,10 +45,6 @@ class PromptTruncation(Lenient):
         description="With truncate_prompt_tokens: left, the default, keeps the last tokens, and "
         "right the first. With truncate: true too, whose default is right.",
     )
-    add_special_tokens: Annotated[
-        Literal[True] | None,
-        else_refused("texts are read with the tokens that the model wants around them; give true"),
-    ] = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long: a name in `TRUNCATIONS`."""
@@ -86,12 +82,6 @@ class DocumentTruncation(PromptTruncation):
         description="Texts, the query among them, keep so many tokens at most, of whole words, the "
         "first ones unless truncate is start; 0 or none for as many as the model takes.",
     )
-    max_tokens_per_query: Annotated[
-        Annotated[int, Field(ge=0, le=0)] | None,
-        else_refused(
-            "it is not known here; give max_tokens_per_doc, which holds for the query too"
-        ),
-    ] = None
 
     def truncated(self) -> str:
         """Return what is done with texts that are too long: a name in `TRUNCATIONS`."""
