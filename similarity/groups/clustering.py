@@ -17,6 +17,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.given import given_texts
 from similarity.groups.given import check_similarities, given_numbers
 from similarity.groups.own_words import first_of_wording, numbers_differ
+from similarity.groups.ties import ROUNDING, first_greatest
 from similarity.images.image import Content
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.validation import check_choice, given_integer, given_number
@@ -28,8 +29,6 @@ LINKAGES: tuple[Linkage, ...] = get_args(Linkage)
 Reason = Literal["wording", "similarity"]
 # Of a similarity: texts of one group share something, duplicates say the same.
 GROUP_THRESHOLD, DUPLICATE_THRESHOLD = 0.4, 0.8
-# Similarities that are equal on paper may differ by rounding.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,8 @@ class Clustering:
     groups
         The numbers in each group, ascending; the largest group first, then by the first number.
     representatives
-        Of each group, the text with the highest mean similarity to the others.
+        Of each group, the text with the highest mean similarity to the others; of those that differ
+        by rounding alone, the first.
     silhouettes
         Of each text, in [-1, 1], shape "text": how much nearer it is to its own group than to the
         next (Rousseeuw 1987). 0 in a group of one text; None where there is one group only.
@@ -123,7 +123,7 @@ def cluster(
         merges = count - given_integer("k", k, at_least=1, at_most=count)
     else:
         least = given_number("threshold", threshold, at_least=0, at_most=1)
-        merges = int(np.sum(tree[:, 2] <= 1 - least + _ROUNDING))
+        merges = int(np.sum(tree[:, 2] <= 1 - least + ROUNDING))
     groups = _groups(tree[:merges], count)
     return Clustering(
         groups=groups,
@@ -161,8 +161,8 @@ def deduplicate(
     """Return the texts to keep, in order, each with those that it stands for.
 
     A text is dropped where it is at least that similar to one that is kept before it; it goes to
-    the most similar of these. So no two that are kept are that similar, and each that is dropped
-    is that similar to the one that stands for it.
+    the most similar of these, or the first of those that rounding alone parts. So no two that are
+    kept are that similar, and each that is dropped is that similar to the one that stands for it.
 
     Where the texts are given, their wording goes before a similarity. Texts of which neither has
     all numbers of the other are not the same. Those of one wording are
@@ -225,10 +225,9 @@ def _kept_for_each(alike: FloatArray, threshold: float, first: Sequence[int]) ->
         if first[i] < i:
             found.append(found[first[i]])
             continue
-        like = np.where(is_kept, row, -np.inf)
-        nearest = int(like.argmax())
-        is_kept[i] = like[nearest] < threshold - _ROUNDING
-        found.append(i if is_kept[i] else nearest)
+        like = np.where(is_kept & (row >= threshold - ROUNDING), row, -np.inf)
+        is_kept[i] = not np.isfinite(like).any()
+        found.append(i if is_kept[i] else first_greatest(like))
     return found
 
 
@@ -280,5 +279,5 @@ def _groups(merges: FloatArray, count: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _medoid(distances: FloatArray, group: tuple[int, ...]) -> int:
-    inside = distances[np.ix_(group, group)]
-    return group[int(inside.sum(axis=1).argmin())]
+    inside: FloatArray = distances[np.ix_(group, group)].mean(axis=1)
+    return group[first_greatest(-inside)]

@@ -22,6 +22,7 @@ from similarity.given import given_strings
 from similarity.groups.clustering import cluster
 from similarity.groups.given import checked_log_probs
 from similarity.groups.own_words import shared_words, unequal_numbers
+from similarity.groups.ties import first_greatest, greatest_first
 from similarity.prompts import checked_text
 from similarity.room import CLUSTER_PAIR, check_all_pairs
 from similarity.scorer import Progress, no_progress
@@ -47,7 +48,8 @@ class AgreedGroup:
     members
         Numbers of the texts from 0, ascending.
     representative
-        The member that the others agree with most.
+        The member that the others agree with most. Of those that differ by rounding alone it is the
+        most probable, and of equally probable ones the first.
     probability
         Of the group: its share of the texts, or of their given probabilities.
     """
@@ -173,8 +175,10 @@ def find_consensus(
     numbers = np.array([places[text] for text in texts])
 
     def agreed(group: tuple[int, ...], probability: float) -> AgreedGroup:
-        inside = mutual[np.ix_(group, group)] @ weights[list(group)]
-        best = group[int(inside.argmax())]
+        own = weights[list(group)]
+        inside = mutual[np.ix_(group, group)] @ own
+        # Of a group that is hardly possible all weights are 0.
+        best = group[first_greatest(inside / (inside.max() or 1.0), own)]
         return AgreedGroup(
             members=tuple(int(i) for i in np.flatnonzero(np.isin(numbers, group))),
             representative=int(np.flatnonzero(numbers == best)[0]),
@@ -182,9 +186,11 @@ def find_consensus(
         )
 
     groups = [agreed(group, p) for group, p in zip(found, probabilities, strict=True)]
+    groups.sort(key=lambda group: group.members)
+    order = greatest_first([group.probability for group in groups])
     return Consensus(
         texts=tuple(texts),
-        groups=tuple(sorted(groups, key=lambda group: (-group.probability, group.members))),
+        groups=tuple(groups[i] for i in order),
         entropy=entropy(probabilities),
         degrees=degrees[np.ix_(numbers, numbers)],
         threshold=threshold,
