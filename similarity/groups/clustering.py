@@ -40,8 +40,8 @@ class Clustering:
     groups
         The numbers in each group, ascending; the largest group first, then by the first number.
     representatives
-        Of each group, the text with the highest mean similarity to the others; of those that differ
-        by rounding alone, the first.
+        Of each group, the text with the highest mean similarity to the others. Where rounding
+        alone parts some, it is the first of them.
     silhouettes
         Of each text, in [-1, 1], shape "text": how much nearer it is to its own group than to the
         next (Rousseeuw 1987). 0 in a group of one text; None where there is one group only.
@@ -160,7 +160,7 @@ def deduplicate(
 ) -> list[Duplicates]:
     """Return the texts to keep, in order, each with those that it stands for.
 
-    A text is dropped where it is at least that similar to one that is kept before it; it goes to
+    A text is dropped where it is at least that similar to one that is kept before it. It goes to
     the most similar of these, or the first of those that rounding alone parts. So no two that are
     kept are that similar, and each that is dropped is that similar to the one that stands for it.
 
