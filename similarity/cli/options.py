@@ -85,6 +85,7 @@ _MODEL_OPTIONS = (
         "--model",
         "model_name",
         envvar=MODEL_VARIABLE,
+        show_envvar=True,
         default=default_model,
         callback=note_folder,
         show_default="smollm2 where installed, else embedded",

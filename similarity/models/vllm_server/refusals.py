@@ -32,13 +32,16 @@ def retry_after(response: httpx.Response) -> float | None:
 
 
 def message(response: httpx.Response) -> str:
-    """Return the words of an error, or of its status if it has none."""
+    """Return the words of an error, or of its status if it has none; the key is left out."""
     try:
         content = json.loads(response.content)
         said = content["error"]["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
         said = response.text
-    return " ".join(str(said).split())[:_MOST_CHARACTERS] or response.reason_phrase
+    said = str(said)
+    if key := response.request.headers.get("authorization", "").removeprefix("Bearer "):
+        said = said.replace(key, "…")
+    return " ".join(said.split())[:_MOST_CHARACTERS] or response.reason_phrase
 
 
 def sent_on(response: httpx.Response, url: str) -> str | None:

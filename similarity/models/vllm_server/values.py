@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from similarity.arrays import LogProbs
 from similarity.errors import WrongAnswerError
 from similarity.models.base import TokenIds
+from similarity.prompts import is_unicode
 
 # No vocabulary has so many tokens, and no model reads so many.
 MOST_TOKENS = 2**24
@@ -62,7 +63,7 @@ def token_ids(values: Any) -> TokenIds:
 
 def string(value: Any) -> str:
     """Return a text."""
-    if not isinstance(value, str):
+    if not (isinstance(value, str) and is_unicode(value)):
         raise TypeError(f"{value!r:.40} is no text")
     return value
 

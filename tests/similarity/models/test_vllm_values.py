@@ -77,7 +77,7 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         CHOSEN_AFTER_AN_IMAGE,
     ),
 }
-ODD = [None, "1", "x", [], [None], {}, {"logprob": None}, True, 10**400]
+ODD = [None, "1", "x", "\ud800", [], [None], {}, {"logprob": None}, True, 10**400]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -1,5 +1,6 @@
 """What a server says reaches neither terminal nor log with signs that a terminal obeys."""
 
+import json
 import logging
 
 import httpx
@@ -13,10 +14,16 @@ from service.logs import TextFormatter
 from similarity.cli.tables import print_findings
 from similarity.doctor import Finding
 from similarity.errors import BackendUnavailableError, ModelError
+from similarity.law import Law
+from similarity.models.base import SampleRequest
 from similarity.models.checks import Check
-from tests.similarity.models.fake_server import FakeServer, Load
+from similarity.models.vllm_server.config import ServerConfig
+from tests.similarity.models.fake_server import FakeServer, Load, answers
 
 ESCAPE = "\x1b[2J\x1b[1;31mall is well\r\x9b\u202e"
+
+
+KEY = "sk-top/secret"
 
 
 class Unwell(FakeServer):
@@ -38,6 +45,23 @@ def test_a_warning_of_one_that_is_left_out(load: Load, caplog: pytest.LogCapture
     assert line.startswith("left out until it answers: http://a:8000")
     assert "all is well" in line
     assert line.isprintable()
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 500, 501])
+@pytest.mark.parametrize("words", ["bad header {}", "Bearer {}", "x" * 285 + "{}"])
+@pytest.mark.parametrize("packed", [False, True], ids=["text", "json"])
+def test_no_error_has_the_key_that_a_server_repeats(
+    load: Load, status: int, words: str, packed: bool
+) -> None:
+    server = FakeServer()
+    model = load(ServerConfig(api_key=KEY), a=server)
+    said = words.format(KEY)
+    content = json.dumps({"error": {"message": said}}).replace("/", "\\/") if packed else said
+    server.faults.extend([answers(status, content)] * 20)
+    with pytest.raises(ModelError) as caught:
+        model.sample([SampleRequest(prefix=(65,), n=1, max_tokens=2, key=0)], Law())
+    assert str(status) in str(caught.value)
+    assert "top" not in str(caught.value)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
