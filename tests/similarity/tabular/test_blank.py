@@ -23,7 +23,7 @@ NOT_TEXTS = {
 NAMES = ("text", "first", "second", "sentence1", "sentence2")
 READERS: dict[str, Callable[[Path], object]] = {
     "texts": lambda path: read_file(str(path)),
-    "judged": lambda path: read_judged_pairs(str(path)),
+    "judged": lambda path: read_judged_pairs(str(path), columns="first,second,score"),
     "pairs": read_pairs,
     "labelled": lambda path: read_labelled(path, ("label", "first", "second")),
     "words": lambda path: read_words(path, ("first", "second")),
