@@ -1,6 +1,7 @@
 """The model in vLLM's engine, in this process and with no server."""
 
 import logging
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ T = TypeVar("T")
 CHUNK = 1024
 # Tokens whose log-probabilities one request may choose.
 MAX_CHOSEN = 128
+# Seconds that a stopped engine's thread is waited for; it takes some milliseconds.
+STOP_SECONDS = 10.0
 
 
 class EngineModel(Tokenized):
@@ -49,14 +52,21 @@ class EngineModel(Tokenized):
         self.vocab_size = int(engine.llm_engine.model_config.get_vocab_size())
         self.end_ids = frozenset({tokenizer.eos_token_id} - {None})
         self.tokenization = Tokenization(tokenizer, self.end_ids, self.vocab_size)
+        # At the latest as this process ends, and then before vLLM's own steps of that kind.
+        self._stop = weakref.finalize(self, _stop, engine.llm_engine.engine_core)
 
     def close(self) -> None:
-        """Stop the engine's processes: left to the end of this one, they stop in any order.
+        """Stop the engine's processes, and wait for the thread that reads their answers."""
+        self._stop()
 
-        Then a thread of the engine's may find its peer gone in the midst of the interpreter's
-        own end, and abort the program.
-        """
-        self._engine.llm_engine.engine_core.shutdown()
+
+def _stop(core: Any) -> None:
+    core.shutdown()
+    # Its last answers hold tensors. A thread that frees one while the interpreter ends is itself
+    # ended amid C++ code, which aborts the program: "terminate called without an active exception".
+    reader = getattr(core, "output_queue_thread", None)
+    if reader is not None:
+        reader.join(STOP_SECONDS)
 
 
 class OfflineModel(EngineModel):

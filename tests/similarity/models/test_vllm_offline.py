@@ -1,6 +1,9 @@
 """The backend for vLLM's own engine, against an engine that is the toy model."""
 
+import gc
 import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from itertools import chain
 from types import ModuleType, SimpleNamespace
@@ -259,3 +262,31 @@ def test_a_server_without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(MissingDependencyError, match="pip install httpx anyio"):
         load_model("http://127.0.0.1:1")
+
+
+def test_the_engine_is_stopped_once_and_its_thread_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The thread that reads the answers frees the last tensors; were it left to the end of the
+    # interpreter, it could abort the program.
+    model: Any = load_model("vllm:org/toy")
+    core, asked = model._engine.llm_engine.engine_core, threading.Event()
+    thread = threading.Thread(target=lambda: asked.wait(60) and time.sleep(0.2), daemon=True)
+    thread.start()
+    monkeypatch.setattr(core, "output_queue_thread", thread, raising=False)
+    calls: list[None] = []
+    monkeypatch.setattr(core, "shutdown", lambda: (calls.append(None), asked.set()))
+    model.close()
+    assert not thread.is_alive()
+    model.close()
+    assert len(calls) == 1
+
+
+def test_an_engine_whose_model_nobody_closes_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = load_model("vllm:org/toy")
+    calls: list[str] = []
+    core = model._engine.llm_engine.engine_core
+    monkeypatch.setattr(core, "shutdown", lambda: calls.append("stopped"))
+    del model
+    gc.collect()
+    assert calls == ["stopped"]
