@@ -16,6 +16,18 @@ const ACCEPT = "application/json, text/html;q=0.1";
 const NO_KEY = "The service takes the key no longer, or got none: try again, and give a valid one " +
   "as the password, with any user name.";
 
+// As a proxy's page for signing in, or another program on the port.
+const NO_SERVICE = "What answered is not the service: see what stands between you and it, such as " +
+  "a proxy, load the page anew, then try again.";
+
+// What is wrong, with the settings named as the page names them.
+function refusal(answer, status) {
+  const message = answer?.error?.message;
+  if (typeof message !== "string") return `The service answered ${status}; try again.`;
+  return message.replaceAll("n_trajectories", "Continuations of a text")
+    .replaceAll("max_tokens", "Tokens of a continuation");
+}
+
 async function post(body, signal) {
   const response = await fetch("v1/similarity", {
     method: "POST",
@@ -28,9 +40,8 @@ async function post(body, signal) {
     return {};
   });
   if (response.status === 401) throw new Error(NO_KEY);
-  if (!response.ok) {
-    throw new Error(answer.error?.message ?? `The service answered ${response.status}; try again.`);
-  }
+  if (!response.ok) throw new Error(refusal(answer, response.status));
+  if (typeof answer?.scale !== "string") throw new Error(NO_SERVICE);
   return answer;
 }
 

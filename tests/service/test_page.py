@@ -120,22 +120,51 @@ def test_what_is_cancelled_is_said_to_be_and_not_an_error(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("broken", ["no answer", "half an answer", "no JSON"])
-def test_a_service_that_is_gone_is_said_to_be(browser: Browser, url: str, broken: str) -> None:
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("no answer", "The service does not answer"),
+        ("half an answer", "The service does not answer"),
+        ("no JSON", "The service answered 502"),
+        ("null", "The service answered 502"),
+        ("another program's", "What answered is not the service"),
+        ("null of another program", "What answered is not the service"),
+        ("a list", "What answered is not the service"),
+    ],
+)
+def test_a_service_that_is_gone_is_said_to_be(
+    browser: Browser, url: str, broken: str, said: str
+) -> None:
     page = browser.new_page()
     page.goto(url)
     answers = {
         "no answer": lambda route: route.abort(),
         "half an answer": lambda route: route.fulfill(status=200, body='{"similarities": [[1'),
         "no JSON": lambda route: route.fulfill(status=502, body="<html>Bad Gateway</html>"),
+        "null": lambda route: route.fulfill(status=502, body="null"),
+        "another program's": lambda route: route.fulfill(status=200, body='{"status": "ok"}'),
+        "null of another program": lambda route: route.fulfill(status=200, body="null"),
+        "a list": lambda route: route.fulfill(status=200, body="[]"),
     }
     page.route("**/v1/similarity", answers[broken])
     page.fill("#texts", "a b c\nx y z")
     page.press("#texts", "Control+Enter")
-    said = "The service answered 502" if broken == "no JSON" else "The service does not answer"
     expect(page.locator("#status.wrong")).to_contain_text(said)
     expect(page.locator("#status.wrong")).to_contain_text("try again")
     page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [("#n", "Continuations of a text"), ("#m", "Tokens of a continuation")],
+)
+def test_a_setting_is_named_as_on_the_page(page: Page, field: str, name: str) -> None:
+    page.select_option("#preset", "paper")
+    page.fill("#texts", "a b c\nx y z")
+    page.fill(field, "")  # the browser's own check of a number takes it
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#status.wrong")).to_contain_text(f"{name}: Input should be")
 
 
 class Asked:
