@@ -159,12 +159,17 @@ def test_a_service_that_is_gone_is_said_to_be(
     ("field", "name"),
     [("#n", "Continuations of a text"), ("#m", "Tokens of a continuation")],
 )
-def test_a_setting_is_named_as_on_the_page(page: Page, field: str, name: str) -> None:
+def test_a_setting_is_named_as_on_the_page(
+    browser: Browser, url: str, field: str, name: str
+) -> None:
+    page = browser.new_page()
+    page.goto(url)
     page.select_option("#preset", "paper")
     page.fill("#texts", "a b c\nx y z")
     page.fill(field, "")  # the browser's own check of a number takes it
     page.press("#texts", "Control+Enter")
     expect(page.locator("#status.wrong")).to_contain_text(f"{name}: Input should be")
+    page.close()
 
 
 class Asked:
