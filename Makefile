@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 CHECKED := similarity trajsim service eval training tests benchmarks docker docsite requirements
 WEIGHTS := $(if $(filter-out smollm2,$(MODEL)),,$(VENV)/smollm2.done)
 
-.PHONY: help run test explore check format bench openapi lock clean
+.PHONY: help run test test-longer explore check format bench openapi lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ run: $(VENV)/run.done $(WEIGHTS)  ## Serve MODEL (smollm2, or another) on PORT (
 
 test: check $(WEIGHTS)  ## Lint, types and all quick tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # two processes of one thread each
+
+test-longer: $(VENV)/dev.done $(WEIGHTS)  ## Tests with real time-outs and killed processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'longer and not slow'
 
 explore: $(VENV)/dev.done  ## Property tests, on a thousand new examples each
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -m hypothesis tests/similarity tests/eval

@@ -6,6 +6,8 @@ from benchmarks.zoo import examine
 from benchmarks.zoo_models import architectures
 from similarity.errors import WrongAnswerError
 
+pytestmark = pytest.mark.longer
+
 AGREE = ("gpt2", "llama", "gemma3_text", "gpt_neo", "bloom", "mamba2", "deepseek_v3", "qwen3_next")
 
 

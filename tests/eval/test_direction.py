@@ -94,6 +94,7 @@ def test_a_file_without_the_label_is_refused_by_its_labels(
     assert named in result.stderr
 
 
+@pytest.mark.longer
 def test_the_commands(tmp_path: Path) -> None:
     file = tmp_path / "pairs.tsv"
     file.write_text(NLI, encoding="utf-8")

@@ -402,6 +402,7 @@ def test_the_name_of_a_column_may_have_commas(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.longer
 def test_killed_and_beside_another(tmp_path: Path) -> None:
     """A process killed with -9 in the midst of it, and two at once on one folder."""
     task = tmp_path / "long.tsv"

@@ -23,6 +23,8 @@ from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving
 from tests.service.test_embeddings import fitted, folder, vectors  # noqa: F401
 
+pytestmark = pytest.mark.longer
+
 SMALL = {"n_trajectories": 2, "max_tokens": 3}
 
 

@@ -21,6 +21,8 @@ from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving, stand_still
 
+pytestmark = pytest.mark.longer
+
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 BODY = {"pairs": [["a", "b"]], "n_trajectories": 2, "max_tokens": 2}
 # Large, as a body may have any white space.

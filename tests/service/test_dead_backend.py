@@ -24,6 +24,8 @@ from similarity.models.vllm_server.loader import load_server
 from tests.service.servers import eventually, running
 from tests.similarity.models.fake_server import FakeServer, transport
 
+pytestmark = pytest.mark.longer
+
 SMALL = {"n_trajectories": 2, "max_tokens": 3}
 CHANGED = "the model's server has another model than when the service was started"
 # Of the deadline: a request that nobody ended before gets 504.

@@ -21,6 +21,8 @@ from service.http.descriptors import (
 )
 from tests.service.servers import ServeProcess, eventually
 
+pytestmark = pytest.mark.longer
+
 USED_UP = OSError(errno.EMFILE, "Too many open files")
 
 

@@ -33,6 +33,8 @@ from tests.service.servers import eventually, running
 from tests.similarity.images.made import as_file, picture
 from tests.tiny_vision_models import save_tiny_vision_model
 
+pytestmark = pytest.mark.longer
+
 DOG = "A dog runs."
 PNG = as_file(picture(40, 30))
 # More than what is not counted of each request.

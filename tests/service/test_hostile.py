@@ -17,6 +17,8 @@ from similarity.models.toy import ToyModel
 from tests.service.models import FaultyModel
 from tests.service.servers import eventually, running, serving, stand_still
 
+pytestmark = pytest.mark.longer
+
 HEAD = b"POST /v1/similarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 

@@ -31,6 +31,8 @@ from similarity.models.vllm_server.wire import read_models
 from tests.service.models import POISON, FaultyModel
 from tests.service.servers import PATIENCE, eventually, running
 
+pytestmark = pytest.mark.longer
+
 SMALL = {"n_trajectories": 2, "max_tokens": 3}
 
 

@@ -27,6 +27,8 @@ from similarity.models.base import ScoreRequest, ignore_progress
 from similarity.models.toy import ToyModel
 from tests.service.servers import PATIENCE, eventually, running
 
+pytestmark = pytest.mark.longer
+
 SIZES = {"n_trajectories": 4, "max_tokens": 4}
 SHORT = {"pairs": [["a", "b"]], **SIZES}
 # Of more than two thousand tokens each to sample and to score.

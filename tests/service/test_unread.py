@@ -15,9 +15,12 @@ from service.http.sockets import SEND_BYTES
 from similarity.models.toy import ToyModel
 from tests.service.servers import eventually, serving
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="what the system keeps is read from /proc/net/tcp of Linux"
-)
+pytestmark = [
+    pytest.mark.longer,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="what the system keeps is read from /proc/net/tcp of Linux"
+    ),
+]
 
 ROWS = ["A man is playing a guitar.", "It rains.", "Some call it a day."]
 JSON = "Content-Type: application/json\r\n"

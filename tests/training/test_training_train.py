@@ -106,6 +106,7 @@ def test_the_plot_is_a_png_and_needs_a_log(run, tmp_path):
         plot(tmp_path, tmp_path / "loss.png")
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 def test_the_precision_is_that_of_the_matrix_products(data, tmp_path, monkeypatch, precision):
     seen, plain = set(), Llama.loss

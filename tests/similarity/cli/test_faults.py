@@ -18,6 +18,8 @@ from similarity.storage.parts import parts_folder
 from similarity.vectors.meaning import BATCH_TEXTS
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.longer
+
 PAIR = ("A dog runs.", "A puppy is running.")
 # Bytes of a file, beyond which a disk is full to a process.
 SMALL = 2**16

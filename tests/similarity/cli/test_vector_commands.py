@@ -220,6 +220,7 @@ def test_embed_reads_tables_and_writes_them(name: str, folder: Path, tmp_path: P
     np.testing.assert_array_equal(np.array([row["vector"] for row in rows], "f4"), expected)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("name", ["out.npy", "out.jsonl", "out.parquet"])
 def test_embed_killed_for_good_goes_on(name: str, folder: Path, tmp_path: Path) -> None:
     """A process killed with -9 while another is refused, against one left alone."""

@@ -56,6 +56,7 @@ def test_a_fork_of_a_process_that_computed_is_refused(after: str) -> None:
     assert float(found) > 0
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("threads", "before", "after"),
     [

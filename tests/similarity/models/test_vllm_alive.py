@@ -23,6 +23,8 @@ from tests.similarity.models.fake_server import (
 from tests.similarity.models.test_vllm_failures import scores_are_right
 from tests.similarity.models.test_vllm_replicas import always, wrong_key, wrong_name
 
+pytestmark = pytest.mark.longer
+
 LOOKED_AT = ["/health", "/v1/models", "/tokenize"]
 
 

@@ -14,6 +14,8 @@ import pytest
 from similarity.models.base import OnProgress
 from similarity.models.vllm_server.background import Background
 
+pytestmark = pytest.mark.longer
+
 # Seconds after which a test fails that would else never end.
 LONG = 60.0
 

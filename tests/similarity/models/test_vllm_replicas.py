@@ -36,6 +36,8 @@ from tests.similarity.models.fake_server import (
 )
 from tests.similarity.models.test_vllm_failures import scores_are_right
 
+pytestmark = pytest.mark.longer
+
 TEXT = "A red car"
 TOKENIZER = "another model than before as 'toy': its tokenizer"
 KINDS = pytest.mark.parametrize("kind", [FakeServer, FakePoolingServer])
