@@ -40,8 +40,8 @@ def read_scores(count: int, answer: Json, about: About) -> Results[Score]:
     """Return the scores of so many pairs."""
     scores = [
         Score(
-            similarity=_number(result["similarity"]),
-            distance=_number(result["distance"]),
+            similarity=_similarity(result["similarity"]),
+            distance=_distance(result["distance"]),
             explanation=_optional(_explanation, result.get("explanation")),
             interval=_optional(_interval, result.get("interval")),
             scale=answer["scale"],
@@ -59,8 +59,8 @@ def read_matrix(shape: tuple[int, int], answer: Json, about: About) -> Matrix:
         return _cells(read, answer[name], shape) if name in answer else None
 
     return Matrix(
-        similarities=_cells(_number, answer["similarities"], shape),
-        distances=_cells(_number, answer["distances"], shape),
+        similarities=_cells(_similarity, answer["similarities"], shape),
+        distances=_cells(_distance, answer["distances"], shape),
         explanations=cells(_explanation, "explanations"),
         intervals=cells(_interval, "intervals"),
         scale=answer["scale"],
@@ -73,7 +73,7 @@ def read_ranked(documents: int, top_n: int | None, answer: Json, about: About) -
     """Return the first `top_n` of so many documents."""
     count = min(top_n or documents, documents)
     ranked = [
-        Ranked(index=result["index"], relevance_score=_number(result["relevance_score"]))
+        Ranked(index=result["index"], relevance_score=_similarity(result["relevance_score"]))
         for result in _items(answer["results"], count)
     ]
     if not {one.index for one in ranked} <= set(range(documents)):
@@ -105,9 +105,9 @@ def _trajectory(given: Json) -> Trajectory:
 
 def _interval(given: Json) -> Interval:
     return Interval(
-        confidence=given["confidence"],
-        distance=_two(given["distance"]),
-        similarity=_two(given["similarity"]),
+        confidence=_number(given["confidence"], 0, 1),
+        distance=_two(given["distance"], _distance),
+        similarity=_two(given["similarity"], _similarity),
     )
 
 
@@ -190,12 +190,23 @@ def _items(given: Json, count: int) -> list[Json]:
     return given
 
 
-def _two(given: Json) -> tuple[Any, Any]:
-    first, second = _items(given, 2)
-    return _number(first), _number(second)
+def _similarity(given: Json) -> float:
+    return _number(given, 0, 1)
 
 
-def _number(given: Json) -> float:
+def _distance(given: Json) -> float:
+    return _number(given, 0)
+
+
+def _number(given: Json, least: float = -math.inf, most: float = math.inf) -> float:
     if type(given) not in (int, float) or not math.isfinite(given):
         raise ValueError(f"{given!r} is no number")
+    if not least <= given <= most:
+        allowed = f"from {least} up" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{given!r} is where a number {allowed} should be")
     return given  # type: ignore[no-any-return]
+
+
+def _two(given: Json, read: Callable[[Json], float] = _number) -> tuple[Any, Any]:
+    first, second = _items(given, 2)
+    return read(first), read(second)

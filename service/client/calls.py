@@ -27,6 +27,8 @@ from similarity.given import check_pair, check_pairs, check_several, shown
 from similarity.validation import given_integer
 
 Result = TypeVar("Result")
+# What reading an answer raises where it is none; a whole number may be too large for a float.
+_NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 # What the service has at most in each list of an explanation.
 MAX_PARTS = 50
 
@@ -182,7 +184,7 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
         try:
             answer = json.loads(response.content, parse_constant=_refuse_constant)
             return call.read(answer, read_about(answer, request_id))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        except _NO_ANSWER as fault:
             raise UnexpectedAnswerError(f"{type(fault).__name__}: {fault}") from fault
     try:
         error = response.json()["error"]

@@ -285,6 +285,61 @@ def test_the_client_knows_how_many_parts_there_may_be():
         assert SCHEMAS[schema]["properties"]["top"]["maximum"] == calls.MAX_PARTS
 
 
+ONE, SEVERAL = [(FIRST, SECOND)], [FIRST, SECOND]
+WITHIN = {
+    ("similarity", "results", 0, "similarity"): (0, 1),
+    ("similarity", "results", 0, "distance"): (0, None),
+    ("similarity", "results", 0, "interval", "similarity", 0): (0, 1),
+    ("similarity", "results", 0, "interval", "similarity", 1): (0, 1),
+    ("similarity", "results", 0, "interval", "distance", 0): (0, None),
+    ("similarity", "results", 0, "interval", "distance", 1): (0, None),
+    ("similarity", "results", 0, "interval", "confidence"): (0, 1),
+    ("matrix", "similarities", 1, 0): (0, 1),
+    ("matrix", "distances", 0, 1): (0, None),
+    ("matrix", "intervals", 1, 1, "similarity", 0): (0, 1),
+    ("matrix", "intervals", 1, 1, "distance", 1): (0, None),
+    ("rerank", "results", 1, "relevance_score"): (0, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "bounds"), WITHIN.items(), ids=[" ".join(map(str, one)) for one in WITHIN]
+)
+def test_a_number_that_the_service_cannot_give_is_refused(ask, place, bounds):
+    """A similarity of 1.5 was given back as one."""
+    interval = {"confidence": 0.9, "distance": [0, 1], "similarity": [0, 1]}
+    score = {"similarity": 0, "distance": 0, "interval": interval}
+    method, *keys = place
+    body = {
+        "similarity": {"results": [score]},
+        "matrix": {
+            "similarities": [[1, 0], [0, 1]],
+            "distances": [[0, 1], [1, 0]],
+            "intervals": [[interval, interval], [interval, interval]],
+        },
+        "rerank": {"results": [{"index": i, "relevance_score": i} for i in range(2)]},
+    }[method]
+    args = {"similarity": [ONE], "matrix": [SEVERAL], "rerank": [FIRST, SEVERAL]}[method]
+
+    def answer(number: float) -> object:
+        content = copy.deepcopy({"model": "toy", "usage": {}, "scale": "none", **body})
+        *path, last = keys
+        found = content
+        for key in path:
+            found = found[key]
+        found[last] = number
+        reply = httpx.Response(200, json=content)
+        return ask(method, *args, transport=httpx.MockTransport(lambda _: reply))
+
+    least, most = bounds
+    for allowed in (least, 0.25, 1e6 if most is None else most):
+        assert answer(allowed)
+    refused = [-0.001, -1, 10**400] + ([] if most is None else [1.001, 1.5, 100])
+    for number in refused:
+        with pytest.raises(UnexpectedAnswerError, match="number from 0|too large"):
+            answer(number)
+
+
 def test_results_are_a_list_that_can_be_pickled_and_copied(ask, url):
     scores = ask("similarity", [(FIRST, SECOND)], url=url, explain=True)
     for again in (pickle.loads(pickle.dumps(scores)), copy.deepcopy(scores)):

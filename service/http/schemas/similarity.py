@@ -132,8 +132,10 @@ class IntervalFields(Strict):
     """Where the scores would be with trajectories without end."""
 
     confidence: float = Field(description="The share of seeds whose interval holds the value.")
-    distance: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
-    similarity: list[float] = Field(min_length=2, max_length=2, description="Both ends.")
+    distance: list[float] = Field(min_length=2, max_length=2, description="Both ends, from 0 up.")
+    similarity: list[float] = Field(
+        min_length=2, max_length=2, description="Both ends, from 0 to 1."
+    )
 
     @classmethod
     def of(cls, score: Score, confidence: float) -> Self:
