@@ -1,7 +1,9 @@
-"""Connections to other programs: the keys that they carry, and what may be shown of an address."""
+"""Connections to other programs: keys, what may be shown of an address, and how long to wait."""
 
 import ipaddress
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -59,3 +61,19 @@ def proxy_for(url: str) -> str | None:
     proxies = getproxies()
     proxy = proxies.get(split.scheme) or proxies.get("all")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def seconds_to_wait(retry_after: str) -> float | None:
+    """Return the seconds that a header Retry-After names, from 0 up; None where it names none.
+
+    It is a whole number of seconds, or a date, which is in UTC where it has no zone.
+    """
+    said = retry_after.strip()
+    if said.isascii() and said.isdigit():
+        return float(said)
+    try:
+        date = parsedate_to_datetime(said)
+        zoned = date.replace(tzinfo=date.tzinfo or UTC)
+        return max(0.0, (zoned - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None

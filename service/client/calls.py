@@ -20,8 +20,8 @@ from service.client.answers import (
 )
 from service.client.errors import ApiError, UnexpectedAnswerError
 from service.client.images import Content
-from service.client.retries import seconds_of
 from service.client.values import About, Matrix, Ranked, Results, Score, Settings, Trajectory
+from similarity.connections import seconds_to_wait
 from similarity.errors import InputError
 from similarity.given import check_pair, check_pairs, check_several, shown
 from similarity.validation import given_integer
@@ -198,7 +198,7 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
         message,
         request_id,
         param=param,
-        retry_after=seconds_of(response.headers.get("retry-after")),
+        retry_after=seconds_to_wait(response.headers.get("retry-after", "")),
     )
 
 

@@ -7,6 +7,7 @@ import httpx
 from httpx_retries import Retry
 
 from similarity.certificates import tls_error
+from similarity.connections import seconds_to_wait
 
 LONGEST_WAIT = 60.0
 # What another attempt may mend. Not an address that is none, which `httpx.TransportError` is too.
@@ -33,16 +34,20 @@ class ServiceRetry(Retry):
             tls_error(exception), ssl.SSLCertVerificationError
         )
 
+    def backoff_strategy(self) -> float:
+        """Return the seconds to wait where no answer says how long."""
+        return min(super().backoff_strategy(), LONGEST_WAIT)
+
     def parse_retry_after(self, retry_after: str) -> float:
         """Return the seconds of the header and a random part, so that clients do not come at once.
 
-        Raises
-        ------
-        ValueError
-            If it is neither a number of seconds nor a date.
+        They are 0 where it names none, and the client then waits as without it. What is raised here
+        would be logged, and so shown in the caller's terminal.
         """
-        seconds = min(super().parse_retry_after(retry_after), LONGEST_RETRY_AFTER)
-        return seconds + random.uniform(0, JITTER)
+        seconds = seconds_to_wait(retry_after)
+        if seconds is None:
+            return 0.0
+        return min(seconds, LONGEST_RETRY_AFTER) + random.uniform(0, JITTER)
 
 
 def service_retry(retries: int) -> ServiceRetry:
@@ -54,13 +59,6 @@ def service_retry(retries: int) -> ServiceRetry:
         retry_on_exceptions=BROKEN,
         backoff_factor=0.25,
         backoff_jitter=0.5,
-        max_backoff_wait=LONGEST_WAIT,
+        # It bounds what an answer says, too.
+        max_backoff_wait=LONGEST_RETRY_AFTER + JITTER,
     )
-
-
-def seconds_of(retry_after: str | None) -> float | None:
-    """Return the seconds that a header Retry-After names; None where it names none."""
-    try:
-        return Retry().parse_retry_after(retry_after or "")
-    except ValueError:
-        return None

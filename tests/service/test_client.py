@@ -116,6 +116,16 @@ def test_it_waits_as_long_as_the_answer_says(ask, waits):
     assert 0 <= waits[1] < 2
 
 
+def test_it_waits_longer_than_by_itself_where_the_answer_says_so(ask, waits):
+    """It came after 60 seconds."""
+    busy = httpx.Response(503, headers={"retry-after": "200"})
+    scripted = Scripted(busy, *[httpx.Response(503) for _ in range(20)])
+    with pytest.raises(ApiError):
+        ask("rerank", "a", ["b"], transport=scripted.transport, retries=20)
+    assert 200 <= waits[0] < 201
+    assert max(waits[1:]) <= 60
+
+
 def test_it_gives_up_after_its_retries(ask, waits):
     scripted = Scripted(*[httpx.Response(429) for _ in range(3)])
     with pytest.raises(ApiError) as caught:
@@ -334,6 +344,34 @@ def test_it_does_not_wait_for_years(ask, waits, said):
     scripted = Scripted(busy, httpx.Response(200, json=OK))
     assert ask("rerank", "a", ["b"], transport=scripted.transport)
     assert 0 < waits[0] < 301
+
+
+# Some are dates without a zone, as in the oldest form that HTTP has, or of years beyond all.
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("0.5", None),
+        ("-5", None),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
+        ("Sun Nov  6 08:49:37 1994", 0),
+        (" 7 ", 7),
+    ],
+)
+def test_a_time_to_come_again_that_is_none_is_not_spoken_of(
+    ask, waits, said, seconds, capfd, caplog
+):
+    """It was printed on the caller's terminal, and a year beyond all ended the call."""
+    busy = [httpx.Response(503, headers={"retry-after": said}) for _ in range(3)]
+    with caplog.at_level("WARNING"), pytest.raises(ApiError) as caught:
+        ask("rerank", "a", ["b"], transport=Scripted(*busy).transport)
+    assert caught.value.retry_after == seconds
+    assert len(waits) == 2
+    assert all((seconds or 0) <= wait < 60 for wait in waits)
+    assert (caplog.records, *capfd.readouterr()) == ([], "", "")
 
 
 SCORE = '{"similarity": 0.5, "distance": 1.0}'

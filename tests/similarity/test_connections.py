@@ -1,8 +1,18 @@
-"""Keys that headers carry, addresses that may be shown, and the proxies of the environment."""
+"""Keys of headers, addresses that may be shown, proxies of the environment, times to wait."""
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from similarity.connections import header_key, is_loopback, proxy_for, shown_address
+from similarity.connections import (
+    header_key,
+    is_loopback,
+    proxy_for,
+    seconds_to_wait,
+    shown_address,
+)
 from similarity.errors import ConfigError
 
 
@@ -67,3 +77,35 @@ def test_which_proxy(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert proxy_for(url) == proxy
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("0", 0),
+        (" 7 ", 7),
+        ("9" * 5000, math.inf),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Sun Nov  6 08:49:37 1994", 0),
+        ("", None),
+        ("0.5", None),
+        ("-5", None),
+        ("nan", None),
+        ("٣", None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
+        ("Fri, 31 Dec 2030 23:59:59 +99999999999999999999", None),
+    ],
+)
+def test_a_time_to_come_again_is_of_seconds_or_a_date(said: str, seconds: float | None) -> None:
+    assert seconds_to_wait(said) == seconds
+
+
+@pytest.mark.parametrize("zone", [" GMT", " -0000", ""])
+def test_a_date_without_a_zone_is_in_utc(
+    zone: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(time.tzset)
+    monkeypatch.setenv("TZ", "XYZ-9")
+    time.tzset()
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    assert seconds_to_wait(f"{soon:%a, %d %b %Y %H:%M:%S}{zone}") == pytest.approx(59, abs=2)

@@ -1,12 +1,10 @@
 """What an answer with a failing status says of itself."""
 
 import json
-import time
-from email.utils import parsedate_to_datetime
 
 import httpx
 
-from similarity.connections import shown_address
+from similarity.connections import seconds_to_wait, shown_address
 from similarity.printable import printable
 
 # The most seconds of a Retry-After header: a proxy's mistake must not end a server's use.
@@ -17,18 +15,8 @@ _MOST_CHARACTERS = 300
 
 def retry_after(response: httpx.Response) -> float | None:
     """Return the seconds of a Retry-After header, which may be a date; LONGEST_PAUSE at most."""
-    value = response.headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = (
-            float(value)
-            if value.isdecimal()
-            else parsedate_to_datetime(value).timestamp() - time.time()
-        )
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(0.0, seconds), LONGEST_PAUSE)
+    seconds = seconds_to_wait(response.headers.get("retry-after", ""))
+    return None if seconds is None else min(seconds, LONGEST_PAUSE)
 
 
 def message(response: httpx.Response) -> str:
