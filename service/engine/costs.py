@@ -21,6 +21,9 @@ _COST_OF_CHARACTER = 0.5
 _TOKENIZING = 1 / 100
 # An image that is read in parts.
 _COST_OF_IMAGE = 1_200
+# To find the words that explain a pair of texts, or to judge which of them entails the other. It is
+# no call of the model and nothing of it is kept, but it takes about as long as to read a text.
+_COST_OF_WORDS = 150
 # A short request costs no more: 35 sentences by `meaning`, or two texts of 7,000 characters.
 _SHORT_COST = 8_192
 
@@ -35,6 +38,16 @@ def reading_cost(given: Hashable) -> int:
 def tokenizing_cost(reading: int) -> int:
     """Return what it costs to find the tokens of texts that cost so much to read."""
     return int(_TOKENIZING * reading)
+
+
+def explaining_cost(pairs: int) -> int:
+    """Return what it costs to find the words that explain so many pairs of texts."""
+    return _COST_OF_WORDS * pairs
+
+
+def judging_cost(pairs: int, *, explain: bool) -> int:
+    """Return what it costs to judge by profiles which text of each pair entails the other."""
+    return (1 + explain) * _COST_OF_WORDS * pairs
 
 
 def tokens_of_text(config: ComparisonConfig) -> int:

@@ -21,7 +21,8 @@ class Usage:
     scored_tokens: int = 0
     cached_tokens: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
-    # Tokens that the model would read or write for all that was asked of it, and for what was new.
+    # Tokens that the model would read or write for all that was asked of it, and for what was new;
+    # and as many as would be read in the time of other work.
     _asked: int = 0
     _computed: int = 0
 
@@ -35,9 +36,14 @@ class Usage:
             else:
                 self.cached_tokens += answered_tokens(item, answer)
 
+    def note_own(self, cost: int) -> None:
+        """Note work beside the model, of which nothing is kept, by what it costs."""
+        self._asked += cost
+        self._computed += cost
+
     @property
     def computed(self) -> float:
-        """Return which part of what was asked of the model was new; 0 where nothing was asked."""
+        """Return which part of what was asked for was new; 0 where nothing was asked."""
         return self._computed / self._asked if self._asked else 0.0
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 from fastapi import APIRouter, Response
 
+from service.engine.costs import judging_cost
 from service.engine.limits import check_answer, check_pairs, check_texts
 from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
@@ -53,6 +54,8 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
 
     def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
         scorer = _scorer_of(call, model, estimator, body)
+        if ESTIMATORS[estimator].evidence == "profiles":
+            model.usage.note_own(judging_cost(len(pairs), explain=body.explain))
         found = scorer.judge(pairs, model.progress)
         return [_json(one, body, model) for one in found], found[0]
 
@@ -146,7 +149,8 @@ def _check_cost(
         crossed = [*pairs, *combinations(sentences, 2)]
         return check_pairs(crossed, body.config(), call.settings, body.truncate, instead)
     texts = {text for pair in pairs for text in pair}
-    return check_texts(texts, call.settings, truncate=body.truncate)
+    reading = check_texts(texts, call.settings, truncate=body.truncate)
+    return reading + judging_cost(len(pairs), explain=body.explain)
 
 
 def _json(found: Entailment, body: EntailmentRequest, model: RequestModel) -> bytes:

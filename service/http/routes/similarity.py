@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 from fastapi import APIRouter, Response
 
+from service.engine.costs import explaining_cost
 from service.engine.limits import check_answer, check_cells
 from service.engine.request_model import RequestModel
 from service.engine.usage import Usage
@@ -126,9 +127,14 @@ async def _compared(
 ) -> tuple[dict[Pair, Cell], _Found, Usage]:
     """Return the result of each pair; one that repeats is compared once."""
     distinct = list(dict.fromkeys(pairs))
-    (cells, found), usage = await call.run(
-        lambda model: _cells(call, plan, model, distinct, body), cost
-    )
+    # The words of trajectories are found with their scores.
+    own = explaining_cost(len(distinct)) if body.explain and plan.by_vectors else 0
+
+    def work(model: RequestModel) -> tuple[list[Cell], _Found]:
+        model.usage.note_own(own)
+        return _cells(call, plan, model, distinct, body)
+
+    (cells, found), usage = await call.run(work, cost + own)
     return dict(zip(distinct, cells, strict=True)), found, usage
 
 
