@@ -6,6 +6,8 @@ from typing import Self
 
 import httpx
 
+from similarity.hosts import host_of
+
 SCHEMES = ("https://", "http://")
 PORTS = {"https": 443, "http": 80}
 # An address of IPv6, or a name, and a port.
@@ -19,6 +21,20 @@ def host_in(netloc: str) -> str:
     return (named[1] or named[2]).rstrip(".") if named else ""
 
 
+def checked_endpoint(value: str | None) -> str | None:
+    """Return the address of a collector as it was given; raises ValueError."""
+    if value is not None and not re.match(r"https?://[^/]", value):
+        raise ValueError(f"an address begins with http:// or https://, not {value!r}")
+    if value is not None:
+        try:
+            host_of(value)
+        except ValueError as error:
+            raise ValueError(
+                f"{value!r} is not the address of a collector; give http://host:4318"
+            ) from error
+    return value
+
+
 @dataclass(frozen=True)
 class Origin:
     """A scheme, a host in lower case as it is looked up, and a port."""
@@ -29,8 +45,8 @@ class Origin:
 
     @classmethod
     def of(cls, url: httpx.URL) -> Self:
-        """Return the origin of a URL; without a known scheme its port is 0."""
-        host = url.raw_host.decode().lower().rstrip(".")
+        """Return the origin of a URL, its port 0 without a known scheme; raises ValueError."""
+        host = host_of(url).lower().rstrip(".")
         return cls(url.scheme, host, url.port or PORTS.get(url.scheme, 0))
 
     @classmethod
@@ -38,9 +54,9 @@ class Origin:
         """Read example.org, example.org:8443 or http://example.org; raises ValueError."""
         try:
             url = httpx.URL(text if "://" in text else f"https://{text}")
-        except (httpx.InvalidURL, UnicodeError) as error:
+            origin = cls.of(url)
+        except (httpx.InvalidURL, ValueError) as error:
             raise ValueError(f"{text!r} is not the name of a host: {error}") from error
-        origin = cls.of(url)
         rest = url.path.strip("/") or url.query or url.fragment or url.userinfo
         if rest or url.scheme not in PORTS or not _HOST.fullmatch(origin.host):
             raise ValueError(

@@ -1,6 +1,5 @@
 """The service's settings: one frozen value, from the environment in this one place."""
 
-import re
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.origins import Origin, host_in
+from service.origins import Origin, checked_endpoint, host_in
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
 from similarity.connections import header_key, is_loopback
 from similarity.models.loader import default_model
@@ -40,12 +39,6 @@ def _clean_origin(text: str) -> str:
         "an origin is * or begins with http:// or https://, has a name and no path, as "
         f"https://example.org or http://example.org:8080, not {text!r}"
     )
-
-
-def _clean_endpoint(value: str | None) -> str | None:
-    if value is not None and not re.match(r"https?://[^/]", value):
-        raise ValueError(f"an address begins with http:// or https://, not {value!r}")
-    return value
 
 
 def _checked_hosts(value: str) -> str:
@@ -225,7 +218,7 @@ class Settings(BaseSettings):
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["json", "console"] = Field("json", description="json or console.")
-    otlp_endpoint: Annotated[str | None, AfterValidator(_clean_endpoint)] = Field(
+    otlp_endpoint: Annotated[str | None, AfterValidator(checked_endpoint)] = Field(
         None, description="OpenTelemetry collector for traces, as http://host:4318; off."
     )
 

@@ -7,6 +7,7 @@ import httpx
 
 from similarity.connections import header_key, shown_address
 from similarity.errors import ConfigError
+from similarity.hosts import host_of
 from similarity.validation import given_integer, given_number
 
 # What clients of OpenAI have at the end of an address; each call's path begins with it.
@@ -33,12 +34,12 @@ def http_options(url: str, api_key: str | None, timeout: float, retries: int) ->
 def _checked(url: str) -> httpx.URL:
     """Return an address to which the path of a call can be added."""
     try:
-        found = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError):
-        found = httpx.URL()
+        found, host = httpx.URL(url), host_of(url)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        found, host = httpx.URL(), ""
     # A port of 0 connects to none.
     possible = found.port is None or 0 < found.port < 2**16
-    sound = found.scheme in ("http", "https") and found.host and possible
+    sound = found.scheme in ("http", "https") and host and possible
     if not sound or found.query or found.fragment:
         raise ConfigError(
             f"{shown_address(str(url))!r} is not the address of a service; give one such as "

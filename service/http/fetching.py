@@ -183,7 +183,7 @@ class ImageFetcher:
                 raise ImageSourceTimeoutError(
                     f"{url.host} did not give the image within {self._seconds:g} s"
                 ) from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 line = " ".join(str(error).split())[:200] or type(error).__name__
                 raise ImageSourceError(f"{url.host} did not give the image: {line}") from error
 
@@ -226,18 +226,25 @@ class ImageFetcher:
 
     def _next(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         target = url.join(response.headers["location"])
-        if Origin.of(target) != Origin.of(url) or target.userinfo:
+        if not self._is_at(target, Origin.of(url)) or target.userinfo:
             raise ImageHostError(
                 f"{url.host} redirects to another place, which is not followed; give the URL of "
                 "the image itself"
             )
         return target
 
+    @staticmethod
+    def _is_at(url: httpx.URL, origin: Origin) -> bool:
+        try:
+            return Origin.of(url) == origin
+        except ValueError:  # such a host cannot be asked
+            return False
+
     def _allowed(self, given: str) -> httpx.URL:
         try:
             url = httpx.URL(given)
             origin = Origin.of(url)
-        except (httpx.InvalidURL, UnicodeError) as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise ImageHostError(f"{given[:_SHOWN]!r} is not a URL: {error}") from error
         if url.userinfo:
             raise ImageHostError("a URL with a user or a password is not fetched; leave them out")

@@ -4,6 +4,7 @@ A backend is one module and one row of BACKENDS.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,10 @@ PACKAGED = frozenset({EMBEDDED, SMOLLM2})
 OFFLINE = "vllm:"
 # Has a JSON object of further arguments of `vllm.LLM` for it.
 ENGINE_VARIABLE = "TRAJSIM_VLLM_ENGINE"
+# What begins with a scheme, or is a host with a port: the ids of a hub have no colon.
+_ADDRESS = re.compile(
+    r"\s*(?:[a-z][a-z0-9+.-]*://|(?:[\w.-]+|\[[\da-f:.]+\]):\d+(?:[/,#]|$))", re.I
+)
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("auto", "fastest", "float32", "float16", "bfloat16")
@@ -101,8 +106,8 @@ class Backend:
 
 
 def is_address(name: str) -> bool:
-    """Return whether a model's name is the address of servers."""
-    return name.startswith(("http://", "https://"))
+    """Return whether a model's name is meant as the address of servers, be it a good one or not."""
+    return bool(_ADDRESS.match(name)) and not name.startswith(OFFLINE) and not Path(name).exists()
 
 
 def gguf_files(folder: Path) -> list[Path]:

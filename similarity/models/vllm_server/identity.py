@@ -11,7 +11,7 @@ from similarity.models.base import TokenIds
 from similarity.models.checks import PARAGRAPH
 from similarity.models.gaps import Gap, worst_gap
 from similarity.models.vllm_server import wire
-from similarity.models.vllm_server.config import ServerAddress
+from similarity.models.vllm_server.address import ServerAddress
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.scoring import read_scores, scoring_body
 from similarity.models.vllm_server.wanted import (

@@ -14,8 +14,8 @@ from similarity.models.base import SampleRequest, TokenIds
 from similarity.models.checks import Check
 from similarity.models.gaps import worst_gap
 from similarity.models.vllm_server import values, wire
+from similarity.models.vllm_server.address import ServerAddress
 from similarity.models.vllm_server.chosen import check_chosen
-from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, identify, score_prompts
 from similarity.models.vllm_server.image_check import check_images
 from similarity.models.vllm_server.pool import Pool

@@ -25,8 +25,9 @@ except ImportError as error:
         "a model on a server needs httpx: pip install httpx anyio"
     ) from error
 
+from similarity.models.vllm_server.address import ServerAddress
 from similarity.models.vllm_server.background import Background
-from similarity.models.vllm_server.config import ServerAddress, ServerConfig
+from similarity.models.vllm_server.config import ServerConfig
 from similarity.models.vllm_server.pool import Pool
 from similarity.models.vllm_server.replica import Replica
 from similarity.models.vllm_server.served import ServedModel

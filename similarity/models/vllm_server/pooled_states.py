@@ -17,9 +17,9 @@ from similarity.errors import ModelChangedError, WrongAnswerError
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.drifts import ALLOWED, Drift
 from similarity.models.vllm_server import values
+from similarity.models.vllm_server.address import ServerAddress
 from similarity.models.vllm_server.apart import check_apart
 from similarity.models.vllm_server.batches import prefix_batches
-from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import (
     SHORT_PROBE,

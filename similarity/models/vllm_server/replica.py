@@ -189,7 +189,7 @@ class Replica:
                 BackendUnavailableError(unreached(self._way, self.url, error) + self._no_proxy),
                 lost=True,
             ) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:  # the latter of a Location that is no URL
             raise WrongAnswerError(f"{self.url} gave no HTTP ({first_line(error)})") from error
 
     async def _whole(self, response: httpx.Response, most: int) -> httpx.Response:

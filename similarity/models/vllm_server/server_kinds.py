@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from similarity.models.checks import Check, check_scores
 from similarity.models.vllm_server import wire
+from similarity.models.vllm_server.address import ServerAddress
 from similarity.models.vllm_server.background import Background
-from similarity.models.vllm_server.config import ServerAddress
 from similarity.models.vllm_server.identity import Identity, ServedName, same_model
 from similarity.models.vllm_server.inspection import inspect, inspect_pooling
 from similarity.models.vllm_server.model import ServerModel

@@ -3,7 +3,8 @@
 import pytest
 
 from similarity.errors import ConfigError
-from similarity.models.vllm_server.config import ServerAddress, ServerConfig
+from similarity.models.vllm_server.address import ServerAddress
+from similarity.models.vllm_server.config import ServerConfig
 
 
 @pytest.mark.parametrize(
