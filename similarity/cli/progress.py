@@ -208,7 +208,10 @@ def _drawn(display: Progress, delay: float) -> Iterator[None]:
 
 @contextmanager
 def _printed(display: Progress, stream: TextIO) -> Iterator[None]:
-    """Print a line about each stage that is shown now and then, until the work is over."""
+    """Print a line about each stage that is shown now and then, until the work is over.
+
+    A line with the words of the one before is left out.
+    """
     over, start = Event(), time.monotonic()
 
     def pause() -> float:
@@ -216,10 +219,14 @@ def _printed(display: Progress, stream: TextIO) -> Iterator[None]:
         return min(max(least, _LINE_SHARE * (time.monotonic() - start)), most)
 
     def show() -> None:
+        last = ""
         while not over.wait(pause()):
-            lines = filter(None, map(_words, display.tasks))
+            line = "; ".join(filter(None, map(_words, display.tasks)))
+            if line == last:  # it says nothing new
+                continue
+            last = line
             try:
-                print("; ".join(lines), file=stream, flush=True)
+                print(line, file=stream, flush=True)
             except (OSError, ValueError):
                 return  # who read it is gone, and the work goes on
 

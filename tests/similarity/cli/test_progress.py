@@ -166,6 +166,24 @@ def test_a_line_is_printed_though_a_backend_redirects(monkeypatch: pytest.Monkey
         log.wait_for("loading [x]: 0 s so far\n")
 
 
+def test_a_line_is_not_printed_again_with_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line of a minute was there six times, and a blank one where nothing was shown."""
+    log = logged(monkeypatch)
+    monkeypatch.setattr(progress, "LINE_SECONDS", (0.01, 0.01))
+    now = [0.0]
+    monkeypatch.setattr("rich.console.monotonic", lambda: now[0])
+    with progress_bars():
+        time.sleep(0.1)
+    with working("loading"):
+        for seconds in (60, 61, 62, 120, 121):
+            now[0] = seconds
+            log.wait_for(f"{seconds // 60} min so far\n")
+            time.sleep(0.1)
+    lines = log.getvalue().splitlines()
+    assert len(lines) == len(set(lines))
+    assert "" not in lines
+
+
 def test_a_log_that_is_closed_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logged(monkeypatch)
     with progress_bar("scoring", "line", 2) as on_progress:
