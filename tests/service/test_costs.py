@@ -48,7 +48,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
         ("similarity", {"rows": TEXTS}, False),
         ("similarity", {"rows": TEXTS, "explain": True}, True),
         ("similarity", {"pairs": PAIRS, "explain": True}, True),
-        ("similarity", {"source": TEXTS[0], "texts": TEXTS, "explain": True}, False),
+        ("similarity", {"source": TEXTS[0], "targets": TEXTS, "explain": True}, False),
         ("entailment", {"pairs": PAIRS}, True),
         ("entailment", {"pairs": PAIRS[:32], "explain": True}, True),
         ("entailment", {"pairs": PAIRS[:8]}, False),
