@@ -83,7 +83,10 @@ def csv_dialect(source: BinaryIO, *, header: bool = True, names: Sequence[str] =
     mark, begin = begin.startswith(BOM_UTF8), begin.removeprefix(BOM_UTF8)
     if sign := declared_sign(begin.decode(errors="replace")):
         return CsvDialect(sign, mark=mark)
-    texts = (line.decode(errors="replace") for line in chain([begin], lines))
+    texts = (
+        line.decode(errors="replace") if len(line) <= MAX_LINE_BYTES else None
+        for line in chain([begin], lines)
+    )
     return CsvDialect(delimiter_of(texts, names, header=header), mark=mark)
 
 
@@ -104,7 +107,9 @@ def declared_sign(line: str) -> str:
     return found[1] if found else ""
 
 
-def delimiter_of(lines: Iterable[str], names: Sequence[str] = (), *, header: bool = True) -> str:
+def delimiter_of(
+    lines: Iterable[str | None], names: Sequence[str] = (), *, header: bool = True
+) -> str:
     r"""Return what parts the fields of CSV, by its first lines.
 
     Of commas, semicolons and tabs it is the one that parts the header and the rows below it into
@@ -115,7 +120,8 @@ def delimiter_of(lines: Iterable[str], names: Sequence[str] = (), *, header: boo
     Parameters
     ----------
     lines
-        With their ends. Some hundred are taken at most. The header may go over several.
+        With their ends. Some hundred are taken at most, and none from one that is too long, which
+        is None. The header may go over several.
     names
         The columns to read.
     header
@@ -134,12 +140,12 @@ def delimiter_of(lines: Iterable[str], names: Sequence[str] = (), *, header: boo
     return parted[0].sign if parted else COMMA
 
 
-def _sample(lines: Iterable[str]) -> tuple[list[str], bool]:
+def _sample(lines: Iterable[str | None]) -> tuple[list[str], bool]:
     """Return the first lines, and whether they are all there are."""
     sample: list[str] = []
     left = _SAMPLE_CHARACTERS
     for line in lines:
-        if len(sample) == _SAMPLE_LINES or left < 0:
+        if line is None or len(sample) == _SAMPLE_LINES or left < 0:
             return sample, False
         sample.append(line)
         left -= len(line)
@@ -179,7 +185,7 @@ def _rows(sign: str, sample: Sequence[str]) -> Iterator[list[str] | None]:
                 yield row
 
 
-def bare_mark(lines: Iterable[str]) -> int | None:
+def bare_mark(lines: Iterable[str | None]) -> int | None:
     """Return the line of TSV, from 1, by which its first lines have no quotation marks, or None.
 
     There, a field begins with a quotation mark and does not end as CSV wants. So the marks are
@@ -188,8 +194,8 @@ def bare_mark(lines: Iterable[str]) -> int | None:
     Parameters
     ----------
     lines
-        With their ends. A million characters or so are taken. A field that goes on beyond them
-        shows nothing.
+        With their ends. A million characters or so are taken, and none from a line that is too
+        long, which is None. A field that goes on beyond them shows nothing.
     """
     is_cut = False
 
@@ -197,11 +203,11 @@ def bare_mark(lines: Iterable[str]) -> int | None:
         nonlocal is_cut
         left = _SAMPLE_CHARACTERS
         for line in lines:
+            is_cut = line is None or left < 0
+            if line is None or is_cut:
+                return
             yield line
             left -= len(line)
-            if left < 0:
-                is_cut = True
-                return
 
     reader = csv.reader(sample(), strict=True, delimiter=TAB)
     while True:

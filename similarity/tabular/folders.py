@@ -8,7 +8,8 @@ from pathlib import Path
 from similarity.errors import InputError
 from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
-from similarity.tabular.records import PlacedTexts, without_mark
+from similarity.tabular.lines import without_mark
+from similarity.tabular.records import PlacedTexts
 
 TEXT_ENDINGS = (".txt", ".md")
 # Of the files that a message names.

@@ -1,6 +1,5 @@
 """From a file of any format to its records, one by one; a bad one says why and loses no other."""
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,26 +8,21 @@ from typing import Any, BinaryIO
 
 from similarity.errors import InputError
 from similarity.prompts import is_blank
+from similarity.tabular.csv_rows import csv_rows, named_lines
 from similarity.tabular.dialects import (
     SIGNS,
     TAB,
     bare_mark,
-    csv_fault,
     declared_sign,
     delimiter_of,
-    long_fields,
     note_bare_mark,
 )
-from similarity.tabular.formats import MAX_LINE_BYTES
-from similarity.tabular.lines import byte_lines
+from similarity.tabular.lines import SHOWN_BYTES, Line, read_lines
 from similarity.tabular.parquet import open_parquet
-from similarity.tabular.values import json_fault, json_value, no_text
+from similarity.tabular.values import json_fault, json_value
 
-# Of a line that is longer, what is shown.
-SHOWN_BYTES = 1000
 # Of TSV without quotation marks, as `_remedy` has it.
 _LITERAL = "tabs; a quotation mark is a character here, so write CSV or JSON lines"
-_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -46,8 +40,6 @@ class Record:
         What to show of it in a message.
     error
         Why it cannot be read, or None.
-    end
-        How the line ends: within quotation marks it is of the text.
     columns
         Of a row of a table, the names of its columns, also where the row cannot be read.
     short
@@ -58,7 +50,6 @@ class Record:
     value: Any
     shown: str
     error: InputError | None = None
-    end: str = "\n"
     columns: tuple[str, ...] = ()
     short: str = ""
 
@@ -124,116 +115,55 @@ def read_records(
     """
     if kind == "parquet":
         return _parquet(source, only)
-    lines = _lines(source)
+    lines = read_lines(source)
     if kind == "csv":
         begin = list(islice(lines, 1))
         delimiter = declared_sign(begin[0].shown) if begin else ""
         if not delimiter:
             lines, ahead = tee(chain(begin, lines))
-            shown = (line.shown + line.end for line in ahead)
-            delimiter = delimiter_of(shown, names, header=header)
-            del ahead, shown  # they would hold all lines
+            delimiter = delimiter_of((line.sampled for line in ahead), names, header=header)
+            del ahead  # it would hold all lines
         return _rows(_csv(lines, delimiter), header, _remedy(delimiter))
     if kind == "tsv" and not literal:
         lines, ahead = tee(lines)
-        number = bare_mark(line.shown + line.end for line in ahead)
+        number = bare_mark(line.sampled for line in ahead)
         del ahead
         if number is None:
             return _rows(_csv(lines, TAB), header, _remedy(TAB))
         note_bare_mark(number)
+    # A line that cannot be read is an error, also where what is shown of it is blank.
+    filled = (line for line in lines if line.error or not is_blank(line.shown))
     if kind == "tsv":
-        return _rows(_tsv(lines), header, _LITERAL)
-    filled = (line for line in lines if not is_blank(line.shown))
-    return map(_json, filled) if kind == "jsonl" else filled
+        return _rows(_tsv(filled), header, _LITERAL)
+    return map(_json if kind == "jsonl" else _text, filled)
 
 
-def _lines(source: BinaryIO) -> Iterator[Record]:
-    """Yield each line without its end."""
-    for number, given in enumerate(byte_lines(source), 1):
-        line = without_mark(given) if number == 1 else given
-        content = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield replace(_line(number, content), end=line[len(content) :].decode() or "\n")
+def _text(line: Line) -> Record:
+    return Record(line.number, line.text, line.shown, line.error)
 
 
-def without_mark(content: bytes) -> bytes:
-    """Return the beginning of a file without the byte-order mark of UTF-8.
-
-    Raises
-    ------
-    InputError
-        If it is no text in UTF-8, as UTF-16 and archives are none.
-    """
-    if why := no_text(content):
-        raise InputError(f"it {why}")
-    return content.removeprefix(_MARK)
-
-
-def _line(number: int, content: bytes) -> Record:
-    if len(content) > MAX_LINE_BYTES:
-        shown = content[:SHOWN_BYTES].decode(errors="backslashreplace")
-        return Record(
-            number, None, shown, InputError(f"the line has more than {MAX_LINE_BYTES} bytes")
-        )
+def _json(line: Line) -> Record:
+    if line.text is None:
+        return _text(line)
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        why = InputError(f"the line is not UTF-8 at byte {error.start + 1}; convert it to UTF-8")
-        return Record(number, None, content.decode(errors="backslashreplace"), why)
-    return Record(number, text, text)
-
-
-def _json(line: Record) -> Record:
-    if line.error is not None:
-        return line
-    try:
-        return Record(line.number, json_value(line.value), line.shown)
+        return Record(line.number, json_value(line.text), line.shown)
     except (ValueError, RecursionError) as error:
         why = InputError(f"the line is not JSON: {json_fault(error)}")
     return Record(line.number, None, line.shown, why)
 
 
-def _tsv(lines: Iterator[Record]) -> Iterator[Record]:
+def _tsv(lines: Iterator[Line]) -> Iterator[Record]:
     # A quotation mark is a character of the text, as benchmarks have it.
     for line in lines:
-        if line.error is not None:
-            yield line
-        elif not is_blank(line.value):
-            yield Record(line.number, line.value.split("\t"), line.shown)
+        if line.text is None:
+            yield _text(line)
+        else:
+            yield Record(line.number, line.text.split("\t"), line.shown)
 
 
-def _csv(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
-    """Yield rows of fields; a quoted field may go over several lines."""
-    taken: list[Record] = []
-
-    def ended() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line.shown + line.end
-
-    reader = csv.reader(ended(), strict=True, delimiter=delimiter)
-    while True:
-        taken.clear()
-        fields: list[str] | None = None
-        why: InputError | None = None
-        try:
-            with long_fields():
-                fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            numbers = taken[0].number, taken[-1].number
-            fault = csv_fault(error, delimiter, [line.shown for line in taken], numbers[0])
-            why = InputError(f"{_lines_of(*numbers)} {fault}")
-        # That a line is not UTF-8 is the reason of all else.
-        why = next((line.error for line in taken if line.error), why)
-        shown = "\n".join(line.shown for line in taken)
-        if not is_blank(shown):
-            yield Record(taken[0].number, None if why else fields, shown, why)
-
-
-def _lines_of(first: int, last: int) -> str:
-    """Name the lines that were read as one row, as they are where a quotation mark is missing."""
-    return "it" if first == last else f"what is read as one row, lines {first} to {last},"
+def _csv(lines: Iterator[Line], delimiter: str) -> Iterator[Record]:
+    for row in csv_rows(lines, delimiter):
+        yield Record(row.number, row.fields, row.shown, row.error)
 
 
 def _remedy(delimiter: str) -> str:
@@ -245,6 +175,9 @@ def _rows(rows: Iterator[Record], header: bool, parted: str) -> Iterator[Record]
     """Give the fields of each row by the names of the columns."""
     names: tuple[str, ...] = ()
     for row in rows:
+        if row.error is not None and header and not names:
+            # The next row would be taken for the names, and not be read.
+            raise InputError(f"line {row.number} names the columns, and {row.error}")
         if row.error is not None:
             yield replace(row, columns=names)
         elif header and not names:
@@ -271,7 +204,7 @@ def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _row(row: Record, columns: tuple[str, ...], parted: str) -> Record:
     count = len(row.value)
-    lines = _lines_of(row.number, row.number + row.shown.count("\n"))
+    lines = named_lines(row.number, row.number + row.shown.count("\n"))
     there = f"{lines} has {count} {'field' if count == 1 else 'fields'} and the first line "
     there += f"{len(columns)}, parted by "
     if count > len(columns):

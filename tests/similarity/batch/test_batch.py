@@ -18,7 +18,7 @@ from similarity.models.local import LocalModel
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
 from similarity.storage.journal import Journal
-from similarity.tabular import records
+from similarity.tabular import lines as of_lines
 from similarity.tabular.records import read_records
 from similarity.tabular.writing import write_rows
 
@@ -129,8 +129,8 @@ def test_bad_lines_lose_nothing(output: str, toy_model: ToyModel, tmp_path: Path
 def test_a_line_without_end_is_not_held(
     toy_model: ToyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "MAX_LINE_BYTES", 100)
-    monkeypatch.setattr(records, "SHOWN_BYTES", 3)
+    monkeypatch.setattr(of_lines, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(of_lines, "SHOWN_BYTES", 3)
     good = as_lines(GOOD[:1])
     files = files_in(tmp_path, good + b"x" * 1000 + b"\n" + b"y" * 100 + b"\n" + good)
     run(toy_model, files)

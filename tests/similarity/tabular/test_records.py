@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from similarity.errors import InputError
-from similarity.tabular import records
+from similarity.tabular import lines
 from similarity.tabular.dialects import note_bare_mark
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.writing import table_lines
@@ -161,8 +161,8 @@ def test_a_row_of_too_many_fields_names_the_lines_that_it_took_in() -> None:
 
 
 def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_LINE_BYTES", 10)
-    monkeypatch.setattr(records, "SHOWN_BYTES", 3)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(lines, "SHOWN_BYTES", 3)
     long, full = read(b"x" * 100 + b"\n" + b"y" * 10 + b"\n", "text")
     assert (long.shown, str(long.error)) == ("xxx", "the line has more than 10 bytes")
     assert full.value == "y" * 10

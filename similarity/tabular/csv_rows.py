@@ -1,0 +1,167 @@
+"""The rows of CSV, one by one: one that is too long or damaged is one error, and costs no other."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+
+from similarity.errors import InputError
+from similarity.prompts import is_blank
+from similarity.tabular.dialects import csv_fault, long_fields
+from similarity.tabular.formats import MAX_LINE_BYTES
+from similarity.tabular.lines import SHOWN_BYTES, Line
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """One row of CSV.
+
+    Attributes
+    ----------
+    number
+        Of its first line, from 1.
+    fields
+        None where it cannot be read.
+    shown
+        What to show of it in a message.
+    error
+        Why it cannot be read, or None.
+    """
+
+    number: int
+    fields: list[str] | None
+    shown: str
+    error: InputError | None
+
+
+@dataclass
+class _Taken:
+    """The lines of a row, as far as they are read.
+
+    Attributes
+    ----------
+    first, last
+        Their numbers; 0 before a line is taken.
+    size
+        Their bytes, with their ends.
+    is_long
+        Whether they are several, with more bytes than a line may have: no more is kept of them
+        than is shown.
+    why
+        Why the first of them that cannot be read cannot be.
+    """
+
+    first: int = 0
+    last: int = 0
+    size: int = 0
+    is_long: bool = False
+    why: InputError | None = None
+    _shown: StringIO = field(default_factory=StringIO)
+
+    def add(self, line: Line) -> None:
+        self.why = self.why or line.error
+        if self.first and not self.is_long:
+            self._shown.write("\n")
+            self.is_long = self.size + line.size > MAX_LINE_BYTES
+            if self.is_long:
+                self._shown = StringIO((self.shown + line.shown)[:SHOWN_BYTES])
+        if not self.is_long:
+            self._shown.write(line.shown)
+        self.first = self.first or line.number
+        self.last = line.number
+        self.size += line.size + len(line.end)
+
+    @property
+    def shown(self) -> str:
+        return self._shown.getvalue()
+
+    @property
+    def named(self) -> str:
+        return named_lines(self.first, self.last)
+
+
+def csv_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
+    """Yield the rows of CSV that are not blank; a quoted field may go over several lines.
+
+    A row whose lines together have more than `MAX_LINE_BYTES` bytes is an error, wherever it ends.
+    """
+    taken = _Taken()
+
+    def fed() -> Iterator[str]:
+        for line in lines:
+            within = taken.first > 0
+            taken.add(line)
+            if line.text is None or taken.is_long:
+                # The row is an error, and of this line only where it ends matters.
+                yield '"' if _goes_on(line.pieces, delimiter, within) != within else ""
+            else:
+                yield line.text + line.end
+
+    reader = csv.reader(fed(), strict=True, delimiter=delimiter)
+    while True:
+        taken = _Taken()
+        fields: list[str] | None = None
+        why: InputError | None = None
+        try:
+            with long_fields():
+                fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            fault = csv_fault(error, delimiter, taken.shown.split("\n"), taken.first)
+            why = InputError(f"{taken.named} {fault}")
+        # That a line cannot be read is the reason of all else.
+        why = taken.why or why
+        if taken.is_long:
+            why = InputError(
+                f"{taken.named} has more than {MAX_LINE_BYTES} bytes; close its quotation marks, "
+                "or shorten it"
+            )
+        if taken.why or not is_blank(taken.shown):
+            yield CsvRow(taken.first, None if why else fields, taken.shown, why)
+
+
+def named_lines(first: int, last: int) -> str:
+    """Name the lines that were read as one row, as they are where a quotation mark is missing."""
+    return "it" if first == last else f"what is read as one row, lines {first} to {last},"
+
+
+def _goes_on(pieces: Iterable[bytes], delimiter: str, within: bool) -> bool:
+    """Return whether a quoted field goes on after a line, as Python's csv has it.
+
+    Parameters
+    ----------
+    pieces
+        Of the line, with its end.
+    within
+        Whether the line begins within a quoted field.
+    """
+    sign = delimiter.encode()
+    # Outside of one, a field begins with a quotation mark, or a carriage return ends the row.
+    matters = re.compile(re.escape(sign) + b'"|\r')
+    left = b"" if within else sign
+    for piece in pieces:
+        line, at, left = left + piece, 0, b""
+        while at < len(line):
+            if not within:
+                found = matters.search(line, at)
+                if found is None:
+                    left = sign if line.endswith(sign) else b""
+                    break
+                if found[0] == b"\r":
+                    return False
+                within, at = True, found.end()
+                continue
+            at = line.find(b'"', at)
+            after = line[at + 1 : at + 2]
+            if at < 0 or not after:
+                left = line[at:] if at >= 0 else b""
+                break
+            if after == b'"':
+                at += 2
+                continue
+            if after != sign:
+                return False
+            within, at = False, at + 1
+    return within and not left
