@@ -28,7 +28,8 @@ TOKEN_BYTES = 44
 class Cache:
     """The answers used last, up to a size in bytes; safe to use from several threads.
 
-    A text's trajectories are one entry; of scored continuations each is one.
+    A text's trajectories are one entry; of scored continuations each is one. Their keys have the
+    model's `changes`, so that what was computed before another model was found is not used again.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -67,21 +68,23 @@ class Cache:
         return int(self._entries.currsize)
 
 
-def sample_key(request: SampleRequest, law: Law) -> bytes:
+def sample_key(request: SampleRequest, law: Law, changes: int) -> bytes:
     """Return the key of a text's trajectories: all that they depend on, besides the model."""
-    numbers = (request.start, request.n)
-    return _digest(("sample", law, *numbers, request.max_tokens, request.key), request.prefix)
+    numbers = (request.start, request.n, request.max_tokens, request.key)
+    return _digest(("sample", changes, law, *numbers), request.prefix)
 
 
-def score_keys(prefix: TokenIds, continuations: Sequence[TokenIds], law: Law) -> tuple[bytes, ...]:
+def score_keys(
+    prefix: TokenIds, continuations: Sequence[TokenIds], law: Law, changes: int
+) -> tuple[bytes, ...]:
     """Return the keys of the continuations' log-probabilities after a prefix."""
-    start = _digest(("score", law), prefix)
+    start = _digest(("score", changes, law), prefix)
     return tuple(_digest(start, continuation) for continuation in continuations)
 
 
-def embed_key(content: Content, groups: Sequence[str]) -> bytes:
+def embed_key(content: Content, groups: Sequence[str], changes: int) -> bytes:
     """Return the key of the meaning vector, of these groups, of a text or an image."""
-    begin = repr(("embed", *groups)).encode()
+    begin = repr(("embed", changes, *groups)).encode()
     return hashlib.blake2b(begin + b"\0" + content_bytes(content), digest_size=16).digest()
 
 

@@ -162,7 +162,11 @@ class RequestModel(WrapperModel):
         """Sample in calls that are shared with other requests; raises what `cancel` was given."""
         self.sampling = True
         cut = [(i, one) for i, request in enumerate(requests) for one in sampling_items(request)]
-        items = [WorkItem(one, law, (sample_key(one, law),), sample_tokens(one)) for _, one in cut]
+        changes = self.changes()
+        items = [
+            WorkItem(one, law, (sample_key(one, law, changes),), sample_tokens(one))
+            for _, one in cut
+        ]
         answers = cast(list[list[Continuation]], self._answers(items))
         self.usage.sampled_tokens += sum(len(c.token_ids) for row in answers for c in row)
         results: list[list[Continuation]] = [[] for _ in requests]
@@ -175,12 +179,12 @@ class RequestModel(WrapperModel):
         self, requests: Sequence[ScoreRequest], law: Law, on_progress: OnProgress = ignore_progress
     ) -> list[list[LogProbs]]:
         """Score in calls that are shared with other requests; raises what `cancel` was given."""
-        items, owners = [], []
+        items, owners, changes = [], [], self.changes()
         for owner, request in enumerate(requests):
             self.check_cancelled()
             for some in scoring_items(request.continuations):
                 one = ScoreRequest(prefix=request.prefix, continuations=some)
-                keys = score_keys(request.prefix, some, law)
+                keys = score_keys(request.prefix, some, law, changes)
                 tokens = len(request.prefix) + sum(map(len, some))
                 items.append(WorkItem(one, law, keys, tokens))
                 owners.append(owner)
@@ -228,8 +232,9 @@ class RequestModel(WrapperModel):
         """Return the place of each text, and the packed features at each place."""
         names, distinct = vectors.names, list(dict.fromkeys(texts))
         costs = dict(zip(distinct, self.feature_tokens(distinct, names), strict=True))
+        changes = self.changes()
         items = [
-            WorkItem(EmbedRequest(text, names), Law(), (embed_key(text, names),), cost)
+            WorkItem(EmbedRequest(text, names), Law(), (embed_key(text, names, changes),), cost)
             for text, cost in costs.items()
         ]
         answers = cast(list[list[Rows]], self._answers(items))

@@ -185,11 +185,12 @@ class LanguageModel(ABC):
         return ids[len(before) :] if ids[: len(before)] == before else self.encode(text)
 
     def check_alive(self) -> None:
-        """Raise BackendUnavailableError if the backend does not answer.
-
-        Cheap, quick to give up, and safe beside a running `sample` or `score`.
-        """
+        """Raise BackendUnavailableError if the backend does not answer; quick, beside any call."""
         return
+
+    def changes(self) -> int:
+        """Return how often a server had another model: what was computed before may be of that."""
+        return 0
 
     @abstractmethod
     def sample(

@@ -59,6 +59,7 @@ class WrapperModel(LanguageModel):
     decode = _forwarded(LanguageModel.decode)
     check_scoring = _forwarded(LanguageModel.check_scoring)
     check_alive = _forwarded(LanguageModel.check_alive)
+    changes = _forwarded(LanguageModel.changes)
     sample = _forwarded(LanguageModel.sample)
     score = _forwarded(LanguageModel.score)
     tokens_read = _forwarded(LanguageModel.tokens_read)

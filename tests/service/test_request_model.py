@@ -9,8 +9,11 @@ import pytest
 from service.engine.request_model import RequestModel
 from similarity.api import compare_pairs
 from similarity.config import ComparisonConfig
+from similarity.models.base import ignore_progress
 from similarity.models.toy import ToyModel
 from similarity.pipeline import TrajectoryScorer
+from similarity.vectors import fit
+from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 CONFIG = ComparisonConfig.build(n_trajectories=4, max_tokens=6)
 TOKENS_OF_TEXT = 4 * 6
@@ -100,3 +103,46 @@ class Tokens:
 
     def __init__(self, model):
         self.tokens = lambda texts: [len(ids) for ids in model.encode_all(texts)]
+
+
+class Changing(ToyModel):
+    """Scores otherwise while it is another model, which is found after a while."""
+
+    other = False
+    found = 0
+
+    def changes(self):
+        return self.found
+
+    def score(self, requests, law, on_progress=ignore_progress):
+        rows = super().score(requests, law, on_progress)
+        return [[one - self.other for one in row] for row in rows]
+
+    def encode(self, text):
+        return super().encode(text.swapcase() if self.other else text)
+
+
+def vectors_of(model, request_model):
+    return request_model.embed(["one text", "another"])
+
+
+def numbers_of(model, request_model):
+    found = compare_pairs(request_model, [("one text", "another")], CONFIG)
+    return np.asarray(found[0].log_likelihoods)
+
+
+@pytest.mark.parametrize("numbers", [vectors_of, numbers_of])
+def test_what_another_model_computed_before_it_was_found_is_not_used_again(shared, numbers):
+    """A wrong number was kept, and given after the right model was back."""
+    model = Changing()
+    vectors = fit(model, sentences(60), TOY_CONFIG)
+    together = shared(model, cache_bytes=1_000_000, vectors=vectors)
+    right = numbers(model, RequestModel(shared(model, vectors=vectors)))
+    model.other = True
+    wrong = numbers(model, RequestModel(together))
+    assert not np.allclose(wrong, right)
+    model.other, model.found = False, 1
+    np.testing.assert_allclose(numbers(model, RequestModel(together)), right, atol=1e-6)
+    again = RequestModel(together)
+    numbers(model, again)
+    assert again.usage.computed == 0

@@ -41,6 +41,11 @@ class Roster:
     ----------
     wanted
         What a server must go on to serve; None until that is known.
+
+    Attributes
+    ----------
+    changes
+        How often a server was found to have another model.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Roster:
         self.patience = config.patience
         self._wanted = wanted
         self._changed = anyio.Condition()
+        self.changes = 0
 
     def serving(self, besides: Replica | None = None) -> list[Replica]:
         """Return the servers in service, without one."""
@@ -213,6 +219,7 @@ class Roster:
 
     def take_out_well(self, replica: Replica, error: ModelError) -> None:
         """Leave a server out longer each time: its health says nothing of what is wrong."""
+        self.changes += isinstance(error, ModelChangedError)
         if replica.failures:
             return
         lasted = time.monotonic() - replica.retry_at

@@ -87,6 +87,10 @@ class ServedModel(LanguageModel):
         """Raise BackendUnavailableError if no server answers."""
         self._run(lambda _: self._pool.check_alive())
 
+    def changes(self) -> int:
+        """Return how often a server was found to have another model than at loading."""
+        return self._pool.roster.changes
+
     def decode(self, token_ids: TokenIds) -> str:
         """Return the server's text of ids, without those that end a sequence."""
         kept = [token for token in token_ids if token not in self.end_ids]

@@ -17,8 +17,9 @@ class ServedTexts:
     def __init__(self, pool: Pool, identity: ServedName) -> None:
         self._pool = pool
         self._identity = identity
-        self._special: dict[int, bool] = {}
-        self._anchors: dict[str, TokenIds] = {}
+        # Both by the pool's changes: another tokenizer's answers are not used again.
+        self._special: dict[tuple[int, int], bool] = {}
+        self._anchors: dict[tuple[int, str], TokenIds] = {}
 
     async def encode(self, text: str) -> TokenIds:
         """Return the server's ids of a prefix; raises InputError as `ServerModel.encode`."""
@@ -54,9 +55,10 @@ class ServedTexts:
     async def encode_continuation(self, text: str) -> TokenIds:
         """Return ids without the mark of a first word, as `Tokenization` finds them."""
         for anchor in ANCHORS:
-            if anchor not in self._anchors:
-                self._anchors[anchor] = await self._bare(anchor)
-            begin, joined = self._anchors[anchor], await self._bare(anchor + text)
+            key = self._pool.roster.changes, anchor
+            if key not in self._anchors:
+                self._anchors[key] = await self._bare(anchor)
+            begin, joined = self._anchors[key], await self._bare(anchor + text)
             if begin and joined[: len(begin)] == begin:
                 return joined[len(begin) :]
         return await self._bare(text)
@@ -71,9 +73,10 @@ class ServedTexts:
                 )
 
     async def _is_special(self, token: int, string: str) -> bool:
-        if token not in self._special:
-            self._special[token] = await self._look_whether_special(token, string)
-        return self._special[token]
+        key = self._pool.roster.changes, token
+        if key not in self._special:
+            self._special[key] = await self._look_whether_special(token, string)
+        return self._special[key]
 
     async def _look_whether_special(self, token: int, _string: str) -> bool:
         """Have a server generate exactly this token: the text of a special one is empty."""

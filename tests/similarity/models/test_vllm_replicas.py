@@ -21,6 +21,7 @@ from similarity.errors import (
     WrongAnswerError,
 )
 from similarity.models.base import Ability, SampleRequest
+from similarity.models.tokenization import ANCHORS
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server import alive, pool, roster
 from similarity.models.vllm_server.passing import PassingError
@@ -271,6 +272,25 @@ class TestTokenizers:
         server.reads = str.swapcase
         with pytest.raises(ModelChangedError, match=TOKENIZER):
             model.sample([SampleRequest(prefix=(65,), n=2, max_tokens=3, key=1)], Law())
+
+    def test_what_another_tokenizer_made_of_an_anchor_is_not_kept(
+        self, load: Load, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = FakeServer()
+        model = load(server=server)
+        model.encode(TEXT)
+        server.reads = str.swapcase
+        monkeypatch.setattr(roster, "READING_SECONDS", 1_000.0)
+        model.encode_continuation(TEXT)
+        assert model.changes() == 0
+        monkeypatch.setattr(roster, "READING_SECONDS", 0.0)
+        with pytest.raises(ModelChangedError, match=TOKENIZER):
+            model.encode(TEXT)
+        assert model.changes() == 1
+        server.reads = str
+        server.tokenized.clear()
+        assert model.encode_continuation(TEXT) == ToyModel().encode_continuation(TEXT)
+        assert ANCHORS[0] in server.tokenized
 
     @KINDS
     @pytest.mark.usefixtures("always_looked_at")
