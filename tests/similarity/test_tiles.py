@@ -120,6 +120,9 @@ def test_pairs_above_a_threshold(grid: Grid, tmp_path: Path) -> None:
     for line in found:
         assert line["text1"] == grid.rows[line["row"]]
         assert line["text2"] == grid.others[line["column"]]
+    # As the guide says, tile by tile.
+    places = [(line["row"], line["column"]) for line in found]
+    assert places == sorted(places, key=lambda at: (at[0] // grid.size, at[1] // grid.size, at))
 
 
 @pytest.mark.parametrize("grid", GRIDS)

@@ -76,6 +76,40 @@ def test_a_server_that_failed(
     assert result.stderr.splitlines()[-1].removeprefix("Error: ") == said
 
 
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("command", "first"),
+    [
+        (COMMANDS[0][0], "batch_command.check_files"),
+        (COMMANDS[1][0], "vector_commands.check_place"),
+        (COMMANDS[3][0], "matrix_command.texts_of"),
+    ],
+)
+def test_ctrl_c_before_a_command_has_looked_at_its_files(
+    command: tuple[str, ...], first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says less, and an earlier run is kept, as the guide has it."""
+
+    def end(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def there() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+    arguments = [*command, "--model", "toy"]
+    with monkeypatch.context() as ended:
+        for work in ("encode", "encode_continuation"):
+            ended.setattr(ToyModel, work, end, raising=False)
+        assert CliRunner().invoke(main, arguments).stderr.endswith(f"{GOES_ON}\n")
+    before = there()
+    with monkeypatch.context() as ended:
+        ended.setattr(f"similarity.cli.{first}", end)
+        result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, "stopped")
+    assert there() == before
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+
+
 @pytest.mark.parametrize("entry", ["similarity.__main__", "trajsim.__main__"])
 @pytest.mark.parametrize("begun", ["numpy", "click", "similarity.exports", "similarity.cli.late"])
 def test_ctrl_c_while_the_command_is_imported(entry: str, begun: str) -> None:
