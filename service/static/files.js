@@ -11,6 +11,19 @@ const LITERAL = "a quotation mark is a character here, so give CSV";
 // What must not be taken for text.
 const OTHERS = ["json", "parquet", "npy", "xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip"];
 
+// What a file begins with that is no text in UTF-8, and what to do.
+const MARKS = [
+  [[0xff, 0xfe], "begins with the mark of UTF-16; save it as UTF-8"],
+  [[0xfe, 0xff], "begins with the mark of UTF-16; save it as UTF-8"],
+  [[0x1f, 0x8b], "is compressed by gzip; unpack it"],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "is compressed by xz; unpack it"],
+  [[0x28, 0xb5, 0x2f, 0xfd], "is compressed by zstd; unpack it"],
+  [[0x42, 0x5a, 0x68], "is compressed by bzip2; unpack it"],
+  [[0x04, 0x22, 0x4d, 0x18], "is compressed by lz4; unpack it"],
+  [[0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], "is an archive of 7-Zip; unpack it"],
+  [[0x50, 0x4b, 0x03, 0x04], "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8"],
+];
+
 function kindOf(name) {
   const ending = name.includes(".") ? name.split(".").at(-1).toLowerCase() : "";
   if (OTHERS.includes(ending)) {
@@ -19,18 +32,36 @@ function kindOf(name) {
   return KINDS[ending] ?? "text";
 }
 
-async function contentOf(file) {
-  const bytes = await file.arrayBuffer();
-  let content = null;
+// Why a file that begins so is no text in UTF-8, or null.
+function noText(bytes) {
+  const found = MARKS.find(([mark]) => mark.every((byte, i) => bytes[i] === byte));
+  if (found) return found[1];
+  const end = bytes.indexOf(0x0a);
+  return bytes.subarray(0, end < 0 ? bytes.length : end).includes(0) ?
+    "has bytes of zero in its first line, as UTF-16 has; save it as UTF-8" : null;
+}
+
+function decoded(bytes) {
   try {
-    content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    // The error is thrown below.
-  }
-  // UTF-16 has bytes of zero, and so have archives.
-  if (content === null || content.includes("\0")) {
     throw new Error("it is no text in UTF-8; save it as UTF-8.");
   }
+}
+
+async function contentOf(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const why = noText(bytes);
+  if (why) throw new Error(`it ${why}.`);
+  const content = withFeeds(decoded(bytes));
+  const at = content.indexOf("\0");
+  if (at < 0) return content;
+  const line = content.slice(0, at).split("\n").length;
+  throw new Error(`line ${line} has a NUL character; take it out.`);
+}
+
+// With a line feed alone at the end of each line.
+function withFeeds(content) {
   // Where the first line ends with a carriage return alone, as on old Macs, so do all.
   const [begin] = content.split(/(?<=\n)/, 1);
   return content.replaceAll(/\r[^\n]/.test(begin) ? /\r\n?/g : /\r+\n|\r+$/g, "\n");

@@ -9,8 +9,9 @@ const $ = (id) => document.getElementById(id);
 // The table that a column can be chosen of, with the name of its file and how many texts fit.
 let held = null;
 
-// A text has one line on the page.
-const onOneLine = (text) => text.replace(/\s+/g, " ").trim();
+// A text has one line on the page, and keeps there all that ends no line of the page.
+const onOneLine = (text) => text.split(/[\r\n]+/).map((line) => line.trim())
+  .filter((line) => line !== "").join(" ");
 const counted = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
 
 function put(name, found, most, source, blank) {

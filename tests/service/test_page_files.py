@@ -1,6 +1,7 @@
 """The page takes a file of texts, in a browser, as the command line reads it."""
 
 import io
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from similarity.errors import InputError
 from similarity.tabular.formats import ENDINGS
 from similarity.tabular.records import read_records
 from similarity.tabular.texts import PAIR_NAMES, TEXT_NAMES
+from similarity.tabular.values import _NO_TEXT, no_text
 from tests.service.test_page import browser, url  # noqa: F401
 
 PAIRS = "text1,text2\nA dog runs.,A puppy is running.\nIt rains.,It pours.\n"
@@ -82,7 +84,7 @@ def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
         (
             "a.tsv",
             'id\ttext\n1\t"one, ""two"""\n2\t"a\tb"\n',
-            ['one, "two"', "a b"],
+            ['one, "two"', "a\tb"],
             "2 texts of a.tsv, from the column “text”.",
         ),
         (
@@ -180,7 +182,14 @@ def test_a_first_line_is_a_text_where_the_user_says_so(page):
         ("a.csv", "", "it has no texts."),
         ("a.csv", "text\n", "it has no texts."),
         ("a.xlsx", b"PK\x03\x04\0", ".xlsx is not read here; save it as .txt, .csv"),
-        ("a.txt", "one".encode("utf-16"), "it is no text in UTF-8"),
+        ("a.txt", "one".encode("utf-16"), "it begins with the mark of UTF-16; save it as UTF-8."),
+        (
+            "a.txt",
+            "zwölf".encode("utf-16-le"),
+            "it has bytes of zero in its first line, as UTF-16 has; save it as UTF-8.",
+        ),
+        ("a.txt", b"one\0\n", "it has bytes of zero in its first line, as UTF-16 has"),
+        ("a.csv", b"text\r\none\r\n\r\nt\0wo\r\n", "line 4 has a NUL character; take it out."),
         ("a.csv", b"text\nz\xfcrich\n", "it is no text in UTF-8"),
     ],
 )
@@ -190,6 +199,50 @@ def test_a_damaged_file_is_reported(page, name, content, message):
     expect(page.locator("#status")).to_contain_text(f"{name}: {message}")
     expect(page.locator("#status")).to_have_class("wrong")
     expect(page.locator("#texts")).to_have_value(before)
+
+
+@pytest.mark.slow
+def test_what_is_no_text_is_named_as_on_the_command_line(page):
+    """All of it was said to be no text in UTF-8, though a byte of zero is."""
+    for content in [*_NO_TEXT, b"a\0\n", b"a\0", b"\0", b"\xff\0"]:
+        why = no_text(content)
+        assert why is not None
+        # Here no ending of a name has a file unpacked, and users may have no command line.
+        why = re.sub(r"unpack it, .*", "unpack it", why)
+        assert read(page, "a.txt", content) == {"error": f"it {why}."}
+
+
+# Those of Python's splitlines which end no line of a file, and other white space.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sign", ["\u2028", "\u2029", "\v", "\f", "\x1c", "\x85", "\xa0", "\t", "  "]
+)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.txt", "{}\ntwo"), ("a.csv", "id,text\n1,{}\n2,two"), ("a.jsonl", '"{}"\n"two"')],
+)
+def test_what_ends_no_line_stays_as_on_the_command_line(page, name, content, sign):
+    """It became a space, and scores were of another text than on the command line."""
+    text = f"one{sign}more"
+    if name == "a.jsonl":
+        content = json.dumps(text, ensure_ascii=sign < " ") + '\n"two"'
+    else:
+        content = content.format(text)
+    (found, _) = texts_of(name, content)
+    assert found == text
+    take(page, name, content)
+    expect(page.locator("#status")).to_contain_text("2 texts of")
+    assert page.evaluate("document.getElementById('texts').value") == f"{text}\ntwo"
+    with page.expect_request("**/v1/similarity") as asked:
+        page.click("#compare")
+    assert asked.value.post_data_json["rows"] == [text, "two"]
+
+
+def texts_of(name: str, content: str) -> list[str]:
+    """Return the texts that the command line reads."""
+    kind = ENDINGS[name[1:]]
+    values = [record.value for record in read_records(io.BytesIO(content.encode()), kind)]
+    return [value["text"] if isinstance(value, dict) else value for value in values]
 
 
 @pytest.mark.slow
