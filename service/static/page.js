@@ -40,18 +40,27 @@ const scales = {
   none: "uncalibrated: use it to rank, not as a degree",
 };
 
+// What was said beside the work that runs, as of a file: it stays until other work begins.
+let beside = null;
 function say(message, wrong = false) {
+  beside = isRunning() ? { message, wrong } : null;
   $("status").textContent = message;
   $("status").classList.toggle("wrong", wrong);
 }
 
+function sayOfWork(message, wrong = false) {
+  $("status").textContent = beside ? `${beside.message} ${message}` : message;
+  $("status").classList.toggle("wrong", wrong || (beside?.wrong ?? false));
+}
+
 // Works with the seconds shown, a bar and a way to cancel; an error clears what it would replace.
 async function working(doing, clear, work) {
+  beside = null;
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const progress = $("progress");
   let done = "";
-  const timer = setInterval(() => say(`${doing} … ${done}${seconds().toFixed(1)} s`), 100);
+  const timer = setInterval(() => sayOfWork(`${doing} … ${done}${seconds().toFixed(1)} s`), 100);
   const advance = (count, all) => {
     progress.hidden = count >= all;
     progress.value = count / all;
@@ -62,13 +71,13 @@ async function working(doing, clear, work) {
     const result = await run((send) => work(send, advance));
     if (result) {
       const said = [`${result.model}, ${seconds().toFixed(1)} s`, scales[result.scale]];
-      say([...said, ...(result.warnings ?? [])].join("; "));
+      sayOfWork([...said, ...(result.warnings ?? [])].join("; "));
     }
     return result;
   } catch (error) {
     clear();
     const left = error.name === "AbortError";
-    say(left ? "Cancelled." : error.message, !left);
+    sayOfWork(left ? "Cancelled." : error.message, !left);
     return null;
   } finally {
     clearInterval(timer);

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from service.http.page import STATIC
 from similarity.errors import InputError
@@ -362,6 +362,39 @@ def test_of_several_files_of_texts_none_is_left_out_in_silence(page):
     ]
     page.set_input_files("#file", files)
     expect(page.locator("#status")).to_have_text("a.txt: give one file of texts at a time.")
+
+
+@pytest.mark.slow
+def test_what_is_said_while_work_runs_stays(page):
+    """The line of the work took the place of a refusal within a tenth of a second."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/similarity", hold)
+    status = page.locator("#status")
+    page.fill("#texts", "one\ntwo")
+    page.click("#compare")
+    expect(status).to_contain_text(re.compile(r"^Comparing … \d"))
+    files = [
+        {"name": name, "mimeType": "text/plain", "buffer": b"one\n"} for name in ("a.txt", "b.txt")
+    ]
+    page.set_input_files("#file", files)
+    refusal = r"^a\.txt: give one file of texts at a time\. "
+    expect(status).to_have_text(re.compile(refusal + r"Comparing … \d"))
+    expect(status).to_have_class("wrong")
+    held.pop().continue_()
+    expect(status).to_have_text(re.compile(refusal + "toy, "))
+    expect(status).to_have_class("wrong")
+    page.click("#compare")
+    expect(status).to_have_text(re.compile("^Comparing … "))
+    expect(status).not_to_have_class("wrong")
+    take(page, "a.txt", "one\nthree\n")
+    expect(status).to_have_text(re.compile(r"^2 texts of a\.txt\. Comparing … "))
+    page.click("#cancel")
+    expect(status).to_have_text("2 texts of a.txt. Cancelled.")
+    expect(status).not_to_have_class("wrong")
 
 
 @pytest.mark.slow
