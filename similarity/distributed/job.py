@@ -2,7 +2,6 @@
 
 import logging
 import pickle
-from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,7 +18,7 @@ from similarity.models.base import OnProgress
 from similarity.models.loader import LoadOptions
 from similarity.tabular.dialects import bare_mark, note_bare_mark
 from similarity.tabular.formats import READ_FORMATS, format_of, rule_of
-from similarity.tabular.lines import byte_lines
+from similarity.tabular.lines import read_lines
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header
 
@@ -188,9 +187,8 @@ class Splitter:
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Return a row for each record of a file, whose content is "bytes"."""
         # What a worker warns of is seen nowhere: it goes with the records.
-        lines = byte_lines(BytesIO(row["bytes"].removeprefix(BOM_UTF8)))
-        texts = (line.decode(errors="replace") for line in lines)
-        bare = bare_mark(texts) if self.kind == "tsv" else None
+        sample = (line.sampled for line in read_lines(BytesIO(row["bytes"])))
+        bare = bare_mark(sample) if self.kind == "tsv" else None
         found = read_records(
             BytesIO(row["bytes"]),
             self.kind,

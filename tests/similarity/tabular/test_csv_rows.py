@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from similarity.distributed.job import Splitter
 from similarity.errors import InputError
 from similarity.tabular import csv_rows, lines
 from similarity.tabular.csv_rows import CsvRow
@@ -154,3 +155,10 @@ def test_without_a_header_a_damaged_first_row_costs_itself() -> None:
     bad, good = read_records(io.BytesIO(b"x,\xe9\nA,B\n"), "csv", header=False)
     assert bad.error is not None
     assert good.value == {"1": "A", "2": "B"}
+
+
+def test_a_long_last_line_does_not_show_that_tsv_has_no_quotation_marks() -> None:
+    """By its beginning alone, a job on Ray said so, and read it otherwise."""
+    content = b'x\ty\na\tb\n"' + b"a" * 40 + b'"\tb\n'
+    found = Splitter("tsv", (), ())({"bytes": content})
+    assert [row["bare mark"] for row in found] == [0, 0]
