@@ -74,6 +74,7 @@ class Engine:
             fresh_seconds=FRESH_PROBES * settings.probe_seconds + 1,
             stall_seconds=settings.stall_seconds,
             on_processor=model.on_processor,
+            answered_at=model.answered_at,
         )
         cache = Cache(int(settings.cache_megabytes * MEBIBYTE))
         self._scheduler = Scheduler(

@@ -1,6 +1,7 @@
 """Whether the model answers, by its calls and its probes."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from service.engine.cache import Stage
 from service.engine.exceptions import AWAY, ModelAwayError, changed_words
 from service.engine.exertion import Exertion, processor_time
 from service.engine.metrics import Metrics
+from service.engine.work import AbandonedError
 from similarity.errors import BackendTimeoutError, BackendUnavailableError, ModelChangedError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ class Status:
 class Health:
     """Follows the calls of the model, from the scheduler's thread and from probes.
 
-    A call may be made between two steps of another; how long that one takes is without it.
+    A call may be made between two steps of another; how long that one takes is without it. That it
+    begins shows nothing: all hang together if none of them goes on.
     One that computes in its own thread may take as long as it takes: it uses the processor. One
     that waits for a server or a GPU, or hangs, has `stall_seconds`. One that ran out of the time
     that a server has for it may have been too large: the model is in doubt until a probe has ended.
@@ -42,6 +45,9 @@ class Health:
         After which a call that has not ended counts as hung, if it does not compute.
     on_processor
         Whether the thread of a call computes: then it is seen by its processor time.
+    answered_at
+        Returns when what computes elsewhere last gave an answer, by `clock`: a call around another
+        may have answers of its own meanwhile.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Health:
         fresh_seconds: float,
         stall_seconds: float,
         on_processor: bool = False,
+        answered_at: Callable[[], float] = lambda: -math.inf,
         clock: Clock = time.monotonic,
     ) -> None:
         self._metrics = metrics
@@ -61,6 +68,9 @@ class Health:
         self._succeeded: float | None = None
         # Of each call under way, the innermost last; time lent to others is not its own.
         self._began: list[float] = []
+        # When a call was last seen to go on, or began while there was no other.
+        self._went_on = -math.inf
+        self._answered_at = answered_at
         self._on_processor = on_processor
         self._exertion: Exertion | None = None
         self._error: Exception | None = None
@@ -73,16 +83,26 @@ class Health:
         """Note that a call of the model begins."""
         with self._lock:
             now = self._clock()
+            if not self._began:
+                self._went_on = now
             self._began.append(now)
             if self._on_processor:
                 # All calls are made in one thread, which is this one.
                 self._exertion = Exertion(processor_time(), now)
 
+    def call_went_on(self) -> None:
+        """Note that a call was seen to go on."""
+        with self._lock:
+            self._went_on = self._clock()
+
     def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
         """Note how a call has ended."""
         with self._lock:
-            seconds = self._clock() - self._began.pop()
+            now = self._clock()
+            seconds = now - self._began.pop()
             self._began = [began + seconds for began in self._began]
+            if not isinstance(error, (AbandonedError, *AWAY)):
+                self._went_on = now
         self._metrics.call(stage, items, tokens, seconds)
         if error is None:
             self.succeeded()
@@ -170,7 +190,9 @@ class Health:
     def _hung(self) -> bool:
         if not self._began:
             return False
-        now, since = self._clock(), self._began[-1]
+        # The innermost may have begun a moment ago, while no call has gone on for long.
+        went_on = max(self._went_on, self._answered_at())
+        now, since = self._clock(), min(self._began[-1], went_on)
         if self._exertion is not None:
             since = max(since, self._exertion.last_seen(now))
         return now - since > self._stall

@@ -38,6 +38,9 @@ class Observer(Protocol):
     def call_began(self) -> None:
         """Note that a call of the model begins."""
 
+    def call_went_on(self) -> None:
+        """Note that a call was seen to go on."""
+
     def call_ended(self, stage: Stage, items: int, tokens: int, error: Exception | None) -> None:
         """Note how a call has ended; `items` is the number that was joined in it."""
 
@@ -220,13 +223,16 @@ class Scheduler:
         tokens, steps = sum(item.tokens for item in items), max(item.steps for item in items)
         problem: Exception | None = None
         turn = batch.turn = self._pace.begin(first.stage, steps, tokens)
-        # What follows at once on a call that was given up goes on with its silence.
-        if time.monotonic() - self._given_up > AT_ONCE_SECONDS:
+        # What follows at once on a call that was given up goes on with its silence, and so does
+        # what is made between two steps of another.
+        alone = len(self._batches) == 1
+        if alone and time.monotonic() - self._given_up > AT_ONCE_SECONDS:
             self._seen = time.monotonic()
 
         def between_steps(finished: int) -> None:
             if finished or self._zero_is_progress:
                 self._seen = time.monotonic()
+                self._observer.call_went_on()
             if all(item.future.done() for _, item in batch):
                 raise AbandonedError(batch)
             if turn.seconds > self._pace.seconds:
@@ -238,6 +244,7 @@ class Scheduler:
         try:
             requests = [item.request for item in items]
             answers = self._answering.answers(requests, first.law, between_steps)
+            self._seen = time.monotonic()
             self._pace.note(first.stage, steps, tokens, turn.total)
             return answers
         except BaseException as error:

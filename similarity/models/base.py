@@ -192,6 +192,10 @@ class LanguageModel(ABC):
         """Return how often a server had another model: what was computed before may be of that."""
         return 0
 
+    def answered_at(self) -> float:
+        """Return when a server last gave what it computed, by `time.monotonic`; -inf if none."""
+        return float("-inf")
+
     @abstractmethod
     def sample(
         self, requests: Sequence[SampleRequest], law: Law, on_progress: OnProgress = ignore_progress
@@ -220,9 +224,8 @@ class LanguageModel(ABC):
     def distributions(self, requests: Sequence[ScoreRequest], law: Law) -> list[list[Rows]]:
         """Return, for each request and continuation, log P(· | before) at each of its tokens.
 
-        Shape of each "token vocabulary", nats. All is held at once, tokens × vocabulary × 4
-        bytes: callers pass no more requests at a time than fit. Raises UnsupportedError if the
-        backend gives log-probabilities of given tokens only.
+        Shape of each "token vocabulary", nats. All is held at once, 4 bytes a number: pass no more
+        than fits. Raises UnsupportedError if log-probabilities are of given tokens only.
         """
         raise self._unsupported("whole next-token distributions")
 
@@ -231,8 +234,7 @@ class LanguageModel(ABC):
     ) -> list[list[TopTokens]]:
         """Return the k most probable next tokens at each place of `distributions`.
 
-        Raises UnsupportedError if the backend gives log-probabilities of given tokens only, and
-        BackendRefusedError if a server does not list so many.
+        Raises UnsupportedError as `distributions`, BackendRefusedError if a server lists fewer.
         """
         return [
             [most_probable(rows, k) for rows in of_request]
@@ -254,9 +256,8 @@ class LanguageModel(ABC):
     ) -> Rows:
         """Return the state before the output head after each prefix, shape "prefix width".
 
-        It is the vector h, with the last norm applied, of which `output_head` makes the logits of
-        the next token. `on_progress` is called as by `sample`, with the number of prefixes
-        finished. Raises UnsupportedError if the backend does not give them.
+        It is h, after the last norm, of which `output_head` makes the logits of the next token.
+        `on_progress` gets numbers of prefixes, as by `sample`. Raises UnsupportedError without h.
         """
         raise self._unsupported("hidden states")
 

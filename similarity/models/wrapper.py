@@ -60,6 +60,7 @@ class WrapperModel(LanguageModel):
     check_scoring = _forwarded(LanguageModel.check_scoring)
     check_alive = _forwarded(LanguageModel.check_alive)
     changes = _forwarded(LanguageModel.changes)
+    answered_at = _forwarded(LanguageModel.answered_at)
     sample = _forwarded(LanguageModel.sample)
     score = _forwarded(LanguageModel.score)
     tokens_read = _forwarded(LanguageModel.tokens_read)

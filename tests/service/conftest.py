@@ -63,6 +63,9 @@ class Ignorant:
     def call_began(self):
         pass
 
+    def call_went_on(self):
+        pass
+
     def call_ended(self, stage, items, tokens, error):
         self.calls.append((stage, items, tokens))
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -60,6 +61,8 @@ class Backend(FakeServer):
                 # As httpx does, which a transport of a test is without.
                 await asyncio.sleep(request.extensions["timeout"]["read"])
                 raise httpx.ReadTimeout("", request=request)
+            if self.mode == "computing slowly" and completes:
+                await asyncio.sleep(1.2)
             if self.mode == "overloaded":
                 return httpx.Response(503, headers={"Retry-After": "1"})
             if self.mode == "wishing":
@@ -240,6 +243,55 @@ def test_a_look_that_is_refused_tells_how_long_the_server_wishes():
         model.check_alive()
     model.close()
     assert caught.value.retry_after == 4
+
+
+def seen_under_requests(url, seconds):
+    """Ask for something new all the while; return the answers, and when it was not ready."""
+    began = time.monotonic()
+    passed = lambda: time.monotonic() - began  # noqa: E731
+    answers, unready = [], []
+    with ThreadPoolExecutor(20) as pool:
+        number = 0
+        while passed() < seconds:
+            if passed() >= 0.5 * number:
+                answers.append(pool.submit(asked, url, f"text {number} {began}"))
+                number += 1
+            if not ready_of(url):
+                unready.append(passed())
+            time.sleep(0.05)
+    return [answer.result().status_code for answer in answers], unready
+
+
+# A call is made between two steps of another after so long.
+NESTING = {"call_seconds": 0.05, "stall_seconds": 3}
+
+
+def test_a_server_that_hangs_is_found_in_time_however_many_requests_come(monkeypatch):
+    """Each that was let in between two steps of a call that hung began its time anew."""
+    backend = Backend()
+    with served_backend(monkeypatch, backend, **NESTING) as url:
+        assert eventually(lambda: ready_of(url))
+        for number in range(3):
+            assert asked(url, f"before {number}").status_code == 200
+        backend.mode = "hanging in completions"
+        answers, unready = seen_under_requests(url, 5)
+        assert set(answers) == {503}
+        assert 2.5 < unready[0] < 4.5
+        backend.mode = "well"
+        assert eventually(lambda: ready_of(url), 30)
+        assert asked(url, "after").status_code == 200
+
+
+def test_a_server_that_answers_late_and_many_at_once_does_not_hang(monkeypatch):
+    backend = Backend()
+    with served_backend(monkeypatch, backend, **NESTING) as url:
+        assert eventually(lambda: ready_of(url))
+        for number in range(3):
+            assert asked(url, f"before {number}").status_code == 200
+        backend.mode = "computing slowly"
+        answers, unready = seen_under_requests(url, 8)
+        assert unready == []
+        assert set(answers) <= {200, 504}
 
 
 @pytest.mark.parametrize("mode", ["hanging", "hanging in completions"])

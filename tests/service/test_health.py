@@ -10,8 +10,9 @@ from service.engine.engine import Engine
 from service.engine.exertion import LEAST_WORK, Exertion, processor_time
 from service.engine.health import Health
 from service.engine.metrics import Metrics
+from service.engine.work import AbandonedError, Batch
 from service.settings import Settings
-from similarity.errors import BackendTimeoutError, BackendUnavailableError
+from similarity.errors import BackendRefusedError, BackendTimeoutError, BackendUnavailableError
 from tests.service.models import FaultyModel
 
 
@@ -85,6 +86,51 @@ def test_a_call_that_waits_for_a_gpu_hangs_though_its_thread_turns_in_place(monk
     health.call_began()
     clock.now, used.now = clock.now + 11, used.now + 11
     assert health.status().reason == "a call of the model hangs"
+
+
+def test_calls_that_begin_inside_others_do_not_hide_that_all_hang():
+    """A request every 20 s put the time off at which a hung server was noticed."""
+    clock = Clock()
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=clock)
+    health.succeeded()
+    for _ in range(3):
+        health.call_began()
+        assert health.status().ready
+        clock.now += 4
+    assert health.status().reason == "a call of the model hangs"
+    # Nor does one of them that is given up.
+    health.call_ended("sample", 1, 1, AbandonedError(Batch()))
+    assert health.status().reason == "a call of the model hangs"
+
+
+@pytest.mark.parametrize("sign", ["answer", "refusal", "step", "elsewhere"])
+def test_calls_inside_others_do_not_hang_while_one_of_them_goes_on(sign):
+    clock, answered = Clock(), [0.0]
+    health = Health(
+        Metrics(),
+        fresh_seconds=1,
+        stall_seconds=10,
+        clock=clock,
+        answered_at=lambda: answered[0],
+    )
+    health.succeeded()
+    health.call_began()
+    for _ in range(10):
+        clock.now += 1
+        health.call_began()
+        clock.now += 8
+        match sign:
+            case "answer":
+                health.call_ended("sample", 1, 1, None)
+            case "refusal":
+                health.call_ended("sample", 1, 1, BackendRefusedError("too long"))
+            case "step":
+                health.call_went_on()
+            case "elsewhere":
+                answered[0] = clock.now
+        assert health.status().ready, sign
+        if sign in ("step", "elsewhere"):
+            health.call_ended("sample", 1, 1, AbandonedError(Batch()))
 
 
 def test_the_model_is_thought_well_until_the_probe_after_a_success_has_had_its_time():

@@ -516,6 +516,30 @@ def test_everything_is_cancelled_that_is_under_way_one_inside_the_other(stepping
     assert len(later.future.result(5)) == 1
 
 
+@pytest.mark.parametrize("shows", [True, False])
+def test_a_call_that_begins_inside_another_is_no_sign_that_the_model_goes_on(pace, shows):
+    """A new request made a server that hung seem at work: it had been silent for a moment."""
+    model, now = SteppingModel(), [0.0]
+    model.zero_is_progress = shows
+    health = Health(Metrics(), fresh_seconds=99, stall_seconds=10, clock=lambda: now[0])
+    health.succeeded()
+    scheduler = Scheduler(model, pace=pace, cache=Cache(0), observer=health)
+    try:
+        scheduler.submit(RequestQueue(), [item("long", cost=1_000)])
+        assert model.began.wait(5)
+        model.began.clear()
+        time.sleep(0.3)
+        now[0] += 8
+        scheduler.submit(RequestQueue(), [item("long inside")])
+        assert model.began.wait(5)
+        now[0] += 3
+        assert eventually(lambda: (scheduler.silent < 0.2) == shows, 1)
+        assert eventually(lambda: health.status().ready == shows, 1)
+    finally:
+        model.go_on.set()
+        scheduler.close(patience=5)
+
+
 def test_time_lent_to_others_is_not_taken_for_a_call_that_hangs():
     now = [0.0]
     health = Health(Metrics(), fresh_seconds=1, stall_seconds=10, clock=lambda: now[0])

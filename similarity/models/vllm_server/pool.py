@@ -65,6 +65,11 @@ class Pool:
         """Return how many requests may be in flight at all servers."""
         return self.config.in_flight * len(self.replicas)
 
+    @property
+    def computed_at(self) -> float:
+        """Return when a server last gave what it had computed, by `time.monotonic`."""
+        return max(replica.computed_at for replica in self.replicas)
+
     async def request(
         self,
         path: str,

@@ -60,6 +60,10 @@ class ServedModel(LanguageModel):
         self._pool = pool
         self._texts = texts
 
+    def answered_at(self) -> float:
+        """Return when a server last gave what it had computed, by `time.monotonic`."""
+        return self._pool.computed_at
+
     def close(self) -> None:
         """Close all connections."""
         self._background.close()
