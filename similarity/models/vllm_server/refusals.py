@@ -21,15 +21,26 @@ def retry_after(response: httpx.Response) -> float | None:
 
 def message(response: httpx.Response) -> str:
     """Return the words of an error, or of its status if it has none; the key is left out."""
+    return own_words(response) or _line(response, response.text) or response.reason_phrase
+
+
+def own_words(response: httpx.Response) -> str | None:
+    """Return the words of an answer that says it is an error, whatever its status; else None."""
     try:
         content = json.loads(response.content)
-        said = content["error"]["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        said = response.text
-    said = str(said)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    error = content.get("error", content)
+    said = error.get("message") if isinstance(error, dict) else error
+    return (_line(response, said) or None) if isinstance(said, str) else None
+
+
+def _line(response: httpx.Response, said: str) -> str:
     if key := response.request.headers.get("authorization", "").removeprefix("Bearer "):
         said = said.replace(key, "…")
-    return " ".join(said.split())[:_MOST_CHARACTERS] or response.reason_phrase
+    return printable(" ".join(said.split()))[:_MOST_CHARACTERS]
 
 
 def sent_on(response: httpx.Response, url: str) -> str | None:

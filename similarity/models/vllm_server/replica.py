@@ -24,7 +24,7 @@ from similarity.errors import (
 )
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 from similarity.models.vllm_server.passing import PassingError
-from similarity.models.vllm_server.refusals import message, retry_after, sent_on
+from similarity.models.vllm_server.refusals import message, own_words, retry_after, sent_on
 from similarity.models.vllm_server.sizes import most_bytes
 from similarity.models.vllm_server.unreached import first_line, unreached
 
@@ -126,7 +126,10 @@ class Replica:
         try:
             return read(answer)
         except WrongAnswerError as error:
-            error.args = (f"{self.url} {error}",)
+            said = own_words(response)
+            # A gateway may answer so where the server behind it failed.
+            what = error if said is None else f"answered {path} with an error and HTTP 200: {said}"
+            error.args = (f"{self.url} {what}",)
             raise
 
     def _check_name(self, body: dict[str, Any], answer: Any) -> None:
@@ -142,8 +145,11 @@ class Replica:
             )
 
     async def metrics(self) -> str:
-        """Return the server's page of metrics, empty where it has none."""
-        response = await self._looked_at("/metrics")
+        """Return the server's page of metrics, empty where it has none or gives it not in time."""
+        try:
+            response = await self._looked_at("/metrics")
+        except PassingError:
+            return ""  # nothing else needs it: what follows tells whether the server is well
         return response.text if response.is_success else ""
 
     async def offers(self, path: str) -> bool:
@@ -181,9 +187,10 @@ class Replica:
                 async with asyncio.timeout(timeout or self._client.timeout.read):
                     return await self._whole(response, min(MOST_BYTES, most_bytes(body)))
         except TimeoutError as error:
-            raise self._timed_out(httpx.ReadTimeout("the answer trickled in")) from error
+            trickled = httpx.ReadTimeout("the answer trickled in")
+            raise self._timed_out(trickled, path, timeout) from error
         except httpx.TimeoutException as error:
-            raise self._timed_out(error) from error
+            raise self._timed_out(error, path, timeout) from error
         except httpx.TransportError as error:
             raise PassingError(
                 BackendUnavailableError(unreached(self._way, self.url, error) + self._no_proxy),
@@ -213,7 +220,9 @@ class Replica:
             request=response.request,
         )
 
-    def _timed_out(self, error: httpx.TimeoutException) -> PassingError:
+    def _timed_out(
+        self, error: httpx.TimeoutException, path: str, timeout: float | None
+    ) -> PassingError:
         timeouts = self._client.timeout
         if isinstance(error, httpx.ConnectTimeout):
             what = f"{self._way} cannot be reached within {timeouts.connect:g} s"
@@ -224,6 +233,8 @@ class Replica:
             BackendTimeoutError(
                 f"{self.url} gave no answer within {timeouts.read:g} s; raise "
                 f"{ENVIRONMENT_PREFIX}READ_TIMEOUT, or see what the server is doing"
+                if timeout is None
+                else f"{self.url} gave no answer to {path} within {timeout:g} s; see its log"
             ),
             slow=True,
         )

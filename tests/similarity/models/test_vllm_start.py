@@ -3,10 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import httpx
 import pytest
 
-from similarity.errors import BackendKeyError, BackendRefusedError, WrongAnswerError
+from similarity.errors import (
+    BackendKeyError,
+    BackendRefusedError,
+    BackendTimeoutError,
+    WrongAnswerError,
+)
 from similarity.law import Law
+from similarity.models.base import ScoreRequest
 from similarity.models.toy import ToyModel
 from similarity.models.vllm_server.identity import LEAST_TOKENS
 from similarity.models.vllm_server.sampled_law import TOP
@@ -32,6 +39,91 @@ def test_no_metrics_are_no_failure(load: Load) -> None:
     server = FakeServer()
     server.metrics = ""
     load(server=server)
+
+
+class Mute(FakeServer):
+    """A server whose metrics never come, or fail."""
+
+    def __init__(self, failure: Exception | httpx.Response) -> None:
+        super().__init__()
+        self.failure = failure
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/metrics":
+            return await super().handle(request)
+        if isinstance(self.failure, Exception):
+            raise self.failure
+        return self.failure
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ReadTimeout(""),
+        httpx.ReadError("broken off"),
+        httpx.Response(500, text="it broke"),
+        httpx.Response(503),
+        httpx.Response(200, html="<html>a page</html>"),
+    ],
+    ids=str,
+)
+def test_metrics_that_do_not_come_are_no_failure(
+    load: Load, failure: Exception | httpx.Response
+) -> None:
+    """A server whose page of metrics hung could not be loaded, for a route that nothing needs."""
+    load(server=Mute(failure))
+
+
+def test_a_look_that_takes_too_long_names_its_route_and_time(load: Load) -> None:
+    class Slow(FakeServer):
+        async def handle(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "GET" and request.url.path not in ("/v1/models", "/health"):
+                raise httpx.ReadTimeout("")
+            return await super().handle(request)
+
+    with pytest.raises(BackendTimeoutError, match=r"gave no answer to /\S+ within 5 s; see"):
+        load(server=Slow())
+
+
+WORDS = "CUDA out of memory"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"message": WORDS}, {"error": {"message": WORDS, "code": 500}}, {"error": WORDS}],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["/v1/models", "/tokenize", "/v1/completions", "/detokenize"])
+def test_an_error_with_a_good_status_is_told_in_the_servers_words(
+    load: Load, body: Answer, path: str
+) -> None:
+    """What was said was that 'choices' are lacking."""
+
+    class Wrong(FakeServer):
+        wrong = False
+
+        async def handle(self, request: httpx.Request) -> httpx.Response:
+            if self.wrong and request.url.path == path:
+                return httpx.Response(200, json=body)
+            return await super().handle(request)
+
+    server = Wrong()
+    if path == "/v1/models":
+        server.wrong = True
+        with pytest.raises(WrongAnswerError, match=f"{path} with an error and HTTP 200: {WORDS}"):
+            load(server=server)
+        return
+    model = load(server=server)
+    server.wrong = True
+    calls: dict[str, Callable[[], object]] = {
+        "/tokenize": lambda: model.encode("a text"),
+        "/detokenize": lambda: model.decode((65,)),
+        "/v1/completions": lambda: model.score(
+            [ScoreRequest(prefix=(65,), continuations=((66,),))], Law()
+        ),
+    }
+    with pytest.raises(WrongAnswerError, match=f"{path} with an error and HTTP 200: {WORDS}"):
+        calls[path]()
 
 
 def test_scores_that_depend_on_their_order(load: Load) -> None:
