@@ -11,7 +11,7 @@ import numpy as np
 
 from similarity.arrays import Rows
 from similarity.digests import digest_of
-from similarity.errors import InputError
+from similarity.errors import InputError, ModelChangedError
 from similarity.models.base import LanguageModel, OnProgress
 from similarity.slices import slices
 from similarity.storage.arrays import load_arrays
@@ -45,10 +45,24 @@ class KeptReading:
         texts: Sequence[str],
         on_progress: OnProgress,
     ) -> Features:
-        """Return the features that each reader gives of texts, by name; takes those it has."""
-        parts = [
-            self._part(readers, model, some, on_progress) for some in slices(texts, PART_TEXTS)
-        ]
+        """Return the features that each reader gives of texts, by name; takes those it has.
+
+        Raises ModelChangedError, and keeps nothing, if another model was found meanwhile.
+        """
+        changes = model.changes()
+        try:
+            parts = [
+                self._part(readers, model, some, on_progress) for some in slices(texts, PART_TEXTS)
+            ]
+        finally:
+            # Which of them the other one read is not known.
+            if changed := model.changes() != changes:
+                self.remove()
+        if changed:
+            raise ModelChangedError(
+                f"a server of {model.info.name} had another model while general text was read; "
+                "try again"
+            )
         return {name: np.concatenate([part[name] for part in parts]) for name in readers}
 
     def remove(self) -> None:

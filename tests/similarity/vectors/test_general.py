@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from similarity.arrays import Rows
-from similarity.errors import BackendRefusedError, ConfigError
+from similarity.errors import BackendRefusedError, ConfigError, ModelChangedError
 from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.loader import load_model
 from similarity.models.local import LocalModel
@@ -145,6 +145,45 @@ def test_a_reading_that_failed_goes_on_where_it_was(
     np.testing.assert_array_equal(vectors.encode(["a bird"]), expected)
     assert sum(done) == len(general_sentences())
     assert [path.name for path in (tmp_path / "parts").rglob("*.parts")] == []
+
+
+class FoundChangedModel(FailingModel):
+    """Was another model before a call, which is found then: with an error, or at one of two."""
+
+    def __init__(self, left: float, error: bool) -> None:
+        super().__init__(left)
+        self.error, self.found = error, 0
+
+    def changes(self) -> int:
+        return self.found
+
+    def next_log_probs(
+        self,
+        prefixes: Sequence[TokenIds],
+        token_ids: Sequence[int],
+        on_progress: OnProgress = ignore_progress,
+    ) -> Rows:
+        try:
+            return super().next_log_probs(prefixes, token_ids, on_progress)
+        except BackendRefusedError as error:
+            self.found += 1
+            if self.error:
+                raise ModelChangedError("another model") from error
+            self.left = math.inf
+            return super().next_log_probs(prefixes, token_ids, on_progress)
+
+
+@pytest.mark.parametrize("error", [True, False])
+def test_what_another_model_read_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: bool
+) -> None:
+    """It was part of the vectors that the next try made, for good."""
+    monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
+    model = FoundChangedModel(3 * PART_TEXTS, error)
+    with pytest.raises(ModelChangedError):
+        find_vectors(None, model).open("profile")
+    assert model.read > PART_TEXTS
+    assert list(tmp_path.rglob("*.npz")) == []
 
 
 def test_a_reading_that_cannot_be_kept_is_done_all_the_same(
