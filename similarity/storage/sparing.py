@@ -50,6 +50,14 @@ class SparingStore(Store):
             except InputError as error:
                 self._give_up(error)
 
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Delete the entries of these keys, where there are such; nothing after a failure."""
+        if not self._failed:
+            try:
+                super().forget(keys)
+            except InputError as error:
+                self._give_up(error)
+
     def _give_up(self, error: InputError) -> None:
         self._failed = True
         self._on_failure(error)

@@ -159,9 +159,8 @@ class Store:
                         old.append(key)
             if damaged or old:
                 with self._database:
-                    self._database.executemany(
-                        "DELETE FROM entries WHERE key = ?", [(key,) for key in damaged]
-                    )
+                    gone = [(key,) for key in damaged]
+                    self._database.executemany("DELETE FROM entries WHERE key = ?", gone)
                     self._database.executemany(
                         "UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in old]
                     )
@@ -185,6 +184,12 @@ class Store:
             if self._added(added) > self.max_bytes:
                 # An entry that was replaced was added twice.
                 self._shrink(self.max_bytes)
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Delete the entries of these keys, where there are such; raises InputError as `put`."""
+        with self._lock, self._translated(), self._database:
+            gone = [(key,) for key in keys]
+            self._database.executemany("DELETE FROM entries WHERE key = ?", gone)
 
     def prune(self, max_bytes: int) -> int:
         """Delete the entries used longest ago, down to a size; return how many were deleted.

@@ -36,11 +36,17 @@ class StoredVectors(MeaningVectors):
         found = self.store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]
         on_progress(len(texts) - len(missing))
-        for some in slices(missing, _TOGETHER):
-            new = self.packed(in_batches(super().read, [texts[i] for i in some], on_progress))
-            fresh = {keys[i]: row.tobytes() for i, row in zip(some, new, strict=True)}
-            self.store.put(VECTORS, fresh)
-            found = {**found, **fresh}
+        changes = self.model.changes()
+        try:
+            for some in slices(missing, _TOGETHER):
+                new = self.packed(in_batches(super().read, [texts[i] for i in some], on_progress))
+                fresh = {keys[i]: row.tobytes() for i, row in zip(some, new, strict=True)}
+                self.store.put(VECTORS, fresh)
+                found = {**found, **fresh}
+        finally:
+            # Which of them another model read before it was found is not known.
+            if self.model.changes() != changes:
+                self.store.forget([keys[i] for i in missing])
         return self.unpacked(np.stack([np.frombuffer(found[key], np.float32) for key in keys]))
 
 

@@ -1,11 +1,12 @@
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from similarity.errors import InputError
+from similarity.errors import InputError, ModelChangedError
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.storage.store import Store
 from similarity.vectors.meaning import MeaningVectors
@@ -62,3 +63,25 @@ def test_a_text_is_refused_as_without(toy_vectors: MeaningVectors, store: Store)
     for bad in (" ", "a\ud800"):
         with pytest.raises(InputError):
             stored(toy_vectors, store).read([TEXTS[0], bad], ignore_progress)
+
+
+@pytest.mark.parametrize("error", [True, False])
+def test_what_another_model_read_is_forgotten(
+    toy_vectors: MeaningVectors, store: Store, monkeypatch: pytest.MonkeyPatch, error: bool
+) -> None:
+    """It was taken for the right model's ever after."""
+    monkeypatch.setattr("similarity.vectors.stored._TOGETHER", 2)
+    stored(toy_vectors, store).read(TEXTS[:1])
+    read, seen = MeaningVectors.read, list[str]()
+    monkeypatch.setattr(type(toy_vectors.model), "changes", lambda _model: int(len(seen) > 3))
+
+    def noted(self: MeaningVectors, texts: Sequence[str], on_progress: OnProgress) -> Any:
+        seen.extend(texts)
+        if error and len(seen) > 3:
+            raise ModelChangedError("another model")
+        return read(self, texts, on_progress)
+
+    monkeypatch.setattr(MeaningVectors, "read", noted)
+    with pytest.raises(ModelChangedError) if error else nullcontext():
+        stored(toy_vectors, store).read(TEXTS)
+    assert store.info().kinds["vectors"][0] == 1
