@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from similarity.errors import ConfigError, InputError
+from similarity.tabular.xz import open_xz
 
 STANDARD = "-"
 
@@ -29,7 +30,7 @@ ENDINGS = {
     **{f".{name}": name for name in ("xlsx", "xls", "ods", "docx", "pdf", "gz", "xz", "zip")},
 }
 # What unpacks a file, by the last ending of its name; the one before is that of its format.
-_UNPACK: dict[str, Callable[[BinaryIO], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+_UNPACK: dict[str, Callable[[BinaryIO], Any]] = {".gz": gzip.open, ".xz": open_xz}
 # A line is held in memory whole; one longer than this is a file without line ends.
 MAX_LINE_BYTES = 2**24
 # In journals, the format of tables whose fields with tabs stand in quotation marks. By an older
