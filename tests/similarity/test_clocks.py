@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 # Where the time of day is what is meant.
 DATES = {
     "similarity/storage/store.py",  # when an entry was used last
-    "similarity/models/vllm_server/refusals.py",  # a date in Retry-After
+    "similarity/connections.py",  # a date in Retry-After
     "service/engine/engine.py",  # "created" of the model
     "service/http/routes/vllm.py",  # "created" of an answer
 }
