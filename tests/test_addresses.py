@@ -25,6 +25,11 @@ NO_HOSTS = [
     f"http://{'a' * 70}:80",
     "http://a\x00b:80",
     "http://[::zz]:80",
+    "http://a b:80",
+    "http://a :80",
+    "http://a<b:80",
+    "http://a%20b:80",
+    "http://a|b:80",
     "http://a:80/\ud800",
 ]
 

@@ -18,6 +18,8 @@ from service.client.values import About, Interval, Matrix, Ranked, Results, Scor
 
 Json = Any
 Item = TypeVar("Item")
+# What messages call the types of values.
+_CALLED = {str: "a text", bool: "true or false", int: "a whole number"}
 
 
 def read_about(answer: Json, request_id: str | None) -> About:
@@ -73,7 +75,9 @@ def read_ranked(documents: int, top_n: int | None, answer: Json, about: About) -
     """Return the first `top_n` of so many documents."""
     count = min(top_n or documents, documents)
     ranked = [
-        Ranked(index=result["index"], relevance_score=_similarity(result["relevance_score"]))
+        Ranked(
+            index=_count(result["index"]), relevance_score=_similarity(result["relevance_score"])
+        )
         for result in _items(answer["results"], count)
     ]
     if not {one.index for one in ranked} <= set(range(documents)):
@@ -96,10 +100,10 @@ def read_likelihoods(shape: tuple[int, int], answer: Json, about: About) -> Resu
 
 def _trajectory(given: Json) -> Trajectory:
     return Trajectory(
-        text=given["text"],
-        token_ids=tuple(given["token_ids"]),
+        text=_of(str, given["text"]),
+        token_ids=_all(_count, given["token_ids"]),
         log_likelihood=_number(given["log_likelihood"]),
-        ended=given["ended"],
+        ended=_of(bool, given["ended"]),
     )
 
 
@@ -132,12 +136,12 @@ def _explanation(given: Json) -> Explanation:
 
 def _explained_continuation(given: Json) -> ExplainedContinuation:
     return ExplainedContinuation(
-        text=given["text"],
-        source=given["source"],
-        counts=_two(given["counts"]),
+        text=_of(str, given["text"]),
+        source=_count(given["source"]),
+        counts=_two(given["counts"], _count),
         log_likelihoods=_two(given["log_likelihoods"]),
-        tokens=given["tokens"],
-        ended=given["ended"],
+        tokens=_count(given["tokens"]),
+        ended=_of(bool, given["ended"]),
     )
 
 
@@ -151,7 +155,7 @@ def _implied_words(given: Json) -> ImpliedWords:
 
 def _implied_word(given: Json) -> ImpliedWord:
     return ImpliedWord(
-        word=given["word"],
+        word=_of(str, given["word"]),
         share=_number(given["share"]),
         beyond_usual=_two(given["beyond_usual"]),
     )
@@ -159,13 +163,15 @@ def _implied_word(given: Json) -> ImpliedWord:
 
 def _word_share(given: Json) -> WordShare:
     return WordShare(
-        word=given["word"], share=_number(given["share"]), counts=_two(given["counts"])
+        word=_of(str, given["word"]),
+        share=_number(given["share"]),
+        counts=_two(given["counts"], _count),
     )
 
 
 def _continuation_share(given: Json) -> ContinuationShare:
     return ContinuationShare(
-        text=given["text"],
+        text=_of(str, given["text"]),
         share=_number(given["share"]),
         log_likelihoods=_two(given["log_likelihoods"]),
         usual=_number(given["usual"]),
@@ -205,6 +211,18 @@ def _number(given: Json, least: float = -math.inf, most: float = math.inf) -> fl
         allowed = f"from {least} up" if most == math.inf else f"from {least} to {most}"
         raise ValueError(f"{given!r} is where a number {allowed} should be")
     return given  # type: ignore[no-any-return]
+
+
+def _count(given: Json) -> int:
+    """Return a whole number from 0 up; true and 1.0 are equal to 1, and none."""
+    return int(_number(_of(int, given), 0))
+
+
+def _of(kind: type[Item], given: Json) -> Item:
+    """Return a value that is of this type alone; raises ValueError."""
+    if type(given) is not kind:
+        raise ValueError(f"{given!r} is where {_CALLED[kind]} should be")
+    return given
 
 
 def _two(given: Json, read: Callable[[Json], float] = _number) -> tuple[Any, Any]:

@@ -10,8 +10,9 @@ from similarity.errors import ConfigError
 from similarity.hosts import host_of
 from similarity.validation import given_integer, given_number
 
-# What clients of OpenAI have at the end of an address; each call's path begins with it.
-_VERSION = re.compile(rb"/v1/*$")
+# What clients of OpenAI have at the end of an address; each call's path begins with it. Of several
+# slashes there, all but one would be part of that path.
+_END = re.compile(rb"/*(/v1)?/*$")
 
 
 def http_options(url: str, api_key: str | None, timeout: float, retries: int) -> dict[str, Any]:
@@ -45,4 +46,4 @@ def _checked(url: str) -> httpx.URL:
             f"{shown_address(str(url))!r} is not the address of a service; give one such as "
             "http://127.0.0.1:8000, without a query"
         )
-    return found.copy_with(raw_path=_VERSION.sub(b"/", found.raw_path))
+    return found.copy_with(raw_path=_END.sub(b"/", found.raw_path, count=1))

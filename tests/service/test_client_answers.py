@@ -340,6 +340,64 @@ def test_a_number_that_the_service_cannot_give_is_refused(ask, place, bounds):
             answer(number)
 
 
+COUNT, FLAG, WORDS = [True, False, 1.0, "1", None, -1], [1, 0, "true", None], [1, True, None, ["a"]]
+
+
+@pytest.mark.parametrize("wrong", COUNT, ids=repr)
+def test_an_index_that_is_no_whole_number_is_refused(ask, wrong):
+    """True and 1.0 were given back as the place of a document."""
+    results = [{"index": i, "relevance_score": 0.5} for i in (0, wrong)]
+    body = {"model": "toy", "usage": {}, "results": results}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    with pytest.raises(UnexpectedAnswerError, match="should be"):
+        ask("rerank", FIRST, SEVERAL, transport=transport)
+
+
+KINDS = [
+    (name, wrong)
+    for name, wrongs in {"text": WORDS, "token_ids": COUNT, "ended": FLAG}.items()
+    for wrong in wrongs
+]
+
+
+@pytest.mark.parametrize(("name", "wrong"), KINDS, ids=repr)
+def test_a_part_of_a_trajectory_of_another_type_is_refused(ask, name, wrong):
+    given = {"text": "a", "token_ids": [1], "log_likelihood": -1.0, "ended": False}
+    given[name] = [1, wrong] if name == "token_ids" else wrong
+    body = {"model": "toy", "usage": {}, "trajectories": [[given]]}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    with pytest.raises(UnexpectedAnswerError, match="should be"):
+        ask("trajectories", [FIRST], transport=transport)
+
+
+EXPLAINED = [
+    ("text", WORDS),
+    ("source", COUNT),
+    ("counts", [[1, one] for one in COUNT]),
+    ("tokens", COUNT),
+    ("ended", FLAG),
+]
+
+
+@pytest.mark.parametrize(("name", "wrongs"), EXPLAINED)
+def test_a_part_of_an_explanation_of_another_type_is_refused(ask, name, wrongs):
+    given = {
+        "text": "a",
+        "source": 0,
+        "counts": [1, 0],
+        "log_likelihoods": [-1, -2],
+        "tokens": 1,
+        "ended": True,
+    }
+    for wrong in wrongs:
+        explanation = {"method": "trajectories", "continuations": [{**given, name: wrong}]}
+        score = {"similarity": 0, "distance": 0, "explanation": explanation}
+        body = {"model": "toy", "usage": {}, "scale": "none", "results": [score]}
+        reply = httpx.Response(200, json=body)
+        with pytest.raises(UnexpectedAnswerError, match="should be"):
+            ask("similarity", [ONE], transport=httpx.MockTransport(lambda _, r=reply: r))
+
+
 def test_results_are_a_list_that_can_be_pickled_and_copied(ask, url):
     scores = ask("similarity", [(FIRST, SECOND)], url=url, explain=True)
     for again in (pickle.loads(pickle.dumps(scores)), copy.deepcopy(scores)):
