@@ -304,18 +304,19 @@ def test_tables_of_any_characters_are_read_as_on_the_command_line(page, kind):
 def assert_as_on_the_command_line(page: Page, kind: str, content: str) -> None:
     data = content.encode()
     found = read(page, f"a.{kind}", data)
+    refusal, expected = "", []
     try:
         expected = list(read_records(io.BytesIO(data), kind))
     except InputError as error:
+        refusal = str(error)
+    if refusal:
         # Of two columns of one name the user can choose here.
-        if "two of its columns" not in str(error):
-            raise
+        if "two of its columns" not in refusal:
+            assert line_of(found["error"]) == line_of(refusal), repr(content)
         return
     wrong = next((record for record in expected if record.error), None)
     if wrong is not None:
-        line = re.match(r"line (\d+)", found["error"])
-        assert line is not None
-        assert int(line[1]) == wrong.number, repr(content)
+        assert line_of(found["error"]) == wrong.number, repr(content)
         return
     assert "error" not in found, repr(content)
     names, rows = found["names"], found["rows"][1:]
@@ -330,6 +331,13 @@ def assert_as_on_the_command_line(page: Page, kind: str, content: str) -> None:
     assert texts == [
         {name: _one_end(text) for name, text in record.value.items()} for record in expected
     ]
+
+
+def line_of(error: str) -> int:
+    """Return the number of the line that an error begins with."""
+    line = re.match(r"line (\d+)", error)
+    assert line is not None, error
+    return int(line[1])
 
 
 def _one_end(text: str) -> str:
