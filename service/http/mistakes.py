@@ -51,7 +51,8 @@ def first_mistake(
     """Return the place and the mistake; never the value, which may be a user's text.
 
     A field that may be one of several things has a mistake for each. Those furthest inside are
-    about what was given. Of these, it reports those of the alternatives that fit best.
+    about what was given. Of these, it reports those of the alternatives that fit best, and in lists
+    the one that took the most items before.
 
     Parameters
     ----------
@@ -59,12 +60,20 @@ def first_mistake(
         The fields of such requests, as `field_names` gives them.
     """
     placed = [_placed(mistake, error.body) for mistake in error.errors()[:MISTAKES]]
-    place = max((one.place for one in placed), key=len)
+    # Of each alternative the first of those furthest inside: the last one that is put here.
+    by_depth = sorted(reversed(placed), key=lambda one: len(one.place))
+    firsts = {one.branch: one.place for one in by_depth}
+    place = max((firsts[one.branch] for one in placed), key=_how_far)
     counts = Counter(one.branch for one in placed)
     here = [one for one in placed if one.place == place]
     least = min(counts[one.branch] for one in here)
     fitting = [one.mistake for one in here if counts[one.branch] == least]
     return written(place), _message(fitting, known)
+
+
+def _how_far(place: Sequence[Any]) -> tuple[int, list[int]]:
+    """Return how far inside a place is, and how many items are before it in each list."""
+    return len(place), [part if isinstance(part, int) else 0 for part in place]
 
 
 def written(place: Sequence[Any]) -> str | None:
