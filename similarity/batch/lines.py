@@ -7,12 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 from similarity.errors import InputError
+from similarity.given import shown
 from similarity.images.image import Content
 from similarity.images.sources import image_file
 from similarity.prompts import is_unicode
 from similarity.tabular.parquet import Written
 from similarity.tabular.records import Record
-from similarity.tabular.texts import ID_NAMES, PAIR_NAMES, bytes_hint, comma_hint, pair_columns
+from similarity.tabular.texts import (
+    ID_NAMES,
+    PAIR_NAMES,
+    bytes_hint,
+    comma_hint,
+    pair_columns,
+    shown_columns,
+)
 
 # Of one line's list: the answer has a similarity and a distance of all of them with all, and those
 # of a chunk are held together. It is what a service takes, unless it is told otherwise.
@@ -111,7 +119,7 @@ def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
     if lacking or not found:
         missing = f"no column {' and '.join(map(repr, lacking))}" if lacking else _NO_COLUMNS
         raise InputError(
-            f"{missing}; there are {', '.join(map(repr, there))}: name the two of texts, and "
+            f"{missing}; there are {', '.join(map(shown, there))}: name the two of texts, and "
             f"maybe that of the id, by --columns FIRST,SECOND,ID{comma_hint(there)}"
         )
 
@@ -170,13 +178,13 @@ def _check_keys(record: Record, columns: Sequence[str]) -> None:
     content = record.value
     if columns:
         raise record.lacks(
-            f"no columns {columns[0]} and {columns[1]}; there are {', '.join(content)}"
+            f"no columns {columns[0]} and {columns[1]}; there are {shown_columns(content)}"
         )
     if ("pair" in content) == ("texts" in content):
         named = ", ".join("/".join(pair) for pair in PAIR_NAMES)
         raise record.lacks(
             "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
-            f"names {named}; there are {', '.join(content)}: name the two of texts by --columns"
+            f"names {named}; there are {shown_columns(content)}: name the two of texts by --columns"
         )
 
 

@@ -60,7 +60,10 @@ class _Taken:
     _shown: StringIO = field(default_factory=StringIO)
 
     def add(self, line: Line) -> None:
-        self.why = self.why or line.error
+        if line.fault and self.why is None:
+            # A message names the first line of a row.
+            here = f"line {line.number} {line.fault}"
+            self.why = InputError(here) if self.first else line.error
         if self.first and not self.is_long:
             self._shown.write("\n")
             self.is_long = self.size + line.size > MAX_LINE_BYTES

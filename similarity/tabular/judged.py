@@ -17,6 +17,7 @@ from similarity.tabular.texts import (
     has_header,
     pair_columns,
     place,
+    shown_columns,
     split_columns,
     unfit_columns,
 )
@@ -103,7 +104,7 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
             if texts is None
             else f"column of judgements named {' or '.join(wanted)}"
         )
-        there = f"there are {', '.join(record.there)}"
+        there = f"there are {shown_columns(record.there)}"
         raise record.lacks(
             f"no {missing}; {there}; name yours by --columns{comma_hint(record.there)}"
         )

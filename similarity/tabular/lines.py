@@ -37,8 +37,8 @@ class Line:
         Its bytes without the end; of one that is too long, more than a line may have.
     pieces
         All its bytes with the end, which can be taken once, and before the next line is.
-    error
-        Why it cannot be read, or None.
+    fault
+        Why it cannot be read and what to do, as a sentence about it goes on; or "".
     """
 
     number: int
@@ -47,7 +47,12 @@ class Line:
     end: str
     size: int
     pieces: Iterable[bytes] = field(repr=False)
-    error: InputError | None = None
+    fault: str = ""
+
+    @property
+    def error(self) -> InputError | None:
+        """Return the error of what is this line alone; None where it can be read."""
+        return InputError(f"the line {self.fault}") if self.fault else None
 
     @property
     def sampled(self) -> str | None:
@@ -93,19 +98,17 @@ def byte_lines(source: BinaryIO) -> Iterator[bytes]:
 def _line(number: int, given: bytes, rest: Iterator[bytes]) -> Line:
     content = given.removesuffix(b"\n").removesuffix(b"\r")
     end = given[len(content) :].decode() or "\n"
-    text, shown, why = None, "", None
+    text, shown, fault = None, "", ""
     if len(content) > MAX_LINE_BYTES:
         shown = content[:SHOWN_BYTES].decode(errors="backslashreplace")
-        why = InputError(f"the line has more than {MAX_LINE_BYTES} bytes")
+        fault = f"has more than {MAX_LINE_BYTES} bytes; shorten it"
     else:
         try:
             shown = text = content.decode()
         except UnicodeDecodeError as error:
             shown = content.decode(errors="backslashreplace")
-            why = InputError(
-                f"the line is not UTF-8 at byte {error.start + 1}; convert it to UTF-8"
-            )
-    return Line(number, text, shown, end, len(content), chain([given], rest), why)
+            fault = f"is not UTF-8 at byte {error.start + 1}; convert it to UTF-8"
+    return Line(number, text, shown, end, len(content), chain([given], rest), fault)
 
 
 def _in_pieces(source: BinaryIO) -> Iterator[tuple[bytes, Iterator[bytes]]]:

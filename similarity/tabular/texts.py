@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from similarity.errors import ConfigError, InputError
+from similarity.printable import printable
 from similarity.prompts import checked_text
 from similarity.tabular.folders import read_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
@@ -24,6 +25,8 @@ PAIR_NAMES = (
     ("premise", "hypothesis"),
 )
 ID_NAMES = ("custom_id", "id")
+# Characters of the name of a column in a message: where a quotation mark is missing, it has lines.
+_SHOWN = 40
 _QUOTED = "a name that has a comma stands in quotation marks"
 
 
@@ -52,11 +55,22 @@ def unfit_columns(wanted: str, columns: str | None) -> ConfigError:
 
 def comma_hint(there: Iterable[str]) -> str:
     """Return how --columns takes a name that has a comma, if one of a table's columns has such."""
-    name = next((name for name in there if "," in name), None)
-    if name is None:
+    names = [name for name in there if "," in name]
+    if not names:
         return ""
-    doubled = name.replace('"', '""')
-    return f'; {_QUOTED}: "{doubled}"'
+    # One that is shown otherwise cannot be given so.
+    name = next((name for name in names if _shown(name) == name), None)
+    doubled = "" if name is None else name.replace('"', '""')
+    return f'; {_QUOTED}: "{doubled}"' if doubled else f"; {_QUOTED}"
+
+
+def shown_columns(there: Iterable[str]) -> str:
+    """Return the names of columns for a message: cut where they are long, with escapes."""
+    return ", ".join(map(_shown, there))
+
+
+def _shown(name: str) -> str:
+    return printable(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 def has_header(columns: Sequence[str]) -> bool:
@@ -213,7 +227,7 @@ def _no_column(wanted: Sequence[str], there: Sequence[str], options: bool) -> st
         if options
         else f"call that of the texts {wanted[0]}"
     )
-    return f"no column {' or '.join(wanted)}; there are {', '.join(there) or 'none'}; {remedy}"
+    return f"no column {' or '.join(wanted)}; there are {shown_columns(there) or 'none'}; {remedy}"
 
 
 def pair_columns(there: Iterable[str], names: Sequence[str]) -> tuple[str, str] | None:

@@ -106,12 +106,27 @@ def test_a_long_row_says_which_lines_it_is() -> None:
     assert (bad.shown, good.number) == ('"c\n', 23)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'"c\n\xe9"\n', "line 3 is not UTF-8 at byte 1; convert it to UTF-8"),
+        (b'"\n\nd\xe9\n"\n', "line 4 is not UTF-8 at byte 2; convert it to UTF-8"),
+        (b'"\xe9\n\xe9"\n', "the line is not UTF-8 at byte 2; convert it to UTF-8"),
+        (b"d\xe9\n", "the line is not UTF-8 at byte 2; convert it to UTF-8"),
+    ],
+)
+def test_a_line_within_a_row_that_cannot_be_read_is_named(content: bytes, says: str) -> None:
+    """The row's first line was named, in which there is no such byte."""
+    _, bad, good = rows(b"x\n" + content + b"e\n")
+    assert (str(bad.error), bad.number, good.fields) == (says, 2, ["e"])
+
+
 @pytest.mark.parametrize("kind", ["text", "jsonl", "csv", "tsv"])
 def test_a_long_line_that_begins_blank_is_no_blank_line(kind: str) -> None:
     first = b"x\n" if kind != "jsonl" else b"1\n"
     records = list(read_records(io.BytesIO(first + b" " * 20 + b"x\n"), kind))
     assert [str(record.error) for record in records if record.error] == [
-        f"the line has more than {LIMIT} bytes"
+        f"the line has more than {LIMIT} bytes; shorten it"
     ]
 
 

@@ -164,7 +164,7 @@ def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 10)
     monkeypatch.setattr(lines, "SHOWN_BYTES", 3)
     long, full = read(b"x" * 100 + b"\n" + b"y" * 10 + b"\n", "text")
-    assert (long.shown, str(long.error)) == ("xxx", "the line has more than 10 bytes")
+    assert (long.shown, str(long.error)) == ("xxx", "the line has more than 10 bytes; shorten it")
     assert full.value == "y" * 10
 
 

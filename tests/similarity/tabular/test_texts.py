@@ -1,3 +1,4 @@
+import csv
 import io
 import itertools
 import sys
@@ -6,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
-from similarity.tabular.texts import PAIR_NAMES, pair_columns, read_file, split_columns
+from similarity.tabular.judged import read_judged_pairs
+from similarity.tabular.texts import PAIR_NAMES, comma_hint, pair_columns, read_file, split_columns
 
 
 def written(folder: Path, name: str, content: str) -> str:
@@ -133,3 +136,25 @@ def test_a_row_with_too_few_fields_is_named_as_that(tmp_path: Path) -> None:
             read_file(str(path), columns=columns)
     # What is not read may be missing.
     assert read_file(str(path), columns="who").texts == ["Ann", "Bob"]
+
+
+LONG = ", ".join(["wordy\n name"] * 30)
+
+
+@pytest.mark.parametrize("there", [["a", LONG], [f"a,{LONG}"], ["a,\x1b[1m", LONG]], ids=ascii)
+def test_a_long_name_of_a_column_is_not_shown_whole(tmp_path: Path, there: list[str]) -> None:
+    """A header whose quotation mark is not closed has whole lines for a name."""
+    file = tmp_path / "t.csv"
+    with file.open("w") as opened:
+        csv.writer(opened).writerows([there, ["b"] * len(there)])
+    for read in (
+        lambda: read_file(str(file)),
+        lambda: read_judged_pairs(str(file)),
+        lambda: check_columns(there),
+        lambda: check_columns(there, ("text",)),
+    ):
+        with pytest.raises(InputError, match="a name that has a comma stands in") as caught:
+            read()
+        assert str(caught.value).isprintable()
+        assert str(caught.value).count("wordy") <= 4
+    assert comma_hint([LONG, "a, b"]).endswith(': "a, b"')
