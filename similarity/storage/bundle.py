@@ -22,6 +22,7 @@ from similarity.storage.files import (
     temporary_beside,
     writing,
 )
+from similarity.storage.folders import new_folder
 from similarity.storage.user_cache import reading_remedy
 
 T = TypeVar("T")
@@ -107,15 +108,21 @@ def write_bundle(
         If it cannot be written there, or the folder has what is of no such bundle.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # Or what is stale to one would be the new files of another.
-        with alone_in(folder):
+        with new_folder(folder), alone_in(folder):
             kind.check_place(folder)
-            named = {name: _write_named(folder, name, write) for name, write in files.items()}
-            whole = {**content, "files": named}
-            text = json.dumps({**whole, _DIGEST: _digest_of(whole)}, indent=1) + "\n"
-            new = folder / kind.manifest
-            replace_file(new, lambda path: path.write_text(text, encoding="utf-8"))
+            there = kind.files(folder)
+            try:
+                named = {name: _write_named(folder, name, write) for name, write in files.items()}
+                whole = {**content, "files": named}
+                text = json.dumps({**whole, _DIGEST: _digest_of(whole)}, indent=1) + "\n"
+                new = folder / kind.manifest
+                replace_file(new, lambda path: path.write_text(text, encoding="utf-8"))
+            except Exception:
+                # No manifest names them.
+                for path in set(kind.files(folder)).difference(there):
+                    path.unlink()
+                raise
             for path in kind.files(folder):
                 if path.name not in named.values():
                     path.unlink()

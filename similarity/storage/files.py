@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from similarity.errors import InputError
+from similarity.storage.folders import new_folder
 from similarity.storage.rights import give_rights, set_mode
 from similarity.storage.user_cache import access_remedy
 
@@ -151,8 +152,7 @@ def write_text(path: Path, text: str) -> None:
     InputError
         If it cannot be written there.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path), new_folder(path.parent):
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
 
 
@@ -163,8 +163,7 @@ def make_folder(path: Path, write: Writer) -> None:
     left of the same folder is deleted.
     """
     path = followed(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _new_beside(path, Path.mkdir) as temporary:
+    with new_folder(path.parent), _new_beside(path, Path.mkdir) as temporary:
         write(temporary)
         # A new folder has the rights of a new file, and those to enter it.
         mode = temporary.stat().st_mode & _OF_FILES

@@ -186,3 +186,32 @@ def test_parts_that_a_new_bundle_has_not_go(tmp_path: Path) -> None:
     write_bundle(KIND, tmp_path, {}, files)
     write(tmp_path, "new")
     assert [path.name[:2] for path in sorted(tmp_path.iterdir())] == ["a-", "m."]
+
+
+@pytest.mark.parametrize("at", ["a.bin", "b.bin", "m.json"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_full_disk_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, there: bool
+) -> None:
+    """An empty folder was left, or files that no manifest names."""
+
+    def full(path: Path, *_: object) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    folder = tmp_path / "deep" / "folder"
+    if there:
+        write(folder, "old")
+    before = sorted(tmp_path.rglob("*"))
+    files = {name: full if name == at else Path.touch for name in ("a.bin", "b.bin")}
+    if at == "m.json":
+        monkeypatch.setattr("similarity.storage.bundle.replace_file", lambda *_: raise_full())
+    with pytest.raises(InputError, match="No space left on device; free some space there"):
+        write_bundle(KIND, folder, {}, files)
+    assert sorted(tmp_path.rglob("*")) == before
+    if there:
+        assert read(folder) == ("old", "old")
+
+
+def raise_full() -> None:
+    raise OSError(28, "No space left on device")

@@ -282,3 +282,16 @@ def test_links_in_a_circle_and_to_no_folder_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"cannot write .*{why}"):
             write_text(tmp_path / name, "x")
         assert (tmp_path / name).is_symlink()
+
+
+def test_what_cannot_be_written_leaves_no_folder_above_it(tmp_path: Path) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "old").mkdir()
+    for place in (tmp_path / "deep/new/file", tmp_path / "old/new/file"):
+        with pytest.raises(OSError, match="No space"):
+            make_folder(place, full)
+        with pytest.raises(UnicodeEncodeError):
+            write_text(place, "\ud800")
+    assert [path.name for path in tmp_path.rglob("*")] == ["old"]
