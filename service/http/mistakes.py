@@ -60,9 +60,10 @@ def first_mistake(
         The fields of such requests, as `field_names` gives them.
     """
     placed = [_placed(mistake, error.body) for mistake in error.errors()[:MISTAKES]]
-    # Of each alternative the first of those furthest inside: the last one that is put here.
-    by_depth = sorted(reversed(placed), key=lambda one: len(one.place))
-    firsts = {one.branch: one.place for one in by_depth}
+    # Of each alternative the first of its mistakes that are furthest inside.
+    firsts: dict[tuple[Any, ...], list[Any]] = {}
+    for one in sorted(placed, key=lambda one: -len(one.place)):
+        firsts.setdefault(one.branch, one.place)
     place = max((firsts[one.branch] for one in placed), key=_how_far)
     counts = Counter(one.branch for one in placed)
     here = [one for one in placed if one.place == place]
