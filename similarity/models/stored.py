@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 
 import numpy as np
@@ -29,6 +30,8 @@ TRAJECTORIES, LIKELIHOODS = "trajectories", "likelihoods"
 MOST_CONTINUATIONS = 50_000
 # The key, in the header of a stored entry, of whether log-probabilities follow.
 _HAS_LOG_PROBS = "told"
+# Keeps values by their keys, of a kind.
+_Keep = Callable[[str, Mapping[bytes, bytes]], None]
 
 
 class StoredModel(WrapperModel):
@@ -54,9 +57,11 @@ class StoredModel(WrapperModel):
             key: request for key, request in zip(keys, requests, strict=True) if key not in found
         }
         on_progress(len(requests) - len(missing))
-        sampled = self.wrapped.sample(list(missing.values()), law, on_progress) if missing else []
-        fresh = dict(zip(missing, sampled, strict=True))
-        self._store.put(TRAJECTORIES, {key: _packed(rows) for key, rows in fresh.items()})
+        with keeping(self.wrapped, self._store) as keep:
+            wanted = list(missing.values())
+            sampled = self.wrapped.sample(wanted, law, on_progress) if missing else []
+            fresh = dict(zip(missing, sampled, strict=True))
+            keep(TRAJECTORIES, {key: _packed(rows) for key, rows in fresh.items()})
         return [fresh[key] if key in fresh else _unpacked(found[key]) for key in keys]
 
     def score(
@@ -84,13 +89,14 @@ class StoredModel(WrapperModel):
                     ScoreRequest(prefix=request.prefix, continuations=tuple(missing.values()))
                 )
         on_progress(len(requests) - len(remaining))
-        scored = self.wrapped.score(remaining, law, on_progress) if remaining else []
-        fresh = {
-            key: np.asarray(log_probs, np.float64)
-            for row, answers in zip(remaining_keys, scored, strict=True)
-            for key, log_probs in zip(row, answers, strict=True)
-        }
-        self._store.put(LIKELIHOODS, {key: row.tobytes() for key, row in fresh.items()})
+        with keeping(self.wrapped, self._store) as keep:
+            scored = self.wrapped.score(remaining, law, on_progress) if remaining else []
+            fresh = {
+                key: np.asarray(log_probs, np.float64)
+                for row, answers in zip(remaining_keys, scored, strict=True)
+                for key, log_probs in zip(row, answers, strict=True)
+            }
+            keep(LIKELIHOODS, {key: row.tobytes() for key, row in fresh.items()})
         known |= fresh
         return [[known[key] for key in row] for row in keys]
 
@@ -103,6 +109,23 @@ class StoredModel(WrapperModel):
 def can_be_stored(model: LanguageModel) -> bool:
     """Return whether a model's revision distinguishes it from others of its name."""
     return model.info.revision != UNKNOWN_REVISION
+
+
+@contextmanager
+def keeping(model: LanguageModel, store: Store) -> Iterator[_Keep]:
+    """Give what keeps values of a kind; all are forgotten if another model is found meanwhile."""
+    changes, kept = model.changes(), list[bytes]()
+
+    def keep(kind: str, values: Mapping[bytes, bytes]) -> None:
+        kept.extend(values)
+        store.put(kind, values)
+
+    try:
+        yield keep
+    finally:
+        # Which of them the other one computed is not known.
+        if model.changes() != changes:
+            store.forget(kept)
 
 
 def _key(start: bytes, content: Mapping[str, object]) -> bytes:

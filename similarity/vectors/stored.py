@@ -8,7 +8,7 @@ import numpy as np
 
 from similarity.images.image import Content, content_bytes
 from similarity.models.base import OnProgress, ignore_progress
-from similarity.models.stored import can_be_stored
+from similarity.models.stored import can_be_stored, keeping
 from similarity.slices import slices
 from similarity.storage.store import Store
 from similarity.vectors.meaning import Features, MeaningVectors, in_batches
@@ -36,17 +36,12 @@ class StoredVectors(MeaningVectors):
         found = self.store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]
         on_progress(len(texts) - len(missing))
-        changes = self.model.changes()
-        try:
+        with keeping(self.model, self.store) as keep:
             for some in slices(missing, _TOGETHER):
                 new = self.packed(in_batches(super().read, [texts[i] for i in some], on_progress))
                 fresh = {keys[i]: row.tobytes() for i, row in zip(some, new, strict=True)}
-                self.store.put(VECTORS, fresh)
+                keep(VECTORS, fresh)
                 found = {**found, **fresh}
-        finally:
-            # Which of them another model read before it was found is not known.
-            if self.model.changes() != changes:
-                self.store.forget([keys[i] for i in missing])
         return self.unpacked(np.stack([np.frombuffer(found[key], np.float32) for key in keys]))
 
 

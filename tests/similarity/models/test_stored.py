@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from similarity import compare_matrix, compare_pairs
 from similarity.config import ComparisonConfig
+from similarity.errors import ModelChangedError
 from similarity.law import Law
 from similarity.models import stored as stored_module
 from similarity.models.base import Continuation, ModelInfo, SampleRequest, ScoreRequest
@@ -126,3 +128,35 @@ def test_another_version_may_compute_otherwise(
         compare_pairs(StoredModel(model, store), PAIRS, CONFIG)
         assert model.sampled == 4 * 3
         assert model.scored > 0
+
+
+@pytest.mark.parametrize("error", [True, False])
+@pytest.mark.parametrize("what", ["sample", "score"])
+def test_what_another_model_computed_is_not_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch, what: str, error: bool
+) -> None:
+    """It was taken for the right model's ever after."""
+    model = Counting(ToyModel())
+    stored, found = StoredModel(model, store), [0]
+    monkeypatch.setattr(model, "changes", lambda: found[0])
+    requests: dict[str, list[Any]] = {
+        "sample": [SampleRequest(prefix=(1, i), n=2, max_tokens=3, key=7) for i in range(3)],
+        "score": [ScoreRequest(prefix=(1, i), continuations=((3,),)) for i in range(3)],
+    }
+    call = getattr(stored, what)
+    call(requests[what][:1], Law())
+    compute = getattr(model, what)
+
+    def changed(*given: Any) -> Any:
+        found[0] += 1
+        if error:
+            raise ModelChangedError("another model")
+        return compute(*given)
+
+    monkeypatch.setattr(model, what, changed)
+    with pytest.raises(ModelChangedError) if error else nullcontext():
+        call(requests[what], Law())
+    assert sum(count for count, _ in store.info().kinds.values()) == 1
+    monkeypatch.setattr(model, what, compute)
+    call(requests[what], Law())
+    assert sum(count for count, _ in store.info().kinds.values()) == 3
