@@ -18,6 +18,9 @@ MEBIBYTE = 2**20
 
 # In less nothing is answered, and the service would never be ready.
 LEAST_SECONDS = 0.1
+# In less no two texts are compared: the shortest body is {"rows":["a","b"]}, and an answer has a
+# number, as `service.http.json_stream` counts it.
+LEAST_BODY_BYTES, LEAST_ANSWER_BYTES = 18, 22
 # Looks at the model that follow each other sooner would take a processor.
 LEAST_PROBE_SECONDS = 0.01
 # A time of more is a mistake, and more than a system can wait for.
@@ -105,7 +108,9 @@ class Settings(BaseSettings):
         "and all otherwise.",
     )
 
-    max_body_bytes: Count = Field(4 * MEBIBYTE, ge=1, description="Bytes of a request's body.")
+    max_body_bytes: Count = Field(
+        4 * MEBIBYTE, ge=LEAST_BODY_BYTES, description="Bytes of a request's body."
+    )
     max_bodies_bytes: Count = Field(
         64 * MEBIBYTE,
         ge=1,
@@ -121,7 +126,7 @@ class Settings(BaseSettings):
     )
     max_answer_bytes: Count = Field(
         64 * MEBIBYTE,
-        ge=1,
+        ge=LEAST_ANSWER_BYTES,
         description="Bytes of an answer, about; estimated before any work "
         "where the request shows them.",
     )

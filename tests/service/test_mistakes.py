@@ -206,3 +206,23 @@ def test_a_time_too_short_is_refused_with_the_least_that_is_allowed_or_works(nam
         pair = {"pairs": [["a", "b"]], "n_trajectories": 2, "max_tokens": 3}
         # Where the least is a deadline, a busy machine may need more for one of them.
         assert eventually(lambda: httpx.post(f"{url}/v1/similarity", json=pair).status_code == 200)
+
+
+@pytest.mark.parametrize(("name", "least"), [("max_body_bytes", 18), ("max_answer_bytes", 22)])
+def test_a_bound_by_which_nothing_is_compared_is_refused_at_the_start(name, least):
+    """It was taken without a word, and every request was refused."""
+    with pytest.raises(ConfigError, match=f"must be a whole number of at least {least} and"):
+        read_settings(**{name: str(least - 1)})
+    settings = read_settings(**{name: str(least)})
+    shortest = {
+        "max_body_bytes": ("/v1/similarity", b'{"rows":["a","b"]}'),
+        "max_answer_bytes": (
+            "/similarity",
+            b'{"inputs":{"source_sentence":"a","sentences":["b"]}}',
+        ),
+    }
+    path, body = shortest[name]
+    with running(ToyModel(), **{name: getattr(settings, name)}) as url:
+        headers = {"content-type": "application/json"}
+        answer = httpx.post(f"{url}{path}", content=body, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
