@@ -21,9 +21,13 @@ _COST_OF_CHARACTER = 0.5
 _TOKENIZING = 1 / 100
 # An image that is read in parts.
 _COST_OF_IMAGE = 1_200
-# To find the words that explain a pair of texts, or to judge which of them entails the other. It is
-# no call of the model and nothing of it is kept, but it takes about as long as to read a text.
-_COST_OF_WORDS = 150
+# To find the words that explain a pair of texts, to judge which of them entails the other, and to
+# find the words of that. None is a call of the model, and nothing of it is kept.
+_COST_OF_WORDS = 10
+_COST_OF_JUDGEMENT = 20
+_COST_OF_DECIDING_WORDS = 20
+# Each different text's likelihood of all words, which both rest on.
+_COST_OF_PROFILE = 10
 # A short request costs no more: 35 sentences by `meaning`, or two texts of 7,000 characters.
 _SHORT_COST = 8_192
 
@@ -40,14 +44,19 @@ def tokenizing_cost(reading: int) -> int:
     return int(_TOKENIZING * reading)
 
 
-def explaining_cost(pairs: int) -> int:
-    """Return what it costs to find the words that explain so many pairs of texts."""
-    return _COST_OF_WORDS * pairs
+def explaining_cost(pairs: Collection[tuple[Hashable, Hashable]]) -> int:
+    """Return what it costs to find the words that explain pairs of texts, none of them twice."""
+    return _profiles_cost(pairs) + _COST_OF_WORDS * len(pairs)
 
 
-def judging_cost(pairs: int, *, explain: bool) -> int:
+def judging_cost(pairs: Collection[tuple[str, str]], *, explain: bool) -> int:
     """Return what it costs to judge by profiles which text of each pair entails the other."""
-    return (1 + explain) * _COST_OF_WORDS * pairs
+    each = _COST_OF_JUDGEMENT + explain * _COST_OF_DECIDING_WORDS
+    return _profiles_cost(pairs) + each * len(pairs)
+
+
+def _profiles_cost(pairs: Collection[tuple[Hashable, Hashable]]) -> int:
+    return _COST_OF_PROFILE * len({text for pair in pairs for text in pair})
 
 
 def tokens_of_text(config: ComparisonConfig) -> int:

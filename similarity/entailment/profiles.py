@@ -1,8 +1,11 @@
 """Judges entailment by the profiles of meaning vectors."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import TypeVar
+
+import numpy as np
 
 from similarity.arrays import FloatArray, Rows
 from similarity.entailment.evidence import Evidence, blocks_of, degree_matrix
@@ -18,16 +21,16 @@ from similarity.given import TextPair, given_strings
 from similarity.meaning import profile_group, raised
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
-from similarity.slices import slices
-from similarity.vectors.implied import implied_words
+from similarity.vectors.implied import ImpliedWords, implied_words
 from similarity.vectors.meaning import Group, MeaningVectors, in_batches
-from similarity.vectors.profile import ProfileReader
+from similarity.vectors.profile import ProfileReader, Profiles
 from similarity.vectors.scorer import Read, settings_of
+from similarity.vectors.tiles import in_tiles
+
+Result = TypeVar("Result")
 
 # General sentences that thresholds rest on.
 UNRELATED = 48
-# Pairs whose profiles are made together, over the whole vocabulary: some megabytes.
-TOGETHER = 32
 
 
 @dataclass(kw_only=True)
@@ -47,6 +50,8 @@ class ProfileEntailment(EntailmentScorer):
     vectors: MeaningVectors
     read: Read | None = None
     encoder: LanguageModel | None = None
+    # The features of some texts, and their profiles.
+    _held: tuple[Rows, Profiles] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,12 +87,11 @@ class ProfileEntailment(EntailmentScorer):
     def _judge(self, pairs: Sequence[TextPair], progress: Progress) -> list[Entailment]:
         """Return the judgement of each pair; a text that repeats is read once."""
         thresholds = self.thresholds(progress)
-        name = self._group.config.name
-        found = []
-        for pair, rows, evidence in self._of_each(pairs, progress):
-            words = DecidingWords(partial(implied_words, self.vectors, name, {name: rows}))
-            found.append(self._judged(pair, evidence, thresholds, self.fingerprint, words))
-        return found
+
+        def judged(pair: TextPair, evidence: Evidence, words: DecidingWords) -> Entailment:
+            return self._judged(pair, evidence, thresholds, self.fingerprint, words)
+
+        return self._of_each(pairs, judged, progress)
 
     def sentences(self) -> list[str]:
         """Return the general sentences that thresholds rest on."""
@@ -110,8 +114,12 @@ class ProfileEntailment(EntailmentScorer):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
-        degrees = [of.degrees(self._estimator) for _, _, of in self._of_each(pairs, progress)]
-        return [(float(forward), float(backward)) for forward, backward in degrees]
+
+        def degrees(_pair: TextPair, evidence: Evidence, _: DecidingWords) -> tuple[float, float]:
+            forward, backward = evidence.degrees(self._estimator)
+            return float(forward), float(backward)
+
+        return self._of_each(pairs, degrees, progress)
 
     def pair_directions(
         self, pairs: Sequence[TextPair], progress: Progress = no_progress
@@ -123,7 +131,11 @@ class ProfileEntailment(EntailmentScorer):
         InputError
             If a text is empty, not valid Unicode, or too long for the model.
         """
-        return [sum(of.direction(self._estimator)) for _, _, of in self._of_each(pairs, progress)]
+
+        def direction(_pair: TextPair, evidence: Evidence, _: DecidingWords) -> float:
+            return sum(evidence.direction(self._estimator))
+
+        return self._of_each(pairs, direction, progress)
 
     def degrees(self, texts: Sequence[str], progress: Progress = no_progress) -> FloatArray:
         """Return the degree to which each text entails each other, shape "premise consequence".
@@ -143,26 +155,44 @@ class ProfileEntailment(EntailmentScorer):
         return degree_matrix(self._estimator, raised_of, len(texts), on_progress)
 
     def _of_each(
-        self, pairs: Sequence[TextPair], progress: Progress
-    ) -> Iterator[tuple[TextPair, Rows, Evidence]]:
-        """Give each pair with its features, shape "text=2 feature", and its evidence."""
+        self,
+        pairs: Sequence[TextPair],
+        work: Callable[[TextPair, Evidence, DecidingWords], Result],
+        progress: Progress,
+    ) -> list[Result]:
+        """Return what `work` makes of each pair, its evidence and the words that decide."""
         texts = sorted({text for pair in pairs for text in pair}, key=lambda t: (len(t), t))
         rows = self._rows(texts, progress) if texts else None
         place = {text: i for i, text in enumerate(texts)}
         on_progress = progress("judging", len(pairs))
-        for some in slices(pairs, TOGETHER):
+        found = {}
+        for tile in in_tiles([(place[first], place[second]) for first, second in pairs]):
             assert rows is not None
-            of_some = rows[[place[text] for pair in some for text in pair]]
-            found = raised(self.vectors, self._group, of_some)
-            blocks = blocks_of(found.shape[1])
-            log_probs = None
-            if self._estimator.evenness:
-                log_probs = self._reader.log_probs(self.vectors.model, of_some)
-            for number, pair in enumerate(some):
-                both = slice(2 * number, 2 * number + 2)
-                known = None if log_probs is None else log_probs[both]
-                yield pair, of_some[both], Evidence(found[both], blocks, known)
+            of_tile = rows[tile.texts]
+            profiles = self._profiles(of_tile)
+            for number, both in tile.pairs:
+                words = DecidingWords(partial(self._words, of_tile, both))
+                found[number] = work(pairs[number], self._evidence(profiles.of(both)), words)
                 on_progress(1)
+        return [found[number] for number in range(len(pairs))]
+
+    def _evidence(self, of_both: Profiles) -> Evidence:
+        blocks = blocks_of(len(of_both.tokens))
+        return Evidence(np.maximum(of_both.beyond_usual, 0), blocks, of_both.log_probs)
+
+    def _words(self, rows: Rows, both: Sequence[int], top: int) -> ImpliedWords:
+        """Return the words that decide between two of the texts of these features."""
+        features = {self._group.config.name: rows[list(both)]}
+        return implied_words(self.vectors, features, self._profiles(rows).of(both), top)
+
+    def _profiles(self, rows: Rows) -> Profiles:
+        """Return the profiles of texts; the last ones are kept, as words are asked for in turn."""
+        held = self._held
+        if held is None or held[0] is not rows:
+            group = self._group
+            held = rows, self._reader.profiles(self.vectors.model, group.whitening, rows)
+            self._held = held
+        return held[1]
 
     def _rows(self, texts: Sequence[str], progress: Progress) -> Rows:
         """Return the features of texts, shape "text feature"."""

@@ -10,7 +10,7 @@ import numpy as np
 from similarity.results import Explanation, Score
 from similarity.vectors.implied import ImpliedWords, cosine_scale, implied_words, no_words
 from similarity.vectors.meaning import Features, MeaningVectors
-from similarity.vectors.profile import ProfileReader
+from similarity.vectors.profile import Profiles
 from similarity.vectors.references import ReferenceReader
 from similarity.vectors.trigrams import TrigramReader, buckets, words_of
 
@@ -87,7 +87,11 @@ class VectorExplanation(Explanation):
 
 
 def explain(
-    vectors: MeaningVectors, score: Score, features: Features, top: int
+    vectors: MeaningVectors,
+    score: Score,
+    features: Features,
+    found: Profiles | None,
+    top: int,
 ) -> VectorExplanation:
     """Explain the cosine of two texts' vectors by the shares that add up to it.
 
@@ -97,22 +101,20 @@ def explain(
         Of the texts, by these vectors.
     features
         Of the two texts, in order.
+    found
+        Their `shown_profiles`.
     top
         How many words of each kind to give.
     """
     parts = vectors.parts(features)
     weights = vectors.weights(features)
     shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
-    profiles = [
-        name for name in vectors.names if isinstance(vectors.groups[name].reader, ProfileReader)
-    ]
     return VectorExplanation(
         score=score,
         cosine=sum(shares.values()),
         shares=shares,
         weights=weights,
-        # Where there are several prompts, that of the first group is shown.
-        implied=implied_words(vectors, profiles[0], features, top) if profiles else None,
+        implied=None if found is None else implied_words(vectors, features, found, top),
         overlap=tuple(
             word
             for name in vectors.names

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,22 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     return reader.profiles(model, group.whitening, rows)
 
 
+def shown_group(vectors: MeaningVectors) -> str | None:
+    """Return the name of the first group of profiles, whose words are shown; None without any."""
+    for name in vectors.names:
+        if isinstance(vectors.groups[name].reader, ProfileReader):
+            return name
+    return None
+
+
+def shown_profiles(vectors: MeaningVectors, features: Features) -> Profiles | None:
+    """Return the profiles of texts by the group whose words are shown; None without any."""
+    name = shown_group(vectors)
+    if name is None:
+        return None
+    return profiles(vectors.model, vectors.groups[name], features[name])
+
+
 def likelier_words(
     vectors: MeaningVectors, name: str, rows: Rows, top: int
 ) -> list[tuple[str, float, float]]:
@@ -104,18 +121,29 @@ def likelier_words(
     ]
 
 
-def implied_words(vectors: MeaningVectors, name: str, features: Features, top: int) -> ImpliedWords:
-    """Return the words that two texts imply, from the features of a group's and of all others."""
-    rows = features[name]
-    group = vectors.groups[name]
-    found = profiles(vectors.model, group, rows)
+def implied_words(
+    vectors: MeaningVectors, features: Features, found: Profiles, top: int
+) -> ImpliedWords:
+    """Return the words that two texts imply.
+
+    Parameters
+    ----------
+    features
+        Of the two texts.
+    found
+        Their `shown_profiles`.
+    """
+    name = shown_group(vectors)
+    assert name is not None, "what has a profile has a group of profiles"
+    # Few tokens are: no other is looked at.
+    found = found.at(np.flatnonzero((found.log_probs > LIKELY).any(axis=0)))
     # The mean of the two readings is the same for (u, v) and (v, u).
     shares = cosine_scale(vectors, name, features) * (
         found.beyond_usual * found.partners[::-1]
     ).mean(axis=0)
     a, b = found.beyond_usual
     likely = found.log_probs > LIKELY
-    least = RAISED * float(np.where(likely, found.beyond_usual, 0).max())
+    least = RAISED * float(found.beyond_usual[likely].max(initial=0))
 
     def chosen(raised: FloatArray, shown: NDArray[np.bool_], count: int) -> dict[str, ImpliedWord]:
         scores = np.where(shown & (raised >= least), raised, -np.inf)
@@ -166,12 +194,13 @@ def _joined(
     Variants in case and in leading space are joined. Pieces of words are left out, but for models
     that have nothing else, such as those of bytes.
     """
-    order = [int(i) for i in np.argsort(-scores, kind="stable")[: CANDIDATES * top]]
-    places = [i for i in order if scores[i] > 0]
+    # To sort all of them takes far longer.
+    raised = np.flatnonzero(scores > 0)
+    places = raised[np.argsort(-scores[raised], kind="stable")][: CANDIDATES * top].tolist()
     for whole in (True, False):
         words: dict[str, list[int]] = defaultdict(list)
         for i in places:
-            text = model.decode((int(tokens[i]),))
+            text = _text(model, int(tokens[i]))
             word = text.strip().casefold()
             if not any(character.isalnum() for character in word):
                 continue
@@ -182,9 +211,27 @@ def _joined(
     return {}
 
 
+# What was found of a model's tokens: most texts have the same candidates.
+_TEXTS: WeakKeyDictionary[LanguageModel, dict[int, str]] = WeakKeyDictionary()
+_BEGIN: WeakKeyDictionary[LanguageModel, dict[str, bool]] = WeakKeyDictionary()
+
+
+def _text(model: LanguageModel, token: int) -> str:
+    """Return the text of a token, which the model is asked for once."""
+    known = _TEXTS.setdefault(model, {})
+    if token not in known:
+        known[token] = model.decode((token,))
+    return known[token]
+
+
 def _begins_a_word(model: LanguageModel, text: str) -> bool:
     """Whether a token is a word, not a piece of one: with a space before it is one token too."""
-    return text[0].isspace() or len(model.encode_continuation(f" {text}")) == 1
+    if text[0].isspace():
+        return True
+    known = _BEGIN.setdefault(model, {})
+    if text not in known:
+        known[text] = len(model.encode_continuation(f" {text}")) == 1
+    return known[text]
 
 
 def cosine_scale(vectors: MeaningVectors, name: str, features: Features) -> float:

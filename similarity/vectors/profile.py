@@ -30,7 +30,7 @@ SEED = 0
 # Rows of the output head that are held in double precision at once.
 HEAD_ROWS = 8192
 # In a product with a few vectors: these stay in the processor's cache.
-PRODUCT_ROWS = 1024
+PRODUCT_ROWS = 128
 # A direction whose variance over the head is below this part of the largest is rounding.
 SINGULAR = 1e-10
 
@@ -89,29 +89,44 @@ class Profiles:
     log_probs: FloatArray
     partners: FloatArray
 
+    def of(self, texts: Sequence[int]) -> "Profiles":
+        """Return those of some of the texts, by number, in this order."""
+        chosen = list(texts)
+        return Profiles(
+            self.tokens, self.beyond_usual[chosen], self.log_probs[chosen], self.partners[chosen]
+        )
+
+    def at(self, places: NDArray[np.int64]) -> "Profiles":
+        """Return the same texts' at some of the tokens, by their places."""
+        return Profiles(
+            self.tokens[places],
+            self.beyond_usual[:, places],
+            self.log_probs[:, places],
+            self.partners[:, places],
+        )
+
 
 class ProfileReader(StateReader):
     """Reads profiles over the whole vocabulary, as the state before the output head."""
 
     config: ProfileConfig
 
-    def log_probs(self, model: LanguageModel, rows: Rows) -> FloatArray:
-        """Return ℓ, shape "text token" in nats, of the texts' features."""
-        weight, bias = model.output_head()
-        return _log_softmax((rows @ weight.T).astype(np.float64), bias)
-
     def profiles(self, model: LanguageModel, whitening: Whitening, rows: Rows) -> Profiles:
-        """Return the profiles of texts from their features, shape "text feature"."""
+        """Return the profiles of texts from their features, shape "text feature".
+
+        That of a text is the same to the last bit, whichever other texts there are.
+        """
         weight, bias = model.output_head()
-        mean = head_mean(model)
-        centred = rows.astype(np.float64) - whitening.mean
+        # A product of several rows may round otherwise than that of one: each text has its own.
+        states = rows.astype(np.float64)[:, None]
+        centred = states - whitening.mean
         # Directions in which the head does not vary are seen by no token.
         through = head_covariance(model).solved(_metric(whitening, centred)) / len(weight)
-        # The head is read once for all three.
-        together = _products(np.concatenate([rows, centred, through]), weight)
-        logits, beyond, partners = np.split(together, 3)
-        beyond -= (centred @ mean)[:, None]
-        partners -= (through @ mean)[:, None]
+        # The head is read once for all three of all texts.
+        together = _products(np.concatenate([states, centred, through], axis=1), weight)
+        logits, beyond, partners = np.moveaxis(together, 1, 0)
+        beyond -= beyond.mean(axis=1, keepdims=True)
+        partners -= partners.mean(axis=1, keepdims=True)
         return Profiles(
             tokens=np.arange(len(weight)),
             beyond_usual=beyond,
@@ -160,8 +175,9 @@ class SubsetProfileReader(ProfileReader):
         return Profiles(
             tokens=np.array(chosen_tokens(model, self.config.tokens)),
             beyond_usual=self.information(model, whitening.mean, rows),
-            log_probs=self.log_probs(model, rows),
-            partners=_metric(whitening, rows.astype(np.float64) - whitening.mean),
+            log_probs=rows.astype(np.float64),
+            # A product of several rows may round otherwise than that of one.
+            partners=_metric(whitening, (rows.astype(np.float64) - whitening.mean)[:, None])[:, 0],
         )
 
     def information(self, model: LanguageModel, mean: FloatArray, rows: Rows) -> FloatArray:
@@ -169,10 +185,6 @@ class SubsetProfileReader(ProfileReader):
         centred = rows.astype(np.float64) - mean
         found: FloatArray = centred - centred.mean(axis=1, keepdims=True)
         return found
-
-    def log_probs(self, model: LanguageModel, rows: Rows) -> FloatArray:
-        """Return ℓ, which the features are, shape "text token" in nats."""
-        return rows.astype(np.float64)
 
     def _basis(self, _model: LanguageModel, fit: WhiteningFit) -> FloatArray:
         """Return the matrix that takes away the mean over tokens."""
@@ -237,19 +249,19 @@ def head_covariance(model: LanguageModel) -> HeadCovariance:
 
 
 def _metric(whitening: Whitening, centred: FloatArray) -> FloatArray:
-    """Return rows whose products with centred features are those of the parts, "text feature"."""
+    """Return rows whose products with centred features are those of the parts, "… feature"."""
     # The part is centred @ matrix, and a product of parts is centred @ metric @ centred.T.
     found: FloatArray = centred @ whitening.matrix @ whitening.matrix.T
     return found
 
 
 def _products(rows: FloatArray, weight: Rows) -> FloatArray:
-    """Return rows @ weight.T in double precision, shape "row token"."""
-    found = np.empty((len(rows), len(weight)))
+    """Return rows @ weight.T in double precision, shape "… token" from "… feature"."""
+    found = np.empty((*rows.shape[:-1], len(weight)))
     # Each part becomes float64 for its product: all at once are 226 MB for SmolLM2.
     for start in range(0, len(weight), PRODUCT_ROWS):
         some = slice(start, start + PRODUCT_ROWS)
-        found[:, some] = rows @ weight[some].T
+        found[..., some] = rows @ weight[some].astype(np.float64).T
     return found
 
 
@@ -257,5 +269,6 @@ def _log_softmax(logits: FloatArray, bias: Rows | None) -> FloatArray:
     """Turn logits that lack their bias into log-probabilities, shape "text token" in nats."""
     if bias is not None:
         logits += bias
-    logits -= np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return logits

@@ -16,11 +16,13 @@ from similarity.known_scales import KnownScales
 from similarity.models.base import OnProgress
 from similarity.results import Score, SimilarityMatrix
 from similarity.room import MATRIX_PAIR, check_all_pairs
-from similarity.scorer import Progress, Scorer, counted, no_progress
+from similarity.scorer import Progress, Scorer, no_progress
 from similarity.vectors.config import GroupConfig, StatesConfig, TrigramsConfig, VectorConfig
 from similarity.vectors.exact import exact_distances, on_grid
 from similarity.vectors.explain import VectorExplanation, explain
+from similarity.vectors.implied import shown_profiles
 from similarity.vectors.meaning import Corpus, Features, MeaningVectors, in_batches
+from similarity.vectors.tiles import in_tiles
 
 DISTANCE = "vector-cosine"
 
@@ -116,16 +118,18 @@ class VectorScorer(Scorer):
             return []
         texts, features = self._features((text for pair in pairs for text in pair), progress)
         rows = self._rows(features)
-        return [
-            explain(
-                self._vectors,
-                self._score(pair, texts, rows),
-                {name: of_all[[texts[text] for text in pair]] for name, of_all in features.items()},
-                top,
-            )
-            # Each takes as long as many scores do: who gives up waiting ends it between two.
-            for pair in counted("explaining", pairs, progress)
-        ]
+        # Each takes as long as many scores do: who gives up waiting ends it between two.
+        on_progress = progress("explaining", len(pairs))
+        found = {}
+        for tile in in_tiles([(texts[first], texts[second]) for first, second in pairs]):
+            of_tile = _of(features, tile.texts)
+            profiles = shown_profiles(self._vectors, of_tile)
+            for place, both in tile.pairs:
+                score = self._score(pairs[place], texts, rows)
+                of_both = None if profiles is None else profiles.of(both)
+                found[place] = explain(self._vectors, score, _of(of_tile, both), of_both, top)
+                on_progress(1)
+        return [found[place] for place in range(len(pairs))]
 
     def _matrix(
         self, rows: Sequence[Content], columns: Sequence[Content], progress: Progress
@@ -170,6 +174,11 @@ class VectorScorer(Scorer):
     def _rows(self, features: Features) -> FloatArray:
         """Return the vectors on the grid, shape "text width"."""
         return on_grid(self._vectors.join(features))
+
+
+def _of(features: Features, texts: Sequence[int]) -> Features:
+    """Return the features of some texts, by their places."""
+    return {name: rows[list(texts)] for name, rows in features.items()}
 
 
 def _more(group: GroupConfig) -> str:

@@ -15,6 +15,8 @@ from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 TEXTS = ["a red car", "the sea", "a house", "old birds", "it is blue", "men sing", "a", "under it"]
 PAIRS = [[a, b] for a in TEXTS for b in TEXTS]
+MANY = [f"{text} {number}" for text in TEXTS for number in range(4)][:28]
+CROSSED = [[a, b] for a in MANY[:16] for b in MANY[:16]]
 
 
 @pytest.fixture
@@ -45,16 +47,17 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
 @pytest.mark.parametrize(
     ("route", "body", "long"),
     [
-        ("similarity", {"rows": TEXTS}, False),
-        ("similarity", {"rows": TEXTS, "explain": True}, True),
-        ("similarity", {"pairs": PAIRS, "explain": True}, True),
-        ("similarity", {"source": TEXTS[0], "targets": TEXTS, "explain": True}, False),
-        ("entailment", {"pairs": PAIRS}, True),
-        ("entailment", {"pairs": PAIRS[:32], "explain": True}, True),
-        ("entailment", {"pairs": PAIRS[:8]}, False),
+        ("similarity", {"rows": MANY}, False),
+        ("similarity", {"rows": MANY, "explain": True}, True),
+        ("similarity", {"pairs": [[a, b] for a in MANY for b in MANY], "explain": True}, True),
+        ("similarity", {"rows": TEXTS, "explain": True}, False),
+        ("similarity", {"source": MANY[0], "targets": MANY, "explain": True}, False),
+        ("entailment", {"pairs": CROSSED}, True),
+        ("entailment", {"pairs": CROSSED[:128], "explain": True}, True),
+        ("entailment", {"pairs": CROSSED[:128]}, False),
     ],
 )
-def test_words_and_judgements_cost_by_the_pair(
+def test_words_and_judgements_cost_by_pairs_and_texts(
     served: TestClient, runs: list[tuple[float, float]], route: str, body: Any, long: bool
 ) -> None:
     # Explanations of few texts held all places of short requests, and any cached pair with them.

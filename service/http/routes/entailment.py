@@ -55,7 +55,7 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
         scorer = _scorer_of(call, model, estimator, body)
         if ESTIMATORS[estimator].evidence == "profiles":
-            model.usage.note_own(judging_cost(len(pairs), explain=body.explain))
+            model.usage.note_own(judging_cost(pairs, explain=body.explain))
         found = scorer.judge(pairs, model.progress)
         return [_json(one, body, model) for one in found], found[0]
 
@@ -150,7 +150,7 @@ def _check_cost(
         return check_pairs(crossed, body.config(), call.settings, body.truncate, instead)
     texts = {text for pair in pairs for text in pair}
     reading = check_texts(texts, call.settings, truncate=body.truncate)
-    return reading + judging_cost(len(pairs), explain=body.explain)
+    return reading + judging_cost(pairs, explain=body.explain)
 
 
 def _json(found: Entailment, body: EntailmentRequest, model: RequestModel) -> bytes:

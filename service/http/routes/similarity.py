@@ -128,7 +128,7 @@ async def _compared(
     """Return the result of each pair; one that repeats is compared once."""
     distinct = list(dict.fromkeys(pairs))
     # The words of trajectories are found with their scores.
-    own = explaining_cost(len(distinct)) if body.explain and plan.by_vectors else 0
+    own = explaining_cost(distinct) if body.explain and plan.by_vectors else 0
 
     def work(model: RequestModel) -> tuple[list[Cell], _Found]:
         model.usage.note_own(own)

@@ -36,3 +36,14 @@ def test_evenness_decides_where_inclusion_is_even() -> None:
     assert inclusion == 0
     assert even == pytest.approx(EVENNESS * (-np.log(3) - np.log([0.8, 0.1, 0.1]).mean()))
     assert evidence.direction(ESTIMATORS["weeds-fifth"]) == (0, 0)
+
+
+@pytest.mark.parametrize("name", [n for n, row in ESTIMATORS.items() if row.power is not None])
+def test_sums_over_blocks_are_what_is_left_of_all_places(name: str) -> None:
+    draw = np.random.default_rng(0)
+    rows = np.maximum(draw.normal(size=(2, 500)), 0)
+    rows[:, 7] = 1e4  # nearly all of the fifth powers
+    log_probs = logs(*np.exp(draw.normal(size=(2, 500)) * 4).tolist())
+    evidence, estimator = Evidence(rows, blocks_of(500), log_probs), ESTIMATORS[name]
+    slow = [sum(evidence.direction(estimator, evidence.blocks != block)) for block in range(20)]
+    np.testing.assert_allclose(evidence.left_out(estimator), slow, rtol=1e-9, atol=1e-12)

@@ -1,15 +1,19 @@
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 
-from similarity.models.base import OnProgress
+from similarity.arrays import Rows
+from similarity.models.base import LanguageModel, OnProgress
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
 from similarity.vectors import MeaningVectors, ProfileConfig, VectorConfig, fit
 from similarity.vectors.explain import VectorExplanation
+from similarity.vectors.explain import explain as explain_one
 from similarity.vectors.general import GENERAL, open_vectors
-from similarity.vectors.implied import likelier_words, profiles
+from similarity.vectors.implied import likelier_words, profiles, shown_profiles
+from similarity.vectors.meaning import Group
+from similarity.vectors.profile import Profiles
 from similarity.vectors.scorer import VectorScorer
 from similarity.vectors.trigrams import TrigramReader
 from tests.similarity.vectors.conftest import cosines, sentences
@@ -48,10 +52,11 @@ def test_words_are_looked_for_in_the_group_that_is_shown_alone(
     vectors = fit(toy_model, sentences(60), VectorConfig(groups=groups))
     looked = []
 
-    def implied(_vectors: MeaningVectors, name: str, *rest: object) -> None:
-        looked.append(name)
+    def looked_at(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
+        looked.append(group.config.name)
+        return profiles(model, group, rows)
 
-    monkeypatch.setattr("similarity.vectors.explain.implied_words", implied)
+    monkeypatch.setattr("similarity.vectors.implied.profiles", looked_at)
     assert list(explain(vectors, FIRST, SECOND).shares) == ["profile", "other"]
     assert looked == ["profile"]
 
@@ -181,3 +186,40 @@ def test_explanations_end_where_nobody_waits_for_them(vectors: MeaningVectors) -
     with pytest.raises(KeyboardInterrupt):
         VectorScorer(vectors).explain(pairs, 3, progress)
     assert begun == 3
+
+
+TEXTS = sentences(20, seed=8)
+
+
+@pytest.mark.parametrize(
+    "pairs", [list(product(TEXTS, TEXTS)), list(zip(TEXTS, TEXTS[::-1], strict=True))]
+)
+def test_an_explanation_is_the_same_alone(
+    vectors: MeaningVectors, pairs: list[tuple[str, str]]
+) -> None:
+    """Each text's profile is read once for many pairs, and never depends on the others."""
+    found = VectorScorer(vectors).explain([*pairs, pairs[0]], 3)
+    assert [one.score.texts for one in found] == [*pairs, pairs[0]]
+    features = vectors.read(sorted(set(TEXTS)))
+    where = {text: place for place, text in enumerate(sorted(set(TEXTS)))}
+    for one in found[::37]:
+        rows = {
+            name: of_all[[where[text] for text in one.score.texts]]
+            for name, of_all in features.items()
+        }
+        assert one == explain_one(vectors, one.score, rows, shown_profiles(vectors, rows), 3)
+
+
+def test_few_texts_of_many_pairs_are_read_few_times(
+    vectors: MeaningVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def reading(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
+        read.append(len(rows))
+        return profiles(model, group, rows)
+
+    monkeypatch.setattr("similarity.vectors.implied.profiles", reading)
+    VectorScorer(vectors).explain(list(product(TEXTS, TEXTS)), 1)
+    assert max(read) <= 16
+    assert sum(read) <= 9 * 16
