@@ -60,15 +60,18 @@ class Prompt:
         )
 
 
-# Characters that show nothing: white space, controls, and those that Unicode has ignored where
-# they are not known (Default_Ignorable_Code_Point), as joiners and the byte-order mark. NUL is
-# not among them: no text may have it.
-_BLANK = (
+# Characters that show nothing: white space, controls, the blank of braille, and those that Unicode
+# has ignored where they are not known (Default_Ignorable_Code_Point), as joiners and the byte-order
+# mark. NUL is not among them: no text may have it.
+_BLANK_OF_16_BITS = (
     r"\x01-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
-    r"\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
 )
-# What `checked_text` takes, for schemas of JSON.
-TEXT_PATTERN = rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"
+# Signs of shorthand and of music, tags, and selectors of variants.
+_BLANK = _BLANK_OF_16_BITS + r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+# What `checked_text` takes, for schemas of JSON. Of these characters it has those of 16 bits alone:
+# for more there is no way to write them that all programs that read such patterns take.
+TEXT_PATTERN = rf"^[^\x00]*[^\x00{_BLANK_OF_16_BITS}][^\x00]*$"
 _VISIBLE = re.compile(f"[^{_BLANK}]")
 # As Python decodes the bytes of an argument that are not of the locale's encoding.
 _ESCAPE = re.compile(r"[\udc80-\udcff]")

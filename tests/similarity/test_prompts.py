@@ -60,11 +60,32 @@ def test_applying_twice_adds_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "\n\t ", "\u200b", "\ufeff", "\x01\x7f", "\u2060\xad", "\u200b \u200d\x85"]
+    "text",
+    [
+        "",
+        " ",
+        "\n\t ",
+        "\u200b",
+        "\ufeff",
+        "\x01\x7f",
+        "\u2060\xad",
+        "\u200b \u200d\x85",
+        "\u2800",
+        "\U000e0041\U000e007f",
+        "\ufff3",
+        "\U0001d173",
+        "\U0001bca0",
+        "\U000e0100",
+    ],
 )
 def test_empty_text_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="empty or only white space"):
         Prompt().apply(text)
+
+
+def test_a_text_of_more_than_16_bits_or_of_braille_is_a_text() -> None:
+    for text in ("\U0001f600", "\u2801\u2800", "\U0001f3f4\U000e0067\U000e007f", "\U000e1000"):
+        assert checked_text(text) == text
 
 
 def test_a_text_with_nul_is_refused() -> None:
