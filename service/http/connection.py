@@ -132,6 +132,13 @@ def connection_class(
             elif self._head_timer is None:
                 self._await_head()
 
+        def _should_upgrade(self) -> bool:
+            """Answer as if nothing had been offered: clients offer HTTP/2 with every request.
+
+            For each of those uvicorn gives two warnings, and one says what to install.
+            """
+            return False
+
         def handle_events(self) -> None:
             skip_empty_lines(self.conn)
             super().handle_events()

@@ -1,3 +1,4 @@
+import http.client
 import io
 import json
 import logging
@@ -10,7 +11,8 @@ import httpx
 import pytest
 
 from service.logs import JsonFormatter, LineHandler, TextFormatter, logs_written, places
-from tests.service.servers import PATIENCE, ServeProcess
+from similarity.models.toy import ToyModel
+from tests.service.servers import PATIENCE, ServeProcess, running
 
 
 def test_the_message_for_terminals_with_colours_is_left_out() -> None:
@@ -199,3 +201,18 @@ def test_a_collector_that_takes_no_traces_is_logged_as_json() -> None:
     names = [json.loads(line)["logger"] for line in logged]
     assert any(name.startswith("opentelemetry") for name in names)
     assert "secret" not in errors
+
+
+@pytest.mark.parametrize("offered", ["websocket", "h2c"])
+def test_another_protocol_that_is_offered_is_passed_over_in_silence(
+    caplog: pytest.LogCaptureFixture, offered: str
+) -> None:
+    headers = {"Connection": "Upgrade", "Upgrade": offered, "Content-Type": "application/json"}
+    with running(ToyModel()) as url:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"))
+        for _ in range(2):
+            connection.request("POST", "/v1/similarity", '{"pairs": [["a", "b"]]}', headers)
+            answer = connection.getresponse()
+            assert (answer.status, "results" in json.load(answer)) == (200, True)
+        connection.close()
+    assert [line.getMessage() for line in caplog.records if line.name.startswith("uvicorn")] == []
