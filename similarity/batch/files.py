@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from similarity.batch.claims import check_unclaimed
+from similarity.batch.claims import ERRORS_FILE, check_unclaimed
 from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
 from similarity.storage.files import is_open_file
 from similarity.tabular.dialects import CsvDialect, csv_dialect
-from similarity.tabular.formats import format_of, open_binary
+from similarity.tabular.formats import QUOTED_TSV, format_of, open_binary, rule_of
 from similarity.tabular.records import Record, read_records
 from similarity.tabular.texts import has_header, split_columns, unfit_columns
 
@@ -73,6 +74,12 @@ class BatchFiles:
     def source(self) -> str:
         """Return what messages call the input."""
         return self.called or str(self.input)
+
+    @property
+    def anew(self) -> str:
+        """Return what to do to begin anew, as a message ends."""
+        names = f"{self.output}, {self.refused.name} and {self.journal.name}"
+        return f"write to another place, or delete {names} to begin anew"
 
     @property
     def read_as(self) -> str:
@@ -198,3 +205,21 @@ def sha256_of_file(path: Path) -> str:
     """
     with open_binary(str(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def header_of(files: BatchFiles) -> dict[str, Any]:
+    """Return what a journal says of the files.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read.
+    """
+    return {
+        "SHA-256 of the input": sha256_of_file(files.input),
+        "format of the input": rule_of(files.read_as),
+        "columns": files.columns,
+        ERRORS_FILE: os.path.relpath(files.refused, files.output.parent),
+        # Journals had none of any other format before.
+        **({"format of the output": QUOTED_TSV} if files.written_as == "tsv" else {}),
+    }

@@ -1,7 +1,6 @@
 """Answers the lines of a batch, chunk by chunk."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,14 +10,13 @@ from typing import Any
 from similarity.batch.answering import Answering, Reason
 from similarity.batch.carrying import Carried, carried_fields, cell, table_columns
 from similarity.batch.chunks import CHUNK_LINES, chunks
-from similarity.batch.claims import ERRORS_FILE
 from similarity.batch.files import (
     BatchFiles,
     check_new,
-    sha256_of_file,
+    header_of,
     stamp_of,
 )
-from similarity.batch.growing import Growing, Place, digest_of_beginning, open_both
+from similarity.batch.growing import Growing, Place, check_written, open_both
 from similarity.batch.images import changed_images, check_same_images, image_digests
 from similarity.batch.lines import Answer
 from similarity.errors import ConfigError, InputError
@@ -26,7 +24,6 @@ from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
 from similarity.tabular.dialects import CsvDialect
-from similarity.tabular.formats import QUOTED_TSV, rule_of
 from similarity.tabular.records import Record
 from similarity.tabular.writing import table_lines
 
@@ -125,8 +122,11 @@ class Batch:
             answers = answering.answers(chunk, progress)
             scored = [answer for answer in answers if not answer.refused]
             refused = [answer for answer in answers if answer.refused]
-            self.output.append(self._written(scored))
-            self.errors.append(_as_lines(refused))
+            written, refusals = self._written(scored), _as_lines(refused)
+            self.output.check_next(written)
+            self.errors.check_next(refusals)
+            self.output.append(written)
+            self.errors.append(refusals)
             self.done = Done(
                 lines=self.done.lines + len(chunk),
                 refused=self.done.refused + len(refused),
@@ -148,7 +148,7 @@ class Batch:
             raise InputError(
                 f"{self.files.source} was changed while it was read; the answers so far are of "
                 f"what it was. Undo the change and give the same command again, or "
-                f"{_anew(self.files)}"
+                f"{self.files.anew}"
             )
 
     def _new_images(self, chunk: Sequence[Record]) -> dict[str, str]:
@@ -156,7 +156,7 @@ class Batch:
         found = image_digests(chunk, self.files.names)
         known = self.images
         changed = [path for path in found.keys() & known.keys() if found[path] != known[path]]
-        check_same_images(sorted(changed), _anew(self.files))
+        check_same_images(sorted(changed), self.files.anew)
         return {path: found[path] for path in found if path not in known}
 
     def _written(self, answers: Sequence[Answer]) -> str:
@@ -208,7 +208,7 @@ def open_batch(
     stamp = stamp_of(files)
     carried, total = _carried(files)
     header = {
-        **_of_files(files),
+        **header_of(files),
         "fingerprint": scorer.fingerprint.to_dict(),
         "fields of the input in the output": list(carried.values()),
         "lines of a chunk": chunk_lines,
@@ -216,8 +216,12 @@ def open_batch(
     }
     with Journal.open(files.journal, header) as journal:
         done, images = _come_to(journal.entries())
-        check_same_images(changed_images(images), _anew(files))
-        with open_both(journal, *_places(files, done)) as (output, errors):
+        check_same_images(changed_images(images), files.anew)
+        is_whole = done.lines == total
+        with open_both(journal, *_places(files, done), files.anew, finished=is_whole) as (
+            output,
+            errors,
+        ):
             yield Batch(
                 scorer=scorer,
                 files=files,
@@ -243,6 +247,11 @@ def finished(files: BatchFiles, options: str) -> Done | None:
     ----------
     options
         The digest that `open_batch` was given.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or the output or the errors file is not as it was written.
     """
     if (found := Journal.peek(files.journal)) is None or not options:
         return None
@@ -251,13 +260,13 @@ def finished(files: BatchFiles, options: str) -> Done | None:
         done, images = _come_to(entries)
     except TypeError:  # of another version
         return None
-    if done.asked != options or not header.items() >= _of_files(files).items():
+    if done.asked != options or not header.items() >= header_of(files).items():
         return None
-    is_whole = done.lines == _carried(files)[1] and all(
-        path.is_file() and path.stat().st_size == size and digest_of_beginning(path, size) == digest
-        for path, size, digest in _places(files, done)
-    )
-    return done if is_whole and not changed_images(images) else None
+    if done.lines != _carried(files)[1] or changed_images(images):
+        return None
+    for place in _places(files, done):
+        check_written(place, files.anew, finished=True)
+    return done
 
 
 def _places(files: BatchFiles, done: Done) -> tuple[Place, Place]:
@@ -274,22 +283,6 @@ def _come_to(entries: Iterable[dict[str, Any]]) -> tuple[Done, dict[str, str]]:
         images |= entry.pop(_IMAGES, {})
         done = Done(**entry)
     return done, images
-
-
-def _anew(files: BatchFiles) -> str:
-    names = f"{files.output}, {files.refused.name} and {files.journal.name}"
-    return f"write to another place, or delete {names} to begin anew"
-
-
-def _of_files(files: BatchFiles) -> dict[str, Any]:
-    return {
-        "SHA-256 of the input": sha256_of_file(files.input),
-        "format of the input": rule_of(files.read_as),
-        "columns": files.columns,
-        ERRORS_FILE: os.path.relpath(files.refused, files.output.parent),
-        # Journals had none of any other format before.
-        **({"format of the output": QUOTED_TSV} if files.written_as == "tsv" else {}),
-    }
 
 
 def _carried(files: BatchFiles) -> tuple[Carried, int]:

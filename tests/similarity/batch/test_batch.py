@@ -135,7 +135,10 @@ def test_a_line_without_end_is_not_held(
     files = files_in(tmp_path, good + b"x" * 1000 + b"\n" + b"y" * 100 + b"\n" + good)
     run(toy_model, files)
     long, full = read(files.refused)
-    assert (long["input"], long["reason"]) == ("xxx", "the line has more than 100 bytes")
+    assert (long["input"], long["reason"]) == (
+        "xxx",
+        "the line has more than 100 bytes; shorten it",
+    )
     assert full["input"] == "y" * 100
     assert len(read(files.output)) == 2
 
@@ -185,14 +188,14 @@ def test_a_batch_of_the_older_rule_of_tsv_does_not_go_on(
 ) -> None:
     write_rows(ROWS, source.removeprefix("in."), str(tmp_path / source))
     files = BatchFiles(input=tmp_path / source, output=tmp_path / output)
-    ours = run_module._of_files
+    ours = run_module.header_of
 
     def older(files: BatchFiles) -> dict[str, Any]:
         known = ours(files) | {"format of the input": files.read_as}
         return {name: value for name, value in known.items() if name != "format of the output"}
 
     with monkeypatch.context() as patched:
-        patched.setattr(run_module, "_of_files", older)
+        patched.setattr(run_module, "header_of", older)
         run(toy_model, files)
     named, before = ("input", '"tsv"') if source == "in.tsv" else ("output", "null")
     there = f'format of the {named} is "tsv with quotation marks", there {before}'
@@ -450,6 +453,53 @@ def test_an_output_that_lost_something_is_noticed(toy_model: ToyModel, tmp_path:
     files.output.write_bytes(files.output.read_bytes()[:-1])
     with pytest.raises(InputError, match="is shorter than its journal says"):
         run(toy_model, files)
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "out.tsv"])
+@pytest.mark.parametrize("which", ["output", "refused"])
+@pytest.mark.parametrize("chunks_done", [0, 1, 3])
+def test_what_a_batch_did_not_write_is_never_cut_off(
+    toy_model: ToyModel, tmp_path: Path, output: str, which: str, chunks_done: int
+) -> None:
+    """It was, and nothing was said; a finished batch said that it is finished."""
+    files = replace(
+        files_in(tmp_path, as_lines([{"pair": ["only one text"]}, *GOOD])), output=tmp_path / output
+    )
+    run(toy_model, files)
+    path: Path = getattr(files, which)
+    whole = {files.output: files.output.read_bytes(), files.refused: files.refused.read_bytes()}
+    entries = files.journal.read_bytes().splitlines(keepends=True)
+    files.journal.write_bytes(b"".join(entries[: 1 + chunks_done]))
+    # The answers of one more chunk, as a process that was killed may leave them.
+    come_to = json.loads(entries[min(chunks_done + 1, 3)])
+    files.output.write_bytes(whole[files.output][: come_to["output"]])
+    files.refused.write_bytes(whole[files.refused][: come_to["errors"]])
+    left = path.read_bytes()
+    path.write_bytes(left + b"mine\n")
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"more than this batch wrote, .*into a file of its own"):
+        run(toy_model, files)
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+    path.write_bytes(left)
+    run(toy_model, files)
+    assert {each: each.read_bytes() for each in whole} == whole
+
+
+@pytest.mark.parametrize("which", ["output", "refused"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_file_that_is_gone_is_named_as_that_and_not_made(
+    toy_model: ToyModel, tmp_path: Path, which: str, finished: bool
+) -> None:
+    files = files_in(tmp_path, as_lines([{"pair": ["only one text"]}, *GOOD]))
+    run(toy_model, files)
+    if not finished:
+        entries = files.journal.read_bytes().splitlines(keepends=True)
+        files.journal.write_bytes(b"".join(entries[:2]))
+    getattr(files, which).unlink()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match="is gone, and its journal is not; put it back, .*anew"):
+        run(toy_model, files)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("which", ["output", "refused", "journal"])

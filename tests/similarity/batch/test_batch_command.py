@@ -48,13 +48,22 @@ def test_a_finished_batch_loads_no_model(tmp_path: Path, monkeypatch: pytest.Mon
     written = files.output.read_bytes()
     monkeypatch.setattr("similarity.cli.batch_command.open_model", lambda *_: 1 / 0)
     assert "is finished" in command(tmp_path).stderr
-    # Any other is loaded: another setting, an output that was changed, an input that was.
-    for change in (
-        lambda: ("-n", "3"),
-        lambda: files.output.write_bytes(written + b" ") and (),
-        lambda: files.output.write_bytes(written) and files.input.write_bytes(b"{}") and (),
-    ):
-        assert isinstance(command(tmp_path, *change()).exception, ZeroDivisionError)
+    # An output that was changed is refused without one, and stays as it is.
+    for changed in (written + b" ", written[:-1], b"x" + written[1:]):
+        files.output.write_bytes(changed)
+        result = command(tmp_path)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
+        assert files.output.read_bytes() == changed
+    files.output.unlink()
+    assert f"{files.output} is gone" in command(tmp_path).stderr
+    assert not files.output.exists()
+    files.output.write_bytes(written)
+    files.refused.unlink()  # nothing was in it
+    assert "is finished" in command(tmp_path).stderr
+    # For any other it is loaded: another setting, an input that was changed.
+    assert isinstance(command(tmp_path, "-n", "3").exception, ZeroDivisionError)
+    files.input.write_bytes(b"{}")
+    assert isinstance(command(tmp_path).exception, ZeroDivisionError)
 
 
 def test_a_finished_batch_without_answers_fails_again(tmp_path: Path) -> None:
