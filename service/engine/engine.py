@@ -159,7 +159,7 @@ class Engine:
         def work() -> Result:
             request_model.usage.seconds["queue"] += time.monotonic() - began
             self.health.check()
-            with request_model.waits.working():
+            with request_model.waits.working(), request_model.usage.timed():
                 return function(request_model)
 
         try:

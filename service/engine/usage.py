@@ -1,13 +1,16 @@
 """What a request took: tokens, and time by stage."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from service.engine.cache import Answer
 from service.engine.work import WorkItem
 from similarity.models.base import Continuation
 
-STAGES = ("queue", "tokenize", "sample", "score", "embed", "states")
+# "other" is what needs no model: comparing, grouping, explaining.
+STAGES = ("queue", "tokenize", "sample", "score", "embed", "states", "other")
 
 
 @dataclass
@@ -35,6 +38,16 @@ class Usage:
                 self._computed += item.tokens + 1
             else:
                 self.cached_tokens += answered_tokens(item, answer)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count as "other" the time within that is of no other stage."""
+        began, before = time.monotonic(), sum(self.seconds.values())
+        try:
+            yield
+        finally:
+            known = sum(self.seconds.values()) - before
+            self.seconds["other"] += max(0.0, time.monotonic() - began - known)
 
     def note_own(self, cost: int) -> None:
         """Note work beside the model, of which nothing is kept, by what it costs."""

@@ -20,6 +20,7 @@ from similarity.groups.own_words import first_of_wording, numbers_differ
 from similarity.groups.ties import ROUNDING, first_greatest
 from similarity.images.image import Content
 from similarity.room import CLUSTER_PAIR, DEDUPLICATE_PAIR, MATRIX_PAIR, check_all_pairs
+from similarity.scorer import Progress, no_progress
 from similarity.validation import check_choice, given_integer, given_number
 
 # The similarity of two groups is the mean, the least or the greatest of those of their texts.
@@ -156,7 +157,10 @@ def _silhouettes(distances: FloatArray, groups: tuple[tuple[int, ...], ...]) -> 
 
 
 def deduplicate(
-    similarities: FloatArray, threshold: float, texts: Sequence[Content] | None = None
+    similarities: FloatArray,
+    threshold: float,
+    texts: Sequence[Content] | None = None,
+    progress: Progress = no_progress,
 ) -> list[Duplicates]:
     """Return the texts to keep, in order, each with those that it stands for.
 
@@ -177,6 +181,8 @@ def deduplicate(
         In [0, 1].
     texts
         That the similarities are of. An image among them has no wording.
+    progress
+        Counts the texts whose wording is compared, and then those whose numbers are.
 
     Raises
     ------
@@ -193,9 +199,9 @@ def deduplicate(
     if texts is not None:
         texts = _texts_of(similarities, texts)
         check_all_pairs(len(texts), len(texts), DEDUPLICATE_PAIR)
-        first = first_of_wording(texts)
+        first = first_of_wording(texts, progress("comparing wordings", len(texts)))
         alike = similarities.copy()
-        alike[numbers_differ(texts)] = -1.0
+        alike[numbers_differ(texts, progress("comparing numbers", len(texts)))] = -1.0
     groups: dict[int, list[int]] = {}
     for i, kept in enumerate(_kept_for_each(alike, threshold, first)):
         groups.setdefault(kept, []).append(i)

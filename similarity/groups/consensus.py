@@ -23,6 +23,7 @@ from similarity.groups.clustering import cluster
 from similarity.groups.given import checked_log_probs
 from similarity.groups.own_words import shared_words, unequal_numbers
 from similarity.groups.ties import first_greatest, greatest_first
+from similarity.models.base import OnProgress
 from similarity.prompts import checked_text
 from similarity.room import CLUSTER_PAIR, check_all_pairs
 from similarity.scorer import Progress, no_progress
@@ -164,8 +165,9 @@ def find_consensus(
     degrees = scorer.degrees(_with_question(cut, question), progress)
     mutual = np.minimum(degrees, degrees.T)
     if not given:
-        mutual = _by_own_words(mutual, question, cut) if question else mutual
-        mutual[unequal_numbers(question or "", cut)] = 0.0
+        on_progress = progress("comparing words", len(cut) * (1 + bool(question)))
+        mutual = _by_own_words(mutual, question, cut, on_progress) if question else mutual
+        mutual[unequal_numbers(question or "", cut, on_progress)] = 0.0
     np.fill_diagonal(mutual, 1.0)
     found = cluster(mutual, threshold=threshold).groups
     # By exact sums, so that a group of all texts has all of it: 1, and an entropy of 0.
@@ -272,9 +274,11 @@ def entropy(probabilities: Sequence[float]) -> float:
     return max(0.0, float(-(p * np.log(p)).sum()))
 
 
-def _by_own_words(mutual: FloatArray, question: str, texts: Sequence[str]) -> FloatArray:
+def _by_own_words(
+    mutual: FloatArray, question: str, texts: Sequence[str], on_progress: OnProgress
+) -> FloatArray:
     """Return mutual degrees whose lack of 1 is halved by the same words, and tenfold by none."""
-    share = NO_WORDS + (1 - NO_WORDS) * shared_words(question, texts)
+    share = NO_WORDS + (1 - NO_WORDS) * shared_words(question, texts, on_progress)
     found: FloatArray = np.maximum(1 - (1 - mutual) / (2 * share), 0.0)
     return found
 

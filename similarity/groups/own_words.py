@@ -4,7 +4,6 @@ After a question all answers make the model expect much the same, the wrong ones
 words themselves distinguish "Paris" from "London", and above all 1945 from 1918.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -18,24 +17,31 @@ from similarity.arrays import FloatArray, Rows
 from similarity.given import given_strings, given_texts
 from similarity.groups.numbers import names_percent, numbers_in
 from similarity.images.image import Content, Image
+from similarity.models.base import OnProgress, ignore_progress
 from similarity.texts.general import general_sentences
+from similarity.texts.normal_forms import normal_form
 from similarity.vectors.config import TrigramsConfig
 from similarity.vectors.trigrams import buckets, rarity_weights, words_of
 
 _ROWS = 256
 
 
-def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
+def shared_words(
+    question: str, answers: Sequence[str], on_progress: OnProgress = ignore_progress
+) -> FloatArray:
     """Return how far answers share what they have beyond the question, in [0, 1].
 
     Shape "answer answer". It is the weight of the trigrams of words that both have, of what the one
     with less has; rare trigrams weigh more. It is 1 where one of both has no word of its own, or
-    both have a number in common.
+    both have a number in common. `on_progress` is called as by `unequal_numbers`.
     """
     answers, known = given_strings(answers), set(words_of(question))
-    beyond = [" ".join(w for w in words_of(text) if w not in known) for text in answers]
-    rows = _membership([set(buckets(text)) for text in beyond])
-    present = sorted({bucket for text in beyond for bucket in buckets(text)})
+    trigrams = []
+    for text in answers:
+        trigrams.append(set(buckets(" ".join(w for w in words_of(text) if w not in known))))
+        on_progress(1)
+    rows = _membership(trigrams)
+    present = sorted(set().union(*trigrams))
     weighed = rows.multiply(_weights()[present]).tocsr()
     own = weighed.sum(axis=1)
     least = np.minimum.outer(own, own)
@@ -48,13 +54,16 @@ def shared_words(question: str, answers: Sequence[str]) -> FloatArray:
     return capped
 
 
-def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
+def unequal_numbers(
+    question: str, answers: Sequence[str], on_progress: OnProgress = ignore_progress
+) -> NDArray[np.bool_]:
     """Return whether answers have numbers beyond the question's, of which neither has all.
 
     Shape "answer answer". Numbers are those of `numbers_in`, each as often as it stands.
+    `on_progress` is called with 1 for each answer that is read; what it raises ends the work.
     """
     answers = given_strings(answers)
-    rows = _membership(_own_numbers(question, answers))
+    rows = _membership(_own_numbers(question, answers, on_progress=on_progress))
     counts = rows.sum(axis=1)
     found = np.empty((len(answers), len(answers)), dtype=bool)
     # By some rows at once: counts of all would take eight times what is found.
@@ -65,38 +74,50 @@ def unequal_numbers(question: str, answers: Sequence[str]) -> NDArray[np.bool_]:
     return found
 
 
-def first_of_wording(contents: Sequence[Content]) -> list[int]:
+def first_of_wording(
+    contents: Sequence[Content], on_progress: OnProgress = ignore_progress
+) -> list[int]:
     """Return for each text the first that is the same by its wording: itself, if none before is.
 
     Such texts have the same numbers, and differ in case, white space or the form of characters
     alone. Forms are those that Unicode takes for compatible (NFKC), such as full-width digits and
-    ligatures. An image is the same as itself alone.
+    ligatures. An image is the same as itself alone. `on_progress` is called as by
+    `unequal_numbers`.
     """
     first: dict[object, int] = {}
-    return [
-        i if isinstance(one, Image) else first.setdefault(_wording(one), i)
-        for i, one in enumerate(given_texts(contents))
-    ]
+    found = []
+    for i, one in enumerate(given_texts(contents)):
+        found.append(i if isinstance(one, Image) else first.setdefault(_wording(one), i))
+        on_progress(1)
+    return found
 
 
 def _wording(text: str) -> tuple[str, tuple[str, ...]]:
-    normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    normal = normal_form("NFKC", normal_form("NFKC", text).casefold())
     # Letters of another width may be another number: 10² and 102.
     return " ".join(normal.split()), tuple(numbers_in(" ".join(text.split())))
 
 
-def numbers_differ(contents: Sequence[Content]) -> NDArray[np.bool_]:
+def numbers_differ(
+    contents: Sequence[Content], on_progress: OnProgress = ignore_progress
+) -> NDArray[np.bool_]:
     """Return what `unequal_numbers` does of texts without a question; an image has no numbers.
 
     White space is no part of a wording, so it makes no other numbers.
     """
     return unequal_numbers(
-        "", ["" if isinstance(one, Image) else " ".join(one.split()) for one in contents]
+        "",
+        ["" if isinstance(one, Image) else " ".join(one.split()) for one in contents],
+        on_progress,
     )
 
 
 def _own_numbers(
-    question: str, answers: Sequence[str], *, ordinals: bool = True
+    question: str,
+    answers: Sequence[str],
+    *,
+    ordinals: bool = True,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[set[tuple[str, int]]]:
     """Return the numbers of each answer that are not in the question.
 
@@ -116,6 +137,7 @@ def _own_numbers(
                 own.add((plain, before[plain]))
                 before[plain] += 1
         found.append(own)
+        on_progress(1)
     return found
 
 

@@ -19,6 +19,7 @@ from similarity.models.base import LanguageModel, ModelInfo
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_sentences
+from similarity.texts.normal_forms import normal_form
 from similarity.validation import given_integer
 
 # A text is hardly known where so many more of the places between its letters are cut than in
@@ -166,7 +167,7 @@ def _lost(model: LanguageModel, text: str) -> tuple[int, int]:
 
 
 def _letters(text: str) -> "Counter[str]":
-    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = normal_form("NFKD", text).casefold()
     return Counter(letter for letter in plain if letter.isalnum())
 
 

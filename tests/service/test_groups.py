@@ -1,9 +1,15 @@
 """POST /v1/cluster and /v1/dedupe: what the library's functions make of the same similarities."""
 
+import time
+
+import httpx
 import numpy as np
 import pytest
 
+from similarity.groups import own_words
 from similarity.groups.clustering import LINKAGES, cluster, deduplicate
+from similarity.models.toy import ToyModel
+from tests.service.servers import eventually, running
 
 TEXTS = ["a red car", "the sea", "a red car.", "😀", "the sea!", "a red car", "a red cab"]
 
@@ -88,3 +94,67 @@ def test_what_is_refused(path, open_client):
         answer = client.post(path, json=body)
         assert answer.status_code == status, answer.text
         assert message in answer.json()["error"]["message"], answer.text
+
+
+@pytest.fixture
+def read_slowly(monkeypatch):
+    """Have the words of each text read in a tenth of a second; give the texts that were read."""
+    read, numbers_in = [], own_words.numbers_in
+
+    def slow(text, **more):
+        read.append(text)
+        time.sleep(0.1)
+        return numbers_in(text, **more)
+
+    monkeypatch.setattr(own_words, "numbers_in", slow)
+    return read
+
+
+ROUTES = {
+    "/v1/dedupe": {"preset": "fast"},
+    "/v1/consensus": {},
+    "/v1/consensus?": {"question": "What is it?"},
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_words_are_read_until_the_deadline_alone(route, read_slowly):
+    """It went on to its end, and was answered long after the deadline."""
+    texts = [f"Item number {i} of all." for i in range(60)]
+    with running(ToyModel(), deadline_seconds=4, probe_seconds=100) as url:
+        warm = {**ROUTES[route], "texts": texts[:2]}
+        assert httpx.post(f"{url}{route}", json=warm, timeout=60).status_code == 200
+        late = httpx.post(f"{url}{route}", json={**ROUTES[route], "texts": texts}, timeout=60)
+        assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
+        assert_it_ends(read_slowly)
+
+
+def test_words_are_read_while_the_client_waits_alone(read_slowly):
+    texts = [f"Item number {i} of all." for i in range(60)]
+    with running(ToyModel(), probe_seconds=100) as url:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/v1/dedupe", json={"texts": texts, "preset": "fast"}, timeout=2)
+        assert_it_ends(read_slowly)
+
+
+def assert_it_ends(read):
+    """See that nothing is read any more, though not all was read."""
+
+    def stands():
+        count = len(read)
+        time.sleep(0.3)
+        return len(read) == count
+
+    assert eventually(stands)
+    assert 0 < len(read) < 100
+
+
+@pytest.mark.usefixtures("read_slowly")
+def test_the_time_of_grouping_has_a_stage():
+    texts = [f"Item number {i} of all." for i in range(5)]
+    with running(ToyModel(), probe_seconds=100) as url:
+        httpx.post(f"{url}/v1/dedupe", json={"texts": texts, "preset": "fast"}, timeout=60)
+        metrics = httpx.get(f"{url}/metrics").text
+    begin = 'trajsim_stage_seconds_sum{stage="other"'
+    (line,) = (one for one in metrics.splitlines() if one.startswith(begin))
+    assert float(line.rpartition(" ")[2]) >= 1.0

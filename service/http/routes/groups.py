@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from service.engine.limits import check_cells
+from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.json_body import JsonRoute
 from service.http.schemas.errors import ERRORS
@@ -20,6 +21,8 @@ from service.http.schemas.groups import (
 )
 from similarity.arrays import FloatArray
 from similarity.groups.clustering import cluster, deduplicate
+from similarity.results import SimilarityMatrix
+from similarity.scorer import Progress
 
 router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=["trajsim"])
 
@@ -43,22 +46,26 @@ async def dedupe_texts(body: DedupeRequest, call: CallOf) -> Response:
 
 
 async def _grouped(
-    body: GroupingRequest, call: Call, group: Callable[[FloatArray], dict[str, Any]]
+    body: GroupingRequest, call: Call, group: Callable[[FloatArray, Progress], dict[str, Any]]
 ) -> Response:
     """Answer what is made of the similarities of the texts, "text text"."""
     check_cells(len(body.texts) ** 2, call.settings)
     texts = list(dict.fromkeys(body.texts))
     plan, cost = await call.plan(list(product(texts, texts)), body.scoring())
-    result, usage = await call.run(
-        lambda model: call.scorer(plan, model).matrix(texts, None, model.progress), cost
-    )
     place = {text: i for i, text in enumerate(texts)}
     chosen = [place[text] for text in body.texts]
-    content = await call.aside(partial(group, result.similarities[chosen][:, chosen]))
+
+    def grouped(model: RequestModel) -> tuple[dict[str, Any], SimilarityMatrix]:
+        result = call.scorer(plan, model).matrix(texts, None, model.progress)
+        return group(result.similarities[chosen][:, chosen], model.progress), result
+
+    (content, result), usage = await call.run(grouped, cost)
     return call.compared(content, plan, result.warnings, usage, result.fingerprint)
 
 
-def _clusters(similarities: FloatArray, body: ClusterRequest) -> dict[str, Any]:
+def _clusters(
+    similarities: FloatArray, _progress: Progress, body: ClusterRequest
+) -> dict[str, Any]:
     found = cluster(similarities, threshold=body.least(), k=body.k, linkage_by=body.linkage)
     return {
         "groups": [
@@ -70,7 +77,9 @@ def _clusters(similarities: FloatArray, body: ClusterRequest) -> dict[str, Any]:
     }
 
 
-def _kept(similarities: FloatArray, threshold: float, texts: Sequence[str]) -> dict[str, Any]:
+def _kept(
+    similarities: FloatArray, progress: Progress, threshold: float, texts: Sequence[str]
+) -> dict[str, Any]:
     return {
         "groups": [
             {
@@ -84,6 +93,6 @@ def _kept(similarities: FloatArray, threshold: float, texts: Sequence[str]) -> d
                     for i, reason in zip(group.others, group.reasons, strict=True)
                 ],
             }
-            for group in deduplicate(similarities, threshold, texts)
+            for group in deduplicate(similarities, threshold, texts, progress)
         ]
     }
