@@ -211,27 +211,28 @@ def _joined(
     return {}
 
 
-# What was found of a model's tokens: most texts have the same candidates.
-_TEXTS: WeakKeyDictionary[LanguageModel, dict[int, str]] = WeakKeyDictionary()
-_BEGIN: WeakKeyDictionary[LanguageModel, dict[str, bool]] = WeakKeyDictionary()
+# What was found of a model's tokens: most texts have the same candidates. Both by the model's
+# `changes`: another tokenizer's answers are not used again.
+_TEXTS: WeakKeyDictionary[LanguageModel, dict[tuple[int, int], str]] = WeakKeyDictionary()
+_BEGIN: WeakKeyDictionary[LanguageModel, dict[tuple[int, str], bool]] = WeakKeyDictionary()
 
 
 def _text(model: LanguageModel, token: int) -> str:
     """Return the text of a token, which the model is asked for once."""
-    known = _TEXTS.setdefault(model, {})
-    if token not in known:
-        known[token] = model.decode((token,))
-    return known[token]
+    known, key = _TEXTS.setdefault(model, {}), (model.changes(), token)
+    if key not in known:
+        known[key] = model.decode((token,))
+    return known[key]
 
 
 def _begins_a_word(model: LanguageModel, text: str) -> bool:
     """Whether a token is a word, not a piece of one: with a space before it is one token too."""
     if text[0].isspace():
         return True
-    known = _BEGIN.setdefault(model, {})
-    if text not in known:
-        known[text] = len(model.encode_continuation(f" {text}")) == 1
-    return known[text]
+    known, key = _BEGIN.setdefault(model, {}), (model.changes(), text)
+    if key not in known:
+        known[key] = len(model.encode_continuation(f" {text}")) == 1
+    return known[key]
 
 
 def cosine_scale(vectors: MeaningVectors, name: str, features: Features) -> float:

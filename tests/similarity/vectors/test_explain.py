@@ -223,3 +223,17 @@ def test_few_texts_of_many_pairs_are_read_few_times(
     VectorScorer(vectors).explain(list(product(TEXTS, TEXTS)), 1)
     assert max(read) <= 16
     assert sum(read) <= 9 * 16
+
+
+def test_the_words_of_another_tokenizer_are_not_kept(
+    toy_model: ToyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may have another one for a moment; it is counted once that is found."""
+    vectors = fit(toy_model, sentences(60), VectorConfig(groups=(ProfileConfig(tokens=64),)))
+    right = explain(vectors, FIRST, SECOND)
+    monkeypatch.setattr(toy_model, "changes", lambda: 1)
+    with monkeypatch.context() as other:
+        other.setattr(toy_model, "decode", lambda ids: f" token{ids[0]}")
+        assert explain(vectors, FIRST, SECOND) != right
+    monkeypatch.setattr(toy_model, "changes", lambda: 2)
+    assert explain(vectors, FIRST, SECOND) == right
