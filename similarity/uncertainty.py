@@ -77,7 +77,7 @@ class Tolerance:
     def __post_init__(self) -> None:
         width = given_number("tolerance", self.half_width)
         if width <= 0:
-            raise ConfigError(f"tolerance must be a number above 0, got {width:g}")
+            raise ConfigError(f"tolerance must be a number above 0, got {width:g}", "tolerance")
         keep(self, half_width=width, confidence=given_confidence(self.confidence))
         keep_integer(self, "max_trajectories", at_least=2, at_most=MAX_TRAJECTORIES)
 
@@ -124,10 +124,12 @@ def check_interval(distance: Distance, n: int, confidence: float) -> None:
     if not distance.smooth:
         raise ConfigError(
             "this distance has no interval, as its one most extreme trajectory decides it; choose "
-            "another distance"
+            "another distance",
+            "distance",
         )
     if n < 2:
-        raise ConfigError(f"an interval needs n_trajectories of at least 2, got {n}")
+        message = f"an interval needs n_trajectories of at least 2, got {n}"
+        raise ConfigError(message, "n_trajectories")
 
 
 def _standard_error(estimate: Callable[[Positions], float], n: int) -> float:
@@ -144,5 +146,5 @@ def given_confidence(confidence: object) -> float:
     """Return a confidence as a float; raise ConfigError unless it is between 0 and 1."""
     found = given_number("confidence", confidence)
     if not 0 < found < 1:
-        raise ConfigError(f"confidence must be between 0 and 1, got {found:g}")
+        raise ConfigError(f"confidence must be between 0 and 1, got {found:g}", "confidence")
     return found

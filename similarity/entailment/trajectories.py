@@ -40,7 +40,8 @@ class TrajectoryEntailment(EntailmentScorer):
         if self._estimator.evidence != "trajectories":
             raise ConfigError(f"estimator {self.estimator} reads profiles, not trajectories")
         if self.config.estimator.reads_distributions:
-            raise ConfigError(f"{self.config.distance} reads no likelihoods; choose l1")
+            message = f"{self.config.distance} reads no likelihoods; choose l1"
+            raise ConfigError(message, "distance")
         if self.config.sampling.n_trajectories < 2:
             message = "an interval needs n_trajectories of at least 2, got 1"
             raise ConfigError(message, "n_trajectories")

@@ -1,5 +1,7 @@
 """Next-token laws on logits, in NumPy: the definition that `torch_ops` is tested against."""
 
+from dataclasses import fields
+
 import numpy as np
 import scipy
 
@@ -25,11 +27,13 @@ def law_log_probs(logits: LogProbs, law: Law) -> LogProbs:
 
 def require_model_law(law: Law) -> None:
     """Raise ConfigError unless the law is the model itself, the only one that vLLM scores under."""
-    if law != Law():
-        raise ConfigError(
-            "vLLM scores under the model as it is; give --score-law model, or temperature 1, "
-            "top-k 0 and top-p 1"
-        )
+    for field in fields(law):
+        if getattr(law, field.name) != field.default:
+            raise ConfigError(
+                "vLLM scores under the model as it is; give score_law model, or temperature 1, "
+                "top_k 0 and top_p 1",
+                field.name,
+            )
 
 
 def _outside_nucleus(scaled: LogProbs, top_p: float) -> LogProbs:

@@ -314,6 +314,24 @@ def test_a_mistake_is_named_as_the_user_wrote_it(client, path, body, message):
             " is a setting of trajectories, and preset meaning compares by meaning vectors",
         ),
         (
+            "/v1/similarity",
+            {"pairs": [["a", "b"]], "interval": 0.9, "n_trajectories": 1},
+            "n_trajectories",
+            ": an interval needs n_trajectories of at least 2, got 1",
+        ),
+        (
+            "/v1/similarity",
+            {"rows": ["a", "b"], "interval": 0.9, "distance": "linf"},
+            "distance",
+            ": this distance has no interval",
+        ),
+        (
+            "/v1/likelihoods",
+            {"texts": ["a"], "continuations": ["b"], "score_law": "model", "top_k": 3},
+            "top_k",
+            " is of the law sampled from, and score_law is model",
+        ),
+        (
             "/v1/entailment",
             {"pairs": [["a", "b"]], "estimator": "paper", "n_trajectories": 1},
             "n_trajectories",

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from service.http.mistakes import FieldError
 from service.http.schemas.fields import Many, Strict, Text, TokenIdList, example
 from service.http.schemas.sampling import SamplingSettings, ScoringSettings
 from service.http.schemas.truncation import Truncate
@@ -52,9 +53,10 @@ class LikelihoodsRequest(ScoringSettings):
             name for name in ("temperature", "top_k", "top_p") if name in self.model_fields_set
         ]
         if of_sampling and self.score_law == "model":
-            raise ValueError(
+            raise FieldError(
                 f"{of_sampling[0]} is of the law sampled from, and score_law is model; leave one "
-                "of the two out"
+                "of the two out",
+                of_sampling[0],
             )
         return self
 

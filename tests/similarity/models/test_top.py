@@ -109,8 +109,10 @@ def test_more_than_a_server_lists(load: Load) -> None:
     assert "max allowed: 20" in str(e.value)
     server.max_logprobs = 21
     assert model.top_distributions(scoring(), Law(), 21)
-    with pytest.raises(ConfigError, match="--score-law model"):
-        model.top_distributions(scoring(), Law(temperature=2.0), 3)
+    for name, law in (("temperature", Law(temperature=2.0)), ("top_p", Law(top_p=0.5))):
+        with pytest.raises(ConfigError, match="score_law model") as caught:
+            model.top_distributions(scoring(), law, 3)
+        assert caught.value.setting == name
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_a_comparison() -> None:
 
 def test_another_law_is_refused() -> None:
     config = ComparisonConfig.build(top_k=3)
-    with pytest.raises(ConfigError, match="--score-law model"):
+    with pytest.raises(ConfigError, match="score_law model"):
         compare(load_model("vllm:toy"), "a", "b", config)
 
 

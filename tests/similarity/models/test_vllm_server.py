@@ -126,7 +126,7 @@ def test_another_law_is_refused_before_anything_is_sampled(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
     config = ComparisonConfig.build(temperature=0.5, n_trajectories=2, max_tokens=2)
-    with pytest.raises(ConfigError, match="--score-law model"):
+    with pytest.raises(ConfigError, match="score_law model"):
         compare(model, "a", "b", config)
     assert server.bodies == []
     under_the_model = ComparisonConfig.build(
