@@ -11,7 +11,7 @@ from similarity.errors import InputError
 from similarity.given import check_several, given_strings
 from similarity.likelihood import log_likelihoods
 from similarity.models.base import Continuation, LanguageModel, TokenIds
-from similarity.prompts import is_unicode
+from similarity.prompts import checked_continuation
 from similarity.trajectories import Prefix, encode_prefixes, sample_trajectories
 
 
@@ -82,8 +82,9 @@ def likelihood_matrix(
     Raises
     ------
     InputError
-        If a text or a continuation is empty, not valid Unicode, too long for the model, or
-        has a token that the model does not know.
+        If a text or a continuation is empty, has NUL, is not valid Unicode, too long for the
+        model, or has a token that the model does not know. A continuation, unlike a text, may
+        be of white space alone.
     """
     texts, config = given_strings(texts), config or ComparisonConfig()
     model.check_scoring(config.scoring_law)
@@ -124,11 +125,7 @@ def _continuation(model: LanguageModel, given: str | TokenIds) -> TokenIds:
                 f"from 0{f' to below {most}' if most else ''}"
             )
     else:
-        if not is_unicode(given):
-            raise InputError(
-                "a continuation is not valid Unicode (a lone surrogate); encode it as UTF-8"
-            )
-        ids = model.encode_continuation(given)
+        ids = model.encode_continuation(checked_continuation(given))
     if not ids:
         raise InputError("a continuation is empty; give at least one token")
     if len(ids) >= (limit := model.info.context_length):

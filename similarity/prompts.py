@@ -98,6 +98,23 @@ def checked_text(text: str, name: str = "a text") -> str:
             "least one that can be seen",
             text,
         )
+    return _checked_characters(text, name)
+
+
+def checked_continuation(text: str) -> str:
+    """Return the text if it can be scored behind another; it may be of white space alone.
+
+    Raises
+    ------
+    InputError
+        If it is empty, has NUL, or is not valid Unicode.
+    """
+    if not text:
+        raise InputError("a continuation is empty; give at least one character", text)
+    return _checked_characters(text, "a continuation")
+
+
+def _checked_characters(text: str, name: str) -> str:
     if "\0" in text:
         raise InputError(f"{name} has a NUL character; take it out", text)
     if _ESCAPE.search(text):

@@ -286,6 +286,16 @@ def test_no_answer_repeats_the_text_of_a_user(client):
         ("/decode", {"ids": [[1], [2], "a"]}, "ids[2]: Input should be a list"),
         ("/decode", {"ids": [1, [2]]}, "ids[1]: Input should be a whole number"),
         ("/v1/likelihoods", {"texts": ["a"], "continuations": ["a", []]}, "continuations[1]"),
+        (
+            "/v1/likelihoods",
+            {"texts": ["a"], "continuations": ["a", ""]},
+            "continuations[1]: a continuation is empty; give at least one character",
+        ),
+        (
+            "/v1/likelihoods",
+            {"texts": ["a"], "continuations": ["b\0"]},
+            "continuations[0]: a continuation has a NUL character; take it out",
+        ),
         ("/rerank", {"query": "a", "documents": [7]}, "documents[0]: Input should be a string or"),
         ("/embed", {"inputs": []}, "inputs: the list is empty; give a string or a list of at"),
         ("/v1/similarity", {"rows": []}, "rows: the list is empty; give a list of at least 1 item"),

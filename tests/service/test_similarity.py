@@ -103,6 +103,13 @@ def test_likelihoods_of_text_and_of_token_ids_agree(client):
     assert rows[0][0] == rows[0][1] != rows[0][2]
 
 
+def test_a_continuation_may_have_white_space_alone(client):
+    """As a model may continue a text by a line end; a text of it would be refused."""
+    body = {"texts": ["It rains."], "continuations": ["\n", [10], "\u200b"]}
+    (row,) = client.post("/v1/likelihoods", json=body).json()["log_likelihoods"]
+    assert row[0] == row[1]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -175,6 +175,13 @@ def test_a_continuation_is_a_text_or_token_ids(given: Any) -> None:
         likelihood_matrix(MODEL, ["a"], given)
 
 
+def test_a_continuation_may_show_nothing_but_is_neither_empty_nor_has_nul() -> None:
+    assert np.isfinite(likelihood_matrix(MODEL, ["a"], ["\n", "\u200b"])).all()
+    for given, said in (("", "is empty"), ("b\0", "has a NUL"), ("\ud800", "not valid Unicode")):
+        with pytest.raises(InputError, match=f"^a continuation .*{said}"):
+            likelihood_matrix(MODEL, ["a"], [given])
+
+
 def test_ids_are_as_many_as_the_texts(owners: list[Any], tmp_path: Path) -> None:
     vectors, texts = owners[1], ["x", "y"]
     given = (vectors, texts, tmp_path / "v.jsonl", "jsonl", None, Truncator(vectors.tokens))

@@ -2,13 +2,21 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from service.http.mistakes import FieldError
 from service.http.schemas.fields import Many, Strict, Text, TokenIdList, example
 from service.http.schemas.sampling import SamplingSettings, ScoringSettings
 from service.http.schemas.truncation import Truncate
 from service.http.schemas.usage import Answer
+from similarity.prompts import checked_continuation
+
+# A model may continue a text by white space alone, so that is no mistake here.
+Continuation = Annotated[
+    str,
+    AfterValidator(checked_continuation),
+    Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\x00]+$"}),
+]
 
 
 class TrajectoriesRequest(SamplingSettings):
@@ -41,7 +49,7 @@ class LikelihoodsRequest(ScoringSettings):
     model_config = example(texts=["It rains."], continuations=[" Take an umbrella.", [32, 65]])
 
     texts: Many[Text]
-    continuations: Many[Annotated[str, Field(min_length=1)] | TokenIdList] = Field(
+    continuations: Many[Continuation | TokenIdList] = Field(
         description="As text, which is put right behind each text (begin it with a space), or "
         "as token ids of the model.",
     )
