@@ -1,6 +1,7 @@
 // The page at /: texts in, a heat map out, and for each cell why its score is what it is.
 // Text is only ever put in by textContent and append: nothing that is typed can become markup.
 
+import "./address.js";
 import { isBlank } from "./blank.js";
 import { partsOf } from "./explanation.js";
 import { asCsv, draw, fade, moveTo, neighbour, orderOf } from "./heatmap.js";

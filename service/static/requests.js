@@ -29,12 +29,14 @@ function refusal(answer, status) {
 }
 
 async function post(body, signal) {
-  const response = await fetch("v1/similarity", {
+  // What cannot be asked at all is no silence of the service, so the browser's own words stand.
+  const request = new Request("v1/similarity", {
     method: "POST",
     headers: { accept: ACCEPT, "content-type": "application/json" },
     body: JSON.stringify(body),
     signal,
-  }).catch((error) => { throw unanswered(error); });
+  });
+  const response = await fetch(request).catch((error) => { throw unanswered(error); });
   const answer = await response.json().catch((error) => {
     if (response.ok || error.name === "AbortError") throw unanswered(error);
     return {};

@@ -518,6 +518,30 @@ def test_with_a_key_the_browser_asks_for_it(browser):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("keys", ["secret", None])
+def test_the_address_may_have_the_key(browser, keys):
+    """The browser then refuses all that a page asks for by an address relative to its own."""
+    with running(ToyModel(), api_keys=keys) as url:
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url.replace("://", "://any:secret@"))
+        expect(page.locator("#model")).to_have_text("Model: toy.")
+        assert page.evaluate("document.baseURI") == f"{url}/"
+        assert page.evaluate("document.styleSheets[0].cssRules.length") > 10
+        compare(page, ["one", "two"])
+        page.close()
+        assert problems == []
+
+
+@pytest.mark.slow
+def test_what_the_browser_does_not_ask_is_no_silence_of_the_service(page):
+    page.evaluate("() => { window.Request = function () { throw new TypeError('no such'); }; }")
+    page.press("#texts", "Control+Enter")
+    expect(page.locator("#status")).to_have_text("no such")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_of_text_and_bars(browser, url, scheme):
     context = browser.new_context(color_scheme=scheme)
