@@ -16,6 +16,11 @@ const $ = (id) => document.getElementById(id);
 // The map that is shown: texts, settings, similarities, order.
 let shown = null;
 
+// The model that reads texts alone, once that is known; null until then.
+let blind = null;
+const refuse = ({ name }) =>
+  say(`${name}: ${blind} reads texts alone; serve a vision-language model`, true);
+
 // Lines of text, then pictures.
 const items = () => [...texts(), ...pictures()];
 const texts = () => $("texts").value.split("\n").map((line) => line.trim())
@@ -112,10 +117,16 @@ async function compare() {
     say(`Give 2 to ${MOST_TEXTS} texts, one on each line, or pictures; there are ${rows.length}.`, true);
     return;
   }
+  const [picture] = pictures();
+  if (blind && picture) {
+    hideResult();
+    refuse(picture);
+    return;
+  }
   const chosen = settings();
   stale(true);
   const answer = await working("Comparing", hideResult, (send, advance) =>
-    matrixOf(rows.map(valueOf), chosen, send, (count) => advance(count, rows.length)));
+    matrixOf(rows, chosen, send, (count) => advance(count, rows.length)));
   if (!isRunning()) stale(false);
   if (!answer) return;
   shown = { rows, settings: chosen, similarities: answer.similarities };
@@ -193,6 +204,10 @@ async function copy(text) {
 async function take(files) {
   const shots = files.filter(isPicture);
   const [file, another] = files.filter((one) => !isPicture(one));
+  if (blind && shots.length) {
+    refuse(shots[0]);
+    return;
+  }
   try {
     if (another) throw new Error("give one file of texts at a time.");
     if (shots.length) {
@@ -238,6 +253,7 @@ async function describe() {
   if (!response.ok) return;
   const [model] = (await response.json()).data;
   $("model").textContent = `Model: ${model.id}.`;
+  blind = model.images ? null : model.id;
   $("n").max = model.limits.trajectories;
   $("m").max = model.limits.continuation_tokens;
   for (const option of [...$("preset").options]) {

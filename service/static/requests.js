@@ -1,5 +1,7 @@
 // Requests to the service, one piece of work at a time, which can be cancelled.
 
+import { nameOf, valueOf } from "./pictures.js";
+
 // A matrix is requested in so many blocks of rows at most: each adds to the map and the progress.
 const MOST_BLOCKS = 10;
 
@@ -65,17 +67,20 @@ export async function run(work) {
 export const isRunning = () => running !== null;
 
 // An error about a block of rows, as it is about the texts of the page, which cannot cut them.
-function inWords(error, start) {
+function inWords(error, start, items) {
   if (error.name === "AbortError") return error;
   return new Error(error.message
-    .replace(/^(rows|columns)\[(\d+)\]/, (_, side, number) =>
-      `Text ${Number(number) + 1 + (side === "rows" ? start : 0)}`)
+    .replace(/^(rows|columns)\[(\d+)\](\.image)?/, (_, side, number) => {
+      const at = Number(number) + (side === "rows" ? start : 0);
+      return typeof items[at] === "string" ? `Text ${at + 1}` : nameOf(items[at]);
+    })
     .replace(", or have it cut (truncate)", ""));
 }
 
 // All similarities of the texts, by blocks: the new rows with all texts so far. The score of two
 // texts is the same in both orders and in any block.
-export async function matrixOf(texts, settings, send, onBlock) {
+export async function matrixOf(items, settings, send, onBlock) {
+  const texts = items.map(valueOf);
   const similarities = texts.map(() => []);
   const size = Math.max(2, Math.ceil(texts.length / MOST_BLOCKS));
   const warnings = new Set();
@@ -84,7 +89,7 @@ export async function matrixOf(texts, settings, send, onBlock) {
     const end = Math.min(texts.length, start + size);
     const rows = texts.slice(start, end);
     const block = send({ rows, columns: texts.slice(0, end), ...settings });
-    answer = await block.catch((error) => { throw inWords(error, start); });
+    answer = await block.catch((error) => { throw inWords(error, start, items); });
     answer.similarities.forEach((row, k) => row.forEach((value, j) => {
       similarities[start + k][j] = value;
       similarities[j][start + k] = value;

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from service.http.call import Call, CallOf
 from service.http.schemas.errors import ERRORS, error_answer
 from service.http.schemas.models import ModelCard, ModelList
+from similarity.models.base import Ability
 from similarity.presets import default_preset, possible_presets
 
 # Settings that bound a request, without their "max_".
@@ -54,5 +55,6 @@ def _card(call: Call) -> ModelCard:
         context_length=info.context_length,
         preset=settings.preset or default_preset(groups),
         presets=possible_presets(groups, generates=call.engine.model.generates),
+        images=Ability.IMAGES in call.engine.model.abilities,
         limits={name: getattr(settings, f"max_{name}") for name in LIMITS},
     )

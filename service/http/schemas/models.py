@@ -19,6 +19,7 @@ class ModelCard(Strict):
     context_length: int = Field(description="How many tokens the model reads at most.")
     preset: str = Field(description="How requests are compared that do not say.")
     presets: list[str] = Field(description="What they may say.")
+    images: bool = Field(description="Whether an image may stand where a text may.")
     limits: dict[str, int] = Field(description="The most that one request may have.")
 
 
