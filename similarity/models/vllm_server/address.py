@@ -1,5 +1,6 @@
 """Addresses of model servers."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from similarity.hosts import host_of
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 
 SCHEMES = ("http", "https")
+# What is often copied with an address: the API's own path, and its routes.
+_OF_THE_API = re.compile(r"/v1(/(models|completions|chat/completions|embeddings))?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +40,14 @@ class ServerAddress:
         Raises
         ------
         ConfigError
-            If a URL is not one, carries credentials or a query, or two model names differ.
+            If a URL is missing or not one, carries credentials or a query, or two names differ.
         """
         parts = [part.strip().partition("#") for part in text.split(",")]
+        if not all(url for url, _, _ in parts):
+            raise ConfigError(
+                f"{shown_address(text)!r} has a comma too many, or lacks an address beside one; "
+                "give http://a:8000,http://b:8000"
+            )
         models = {fragment for _, _, fragment in parts if fragment}
         if len(models) > 1:
             raise ConfigError(
@@ -68,4 +76,4 @@ def _checked_url(url: str) -> str:
             f"{ENVIRONMENT_PREFIX}API_KEY"
         )
     written = split.scheme + url[len(split.scheme) :]
-    return written.rstrip("/").removesuffix("/v1")
+    return _OF_THE_API.sub("", written.rstrip("/"))

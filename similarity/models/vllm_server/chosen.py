@@ -1,7 +1,7 @@
 """Log-probabilities of chosen next tokens, which a vLLM server gives without listing all others."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,13 +17,14 @@ from similarity.errors import (
 )
 from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import Check
-from similarity.models.gaps import Gap
+from similarity.models.gaps import TOLERANCE, Gap
 from similarity.models.vllm_server import values, wire
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool
-from similarity.models.vllm_server.replica import TOO_MANY_LISTED
+from similarity.models.vllm_server.probing import Probing
+from similarity.models.vllm_server.replica import TOO_MANY_LISTED, Replica
 from similarity.models.vllm_server.vocabulary import NO_BIAS, checks_biases
 from similarity.slices import slices
 
@@ -93,7 +94,7 @@ def read_chosen(answer: Any, prefixes: Sequence[TokenIds], token_ids: Sequence[i
 
 async def all_chosen(
     pool: Pool,
-    identity: Identity,
+    probing: Probing,
     prefixes: Sequence[TokenIds],
     token_ids: Sequence[int],
     count: OnProgress,
@@ -108,7 +109,9 @@ async def all_chosen(
     Raises
     ------
     WrongAnswerError
-        As `chosen_once`.
+        If a number is missing or wrong.
+    ModelChangedError
+        If a server has another model than before.
     """
     columns = {token: place for place, token in enumerate(dict.fromkeys(token_ids))}
     rows = np.empty((len(prefixes), len(columns)), np.float32)
@@ -116,7 +119,11 @@ async def all_chosen(
     unfinished = [len(of_columns)] * len(prefixes)
 
     async def one(numbers: list[int], chosen: Sequence[int]) -> None:
-        found = await chosen_once(pool, identity, [prefixes[i] for i in numbers], chosen)
+        some = [prefixes[i] for i in numbers]
+        found = await pool.call(
+            lambda replica: _believed(replica, probing, some, chosen),
+            tokens=sum(map(len, [probing.identity.probe.token_ids, *some])),
+        )
         rows[np.ix_(numbers, [columns[token] for token in chosen])] = found
         for i in numbers:
             unfinished[i] -= 1
@@ -131,69 +138,81 @@ async def all_chosen(
     return rows[:, [columns[token] for token in token_ids]]
 
 
-async def chosen_once(
-    pool: Pool,
-    identity: Identity,
-    prefixes: Sequence[TokenIds],
-    token_ids: Sequence[int],
-    fault: Callable[[str, Gap], WrongAnswerError] | None = None,
+async def _believed(
+    replica: Replica, probing: Probing, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
 ) -> LogProbs:
+    """Return log P(token | prefix) of a server that is found to have the model as at loading."""
+    identity = probing.identity
+    drift, found = await _chosen_of(replica, identity, prefixes, token_ids)
+    # One token tells little of a model: scores of a text tell more, and what has changed.
+    await probing.confirm(replica)
+    if drift.is_rounding and drift.mean > TOLERANCE:
+        drift = await _probe_drift(replica, identity)
+    if not drift.is_rounding:
+        raise _changed(replica.url, identity.name, drift)
+    return found
+
+
+async def _chosen_of(
+    replica: Replica, identity: Identity, prefixes: Sequence[TokenIds], token_ids: Sequence[int]
+) -> tuple[Gap, LogProbs]:
     """Return log P(token | prefix), shape "prefix token" in nats, by one request.
 
-    The probe's last token is requested too: by its log-probability the model is known again.
+    Before them stands the gap of the probe's last token, which is requested too.
 
     Parameters
     ----------
     token_ids
         MAX_CHOSEN − 1 at most.
-    fault
-        Makes the error if the probe's log-probability is another than the scored one, of the
-        model's name and the gap; None for that of a model that was believed before.
 
     Raises
     ------
     WrongAnswerError
         If a number is missing or wrong.
-    ModelChangedError
-        If the server has another model than before.
     """
     probe, (*before, last) = identity.probe, identity.probe.continuation
     with_probe = [(*probe.prefix, *before), *prefixes]
     chosen = list(dict.fromkeys((last, *token_ids)))
-
     tokens = sum(map(len, with_probe))
 
-    def believed(answer: Any) -> LogProbs:
+    def read(answer: Any) -> LogProbs:
         values.check_read(answer, tokens)
-        found = read_chosen(answer, with_probe, chosen)
-        drift = Gap.between(found[0, :1], identity.expected[-1:])
-        if not drift.is_rounding:
-            raise (fault or _changed)(identity.name, drift)
-        return found
+        return read_chosen(answer, with_probe, chosen)
 
-    found = await pool.request(
-        wire.COMPLETIONS,
-        believed,
-        chosen_body(identity.name, with_probe, chosen),
-        tokens=tokens,
-    )
-    return found[1:, [chosen.index(token) for token in token_ids]]
+    body = chosen_body(identity.name, with_probe, chosen)
+    found = await replica.request(wire.COMPLETIONS, read, body)
+    own = Gap.between(found[0, :1], identity.expected[-1:])
+    return own, found[1:, [chosen.index(token) for token in token_ids]]
 
 
-def _changed(name: str, drift: Gap) -> WrongAnswerError:
+async def _probe_drift(replica: Replica, identity: Identity) -> Gap:
+    """Return how far the probe's tokens, chosen, are from the scored: all, or the last alone.
+
+    It is the gap that exceeds more what is allowed.
+    """
+    probe = identity.probe
+    prefixes = [(*probe.prefix, *probe.continuation[:i]) for i in range(len(probe.continuation))]
+    tokens = list(dict.fromkeys(probe.continuation))
+    alone, found = await _chosen_of(replica, identity, prefixes, tokens)
+    own = [found[i, tokens.index(token)] for i, token in enumerate(probe.continuation)]
+    return max(identity.drift(np.array(own)), alone, key=lambda gap: gap.excess)
+
+
+def _changed(url: str, name: str, drift: Gap) -> ModelChangedError:
     return ModelChangedError(
-        f"gives another log-probability of a chosen token as {name!r} than it scored at loading, "
+        f"{url} gives chosen tokens other log-probabilities as {name!r} than it scored at loading, "
         f"by {drift}, and {drift.advice('load the model anew')}"
     )
 
 
-def _unlike_scored(name: str, drift: Gap) -> WrongAnswerError:
+def _unlike_scored(url: str, name: str, drift: Gap) -> WrongAnswerError:
     """Return the error of a server at loading: no other model, its numbers are not believed yet.
 
     Log-probabilities that a sampling law has changed are such numbers.
     """
     return WrongAnswerError(
-        f"gives chosen tokens other log-probabilities as {name!r} than it scores, by {drift}, and "
+        f"{url} gives chosen tokens other log-probabilities as {name!r} than it scores, by "
+        f"{drift}, and "
         f"{drift.advice(f'see whether it lists them under the right tokens, and {values.OWN_LAW}')}"
     )
 
@@ -209,21 +228,16 @@ async def check_chosen(pool: Pool, identity: Identity) -> tuple[str, Check]:
         If it fails in another way than a server that does not know the field: the scores of the
         default preset must not depend on a failure that passes.
     """
-    probe = identity.probe
-    prefixes = [(*probe.prefix, *probe.continuation[:i]) for i in range(len(probe.continuation))]
-    tokens = list(dict.fromkeys(probe.continuation))
     try:
-        found = await chosen_once(pool, identity, prefixes, tokens, _unlike_scored)
+        drift = await pool.call(lambda replica: _probe_drift(replica, identity))
     except (BackendRefusedError, FieldUnknownError) as error:
         if not _is_unknown(error):
             raise
         return str(error), Check(NAME, f"not given: {error}")
-    own = [found[i, tokens.index(token)] for i, token in enumerate(probe.continuation)]
-    drift = identity.drift(np.array(own))
     wrong: ModelError | None = None
     if not drift.is_rounding:
-        wrong = WrongAnswerError(f"{pool.replicas[0].url} {_unlike_scored(identity.name, drift)}")
-    if wrong is None and not await checks_biases(pool, identity.name, probe):
+        wrong = _unlike_scored(pool.replicas[0].url, identity.name, drift)
+    if wrong is None and not await checks_biases(pool, identity.name, identity.probe):
         return NO_BIAS, Check(NAME, f"not used: {NO_BIAS}")
     said = f"given, {MAX_CHOSEN} a request, {drift.mean:.2g} nats from scored ones"
     return "", Check(NAME, said, wrong)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 from similarity.arrays import LogProbs
 from similarity.digests import digest, digest_of
@@ -186,9 +187,7 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
     (long_scores,) = await score_prompts(pool, served.name, [long])
     (short_scores,) = await score_prompts(pool, served.name, [short])
     revision = served.revision_of("probe", [float(long_scores.mean())], address.revision)
-    probe = (wire.COMPLETIONS, scoring_body(served.name, [short]))
-    served = replace(served, wanted=replace(served.wanted, probe=probe))
-    return Identity(
+    identity = Identity(
         **vars(served),
         probe=short,
         expected=short_scores,
@@ -196,6 +195,12 @@ async def identify(pool: Pool, address: ServerAddress) -> Identity:
         long_expected=long_scores,
         revision=revision,
     )
+
+    def check(answer: Any) -> None:
+        identity.check_drift(identity.drift(*read_scores(answer, [short])))
+
+    probe = (wire.COMPLETIONS, scoring_body(served.name, [short]), check)
+    return replace(identity, wanted=replace(served.wanted, probe=probe))
 
 
 def same_model(first: Identity, second: Identity) -> bool:
@@ -231,7 +236,9 @@ def _chosen(models: Mapping[str, int], wanted: str | None, url: str) -> str:
         return next(iter(models))
     if wanted in models:
         return str(wanted)
-    names = ", ".join(models) or "nothing"
+    if not models:
+        raise BackendRefusedError(f"{url} lists no model; start it with one, or see its log")
+    names = ", ".join(models)
     if wanted is None:
         raise BackendRefusedError(f"{url} serves {names}; name one of them: {url}#NAME")
     raise BackendRefusedError(

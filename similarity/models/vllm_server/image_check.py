@@ -20,6 +20,7 @@ from similarity.models.vllm_server.identity import Identity, tokenize
 from similarity.models.vllm_server.image_wire import ServedPrefix
 from similarity.models.vllm_server.images import ServedImages
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.probing import Probing
 from similarity.models.vllm_server.sampled import Endings
 from similarity.models.vllm_server.scoring import scores_of
 from similarity.models.vllm_server.texts import ServedTexts
@@ -77,7 +78,9 @@ async def _check_seen(pool: Pool, identity: Identity, first: Image, second: Imag
     WrongAnswerError
         If the model does not see images, or is not causal after them.
     """
-    images = ServedImages(pool, identity, ServedTexts(pool, identity), Endings(identity))
+    images = ServedImages(
+        pool, identity, ServedTexts(pool, identity), Endings(identity), Probing(identity)
+    )
     prefix, other = [
         await images.served(await images.encode(image, "", "")) for image in (first, second)
     ]

@@ -18,6 +18,7 @@ from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.image_wire import GENERATE, ServedPrefix
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.probing import Probing
 from similarity.models.vllm_server.replica import Replica
 from similarity.models.vllm_server.sampled import Endings
 from similarity.models.vllm_server.texts import ServedTexts
@@ -34,10 +35,16 @@ class ServedImages:
     """Prefixes with images on the servers of one model."""
 
     def __init__(
-        self, pool: Pool, identity: Identity, texts: ServedTexts, endings: Endings
+        self,
+        pool: Pool,
+        identity: Identity,
+        texts: ServedTexts,
+        endings: Endings,
+        probing: Probing,
     ) -> None:
         self._pool = pool
         self._identity = identity
+        self._probing = probing
         self._texts = texts
         self._endings = endings
         # Each continuation of an image is a request with all of it.
@@ -74,8 +81,8 @@ class ServedImages:
             )
 
             async def believed(replica: Replica) -> list[Sample]:
-                samples = await replica.request(
-                    GENERATE,
+                samples = await self._believed(
+                    replica,
                     lambda answer: image_wire.read_image_samples(answer, prefix, request),
                     body,
                 )
@@ -123,16 +130,18 @@ class ServedImages:
     ) -> T:
         """Return what `read` makes of one continuation, with `top` tokens listed at each place."""
         prompt = Prompt(prefix.read, ids)
-        return await self._pool.request(
-            GENERATE,
-            lambda answer: read(image_wire.checked(answer, (*prefix.read, *ids)), prompt),
-            image_wire.image_body(
-                self._identity.name,
-                self._url(prefix.image),
-                (*prefix.sent, *ids),
-                {"prompt_logprobs": top},
-            ),
-            tokens=prompt.tokens,
+        body = image_wire.image_body(
+            self._identity.name,
+            self._url(prefix.image),
+            (*prefix.sent, *ids),
+            {"prompt_logprobs": top},
+        )
+
+        def checked(answer: Any) -> T:
+            return read(image_wire.checked(answer, (*prefix.read, *ids)), prompt)
+
+        return await self._pool.call(
+            lambda replica: self._believed(replica, checked, body), tokens=prompt.tokens
         )
 
     async def chosen(
@@ -156,17 +165,27 @@ class ServedImages:
 
     async def chosen_once(self, prefix: ServedPrefix, token_ids: Sequence[int]) -> LogProbs:
         """Return log P(token | prefix), shape "token" in nats, by one request."""
-        return await self._pool.request(
-            GENERATE,
-            lambda answer: image_wire.read_image_chosen(answer, prefix, token_ids),
-            image_wire.image_body(
-                self._identity.name,
-                self._url(prefix.image),
-                prefix.sent,
-                image_wire.chosen_params(token_ids),
-            ),
-            tokens=len(prefix.read),
+        body = image_wire.image_body(
+            self._identity.name,
+            self._url(prefix.image),
+            prefix.sent,
+            image_wire.chosen_params(token_ids),
         )
+
+        def read(answer: Any) -> LogProbs:
+            return image_wire.read_image_chosen(answer, prefix, token_ids)
+
+        return await self._pool.call(
+            lambda replica: self._believed(replica, read, body), tokens=len(prefix.read)
+        )
+
+    async def _believed(
+        self, replica: Replica, read: Callable[[Any], T], body: dict[str, Any]
+    ) -> T:
+        """Return what `read` makes of an answer, if its server has the model as at loading."""
+        found = await replica.request(GENERATE, read, body)
+        await self._probing.confirm(replica)
+        return found
 
     async def served(self, prefix: TokenIds) -> ServedPrefix:
         """Return the sent and the read ids of a prefix; raise WrongAnswerError if they changed."""

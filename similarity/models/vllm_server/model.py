@@ -1,6 +1,6 @@
 """The language model on vLLM servers: calls of `LanguageModel` become requests.
 
-Each request also scores a probe. Its scores show whether the server still has the same model.
+With or after each request a probe is scored, which shows whether that server has the model still.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from similarity.models.base import (
     TokenIds,
     ignore_progress,
 )
-from similarity.models.gaps import TOLERANCE, Gap
+from similarity.models.gaps import Gap
 from similarity.models.laws import require_model_law
 from similarity.models.prefix import ImageTokens
 from similarity.models.top import TopTokens
@@ -31,15 +31,10 @@ from similarity.models.vllm_server.chosen import LISTED, all_chosen
 from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
 from similarity.models.vllm_server.pool import Pool
+from similarity.models.vllm_server.probing import Probing
 from similarity.models.vllm_server.replica import Replica
 from similarity.models.vllm_server.sampled import Endings, check_copies
-from similarity.models.vllm_server.scoring import (
-    read_probed,
-    read_scores,
-    scores_of,
-    scoring_body,
-    top_of,
-)
+from similarity.models.vllm_server.scoring import scores_of, top_of
 from similarity.models.vllm_server.served import ServedModel
 from similarity.models.vllm_server.texts import ServedTexts
 from similarity.models.vllm_server.vocabulary import find_vocab_size
@@ -55,6 +50,7 @@ class ServerModel(ServedModel):
         super().__init__(background, pool, identity, identity.revision, ServedTexts(pool, identity))
         self.identity = identity
         self._endings = Endings(identity)
+        self._probing = Probing(identity)
         chosen = set() if identity.no_chosen else {Ability.TOKEN_LOG_PROBS}
         self.abilities = frozenset({Ability.TOP_TOKENS} | chosen)
         self.lacks = identity.lacks
@@ -178,11 +174,10 @@ class ServerModel(ServedModel):
                 "process"
             )
 
-        async def chosen(count: OnProgress) -> Rows:
-            await self._believed([], scores_of, 0)
-            return await all_chosen(self._pool, self.identity, prefixes, token_ids, count)
-
-        return self._run(chosen, on_progress)
+        return self._run(
+            lambda count: all_chosen(self._pool, self._probing, prefixes, token_ids, count),
+            on_progress,
+        )
 
     def _read(
         self,
@@ -228,7 +223,7 @@ class ServerModel(ServedModel):
         sample = max(samples, key=lambda sample: max(sample.token_ids))
         prompt = Prompt(prefix, sample.token_ids)
         try:
-            (scored,) = await self._read_believed(replica, [prompt], scores_of, 0)
+            (scored,) = await self._probing.read(replica, [prompt], scores_of)
         except InputError as error:  # the prefix was taken before
             raise WrongAnswerError(
                 f"{replica.url} sampled token {max(sample.token_ids)} and does not score it; it "
@@ -248,37 +243,6 @@ class ServerModel(ServedModel):
     ) -> list[T]:
         """Have prompts read by one request; check by the probe that the model is the same."""
         return await self._pool.call(
-            lambda replica: self._read_believed(replica, prompts, read, top),
+            lambda replica: self._probing.read(replica, prompts, read, top),
             tokens=sum(prompt.tokens for prompt in [self.identity.probe, *prompts]),
         )
-
-    async def _read_believed(
-        self,
-        replica: Replica,
-        prompts: Sequence[Prompt],
-        read: Callable[[Any, Prompt], T],
-        top: int,
-    ) -> list[T]:
-        identity = self.identity
-
-        def believed(answer: Any) -> tuple[Gap, list[T]]:
-            probed, found = read_probed(answer, identity.probe, prompts, read)
-            drift = identity.drift(probed)
-            identity.check_drift(drift)
-            return drift, found
-
-        body = scoring_body(identity.name, [identity.probe, *prompts], top=top)
-        drift, found = await replica.request(wire.COMPLETIONS, believed, body)
-        if drift.mean > TOLERANCE:
-            await self._look_again(replica)
-        return found
-
-    async def _look_again(self, replica: Replica) -> None:
-        """Have the long probe scored: noise and another model are told apart by more tokens."""
-        identity = self.identity
-
-        def checked(answer: Any) -> None:
-            identity.check_long(*read_scores(answer, [identity.long_probe]))
-
-        body = scoring_body(identity.name, [identity.long_probe])
-        await replica.request(wire.COMPLETIONS, checked, body)

@@ -150,9 +150,13 @@ async def identify_pooling(pool: Pool, address: ServerAddress) -> PooledIdentity
     beginnings = [paragraph[:end] for end in range(start, len(paragraph) + 1)]
     walk = await request_states(pool, served.name, beginnings)
     revision = served.revision_of("states", _named_by(walk), address.revision)
-    probe = (EMBEDDINGS, states_body(served.name, beginnings[:1]))
-    served = replace(served, wanted=replace(served.wanted, probe=probe))
-    return PooledIdentity(**vars(served), paragraph=paragraph, walk=walk, revision=revision)
+    identity = PooledIdentity(**vars(served), paragraph=paragraph, walk=walk, revision=revision)
+
+    def check(answer: Any) -> None:
+        identity.check_more(read_states(answer, len(identity.more_probes)))
+
+    probe = (EMBEDDINGS, states_body(served.name, identity.more_probes), check)
+    return replace(identity, wanted=replace(served.wanted, probe=probe))
 
 
 def _named_by(walk: Rows) -> tuple[float, float]:

@@ -197,7 +197,11 @@ class Replica:
                 lost=True,
             ) from error
         except (httpx.HTTPError, UnicodeError) as error:  # the latter of a Location that is no URL
-            raise WrongAnswerError(f"{self.url} gave no HTTP ({first_line(error)})") from error
+            packed = isinstance(error, httpx.DecodingError)
+            what = (
+                "an answer that is not packed as its Content-Encoding says" if packed else "no HTTP"
+            )
+            raise WrongAnswerError(f"{self.url} gave {what} ({first_line(error)})") from error
 
     async def _whole(self, response: httpx.Response, most: int) -> httpx.Response:
         """Read an answer, unpacked, to its end or to so many bytes."""

@@ -164,24 +164,31 @@ class Roster:
             due = replica.retry_at <= time.monotonic()
             if not replica.failures or replica.probing or not due:
                 continue
-            if replica.stuck:
+            if self._must_compute(replica):
                 self._look_aside(replica)
             else:
                 replica.probing = True
                 await self._look(replica, HEALTH_TIMEOUT)
 
+    def _must_compute(self, replica: Replica) -> bool:
+        """Return whether its health tells too little: it hung, or changed while others serve."""
+        # Where none serves, a request finds out sooner what a changed one computes.
+        changed = isinstance(replica.last_error, ModelChangedError)
+        return replica.stuck or (changed and bool(self.serving()))
+
     def _look_aside(self, replica: Replica) -> None:
-        """Look at a stuck server in a task of its own, for which no request waits."""
+        """Have a server compute in a task of its own, for which no request waits."""
         replica.probing = True
         replica.look = asyncio.create_task(self._look(replica, LOOK_SECONDS))
 
     async def _look(self, replica: Replica, seconds: float) -> None:
-        """Take a server back if it is well within so long; a stuck one must compute too."""
+        """Take a server back if it is well within so long, and computes where it must."""
+        computes = self._must_compute(replica)
         try:
             replica.read_at = -math.inf
             with anyio.fail_after(seconds):
                 await self.check_serving(replica)
-                if replica.stuck and self._wanted is not None:
+                if computes and self._wanted is not None:
                     await self._wanted.check_computing(replica)
         except (PassingError, ModelError, TimeoutError) as failure:
             if not isinstance(failure, TimeoutError):
@@ -190,10 +197,10 @@ class Roster:
                 replica.failing_since = replica.failing_since or time.monotonic()
             self._pause(replica)
         else:
-            if replica.stuck:
+            if computes:
                 replica.stuck, replica.failing_since = False, None
                 replica.computed_at = time.monotonic()
-                logger.warning("in use again: %s computes in time", replica.url)
+                logger.warning("in use again: %s computes as at loading, in time", replica.url)
             replica.failures = 0
             await self.notify()
         finally:

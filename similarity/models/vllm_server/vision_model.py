@@ -36,12 +36,12 @@ class ServedVisionModel(ServerModel):
     """A vision-language model on vLLM servers, made by `load_server`.
 
     After an image each continuation is a request of its own. The probe by which a server is known
-    is requested once a call, before them.
+    follows each.
     """
 
     def __init__(self, background: Background, pool: Pool, identity: Identity) -> None:
         super().__init__(background, pool, identity)
-        self._images = ServedImages(pool, identity, self._texts, self._endings)
+        self._images = ServedImages(pool, identity, self._texts, self._endings, self._probing)
         self.abilities |= {Ability.IMAGES}
 
     def encode_image(self, image: Image, before: str, after: str) -> ImageTokens:
@@ -54,7 +54,7 @@ class ServedVisionModel(ServerModel):
         """Sample all continuations of a prefix by one request; images' are scored again."""
 
         def after_images(some: Sequence[SampleRequest]) -> list[list[Continuation]]:
-            sampled = self._believing(
+            sampled = self._run_any(
                 some, lambda count: self._images.sample(some, law, count), on_progress
             )
             return [[one.continuation() for one in each] for each in sampled]
@@ -104,7 +104,7 @@ class ServedVisionModel(ServerModel):
             lambda texts: list(
                 super(ServedVisionModel, self).next_log_probs(texts, token_ids, on_progress)
             ),
-            lambda images: self._believing(
+            lambda images: self._run_any(
                 images, lambda count: self._images.chosen(images, token_ids, count), on_progress
             ),
         )
@@ -117,22 +117,15 @@ class ServedVisionModel(ServerModel):
         top: int,
         on_progress: OnProgress,
     ) -> list[list[T]]:
-        return self._believing(
+        return self._run_any(
             requests, lambda count: self._images.read(requests, read, top, count), on_progress
         )
 
-    def _believing(
+    def _run_any(
         self,
         requests: Sequence[object],
         work: Callable[[OnProgress], Awaitable[Sequence[T]]],
         on_progress: OnProgress = ignore_progress,
     ) -> list[T]:
-        """Return the result of `work` for requests, if any, from servers with the same model."""
-        if not requests:
-            return []
-
-        async def believed(count: OnProgress) -> list[T]:
-            await self._believed([], scores_of, 0)
-            return list(await work(count))
-
-        return self._run(believed, on_progress)
+        """Return the result of `work` for requests, if there are any."""
+        return list(self._run(work, on_progress)) if requests else []

@@ -1,5 +1,9 @@
-"""What a server must serve to be in use: the name, the room and the tokenizer as at loading."""
+"""What a server must serve to be in use: the name, the room and the tokenizer as at loading.
 
+One that had another model must also compute what it did at loading.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,13 +51,14 @@ class Wanted:
     reading
         What `reading_of` gives.
     probe
-        Route and body of a small request that the model computes, or None.
+        Route and body of a small request that the model computes, and what raises
+        ModelChangedError of an answer unlike that of loading; or None.
     """
 
     name: str
     max_model_len: int
     reading: str
-    probe: tuple[str, dict[str, Any]] | None = None
+    probe: tuple[str, dict[str, Any], Callable[[Any], None]] | None = None
 
     async def check_room(self, replica: Replica) -> None:
         """Check that a server has the name, and takes as many tokens as before.
@@ -98,7 +103,7 @@ class Wanted:
             )
 
     async def check_computing(self, replica: Replica) -> None:
-        """Check that a server answers a small request that the model computes.
+        """Check that a server computes of a small request what it did at loading.
 
         Raises
         ------
@@ -106,5 +111,5 @@ class Wanted:
             If it does not.
         """
         if self.probe is not None:
-            path, body = self.probe
-            await replica.request(path, lambda _answer: None, body)
+            path, body, check = self.probe
+            await replica.request(path, check, body)

@@ -176,7 +176,8 @@ def read_models(answer: Any) -> dict[str, int]:
                 "well, and service.client.Client or POST /v1/similarity compares texts by it"
             ) from error
         raise WrongAnswerError(
-            "does not give its models' maximum length as vLLM does; is it a vLLM server?"
+            "does not list its models as vLLM does, each with its maximum length; is it a vLLM "
+            "server?"
         ) from error
 
 

@@ -343,8 +343,12 @@ def never_answers(request: httpx.Request) -> httpx.Response:
 
 
 def asked(server: FakeServer) -> list[Answer]:
-    """Return the requests to compute besides those of a probe: there the prompt stands alone."""
-    return [body for body in server.bodies if len(body.get("prompt", body.get("input"))) > 1]
+    """Return the requests to compute besides those of a probe, of beginnings of one text."""
+
+    def probes(prompts: list[list[int]]) -> bool:
+        return all(prompts[-1][: len(prompt)] == prompt for prompt in prompts)
+
+    return [body for body in server.bodies if not probes(body.get("prompt", body.get("input")))]
 
 
 def computes(model: Any) -> None:
