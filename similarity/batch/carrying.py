@@ -38,7 +38,8 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
     for record in records:
         count += 1
         if isinstance(record.value, dict):
-            names.update(dict.fromkeys(filter(is_unicode, record.value)))
+            new = [name for name in record.value if name not in names]
+            names.update(dict.fromkeys(filter(is_unicode, new)))
     if id_column in (None, ID):
         names.pop(ID, None)
     taken = {name.casefold() for name in (*_OWN, *names)}

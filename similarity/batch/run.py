@@ -24,7 +24,7 @@ from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
 from similarity.tabular.dialects import CsvDialect
-from similarity.tabular.records import Record
+from similarity.tabular.records import OnRead, Record, counted, ignore_read
 from similarity.tabular.writing import table_lines
 
 # In a journal's entry: the images that no record had before, each with its digest.
@@ -184,6 +184,7 @@ def open_batch(
     *,
     options: str = "",
     reason: Reason = str,
+    on_read: OnRead = ignore_read,
 ) -> Iterator[Batch]:
     """Begin a batch, or take up the one whose output this is.
 
@@ -193,6 +194,9 @@ def open_batch(
         Digest of all options that chose the scorer. `finished` knows a batch of the same by it.
     reason
         Says why a record is refused, in the errors file.
+    on_read
+        Called now and then with the number of lines that were read since the last call. All are,
+        before the first is answered.
 
     Raises
     ------
@@ -206,7 +210,7 @@ def open_batch(
         raise ConfigError(f"a chunk must have at least 1 line, got {chunk_lines}")
     check_new(files)
     stamp = stamp_of(files)
-    carried, total = _carried(files)
+    carried, total = _carried(files, on_read)
     header = {
         **header_of(files),
         "fingerprint": scorer.fingerprint.to_dict(),
@@ -240,13 +244,15 @@ def open_batch(
             )
 
 
-def finished(files: BatchFiles, options: str) -> Done | None:
+def finished(files: BatchFiles, options: str, on_read: OnRead = ignore_read) -> Done | None:
     """Return what a finished batch has done, without a model; None of any other batch.
 
     Parameters
     ----------
     options
         The digest that `open_batch` was given.
+    on_read
+        As `open_batch` takes it.
 
     Raises
     ------
@@ -262,7 +268,7 @@ def finished(files: BatchFiles, options: str) -> Done | None:
         return None
     if done.asked != options or not header.items() >= header_of(files).items():
         return None
-    if done.lines != _carried(files)[1] or changed_images(images):
+    if done.lines != _carried(files, on_read)[1] or changed_images(images):
         return None
     for place in _places(files, done):
         check_written(place, files.anew, finished=True)
@@ -285,6 +291,6 @@ def _come_to(entries: Iterable[dict[str, Any]]) -> tuple[Done, dict[str, str]]:
     return done, images
 
 
-def _carried(files: BatchFiles) -> tuple[Carried, int]:
+def _carried(files: BatchFiles, on_read: OnRead) -> tuple[Carried, int]:
     id_column = files.names[2] if len(files.names) > 2 else None
-    return carried_fields(files.records(), id_column)
+    return carried_fields(counted(files.records(), on_read), id_column)

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from similarity.batch.files import READ
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.places import said
-from similarity.cli.progress import progress_in_parts, working
+from similarity.cli.progress import progress_bar, progress_in_parts, working
 from similarity.cli.ray_options import job_options, run_job
+from similarity.cli.reading import reading
 from similarity.cli.stopping import note_goes_on
 from similarity.cli.terminal import input_options
 from similarity.digests import digest_of
@@ -112,7 +113,9 @@ def batch(
                 err=True,
             )
         options = _options_digest(choice, scoring, chunk)
-        if (before := finished(files, options)) is not None:
+        with progress_bar(reading(source), "line", 0) as on_read:
+            before = finished(files, options, on_read)
+        if before is not None:
             _say_finished(before, files)
             return
         note_goes_on()
@@ -141,7 +144,11 @@ def _options_digest(choice: ModelChoice, scoring: ScoringChoice, chunk: int) -> 
 
 def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
     reason = partial(said, click.get_current_context())
-    with open_batch(scorer, files, chunk, options=options, reason=reason) as opened:
+    with ExitStack() as held:
+        with progress_bar(reading(files.source), "line", 0) as on_read:
+            opened = held.enter_context(
+                open_batch(scorer, files, chunk, options=options, reason=reason, on_read=on_read)
+            )
         renamed = [name for name, there in opened.carried.items() if there != name]
         if renamed:
             named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)
@@ -201,7 +208,7 @@ def _stored(source: str) -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         stored = Path(folder) / "input"
         with (
-            working(f"reading {place(source)}"),
+            working(reading(source)),
             open_binary(source) as pipe,
             stored.open("wb") as file,
         ):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import click
 
 from similarity.cli.places import note_places
+from similarity.cli.progress import progress_bar
 from similarity.results import SimilarityMatrix
 from similarity.tabular.judged import JudgedPair, read_judged_pairs
 from similarity.tabular.records import PlacedTexts
@@ -13,7 +14,8 @@ from similarity.tabular.texts import place, read_file, read_file_or_folder
 
 def texts_of_file(path: str, kind: str | None, columns: str | None) -> list[str]:
     """Return the texts of a file; raises as `read_file` does."""
-    return _noted(read_file(path, kind, columns)).texts
+    with progress_bar(reading(path), "text", 0) as on_read:
+        return _noted(read_file(path, kind, columns, on_read=on_read)).texts
 
 
 def texts_of(path: str, kind: str | None, columns: str | None) -> PlacedTexts:
@@ -21,7 +23,8 @@ def texts_of(path: str, kind: str | None, columns: str | None) -> PlacedTexts:
 
     Raises as `read_file_or_folder` does.
     """
-    found = _noted(read_file_or_folder(path, kind, columns))
+    with progress_bar(reading(path), "text", 0) as on_read:
+        found = _noted(read_file_or_folder(path, kind, columns, on_read=on_read))
     if found.left_out:
         click.echo(f"left out of {path}: {found.left_out}", err=True)
     return found
@@ -29,10 +32,16 @@ def texts_of(path: str, kind: str | None, columns: str | None) -> PlacedTexts:
 
 def judged_pairs_of(path: str, kind: str | None, columns: str | None) -> list[JudgedPair]:
     """Return the judged pairs of a file; raises as `read_judged_pairs` does."""
-    pairs = read_judged_pairs(path, kind, columns)
+    with progress_bar(reading(path), "pair", 0) as on_read:
+        pairs = read_judged_pairs(path, kind, columns, on_read=on_read)
     for pair in pairs:
         note_places(pair.texts, [f"{place(path)} line {pair.line}"] * 2)
     return pairs
+
+
+def reading(path: str) -> str:
+    """Return what progress calls the reading of a file."""
+    return f"reading {place(path)}"
 
 
 def labelled(

@@ -9,18 +9,19 @@ from similarity.errors import InputError
 from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.lines import without_mark
-from similarity.tabular.records import PlacedTexts
+from similarity.tabular.records import OnRead, PlacedTexts, counted, ignore_read
 
 TEXT_ENDINGS = (".txt", ".md")
 # Of the files that a message names.
 _SHOWN = 5
 
 
-def read_folder(folder: Path) -> PlacedTexts:
+def read_folder(folder: Path, on_read: OnRead = ignore_read) -> PlacedTexts:
     """Return the texts of all .txt and .md files in a folder and those below it, by their paths.
 
     Hidden files, linked folders and files with other endings are left out. A byte of a path that is
-    not UTF-8 is what `os.fsdecode` makes of it, a lone surrogate.
+    not UTF-8 is what `os.fsdecode` makes of it, a lone surrogate. `on_read` is called now and then
+    with the number of files that were looked at since the last call.
 
     Raises
     ------
@@ -30,7 +31,8 @@ def read_folder(folder: Path) -> PlacedTexts:
     found: dict[str, str] = {}
     refused: list[str] = []
     left_out: dict[str, list[str]] = {}
-    for path, why in sorted(_files(folder), key=lambda one: (_shown(folder, one[0]), one[0])):
+    files = sorted(_files(folder), key=lambda one: (_shown(folder, one[0]), one[0]))
+    for path, why in counted(files, on_read):
         name = _shown(folder, path)
         if why:
             left_out.setdefault(why, []).append(name)

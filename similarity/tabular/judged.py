@@ -9,7 +9,7 @@ from typing import Any
 from similarity.errors import InputError
 from similarity.prompts import checked_text
 from similarity.tabular.formats import format_of, open_binary
-from similarity.tabular.records import Record, read_records
+from similarity.tabular.records import OnRead, Record, counted, ignore_read, read_records
 from similarity.tabular.texts import (
     PAIR_NAMES,
     bytes_hint,
@@ -38,7 +38,11 @@ class JudgedPair:
 
 
 def read_judged_pairs(
-    path: str, kind: str | None = None, columns: str | None = None
+    path: str,
+    kind: str | None = None,
+    columns: str | None = None,
+    *,
+    on_read: OnRead = ignore_read,
 ) -> list[JudgedPair]:
     """Return the pairs of a file, or of standard input for "-".
 
@@ -49,6 +53,8 @@ def read_judged_pairs(
     columns
         The names of the columns of both texts and of the judgement, between commas; None takes
         those of `PAIR_NAMES` and the first of `JUDGEMENT_NAMES` that are there.
+    on_read
+        Called now and then with the number of pairs that were read since the last call.
 
     Raises
     ------
@@ -66,7 +72,7 @@ def read_judged_pairs(
             records = read_records(
                 source, kind, header=has_header(names), names=names, only=names or _ALL_NAMES
             )
-            pairs = [_judged_pair(record, names) for record in records]
+            pairs = [_judged_pair(record, names) for record in counted(records, on_read)]
     except InputError as error:
         message = str(error)
         here = "" if place(path) in message else f"{place(path)} "

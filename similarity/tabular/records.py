@@ -1,10 +1,10 @@
 """From a file of any format to its records, one by one; a bad one says why and loses no other."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, tee
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from similarity.errors import InputError
 from similarity.prompts import is_blank
@@ -20,6 +20,12 @@ from similarity.tabular.dialects import (
 from similarity.tabular.lines import SHOWN_BYTES, Line, read_lines
 from similarity.tabular.parquet import open_parquet
 from similarity.tabular.values import json_fault, json_value
+
+# Is called with the number of texts or lines that were read since it was called last.
+OnRead = Callable[[int], object]
+# So many are read between two calls of it.
+_COUNTED_TOGETHER = 100
+_Item = TypeVar("_Item")
 
 # Of TSV without quotation marks, as `_remedy` has it.
 _LITERAL = "tabs; a quotation mark is a character here, so write CSV or JSON lines"
@@ -79,6 +85,22 @@ class PlacedTexts:
     places: list[str]
     ids: tuple[str, ...] | None = None
     left_out: str = ""
+
+
+def ignore_read(_count: int) -> None:
+    """Do nothing with the number of what was read: the default of `on_read`."""
+
+
+def counted(items: Iterable[_Item], on_read: OnRead) -> Iterator[_Item]:
+    """Yield what is read from a file, and tell `on_read` now and then how much that is."""
+    since = 0
+    for item in items:
+        yield item
+        since += 1
+        if since == _COUNTED_TOGETHER:
+            on_read(since)
+            since = 0
+    on_read(since)
 
 
 def read_records(

@@ -11,7 +11,14 @@ from similarity.prompts import checked_text
 from similarity.tabular.folders import read_folder
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
 from similarity.tabular.parquet import Written
-from similarity.tabular.records import PlacedTexts, Record, read_records
+from similarity.tabular.records import (
+    OnRead,
+    PlacedTexts,
+    Record,
+    counted,
+    ignore_read,
+    read_records,
+)
 
 TEXT_NAMES = ("text", "sentence", "content", "document", "body", "input")
 PAIR_NAMES = (
@@ -79,9 +86,15 @@ def has_header(columns: Sequence[str]) -> bool:
 
 
 def read_file_or_folder(
-    path: str, kind: str | None = None, columns: str | None = None
+    path: str,
+    kind: str | None = None,
+    columns: str | None = None,
+    *,
+    on_read: OnRead = ignore_read,
 ) -> PlacedTexts:
     """Return the texts of a file, or those of a folder, which has one in each file.
+
+    Takes what `read_file` does.
 
     Raises
     ------
@@ -91,17 +104,22 @@ def read_file_or_folder(
         If a format or a column is given for a folder.
     """
     if path == STANDARD or not Path(path).is_dir():
-        return read_file(path, kind, columns)
+        return read_file(path, kind, columns, on_read=on_read)
     if kind is not None or columns is not None:
         raise ConfigError(
             f"{path} is a folder, of which each file is one text; leave --input-format and "
             "--columns out, or give a file"
         )
-    return read_folder(Path(path))
+    return read_folder(Path(path), on_read)
 
 
 def read_file(
-    path: str, kind: str | None = None, columns: str | None = None, *, options: bool = True
+    path: str,
+    kind: str | None = None,
+    columns: str | None = None,
+    *,
+    options: bool = True,
+    on_read: OnRead = ignore_read,
 ) -> PlacedTexts:
     """Return the texts of a file, or of standard input for "-".
 
@@ -114,6 +132,8 @@ def read_file(
         takes the first of `TEXT_NAMES` that is there.
     options
         Whether the user has --input-format and --columns for this file, for messages.
+    on_read
+        Called now and then with the number of texts that were read since the last call.
 
     Raises
     ------
@@ -123,7 +143,7 @@ def read_file(
         If the format is unknown, or more than one column is named.
     """
     texts, places = [], []
-    for text, where in stream_file(path, kind, columns, options=options):
+    for text, where in counted(stream_file(path, kind, columns, options=options), on_read):
         texts.append(text)
         places.append(where)
     if not texts:
@@ -136,7 +156,7 @@ def stream_file(
 ) -> Iterator[tuple[str, str]]:
     """Yield the texts of a file, each with what messages call its place, and hold one at a time.
 
-    Takes and raises what `read_file` does. A file may have no texts.
+    Takes what `read_file` does but `on_read`, and raises the same. A file may have no texts.
     """
     names = split_columns(columns)
     if len(names) > 1:
@@ -148,10 +168,11 @@ def stream_file(
             f"{place(path)} is read as text, which has no columns; leave --columns out, or give "
             "--input-format csv, tsv, jsonl or parquet"
         )
+    here = place(path)
     with open_binary(path) as source:
         for record in _located(path, source, kind, names):
-            text = text_of(place(path), record, names, options=options)
-            yield text, f"{place(path)} line {record.number}"
+            text = text_of(here, record, names, options=options)
+            yield text, f"{here} line {record.number}"
 
 
 def _located(path: str, source: Any, kind: str, names: Sequence[str]) -> Iterator[Record]:
