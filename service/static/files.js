@@ -76,7 +76,11 @@ const literalRows = (content) => linesOf(content).map(({ text, line }) =>
   ({ line, fields: text.split("\t"), fault: null }));
 
 function tableOf(rows, literal = false) {
-  const names = (rows[0]?.fields ?? []).map((name) => name?.trim());
+  const given = rows[0]?.fields ?? [];
+  const short = given.map((name) => name?.trim());
+  // Without the blanks around them, unless two would be alike.
+  const names = short.map((name, i) =>
+    (name && short.indexOf(name) !== short.lastIndexOf(name) ? given[i] : name));
   for (const { line, fields, fault } of rows) {
     if (fault) throw new Error(`line ${line}: ${fault}.`);
     if (fields.length > names.length) {

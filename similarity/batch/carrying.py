@@ -26,26 +26,28 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
     """Return the fields of all records in the order in which they come, and how many records.
 
     A field whose name is one of an answer's own, in any case, is called input_… in the output:
-    spreadsheets and databases ignore case.
+    spreadsheets and databases ignore case. Any other is called as the file has it.
 
     Parameters
     ----------
     id_column
         The field that has the id, if that is named; else custom_id has it, and is no other field.
     """
-    names: dict[str, None] = {}
+    # The fields, each with its name as the file has it.
+    names: dict[str, str] = {}
     count = 0
     for record in records:
         count += 1
         if isinstance(record.value, dict):
             new = [name for name in record.value if name not in names]
-            names.update(dict.fromkeys(filter(is_unicode, new)))
+            names |= {name: record.written.get(name, name) for name in filter(is_unicode, new)}
     if id_column in (None, ID):
         names.pop(ID, None)
-    taken = {name.casefold() for name in (*_OWN, *names)}
+    taken = {name.casefold() for name in (*_OWN, *names, *names.values())}
     found: dict[str, str] = {}
-    for name in names:
-        found[name] = _free(name, taken) if name.casefold() in _OWN else name
+    for name, written in names.items():
+        is_own = name.strip().casefold() in _OWN
+        found[name] = _free(name.strip(), taken) if is_own else written
         taken.add(found[name].casefold())
     return found, count
 

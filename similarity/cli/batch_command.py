@@ -29,8 +29,8 @@ from similarity.errors import ConfigError, InputError
 from similarity.known_scales import scale_files
 from similarity.models.revision import stamp
 from similarity.scorer import Scorer
-from similarity.tabular.formats import STANDARD, open_binary
-from similarity.tabular.texts import has_header, place, split_columns
+from similarity.tabular.formats import STANDARD, open_binary, place
+from similarity.tabular.texts import has_header, split_columns
 
 
 @click.command()
@@ -149,7 +149,7 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
             opened = held.enter_context(
                 open_batch(scorer, files, chunk, options=options, reason=reason, on_read=on_read)
             )
-        renamed = [name for name, there in opened.carried.items() if there != name]
+        renamed = [name for name, there in opened.carried.items() if there.strip() != name.strip()]
         if renamed:
             named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)
             click.echo(f"of the columns of the input, in the output {named}", err=True)

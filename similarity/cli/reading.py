@@ -7,9 +7,10 @@ import click
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bar
 from similarity.results import SimilarityMatrix
+from similarity.tabular.formats import place
 from similarity.tabular.judged import JudgedPair, read_judged_pairs
 from similarity.tabular.records import PlacedTexts
-from similarity.tabular.texts import place, read_file, read_file_or_folder
+from similarity.tabular.texts import read_file, read_file_or_folder
 
 
 def texts_of_file(path: str, kind: str | None, columns: str | None) -> list[str]:

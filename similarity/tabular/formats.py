@@ -74,10 +74,12 @@ def format_of(
     ending = name.suffix.lower()
     found = given or ENDINGS.get(ending, default)
     if found is None:
-        raise ConfigError(f"the ending of {path} is of no known format; {_remedy(flag, allowed)}")
+        raise ConfigError(
+            f"the ending of {place(path)} is of no known format; {_remedy(flag, allowed)}"
+        )
     if found not in allowed:
         by = "" if given else ", as its ending has it"
-        raise ConfigError(f"{path} cannot be {found}{by}; {_remedy(flag, allowed)}")
+        raise ConfigError(f"{place(path)} cannot be {found}{by}; {_remedy(flag, allowed)}")
     return found
 
 
@@ -109,13 +111,18 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
                 unpack = _UNPACK.get(Path(path).suffix.lower())
                 yield file if unpack is None else unpack(file)
     except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder; give a file") from error
+        raise InputError(f"{place(path)} is a folder; give a file") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {place(path)}: {error.strerror or error}") from error
     except (EOFError, lzma.LZMAError, zlib.error) as error:
-        raise InputError(f"cannot read {path}: {error}; pack it anew") from error
+        raise InputError(f"cannot read {place(path)}: {error}; pack it anew") from error
 
 
 def _or(names: Collection[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def place(path: str) -> str:
+    """Return what messages call a file."""
+    return "standard input" if path == STANDARD else str(Path(path))

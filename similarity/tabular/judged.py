@@ -8,7 +8,7 @@ from typing import Any
 
 from similarity.errors import InputError
 from similarity.prompts import checked_text
-from similarity.tabular.formats import format_of, open_binary
+from similarity.tabular.formats import format_of, open_binary, place
 from similarity.tabular.records import OnRead, Record, counted, ignore_read, read_records
 from similarity.tabular.texts import (
     PAIR_NAMES,
@@ -16,7 +16,6 @@ from similarity.tabular.texts import (
     comma_hint,
     has_header,
     pair_columns,
-    place,
     shown_columns,
     split_columns,
     unfit_columns,

@@ -1,8 +1,9 @@
 """From a file of any format to its records, one by one; a bad one says why and loses no other."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice, tee
 from typing import Any, BinaryIO, TypeVar
 
@@ -47,7 +48,10 @@ class Record:
     error
         Why it cannot be read, or None.
     columns
-        Of a row of a table, the names of its columns, also where the row cannot be read.
+        Of a row of a table, the names of its columns, also where the row cannot be read. They have
+        no blanks around them, unless two would be alike.
+    written
+        By such a name, how the file has it, where that is otherwise.
     short
         Of a row with fewer fields than columns, what to say where one that is read is missing.
     """
@@ -57,6 +61,7 @@ class Record:
     shown: str
     error: InputError | None = None
     columns: tuple[str, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict)
     short: str = ""
 
     @property
@@ -196,24 +201,36 @@ def _remedy(delimiter: str) -> str:
 def _rows(rows: Iterator[Record], header: bool, parted: str) -> Iterator[Record]:
     """Give the fields of each row by the names of the columns."""
     names: tuple[str, ...] = ()
+    written: Mapping[str, str] = {}
     for row in rows:
         if row.error is not None and header and not names:
             # The next row would be taken for the names, and not be read.
             raise InputError(f"line {row.number} names the columns, and {row.error}")
         if row.error is not None:
-            yield replace(row, columns=names)
+            yield replace(row, columns=names, written=written)
         elif header and not names:
-            names = _unlike(_numbered([name.strip() for name in row.value]))
+            given = _numbered(row.value)
+            names = _unlike(_without_blanks(given))
+            written = {name: one for name, one in zip(names, given, strict=True) if name != one}
         else:
             columns = names or tuple(str(number) for number in range(1, len(row.value) + 1))
-            yield _row(row, columns, parted)
+            yield _row(row, columns, written, parted)
 
 
-def _numbered(names: list[str]) -> tuple[str, ...]:
+def _numbered(names: Sequence[str]) -> Sequence[str]:
     """Return the names of columns; where several have none, as spreadsheets write, numbers."""
-    if names.count("") < 2:
-        return tuple(names)
-    return tuple(name or f"column {number}" for number, name in enumerate(names, 1))
+    if sum(not name.strip() for name in names) < 2:
+        return names
+    return [name if name.strip() else f"column {i}" for i, name in enumerate(names, 1)]
+
+
+def _without_blanks(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns without the blanks around them, unless two would be alike."""
+    found = [name.strip() for name in names]
+    counts = Counter(found)
+    return tuple(
+        short if counts[short] == 1 else name for short, name in zip(found, names, strict=True)
+    )
 
 
 def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -224,18 +241,19 @@ def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _row(row: Record, columns: tuple[str, ...], parted: str) -> Record:
+def _row(row: Record, columns: tuple[str, ...], written: Mapping[str, str], parted: str) -> Record:
+    """Return a row with its fields by the names of its columns."""
     count = len(row.value)
     lines = named_lines(row.number, row.number + row.shown.count("\n"))
     there = f"{lines} has {count} {'field' if count == 1 else 'fields'} and the first line "
     there += f"{len(columns)}, parted by "
     if count > len(columns):
         why = InputError(f"{there}{parted}")
-        return replace(row, value=None, error=why, columns=columns)
+        return replace(row, value=None, error=why, columns=columns, written=written)
     signs = parted.partition(";")[0]
     short = f"{there}{signs}; add those that are missing" if count < len(columns) else ""
     value = dict(zip(columns, row.value, strict=False))
-    return replace(row, value=value, columns=columns, short=short)
+    return replace(row, value=value, columns=columns, written=written, short=short)
 
 
 def _parquet(source: BinaryIO, only: Sequence[str]) -> Iterator[Record]:

@@ -9,7 +9,7 @@ from similarity.errors import ConfigError, InputError
 from similarity.printable import printable
 from similarity.prompts import checked_text
 from similarity.tabular.folders import read_folder
-from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary
+from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of, open_binary, place
 from similarity.tabular.parquet import Written
 from similarity.tabular.records import (
     OnRead,
@@ -273,8 +273,3 @@ def in_any_case(there: Iterable[str]) -> dict[str, str]:
     """Return the columns there by their names in lower case, and by their own."""
     names = list(there)
     return {name.lower(): name for name in names} | {name: name for name in names}
-
-
-def place(path: str) -> str:
-    """Return what messages call a file."""
-    return "standard input" if path == STANDARD else str(Path(path))

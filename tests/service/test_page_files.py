@@ -283,6 +283,9 @@ def test_of_many_texts_the_first_are_taken(page):
         '\ufeff"SEP=,"\r\na;b,c\r\n\r\n1,"2\n3"\r\n4,5\r\n',
         "sep=\t\na\n1\n",
         "a\nsep=;\n",
+        " a ,b\n1,2\n",
+        " a ,a,a\u00a0, \n1,2,3,4\n",
+        "a, ,,b\n1,2,3,4\n",
         "",
     ],
 )

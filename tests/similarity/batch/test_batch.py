@@ -571,6 +571,26 @@ def test_no_two_columns_differ_in_case_alone(toy_model: ToyModel, tmp_path: Path
     assert row["input_similarity"] == "1"
 
 
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv"])
+@pytest.mark.parametrize("output", ["out.csv", "out.tsv", "out.jsonl"])
+def test_names_of_columns_come_back_with_the_blanks_around_them(
+    source: str, output: str, toy_model: ToyModel, tmp_path: Path
+) -> None:
+    names = [" text1", "text2 ", " sp ", "sp", " one ", " Similarity "]
+    rows = [dict(zip(names, ["a", "b", "1", "2", "3", "4"], strict=True))]
+    write_rows(rows, source.removeprefix("in."), str(tmp_path / source))
+    files = BatchFiles(input=tmp_path / source, output=tmp_path / output)
+    run(toy_model, files)
+    content = files.output.read_text(encoding="utf-8")
+    if output == "out.jsonl":
+        (row,) = read(files.output)
+    else:
+        delimiter = "," if output == "out.csv" else "\t"
+        (row,) = csv.DictReader(content.splitlines(), delimiter=delimiter)
+    assert list(row)[1:7] == [*names[:5], "input_Similarity"]
+    assert list(row.values())[1:7] == list(rows[0].values())
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_fields_of_some_lines_only_have_a_column_too(
     kind: str, toy_model: ToyModel, tmp_path: Path

@@ -97,6 +97,15 @@ def test_a_closed_standard_input_is_empty() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["dedupe", "batch"])
+def test_standard_input_that_cannot_be_read_has_its_name(name: str) -> None:
+    more = ("out.csv",) if name == "batch" else ()
+    found = trajsim("0>/dev/null", name, "-", *more)
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1)
+    assert "standard input" in found.stderr
+    assert "Error: -" not in found.stderr
+
+
 def test_what_an_encoding_has_is_written_as_it_is() -> None:
     found = trajsim("", *COMMANDS["table"], PYTHONIOENCODING="utf-8")
     assert found.returncode == 0, found.stderr

@@ -208,6 +208,15 @@ def test_columns_without_names_are_kept() -> None:
     assert values(b",x\na,b\n", "csv") == [{"": "a", "x": "b"}]
 
 
+def test_a_column_is_found_without_the_blanks_around_its_name_and_keeps_them() -> None:
+    """They were taken off in outputs, and two names that differ by them were refused."""
+    (row,) = read(b"text1, sp \na,b\n", "csv")
+    assert (row.value, dict(row.written)) == ({"text1": "a", "sp": "b"}, {"sp": " sp "})
+    (row,) = read(b" sp ,sp,sp \na,b,c\n", "csv")
+    assert (row.value, dict(row.written)) == ({" sp ": "a", "sp": "b", "sp ": "c"}, {})
+    assert values(b" a,,\n1,2,3\n", "csv") == [{"a": "1", "column 2": "2", "column 3": "3"}]
+
+
 def test_parquet_has_columns_of_one_name() -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
