@@ -11,7 +11,7 @@ from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, op
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.images import contents_of, text_option
 from similarity.cli.options import model_options, scoring_options
-from similarity.cli.plots import check_plot, draw_groups, plot_option
+from similarity.cli.plots import after, check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import id_fields, labelled, texts_of
 from similarity.cli.tables import print_scale
@@ -113,7 +113,8 @@ def cluster(
         write_rows(_cluster_rows(result, found, texts), written_as, out)
         print_scale(result.fingerprint)
     if plot is not None:
-        draw_groups(labelled(result, texts), found, plot)
+        with after(out):
+            draw_groups(labelled(result, texts), found, plot)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from similarity.cli.tables import console, scale_and_source
 from similarity.groups.clustering import Clustering, Duplicates
+from similarity.printable import encodable
 from similarity.results import SimilarityMatrix
 
 
@@ -56,4 +57,4 @@ def _table(*numbers: str) -> Table:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return encodable(" ".join(text.split()))

@@ -21,7 +21,7 @@ from similarity.cli.options import (
 )
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of
-from similarity.cli.tables import SCALE_WORDS, console
+from similarity.cli.tables import SCALE_WORDS, console, one_line
 from similarity.cli.terminal import (
     NewFolder,
     input_options,
@@ -194,7 +194,7 @@ def query(
         # Of a whole file, its beginning.
         shown = shorten(hit.text, _BEGINNING, placeholder=" …") if named else hit.text
         place = str(hit.number + 1) if hit.id is None else hit.id
-        table.add_row(f"{hit.similarity:.4f}", escape(place), escape(shown))
+        table.add_row(f"{hit.similarity:.4f}", one_line(place), escape(shown))
     page = console()
     page.print(table)
     page.print(f"{SCALE_WORDS[scale]}{'' if compared else ': cosines of meaning vectors'}")

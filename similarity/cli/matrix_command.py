@@ -20,7 +20,7 @@ from similarity.cli.choices import (
 from similarity.cli.images import contents_of, note_paths, text_option
 from similarity.cli.matrix_tables import print_matrix
 from similarity.cli.options import model_options, refuse_options, scoring_options
-from similarity.cli.plots import check_plot, draw_heat, plot_option
+from similarity.cli.plots import after, check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
 from similarity.cli.reading import labelled, texts_of
 from similarity.cli.stopping import note_goes_on
@@ -166,7 +166,8 @@ def matrix(
         if written_as != "json":
             print_scale(result.fingerprint)
     if plot is not None:
-        draw_heat(result, plot)
+        with after(out):
+            draw_heat(result, plot)
 
 
 @contextmanager

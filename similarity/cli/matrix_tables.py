@@ -1,10 +1,12 @@
 """Matrices as tables for a person to read: folded where they are wide, and never a number cut."""
 
 import numpy as np
+from rich.cells import cell_len
 from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.tables import console, scale_and_source
+from similarity.printable import encodable
 from similarity.results import SimilarityMatrix
 
 # Of a number, with the blanks beside it; the numbers of columns are shorter.
@@ -18,7 +20,7 @@ _NEAREST = 20
 def print_matrix(result: SimilarityMatrix) -> None:
     """Print the similarities of all rows with all columns, or the nearest pairs of very many."""
     page = console()
-    longest = max(len(label) for label in _labels(result.rows))
+    longest = max(cell_len(label) for label in _labels(result.rows))
     label = max(4, min(longest, _LABEL_WIDTH, page.width // 3))
     together = max(1, (page.width - label - 2) // _NUMBER_WIDTH)
     folds = -(-len(result.columns) // together)
@@ -30,7 +32,7 @@ def print_matrix(result: SimilarityMatrix) -> None:
     page.print(scale_and_source(result.fingerprint), style="italic")
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
-            page.print(f"column {number}: {text}", markup=False)
+            page.print(f"column {number}: {encodable(text)}", markup=False)
 
 
 def _part(result: SimilarityMatrix, columns: slice, label: int) -> Table:
@@ -81,5 +83,5 @@ def _labels(texts: tuple[str, ...]) -> list[str]:
 
 def _short(text: str) -> str:
     """Return a text on one line, without what does not fit a table."""
-    line = " ".join(text.split())
+    line = encodable(" ".join(text.split()))
     return line if len(line) <= _LABEL_WIDTH else f"{line[: _LABEL_WIDTH - 1]}…"

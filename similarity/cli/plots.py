@@ -1,7 +1,8 @@
 """Pictures of matrices and groups; matplotlib is imported where one is drawn."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import click
 import numpy as np
 
 from similarity.cli.apart import note_written
-from similarity.errors import ConfigError
+from similarity.errors import ConfigError, InputError
 from similarity.extras import optional_module
 from similarity.groups.clustering import Clustering
 from similarity.printable import encodable
 from similarity.results import SimilarityMatrix
 from similarity.storage.files import check_place
+from similarity.tabular.formats import STANDARD
 from similarity.tabular.writing import replace_output
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -31,6 +33,16 @@ plot_option = click.option(
     callback=note_written,
     help=f"Draw the similarities into this file, {', '.join(PICTURES)}, beside the output.",
 )
+
+
+@contextmanager
+def after(out: str | None) -> Iterator[None]:
+    """Say of a picture that cannot be written that the output, if it is a file, is there."""
+    try:
+        yield
+    except InputError as error:
+        there = "" if out in (None, STANDARD) else f"; {out} is written, and the picture is not"
+        raise InputError(f"{error}{there}") from error
 
 
 def check_plot(path: str | None) -> None:

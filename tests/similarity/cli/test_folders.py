@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 from similarity.cli.main import main
 from tests.similarity.cli.test_faults import trajsim
@@ -223,3 +224,21 @@ def test_tables_escape_what_a_path_has(command: str, odd: Path) -> None:
     )
     assert shown.returncode == 0, shown.stderr
     assert r"caf\udce9.txt" in shown.stdout
+
+
+def test_columns_of_tables_stand_below_each_other_whatever_a_path_has(
+    odd: Path, tmp_path: Path
+) -> None:
+    """The width was that of the byte, and what is printed is its escape."""
+    for name in ODD:
+        (odd / f"犬{name}").write_text("the sea")
+    shown = run("matrix", odd, *PRESET, "--format", "table").stdout.splitlines()
+    assert len({cell_len(line) for line in shown[: 1 + 2 * len(ODD)]}) == 1
+    run("index", "build", odd, "--out", tmp_path / "index")
+    query = ("index", "query", tmp_path / "index", "the sea")
+    _, *rows = run(*query).stdout.splitlines()[: 1 + 2 * len(ODD)]
+    texts = {*TEXTS.values(), "the sea"}
+    places = {cell_len(row[: row.index(text)]) for row in rows for text in texts if text in row}
+    assert len(places) == 1
+    for command in ("cluster", "dedupe"):
+        assert r"caf\udce9.txt" in run(command, odd, *PRESET, "--format", "table").stdout

@@ -1,11 +1,15 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from similarity import compare_matrix
 from similarity.cli import plots
+from similarity.cli.main import main
 from similarity.config import ComparisonConfig
+from similarity.errors import InputError
 from similarity.groups.clustering import cluster
 from similarity.models.toy import ToyModel
 from similarity.results import SimilarityMatrix
@@ -82,3 +86,22 @@ def test_darker_is_more_alike(drawn: list[Any]) -> None:
     shades = [sum(image.cmap(image.norm(value))[:3]) for value in np.linspace(0, 1, 21)]
     assert shades == sorted(shades, reverse=True)
     assert shades[0] > 2.5 > 1 > shades[-1]
+
+
+@pytest.mark.parametrize("command", ["cluster", "matrix"])
+def test_a_picture_that_cannot_be_written_says_that_the_output_is(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise InputError("cannot write g.png: No space left on device")
+
+    monkeypatch.setattr(plots, "replace_output", full)
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text("a red car\nthe sea\n")
+    arguments = (command, "texts.txt", "--plot", "g.png", "--model", "toy", "--preset", "fast")
+    result = CliRunner().invoke(main, [*arguments, "--out", "c.csv"])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith("; c.csv is written, and the picture is not")
+    assert Path("c.csv").exists()
+    printed = CliRunner().invoke(main, [*arguments, "--format", "csv"])
+    assert printed.stderr.splitlines()[-1].endswith("No space left on device")
