@@ -126,7 +126,7 @@ def vector_groups(preset: str, groups: Collection[str] | None, lacks: str = "") 
     others = " or ".join(name for name in VECTOR_PRESETS if preset_groups(name, groups))
     elsewhere = (
         ", or the vectors that ship with the model: trajsim fit reads no trajectories"
-        if preset == TRAJECTORIES
+        if preset == TRAJECTORIES and not lacks
         else ""
     )
     raise ConfigError(

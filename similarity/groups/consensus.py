@@ -134,7 +134,8 @@ def find_consensus(
         own must entail each other far more.
     log_probs
         log P of each text, nats, as the model that wrote them gave it. A text that repeats counts
-        once then, as its probability says how often it comes. Without them each text counts alike.
+        once then, by the mean of its values, as its probability says how often it comes. Without
+        them each text counts alike.
     threshold
         In [0, 1], of the degrees alone; None is `Thresholds.same` of the model.
     truncator
@@ -291,7 +292,10 @@ def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatAr
     """Return what the probability of each distinct text is in proportion to, in order."""
     if log_probs is None:
         return np.array(list(Counter(texts).values()), dtype=np.float64)
-    of_text = dict(zip(texts, checked_log_probs(log_probs, len(texts)), strict=True))
-    values = np.array([of_text[text] for text in dict.fromkeys(texts)], dtype=np.float64)
+    of_text: dict[str, list[float]] = {}
+    for text, value in zip(texts, checked_log_probs(log_probs, len(texts)), strict=True):
+        of_text.setdefault(text, []).append(value)
+    # By exact sums, whatever the order.
+    values = np.array([fsum(each) / len(each) for each in of_text.values()])
     weights: FloatArray = np.exp(values - values.max())
     return weights

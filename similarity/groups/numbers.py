@@ -141,4 +141,14 @@ def _character(character: str) -> str:
     if unicodedata.numeric(character, None) is not None and form != "<sub>":
         return _NUMERAL + character
     normal = unicodedata.normalize("NFKC", character)
-    return _LIKE_ASCII.get(normal, normal)
+    return _LIKE_ASCII.get(normal, _ends_alone(normal))
+
+
+def _ends_alone(normal: str) -> str:
+    """Return the first and the last of signs that are no part of a number, else all of them.
+
+    A number sees only what it stands beside, and one sign may have become 18.
+    """
+    if len(normal) < 2 or any(sign.isascii() and sign.isalnum() for sign in normal):
+        return normal
+    return normal[0] + normal[-1]

@@ -232,3 +232,18 @@ def test_a_preset_that_a_server_cannot_serve_is_refused_with_the_cause(monkeypat
             said = answer.json()["error"]["message"]
             assert "the model's server gives no log-probabilities of chosen tokens" in said
             assert "http://one" not in said
+
+
+def test_a_preset_that_the_service_did_not_read_says_who_can_have_it_read() -> None:
+    """It spoke of vectors of one's own, where there were none."""
+    with running(ToyModel()) as url:
+        answer = httpx.post(
+            f"{url}/v1/similarity", json={"pairs": PAIRS, "preset": "trajectories"}, timeout=60
+        )
+    assert answer.status_code == 422
+    message = answer.json()["error"]["message"]
+    assert "may have trajectories read by --preset trajectories" in message
+    assert "trajsim fit" not in message
+    with running(ToyModel(), preset="trajectories") as url:
+        found = httpx.post(f"{url}/v1/similarity", json={"pairs": PAIRS}, timeout=60)
+        assert (found.status_code, found.json()["preset"]) == (200, "trajectories")

@@ -23,8 +23,8 @@ class ConsensusRequest(Strict):
     question: Text | None = Field(default=None, description="Put before each text.")
     log_probs: Many[Number] | None = Field(
         default=None,
-        description="log P of each text in nats, at most 0, to weigh them by. Without it they "
-        "count alike.",
+        description="log P of each text in nats, at most 0, to weigh them by. A text that repeats "
+        "counts once then, by the mean of its values. Without it all count alike.",
     )
     threshold: NumberOrNone = Field(
         default=None,

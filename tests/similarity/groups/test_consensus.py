@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,19 @@ def test_given_probabilities_decide(scorer: ProfileEntailment) -> None:
     # "the sea" counts once, however often it was drawn: 0.3 against 0.1 + 0.1.
     assert [group.members for group in found.groups] == [(1,), (0, 2, 3)]
     assert found.groups[0].probability == pytest.approx(0.6)
+
+
+def test_values_of_a_text_that_repeats_count_in_any_order(scorer: ProfileEntailment) -> None:
+    """The last one did, so that the order decided which answer to believe."""
+    given = [("the sea", -1.0), ("a car", -2.0), ("the sea", -5.0), ("the sea", -3.0)]
+    found = []
+    for some in permutations(given):
+        texts, values = zip(*some, strict=True)
+        each = find_consensus(scorer, texts, log_probs=values, threshold=1)
+        found.append((each.answer, each.entropy, each.groups[0].probability))
+    assert len(set(found)) == 1
+    assert found[0][0] == "a car"
+    assert found[0][2] == pytest.approx(1 / (1 + np.exp(-1)))
 
 
 def test_a_question_comes_before_each_text(scorer: ProfileEntailment) -> None:

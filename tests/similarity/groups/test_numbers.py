@@ -1,10 +1,13 @@
+import re
+import sys
 from itertools import combinations
+from unicodedata import normalize, numeric
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.groups.numbers import names_percent, numbers_in
+from similarity.groups.numbers import _simplified, names_percent, numbers_in
 
 # Of each row all are the same number, and no two rows have one.
 NUMBERS = [
@@ -120,6 +123,34 @@ def test_a_text_names_percent() -> None:
 def test_every_whole_number_is_read_in_words_and_with_marks(number: int) -> None:
     for text in (in_words(number), f"{number:,}", f"{number:,}".replace(",", " "), f"{number}."):
         assert numbers_in(text) == [str(number)]
+
+
+def is_numeral(sign: str) -> bool:
+    """Whether a sign is a number that is no ASCII digit."""
+    return not sign.isascii() and numeric(sign, None) is not None
+
+
+# What Unicode takes for three signs or more: "ﷺ" for 18, "㍿" for four letters, "㏂" for "a.m.".
+LONG = [
+    sign
+    for sign in map(chr, range(sys.maxunicode + 1))
+    if len(normalize("NFKC", sign)) > 2 and not any(map(is_numeral, sign + normalize("NFKC", sign)))
+]
+
+
+@pytest.mark.parametrize("before", ["", "5", "5 ", "one ", "minus ", ".", "$"])
+def test_signs_that_stand_for_many_are_read_as_those(before: str) -> None:
+    for sign in LONG:
+        for after in ("", "5", ".5", " five", "%", "e5"):
+            written = f"{before}{normalize('NFKC', sign)}{after}"
+            assert numbers_in(f"{before}{sign}{after}") == numbers_in(written), (sign, after)
+
+
+def test_signs_without_a_number_are_read_as_two_at_most() -> None:
+    """No other thread runs while a long text is searched, and one sign may stand for 18."""
+    for sign in LONG:
+        if not re.search("[0-9A-Za-z]", normalize("NFKC", sign)):
+            assert len(_simplified(sign * 100)) <= 200
 
 
 @given(st.text())
