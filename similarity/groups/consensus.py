@@ -297,5 +297,4 @@ def _weights(texts: Sequence[str], log_probs: Sequence[float] | None) -> FloatAr
         of_text.setdefault(text, []).append(value)
     # By exact sums, whatever the order.
     values = np.array([fsum(each) / len(each) for each in of_text.values()])
-    weights: FloatArray = np.exp(values - values.max())
-    return weights
+    return np.asarray(np.exp(values - values.max()))
