@@ -485,6 +485,12 @@ def test_what_a_batch_did_not_write_is_never_cut_off(
     assert {each: each.read_bytes() for each in whole} == whole
 
 
+def forget_the_last(files: BatchFiles) -> None:
+    """Leave of a journal its header and the first chunk."""
+    entries = files.journal.read_bytes().splitlines(keepends=True)
+    files.journal.write_bytes(b"".join(entries[:2]))
+
+
 @pytest.mark.parametrize("which", ["output", "refused"])
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_file_that_is_gone_is_named_as_that_and_not_made(
@@ -493,8 +499,7 @@ def test_a_file_that_is_gone_is_named_as_that_and_not_made(
     files = files_in(tmp_path, as_lines([{"pair": ["only one text"]}, *GOOD]))
     run(toy_model, files)
     if not finished:
-        entries = files.journal.read_bytes().splitlines(keepends=True)
-        files.journal.write_bytes(b"".join(entries[:2]))
+        forget_the_last(files)
     getattr(files, which).unlink()
     before = sorted(tmp_path.iterdir())
     with pytest.raises(InputError, match="is gone, and its journal is not; put it back, .*anew"):
@@ -510,8 +515,7 @@ def test_a_digit_that_was_changed_is_noticed(
     files = files_in(tmp_path, as_lines([{"pair": ["only one text"]}, *GOOD]))
     run(toy_model, files)
     if not finished:
-        entries = files.journal.read_bytes().splitlines(keepends=True)
-        files.journal.write_bytes(b"".join(entries[:2]))
+        forget_the_last(files)
     path: Path = getattr(files, which)
     lines = path.read_bytes().splitlines(keepends=True)
     number = 1 if which == "journal" else 0
