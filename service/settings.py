@@ -29,9 +29,17 @@ Count = Annotated[int, Field(le=2**53)]
 NotEmpty = Annotated[str, Field(min_length=1)]
 
 
+def _names(value: str) -> list[str]:
+    """Return the parts of a setting; one of commas alone is a mistake that would pass for none."""
+    parts = split(value)
+    if value.strip() and not parts:
+        raise ValueError(f"there is no name in {value[:40]!r}; give one, or leave it empty")
+    return parts
+
+
 def _clean_origins(value: str) -> str:
     """Return origins as browsers write them, which are compared letter by letter."""
-    return ",".join(origin if origin == "*" else _clean_origin(origin) for origin in split(value))
+    return ",".join(origin if origin == "*" else _clean_origin(origin) for origin in _names(value))
 
 
 def _clean_origin(text: str) -> str:
@@ -45,13 +53,13 @@ def _clean_origin(text: str) -> str:
 
 
 def _checked_hosts(value: str) -> str:
-    for host in split(value):
+    for host in _names(value):
         Origin.parse(host)
     return value
 
 
 def _clean_names(value: str) -> str:
-    for name in split(value):
+    for name in _names(value):
         if name != "*" and (not host_in(name) or host_in(name) != name.lower().strip("[]")):
             raise ValueError(f"a host is * or a name without scheme and port, not {name!r}")
     return value

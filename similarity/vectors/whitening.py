@@ -131,12 +131,16 @@ class WhiteningFit:
         ConfigError
             If a setting is out of range, or the rows leave a kept direction without variance.
         InputError
-            If there are fewer than two rows.
+            If there are fewer than two rows, or they are all the same.
         """
         rank = self.width if rank is None else rank
         self._check(shrinkage, rank)
         variances, directions = np.linalg.eigh(self._scatter / self._rows)
         variances = np.maximum(variances[::-1], 0)  # rounding may take them below
+        if variances[0] <= np.finfo(float).eps * (self._mean @ self._mean):
+            raise InputError(
+                f"the {self._rows} texts are all the same to the model; give different ones"
+            )
         shrunk = ((1 - shrinkage) * variances + shrinkage * variances.mean())[:rank]
         if shrunk[-1] <= SINGULAR * shrunk[0]:
             raise ConfigError(

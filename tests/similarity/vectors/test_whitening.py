@@ -104,6 +104,13 @@ def test_more_directions_than_rows() -> None:
     assert stretch == pytest.approx((0.1 * variance) ** -0.5)
 
 
+@pytest.mark.parametrize("shrinkage", [0, 0.1])
+def test_rows_that_are_all_the_same(shrinkage: float) -> None:
+    fit = WhiteningFit(3).add(np.full((7, 3), [0.1, 0.7, 0.3]))
+    with pytest.raises(InputError, match="the 7 texts are all the same to the model; give diff"):
+        fit.fit(shrinkage)
+
+
 def test_a_fit_does_not_change_with_what_comes_after() -> None:
     fit = WhiteningFit(2).add(rows_of(0, 2))
     before = fit.fit(0)
@@ -135,7 +142,7 @@ def test_rows_that_cannot_be_whitened() -> None:
         WhiteningFit(2).add(np.array([[1, np.nan]]))
     with pytest.raises(InputError, match="two rows or more, got 1"):
         WhiteningFit(2).add(np.ones((1, 2))).fit(0.5)
-    with pytest.raises(ConfigError, match="do not vary"):
+    with pytest.raises(InputError, match="the 9 texts are all the same"):
         WhiteningFit(2).add(np.ones((9, 2))).fit(1)
 
 
