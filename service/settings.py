@@ -1,14 +1,14 @@
 """The service's settings: one frozen value, from the environment in this one place."""
 
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.origins import Origin, checked_endpoint, host_in
+from service.names import checked_names, checked_origins, clean_origins, split
+from service.origins import checked_endpoint, host_in
 from similarity.config import MAX_TOKENS, MAX_TRAJECTORIES
 from similarity.connections import header_key, is_loopback
 from similarity.models.loader import default_model
@@ -27,42 +27,6 @@ LEAST_PROBE_SECONDS = 0.01
 Seconds = Annotated[float, Field(le=86_400)]
 Count = Annotated[int, Field(le=2**53)]
 NotEmpty = Annotated[str, Field(min_length=1)]
-
-
-def _names(value: str) -> list[str]:
-    """Return the parts of a setting; one of commas alone is a mistake that would pass for none."""
-    parts = split(value)
-    if value.strip() and not parts:
-        raise ValueError(f"there is no name in {value[:40]!r}; give one, or leave it empty")
-    return parts
-
-
-def _clean_origins(value: str) -> str:
-    """Return origins as browsers write them, which are compared letter by letter."""
-    return ",".join(origin if origin == "*" else _clean_origin(origin) for origin in _names(value))
-
-
-def _clean_origin(text: str) -> str:
-    if "://" in text:
-        with suppress(ValueError):
-            return str(Origin.parse(text))
-    raise ValueError(
-        "an origin is * or begins with http:// or https://, has a name and no path, as "
-        f"https://example.org or http://example.org:8080, not {text!r}"
-    )
-
-
-def _checked_hosts(value: str) -> str:
-    for host in _names(value):
-        Origin.parse(host)
-    return value
-
-
-def _clean_names(value: str) -> str:
-    for name in _names(value):
-        if name != "*" and (not host_in(name) or host_in(name) != name.lower().strip("[]")):
-            raise ValueError(f"a host is * or a name without scheme and port, not {name!r}")
-    return value
 
 
 class Settings(BaseSettings):
@@ -105,11 +69,11 @@ class Settings(BaseSettings):
         None, description="File with one bearer key a line, read at start; # begins a comment."
     )
     allow_open: bool = Field(False, description="Serve a public address without a key.")
-    cors_origins: Annotated[str, AfterValidator(_clean_origins)] = Field(
+    cors_origins: Annotated[str, AfterValidator(clean_origins)] = Field(
         "", description="Origins whose pages may call, separated by commas; * for all; off."
     )
 
-    allowed_hosts: Annotated[str, AfterValidator(_clean_names)] = Field(
+    allowed_hosts: Annotated[str, AfterValidator(checked_names)] = Field(
         "",
         description="Names that a Host header may have besides this machine's own, separated by "
         "commas; * for all; else only this machine's on an address of this machine without a key, "
@@ -155,7 +119,7 @@ class Settings(BaseSettings):
     max_request_pixels: Count = Field(
         64_000_000, ge=1, description="Pixels of all images of one request, at most."
     )
-    image_hosts: Annotated[str, AfterValidator(_checked_hosts)] = Field(
+    image_hosts: Annotated[str, AfterValidator(checked_origins)] = Field(
         "",
         description="Hosts from which images are fetched over https, separated by commas; "
         "http://HOST for one without; none.",
@@ -284,11 +248,6 @@ class Settings(BaseSettings):
                 "TRAJSIM_API_KEYS, or pass --allow-open true to serve everybody"
             )
         return self
-
-
-def split(value: str) -> list[str]:
-    """Return the parts of a setting that are separated by commas."""
-    return [part for piece in value.split(",") if (part := piece.strip())]
 
 
 def _check_resolves(host: str) -> None:

@@ -10,8 +10,9 @@ from service.engine.workers import run_in_turn
 from service.http.call import Call
 from service.http.fetching import ImageFetcher, ImageHostError, ImageSourceError
 from service.http.schemas.fields import ImageInput
+from service.names import split
 from service.origins import SCHEMES
-from service.settings import Settings, split
+from service.settings import Settings
 from similarity.errors import ImageError
 from similarity.images.decoding import ImageLimits
 from similarity.images.image import Content, Image
