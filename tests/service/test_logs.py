@@ -82,6 +82,7 @@ def test_a_closed_standard_error_ends_no_thread() -> None:
     assert logs_written()
 
 
+@pytest.mark.longer
 def test_a_reader_of_the_logs_that_stalls_holds_up_neither_answers_nor_the_end() -> None:
     with ServeProcess("--model", "toy") as served, httpx.Client(base_url=served.url) as client:
         # Standard error is a pipe here; more than it holds is never read.

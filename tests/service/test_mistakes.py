@@ -139,6 +139,7 @@ def test_any_one_slip_is_found():
     assert {name for name, _ in misspelt(slips, VARIABLES)} == slips
 
 
+@pytest.mark.longer
 def test_the_hint_of_a_slip_names_what_is_one_slip_away():
     """TRAJSIM_MAX_ITEXS was taken for MAX_TEXTS, and MAX_BODS_BYTES for MAX_BODIES_BYTES."""
     meant = {}

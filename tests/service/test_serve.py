@@ -72,6 +72,7 @@ def test_after_the_grace_period_requests_are_given_up_with_an_answer():
     assert "Traceback" not in errors
 
 
+@pytest.mark.longer
 def test_requests_that_wait_are_given_up_with_an_answer_too():
     """They were let in as the others failed, and the server ended them with a text and a trace."""
     options = ("--model", "toy", "--max-active", "1", "--grace-seconds", "0.2")
@@ -89,6 +90,7 @@ def test_requests_that_wait_are_given_up_with_an_answer_too():
     assert "Traceback" not in errors
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("path", ["/v1/similarity", "/none"])
 def test_a_request_whose_body_does_not_come_is_given_up_with_an_answer(path):
     options = ("--model", "toy", "--grace-seconds", "0", "--drain-seconds", "0")
@@ -106,6 +108,7 @@ def test_a_request_whose_body_does_not_come_is_given_up_with_an_answer(path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("whole", [True, False], ids=["comes late", "never comes"])
 def test_a_request_that_is_sent_while_it_goes_down_is_refused_though_its_body_is_late(whole):
     """It waits for the rest of the body, so that the sender reads why, but not beyond the grace."""
@@ -182,6 +185,7 @@ def test_sighup_has_no_effect_under_nohup():
         assert serve.stop()[0] == 0
 
 
+@pytest.mark.longer
 def test_a_full_standard_output_keeps_nothing_from_being_served():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -59,7 +59,7 @@ def test_a_model_without_vectors_is_compared_by_trajectories() -> None:
         open_scorer(model, "worst")
 
 
-@pytest.mark.parametrize("name", ["toy", "embedded"])
+@pytest.mark.parametrize("name", ["toy", pytest.param("embedded", marks=pytest.mark.longer)])
 def test_any_other_model_has_every_preset(name: str) -> None:
     model = load_model(name)
     texts = [text for pair in PAIRS for text in pair]

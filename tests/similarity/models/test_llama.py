@@ -110,6 +110,7 @@ def test_all_fast_ways_hold_for_the_embedded_model() -> None:
     assert network.packs
 
 
+@pytest.mark.longer
 def test_a_packaged_model_needs_no_compiler_and_no_training_of_many_devices() -> None:
     heavy = ("torch._dynamo", "sympy", "transformers.modeling_utils", "scipy.optimize")
     script = (

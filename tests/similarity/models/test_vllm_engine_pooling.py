@@ -98,6 +98,7 @@ def test_continuations_are_refused() -> None:
         compare(load_model(MODEL), "a", "b", preset="paper")
 
 
+@pytest.mark.longer
 def test_no_scale_of_other_vectors_is_put_on_states(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

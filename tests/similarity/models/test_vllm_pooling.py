@@ -122,6 +122,7 @@ def test_the_revision_is_of_the_weights(load: Load) -> None:
     assert first.info.revision.startswith("states:")
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     "other",
     [

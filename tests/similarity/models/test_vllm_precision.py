@@ -42,6 +42,7 @@ class Moving(ToyModel):
         return moved
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("noise", "grid"), [(NOISE, 0.0), (0.03, 0.0), (NOISE, GRID), (0.025, GRID)]
 )

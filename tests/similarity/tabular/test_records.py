@@ -72,6 +72,7 @@ def test_benchmarks_have_no_quotation_marks(caplog: pytest.LogCaptureFixture) ->
     assert caplog.messages == []
 
 
+@pytest.mark.longer
 def test_a_late_row_of_tsv_with_other_marks_costs_itself() -> None:
     good = b"a\tb\n" * 300_000
     content = b"x\ty\n" + good + b'"Yes," she said.\tc\n"e"\tf\n'

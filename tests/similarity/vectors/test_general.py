@@ -196,6 +196,7 @@ def test_a_reading_that_cannot_be_kept_is_done_all_the_same(
     assert caplog.text.count("what is read of general text is not kept") == 1
 
 
+@pytest.mark.longer
 def test_vectors_restored_under_the_name_of_others_are_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

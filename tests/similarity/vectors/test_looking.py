@@ -77,6 +77,7 @@ def test_no_sound_network_is_refused(tmp_path: Path, architecture: str, dtype: s
     fitted(load_local(str(folder), dtype=dtype))
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-5])
 def test_log_probabilities_of_rounding_alone_make_no_vectors(noise: float, load: Load) -> None:
     served = load(server=FakeServer(Deaf(noise)))
