@@ -26,23 +26,26 @@ def start_in_thread(function: Callable[[], Result], name: str) -> "asyncio.Futur
     NoResourcesError
         If the system has no thread left, and from the future if there was no memory left.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Result] = loop.create_future()
-
-    def work() -> None:
-        try:
-            result = function()
-        except BaseException as error:  # raised again where the result is awaited
-            failure = NoResourcesError() if is_out_of_resources(error) else error
-            _call_in(loop, partial(fail, future, failure))
-        else:
-            _call_in(loop, partial(_fulfil, future, result))
-
+    future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
     try:
-        threading.Thread(target=work, name=name, daemon=True).start()
+        threading.Thread(target=_work, args=(function, future), name=name, daemon=True).start()
     except RuntimeError as error:
         raise NoResourcesError from error
     return future
+
+
+def _work(function: Callable[[], Result], future: "asyncio.Future[Result]") -> None:
+    loop = future.get_loop()
+    try:
+        result = function()
+    except BaseException as error:  # raised again where the result is awaited
+        failure = NoResourcesError() if is_out_of_resources(error) else error
+        _call_in(loop, partial(fail, future, failure))
+        # What an error passed through is kept with it, this too, and the future keeps the error.
+        # Such a circle, with a request's whole body, would stay until the collector comes by.
+        del failure, future
+    else:
+        _call_in(loop, partial(_fulfil, future, result))
 
 
 async def run_in_turn(
@@ -67,7 +70,10 @@ async def run_in_turn(
         limiter.release_on_behalf_of(turn)
         raise
     running.add_done_callback(lambda _: limiter.release_on_behalf_of(turn))
-    return await asyncio.shield(running)
+    try:
+        return await asyncio.shield(running)
+    finally:
+        del running  # which keeps an error, and the error this: see `_work`
 
 
 def is_out_of_resources(error: BaseException) -> bool:

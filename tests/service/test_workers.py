@@ -1,16 +1,22 @@
 """Threads that can be left behind."""
 
 import asyncio
+import gc
+import json
 import threading
 import time
+import weakref
 from collections import Counter
+from contextlib import suppress
+from types import FrameType
 
+import anyio
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from service.engine.exceptions import NoResourcesError
-from service.engine.workers import fail, start_in_thread
+from service.engine.workers import fail, run_in_turn, start_in_thread
 from service.http.app import create_app
 from service.settings import Settings
 from similarity.models.toy import ToyModel
@@ -24,6 +30,74 @@ def test_results_and_errors_come_back():
             await start_in_thread(lambda: {}["inside"], "request")
 
     asyncio.run(main())
+
+
+class Held:
+    """What a function had when it failed."""
+
+
+def test_what_a_function_had_when_it_failed_is_given_up_at_once(no_collector):
+    left = []
+
+    def failing():
+        held = Held()
+        left.append(weakref.ref(held))
+        raise KeyError("inside")
+
+    async def main():
+        for attempt in (
+            lambda: start_in_thread(failing, "request"),
+            lambda: run_in_turn(failing, "request", anyio.CapacityLimiter(1)),
+        ):
+            with suppress(KeyError):
+                await attempt()
+        # The threads may still be about to end.
+        await asyncio.to_thread(eventually, lambda: not any(held() for held in left))
+
+    asyncio.run(main())
+    assert len(left) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    {
+        "JSON cut short": ("/v1/similarity", b'{"rows": ["' + b"a" * 2**17),
+        "many fields": ("/v1/similarity", json.dumps(dict.fromkeys(map(str, range(20_000)), 1))),
+        "wrong fields": ("/rerank", json.dumps({"query": "a", "documents": [{"a": 1}] * 9_999})),
+        "long texts": ("/v1/similarity", json.dumps({"rows": ["a " * 2**17, "b"]})),
+        "no such token": ("/v1/likelihoods", json.dumps({"texts": ["a"], "continuations": [[-1]]})),
+    }.values(),
+    ids=lambda value: value if isinstance(value, str) and value.startswith("/") else "",
+)
+def test_nothing_of_a_refused_request_waits_for_the_collector(path, body, no_collector):
+    with running(ToyModel()) as url, httpx.Client() as client:
+        for _ in range(2):
+            answer = client.post(
+                f"{url}{path}", content=body, headers={"content-type": "application/json"}
+            )
+            assert 400 <= answer.status_code < 500, answer.text
+        found = no_collector()
+    assert not [frame for frame in found if "/service/" in frame or "/similarity/" in frame]
+
+
+@pytest.fixture
+def no_collector():
+    """Keep Python from looking for circles; give what finds the functions that are in some."""
+
+    def left() -> list[str]:
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            gc.collect()
+            frames = [one.f_code for one in gc.garbage if isinstance(one, FrameType)]
+            return [f"{code.co_filename}:{code.co_name}" for code in frames]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+
+    gc.collect()
+    gc.disable()
+    yield left
+    gc.enable()
 
 
 @pytest.mark.parametrize("how", ["cancelled", "failed"])
