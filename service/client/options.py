@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from similarity.answering import AS_IT_IS
 from similarity.connections import header_key, shown_address
 from similarity.errors import ConfigError
 from similarity.hosts import host_of
@@ -26,7 +27,7 @@ def http_options(url: str, api_key: str | None, timeout: float, retries: int) ->
     """
     timeout = given_number("timeout", timeout, at_least=0.001, at_most=1e6)
     given_integer("retries", retries, at_least=0, at_most=1000)
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", **AS_IT_IS}
     if api_key is not None and (key := header_key("api_key", api_key)):
         headers["authorization"] = f"Bearer {key}"
     return {"base_url": _checked(url), "headers": headers, "timeout": timeout}

@@ -1,12 +1,13 @@
 """Answers that are read whole, within bounds: one that breaks off is requested again."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import httpx
 
 from service.client.errors import UnexpectedAnswerError
+from service.client.reads import bound_reads, late, reads_within
+from similarity.answering import answered_within, awaited_trace_of, compression_of, trace_of
 
 # More than any answer of the service has by default.
 MAX_BYTES = 256 * 2**20
@@ -22,13 +23,18 @@ class _Answer:
     """
 
     def __init__(self, response: httpx.Response, seconds: float) -> None:
+        if (kind := compression_of(response)) is not None:
+            raise UnexpectedAnswerError(
+                f"it is compressed by {kind!r}, though it was asked not to be, so turn off "
+                "compression in the gateway between"
+            )
         self._response = response
         self._seconds = seconds
         self._end = time.monotonic() + seconds
         self._content = bytearray()
 
     def add(self, part: bytes) -> None:
-        """Take a part, unpacked.
+        """Take a part.
 
         Raises
         ------
@@ -41,12 +47,12 @@ class _Answer:
         if len(self._content) > MAX_BYTES:
             raise UnexpectedAnswerError(f"it has more than {MAX_BYTES} bytes")
         if time.monotonic() > self._end:
-            raise httpx.ReadTimeout(f"the answer took more than {self._seconds:g} seconds")
+            raise late(self._seconds)
 
     def whole(self) -> httpx.Response:
-        """Return the answer, with its body, which is not packed any more."""
-        packed = ("content-encoding", "content-length", "transfer-encoding")
-        headers = [(n, v) for n, v in self._response.headers.multi_items() if n not in packed]
+        """Return the answer, with its body."""
+        of_sending = ("content-encoding", "content-length", "transfer-encoding")
+        headers = [(n, v) for n, v in self._response.headers.multi_items() if n not in of_sending]
         return httpx.Response(
             self._response.status_code,
             headers=headers,
@@ -55,34 +61,27 @@ class _Answer:
         )
 
 
-@contextmanager
-def _unpacking() -> Iterator[None]:
-    """Raise UnexpectedAnswerError where an answer is not packed as its headers say."""
-    try:
-        yield
-    except httpx.DecodingError as error:
-        # Unlike other errors of httpx here, it is of what came, not of what was sent.
-        raise UnexpectedAnswerError(f"it is not packed as it says ({error})") from error
-
-
 class ReadingTransport(httpx.BaseTransport):
     """Reads each answer before it is given back; the arguments are of the client's."""
 
     def __init__(self, transport: httpx.BaseTransport, seconds: float) -> None:
+        bound_reads(transport)
         self._transport = transport
         self._seconds = seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return its answer."""
-        response = self._transport.handle_request(request)
-        answer = _Answer(response, self._seconds)
-        try:
-            with _unpacking():
+        with reads_within(self._seconds) as begin:
+            request.extensions["trace"] = trace_of(begin)
+            response = self._transport.handle_request(request)
+            begin()
+            try:
+                answer = _Answer(response, self._seconds)
                 for part in response.iter_bytes():
                     answer.add(part)
-        finally:
-            response.close()
-        return answer.whole()
+            finally:
+                response.close()
+            return answer.whole()
 
     def close(self) -> None:
         """Close the connections."""
@@ -98,12 +97,20 @@ class AsyncReadingTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return its answer."""
-        response = await self._transport.handle_async_request(request)
-        answer = _Answer(response, self._seconds)
         try:
-            with _unpacking():
-                async for part in response.aiter_bytes():
-                    answer.add(part)
+            with answered_within(self._seconds) as begin:
+                request.extensions["trace"] = awaited_trace_of(begin)
+                return await self._answer(request, begin)
+        except TimeoutError as error:
+            raise late(self._seconds) from error
+
+    async def _answer(self, request: httpx.Request, begin: Callable[[], None]) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        begin()
+        try:
+            answer = _Answer(response, self._seconds)
+            async for part in response.aiter_bytes():
+                answer.add(part)
         finally:
             await response.aclose()
         return answer.whole()

@@ -55,7 +55,7 @@ class Client:
     api_key
         Where the service needs one.
     timeout
-        Seconds of one attempt: between two parts of an answer, and for all of it once it begins.
+        Seconds of each step of an attempt: to connect, to get an answer's head, and its rest.
     retries
         Attempts after the first.
     transport

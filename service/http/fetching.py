@@ -16,6 +16,7 @@ import httpx
 from service.engine.exceptions import RequestTooLargeError, ServiceError
 from service.http import addresses
 from service.origins import Origin
+from similarity.answering import AS_IT_IS, compression_of
 
 # Redirects within one host that are followed.
 _REDIRECTS = 3
@@ -205,8 +206,7 @@ class ImageFetcher:
             raise ImageSourceError(
                 f"{url.host} did not give the image: it answered HTTP {response.status_code}"
             )
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            # A few bytes may become many.
+        if compression_of(response) is not None:
             raise ImageSourceError(
                 f"{url.host} compressed the image, though only uncompressed answers are accepted"
             )
@@ -258,6 +258,6 @@ class ImageFetcher:
 
 _HEADERS = {
     "accept": "image/png, image/jpeg, image/webp, image/gif, image/bmp",
-    "accept-encoding": "identity",
+    **AS_IT_IS,
     "user-agent": "trajsim",
 }

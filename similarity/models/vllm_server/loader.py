@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from similarity.answering import AS_IT_IS
 from similarity.connections import proxy_for, shown_address
 from similarity.errors import (
     BackendKeyError,
@@ -213,12 +214,13 @@ def _client(
     proxies: Mapping[str, str | None],
 ) -> httpx.AsyncClient:
     key = {"Authorization": f"Bearer {config.api_key}"} if config.api_key else {}
+    headers = {**AS_IT_IS, **key}
     timeout = httpx.Timeout(config.read_timeout, connect=config.connect_timeout, pool=None)
     # The pool of servers bounds what is under way.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     certificates = _certificates()
     return httpx.AsyncClient(
-        headers=key,
+        headers=headers,
         timeout=timeout,
         transport=transport or httpx.AsyncHTTPTransport(certificates, limits=limits),
         mounts={

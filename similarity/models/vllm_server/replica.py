@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import anyio
 import httpx
 
+from similarity.answering import answered_within, awaited_trace_of
 from similarity.connections import shown_address
 from similarity.errors import (
     BackendKeyError,
@@ -27,6 +28,7 @@ from similarity.models.vllm_server.passing import PassingError
 from similarity.models.vllm_server.refusals import message, own_words, retry_after, sent_on
 from similarity.models.vllm_server.sizes import most_bytes
 from similarity.models.vllm_server.unreached import first_line, unreached
+from similarity.models.vllm_server.whole import read_whole
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
 FORBIDDEN = 403
 NOT_FOUND = 404
-# Of an answer, unpacked, however much was requested. Most have some tens of MiB at most.
+# Of an answer, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
 FAILED = OVERLOADED | {500}
@@ -181,11 +183,14 @@ class Replica:
         method = "GET" if body is None else "POST"
         limit = httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout)
         try:
-            sent = self._client.stream(method, self.url + path, json=body, timeout=limit)
-            async with sent as response:
-                # The client's own limit is between two parts, which a trickle never exceeds.
-                async with asyncio.timeout(timeout or self._client.timeout.read):
-                    return await self._whole(response, min(MOST_BYTES, most_bytes(body)))
+            with answered_within(timeout or self._client.timeout.read or math.inf) as begin:
+                traced = {"trace": awaited_trace_of(begin)}
+                sent = self._client.stream(
+                    method, self.url + path, json=body, timeout=limit, extensions=traced
+                )
+                async with sent as response:
+                    begin()
+                    return await read_whole(response, self.url, min(MOST_BYTES, most_bytes(body)))
         except TimeoutError as error:
             trickled = httpx.ReadTimeout("the answer trickled in")
             raise self._timed_out(trickled, path, timeout) from error
@@ -197,32 +202,7 @@ class Replica:
                 lost=True,
             ) from error
         except (httpx.HTTPError, UnicodeError) as error:  # the latter of a Location that is no URL
-            packed = isinstance(error, httpx.DecodingError)
-            what = (
-                "an answer that is not packed as its Content-Encoding says" if packed else "no HTTP"
-            )
-            raise WrongAnswerError(f"{self.url} gave {what} ({first_line(error)})") from error
-
-    async def _whole(self, response: httpx.Response, most: int) -> httpx.Response:
-        """Read an answer, unpacked, to its end or to so many bytes."""
-        parts, size = [], 0
-        async for part in response.aiter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                raise WrongAnswerError(
-                    f"{self.url} answered more than {most >> 20} MiB; is it a vLLM server? "
-                    f"If so, lower {ENVIRONMENT_PREFIX}REQUEST_TOKENS"
-                )
-        headers = httpx.Headers(response.headers)
-        for name in ("content-encoding", "content-length", "transfer-encoding"):
-            headers.pop(name, None)
-        return httpx.Response(
-            response.status_code,
-            headers=headers,
-            content=b"".join(parts),
-            request=response.request,
-        )
+            raise WrongAnswerError(f"{self.url} gave no HTTP ({first_line(error)})") from error
 
     def _timed_out(
         self, error: httpx.TimeoutException, path: str, timeout: float | None

@@ -16,7 +16,7 @@ _GIVEN = ("prompt", "token_ids", "tokens", "input")
 
 
 def most_bytes(body: Mapping[str, Any] | None) -> int:
-    """Return the most bytes that an answer to a request may have, unpacked."""
+    """Return the most bytes that an answer to a request may have."""
     if body is None:
         return _ANY
     params: dict[str, Any] = {**body, **body.get("sampling_params", {})}
