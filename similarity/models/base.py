@@ -44,7 +44,7 @@ class ModelInfo:
     revision
         Commit or content hash of weights and tokenizer.
     dtype
-        Of the arithmetic, for example "float32".
+        Of the arithmetic, for example "float32"; "served" where a server has the model.
     context_length
         Tokens of prefix and continuation together, at most.
     """

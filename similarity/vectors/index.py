@@ -33,6 +33,8 @@ NEIGHBOURS = "neighbours.faiss"
 # Of version 2, a graph has a row for each text, also for those that are the same.
 FORMAT, READ_FORMATS = 3, (2, 3)
 KIND = BundleKind(MANIFEST, (TEXTS, IDS, NEIGHBOURS), what="index", command="trajsim index build")
+# In the place of a type of numbers, of a model that a server has.
+_SERVED = "served"
 KINDS = ("auto", "exact", "graph")
 # Up to so many texts an exact search takes some 80 ms, and a graph is not worth its making.
 EXACT_TEXTS = 200_000
@@ -216,13 +218,21 @@ def _checked(folder: Path, content: dict[str, Any], model: ModelInfo | None) -> 
     if model is not None and built is not None and built != asdict(model):
         raise ConfigError(
             f"the index in {folder} was built with {_named(built)}, and this is "
-            f"{_named(asdict(model))}; give --model {built['name']}, or build it anew"
+            f"{_named(asdict(model))}; {_to_give(built)} by --model, or build it anew"
         )
     return content
 
 
 def _named(model: Mapping[str, Any]) -> str:
-    return f"model {model['name']} at {model['revision']} in {model['dtype']}"
+    way = "on a server" if model["dtype"] == _SERVED else f"in {model['dtype']}"
+    return f"model {model['name']} at {model['revision']} {way}"
+
+
+def _to_give(model: Mapping[str, Any]) -> str:
+    """Return what loads a model: its name alone may not, as of a folder."""
+    if model["dtype"] == _SERVED:
+        return f"give a server of it, as http://HOST:8000#{model['name']},"
+    return "give that model"
 
 
 def open_index(folder: Path | str, vectors: MeaningVectors) -> TextIndex:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -15,16 +16,19 @@ from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError, InputError
 from similarity.models.toy import ToyModel
+from similarity.models.vllm_server.loader import load_server
 from similarity.pipeline import TrajectoryScorer
 from similarity.vectors import MeaningVectors, fit, index, neighbours, save
 from similarity.vectors.index import (
     Hit,
     TextIndex,
     build_index,
+    check_index,
     open_index,
     rerank,
 )
 from similarity.vectors.neighbours import empty_neighbours
+from tests.similarity.models.fake_server import FakeServer
 from tests.similarity.vectors.conftest import TOY_CONFIG, sentences
 
 TEXTS = list(dict.fromkeys(sentences(40, seed=4)))
@@ -222,7 +226,22 @@ def test_the_command_refuses_another_model_before_general_text_is_read(
     found = run("index", "query", str(built), "a car", "--model", "embedded")
     assert found.exit_code == 2
     assert "built with model toy" in found.stderr
-    assert "give --model toy, or build it anew" in found.stderr
+    assert "give that model by --model, or build it anew" in found.stderr
+
+
+def test_an_index_of_a_served_model_asks_for_an_address(
+    vectors: MeaningVectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asked for the name that the model has at its server, which is no model here."""
+    served = load_server("http://a", transport=httpx.MockTransport(FakeServer(name="emb").handle))
+    monkeypatch.setattr(vectors.model, "info", served.info)
+    served.close()
+    build_index(tmp_path, vectors, TEXTS, [vectors.encode(TEXTS)])
+    with pytest.raises(ConfigError) as raised:
+        check_index(tmp_path, ToyModel().info)
+    said = str(raised.value)
+    assert f"built with model emb at {served.info.revision} on a server, and this is" in said
+    assert "; give a server of it, as http://HOST:8000#emb, by --model, or build it anew" in said
 
 
 def test_the_command_refuses_what_is_no_index_before_a_model_is_loaded(
