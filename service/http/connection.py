@@ -73,7 +73,7 @@ def connection_class(
                 "abort": self._cut,
                 "read": lambda: self._read_at,
                 # For whoever would read the body: it may not have been sent yet.
-                "asks_before_body": lambda: self.conn.they_are_waiting_for_100_continue,
+                "asks_before_body": self._asks,
             }
             # Until the first byte of a request.
             self._silent = True
@@ -86,6 +86,11 @@ def connection_class(
             else:
                 drop_unread(transport, HEAD_BYTES)
                 self._refuse(TOO_MANY)
+
+        def _asks(self) -> bool:
+            """Return whether the rest of a body waits for our word; to h11 none that has begun."""
+            cycle = self.cycle
+            return bool(cycle and cycle.waiting_for_100_continue and cycle.more_body)
 
         @property
         def _waits(self) -> bool:

@@ -102,10 +102,11 @@ def test_the_sender_of_a_body_somewhat_too_large_gets_to_read_why(url, size):
     ],
     ids=["too large", "no such route"],
 )
-def test_a_body_that_will_be_refused_is_not_asked_for(url, head, status):
+@pytest.mark.parametrize("begun", [b"", b'{"pairs"'], ids=["not begun", "begun"])
+def test_a_body_that_will_be_refused_is_not_asked_for(url, head, status, begun):
     """It was answered 100 first, so that the sender sent all of it for nothing."""
     with connect(url) as connection:
-        connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
+        connection.sendall(head + b"Expect: 100-continue\r\n\r\n" + begun)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 " + status)
     assert b"connection: close" in answer.lower()
