@@ -8,7 +8,6 @@ from eval.methods.scorers import (
     ESTIMATOR_METHODS,
     PROMPT_METHODS,
     VECTOR_METHODS,
-    WHITENED,
 )
 from similarity.cli.options import (
     PROMPT_FLAGS,
@@ -17,13 +16,19 @@ from similarity.cli.options import (
     trajectory_options_given,
 )
 from similarity.errors import ConfigError
+from similarity.estimators.table import ESTIMATORS
 
 # Beside the run's own trajectories, what samples some by its settings.
 SAMPLED = {**PROMPT_METHODS, **ESTIMATOR_METHODS}
 # By name: the baselines, which are in every table unless left out, and the library's other ways.
 METHODS = {**BASELINES, **PROMPT_METHODS, **VECTOR_METHODS, **ESTIMATOR_METHODS}
 # Of those, what is fitted to unlabelled texts.
-FITTED_TO_TEXTS = (*WHITENINGS, "tf-idf", *DOMAIN_METHODS, WHITENED)
+FITTED_TO_TEXTS = (
+    *WHITENINGS,
+    "tf-idf",
+    *DOMAIN_METHODS,
+    *(name for name, estimator in ESTIMATORS.items() if estimator.needs_bank),
+)
 _FULL_STOP = "--full-stop"
 
 

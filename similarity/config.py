@@ -4,7 +4,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, Self, get_args
 
 from similarity.errors import ConfigError
-from similarity.estimators.table import ESTIMATORS, NULL_TEXT, Estimator, get_estimator
+from similarity.estimators.table import (
+    ESTIMATORS,
+    NULL_TEXT,
+    WITHOUT_BANK,
+    Estimator,
+    get_estimator,
+)
 from similarity.fields import Setting, keep_settings, setting, settings_of
 from similarity.law import Law
 from similarity.prompts import PROMPTS, Prompt
@@ -77,12 +83,16 @@ class ComparisonConfig:
         itself (temperature 1, nothing truncated) whatever was sampled from.
     bank
         Texts that a relative distance takes meaning relative to; none is a text that says nothing.
+        "whitened-cosine" needs two different texts or more.
     """
 
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     prompt: Prompt = field(default_factory=Prompt)
     distance: str = setting(
-        "l1", "Measure by this distance, made of the trajectories.", choices=ESTIMATORS
+        "l1",
+        "Measure by this distance, made of the trajectories.",
+        choices=WITHOUT_BANK,
+        in_python=ESTIMATORS,
     )
     score_law: ScoreLaw = setting(
         "sampling",
@@ -100,6 +110,13 @@ class ComparisonConfig:
         keep_settings(self)
         if self.bank and not self.estimator.relative:
             raise ConfigError(f"distance {self.distance} is not relative to texts; give no bank")
+        if self.estimator.needs_bank and len(set(self.bank)) < 2:
+            raise ConfigError(
+                f"distance {self.distance} needs a bank of two different texts or more, got "
+                f"{len(set(self.bank))}; give them as bank=(…), or take another distance, such as "
+                "centred-cosine",
+                "bank",
+            )
 
     @property
     def estimator(self) -> Estimator:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from similarity.errors import MissingDependencyError, UnsupportedError, WrongAnswerError
-from similarity.estimators.table import ESTIMATORS
+from similarity.estimators.table import WITHOUT_BANK
 from similarity.law import Law
 from similarity.models.base import (
     Continuation,
@@ -153,12 +153,14 @@ def _compare_states(title: str, model: LanguageModel, reference: LanguageModel) 
 def _scorers(model: LanguageModel) -> Check:
     """Return a check that names the presets and distances that the model allows, and the others."""
     possible = possible_scorers(model)
-    distances = [name for name in possible if name in ESTIMATORS]
+    distances = [name for name in possible if name in WITHOUT_BANK]
     presets = [*([PAPER] if distances else []), *(name for name in possible if name in PRESETS)]
     found = f"presets {', '.join(presets)}"
     if distances:
         found += f"; distances {', '.join(distances)}"
-    missing = [name for name in SCORERS if name not in possible]
+    # What needs a bank of texts is of Python alone.
+    named = [name for name in SCORERS if name in PRESETS or name in WITHOUT_BANK]
+    missing = [name for name in named if name not in possible]
     lacks = find_vectors(None, model).lacks
     because = f" ({lacks})" if lacks else ""
     return Check("compares by", f"{found}; not {', '.join(missing)}{because}" if missing else found)

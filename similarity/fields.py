@@ -27,7 +27,9 @@ class Setting:
     at_least, at_most
         Bounds of a number, both inclusive; None for what is no number.
     choices
-        All that a name may be; None for what is no name.
+        All that a name may be, of an option or a request; None for what is no name.
+    in_python
+        All that a name may be in Python; None for the same.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Setting:
     at_least: float | None = None
     at_most: float | None = None
     choices: tuple[str, ...] | None = None
+    in_python: tuple[str, ...] | None = None
 
     @property
     def type(self) -> type[int] | type[float] | type[bool] | type[str]:
@@ -45,7 +48,7 @@ class Setting:
     def given(self, value: Any) -> Any:
         """Return a value as one of the setting's type; raise ConfigError if it may not have it."""
         if self.choices is not None:
-            check_choice(self.name, value, self.choices)
+            check_choice(self.name, value, self.in_python or self.choices)
         elif self.at_least is not None and self.at_most is not None:
             bounds: Any = {"at_least": self.at_least, "at_most": self.at_most}
             read = given_integer if self.type is int else given_number
@@ -62,6 +65,7 @@ def setting(
     at_least: float | None = None,
     at_most: float | None = None,
     choices: Collection[str] | None = None,
+    in_python: Collection[str] | None = None,
 ) -> Any:
     """Declare a field of a settings dataclass: a `Setting` whose help is the sentence."""
     metadata = {
@@ -70,6 +74,7 @@ def setting(
         "at_least": at_least,
         "at_most": at_most,
         "choices": None if choices is None else tuple(choices),
+        "in_python": None if in_python is None else tuple(in_python),
     }
     return field(default=default, metadata={_KEY: metadata})
 

@@ -147,3 +147,11 @@ SENTENCES = {
 @pytest.mark.parametrize("name", SENTENCES)
 def test_help_begins_with_a_verb(name: str) -> None:
     assert (SENTENCES[name] or "").partition(" ")[0] in VERBS.split()
+
+
+def test_what_needs_a_bank_is_offered_nowhere_else() -> None:
+    """A command or a request gives no bank."""
+    setting = COMPARISON_SETTINGS["distance"]
+    needing = {name for name, estimator in ESTIMATORS.items() if estimator.needs_bank}
+    assert needing
+    assert set(setting.in_python or ()) - set(setting.choices or ()) == needing

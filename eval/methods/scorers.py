@@ -9,7 +9,6 @@ from eval.methods.base import Factory, Method, Pair, Setting
 from eval.methods.kept import kept_vectors
 from eval.methods.texts import unlabelled_texts
 from similarity.digests import digest_of_texts
-from similarity.errors import ConfigError
 from similarity.estimators.table import ESTIMATORS
 from similarity.pipeline import TrajectoryScorer
 from similarity.presets import FAST, MEANING, PRESETS, TRAJECTORIES
@@ -28,10 +27,9 @@ METHOD = "trajectories"
 OTHER_SEED = f"{METHOD}, seed "
 # The preset of that name, whose trajectories are those of general text.
 REFERENCES = "reference trajectories"
-# The estimator that whitens by a bank of texts, and how many of the unlabelled ones it reads beside
-# each pair: its cost grows with them. Other relative estimators do better with a text that says
-# nothing, by measurement.
-WHITENED, BANK_TEXTS = "whitened-cosine", 6
+# How many of the unlabelled texts an estimator that needs a bank reads beside each pair: its cost
+# grows with them. The other relative ones do better with a text that says nothing, by measurement.
+BANK_TEXTS = 6
 
 
 class ScorerMethod(Method):
@@ -76,13 +74,11 @@ def estimated(setting: Setting, distance: str) -> Method:
     UnsupportedError
         If it needs whole distributions and the model does not give them.
     ConfigError
-        If it needs unlabelled texts and there are none.
+        If it needs unlabelled texts and there are fewer than two.
     """
     bank: tuple[str, ...] = ()
-    if distance == WHITENED:
-        bank = _spread(setting.unlabelled)
-        if not bank:
-            raise ConfigError(f"{distance} needs unlabelled texts to whiten by; give some")
+    if ESTIMATORS[distance].needs_bank:
+        bank = _spread(unlabelled_texts(setting, distance))
     config = replace(setting.config, distance=distance, bank=bank)
     return trajectories(replace(setting, config=config))
 

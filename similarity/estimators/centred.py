@@ -26,7 +26,7 @@ def whitened_cosine(first: FloatArray, second: FloatArray, *bank: FloatArray) ->
     centre = texts.mean(axis=0)
     spread = texts - centre
     covariance = spread.T @ spread / len(texts)
-    variance = np.trace(covariance) / centre.size or 1.0  # a bank of one text whitens nothing
+    variance = np.trace(covariance) / centre.size or 1.0  # equal rows whiten nothing
     values, vectors = np.linalg.eigh((covariance / variance + np.eye(centre.size)) / 2)
     whitening = vectors / np.sqrt(values)
     return half_cosine_distance((first - centre) @ whitening, (second - centre) @ whitening)

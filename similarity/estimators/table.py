@@ -37,11 +37,14 @@ class Estimator:
         Of the next-token distributions at each token; None for log-likelihoods.
     relative
         Whether it depends on the bank of texts.
+    needs_bank
+        Whether the bank must be given, of two different texts or more.
     """
 
     distance: Distance
     step: StepFunction | None = None
     relative: bool = False
+    needs_bank: bool = False
 
     @property
     def reads_distributions(self) -> bool:
@@ -81,8 +84,10 @@ def _of_relative_steps(divergence: Divergence, summary: str) -> Estimator:
     return Estimator(Distance(_mean, True, summary, is_mean=True), step, relative=True)
 
 
-def _of_centred(function: Callable[..., float], summary: str) -> Estimator:
-    return Estimator(Distance(function, True, summary), relative=True)
+def _of_centred(
+    function: Callable[..., float], summary: str, *, needs_bank: bool = False
+) -> Estimator:
+    return Estimator(Distance(function, True, summary), relative=True, needs_bank=needs_bank)
 
 
 ESTIMATORS = {
@@ -96,5 +101,10 @@ ESTIMATORS = {
         divergences.total_variation, "total variation, relative to that from the bank"
     ),
     "centred-cosine": _of_centred(centred_cosine, "of log-likelihoods less the bank's mean"),
-    "whitened-cosine": _of_centred(whitened_cosine, "of those, whitened by the bank"),
+    # The covariance of one text is 0: nothing would be whitened.
+    "whitened-cosine": _of_centred(
+        whitened_cosine, "of those, whitened by the bank", needs_bank=True
+    ),
 }
+# Those that commands and requests take: these give no bank.
+WITHOUT_BANK = tuple(name for name, estimator in ESTIMATORS.items() if not estimator.needs_bank)

@@ -15,7 +15,7 @@ from service.http.schemas.fields import DistanceName
 from service.http.schemas.research import SamplingSettings
 from service.http.security import PROBES
 from service.settings import Settings
-from similarity.estimators.table import ESTIMATORS
+from similarity.estimators.table import WITHOUT_BANK
 from similarity.prompts import PROMPTS
 from tests.conftest import ROOT
 
@@ -40,7 +40,7 @@ def test_every_operation_has_a_summary_examples_and_errors():
 
 
 def test_names_are_the_librarys():
-    assert list(TypeAdapter(DistanceName).json_schema()["enum"]) == list(ESTIMATORS)
+    assert list(TypeAdapter(DistanceName).json_schema()["enum"]) == list(WITHOUT_BANK)
     annotation = SamplingSettings.model_fields["prompt"].annotation
     assert list(get_args(annotation)) == list(PROMPTS)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from similarity import ComparisonConfig, compare_matrix, compare_pairs
+from similarity.estimators.table import ESTIMATORS, WITHOUT_BANK
 from similarity.models.toy import ToyModel
 
 GUITAR = ["A man is playing a guitar.", "Someone plays an instrument."]
@@ -166,3 +167,20 @@ def test_a_model_by_its_name(client):
     other = client.get("/v1/models/other/model")
     assert other.status_code == 404
     assert "toy" in other.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_distance_is_answered_under_its_name_or_refused(client, name):
+    """What whitens by a bank of texts was answered without one, as another distance."""
+    answer = client.post("/v1/similarity", json={"pairs": [GUITAR], **SMALL, "distance": name})
+    if ESTIMATORS[name].reads_distributions:
+        assert answer.status_code == 501
+        assert "of any model" in answer.json()["error"]["message"]
+    elif ESTIMATORS[name].needs_bank:
+        assert answer.status_code == 422
+        allowed = ", ".join(WITHOUT_BANK)
+        assert answer.json()["error"]["message"].endswith(
+            f"unknown distance {name!r}; allowed: {allowed}"
+        )
+    else:
+        assert answer.json()["fingerprint"]["settings"]["distance"] == name

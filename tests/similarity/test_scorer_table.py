@@ -2,8 +2,9 @@
 
 import pytest
 
-from similarity.config import ComparisonConfig
+from similarity.config import ComparisonConfig, SamplingConfig
 from similarity.errors import ConfigError, UnsupportedError
+from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import LanguageModel
 from similarity.models.loader import load_model
 from similarity.models.toy import ToyModel
@@ -17,7 +18,9 @@ from tests.toy_models import SilentModel
 def opened(model: LanguageModel, name: str) -> Scorer:
     if name in PRESETS:
         return open_scorer(model, name)
-    config = ComparisonConfig.build(n_trajectories=2, max_tokens=3, distance=name)
+    sampling = SamplingConfig(n_trajectories=2, max_tokens=3)
+    bank = ("the sea", "some words") if ESTIMATORS[name].needs_bank else ()
+    config = ComparisonConfig(sampling=sampling, distance=name, bank=bank)
     return open_scorer(model, config=config)
 
 

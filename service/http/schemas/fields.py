@@ -22,7 +22,7 @@ from pydantic_core import core_schema
 from service.http.mistakes import FieldError
 from similarity.calibration import Scale
 from similarity.errors import InputError
-from similarity.estimators.table import ESTIMATORS
+from similarity.estimators.table import WITHOUT_BANK
 from similarity.prompts import TEXT_PATTERN, checked_text
 from similarity.validation import as_float
 
@@ -134,7 +134,7 @@ def check_one_value(body: BaseModel, name: str, other: str) -> None:
 
 
 DistanceName = Annotated[
-    str, known("distance", ESTIMATORS), Field(json_schema_extra={"enum": list(ESTIMATORS)})
+    str, known("distance", WITHOUT_BANK), Field(json_schema_extra={"enum": list(WITHOUT_BANK)})
 ]
 FingerprintFields = Annotated[
     dict[str, Any],

@@ -29,6 +29,7 @@ from tests.toy_models import SilentModel
 SMALL = ComparisonConfig.build(n_trajectories=3, max_tokens=5)
 TEXTS = ("aab.", "abb.")
 names = pytest.mark.parametrize("name", ESTIMATORS)
+BANK = ("some words", "other letters")
 
 
 def estimate_pairs(
@@ -36,8 +37,10 @@ def estimate_pairs(
     pairs: Sequence[tuple[str, str]],
     name: str,
     config: ComparisonConfig,
-    bank: tuple[str, ...] = (),
+    bank: tuple[str, ...] | None = None,
 ) -> Sequence[Comparison]:
+    if bank is None:
+        bank = BANK if ESTIMATORS[name].needs_bank else ()
     bank = bank if ESTIMATORS[name].relative else ()
     return TrajectoryScorer(model, replace(config, distance=name, bank=bank)).score(pairs)
 
@@ -227,8 +230,8 @@ def test_centred_rows_do_not_see_what_all_texts_say_alike() -> None:
     centre = np.mean(bank, axis=0)
     expected = cosine(first - centre, second - centre) / 2
     assert centred_cosine(first, second, *bank) == pytest.approx(expected)
-    # One text shows no covariance: then nothing is whitened.
-    args = (first, second, bank[0])
+    # Rows that are equal show no covariance: then nothing is whitened.
+    args = (first, second, bank[0], bank[0])
     assert whitened_cosine(*args) == pytest.approx(centred_cosine(*args))
     assert centred_cosine(first, bank[0], bank[0]) == 0.5
 
@@ -243,3 +246,32 @@ def test_bad_settings_are_refused() -> None:
         ComparisonConfig(distance="best")
     with pytest.raises(ConfigError, match="give no bank"):
         ComparisonConfig(distance="l1", bank=("a",))
+
+
+@names
+@pytest.mark.parametrize("bank", [(), ("a",), ("a", "a", "a")])
+def test_what_whitens_needs_texts_that_differ(name: str, bank: tuple[str, ...]) -> None:
+    """With one text it would be another distance under its own name."""
+    if not ESTIMATORS[name].relative:
+        bank = ()
+    if not ESTIMATORS[name].needs_bank:
+        assert ComparisonConfig(distance=name, bank=bank).distance == name
+        return
+    wanted = (
+        f"distance {name} needs a bank of two different texts or more, got {len(set(bank))}; "
+        "give them as bank=(…), or take another distance, such as centred-cosine"
+    )
+    with pytest.raises(ConfigError) as caught:
+        ComparisonConfig(distance=name, bank=bank)
+    assert str(caught.value) == wanted
+    assert ComparisonConfig(distance=name, bank=(*bank, "a", "b")).distance == name
+
+
+def test_each_relative_estimator_answers_under_its_own_name(toy_model: ToyModel) -> None:
+    pair = [("a red car", "the sea")]
+    found = {
+        name: estimate_pairs(toy_model, pair, name, SMALL, BANK)[0].distance
+        for name in ESTIMATORS
+        if ESTIMATORS[name].relative
+    }
+    assert len(set(found.values())) == len(found) == 3
