@@ -1,7 +1,10 @@
-"""The rows of CSV, one by one: one that is too long or damaged is one error, and costs no other."""
+"""The rows of CSV, one by one: one that is too long or damaged is one error, and costs no other.
+
+Such a row ends where it would if its mistakes were letters: what stands within its quotation marks
+is never taken for a row.
+"""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import StringIO
@@ -90,16 +93,20 @@ def csv_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
     A row whose lines together have more than `MAX_LINE_BYTES` bytes is an error, wherever it ends.
     """
     taken = _Taken()
+    # The last line that was read, and whether it began within a quoted field.
+    last, within = "", False
 
     def fed() -> Iterator[str]:
+        nonlocal last, within
         for line in lines:
             within = taken.first > 0
             taken.add(line)
             if line.text is None or taken.is_long:
                 # The row is an error, and of this line only where it ends matters.
-                yield '"' if _goes_on(line.pieces, delimiter, within) != within else ""
+                last = '"' if _goes_on(line.pieces, delimiter, within) != within else ""
             else:
-                yield line.text + line.end
+                last = line.text + line.end
+            yield last
 
     reader = csv.reader(fed(), strict=True, delimiter=delimiter)
     while True:
@@ -113,6 +120,10 @@ def csv_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
             return
         except csv.Error as error:
             fault = csv_fault(error, delimiter, taken.shown.split("\n"), taken.first)
+            going_on = _goes_on([last.encode()], delimiter, within)
+            while going_on and (line := next(lines, None)):
+                taken.add(line)
+                going_on = _goes_on(_bytes_of(line), delimiter, within=True)
             why = InputError(f"{taken.named} {fault}")
         # That a line cannot be read is the reason of all else.
         why = taken.why or why
@@ -130,8 +141,12 @@ def named_lines(first: int, last: int) -> str:
     return "it" if first == last else f"what is read as one row, lines {first} to {last},"
 
 
+def _bytes_of(line: Line) -> Iterable[bytes]:
+    return line.pieces if line.text is None else [(line.text + line.end).encode()]
+
+
 def _goes_on(pieces: Iterable[bytes], delimiter: str, within: bool) -> bool:
-    """Return whether a quoted field goes on after a line, as Python's csv has it.
+    """Return whether a quoted field goes on after a line, as Python's csv has it if not strict.
 
     Parameters
     ----------
@@ -141,30 +156,23 @@ def _goes_on(pieces: Iterable[bytes], delimiter: str, within: bool) -> bool:
         Whether the line begins within a quoted field.
     """
     sign = delimiter.encode()
-    # Outside of one, a field begins with a quotation mark, or a carriage return ends the row.
-    matters = re.compile(re.escape(sign) + b'"|\r')
+    begin = sign + b'"'
     left = b"" if within else sign
     for piece in pieces:
         line, at, left = left + piece, 0, b""
         while at < len(line):
             if not within:
-                found = matters.search(line, at)
-                if found is None:
+                at = line.find(begin, at)
+                if at < 0:
                     left = sign if line.endswith(sign) else b""
                     break
-                if found[0] == b"\r":
-                    return False
-                within, at = True, found.end()
+                within, at = True, at + len(begin)
                 continue
             at = line.find(b'"', at)
             after = line[at + 1 : at + 2]
             if at < 0 or not after:
                 left = line[at:] if at >= 0 else b""
                 break
-            if after == b'"':
-                at += 2
-                continue
-            if after != sign:
-                return False
-            within, at = False, at + 1
+            # Two are one of the field; after one alone, the field goes on without, or ends.
+            within, at = (True, at + 2) if after == b'"' else (False, at + 1)
     return within and not left

@@ -253,7 +253,7 @@ def csv_fault(error: csv.Error, delimiter: str, lines: Sequence[str], first: int
     no = f"is not {'TSV' if delimiter == TAB else 'CSV'}:"
     if "new-line character" in str(error):
         what = "a carriage return stands outside quotation marks"
-        return f"{no} {what}; end lines with line feeds"
+        return f"{no} {what}; quote the field that has it, or end lines with line feeds"
     begun = ended = missing = ""
     if len(lines) > 1:
         begun = f" on line {first + _opened(lines, delimiter)}"

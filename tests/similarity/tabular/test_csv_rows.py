@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,19 +44,21 @@ def rows(content: bytes, delimiter: str = ",") -> list[CsvRow]:
 
 
 def whole_rows(content: str) -> Iterator[tuple[int, int, list[str] | None, list[str]]]:
-    """Yield the rows of Python's csv without limits: their first lines, fields and lines."""
+    """Yield the rows of Python's csv without limits: their first lines, fields and lines.
+
+    A row has the lines that it has where nothing is a mistake: carriage returns are letters.
+    """
     all_lines = io.StringIO(content, newline="\n").readlines()
-    reader = csv.reader(iter(all_lines), strict=True)
-    while True:
-        first = reader.line_num
-        fields = None
+    lenient = csv.reader(re.sub("\r(?!\n|$)", "x", line) for line in all_lines)
+    first = 0
+    for _ in lenient:
+        of_row = all_lines[first : lenient.line_num]
         try:
-            fields = next(reader)
-        except StopIteration:
-            return
+            fields = next(csv.reader(of_row, strict=True))
         except csv.Error:
-            pass
-        yield first + 1, reader.line_num, fields, all_lines[first : reader.line_num]
+            fields = None
+        yield first + 1, lenient.line_num, fields, of_row
+        first = lenient.line_num
 
 
 @given(CONTENTS)
@@ -95,6 +98,15 @@ def test_rows_of_any_dialect_follow_a_long_cell(delimiter: str, end: str) -> Non
         head, bad, good = rows(content.encode(), delimiter)
         assert (head.fields, bad.fields, good.fields) == (["x", "y"], None, ["c", "d"])
         assert (bad.number, good.number) == (2, 3 + cells[0].count(end))
+
+
+@pytest.mark.parametrize("wrong", ["b\rc", '"b"c', '"b" '])
+def test_no_line_within_the_quotation_marks_of_a_wrong_row_is_a_row(wrong: str) -> None:
+    content = f'x,y\n{wrong},"d\ne,f\n""g"",h"\ni,j\n'
+    head, bad, good = rows(content.encode())
+    assert (head.fields, bad.fields, good.fields) == (["x", "y"], None, ["i", "j"])
+    assert (bad.number, good.number) == (2, 5)
+    assert "lines 2 to 4" in str(bad.error)
 
 
 def test_a_long_row_says_which_lines_it_is() -> None:

@@ -192,7 +192,7 @@ def test_what_is_no_text_is_reported(content: bytes, message: str) -> None:
 def test_carriage_returns_alone_are_reported() -> None:
     """Where lines end with line feeds: a file of carriage returns alone is read by those."""
     (bad,) = read(b"x,y\na,b\rc,d\n", "csv")
-    assert "a carriage return stands outside quotation marks; end lines with" in str(bad.error)
+    assert "a carriage return stands outside quotation marks; quote the field" in str(bad.error)
 
 
 def test_columns_of_one_name_are_reported() -> None:
