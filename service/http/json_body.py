@@ -1,4 +1,4 @@
-"""A request's JSON body: parsed before its fields are checked, its lists bounded in length.
+"""A request's JSON body: its lists are bounded in length before its fields are checked.
 
 So is its answer, of whichever route, in bytes.
 """
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,7 +24,7 @@ from similarity.tabular.values import json_fault, without_repeats
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-# A longer body is parsed in a thread, so that the event loop turns meanwhile.
+# A longer body is parsed and checked in a thread, so that the event loop turns meanwhile.
 PARSED_AT_ONCE = 2**16
 # No object that means something here has as many; each unknown field is a mistake to report.
 MAX_FIELDS = 1_000
@@ -38,13 +39,13 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class JsonRequest(Request):
-    """A request whose body is parsed already."""
+    """A request whose body is read already."""
 
-    content: Any = None
+    model: Any = None
 
     async def json(self) -> Any:
-        """Return the parsed body."""
-        return self.content
+        """Return what the route takes, which FastAPI leaves as it is."""
+        return self.model
 
 
 class JsonRoute(APIRoute):
@@ -53,8 +54,14 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """Return what handles a request."""
         handle = super().get_route_handler()
-        if self.body_field is None:
+        field = self.body_field
+        if field is None:
             return handle
+
+        def checked(content: bytes, max_items: int) -> tuple[Any, Any, list[Any]]:
+            """Return the parsed body, what the route takes in its place, and what is wrong."""
+            value = parsed(content, max_items)
+            return value, *field.validate(value, loc=("body",))
 
         async def read_and_handle(request: Request) -> Response:
             read = JsonRequest(request.scope, request.receive)
@@ -64,15 +71,15 @@ class JsonRoute(APIRoute):
                 raise ClientGoneError("the client went away before its body had come") from error
             _check_type(read)
             settings: Settings = request.app.state.settings
+            check = partial(checked, content, settings.max_items)
             if len(content) <= PARSED_AT_ONCE:
-                read.content = parsed(content, settings.max_items)
+                value, read.model, mistakes = check()
             else:
-                read.content = await run_in_turn(
-                    partial(parsed, content, settings.max_items),
-                    "request",
-                    request.app.state.parsers,
-                )
-            request.state.content = read.content
+                parsers = request.app.state.parsers
+                value, read.model, mistakes = await run_in_turn(check, "request", parsers)
+            request.state.content = value
+            if mistakes:
+                raise RequestValidationError(mistakes, body=value)
             answer = await handle(read)
             check_answer(answer_size(answer), settings)
             return in_chunks(answer)

@@ -168,6 +168,14 @@ ScaleName = Annotated[
 PresetName = Literal["paper", "trajectories", "fast", "meaning", "best"]
 
 
+def _left_if_read(content: object, handler: ValidatorFunctionWrapHandler) -> object:
+    return content if isinstance(content, BaseModel) else handler(content)
+
+
+# Of a request of several forms: one that is read already is left as it is, of whichever form.
+LEFT_IF_READ = WrapValidator(_left_if_read)
+
+
 @dataclass(frozen=True)
 class FormByFields:
     """Finds the form of a request by its fields.
@@ -195,7 +203,8 @@ class FormByFields:
             custom_error_type="no_form",
             custom_error_message=f"{self.none}; {self.advice}",
         ).__get_pydantic_core_schema__(source, handler)
-        return core_schema.no_info_before_validator_function(self._check_one_form, choice)
+        checked = core_schema.no_info_before_validator_function(self._check_one_form, choice)
+        return core_schema.no_info_wrap_validator_function(_left_if_read, checked)
 
     def _form_of(self, content: object) -> str | None:
         if not isinstance(content, dict):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from service.http.schemas.fields import (
+    LEFT_IF_READ,
     Lenient,
     Many,
     OneOrMany,
@@ -122,6 +123,7 @@ TaskRequest = Annotated[
     Annotated[EmbedRequest, Tag("(texts)")]
     | Annotated[SentenceSimilarityRequest, Tag("(sentences)")],
     Discriminator(_kind_of_inputs),
+    LEFT_IF_READ,
 ]
 
 
