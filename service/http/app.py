@@ -26,7 +26,7 @@ from service.http.edge import PAGE_METHODS, Edge
 from service.http.fetching import FetchPlaces
 from service.http.images import DECODERS
 from service.http.middleware import Drain, RequestMiddleware
-from service.http.problems import is_private, problem_of, refusal
+from service.http.problems import is_private, problem_found, refusal
 from service.http.room import Room
 from service.http.routes import (
     cohere,
@@ -231,7 +231,8 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
         logger.error("the model failed a request: %s", error, extra=facts)
     body_field = getattr(request.scope.get("route"), "body_field", None)
     request_type = None if body_field is None else body_field.field_info.annotation
-    problem = problem_of(error, getattr(request.state, "content", None), request_type)
+    body = getattr(request.state, "content", None)
+    problem = await problem_found(error, body, request_type, request.app.state.parsers)
     return refusal(problem, request.scope)
 
 

@@ -34,8 +34,8 @@ from similarity.validation import shown
 
 Result = TypeVar("Result")
 
-# The cost of more pairs is counted in a thread, so that the event loop turns meanwhile.
-PAIRS_AT_ONCE = 2_000
+# Work on more texts, pairs or cells is done in a thread, so that the event loop turns meanwhile.
+ITEMS_AT_ONCE = 1_000
 
 
 class Call:
@@ -172,17 +172,18 @@ class Call:
         by_vectors = PRESETS[default_preset(self.engine.groups)].vectors
         instead = "compare by a preset of meaning vectors" if by_vectors else None
         check = partial(check_cost, plan, pairs, self.settings, instead)
-        return plan, check() if len(pairs) <= PAIRS_AT_ONCE else await self.aside(check)
+        return plan, await self.aside(check, len(pairs))
 
-    async def aside(self, function: Callable[[], Result]) -> Result:
-        """Return the result of work that needs no model, done off the event loop.
+    async def aside(self, function: Callable[[], Result], items: int) -> Result:
+        """Return the result of work that needs no model, off the event loop if items are many.
 
         Raises
         ------
         NoResourcesError
             If the system has no thread or memory left.
         """
-        return await run_in_turn(function, "request", self._helpers)
+        few = items <= ITEMS_AT_ONCE
+        return function() if few else await run_in_turn(function, "request", self._helpers)
 
     def scorer(self, plan: ScoringPlan, model: RequestModel) -> Scorer:
         """Return the scorer of a plan; it calls the model by the engine's queue and cache."""
@@ -272,9 +273,8 @@ class Call:
     @property
     def cut_warnings(self) -> list[str]:
         """Return a line for each text that was cut, as far as they are shown."""
-        return shown_warnings(
-            line for made in self._truncators for line in made.warnings(list(made.kept))
-        )
+        lines = (line for made in self._truncators for line in made.warnings(list(made.kept)))
+        return shown_warnings(lines)
 
     async def _gone(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":

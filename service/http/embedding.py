@@ -80,10 +80,14 @@ async def embed(
     """
     groups = _groups(preset, call)
     vectors = call.engine.vectors
-    texts = [one for one in inputs if isinstance(one, str | ImageInput)]
-    distinct = list(dict.fromkeys(texts))
-    cost = check_texts(distinct, call.settings, call.settings.max_inputs, scoring.truncate)
-    cost += sum(len(one) for one in inputs if not isinstance(one, str | ImageInput))
+
+    def counted() -> tuple[list[str | ImageInput], int]:
+        ids = [one for one in inputs if not isinstance(one, str | ImageInput)]
+        texts = dict.fromkeys(one for one in inputs if isinstance(one, str | ImageInput))
+        cost = check_texts(texts, call.settings, call.settings.max_inputs, scoring.truncate)
+        return list(texts), cost + sum(map(len, ids))
+
+    distinct, cost = await call.aside(counted, len(inputs))
     if vectors is not None:
         width = vectors.only(*groups or ()).check_dimensions(dimensions, width_name)
         number_bytes = sum(NUMBER_BYTES[encoding] for encoding in encodings)

@@ -4,10 +4,13 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -25,6 +28,7 @@ from service.engine.exceptions import (
     UnreadableScaleError,
     changed_words,
 )
+from service.engine.workers import run_in_turn
 from service.http.fetching import ImageHostError, ImageSourceError, ImageSourceTimeoutError
 from service.http.mistakes import field_names, first_mistake, written
 from similarity.errors import (
@@ -161,6 +165,17 @@ def problem_of(error: Exception, body: Any = None, request_type: Any = None) -> 
     return Problem(500, _SERVER, "internal_error", message)
 
 
+async def problem_found(
+    error: Exception, body: Any, request_type: Any, limiter: CapacityLimiter
+) -> Problem:
+    """Return what `problem_of` does; a text is looked for off the event loop, in its turn."""
+    find = partial(problem_of, error, body, request_type)
+    if getattr(error, "text", None) is not None:
+        with suppress(NoResourcesError):
+            return await run_in_turn(find, "request", limiter)
+    return find()
+
+
 def _placed(place: str | None, message: str) -> str:
     """Return a message that begins with the place that it is about, if there is one."""
     return message if place is None or message.startswith(place) else f"{place}: {message}"
@@ -225,22 +240,25 @@ def _setting(error: Exception, body: Any) -> str | None:
 
 def place_of(text: str | None, body: Any) -> str | None:
     """Return where in a body a text is first, as `input[2]`; None where it is not."""
-    if text is None:
-        return None
-    containers = (dict, list)
-    open_values: list[tuple[list[Any], Any]] = [([], body)]
-    while open_values:
-        place, value = open_values.pop()
-        if value == text:
-            return written(place)
-        if isinstance(value, containers):
-            inner = value.items() if isinstance(value, dict) else enumerate(value)
-            open_values += reversed(
-                [
-                    ([*place, name], one)
-                    for name, one in inner
-                    # Of the millions of numbers that a body may have, none is looked at again.
-                    if isinstance(one, containers) or one == text
-                ]
-            )
+    return None if text is None else written(_way_to(text, body) or ())
+
+
+def _way_to(text: str, value: Any) -> list[str | int] | None:
+    """Return the names and numbers on the way to a text; None where it is not.
+
+    A body is not so deep that the stack would end.
+    """
+    if value == text:
+        return []
+    inner: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    for name, one in inner:
+        # Of the millions of numbers that a body may have, none takes a call.
+        if isinstance(one, (dict, list)) or one == text:
+            way = _way_to(text, one)
+            if way is not None:
+                return [name, *way]
     return None

@@ -1,6 +1,6 @@
 """What all dialects of reranking share, and that of text-embeddings-inference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fastapi import Response
 
@@ -20,11 +20,14 @@ async def rerank_texts(body: TextsRerankRequest, call: Call) -> Response:
     check_answer(len(body.texts[: body.top_n or None]) * RANKED_BYTES, call.settings)
     scoring = ScoringRequest(truncate=body.truncated())
     scores, _ = await call.score(body.text_pairs(), scoring)
-    items = []
+    items = await call.aside(lambda: list(_items(scores, body)), len(scores))
+    return json_list(JsonArray.of(items))
+
+
+def _items(scores: Sequence[Score], body: TextsRerankRequest) -> Iterator[bytes]:
     for i in ranked(scores)[: body.top_n or None]:
         text = {"text": body.texts[i]} if body.return_text else {}
-        items.append(json_bytes({"index": i, "score": scores[i].similarity, **text}))
-    return json_list(JsonArray.of(items))
+        yield json_bytes({"index": i, "score": scores[i].similarity, **text})
 
 
 def ranked(scores: Sequence[Score]) -> list[int]:

@@ -63,11 +63,11 @@ async def rerank_as_cohere(body: RerankRequest, call: CallOf) -> Response:
 async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents: bool) -> Response:
     names = ("results", "data") if body.of_voyage else ("results",)
     check_answer(len(names) * len(body.documents[: body.limit()]) * RANKED_BYTES, call.settings)
-    scores, usage = await call.score(body.text_pairs(), call.prompt_truncation(body))
+    pairs = await call.aside(body.text_pairs, len(body.documents))
+    scores, usage = await call.score(pairs, call.prompt_truncation(body))
     wanted = documents if body.return_documents is None else body.return_documents
     searches = -(-len(body.documents) // DOCUMENTS_OF_A_SEARCH)
-    order = ranked(scores)[: body.limit()]
-    items = list(_items(order, scores, body, wanted))
+    items = await call.aside(lambda: list(_items(scores, body, wanted)), len(scores))
     meta = RerankMeta(
         api_version=ApiVersion(version=version),
         billed_units=BilledUnits(search_units=searches),
@@ -84,10 +84,8 @@ async def _rerank(body: RerankRequest, call: CallOf, *, version: str, documents:
     )
 
 
-def _items(
-    order: Sequence[int], scores: Sequence[Score], body: RerankRequest, documents: bool
-) -> Iterator[bytes]:
-    for i in order:
+def _items(scores: Sequence[Score], body: RerankRequest, documents: bool) -> Iterator[bytes]:
+    for i in ranked(scores)[: body.limit()]:
         item: dict[str, Any] = {"index": i, "relevance_score": scores[i].similarity}
         if documents:
             given = body.documents[i]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import combinations
 
 from fastapi import APIRouter, Response
@@ -50,7 +51,8 @@ async def entailment(body: EntailmentRequest, call: CallOf) -> Response:
     _check_used(estimator, body)
     pairs = list(dict.fromkeys(body.pairs))
     instead = None if usual == PAPER else "choose an estimator that reads profiles"
-    cost = _check_cost(estimator, pairs, body, call, instead)
+    check = partial(_check_cost, estimator, pairs, body, call, instead)
+    cost = await call.aside(check, len(pairs))
 
     def work(model: RequestModel) -> tuple[list[bytes], Entailment]:
         scorer = _scorer_of(call, model, estimator, body)

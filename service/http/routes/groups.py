@@ -51,7 +51,8 @@ async def _grouped(
     """Answer what is made of the similarities of the texts, "text text"."""
     check_cells(len(body.texts) ** 2, call.settings)
     texts = list(dict.fromkeys(body.texts))
-    plan, cost = await call.plan(list(product(texts, texts)), body.scoring())
+    pairs = await call.aside(lambda: list(product(texts, texts)), len(texts) ** 2)
+    plan, cost = await call.plan(pairs, body.scoring())
     place = {text: i for i, text in enumerate(texts)}
     chosen = [place[text] for text in body.texts]
 

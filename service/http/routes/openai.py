@@ -25,8 +25,10 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS_OF_IMAGES, tags=["com
 async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
     """Return the meaning vector of each text, in order; their cosines are similarities."""
     encoding = body.encoding()
+    count = len(body.input) if isinstance(body.input, list) else 1
+    inputs = await call.aside(body.all_inputs, count)
     rows, usage = await embed(
-        body.all_inputs(),
+        inputs,
         call,
         body.width(),
         [encoding],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -71,7 +72,8 @@ async def likelihoods(body: LikelihoodsRequest, call: CallOf) -> Response:
     cells = len(body.texts) * len(given)
     check_cells(cells, call.settings)
     check_answer(cells * NUMBER_BYTES, call.settings)
-    cost = check_scoring(body.texts, given, call.settings, body.truncate)
+    check = partial(check_scoring, body.texts, given, call.settings, body.truncate)
+    cost = await call.aside(check, cells)
 
     def scored(model: RequestModel) -> FloatArray:
         for i, one in enumerate(given):

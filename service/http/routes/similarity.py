@@ -58,10 +58,7 @@ async def similarity(body: SimilarityRequest, call: CallOf) -> Response:
     plan, cost = await call.plan(list(dict.fromkeys(given)), body.scoring())
     pairs = await read_pairs(given, call)
     of_pair, found, usage = await _compared(pairs, plan, cost, body, call)
-    results = JsonArray(
-        (_object(of_pair[pair]) for pair in pairs),
-        sum(_object_bytes(of_pair[pair]) for pair in pairs) + len(pairs) + 1,
-    )
+    results = await call.aside(partial(_results_of, of_pair, pairs), len(pairs))
     return call.compared({"results": results}, plan, found.warnings, usage, found.fingerprint)
 
 
@@ -71,15 +68,16 @@ async def _matrix(body: MatrixRequest, call: Call) -> Response:
     count = len(body.rows) * len(across)
     check_cells(count, call.settings)
     check_answer(count * _result_bytes(body), call.settings)
-    distinct = list(product(dict.fromkeys(body.rows), dict.fromkeys(across)))
+    once = dict.fromkeys(body.rows), dict.fromkeys(across)
+    distinct = await call.aside(lambda: list(product(*once)), count)
     plan, cost = await call.plan(distinct, body.scoring())
     contents = await read_contents([*body.rows, *(body.columns or ())], call)
     rows, columns = contents[: len(body.rows)], contents[-len(across) :]
     if not (body.explain or body.interval):
         return await _numbers(rows, columns, plan, cost, call)
-    crossed = list(product(rows, columns))
-    of_pair, found, usage = await _compared(crossed, plan, cost, body, call)
-    arrays = await call.aside(partial(_matrices_of, of_pair, rows, columns))
+    pairs = await call.aside(lambda: list(product(rows, columns)), count)
+    of_pair, found, usage = await _compared(pairs, plan, cost, body, call)
+    arrays = await call.aside(partial(_matrices_of, of_pair, rows, columns), count)
     return call.compared(arrays, plan, found.warnings, usage, found.fingerprint)
 
 
@@ -173,6 +171,11 @@ def _object(cell: Cell) -> bytes:
 
 def _object_bytes(cell: Cell) -> int:
     return 1 + sum(len(name) + len(value) + 4 for name, value in cell.items())
+
+
+def _results_of(of_pair: Mapping[Pair, Cell], pairs: Sequence[Pair]) -> JsonArray:
+    size = sum(_object_bytes(of_pair[pair]) + 1 for pair in pairs) + 1
+    return JsonArray((_object(of_pair[pair]) for pair in pairs), size)
 
 
 def _matrices_of(
