@@ -1,6 +1,7 @@
 """The route /v1/consensus."""
 
 from dataclasses import asdict
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -26,11 +27,7 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
     """Return groups of one meaning, their semantic entropy, and the answer to believe."""
     check_cells(len(body.texts) ** 2, call.settings)
-    check_texts(body.texts, call.settings, truncate=body.truncate)
-    if body.question is not None:
-        _check_question(body.question, body, call.settings)
-    question = body.question or ""
-    cost = sum(reading_cost(f"{question} {text}") for text in set(body.texts))
+    cost = await call.aside(partial(_cost, body, call.settings), len(body.texts))
     found, usage = await call.run(lambda model: _found(body, call, model), cost)
     groups = [{**asdict(group), "members": list(group.members)} for group in found.groups]
     content = {
@@ -40,6 +37,15 @@ async def consensus(body: ConsensusRequest, call: CallOf) -> Response:
         "threshold": found.threshold,
     }
     return call.answer(content, usage, found.fingerprint)
+
+
+def _cost(body: ConsensusRequest, settings: Settings) -> int:
+    """Return what it costs to read the texts with their question, unless it is too much."""
+    check_texts(body.texts, settings, truncate=body.truncate)
+    if body.question is not None:
+        _check_question(body.question, body, settings)
+    question = body.question or ""
+    return sum(reading_cost(f"{question} {text}") for text in set(body.texts))
 
 
 def _check_question(question: str, body: ConsensusRequest, settings: Settings) -> None:

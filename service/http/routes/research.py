@@ -44,7 +44,8 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1", responses=ERRORS, tags=[
 async def trajectories(body: TrajectoriesRequest, call: CallOf) -> Response:
     """Return the trajectories that a comparison of these texts would rest on."""
     config = body.config()
-    cost = check_sampling(body.texts, config, call.settings, body.truncate)
+    check = partial(check_sampling, body.texts, config, call.settings, body.truncate)
+    cost = await call.aside(check, len(body.texts))
     sampling = config.sampling
     count = len(body.texts) * sampling.n_trajectories
     size = count * (TRAJECTORY_BYTES + TOKEN_BYTES * sampling.max_tokens)

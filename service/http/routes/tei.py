@@ -1,6 +1,7 @@
 """Text-embeddings-inference's route, so that its clients need only a new URL."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -83,7 +84,8 @@ async def token_states(body: EmbedAllRequest, call: CallOf) -> Response:
     These are no meaning vectors, and their cosines no similarities.
     """
     texts, truncate = listed(body.inputs), body.truncated()
-    cost = check_texts(texts, call.settings, truncate=truncate)
+    check = partial(check_texts, texts, call.settings, truncate=truncate)
+    cost = await call.aside(check, len(texts))
     states, _ = await call.run(lambda model: _states(model, texts, call, truncate), cost)
     items = (b"".join(number_rows(rows, rows.size).parts()) for rows in states)
     return json_list(JsonArray(items, sum(rows.size for rows in states) * NUMBER_BYTES))

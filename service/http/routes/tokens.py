@@ -1,6 +1,7 @@
 """The routes of text-embeddings-inference and vLLM for the model's tokens."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter
@@ -43,7 +44,8 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
 async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | TokenizedPrompt:
     """Return the tokens that the model reads of each text alone, without a prompt."""
     texts = listed(body.prompt if isinstance(body, PromptRequest) else body.inputs)
-    cost = tokenizing_cost(check_texts(texts, call.settings, call.settings.max_inputs))
+    check = partial(check_texts, texts, call.settings, call.settings.max_inputs)
+    cost = tokenizing_cost(await call.aside(check, len(texts)))
     special = body.add_special_tokens
     if isinstance(body, PromptRequest):
         ids, _ = await call.run(lambda model: _ids(model, texts[0], special), cost)
