@@ -56,6 +56,8 @@ NUMBERS = [
     ["三十"],
     ["十三"],
     ["Ⅳ"],
+    ["①"],
+    ["⑴"],
     ["20", "twenty", "twentieth"],
     ["21", "twenty-one", "twenty one", "21st", "twenty-first"],
     ["200", "two hundred", "2 hundred"],
