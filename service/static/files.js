@@ -75,12 +75,16 @@ const linesOf = (content) => content.split("\n").map((text, i) => ({ text, line:
 const literalRows = (content) => linesOf(content).map(({ text, line }) =>
   ({ line, fields: text.split("\t"), fault: null }));
 
-function tableOf(rows, literal = false) {
-  const given = rows[0]?.fields ?? [];
+// Names without the blanks around them, unless two would be alike.
+function withoutBlanks(given) {
   const short = given.map((name) => name?.trim());
-  // Without the blanks around them, unless two would be alike.
-  const names = short.map((name, i) =>
-    (name && short.indexOf(name) !== short.lastIndexOf(name) ? given[i] : name));
+  const counts = new Map();
+  for (const name of short) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return short.map((name, i) => (name && counts.get(name) > 1 ? given[i] : name));
+}
+
+function tableOf(rows, literal = false) {
+  const names = withoutBlanks(rows[0]?.fields ?? []);
   for (const { line, fields, fault } of rows) {
     if (fault) throw new Error(`line ${line}: ${fault}.`);
     if (fields.length > names.length) {
@@ -92,15 +96,22 @@ function tableOf(rows, literal = false) {
   return { names, rows, header: true, literal };
 }
 
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+function valueOf(text) {
+  const value = JSON.parse(text);
+  if (!isObject(value)) return value;
+  const names = withoutBlanks(Object.keys(value));
+  return Object.fromEntries(Object.values(value).map((one, i) => [names[i], one]));
+}
+
 function jsonOf({ text, line }) {
   try {
-    return { line, value: JSON.parse(text) };
+    return { line, value: valueOf(text) };
   } catch {
     throw new Error(`line ${line} is not JSON.`);
   }
 }
-
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 // Texts, or objects whose fields are columns.
 function ofJsonLines(content) {

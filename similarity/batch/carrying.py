@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,7 +32,8 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
     Parameters
     ----------
     id_column
-        The field that has the id, if that is named; else custom_id has it, and is no other field.
+        The field that has the id, if that is named; else custom_id has it, in any case. Where it
+        is called so it is no other field.
     """
     # The fields, each with its name as the file has it.
     names: dict[str, str] = {}
@@ -41,8 +43,11 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
         if isinstance(record.value, dict):
             new = [name for name in record.value if name not in names]
             names |= {name: record.written.get(name, name) for name in filter(is_unicode, new)}
-    if id_column in (None, ID):
-        names.pop(ID, None)
+    # Two lines of JSON may write one name otherwise, each as a third has another.
+    counts = Counter(names.values())
+    names = {name: written if counts[written] == 1 else name for name, written in names.items()}
+    if (of_id := _id_field(names, id_column)) is not None:
+        del names[of_id]
     taken = {name.casefold() for name in (*_OWN, *names, *names.values())}
     found: dict[str, str] = {}
     for name, written in names.items():
@@ -50,6 +55,14 @@ def carried_fields(records: Iterable[Record], id_column: str | None) -> tuple[Ca
         found[name] = _free(name.strip(), taken) if is_own else written
         taken.add(found[name].casefold())
     return found, count
+
+
+def _id_field(names: Iterable[str], id_column: str | None) -> str | None:
+    """Return the field that the answers have as custom_id, if one has it in all records."""
+    alike = [name for name in names if name.lower() == ID]
+    if id_column is None and len(alike) == 1:
+        return alike[0]
+    return next((name for name in alike if name == (id_column or ID)), None)
 
 
 def repeated(record: Record, carried: Carried) -> dict[str, Any]:

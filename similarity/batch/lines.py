@@ -1,7 +1,7 @@
 """The lines of a batch: reads from a record what to compare, or says why it cannot be."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from similarity.tabular.texts import (
     PAIR_NAMES,
     bytes_hint,
     comma_hint,
+    in_any_case,
     pair_columns,
     shown_columns,
 )
@@ -68,11 +69,13 @@ def parse(record: Record, columns: Sequence[str] = ()) -> Item:
         raise InputError(f"the line must be a JSON object, got {_shown(content)}")
     _check_names(content)
     custom_id = _custom_id(record, columns)
-    found = None if content.keys() & {"pair", "texts"} else pair_columns(content, columns)
-    if found is not None:
-        return Item(record, custom_id, tuple(_named(content, name) for name in found), True)
-    _check_keys(record, columns)
-    return Item(record, custom_id, tuple(_texts(content)), is_pair="pair" in content)
+    compared = _compared(content, columns)
+    if len(compared) != 1:
+        raise record.lacks(_not_one(content, columns))
+    (names,) = compared
+    if len(names) == 2:
+        return Item(record, custom_id, tuple(_named(content, name) for name in names), True)
+    return Item(record, custom_id, tuple(_texts(content, *names)), is_pair=names == ("pair",))
 
 
 def scores_asked(record: Record) -> int:
@@ -93,13 +96,15 @@ def image_paths(record: Record, columns: Sequence[str] = ()) -> Iterator[str]:
         isinstance(one, dict | list) for one in content.values()
     ):
         return
-    named = content["pair"] if "pair" in content else content.get("texts")
     try:
-        found = pair_columns(content, columns) if named is None else None
+        compared = _compared(content, columns)
     except InputError:  # `parse` says it
         return
-    if found is not None:
-        named = [content[name] for name in found]
+    if len(compared) != 1:
+        return
+    named = [content[name] for name in compared[0]]
+    if len(named) == 1:
+        (named,) = named
     for one in named if isinstance(named, list) else ():
         if isinstance(one, dict) and _is_text_or_image(one):
             yield one["image"]
@@ -111,12 +116,15 @@ def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
     Raises
     ------
     InputError
-        If it has neither two columns of texts nor one of lists, several pairs of such columns, or
+        If it has neither two columns of texts nor one of lists, or both, or several of either, or
         lacks a named one.
     """
     lacking = [name for name in columns if name not in there]
-    found = bool(columns) or {"pair", "texts"} & set(there) or pair_columns(there, ())
-    if lacking or not found:
+    compared = [] if lacking else _compared(there, columns)
+    if len(compared) > 1:
+        both = " and ".join(",".join(names) for names in compared)
+        raise InputError(f"several columns to compare, {both}: name two of texts by --columns")
+    if not compared:
         missing = f"no column {' and '.join(map(repr, lacking))}" if lacking else _NO_COLUMNS
         raise InputError(
             f"{missing}; there are {', '.join(map(shown, there))}: name the two of texts, and "
@@ -147,10 +155,11 @@ def refusal(record: Record, reason: str, columns: Sequence[str] = ()) -> Answer:
 
 def _custom_id(record: Record, columns: Sequence[str]) -> str:
     """Return the record's id as a string, or the number of its line if it has none."""
-    names = columns[2:] or ID_NAMES
-    # An empty cell is no id.
     fields = record.value if isinstance(record.value, dict) else {}
-    given = ((name, fields.get(name)) for name in names)
+    there = {name: name for name in fields} if columns[2:] else in_any_case(fields)
+    names = [there[name] for name in columns[2:] or ID_NAMES if name in there]
+    # An empty cell is no id.
+    given = ((name, fields[name]) for name in names)
     name, found = next(
         ((name, one) for name, one in given if one is not None and str(one).strip()), ("", None)
     )
@@ -164,6 +173,19 @@ def _custom_id(record: Record, columns: Sequence[str]) -> str:
     return str(found)
 
 
+def _compared(there: Collection[str], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return what of a record may be compared: "pair", "texts", or two fields; one is right.
+
+    Raises
+    ------
+    InputError
+        If several pairs of fields may be.
+    """
+    found = pair_columns(there, columns)
+    lists = () if columns else ("pair", "texts")
+    return [*((name,) for name in lists if name in there), *([] if found is None else [found])]
+
+
 def _check_names(content: dict[str, Any]) -> None:
     # As the name of a column no file of UTF-8 can have it.
     unfit = next((name for name in content if not is_unicode(name)), None)
@@ -174,18 +196,15 @@ def _check_names(content: dict[str, Any]) -> None:
         )
 
 
-def _check_keys(record: Record, columns: Sequence[str]) -> None:
-    content = record.value
+def _not_one(content: dict[str, Any], columns: Sequence[str]) -> str:
+    """Return what is wrong with a record that has nothing to compare, or more than one such."""
     if columns:
-        raise record.lacks(
-            f"no columns {columns[0]} and {columns[1]}; there are {shown_columns(content)}"
-        )
-    if ("pair" in content) == ("texts" in content):
-        named = ", ".join("/".join(pair) for pair in PAIR_NAMES)
-        raise record.lacks(
-            "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
-            f"names {named}; there are {shown_columns(content)}: name the two of texts by --columns"
-        )
+        return f"no columns {columns[0]} and {columns[1]}; there are {shown_columns(content)}"
+    named = ", ".join("/".join(pair) for pair in PAIR_NAMES)
+    return (
+        "give either 'pair', two texts, or 'texts', a list of them, or two columns of the "
+        f"names {named}; there are {shown_columns(content)}: name the two of texts by --columns"
+    )
 
 
 def _named(content: dict[str, Any], name: str) -> Content:
@@ -197,8 +216,7 @@ def _named(content: dict[str, Any], name: str) -> Content:
     return _read(content[name])
 
 
-def _texts(content: dict[str, Any]) -> list[Content]:
-    name = "pair" if "pair" in content else "texts"
+def _texts(content: dict[str, Any], name: str) -> list[Content]:
     texts = content[name]
     if isinstance(texts, list) and name == "texts" and len(texts) > MAX_LIST_TEXTS:
         raise InputError(

@@ -183,7 +183,7 @@ class _PairScorer(Worker):
         images = image_digests(records, self._columns)
         answers = self._answering.answers(records)
         done = [
-            {**answer.content, "input": _as_json(record.value)}
+            {**answer.content, "input": _as_json(record)}
             for record, answer in zip(records, answers, strict=True)
             if not answer.refused
         ]
@@ -197,9 +197,11 @@ class _PairScorer(Worker):
         )
 
 
-def _as_json(value: Any) -> str:
+def _as_json(record: Record) -> str:
+    """Return the fields of a record, with their names as the file has them."""
+    fields = {record.written.get(name, name): value for name, value in record.value.items()}
     # Of Parquet some values are none of JSON.
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(fields, default=str, ensure_ascii=False)
 
 
 # One schema for all partitions, whichever of their columns have values.

@@ -15,6 +15,7 @@ from similarity.tabular.texts import (
     bytes_hint,
     comma_hint,
     has_header,
+    in_any_case,
     pair_columns,
     shown_columns,
     split_columns,
@@ -100,8 +101,9 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
     if not isinstance(value, dict):
         raise InputError(f"want two texts and a judgement, got {str(value)[:40]}")
     texts = pair_columns(value, names[:2])
+    there = {name: name for name in value} if names else in_any_case(value)
     wanted = names[2:] or JUDGEMENT_NAMES
-    judgement = next((name for name in wanted if name in value), None)
+    judgement = next((there[name] for name in wanted if name in there), None)
     if texts is None or judgement is None:
         pairs = " or ".join("/".join(pair) for pair in PAIR_NAMES)
         missing = (
@@ -109,9 +111,9 @@ def _of_fields(record: Record, names: Sequence[str]) -> JudgedPair:
             if texts is None
             else f"column of judgements named {' or '.join(wanted)}"
         )
-        there = f"there are {shown_columns(record.there)}"
         raise record.lacks(
-            f"no {missing}; {there}; name yours by --columns{comma_hint(record.there)}"
+            f"no {missing}; there are {shown_columns(record.there)}; name yours by --columns"
+            f"{comma_hint(record.there)}"
         )
     first, second = (_text(name, value[name]) for name in texts)
     return JudgedPair((first, second), _number(judgement, value[judgement]), record.number)

@@ -57,7 +57,7 @@ def open_parquet(source: BinaryIO, only: Sequence[str] = ()) -> ParquetFile:
     source
         It is read from its end, so all of it is held where it cannot seek.
     only
-        The columns to read, in any case; () is all.
+        The columns to read, in any case, and whatever blanks are around their names; () is all.
 
     Raises
     ------
@@ -73,8 +73,14 @@ def open_parquet(source: BinaryIO, only: Sequence[str] = ()) -> ParquetFile:
         raise InputError(f"it is not Parquet: {error}") from error
     except OSError as error:
         raise _damaged(error) from error
-    wanted = [name for name in columns if not only or {name, name.lower()} & set(only)]
+    wanted = [name for name in columns if not only or _is_one_of(name, only)]
     return ParquetFile(columns, _rows(arrow, file, wanted))
+
+
+def _is_one_of(name: str, wanted: Sequence[str]) -> bool:
+    """Return whether a column may be one of those that are wanted."""
+    short = name.strip()
+    return not {name, short, short.lower()}.isdisjoint(wanted)
 
 
 def _damaged(error: OSError) -> Exception:
@@ -86,6 +92,7 @@ def _damaged(error: OSError) -> Exception:
 
 def _rows(arrow: Any, file: Any, wanted: Sequence[str]) -> Iterator[ParquetRow]:
     batches = file.iter_batches(batch_size=_ROWS_TOGETHER, columns=list(wanted))
+    of_these = set(wanted)
     while True:
         try:
             batch = next(batches, None)
@@ -96,7 +103,7 @@ def _rows(arrow: Any, file: Any, wanted: Sequence[str]) -> Iterator[ParquetRow]:
         if batch is None:
             return
         # Arrow takes a name for the start of others too, as of nested columns.
-        names = [name for name in batch.schema.names if name in wanted]
+        names = [name for name in batch.schema.names if name in of_these]
         cells = {name: _cells(arrow, name, batch.column(name)) for name in names}
         for i in range(batch.num_rows):
             yield _row({name: column[i] for name, column in cells.items()})

@@ -49,7 +49,7 @@ class Record:
         Why it cannot be read, or None.
     columns
         Of a row of a table, the names of its columns, also where the row cannot be read. They have
-        no blanks around them, unless two would be alike.
+        no blanks around them, unless two would be alike; so it is of the fields of an object.
     written
         By such a name, how the file has it, where that is otherwise.
     short
@@ -173,10 +173,15 @@ def _json(line: Line) -> Record:
     if line.text is None:
         return _text(line)
     try:
-        return Record(line.number, json_value(line.text), line.shown)
+        value = json_value(line.text)
     except (ValueError, RecursionError) as error:
         why = InputError(f"the line is not JSON: {json_fault(error)}")
-    return Record(line.number, None, line.shown, why)
+        return Record(line.number, None, line.shown, why)
+    written: Mapping[str, str] = {}
+    if isinstance(value, dict):
+        names, written = _named(tuple(value))
+        value = dict(zip(names, value.values(), strict=True)) if written else value
+    return Record(line.number, value, line.shown, written=written)
 
 
 def _tsv(lines: Iterator[Line]) -> Iterator[Record]:
@@ -209,9 +214,8 @@ def _rows(rows: Iterator[Record], header: bool, parted: str) -> Iterator[Record]
         if row.error is not None:
             yield replace(row, columns=names, written=written)
         elif header and not names:
-            given = _numbered(row.value)
-            names = _unlike(_without_blanks(given))
-            written = {name: one for name, one in zip(names, given, strict=True) if name != one}
+            names, written = _named(_numbered(row.value))
+            _check_unlike(names)
         else:
             columns = names or tuple(str(number) for number in range(1, len(row.value) + 1))
             yield _row(row, columns, written, parted)
@@ -224,21 +228,26 @@ def _numbered(names: Sequence[str]) -> Sequence[str]:
     return [name if name.strip() else f"column {i}" for i, name in enumerate(names, 1)]
 
 
-def _without_blanks(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of columns without the blanks around them, unless two would be alike."""
-    found = [name.strip() for name in names]
+def _named(given: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return names without the blanks around them, unless two would be alike.
+
+    By each that differs it is also how the file has it.
+    """
+    found = tuple(name.strip() for name in given)
+    if found == tuple(given):
+        return found, {}
     counts = Counter(found)
-    return tuple(
-        short if counts[short] == 1 else name for short, name in zip(found, names, strict=True)
+    names = tuple(
+        short if counts[short] == 1 else name for short, name in zip(found, given, strict=True)
     )
+    return names, {name: one for name, one in zip(names, given, strict=True) if name != one}
 
 
-def _unlike(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of columns, of which no two are alike: either could be meant."""
-    twice = next((name for name in names if names.count(name) > 1), None)
+def _check_unlike(names: Sequence[str]) -> None:
+    """Refuse names of columns of which two are alike: either could be meant."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise InputError(f"two of its columns are named {twice[:40]!r}; keep one, or rename it")
-    return names
 
 
 def _row(row: Record, columns: tuple[str, ...], written: Mapping[str, str], parted: str) -> Record:
@@ -258,7 +267,10 @@ def _row(row: Record, columns: tuple[str, ...], written: Mapping[str, str], part
 
 def _parquet(source: BinaryIO, only: Sequence[str]) -> Iterator[Record]:
     file = open_parquet(source, only)
-    columns = _unlike(file.columns)
+    _check_unlike(file.columns)
+    columns, written = _named(file.columns)
+    of_file = {written.get(name, name): name for name in columns}
     for number, row in enumerate(file.rows, 1):
-        shown = json.dumps(row.values, default=str, ensure_ascii=False)
-        yield Record(number, row.values, shown[:SHOWN_BYTES], row.error, columns=columns)
+        values = {of_file[name]: value for name, value in row.values.items()}
+        shown = json.dumps(values, default=str, ensure_ascii=False)[:SHOWN_BYTES]
+        yield Record(number, values, shown, row.error, columns=columns, written=written)

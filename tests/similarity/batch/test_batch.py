@@ -88,6 +88,8 @@ BAD = {
     b'{"text1": "a", "text2": "b", "s1": "c", "s2": "d"}': "several pairs of columns of texts",
     b'{"custom_id": "x"}': "give either 'pair', two texts, or 'texts'",
     b'{"custom_id": "x", "pair": ["a", "b"], "texts": ["a"]}': "give either 'pair'",
+    b'{"custom_id": "x", "pair": ["a", "b"], "text1": "a", "text2": "c"}': "give either 'pair'",
+    b'{"custom_id": "x", "texts": ["a"], "First": "a", "second ": "c"}': "give either 'pair'",
     b'{"custom_id": "x", "pair": ["a"]}': "pair must have two texts, got 1",
     b'{"custom_id": "x", "pair": ["a", 2]}': 'got ["a", 2]',
     b'{"custom_id": "x", "texts": []}': "texts must have at least one text",
@@ -575,7 +577,7 @@ def test_no_two_columns_differ_in_case_alone(toy_model: ToyModel, tmp_path: Path
     assert row["input_similarity"] == "1"
 
 
-@pytest.mark.parametrize("source", ["in.csv", "in.tsv"])
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
 @pytest.mark.parametrize("output", ["out.csv", "out.tsv", "out.jsonl"])
 def test_names_of_columns_come_back_with_the_blanks_around_them(
     source: str, output: str, toy_model: ToyModel, tmp_path: Path
@@ -593,6 +595,48 @@ def test_names_of_columns_come_back_with_the_blanks_around_them(
         (row,) = csv.DictReader(content.splitlines(), delimiter=delimiter)
     assert list(row)[1:7] == [*names[:5], "input_Similarity"]
     assert list(row.values())[1:7] == list(rows[0].values())
+
+
+def test_lines_that_write_one_name_otherwise_lose_no_field(
+    toy_model: ToyModel, tmp_path: Path
+) -> None:
+    lines = [{"n ": 1}, {"n": 2}, {"n": 3, "n ": 4}, {" n": 5}]
+    files = files_in(tmp_path, as_lines([{"pair": ["a", "b"], **line} for line in lines]))
+    run(toy_model, files)
+    kept = [
+        [value for name, value in row.items() if name.strip() == "n"] for row in read(files.output)
+    ]
+    assert kept == [[1], [2], [3, 4], [5]]
+
+
+@pytest.mark.parametrize("source", ["in.csv", "in.tsv", "in.jsonl", "in.parquet"])
+@pytest.mark.parametrize(
+    ("fields", "custom_id", "kept"),
+    [
+        ({"ID": "x"}, "x", {"ID": "x"}),
+        ({" Id ": "x"}, "x", {" Id ": "x"}),
+        ({"Custom_ID": "x"}, "x", {}),
+        ({"custom_id ": "x"}, "x", {}),
+        ({"Custom_ID": "y", "custom_id": "x"}, "x", {"input_Custom_ID": "y"}),
+        ({"Custom_ID": "", "ID": "x"}, "x", {"ID": "x"}),
+    ],
+)
+def test_an_id_is_found_in_any_case(
+    source: str,
+    fields: dict[str, str],
+    custom_id: str,
+    kept: dict[str, str],
+    toy_model: ToyModel,
+    tmp_path: Path,
+) -> None:
+    """The number of the line stood for one of another case than texts are found in."""
+    row = {"text1": "a", "text2": "b", **fields}
+    write_rows([row], source.removeprefix("in."), str(tmp_path / source))
+    files = BatchFiles(input=tmp_path / source, output=tmp_path / "out.jsonl")
+    run(toy_model, files)
+    (line,) = read(files.output)
+    assert line["custom_id"] == custom_id
+    assert dict(list(line.items())[3:-6]) == kept
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])

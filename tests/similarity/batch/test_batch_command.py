@@ -239,6 +239,25 @@ def test_of_two_pairs_of_columns_one_is_to_be_named(tmp_path: Path) -> None:
         assert (float(row["distance"]) == 0) == is_same
 
 
+@pytest.mark.parametrize("name", ["pair", "texts"])
+def test_beside_a_column_called_as_a_list_two_of_texts_are_to_be_named(
+    name: str, tmp_path: Path
+) -> None:
+    """All rows were refused, also where the columns were named."""
+    table, output = tmp_path / "rows.csv", tmp_path / "out.csv"
+    table.write_text(f"{name},text1,text2\n7,a red car,a red car\n")
+    arguments = ["batch", str(table), str(output), *OPTIONS]
+    refused = CliRunner().invoke(main, arguments)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1), refused.output
+    said = f"has several columns to compare, {name} and text1,text2: name two of texts by --columns"
+    assert f"{table} {said}" in refused.stderr
+    assert list(tmp_path.iterdir()) == [table]
+    done = CliRunner().invoke(main, [*arguments, "--columns", "text1,text2"])
+    assert done.exit_code == 0, done.output
+    (row,) = csv.DictReader(output.read_text().splitlines())
+    assert (float(row["similarity"]), row[name]) == (1, "7")
+
+
 def test_a_table_with_a_line_for_excel_is_scored(tmp_path: Path) -> None:
     table, output = tmp_path / "rows.csv", tmp_path / "out.csv"
     table.write_text("sep=;\ntext1;text2\na;b\n")

@@ -13,12 +13,13 @@ EXPECTED = [JudgedPair(("a red car", "the sea"), 1.5), JudgedPair(("a", "b"), 4.
     [
         ("a.tsv", "score\tsentence1\tsentence2\n1.5\ta red car\tthe sea\n4\ta\tb\n", None),
         ("a.csv", "first,label,second\na red car,1.5,the sea\na,4,b\n", None),
+        ("a.csv", "Text1, TEXT2,Score \na red car,the sea,1.5\na,b,4\n", None),
         ("a.csv", "u,v,w\na red car,the sea,1.5\na,b,4\n", "u,v,w"),
         ("a.csv", "a red car,1.5,the sea\na,4,b\n", "1,3,2"),
         (
             "a.jsonl",
             '{"text1": "a red car", "text2": "the sea", "judgement": 1.5}\n'
-            '{"text1": "a", "text2": "b", "judgement": 4}\n',
+            '{" Text1": "a", "text2 ": "b", "Judgement ": 4}\n',
             None,
         ),
     ],

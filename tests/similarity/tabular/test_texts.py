@@ -11,6 +11,7 @@ from similarity.batch.lines import check_columns
 from similarity.errors import ConfigError, InputError
 from similarity.tabular.judged import read_judged_pairs
 from similarity.tabular.texts import PAIR_NAMES, comma_hint, pair_columns, read_file, split_columns
+from similarity.tabular.writing import write_rows
 
 
 def written(folder: Path, name: str, content: str) -> str:
@@ -158,3 +159,14 @@ def test_a_long_name_of_a_column_is_not_shown_whole(tmp_path: Path, there: list[
         assert str(caught.value).isprintable()
         assert str(caught.value).count("wordy") <= 4
     assert comma_hint([LONG, "a, b"]).endswith(': "a, b"')
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("name", ["text ", " Text", "TEXT"])
+def test_a_column_of_texts_is_found_whatever_its_blanks_and_case(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / f"rows.{kind}")
+    write_rows([{"n": 1, name: "a red car"}], kind, path)
+    assert read_file(path).texts == ["a red car"]
+    assert read_file(path, columns=name).texts == ["a red car"]
