@@ -1,6 +1,7 @@
 """`trajsim cluster` and `trajsim dedupe`: groups of like texts in a file."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -191,7 +192,8 @@ def _compared(
 
 def _on_one_line(text: str) -> str:
     """Return a text without ends of lines; all else of it stays, as in the file that it is from."""
-    return text.replace("\r\n", " ").replace("\n", " ")
+    # A carriage return alone is one in the first line of a file, and so in all lines below it.
+    return re.sub(r"\r\n|\r|\n", " ", text)
 
 
 def _path(name: str) -> str:

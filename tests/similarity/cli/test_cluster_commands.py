@@ -12,6 +12,7 @@ from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.groups.clustering import cluster, deduplicate
 from similarity.models.toy import ToyModel
+from similarity.tabular.texts import read_file
 
 TOY = ("--model", "toy", "-n", "2", "-m", "3")
 TEXTS = ["a red car", "the sea", "a red car.", "[b]x[/b]", "the sea!", "a red cab"]
@@ -126,13 +127,23 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
 
 def test_texts_that_are_kept_are_as_they_were(tmp_path: Path) -> None:
     """Marks that other programs end lines with are characters of a text here."""
-    texts = ["vertical\x0btab", "next\x85line", "line\u2028separator", "form\x0cfeed", "a\rb"]
+    texts = ["vertical\x0btab", "next\x85line", "line\u2028separator", "form\x0cfeed"]
     file = tmp_path / "texts.txt"
     file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8", newline="")
     out = tmp_path / "kept.txt"
     done = run("dedupe", str(file), "--model", "toy", "--threshold", "1", "--out", str(out))
     assert done.exit_code == 0, done.output
     assert out.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_each_text_that_is_kept_is_one_line_when_it_is_read_again(end: str, tmp_path: Path) -> None:
+    """A carriage return in the first text ended lines of the output."""
+    file, out = tmp_path / "texts.jsonl", tmp_path / "kept.txt"
+    file.write_text("".join(f"{json.dumps(text)}\n" for text in (f"a red{end}car", "the sea")))
+    done = run("dedupe", str(file), "--model", "toy", "--threshold", "1", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert read_file(str(out)).texts == ["a red car", "the sea"]
 
 
 @pytest.mark.parametrize("command", ["cluster", "dedupe"])
