@@ -17,6 +17,8 @@ from similarity.tabular.formats import STANDARD
 
 # Of a command's context: paths that are read and written, each with what names it.
 _READ, _WRITTEN = "trajsim.read", "trajsim.written"
+_NO_INPUT = "no input is written over"
+_EACH_ITS_OWN = "each output has a file of its own"
 
 
 def note_read(context: click.Context, option: click.Parameter, value: Any) -> Any:
@@ -69,20 +71,20 @@ def _note(context: click.Context, what: str, paths: Iterable[str], named_by: str
     written: dict[str, str] = context.meta.setdefault(_WRITTEN, {})
     new = dict.fromkeys(paths, named_by)
     if what == _READ:
-        _check_apart(written, new)
+        _check_apart(written, new, _NO_INPUT)
         read |= new
     else:
-        _check_apart(new, written | read)
+        _check_apart(new, read, _NO_INPUT)
+        _check_apart(new, written, _EACH_ITS_OWN)
         written |= new
 
 
-def _check_apart(written: Mapping[str, str], others: Mapping[str, str]) -> None:
+def _check_apart(written: Mapping[str, str], others: Mapping[str, str], why: str) -> None:
     for output, flag in written.items():
         for path, other in others.items():
             if fault := _fault(output, path):
                 raise ConfigError(
-                    f"{flag} {output} is {fault} that {other} names; name another, as no input "
-                    "is written over"
+                    f"{flag} {output} is {fault} that {other} names; name another, as {why}"
                 )
 
 

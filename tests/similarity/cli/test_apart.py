@@ -57,7 +57,6 @@ def content(folder: Path) -> dict[str, bytes]:
         "matrix t.csv second.csv --out second.csv",
         "matrix t.csv --above 0.1 --out t.csv",
         "matrix t.csv --plot t.csv",
-        "matrix t.csv --format csv --out heat.png --plot heat.png",
         "embed lines.jsonl --out lines.jsonl",
     ],
 )
@@ -67,6 +66,20 @@ def test_an_input_is_not_written_over(line: str, place: Path) -> None:
     refused = CliRunner().invoke(main, [*line.split(), *settings])
     assert refused.exit_code == 2, refused.output
     assert "name another, as no input is written over" in refused.stderr
+    assert content(place) == before
+
+
+@pytest.mark.parametrize("command", ["matrix t.csv", "cluster t.csv --k 1"])
+def test_two_outputs_of_one_file_are_named_as_that(command: str, place: Path) -> None:
+    """The message spoke of an input."""
+    before = content(place)
+    line = f"{command} --format csv --out heat.png --plot heat.png"
+    refused = CliRunner().invoke(main, [*line.split(), *TOY])
+    assert refused.exit_code == 2, refused.output
+    said = (
+        "heat.png is the file that --out names; name another, as each output has a file of its own"
+    )
+    assert f"--plot heat.png is the file that {said}" in refused.stderr
     assert content(place) == before
 
 
