@@ -51,8 +51,10 @@ class _Answer:
 
     def whole(self) -> httpx.Response:
         """Return the answer, with its body."""
-        of_sending = ("content-encoding", "content-length", "transfer-encoding")
-        headers = [(n, v) for n, v in self._response.headers.multi_items() if n not in of_sending]
+        of_sending = (b"content-encoding", b"content-length", b"transfer-encoding")
+        # As bytes: httpx makes text of any, and bytes again of ASCII alone.
+        raw = self._response.headers.raw
+        headers = [(name, value) for name, value in raw if name.lower() not in of_sending]
         return httpx.Response(
             self._response.status_code,
             headers=headers,

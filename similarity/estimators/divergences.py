@@ -37,12 +37,12 @@ def jensen_shannon(log_p: Rows, log_q: Rows) -> FloatArray:
 
 def squared_hellinger(log_p: Rows, log_q: Rows) -> FloatArray:
     """Return ½ Σ (√p − √q)² = 1 − Σ √(p q), in [0, 1]: the square of the Hellinger distance."""
-    return _sum(np.square(np.exp(log_p / 2) - np.exp(log_q / 2))) / 2
+    return _at_most_1(_sum(np.square(np.exp(log_p / 2) - np.exp(log_q / 2))) / 2)
 
 
 def total_variation(log_p: Rows, log_q: Rows) -> FloatArray:
     """Return ½ Σ |p − q|, in [0, 1]."""
-    return _sum(np.abs(np.exp(log_p) - np.exp(log_q))) / 2
+    return _at_most_1(_sum(np.abs(np.exp(log_p) - np.exp(log_q))) / 2)
 
 
 def relative(between: FloatArray, first: FloatArray, second: FloatArray) -> FloatArray:
@@ -52,9 +52,14 @@ def relative(between: FloatArray, first: FloatArray, second: FloatArray) -> Floa
     one of them or lies between them: they have nothing in common that sets them apart from r.
     """
     total = between + first + second
-    return np.divide(2 * between, total, out=np.zeros_like(total), where=total > 0)
+    return _at_most_1(np.divide(2 * between, total, out=np.zeros_like(total), where=total > 0))
 
 
 def _sum(terms: Rows) -> FloatArray:
     total: FloatArray = terms.sum(axis=-1, dtype=np.float64)
     return total
+
+
+def _at_most_1(values: FloatArray) -> FloatArray:
+    """Return values without what rounding has added: a similarity below 0 is refused elsewhere."""
+    return np.minimum(values, 1.0)

@@ -464,6 +464,21 @@ def test_a_compressed_answer_is_refused_unread(ask, status, kind):
     assert scripted.requests[0].headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize("value", ["München".encode(), b"\xb2"])
+@pytest.mark.parametrize("name", [b"x-served-by", b"Retry-After"])
+def test_a_header_may_have_any_bytes(ask, name, value, url):
+    """A proxy's own header of a right answer ended in a UnicodeEncodeError."""
+
+    def pass_on(request):
+        answer = httpx.post(request.url, content=request.content, headers=request.headers)
+        return httpx.Response(200, headers=[(name, value)], content=answer.content)
+
+    expected = compare(ToyModel(), "a b", "c d", ComparisonConfig.build(**SMALL))
+    transport = httpx.MockTransport(pass_on)
+    (score,) = ask("similarity", [("a b", "c d")], url=url, transport=transport, **SMALL)
+    assert score.similarity == expected.similarity
+
+
 class Unconsumed(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Gives answers as a network does: not read to their ends, as `MockTransport` does."""
 

@@ -91,6 +91,35 @@ def test_rounding_makes_no_divergence_negative(function: str) -> None:
     assert (getattr(divergences, function)(log_p, log_q) >= 0).all()
 
 
+def apart(seed: int, size: int) -> list[FloatArray]:
+    """Return rows of which each token has its probability from one text alone."""
+    first, second = random_rows(seed, 2, size)
+    first[:, : size // 2] -= 60
+    second[:, size // 2 :] -= 60
+    rows = (row - np.logaddexp.reduce(row, axis=-1, keepdims=True) for row in (first, second))
+    return [row.astype(np.float32) for row in rows]
+
+
+@pytest.mark.parametrize("function", ["squared_hellinger", "total_variation"])
+def test_rounding_makes_no_bounded_divergence_more_than_one(function: str) -> None:
+    found = [getattr(divergences, function)(*apart(seed, 5000)) for seed in range(20)]
+    assert np.max(found) <= 1
+    np.testing.assert_allclose(found, 1, rtol=1e-6)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None)
+def test_rounding_makes_no_relative_divergence_more_than_one(seed: int) -> None:
+    """The mean of a bank, in single precision, lies beside the line between its two texts."""
+    first, second = random_rows(seed, 2)
+    null = np.logaddexp(first, second) - np.float32(np.log(2))
+    between = divergences.total_variation(first, second)
+    to_null = (divergences.total_variation(row, null) for row in (first, second))
+    found = divergences.relative(between, *to_null)
+    assert found.max() <= 1
+    np.testing.assert_allclose(found, 1, rtol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_relative_total_variation_is_a_metric_of_at_most_one(seed: int) -> None:
     null, *others = random_rows(seed, 4)
