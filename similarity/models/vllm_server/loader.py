@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from similarity.answering import AS_IT_IS
 from similarity.connections import proxy_for, shown_address
 from similarity.errors import (
     BackendKeyError,
@@ -26,6 +25,7 @@ except ImportError as error:
         "a model on a server needs httpx: pip install httpx anyio"
     ) from error
 
+from similarity.answering import AS_IT_IS
 from similarity.models.vllm_server.address import ServerAddress
 from similarity.models.vllm_server.background import Background
 from similarity.models.vllm_server.config import ServerConfig

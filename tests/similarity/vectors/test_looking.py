@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from similarity.arrays import LogProbs
-from similarity.errors import ConfigError, WrongAnswerError
+from similarity.errors import InputError, WrongAnswerError
 from similarity.law import Law
 from similarity.models.base import LanguageModel, TokenIds
 from similarity.models.local import load_local
@@ -94,5 +94,5 @@ def test_log_probabilities_of_rounding_alone_make_no_vectors(noise: float, load:
 def test_texts_that_are_all_one_are_not_the_models_fault(
     tiny: Callable[[str], LanguageModel],
 ) -> None:
-    with pytest.raises(ConfigError, match="give more and different rows"):
+    with pytest.raises(InputError, match="the 2 texts are all the same to the model"):
         fitted(tiny("llama"), texts=["one text", "one text"])
