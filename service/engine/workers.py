@@ -42,7 +42,7 @@ def _work(function: Callable[[], Result], future: "asyncio.Future[Result]") -> N
         failure = NoResourcesError() if is_out_of_resources(error) else error
         _call_in(loop, partial(fail, future, failure))
         # What an error passed through is kept with it, this too, and the future keeps the error.
-        # Such a circle, with a request's whole body, would stay until the collector comes by.
+        # That reference cycle, with a request's whole body, would stay until it is collected.
         del failure, future
     else:
         _call_in(loop, partial(_fulfil, future, result))

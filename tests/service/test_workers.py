@@ -82,7 +82,7 @@ def test_nothing_of_a_refused_request_waits_for_the_collector(path, body, no_col
 
 @pytest.fixture
 def no_collector():
-    """Keep Python from looking for circles; give what finds the functions that are in some."""
+    """Turn off garbage collection; give what finds the functions in reference cycles."""
 
     def left() -> list[str]:
         gc.set_debug(gc.DEBUG_SAVEALL)
