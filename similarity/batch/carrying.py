@@ -1,6 +1,5 @@
 """The fields of a record that its answer repeats: a table comes back with its scores."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,6 +8,7 @@ from typing import Any
 from similarity.printable import encodable
 from similarity.prompts import is_unicode
 from similarity.tabular.records import Record
+from similarity.tabular.values import WrittenNumber, json_text
 
 ID = "custom_id"
 # What an answer says itself; a field of the input that is called so is renamed.
@@ -70,7 +70,7 @@ def repeated(record: Record, carried: Carried) -> dict[str, Any]:
     if not isinstance(record.value, dict):
         return {}
     fields = record.value.items()
-    return {carried[name]: _plain(value) for name, value in fields if name in carried}
+    return {carried[name]: plain(value) for name, value in fields if name in carried}
 
 
 def table_columns(carried: Carried) -> list[str]:
@@ -83,7 +83,7 @@ def cell(name: str, value: Any) -> Any:
     if name == WARNINGS:
         value = "; ".join(value or ())
     if isinstance(value, list | dict):
-        value = json.dumps(value, ensure_ascii=False)
+        value = json_text(value, ensure_ascii=False)
     # JSON may have half of a character, which no file of UTF-8 can.
     return encodable(value) if isinstance(value, str) else value
 
@@ -94,12 +94,14 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value of Parquet, or of JSON with NaN, as JSON has it."""
+    if isinstance(value, WrittenNumber):
+        return value
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

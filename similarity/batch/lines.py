@@ -1,6 +1,6 @@
 """The lines of a batch: reads from a record what to compare, or says why it cannot be."""
 
-import json
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +22,7 @@ from similarity.tabular.texts import (
     pair_columns,
     shown_columns,
 )
+from similarity.tabular.values import json_text
 
 # Of one line's list: the answer has a similarity and a distance of all of them with all, and those
 # of a chunk are held together. It is what a service takes, unless it is told otherwise.
@@ -165,8 +166,10 @@ def _custom_id(record: Record, columns: Sequence[str]) -> str:
     )
     if found is None:
         return str(record.number)
-    if isinstance(found, float) and found.is_integer():
-        found = int(found)  # as pandas has whole numbers, where one is missing
+    if isinstance(found, float) and math.isfinite(found):
+        # As pandas has whole numbers, where one is missing. A float may have rounded it.
+        exact = Decimal(str(found))
+        found = int(exact) if exact == exact.to_integral_value() else found
     # Keys of databases are decimals and times too, in Parquet.
     if not isinstance(found, str | int | Decimal | Written) or isinstance(found, bool):
         raise InputError(f"{name} must be a string or a whole number, got {_shown(found)}")
@@ -247,5 +250,5 @@ def _read(value: Any) -> Content:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
+    text = json_text(value, default=str)
     return text if len(text) <= 40 else f"{text[:40]}…"

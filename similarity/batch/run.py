@@ -1,6 +1,5 @@
 """Answers the lines of a batch, chunk by chunk."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.journal import Journal
 from similarity.tabular.dialects import CsvDialect
 from similarity.tabular.records import OnRead, Record, counted, ignore_read
+from similarity.tabular.values import json_text
 from similarity.tabular.writing import table_lines
 
 # In a journal's entry: the images that no record had before, each with its digest.
@@ -173,7 +173,7 @@ class Batch:
 
 
 def _as_lines(answers: Sequence[Answer]) -> str:
-    return "".join(json.dumps(answer.content, allow_nan=False) + "\n" for answer in answers)
+    return "".join(json_text(answer.content, allow_nan=False) + "\n" for answer in answers)
 
 
 @contextmanager

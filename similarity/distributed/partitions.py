@@ -15,6 +15,7 @@ from similarity.extras import optional_module
 from similarity.storage.differences import differences
 from similarity.storage.files import is_temporary, replace_file
 from similarity.tabular.records import Record
+from similarity.tabular.values import json_text
 
 # In the metadata of a partition's schema: the digest of the rows that it was made of.
 _OF_INPUT = b"trajsim.input"
@@ -49,7 +50,7 @@ class Partition:
     def digest(self) -> str:
         """Return a digest of the records of the partition."""
         values = [[record.number, record.value, str(record.error)] for record in self.records]
-        canonical = json.dumps(values, default=str, sort_keys=True)
+        canonical = json_text(values, default=str, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def describe(self) -> str:

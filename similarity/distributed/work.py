@@ -1,6 +1,5 @@
 """What is computed of rows: vectors of texts, or scores of pairs. Knows nothing of Ray."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,14 @@ from typing import Any
 
 from similarity.batch import CHUNK_LINES
 from similarity.batch.answering import Answering
+from similarity.batch.carrying import plain
 from similarity.batch.images import image_digests
 from similarity.extras import optional_module
 from similarity.models.base import LanguageModel
 from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.tabular.records import Record
 from similarity.tabular.texts import TEXT_NAMES, text_of
+from similarity.tabular.values import json_text
 from similarity.texts.truncation import REFUSE
 from similarity.vectors.general import open_vectors
 from similarity.vectors.scorer import VectorScorer
@@ -200,8 +201,7 @@ class _PairScorer(Worker):
 def _as_json(record: Record) -> str:
     """Return the fields of a record, with their names as the file has them."""
     fields = {record.written.get(name, name): value for name, value in record.value.items()}
-    # Of Parquet some values are none of JSON.
-    return json.dumps(fields, default=str, ensure_ascii=False)
+    return json_text(plain(fields), allow_nan=False, ensure_ascii=False)
 
 
 # One schema for all partitions, whichever of their columns have values.

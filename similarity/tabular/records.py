@@ -272,5 +272,5 @@ def _parquet(source: BinaryIO, only: Sequence[str]) -> Iterator[Record]:
     of_file = {written.get(name, name): name for name in columns}
     for number, row in enumerate(file.rows, 1):
         values = {of_file[name]: value for name, value in row.values.items()}
-        shown = json.dumps(values, default=str, ensure_ascii=False)[:SHOWN_BYTES]
+        shown = json.dumps(row.values, default=str, ensure_ascii=False)[:SHOWN_BYTES]
         yield Record(number, values, shown, row.error, columns=columns, written=written)

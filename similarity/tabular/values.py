@@ -6,7 +6,8 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, Self
 
 from similarity.validation import as_float
 
@@ -21,6 +22,40 @@ def to_number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     return float(value) if isinstance(value, Decimal) else as_float(value)
+
+
+class WrittenNumber(float):
+    """A number of JSON that a float would not give back as the file has it: it keeps its digits.
+
+    It is `text` where it is written, and a float, maybe an infinite one, where it is counted with.
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Return the number that a text of JSON stands for."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
+        """Return what a copy on another machine is made of."""
+        return (self.text,)
+
+    def __repr__(self) -> str:
+        """Return it as the file has it."""
+        return self.text
+
+    __str__ = __repr__
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    return number if repr(number) == text else WrittenNumber(text)
+
+
+def _whole(text: str) -> float:
+    return WrittenNumber(text) if text == "-0" else int(text)
 
 
 # How deep a value may be nested: it is written again by functions that call themselves.
@@ -59,18 +94,57 @@ def json_fault(error: ValueError | RecursionError) -> str:
 
 
 def json_value(text: str) -> Any:
-    """Return the value that a line of JSON has.
+    """Return the value that a line of JSON has; its numbers keep their digits in `json_text`.
 
     Raises
     ------
     ValueError, RecursionError
         If it is no JSON, names a thing twice, or is nested more than `MAX_DEPTH` deep.
     """
-    value = json.loads(text, object_pairs_hook=without_repeats)
+    value = _decoder().decode(text)
     # Most lines have too few brackets for it.
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     return value
+
+
+@cache
+def _decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=without_repeats, parse_float=_fraction, parse_int=_whole
+    )
+
+
+def json_text(value: Any, *, sort_keys: bool = False, **options: Any) -> str:
+    """Return a value as JSON, with each `WrittenNumber` as it was written.
+
+    Parameters
+    ----------
+    sort_keys
+        Whether the names in objects are in order.
+    options
+        Others that `json.dumps` takes, but those of how it parts what it writes.
+    """
+    if not _has_written(value):
+        return json.dumps(value, sort_keys=sort_keys, **options)
+    if isinstance(value, WrittenNumber):
+        return value.text
+    if isinstance(value, dict):
+        items = sorted(value.items()) if sort_keys else value.items()
+        inner = (
+            f"{json.dumps(name, **options)}: {json_text(one, sort_keys=sort_keys, **options)}"
+            for name, one in items
+        )
+        return f"{{{', '.join(inner)}}}"
+    return f"[{', '.join(json_text(one, sort_keys=sort_keys, **options) for one in value)}]"
+
+
+def _has_written(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_written, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_written, value))
+    return isinstance(value, WrittenNumber)
 
 
 def _depth(value: object) -> int:

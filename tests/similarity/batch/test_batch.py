@@ -565,6 +565,35 @@ def test_a_table_comes_back_with_scores(
     assert float(found[1]["similarity"]) == 1
 
 
+@pytest.mark.parametrize("output", ["out.csv", "out.tsv", "out.jsonl"])
+def test_numbers_of_json_keep_their_digits(
+    output: str, toy_model: ToyModel, tmp_path: Path
+) -> None:
+    """A reader of floats rounds those that are longer."""
+    fields = {
+        "price": "12345678901234567890.123",
+        "part": "0.1000000000000000055",
+        "large": "1e400",
+        "form": "1.50",
+        "nested": '{"a": [0.1000000000000000055, 2.5, "é"]}',
+    }
+    line = ", ".join(f'"{name}": {value}' for name, value in fields.items())
+    # An id too is one of many digits, which as a float is another.
+    ids = '"id": 12345678901234567890.0'
+    content = f'{{"text1": "a", "text2": "b", {ids}, {line}}}\n'
+    (tmp_path / "in.jsonl").write_text(content, encoding="utf-8")
+    files = BatchFiles(input=tmp_path / "in.jsonl", output=tmp_path / output)
+    run(toy_model, files)
+    written = files.output.read_text(encoding="utf-8")
+    if output == "out.jsonl":
+        assert f"{ids}, {line}".replace("é", "\\u00e9") in written
+        assert '"custom_id": "12345678901234567890"' in written
+        return
+    (row,) = csv.DictReader(written.splitlines(), delimiter="," if output == "out.csv" else "\t")
+    assert {name: row[name] for name in fields} == fields
+    assert row["custom_id"] == "12345678901234567890"
+
+
 def test_no_two_columns_differ_in_case_alone(toy_model: ToyModel, tmp_path: Path) -> None:
     rows = [{"text1": "a", "text2": "b", "Similarity": "0.5", "input_similarity": "1", "Id": "x"}]
     write_rows(rows, "csv", str(tmp_path / "in.csv"))

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from similarity.distributed.work import Embedding, Rows, Scoring, Worker
 from similarity.errors import BackendRefusedError, ConfigError, InputError, ModelError
 from similarity.models.loader import LoadOptions, load_model
 from similarity.scorers import ScoringRequest, open_scorer
-from similarity.tabular.records import Record
+from similarity.tabular.records import Record, read_records
+from similarity.tabular.writing import write_rows
 
 RECORDS = [Record(number, f"text {number}", "") for number in range(1, 11)]
 PARTITION = Partition(3, 20, RECORDS)
@@ -156,6 +158,41 @@ def test_a_worker_makes_scores_and_names_what_it_refused(tmp_path: Path) -> None
     assert [each["line"] for each in refused] == [2, 3]
     with pytest.raises(BackendRefusedError, match="version"):
         replica.make(partition, folder, 64, {**replica.fingerprint(), "version": "0"})
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_row_has_the_names_and_numbers_that_the_file_has(kind: str, tmp_path: Path) -> None:
+    names = (" text1", "text2 ", " note ", "price")
+    rows = [("a red car", "the sea", "x", "0.1000000000000000055"), ("a", "", "y", "1")]
+    place = tmp_path / f"in.{kind}"
+    if kind == "jsonl":
+        lines = [[*map(json.dumps, row[:3]), row[3]] for row in rows]
+        fields = [", ".join(f'"{n}": {v}' for n, v in zip(names, ln, strict=True)) for ln in lines]
+        place.write_text("".join(f"{{{line}}}\n" for line in fields))
+    else:
+        write_rows([dict(zip(names, row, strict=True)) for row in rows], kind, str(place))
+    with place.open("rb") as source:
+        records = list(read_records(source, kind))
+    replica = Replica("toy", LoadOptions(), Scoring(request=ScoringRequest(preset="paper")))
+    replica.make(Partition(0, 0, records), Folder(str(tmp_path / "out")), 64, replica.fingerprint())
+    for part, row in zip(("", "refused/"), rows, strict=True):
+        (found,) = tmp_path.glob(f"out/{part}part-*.parquet")
+        (made,) = pyarrow.parquet.read_table(found).to_pylist()
+        if part and kind == "csv":  # a refused line is there whole
+            assert made["input"] == ",".join(row)
+            continue
+        price = row[3] if kind == "jsonl" else f'"{row[3]}"'
+        assert made["input"].endswith(f'"price": {price}}}')
+        assert tuple(json.loads(made["input"])) == names
+
+
+def test_rows_whose_numbers_differ_in_a_late_digit_are_other_rows() -> None:
+    def digest(line: bytes) -> str:
+        return Partition(0, 0, list(read_records(BytesIO(line), "jsonl"))).digest
+
+    # A job that another version began goes on.
+    assert digest(b'{"a": 0.1}').startswith("89e949ee15ba")
+    assert digest(b'{"a": 0.1000000000000000055}') != digest(b'{"a": 0.1}')
 
 
 def test_a_partition_of_other_images_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.tabular.values import MAX_DEPTH, json_value, to_number, without_repeats
+from similarity.tabular.values import (
+    MAX_DEPTH,
+    json_text,
+    json_value,
+    to_number,
+    without_repeats,
+)
+
+# Numbers of JSON that a float or an int would not give back as they are written.
+LONG = (
+    *("12345678901234567890.123", "0.1000000000000000055", "1e400", "-1e-400", "-0", "1E5"),
+    *("1.50", "1e5", "100000000000000000000000000000000000000001"),
+)
 
 
 @given(st.floats(allow_nan=False))
@@ -64,3 +77,14 @@ def test_a_value_may_be_nested_so_deep_and_no_deeper(ends: Any) -> None:
         json_value(nested(MAX_DEPTH + 1))
     # As many brackets beside each other are no depth.
     assert json_value(f"[{'[],' * MAX_DEPTH}1]")[-1] == 1
+
+
+@pytest.mark.parametrize("number", [*LONG, "0.5", "-0.0", "17", "1e-07"])
+def test_a_number_of_json_comes_back_as_it_is_written(number: str) -> None:
+    line = f'{{"b": {number}, "a": [{{"c": [{number}, "é", null]}}, true]}}'
+    value = json_value(line)
+    assert json_text(value, ensure_ascii=False) == line
+    assert json_text(pickle.loads(pickle.dumps(value)), ensure_ascii=False) == line
+    assert to_number(value["b"]) == float(number)
+    by_name = json_text(value, sort_keys=True)
+    assert by_name == f'{{"a": [{{"c": [{number}, "\\u00e9", null]}}, true], "b": {number}}}'
