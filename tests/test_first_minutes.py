@@ -68,6 +68,7 @@ def test_serve() -> None:
     assert status == 0
 
 
+@pytest.mark.longer
 @needs_curl
 @pytest.mark.parametrize("model", ["smollm2", "embedded"])
 def test_make_run(environment_of_make: Path, model: str) -> None:

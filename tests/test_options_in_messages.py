@@ -193,6 +193,7 @@ def test_a_file_of_unlabelled_texts_has_no_option_for_its_columns(
             assert not {"--columns", "--input-format"} & set(OPTION.findall(result.stderr))
 
 
+@pytest.mark.longer
 def test_every_option_that_a_message_names_is_there() -> None:
     texts = {
         (path.name, option)

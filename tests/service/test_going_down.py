@@ -94,6 +94,7 @@ def test_an_answer_that_fails_on_its_way_is_no_success(caplog, monkeypatch):
     assert NOT_WHOLE not in caplog.text
 
 
+@pytest.mark.longer
 def test_what_is_buffered_of_an_answer_is_read_within_the_grace_period(monkeypatch):
     """The application had written it, so the service ended a second later and took it along."""
     monkeypatch.setattr(sockets, "SEND_BYTES", 4096)

@@ -117,6 +117,7 @@ ROUTES = {
 }
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("route", ROUTES)
 def test_words_are_read_until_the_deadline_alone(route, read_slowly):
     """It went on to its end, and was answered long after the deadline."""
@@ -129,6 +130,7 @@ def test_words_are_read_until_the_deadline_alone(route, read_slowly):
         assert_it_ends(read_slowly)
 
 
+@pytest.mark.longer
 def test_words_are_read_while_the_client_waits_alone(read_slowly):
     texts = [f"Item number {i} of all." for i in range(60)]
     with running(ToyModel(), probe_seconds=100) as url:

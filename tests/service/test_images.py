@@ -233,6 +233,7 @@ def test_limits_of_the_service(open_client: Opener, seeing: LanguageModel) -> No
     assert status == 413
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("leaves", [False, True])
 def test_few_images_are_decoded_at_once(
     seeing: LanguageModel, monkeypatch: pytest.MonkeyPatch, leaves: bool
@@ -270,6 +271,7 @@ def test_few_images_are_decoded_at_once(
         assert leaves or [one.result() for one in asked] == [200] * 9
 
 
+@pytest.mark.longer
 def test_requests_that_wait_hold_files_and_no_pixels(
     seeing: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

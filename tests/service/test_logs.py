@@ -95,6 +95,7 @@ def test_a_reader_of_the_logs_that_stalls_holds_up_neither_answers_nor_the_end()
         assert served.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.longer
 def test_at_a_normal_end_all_lines_are_written_before_the_last_words() -> None:
     with ServeProcess("--model", "toy") as served:
         assert httpx.post(f"{served.url}/tokenize", json={"inputs": "a"}).status_code == 200
@@ -184,6 +185,7 @@ class Refusing(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
+@pytest.mark.longer
 def test_a_collector_that_takes_no_traces_is_logged_as_json() -> None:
     collector = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
     threading.Thread(target=collector.serve_forever, kwargs={"poll_interval": 0.05}).start()

@@ -123,6 +123,7 @@ def test_a_misspelt_variable_is_found(name, near):
     assert list(misspelt(names, VARIABLES)) == [(name, near)]
 
 
+@pytest.mark.longer
 def test_any_one_slip_is_found():
     """A letter left out, doubled, replaced, or swapped with its neighbour."""
     slips = {

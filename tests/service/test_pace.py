@@ -115,6 +115,7 @@ class TimedModel(ToyModel):
         time.sleep(self.STEP * steps + self.TOKEN * tokens)
 
 
+@pytest.mark.longer
 def test_beside_a_heavy_client_a_cheap_one_waits_for_few_short_calls():
     model = TimedModel()
     heavy = {"rows": [f"text {i}" for i in range(4)], "n_trajectories": 100, "max_tokens": 16}

@@ -38,6 +38,7 @@ def test_coverage_of_one_route_of_each_kind():
         assert fuzz(url, "--phases", "examples,coverage", *chosen) == ""
 
 
+@pytest.mark.longer
 def test_without_the_key_nothing_is_reported_but_that():
     with running(ToyModel(), **LIMITS, api_keys=KEY) as url:
         assert fuzz(url, "--phases", "examples", "--max-examples", "3") == ""

@@ -36,6 +36,7 @@ def test_it_prints_a_curl_that_works_and_stops_cleanly_at_ctrl_c():
     assert "Traceback" not in errors
 
 
+@pytest.mark.longer
 def test_sigterm_under_load_loses_no_accepted_request_and_exits_0():
     with ServeProcess("--model", "toy", "--drain-seconds", "0.5") as serve:
         # Of long ones all begin once it is known how long they take.
@@ -59,6 +60,7 @@ def test_sigterm_under_load_loses_no_accepted_request_and_exits_0():
         assert serve.process.returncode == 0, errors
 
 
+@pytest.mark.longer
 def test_after_the_grace_period_requests_are_given_up_with_an_answer():
     options = ("--model", "toy", "--grace-seconds", "0.2", "--drain-seconds", "0")
     with ServeProcess(*options) as serve, ThreadPoolExecutor(1) as pool:
@@ -131,6 +133,7 @@ def test_a_request_that_is_sent_while_it_goes_down_is_refused_though_its_body_is
     assert "Traceback" not in errors
 
 
+@pytest.mark.longer
 def test_a_second_signal_answers_503_to_those_in_flight():
     with ServeProcess("--model", "toy") as serve, ThreadPoolExecutor(1) as pool:
         rows = {"rows": [f"text {i}" for i in range(8)], **SLOW}
@@ -165,6 +168,7 @@ def started_with(at_sighup):
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.longer
 def test_at_sighup_it_drains_as_at_sigterm():
     """A terminal that was closed ended it at once, and its requests with it."""
     with started_with(signal.SIG_DFL) as serve, ThreadPoolExecutor(1) as pool:
@@ -177,6 +181,7 @@ def test_at_sighup_it_drains_as_at_sigterm():
     assert "stopped" in errors
 
 
+@pytest.mark.longer
 def test_sighup_has_no_effect_under_nohup():
     with started_with(signal.SIG_IGN) as serve:
         serve.process.send_signal(signal.SIGHUP)
@@ -309,6 +314,7 @@ begin.main()
     assert (ended.returncode, ended.stderr) == (code, b"")
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("seconds", [1.0, 1.7, 2.4, 3.1, 3.8])
 def test_sigterm_while_it_starts_ends_it_without_a_word(seconds):
     """The interpreter's own end may crash in the native code of the thread that loads."""

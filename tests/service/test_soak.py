@@ -63,6 +63,7 @@ def test_forty_clients_get_right_answers_through_a_short_queue():
     assert statuses[200] > 0
 
 
+@pytest.mark.longer
 def test_a_backend_killed_and_revived_under_load_gives_503_and_then_right_answers():
     model = FaultyModel()
     expected = expected_distances(ToyModel(), TEXTS, SMALL)

@@ -193,6 +193,7 @@ def test_no_server(network: dict[str, FakeServer]) -> None:
     assert "does not answer" in result.stderr
 
 
+@pytest.mark.longer
 def test_one_server_of_two(network: dict[str, FakeServer]) -> None:
     network["a"], network["b"] = FakeServer(), FakeServer()
     network["b"].down = True
@@ -210,6 +211,7 @@ def test_a_model_that_is_refused_is_a_finding(tmp_path: Path) -> None:
     assert "not causal" in result.stderr
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("architecture", ["gpt_neo", "mamba", "bert", "roberta"])
 def test_what_was_found_is_reported_in_words(tmp_path: Path, architecture: str) -> None:
     result = run("--model", str(save_tiny(architecture, tmp_path)), "--json")

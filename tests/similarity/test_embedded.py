@@ -38,6 +38,7 @@ def test_identical_texts(embedded: LocalModel) -> None:
     assert (result.distance, result.similarity) == (0, 1)
 
 
+@pytest.mark.longer
 def test_a_pair_does_not_depend_on_its_batch(embedded: LocalModel) -> None:
     joined = compare_pairs(embedded, [*OTHERS, *PAIRS], CONFIG)[len(OTHERS) :]
     for pair, together in zip(PAIRS, joined, strict=True):
@@ -62,6 +63,7 @@ def agreement(model: LocalModel, judged: list[ScoredPair]) -> float:
     return spearman([-score.distance for score in scores], [pair.score for pair in judged])
 
 
+@pytest.mark.longer
 def test_a_paraphrase_is_nearer_than_another_matter(embedded: LocalModel) -> None:
     made = read_pairs(Path(__file__).parents[1] / "eval" / "fixture.tsv")
     assert agreement(embedded, made) > 50

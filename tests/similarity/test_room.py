@@ -67,6 +67,7 @@ def test_commands_refuse_too_many_before_a_model_is_loaded(command: str, file: s
     assert ("--above" in line) == (command != "consensus")
 
 
+@pytest.mark.longer
 @pytest.mark.usefixtures("little")
 def test_what_is_written_part_by_part_needs_no_more_than_a_part(file: str, tmp_path: Path) -> None:
     options = ("--model", "toy", "-n", "1", "-m", "1", "--tile", "4")

@@ -92,6 +92,7 @@ def test_a_result_has_all_its_values_in_another_process(
     assert values(copy.copy(found)) == values(found)
 
 
+@pytest.mark.longer
 def test_the_words_of_a_judgement_need_the_model(model: LanguageModel) -> None:
     found = entails(model)
     sent = pickle.loads(pickle.dumps(found))

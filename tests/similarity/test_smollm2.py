@@ -68,6 +68,7 @@ def test_the_adapter_ranks_by_the_best_scorer_there_is(smollm2: LanguageModel) -
     assert [found["corpus_id"] for found in ranked] == [1, 0, 2]
 
 
+@pytest.mark.longer
 def test_what_entails_what(smollm2: LanguageModel) -> None:
     scorer = open_entailment(smollm2)
     pairs = [("A dog runs.", "An animal moves."), PAIRS[1]]
@@ -76,6 +77,7 @@ def test_what_entails_what(smollm2: LanguageModel) -> None:
     assert scorer.judge([pairs[0][::-1]])[0].verdict == BACKWARD
 
 
+@pytest.mark.longer
 def test_answers_of_different_numbers_and_names_are_parted(smollm2: LanguageModel) -> None:
     scorer = open_entailment(smollm2)
     assert isinstance(scorer, ProfileEntailment)
@@ -88,6 +90,7 @@ def test_answers_of_different_numbers_and_names_are_parted(smollm2: LanguageMode
         assert [group.members for group in found.groups] == [(0, 1), (2,)]
 
 
+@pytest.mark.longer
 def test_what_is_a_kind_of_what(smollm2: LanguageModel) -> None:
     scorer = open_entailment(smollm2)
     assert isinstance(scorer, ProfileEntailment)

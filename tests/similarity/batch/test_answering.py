@@ -71,6 +71,7 @@ def run(scorer: Scorer, files: BatchFiles, chunk: int, stop_after: int | None = 
         opened.run(on_progress)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("where", ["/tokenize", "/v1/completions"])
 @pytest.mark.parametrize("status", [400, 403, 413, 422])
 @pytest.mark.parametrize("kind", SCORERS)
@@ -88,6 +89,7 @@ def test_a_text_that_a_server_refuses_loses_no_other_line(
         assert f"{where} answered HTTP {status}: not a word of ours" in line["reason"]
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("chunk", [1, 2])
 def test_so_it_is_where_the_batch_is_taken_up(chunk: int, load: Load, tmp_path: Path) -> None:
     files = files_in(tmp_path, as_lines(LINES))
@@ -103,6 +105,7 @@ def test_so_it_is_where_the_batch_is_taken_up(chunk: int, load: Load, tmp_path: 
     assert files.refused.read_bytes() == again.refused.read_bytes()
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
 def test_a_server_that_refuses_all_ends_the_batch(status: int, load: Load, tmp_path: Path) -> None:
     files = files_in(tmp_path, as_lines(LINES))

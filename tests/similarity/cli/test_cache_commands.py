@@ -60,6 +60,7 @@ def test_nothing_is_computed_twice(calls: list[int], folder: Path) -> None:
     assert "trajectories: 2 entries" in run("cache", "info").stdout
 
 
+@pytest.mark.longer
 def test_no_text_is_read_twice_for_its_vector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_scale_of_own_texts(cache: Path, tmp_path: Path) -> None:
         assert json.loads(path.read_text(encoding="utf-8")) == [kept]
 
 
+@pytest.mark.longer
 def test_ones_own_goes_before_what_ships_until_it_is_forgotten(cache: Path) -> None:
     embedded = ("--model", "embedded", "--preset", "paper")
     pair = ("compare", *TEXTS, *embedded)

@@ -201,6 +201,7 @@ def test_judgements_are_the_same_in_every_format(
     assert fitted("-", "--input-format", kind, stdin=file.read_bytes()) == expected
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("form", FORMS)
 def test_a_corpus_is_the_same_in_every_form(form: str, tmp_path: Path) -> None:
     def fit(form: str) -> list[bytes]:

@@ -138,6 +138,7 @@ def test_a_finished_batch_whose_photo_was_replaced_is_refused(seeing: str, photo
     )
 
 
+@pytest.mark.longer
 def test_groups_and_duplicates_of_images_are_of_what_they_show(
     seeing: str, photo: str, tmp_path: Path
 ) -> None:

@@ -220,6 +220,7 @@ def test_a_text_that_is_refused_leaves_nothing_that_bars_the_mended_file(
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.longer
 def test_vectors_make_a_shortlist_and_trajectories_judge_it(tmp_path: Path) -> None:
     texts = ["A dog runs.", "A puppy is running.", "It rains.", "The rain falls."]
     out, model = tmp_path / "out.jsonl", ("--model", "embedded")

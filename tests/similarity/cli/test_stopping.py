@@ -141,6 +141,7 @@ ENDS = {
 }
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("entry", ["similarity.__main__", "trajsim.__main__"])
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize(("text", "status"), [("a cat", 0), ("", 2)])

@@ -121,6 +121,7 @@ SHOWS_TEXTS = {
 }
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     "environment",
     [
@@ -154,6 +155,7 @@ READ = COMMANDS | {
 }
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("name", "unbuffered"), [*((name, "") for name in READ), ("compare", "1"), ("dedupe", "1")]
 )
@@ -173,6 +175,7 @@ def test_a_reader_that_is_gone_ends_a_command_as_others_end(name: str, unbuffere
     assert (found.returncode, found.stderr) == (141, "")
 
 
+@pytest.mark.longer
 def test_a_reader_may_leave_in_the_middle() -> None:
     Path("many.txt").write_text("".join(f"the sea {i}\n" for i in range(2000)))
     command = [*PROGRAM, "embed", "many.txt"]

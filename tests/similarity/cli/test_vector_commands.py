@@ -65,6 +65,7 @@ def test_texts_that_are_given_again_are_not_more_texts(tmp_path: Path) -> None:
     assert "40 different texts hardly show what is usual among yours; give 100" in result.stderr
 
 
+@pytest.mark.longer
 def test_settings_of_a_fit(folder: Path, tmp_path: Path) -> None:
     corpus = ("--corpus", str(tmp_path / "a.txt"), "--out", str(folder), *FIT)
     assert run("fit", *corpus, "--trigrams", "0", "--shrinkage", "0.3").exit_code == 0
@@ -80,6 +81,7 @@ def test_settings_of_a_fit(folder: Path, tmp_path: Path) -> None:
     assert (profile.prompt, trigrams.weight) == (Prompt(after=" is"), 2)
 
 
+@pytest.mark.longer
 def test_a_fit_says_what_was_too_short_for_it(tmp_path: Path) -> None:
     corpus, out = tmp_path / "names.txt", str(tmp_path / "mine")
     corpus.write_text("".join(f"saddle {i}\n" for i in range(9)), encoding="utf-8")
@@ -364,6 +366,7 @@ def test_presets_choose_how_to_compare(folder: Path, tmp_path: Path) -> None:
     assert "entailment" not in pair
 
 
+@pytest.mark.longer
 def test_settings_of_trajectories_ask_for_trajectories(folder: Path) -> None:
     pair = ("--model", "toy", *TEXTS[:2])
     for setting in (("-n", "20"), ("--interval", "0.9"), ("--no-full-stop",)):

@@ -81,6 +81,7 @@ def test_texts_that_are_too_long_are_cut_with_a_warning(toy_model: ToyModel) -> 
         TrajectoryCrossEncoder(toy_model, CONFIG, truncate="refuse").predict(pair)
 
 
+@pytest.mark.longer
 def test_without_a_choice_it_compares_as_the_library_does_by_default() -> None:
     model = load_model("embedded")
     pairs = [("reset password", "change your password"), ("reset password", "refund")]

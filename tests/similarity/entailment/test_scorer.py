@@ -115,6 +115,7 @@ def test_the_interval_covers_what_more_blocks_give() -> None:
     assert 0.84 <= covered / 200 <= 0.96
 
 
+@pytest.mark.longer
 def test_a_model_without_profiles_is_judged_by_trajectories() -> None:
     scorer = open_entailment(SilentModel())
     assert isinstance(scorer, TrajectoryEntailment)

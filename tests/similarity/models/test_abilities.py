@@ -72,6 +72,7 @@ def test_of_the_toy(toy_model: ToyModel) -> None:
     check_abilities(toy_model)
 
 
+@pytest.mark.longer
 def test_of_servers(load: Load) -> None:
     model = load(server=FakeServer())
     assert model.abilities == {Ability.TOP_TOKENS, Ability.TOKEN_LOG_PROBS}

@@ -117,6 +117,7 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("damage", [flip, cut, Path.unlink])
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_found_and_the_model_converted_anew(

@@ -107,6 +107,7 @@ def test_another_model_behind_the_address(load: Load) -> None:
     assert model.score(scoring(), Law())
 
 
+@pytest.mark.longer
 def test_a_server_that_gets_another_model_is_left_out(load: Load) -> None:
     changed, same = FakeServer(), FakeServer()
     model = load(changed=changed, same=same)

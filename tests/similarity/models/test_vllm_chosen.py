@@ -134,6 +134,7 @@ def test_sampled_numbers_are_kept_where_they_are_as_good(load: Load) -> None:
     assert result.distance == pytest.approx(scored.distance, abs=1e-9)
 
 
+@pytest.mark.longer
 def test_sampled_numbers_are_scored_again_where_they_round_otherwise(load: Load) -> None:
     server = FakeServer()
 
@@ -193,6 +194,7 @@ class Glitching(FakeServer):
         return await super().fault(request, body)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("preset", ["fast", "meaning"])
 def test_a_preset_that_a_server_cannot_serve_is_refused_with_the_cause(
     load: Load, preset: str
@@ -229,10 +231,12 @@ class TestTheProbeAtLoading:
         with pytest.raises((BackendRefusedError, WrongAnswerError)):
             load(server=Glitching(status, said))
 
+    @pytest.mark.longer
     def test_one_failure_that_passes_is_tried_again(self, load: Load) -> None:
         model = load(server=Glitching(500, "it broke", times=1))
         assert Ability.TOKEN_LOG_PROBS in model.abilities
 
+    @pytest.mark.longer
     def test_one_of_two_is_left_out(self, load: Load, caplog: pytest.LogCaptureFixture) -> None:
         model = load(a=Glitching(500, "it broke", times=2), b=FakeServer())
         assert Ability.TOKEN_LOG_PROBS in model.abilities
@@ -241,6 +245,7 @@ class TestTheProbeAtLoading:
             model.next_log_probs(PREFIXES, [1, 2]), TOY.next_log_probs(PREFIXES, [1, 2]), atol=1e-5
         )
 
+    @pytest.mark.longer
     @pytest.mark.parametrize(
         ("status", "said"),
         [
@@ -255,6 +260,7 @@ class TestTheProbeAtLoading:
         with pytest.raises(UnsupportedError, match=said):
             model.next_log_probs(PREFIXES, [1, 2])
 
+    @pytest.mark.longer
     def test_other_tokens_than_the_chosen_are_a_lack(self, load: Load) -> None:
         def others(_body: Answer, answer: Answer) -> None:
             for choice in answer["choices"]:
@@ -271,6 +277,7 @@ class TestTheProbeAtLoading:
         assert Ability.TOKEN_LOG_PROBS not in load(server=probing(none)).abilities
 
 
+@pytest.mark.longer
 def test_a_lack_is_warned_of_with_its_cause(load: Load, caplog: pytest.LogCaptureFixture) -> None:
     load(server=FakeServer())
     assert not caplog.records

@@ -130,6 +130,7 @@ def test_an_image_that_the_engine_does_not_take_is_named(monkeypatch: pytest.Mon
     assert caught.value.text == "image 0"
 
 
+@pytest.mark.longer
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model("vllm:toy")
     prefix = model.encode_image(image(), "a ", " b")

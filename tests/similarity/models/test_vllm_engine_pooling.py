@@ -116,6 +116,7 @@ def test_no_scale_of_other_vectors_is_put_on_states(
     assert "over states" in states.fingerprint.describe()
 
 
+@pytest.mark.longer
 def test_the_doctor_finds_what_it_gives() -> None:
     closed = LLM.closed
     checks = {found.check.name: found.check for found in diagnose(MODEL)}
@@ -147,6 +148,7 @@ def not_finite(model: LocalModel, prefixes: Sequence[tuple[int, ...]]) -> Rows:
     return model.next_states(prefixes) * np.float32("nan")
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("pooled", "message"),
     [

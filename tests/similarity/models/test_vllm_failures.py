@@ -49,6 +49,7 @@ def scores_are_right(model: ServerModel) -> None:
     ]
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     "fault",
     [
@@ -70,6 +71,7 @@ def test_what_passes_is_tried_again(load: Load, fault: Fault) -> None:
     assert len(server.bodies) == 3
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("fault", "error", "match"),
     [
@@ -206,6 +208,7 @@ def trickle(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, content=parts())
 
 
+@pytest.mark.longer
 def test_an_answer_that_trickles_in_is_late(load: Load) -> None:
     """The time between two parts is always short, and the answer never whole."""
     server = FakeServer()
@@ -215,6 +218,7 @@ def test_an_answer_that_trickles_in_is_late(load: Load) -> None:
         model.score(scoring(), Law())
 
 
+@pytest.mark.longer
 def test_a_refusal_that_is_nested_too_deeply_is_no_crash(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
@@ -223,6 +227,7 @@ def test_a_refusal_that_is_nested_too_deeply_is_no_crash(load: Load) -> None:
         model.score(scoring(), Law())
 
 
+@pytest.mark.longer
 def test_a_dead_server_and_its_return(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
@@ -235,6 +240,7 @@ def test_a_dead_server_and_its_return(load: Load) -> None:
     scores_are_right(model)
 
 
+@pytest.mark.longer
 def test_whether_a_server_is_alive(load: Load) -> None:
     servers = {name: FakeServer() for name in "ab"}
     model = load(**servers)
@@ -253,6 +259,7 @@ def test_no_server_at_the_start(load: Load) -> None:
         load(server=server)
 
 
+@pytest.mark.longer
 def test_a_call_has_its_time(load: Load) -> None:
     server = FakeServer()
     model = load(replace(QUICK, call_timeout=2.0), server=server)
@@ -263,6 +270,7 @@ def test_a_call_has_its_time(load: Load) -> None:
     assert server.cancelled == 1
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupted_call_ends_its_requests(load: Load, interrupt: type[Exception]) -> None:
     server = FakeServer()
@@ -281,12 +289,14 @@ def test_an_interrupted_call_ends_its_requests(load: Load, interrupt: type[Excep
 
 
 class TestReplicas:
+    @pytest.mark.longer
     def test_share_the_work(self, load: Load) -> None:
         servers = {name: FakeServer() for name in "abc"}
         model = load(replace(QUICK, request_tokens=20), **servers)
         scores_are_right(model)
         assert all(server.bodies for server in servers.values())
 
+    @pytest.mark.longer
     def test_one_dies_and_nothing_is_lost_or_done_twice(self, load: Load) -> None:
         servers = {name: FakeServer() for name in "ab"}
         model = load(replace(QUICK, request_tokens=20), **servers)
@@ -299,6 +309,7 @@ class TestReplicas:
         assert len(scored) == len(set(scored))
         assert set(scored) == wanted
 
+    @pytest.mark.longer
     def test_one_comes_back(self, load: Load) -> None:
         servers = {name: FakeServer() for name in "ab"}
         model = load(replace(QUICK, request_tokens=20), **servers)
@@ -309,6 +320,7 @@ class TestReplicas:
         scores_are_right(model)
         assert servers["a"].scored
 
+    @pytest.mark.longer
     def test_one_that_is_down_at_the_start_may_come_later(self, load: Load) -> None:
         servers = {name: FakeServer() for name in "ab"}
         servers["a"].down = True
@@ -317,6 +329,7 @@ class TestReplicas:
         servers["a"].down, servers["b"].down = False, True
         scores_are_right(model)
 
+    @pytest.mark.longer
     def test_one_that_serves_something_else_stays_out(self, load: Load) -> None:
         servers = {name: FakeServer() for name in "ab"}
         model = load(**servers)
@@ -327,6 +340,7 @@ class TestReplicas:
         scores_are_right(model)
         assert servers["a"].bodies == []
 
+    @pytest.mark.longer
     def test_a_slow_one_is_relieved(self, load: Load) -> None:
         servers = {name: FakeServer() for name in "ab"}
         model = load(**servers)

@@ -48,6 +48,7 @@ def test_an_image_is_sent_as_one_token_and_its_pixels(load: Load) -> None:
     assert urls == {data_url(image())}
 
 
+@pytest.mark.longer
 def test_ids_are_kept_without_the_images(load: Load) -> None:
     model = load(server=SeeingServer())
     seen = image(3)
@@ -115,6 +116,7 @@ def test_a_server_that_lists_more_is_asked_for_more(load: Load) -> None:
     assert asked[1:] == [128, 200 - 127 + 1]
 
 
+@pytest.mark.longer
 def test_a_comparison(load: Load) -> None:
     model = load(server=SeeingServer())
     config = ComparisonConfig.build(n_trajectories=3, max_tokens=4)
@@ -123,6 +125,7 @@ def test_a_comparison(load: Load) -> None:
     assert compare(model, image(), image(1), config).distance > 0
 
 
+@pytest.mark.longer
 def test_texts_that_spell_the_token_of_an_image(load: Load) -> None:
     model = load(server=SeeingServer())
     with pytest.raises(InputError, match="'<img>', which stands for an image"):
@@ -137,6 +140,7 @@ def untold(answer: Answer) -> None:
     del answer["prompt_token_ids"]
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("change", "said"), [(reread, "where 10 were meant"), (untold, "does not return the tokens")]
 )
@@ -174,6 +178,7 @@ def test_chosen_tokens_of_more_than_all_probability(load: Load) -> None:
         model.next_log_probs([prefix], [1, 2, 3, 4, 5])
 
 
+@pytest.mark.longer
 def test_texts_beside_an_image_that_a_server_changes(load: Load) -> None:
     server = SeeingServer()
     model = load(server=server)
@@ -182,6 +187,7 @@ def test_texts_beside_an_image_that_a_server_changes(load: Load) -> None:
         model.encode_image(image(), "a ", " b")
 
 
+@pytest.mark.longer
 def test_another_model_after_a_restart_is_found_out(load: Load) -> None:
     server = SeeingServer()
     model = load(server=server)
@@ -207,6 +213,7 @@ def unclear(server: SeeingServer) -> None:
     server.template = "user without an image"
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -240,6 +247,7 @@ def found_of(server: FakeServer) -> str:
         servers.close()
 
 
+@pytest.mark.longer
 def test_a_server_of_texts_says_so(load: Load) -> None:
     server = FakeServer()
     assert Ability.IMAGES not in load(server=server).abilities

@@ -163,6 +163,7 @@ def test_scores_and_texts_are_the_models() -> None:
             np.testing.assert_allclose(row, expected)
 
 
+@pytest.mark.longer
 def test_the_most_probable_tokens_are_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     found = load_model("vllm:toy").top_distributions(scoring(), Law(), 6)
     truth = TOY.top_distributions(scoring(), Law(), 6)
@@ -282,6 +283,7 @@ def test_the_engine_is_stopped_once_and_its_thread_waited_for(
     assert len(calls) == 1
 
 
+@pytest.mark.longer
 def test_an_engine_whose_model_nobody_closes_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = load_model("vllm:org/toy")
     calls: list[str] = []

@@ -115,6 +115,7 @@ def test_another_model_than_before_is_found_out(load: Load) -> None:
         model.next_states(PREFIXES)
 
 
+@pytest.mark.longer
 def test_the_revision_is_of_the_weights(load: Load) -> None:
     first, again = load(a=FakePoolingServer()), load(b=FakePoolingServer())
     other = load(c=FakePoolingServer(seed=1))
@@ -150,6 +151,7 @@ def test_states_of_other_lengths_have_a_revision_of_their_own(
     assert sum(len(asked) for asked in server.asked) > 2 * len(set(TEXTS))
 
 
+@pytest.mark.longer
 def test_states_that_rounding_moved_keep_their_revision(load: Load) -> None:
     server, noise = FakePoolingServer(), np.random.default_rng(0)
     first = load(server=server).info.revision

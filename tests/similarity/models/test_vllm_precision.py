@@ -134,6 +134,7 @@ def test_what_moves_a_little_at_loading_is_first_put_down_to_precision(load: Loa
         load(server=server)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_wrong_is_found_under_noise(load: Load, seed: int) -> None:
     """Noise as large as is allowed hides neither another model nor scores that are stale."""

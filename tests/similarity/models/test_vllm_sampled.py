@@ -77,6 +77,7 @@ def test_a_server_that_ignores_the_law_is_refused(load: Load, law: Law) -> None:
         load(server=OtherLaw(law))
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("prior", [0.001, 0.02, 1.0, 1e6])
 def test_a_right_server_is_taken(load: Load, prior: float) -> None:
     """Also where all tokens are equally probable, so that any of them may be listed."""
@@ -84,6 +85,7 @@ def test_a_right_server_is_taken(load: Load, prior: float) -> None:
         assert load(server=FakeServer(ToyModel(prior=prior, end=end))).encode("a") == (97,)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(("sharpness", "size"), [(0.0, 50), (1.0, 300), (3.0, 300), (30.0, 300)])
 def test_the_odds_against_a_right_server_are_small(sharpness: float, size: int) -> None:
     """Odds of k have a probability of 1/k at most, so the mean of all odds is no more than 1."""
@@ -96,6 +98,7 @@ def test_the_odds_against_a_right_server_are_small(sharpness: float, size: int) 
     assert sum(one >= 20 for one in odds) <= 400 / 20
 
 
+@pytest.mark.longer
 def test_the_power_at_so_many_tokens() -> None:
     """What the guide says is found, and what is not."""
     rows = distributions(3.0, 300)

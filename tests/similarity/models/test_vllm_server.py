@@ -38,6 +38,7 @@ def test_scores_are_the_models(load: Load) -> None:
             np.testing.assert_allclose(row, expected, atol=1e-12)
 
 
+@pytest.mark.longer
 def test_a_comparison_is_scored_by_one_path(load: Load) -> None:
     server = FakeServer()
     model = load(server=server)
@@ -50,6 +51,7 @@ def test_a_comparison_is_scored_by_one_path(load: Load) -> None:
     assert result.fingerprint.model.name == "toy"
 
 
+@pytest.mark.longer
 def test_the_same_seed_gives_the_same_trajectories(load: Load) -> None:
     first, second = (load(server=FakeServer()) for _ in range(2))
     one, two = (compare(model, "a red car", "a blue boat", CONFIG) for model in (first, second))
@@ -152,6 +154,7 @@ def test_a_text_that_spells_a_special_token_is_refused(load: Load) -> None:
     assert model.encode("a <b> c") == ToyModel().encode("a <b> c")
 
 
+@pytest.mark.longer
 def test_what_identifies_the_model(load: Load) -> None:
     one, same, other = (
         load(server=FakeServer(ToyModel(prior=prior))) for prior in (0.02, 0.02, 0.5)
@@ -161,6 +164,7 @@ def test_what_identifies_the_model(load: Load) -> None:
     assert one.info.context_length == 256
 
 
+@pytest.mark.longer
 def test_rounding_over_an_edge_keeps_the_wanted_revision() -> None:
     server = FakeServer()
     network = transport(a=server)
@@ -200,6 +204,7 @@ def test_a_revision_is_what_it_was(load: Load) -> None:
         assert identity.revision_of("probe", [number + 0.0151], expected) != expected
 
 
+@pytest.mark.longer
 def test_the_wanted_name_and_revision(load: Load) -> None:
     server = FakeServer(name="org/model-a")
     network = transport(a=server)

@@ -63,6 +63,7 @@ def test_no_error_has_the_key_that_a_server_repeats(load: Load, words: str, pack
         assert "top" not in str(caught.value)
 
 
+@pytest.mark.longer
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(st.text(min_size=1))
 def test_an_error_of_any_words(load: Load, said: str) -> None:

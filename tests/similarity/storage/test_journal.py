@@ -85,6 +85,7 @@ def test_every_change_of_an_entry_is_found(tmp_path: Path) -> None:
         assert path.read_bytes() == b"".join(content)
 
 
+@pytest.mark.longer
 def test_every_bit_of_a_header_counts(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     whole = write(path)

@@ -90,6 +90,7 @@ def test_what_is_written_has_the_rights_of_any_new_file(
     assert odd_ones(tmp_path, umask) == {}
 
 
+@pytest.mark.longer
 def test_so_has_all_that_commands_write(
     umask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -275,6 +275,7 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.longer
 def test_however_a_file_is_damaged_what_is_read_is_right_or_an_error(tmp_path: Path) -> None:
     path, chance = tmp_path / "store", random.Random(5)
     values = {bytes([i]) * 16: bytes([i]) * (10 * i + 7) for i in range(60)}

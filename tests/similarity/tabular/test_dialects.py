@@ -86,6 +86,7 @@ def test_a_table_comes_back(table: Table, sign: str, quoting: int, mark: bool) -
     assert (dialect.delimiter, dialect.mark) == (sign, mark)
 
 
+@pytest.mark.longer
 @given(table=TABLES, **WRITTEN)
 def test_a_table_whose_columns_are_named_comes_back(
     table: Table, sign: str, quoting: int, mark: bool
@@ -229,6 +230,7 @@ def test_a_row_that_is_too_long_says_what_parts_it() -> None:
     assert bad.columns == ("x", "y")
 
 
+@pytest.mark.longer
 def test_a_field_that_goes_on_beyond_the_first_lines_shows_no_bare_mark() -> None:
     assert bare_mark(["x\ty\n", '"a\n']) == 2
     assert bare_mark(["x\ty\n", '"a\n', *["b" * 100 + "\n"] * 20_000, '"\tc\n']) is None

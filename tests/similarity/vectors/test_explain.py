@@ -133,6 +133,7 @@ def test_words_that_both_texts_have_add_most(vectors: MeaningVectors) -> None:
     assert words + usual == pytest.approx(result.shares["trigrams"], abs=1e-6)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("top", [3, 12])
 def test_a_word_stands_in_one_column(top: int) -> None:
     """Variants of a word in case and leading space are raised otherwise by these texts."""

@@ -89,6 +89,7 @@ def test_identities_from_before_registers_were_told_stay() -> None:
     assert fingerprint(bare)["corpus"]["registers"] == "none"
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("group", [TrigramsConfig(), ProfileConfig(tokens=16, rank=4)])
 def test_a_batch_whose_texts_are_all_too_long_is_left_out(group: GroupConfig) -> None:
     model, config = load_model("toy"), VectorConfig(groups=(group,))

@@ -65,6 +65,7 @@ def test_what_is_kept_is_of_the_registers_that_there_are(
     assert np.abs(first.encode(["a bird"]) - others.encode(["a bird"])).max() > 0.01
 
 
+@pytest.mark.longer
 def test_damage_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAJSIM_CACHE", str(tmp_path))
     first = open_vectors(None, ToyModel())

@@ -70,6 +70,7 @@ def test_a_network_that_does_not_see_the_text_has_no_vectors(tmp_path: Path, dty
     fitted(model, ProfileConfig(prompt=Prompt()), texts=seen)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_no_sound_network_is_refused(tmp_path: Path, architecture: str, dtype: str) -> None:

@@ -56,6 +56,7 @@ def test_it_says_that_it_reads_images(tiny: Tiny) -> None:
     tiny.model.check_images(SMALL, OTHER)
 
 
+@pytest.mark.longer
 def test_no_image_is_kept(tiny: Tiny) -> None:
     """The ids of 512 prefixes were kept with their images, of megabytes each."""
     seen = image(40, 40, 7)
@@ -214,6 +215,7 @@ def test_a_token_of_an_image_in_a_continuation_is_a_token_as_any_other(
     assert tiny.model.info == before
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("caches", [True, False])
 def test_a_token_of_an_image_may_be_sampled(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caches: bool
