@@ -40,9 +40,13 @@ class RunProgress:
         self._closing.close()
 
     def begin(self, plan: Plan) -> None:
-        """Begin a run; `advance` then takes in what earlier processes did of it."""
-        tasks = plan.tasks.values()
-        self._planned = Counter({name: sum(map(len, tasks)) for name in plan.methods.names})
+        """Begin a run; `advance` then takes in what earlier processes did of it.
+
+        The methods that those left out are none of the plan's.
+        """
+        pairs = sum(map(len, plan.tasks.values()))
+        left = [name for name in plan.methods.names if name not in plan.methods.left_out]
+        self._planned = Counter(dict.fromkeys(left, pairs))
         self._scored, self._before = Counter(), Counter()
         self._seconds.clear()
         self._earlier_shown, self._last = False, time.monotonic()
@@ -81,8 +85,8 @@ class RunProgress:
             self._before[chunk.method] += len(chunk.pairs)
             return
         if self._before and not self._earlier_shown:
-            there, total = self._before.total(), self._planned.total()
-            click.echo(f"going on: {there} of {total} scores are there", err=True)
+            # Of how many, is not known: a method whose turn is to come may be left out.
+            click.echo(f"going on: {self._before.total()} scores are there", err=True)
         self._earlier_shown = True
         self._scored[chunk.method] += len(chunk.pairs)
         self._seconds[chunk.method] += time.monotonic() - self._last

@@ -49,9 +49,9 @@ def run(folder: Path, plan: Plan, model: CachedModel, progress: RunProgress) -> 
     """
     check_package()
     check_new(folder, folder / JOURNAL, (RESULTS, SCORES, TRAJECTORIES))
-    progress.begin(plan)
     with Journal.open(folder / JOURNAL, plan.header()) as journal:
         earlier = _earlier(plan, journal.entries())
+        progress.begin(plan)
         done: list[tuple[Chunk, Entry]] = []
         loaded = False
         for number, chunk in enumerate(plan.chunks()):

@@ -69,7 +69,7 @@ def test_lines_have_rate_and_time_left_by_each_methods_speed(
         # Now 10 of them at their own.
         expected = f"one, trajectories, seed 1: 30 of 40 {BOTH}, 0.2 scores/s, 1 min left"
         assert lines[-1] == expected
-    assert capsys.readouterr().err == "going on: 10 of 40 scores are there\n"
+    assert capsys.readouterr().err == "going on: 10 scores are there\n"
 
 
 def test_lines_name_a_method_that_is_prepared(plan: Plan, lines: list[str]) -> None:
@@ -110,6 +110,19 @@ def test_a_method_that_is_left_out_is_not_waited_for(
         clock[0] += 50
         progress.advance(chunk("trajectories"), False)
     assert lines[-1] == f"one, trajectories: 10 of 20 {ONE}, 0.2 scores/s, 50 s left"
+
+
+def test_a_method_that_an_earlier_process_left_out_is_not_counted(
+    plan: Plan, lines: list[str]
+) -> None:
+    """It was, so the end was never reached."""
+    plan.methods.left_out["trajectories, seed 1"] = "why"
+    with RunProgress() as progress:
+        progress.begin(plan)
+        progress.advance(chunk("trajectories"), True)
+        progress.scoring(chunk("trajectories", "two"))
+        progress.advance(chunk("trajectories", "two"), False)
+    assert lines[-1].startswith(f"two, trajectories: 20 of 20 {ONE}")
 
 
 def test_without_a_terminal_it_is_a_line_now_and_then(
