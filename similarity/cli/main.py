@@ -28,8 +28,7 @@ from similarity.errors import (
 )
 from similarity.extras import extra_needed
 from similarity.models.memory import is_out_of_memory, is_out_of_threads
-from similarity.storage.files import space_remedy
-from similarity.storage.user_cache import access_remedy
+from similarity.storage.files import reason_of
 from similarity.version import __version__
 
 ENTRY_POINTS = "trajsim.commands"
@@ -154,7 +153,7 @@ def _lacking(error: Exception) -> TrajsimError | None:
 
 def _failure(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}{space_remedy(error)}{access_remedy(error)}"
+    return f"{place}{reason_of(error)}"
 
 
 @click.group(cls=_Commands, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

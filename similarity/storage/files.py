@@ -32,8 +32,18 @@ _BEGINNING, _RANDOM_BYTES = ".trajsim-", 4
 
 def cannot_write(path: Path | str, error: OSError) -> InputError:
     """Return the error for a file that could not be written; its message says what to do."""
-    remedy = space_remedy(error) or access_remedy(error)
-    return InputError(f"cannot write {path}: {error.strerror or error}{remedy}")
+    return InputError(f"cannot write {path}: {reason_of(error)}")
+
+
+def reason_of(error: OSError) -> str:
+    """Return why the system refused something, and what to do where that is known."""
+    named = error.filename
+    if error.errno == errno.ENOENT and not Path(os.fsdecode(named or "")).is_absolute():
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return "the current folder is gone; go to another, and give the same command again"
+    return f"{error.strerror or error}{space_remedy(error) or access_remedy(error)}"
 
 
 @contextmanager

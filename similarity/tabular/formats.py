@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from similarity.errors import ConfigError, InputError
+from similarity.storage.files import reason_of
 from similarity.tabular.xz import open_xz
 
 STANDARD = "-"
@@ -113,7 +114,7 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
     except IsADirectoryError as error:
         raise InputError(f"{place(path)} is a folder; give a file") from error
     except OSError as error:
-        raise InputError(f"cannot read {place(path)}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {place(path)}: {reason_of(error)}") from error
     except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise InputError(f"cannot read {place(path)}: {error}; pack it anew") from error
 

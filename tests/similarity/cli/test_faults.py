@@ -50,6 +50,39 @@ def trajsim(
     )
 
 
+# Commands that would write into the current folder, or read from it.
+IN_THIS_FOLDER = [
+    ("batch", "{pairs}", "out.csv"),
+    ("dedupe", "{pairs}", "--columns", "text1", "--out", "out.csv"),
+    ("matrix", "{pairs}", "--columns", "text1", "--out", "out.npy"),
+    ("embed", "{pairs}", "--columns", "text1", "--out", "out.npy"),
+    ("fit", "--corpus", "{pairs}", "--columns", "text1", "--out", "fitted"),
+    ("matrix", "texts.txt"),
+]
+
+
+@pytest.mark.parametrize("command", IN_THIS_FOLDER, ids=" ".join)
+def test_a_current_folder_that_is_gone_is_named_as_that(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It was: No such file or directory, and no word of which."""
+    pairs, gone = tmp_path / "pairs.csv", tmp_path / "gone"
+    pairs.write_text("text1,text2\na b,c d\n")
+    gone.mkdir()
+    result = trajsim(
+        *(one.format(pairs=pairs) for one in command),
+        cache=tmp_path / "cache",
+        model="toy",
+        cwd=gone,
+        preexec_fn=gone.rmdir,
+    )
+    assert result.returncode == 2, result.stderr
+    (said,) = lines_of(result.stderr)
+    assert said.endswith(
+        "the current folder is gone; go to another, and give the same command again"
+    )
+
+
 def lines_of(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
