@@ -20,7 +20,8 @@ export function columnOf({ names }) {
 // What stands for a name may be a text, where a file has no line of names.
 const MOST_LETTERS = 40;
 const short = (name) => (name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name);
-const named = (name, at) => (name ? `“${short(name)}”` : `number ${at + 1}, which has no name`);
+const hasLetters = (name) => Boolean(name?.trim());
+const named = (name, at) => (hasLetters(name) ? `“${short(name)}”` : `number ${at + 1}, which has no name`);
 
 // The message about a table whose column of texts is not known.
 export function question({ names }) {
@@ -41,7 +42,8 @@ export function sourceOf({ names, header }, at, hasNames) {
 
 // Fills the list of columns to choose from; `at` is null where none is chosen yet.
 export function offer(select, { names }, at, hasNames) {
-  const label = (name, i) => (hasNames && name ? short(name) : `${i + 1}${name ? `: ${short(name)}` : ""}`);
+  const label = (name, i) => (hasNames && hasLetters(name) ? short(name) :
+    `${i + 1}${hasLetters(name) ? `: ${short(name)}` : ""}`);
   select.replaceChildren(...names.map((name, i) => new Option(label(name, i), i)));
   if (at === null) select.prepend(new Option("choose a column", ""));
   select.value = at ?? "";

@@ -80,11 +80,12 @@ function withoutBlanks(given) {
   const short = given.map((name) => name?.trim());
   const counts = new Map();
   for (const name of short) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return short.map((name, i) => (name && counts.get(name) > 1 ? given[i] : name));
+  return short.map((name, i) => (counts.get(name) > 1 ? given[i] : name));
 }
 
 function tableOf(rows, literal = false) {
-  const names = withoutBlanks(rows[0]?.fields ?? []);
+  // A column without a name is called by its number, whatever blanks it has.
+  const names = withoutBlanks(rows[0]?.fields ?? []).map((name) => (name?.trim() ? name : ""));
   for (const { line, fields, fault } of rows) {
     if (fault) throw new Error(`line ${line}: ${fault}.`);
     if (fields.length > names.length) {

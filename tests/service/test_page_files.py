@@ -304,6 +304,19 @@ def test_tables_of_any_characters_are_read_as_on_the_command_line(page, kind):
         assert_as_on_the_command_line(page, kind, f"a{content}")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [[" ", "  "], ["", " "], [" a", "a"], [" ", " a "]])
+def test_fields_whose_names_differ_by_blanks_alone_are_all_read(
+    page: Page, names: list[str]
+) -> None:
+    """Of two that had blanks alone, one was lost."""
+    data = json.dumps(dict(zip(names, ["one", "two"], strict=True))).encode()
+    found = read(page, "a.jsonl", data)
+    (record,) = read_records(io.BytesIO(data), "jsonl")
+    (row,) = found["rows"]
+    assert dict(zip(found["names"], row["fields"], strict=True)) == record.value
+
+
 def assert_as_on_the_command_line(page: Page, kind: str, content: str) -> None:
     data = content.encode()
     found = read(page, f"a.{kind}", data)
