@@ -8,6 +8,7 @@ Without one, a distance's own default map holds (`similarity.distances.Distance.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from similarity.estimators.table import ESTIMATORS
 from similarity.models.base import ModelInfo
 from similarity.storage.files import check_place, replace_file, writing
 from similarity.storage.user_cache import reading_remedy
-from similarity.validation import check_choice
+from similarity.validation import check_choice, given_path
 
 # Among a model's assets.
 NAME = "calibration.json"
@@ -108,7 +109,7 @@ class Calibration:
         return found
 
 
-def add_calibration(path: Path, calibration: Calibration) -> None:
+def add_calibration(path: str | PathLike[str], calibration: Calibration) -> None:
     """Write it into a model's file, as JSON, beside those of the model's other settings.
 
     What the file has of the same settings, or of another revision of the model, goes.
@@ -118,6 +119,7 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     InputError
         If the file is of something else, or cannot be written.
     """
+    path = given_path("path", path)
     kept = [
         other
         for other in _others(path)
@@ -126,7 +128,7 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     write_calibrations(path, [*kept, calibration])
 
 
-def check_place_of_scales(path: Path) -> None:
+def check_place_of_scales(path: str | PathLike[str]) -> None:
     """Refuse a place where `add_calibration` would fail, before a scale is fitted.
 
     Raises
@@ -134,6 +136,7 @@ def check_place_of_scales(path: Path) -> None:
     InputError
         If a file there is of something else or damaged, or none can be written.
     """
+    path = given_path("path", path)
     check_place(path)
     _others(path)
 
@@ -143,7 +146,7 @@ def _others(path: Path) -> tuple[Calibration, ...]:
     return load_calibrations(path, "name another file") if path.exists() else ()
 
 
-def write_calibrations(path: Path, calibrations: Sequence[Calibration]) -> None:
+def write_calibrations(path: str | PathLike[str], calibrations: Sequence[Calibration]) -> None:
     """Write a file anew, whole or not at all.
 
     Raises
@@ -151,6 +154,7 @@ def write_calibrations(path: Path, calibrations: Sequence[Calibration]) -> None:
     InputError
         If it cannot be written.
     """
+    path = given_path("path", path)
     text = json.dumps([_content(one) for one in calibrations], indent=1) + "\n"
     with writing(path):
         replace_file(path, lambda new: new.write_text(text, encoding="utf-8"))
@@ -163,7 +167,7 @@ def similarity_map(
     return default if calibration is None else calibration.similarity
 
 
-def load_calibrations(path: Path, remedy: str = _REMEDY) -> tuple[Calibration, ...]:
+def load_calibrations(path: str | PathLike[str], remedy: str = _REMEDY) -> tuple[Calibration, ...]:
     """Read what `add_calibration` wrote.
 
     Parameters
@@ -176,6 +180,7 @@ def load_calibrations(path: Path, remedy: str = _REMEDY) -> tuple[Calibration, .
     InputError
         If it cannot be read, is no calibration, or is not what was written.
     """
+    path = given_path("path", path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no file; {remedy}")
     try:

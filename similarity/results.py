@@ -154,7 +154,7 @@ class Comparison(Score):
         metric = self.fingerprint.config.estimator.distance
         check_interval(metric, self.rows.shape[1] // 2, confidence)
         to_similarity = similarity_map(metric.similarity, self.fingerprint.calibration)
-        return confidence_interval(metric, to_similarity, self.rows, confidence)
+        return confidence_interval(metric, to_similarity, self.rows, confidence, self.distance)
 
     def to_dict(self, confidence: float | None = None) -> dict[str, Any]:
         """Return all of it as plain values, and the trajectories with their log-likelihoods.

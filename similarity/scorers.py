@@ -6,7 +6,7 @@ the service, batches, evaluations, the index and the adapters.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from os import PathLike
 
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
@@ -209,7 +209,7 @@ def open_scorer(
     model: LanguageModel,
     preset: str | None = None,
     config: ComparisonConfig | None = None,
-    vectors: str | Path | None = None,
+    vectors: str | PathLike[str] | None = None,
     truncate: str = REFUSE,
 ) -> Scorer:
     """Return what compares texts.

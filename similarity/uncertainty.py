@@ -91,8 +91,11 @@ def confidence_interval(
     to_similarity: Callable[[float], float],
     rows: FloatArray,
     confidence: float,
+    value: float,
 ) -> Interval:
     """Return the interval of a distance, where there is one (`check_interval`).
+
+    It holds the distance and its similarity, whatever rounding does.
 
     Parameters
     ----------
@@ -101,19 +104,25 @@ def confidence_interval(
     rows
         What the distance is of, shape "row trajectory": of the 2n pooled trajectories, n from
         the first text, then n from the second.
+    value
+        The distance of these rows, as it was given before: computed anew it may differ by 1e-16.
     """
     confidence = given_confidence(confidence)
     n = rows.shape[1] // 2
-    value = distance(*rows)
     error = _standard_error(lambda kept: distance(*rows[:, kept]), n)
     # By the lower tail, which rounding does not make empty, however near to 1 the confidence is.
     half = -float(scipy.special.stdtrit(n - 1, (1 - confidence) / 2)) * error
     low, high = max(value - half, 0.0), value + half
     high = min(high, 1.0) if distance.bounded else high
+    similarity = to_similarity(value)
     return Interval(
         confidence=confidence,
         distance=(low, high),
-        similarity=(to_similarity(high), to_similarity(low)),
+        # A scale is piecewise linear, and may rise by a rounding.
+        similarity=(
+            min(to_similarity(high), similarity),
+            max(to_similarity(low), similarity),
+        ),
         half_width=half,
     )
 

@@ -2,6 +2,7 @@
 
 import math
 import operator
+import os
 import sys
 from numbers import Real
 from pathlib import Path
@@ -20,9 +21,15 @@ def check_kind(name: str, value: object, kind: type | tuple[type, ...], wanted: 
 
 
 def given_path(name: str, value: object) -> Path:
-    """Return a path, given as one or as a string; raise ConfigError if it is neither."""
-    check_kind(name, value, (str, Path), "a path")
-    return Path(value)  # type: ignore[arg-type]  # checked
+    """Return a path, given as one of any kind or a string; raise ConfigError if it is neither."""
+    found = as_text(value)
+    check_kind(name, found, str, "a path")
+    return Path(found)  # type: ignore[arg-type]  # checked
+
+
+def as_text(value: object) -> object:
+    """Return the text of a path of any kind, such as pathlib's; anything else as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def given_integer(name: str, value: object, *, at_least: int, at_most: int | None = None) -> int:

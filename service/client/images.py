@@ -1,7 +1,7 @@
 """Images as a client sends them, in the place of a text."""
 
 import base64
-from pathlib import Path
+from os import PathLike, fspath
 from typing import TypedDict
 
 from similarity.images.files import MOST_BYTES, file_bytes
@@ -19,7 +19,7 @@ class ImageInput(TypedDict):
 Content = str | ImageInput
 
 
-def image(source: str | Path | bytes, *, max_bytes: int = MOST_BYTES) -> ImageInput:
+def image(source: str | PathLike[str] | bytes, *, max_bytes: int = MOST_BYTES) -> ImageInput:
     """Return an image to compare, in the place of a text.
 
     Parameters
@@ -44,14 +44,14 @@ def image(source: str | Path | bytes, *, max_bytes: int = MOST_BYTES) -> ImageIn
     return {"image": f"data:image/png;base64,{base64.b64encode(content).decode()}"}
 
 
-def _content(path: str | Path, max_bytes: int) -> bytes:
+def _content(path: str | PathLike[str], max_bytes: int) -> bytes:
     try:
         content = file_bytes(path, max_bytes)
     except ValueError as error:
-        raise ValueError(f"image {str(path)!r} cannot be read: {error}") from error
+        raise ValueError(f"image {fspath(path)!r} cannot be read: {error}") from error
     if len(content) > max_bytes:
         raise ValueError(
-            f"image {str(path)!r} has more than {max_bytes} bytes, the most that is allowed; make "
-            "it smaller, or raise max_bytes"
+            f"image {fspath(path)!r} has more than {max_bytes} bytes, the most that is allowed; "
+            "make it smaller, or raise max_bytes"
         )
     return content

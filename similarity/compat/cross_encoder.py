@@ -4,6 +4,7 @@ Nothing of that package is needed here; its evaluators take this in the place of
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class TrajectoryCrossEncoder:
         config: ComparisonConfig | None = None,
         *,
         preset: str | None = None,
-        vectors: str | None = None,
+        vectors: str | PathLike[str] | None = None,
         truncate: str = END,
     ) -> None:
         self._scorer = open_scorer(model, preset, config, vectors, truncate)

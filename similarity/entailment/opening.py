@@ -1,5 +1,7 @@
 """Opens the scorer of entailment for its settings, for every caller."""
 
+from os import PathLike
+
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS
 from similarity.entailment.profiles import ProfileEntailment
@@ -23,7 +25,7 @@ def open_entailment(
     estimator: str | None = None,
     *,
     config: ComparisonConfig | None = None,
-    vectors: str | None = None,
+    vectors: str | PathLike[str] | None = None,
     confidence: float = DEFAULT_CONFIDENCE,
     truncate: str = REFUSE,
     store: Store | None = None,

@@ -1,13 +1,14 @@
 """Files that nobody vouches for, read whole, by the standard library alone: the client is light."""
 
 import stat
+from os import PathLike
 from pathlib import Path
 
 # Of an image's file, if nothing else is said.
 MOST_BYTES = 32 * 2**20
 
 
-def file_bytes(path: str | Path, max_bytes: int) -> bytes:
+def file_bytes(path: str | PathLike[str], max_bytes: int) -> bytes:
     """Return what a plain file has, or its first `max_bytes` + 1 bytes where it has more.
 
     Raises

@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import io
+import os
 import re
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -65,22 +67,22 @@ def data_url(image: Image) -> str:
     return f"{_DATA_URL}png;base64,{base64.b64encode(_png(image.pixels())).decode()}"
 
 
-def image_file(path: str | Path, limits: ImageLimits = LIMITS) -> Image:
+def image_file(path: str | PathLike[str], limits: ImageLimits = LIMITS) -> Image:
     """Return the image in a file; raises ImageError as `read_image` does, or if it is not there."""
     try:
         data = file_bytes(path, limits.max_bytes)
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        named = str(path)
+        named = os.fspath(path)
         if named.lower().startswith(_DATA_URL):
             said = "it is a data URL; write the image to a file, and give its path"
         # In the place of a path may stand the whole image.
         shown = named if len(named) <= _SHOWN_PATH else f"{named[:_SHOWN_PATH]}…"
         raise ImageError(f"image {shown!r} cannot be read: {said}") from error
-    return read_image(data, str(path), limits)
+    return read_image(data, os.fspath(path), limits)
 
 
-def image_file_digest(path: str | Path, limits: ImageLimits = LIMITS) -> str:
+def image_file_digest(path: str | PathLike[str], limits: ImageLimits = LIMITS) -> str:
     """Return the SHA-256 of all that `image_file` reads of a file; "" if it cannot be read.
 
     Nothing is decoded, so that it costs little.

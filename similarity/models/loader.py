@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from similarity.models.base import LanguageModel
 from similarity.models.checks import Check, check_scores
 from similarity.models.model_files import WEIGHTS, settings_of
 from similarity.models.prefix import without_images
-from similarity.validation import check_choice, check_kind
+from similarity.validation import as_text, check_choice, check_kind
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +172,9 @@ def default_model() -> str:
     return EMBEDDED
 
 
-def load_model(name: str | None = None, options: LoadOptions | None = None) -> LanguageModel:
+def load_model(
+    name: str | PathLike[str] | None = None, options: LoadOptions | None = None
+) -> LanguageModel:
     """Load a model by name: a name in the table, a path, a hub id, or an address.
 
     "embedded" and "toy" are in the package, and "smollm2" is in a wheel of its own. Without a name
@@ -187,9 +190,9 @@ def load_model(name: str | None = None, options: LoadOptions | None = None) -> L
     MissingDependencyError
         If the model needs an optional package; the message names the extra.
     ConfigError
-        If an option is unknown, or the name is empty or no string.
+        If an option is unknown, or the name is empty, or neither a string nor a path.
     """
-    name = default_model() if name is None else name
+    name = _checked(default_model() if name is None else name)
     backend = _backend(name)
     if options is not None:
         check_kind("options", options, LoadOptions, "a LoadOptions")
@@ -197,7 +200,7 @@ def load_model(name: str | None = None, options: LoadOptions | None = None) -> L
     return model
 
 
-def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
+def examine_model(name: str | PathLike[str], options: LoadOptions | None = None) -> Examined:
     """Return every check of a model, and the model itself if none failed.
 
     Raises
@@ -207,7 +210,8 @@ def examine_model(name: str, options: LoadOptions | None = None) -> Examined:
     ModelNotFoundError, MissingDependencyError
         If there is nothing to examine.
     """
-    backend, options = _backend(name), options or LoadOptions()
+    name, options = _checked(name), options or LoadOptions()
+    backend = _backend(name)
     if backend.examine is not None:
         examined: Examined = backend.call(backend.examine, name, options)
         return examined
@@ -233,13 +237,19 @@ def failed(checks: Iterable[PlacedCheck]) -> bool:
 
 def check_sees(name: str, image: Image) -> None:
     """Raise UnsupportedError if it is known before loading that a model reads no images."""
-    if not _backend(name).sees(name):
+    if not _backend(_checked(name)).sees(name):
         raise without_images(name, image)
 
 
-def _backend(name: object) -> Backend:
-    if not isinstance(name, str):
-        raise ConfigError(f"the name of a model must be a string, got {name!r}")
-    if not name.strip():
+def _checked(name: object) -> str:
+    """Return the name of a model, which may be given as a path of any kind."""
+    found = as_text(name)
+    if not isinstance(found, str):
+        raise ConfigError(f"the name of a model must be a string or a path, got {found!r}")
+    if not found.strip():
         raise ConfigError("the name of a model is empty; give one, or leave it out for the default")
+    return found
+
+
+def _backend(name: str) -> Backend:
     return next(backend for backend in BACKENDS if backend.matches(name))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ WriteRows = Callable[[Iterator[dict[str, Any]], Path], object]
 def stream_matrix(
     scorer: Scorer,
     grid: Grid,
-    path: Path | str,
+    path: str | PathLike[str],
     on_progress: OnProgress = ignore_progress,
     progress: Progress = no_progress,
 ) -> None:
@@ -87,7 +88,7 @@ def stream_pairs(
     scorer: Scorer,
     grid: Grid,
     selection: Selection,
-    path: Path | str,
+    path: str | PathLike[str],
     write: WriteRows,
     *,
     judge: Scorer | None = None,

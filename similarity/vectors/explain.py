@@ -48,9 +48,10 @@ class VectorExplanation(Explanation):
     Parameters
     ----------
     cosine
-        Of the vectors.
+        Of the vectors: one minus the score's distance.
     shares
-        What each group adds to it: its weight times the cosine of its own part.
+        What each group adds to it: its weight times the cosine of its own part. They add up to the
+        cosine but for rounding, of 1e-7.
     weights
         The weight of each group for these two texts.
     implied
@@ -111,7 +112,8 @@ def explain(
     shares = {name: float(part[0] @ part[1]) for name, part in parts.items()}
     return VectorExplanation(
         score=score,
-        cosine=sum(shares.values()),
+        # That of the score, whose vectors are rounded: the shares add up to it but for 1e-7.
+        cosine=1.0 - score.distance,
         shares=shares,
         weights=weights,
         implied=None if found is None else implied_words(vectors, features, found, top),

@@ -8,6 +8,7 @@ in the user's cache folder.
 import logging
 from dataclasses import asdict, dataclass
 from functools import cache
+from os import PathLike
 from pathlib import Path
 
 from similarity.digests import digest_of
@@ -85,7 +86,7 @@ class VectorSource:
         return _fitted_to_general_text(self.model, self.config.only(*names), progress)
 
 
-def find_vectors(where: str | None, model: LanguageModel) -> VectorSource:
+def find_vectors(where: str | PathLike[str] | None, model: LanguageModel) -> VectorSource:
     """Return the vectors of a folder, or without one those of the model.
 
     Parameters
@@ -99,8 +100,8 @@ def find_vectors(where: str | None, model: LanguageModel) -> VectorSource:
     ConfigError
         If the folder has no vectors, or those of another model.
     """
-    if where not in (None, GENERAL):
-        vectors = load(Path(where), model)
+    if where is not None and where != GENERAL:
+        vectors = load(where, model)
         return VectorSource(model, vectors.config, vectors)
     shipped = None if model.assets is None else model.assets / SHIPPED
     if shipped is not None and (shipped / MANIFEST).is_file():
@@ -129,7 +130,7 @@ def _warn_once(name: str, recipe: Recipe) -> None:
 
 
 def open_vectors(
-    where: str | None,
+    where: str | PathLike[str] | None,
     model: LanguageModel,
     progress: Progress = no_progress,
     *,

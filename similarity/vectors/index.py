@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,7 +97,7 @@ class TextIndex:
 
 
 def build_index(
-    folder: Path | str,
+    folder: str | PathLike[str],
     vectors: MeaningVectors,
     texts: Sequence[str],
     encoded: Iterable[Rows],
@@ -235,7 +236,7 @@ def _to_give(model: Mapping[str, Any]) -> str:
     return "give that model"
 
 
-def open_index(folder: Path | str, vectors: MeaningVectors) -> TextIndex:
+def open_index(folder: str | PathLike[str], vectors: MeaningVectors) -> TextIndex:
     """Read an index that was built with these vectors.
 
     Raises

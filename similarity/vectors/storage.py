@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
     return {"id": digest_of(content), **content}
 
 
-def save(vectors: MeaningVectors, folder: Path | str) -> None:
+def save(vectors: MeaningVectors, folder: str | PathLike[str]) -> None:
     """Write the vectors to a folder, whole or not at all, in place of older ones.
 
     Raises
@@ -58,7 +59,7 @@ def save(vectors: MeaningVectors, folder: Path | str) -> None:
     write_bundle(KIND, folder, fingerprint(vectors), files)
 
 
-def load(folder: Path | str, model: LanguageModel) -> MeaningVectors:
+def load(folder: str | PathLike[str], model: LanguageModel) -> MeaningVectors:
     """Read vectors that were fitted with this model.
 
     Raises

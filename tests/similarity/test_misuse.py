@@ -8,19 +8,23 @@ import numpy as np
 import pytest
 
 import similarity
+from similarity.calibration import load_calibrations
 from similarity.compat.agreement import EntailmentNLI
 from similarity.compat.cross_encoder import TrajectoryCrossEncoder
 from similarity.compat.sentence_encoder import VectorEncoder
 from similarity.entailment.opening import open_entailment
 from similarity.entailment.profiles import ProfileEntailment
-from similarity.errors import ConfigError, InputError
+from similarity.errors import ConfigError, ImageError, InputError, ModelError
 from similarity.groups.clustering import cluster, cosines, deduplicate
 from similarity.groups.consensus import find_consensus
+from similarity.images.sources import image_file
 from similarity.meaning import profile_meanings, trajectory_meanings
 from similarity.models.toy import ToyModel
 from similarity.scorers import open_scorer
 from similarity.tiles import Grid, Selection, stream_matrix, stream_pairs
 from similarity.vectors import MeaningVectors, ProfileConfig, VectorConfig, fit, load, save
+from similarity.vectors.general import open_vectors
+from similarity.vectors.index import build_index, open_index
 
 TEXTS = [f"text number {number} of many" for number in range(40)]
 TWO = ["a red car", "the sea"]
@@ -146,6 +150,42 @@ def test_a_path_may_be_a_string(tmp_path: Path) -> None:
     scorer = similarity.open_scorer(MODEL, config=PAPER)
     stream_matrix(scorer, Grid(["a", "b"]), str(tmp_path / "m.npy"))
     assert np.load(tmp_path / "m.npy").shape == (2, 2)
+
+
+class Place:
+    """A path of another kind than pathlib's, as of a library of archives or of storage."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
+@pytest.mark.parametrize("kind", [str, Path, Place])
+def test_a_path_may_be_of_any_kind(
+    kind: Callable[[Path], Any], vectors: MeaningVectors, tmp_path: Path
+) -> None:
+    fitted, index, scales = tmp_path / "fitted", tmp_path / "index", tmp_path / "scales.json"
+    save(vectors, kind(fitted))
+    assert load(kind(fitted), MODEL).width == vectors.width
+    assert open_vectors(kind(fitted), MODEL).width == vectors.width
+    assert similarity.open_scorer(MODEL, vectors=kind(fitted)).fingerprint
+    assert open_entailment(MODEL, vectors=kind(fitted)).fingerprint
+    build_index(kind(index), vectors, ["a", "b"], [vectors.encode(["a", "b"])], "exact")
+    assert len(open_index(kind(index), vectors).texts) == 2
+    with pytest.raises(InputError, match="scales.json"):
+        load_calibrations(kind(scales))
+    for given in (scales, tmp_path / "m.npy"):
+        with pytest.raises(ImageError, match="cannot be read: No such file"):
+            image_file(kind(given))
+    grid = Grid(["a", "b"])
+    scorer = similarity.open_scorer(MODEL, config=PAPER)
+    stream_matrix(scorer, grid, kind(tmp_path / "m.npy"))
+    stream_pairs(scorer, grid, Selection(k=1), kind(tmp_path / "p"), lambda *_: None)
+    assert similarity.load_model(kind(Path("toy"))).info == MODEL.info
+    with pytest.raises(ModelError, match="gone"):
+        similarity.load_model(kind(tmp_path / "gone"))
 
 
 @pytest.mark.parametrize("value", ["ab", 5, ["a"], {}], ids=repr)

@@ -131,7 +131,7 @@ def test_settings_of_another_kind_are_refused_in_words(
 
 
 def test_the_name_of_a_model_is_a_string() -> None:
-    with pytest.raises(ConfigError, match="the name of a model must be a string, got 3"):
+    with pytest.raises(ConfigError, match="the name of a model must be a string or a path, got 3"):
         load_model(3)  # type: ignore[arg-type]
 
 

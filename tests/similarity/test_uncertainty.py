@@ -1,6 +1,7 @@
 """Intervals hold what they promise: counted over seeds, against exact values."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from similarity.cli.main import main
 from similarity.config import ComparisonConfig
 from similarity.distances import DISTANCES
 from similarity.errors import ConfigError
+from similarity.estimators.table import ESTIMATORS, WITHOUT_BANK
 from similarity.models.toy import ToyModel
-from similarity.uncertainty import Tolerance, confidence_interval
+from similarity.uncertainty import Interval, Tolerance, confidence_interval
 from tests.similarity.exact import SmallToy, every_trajectory, mean_log_probs, probabilities
 from tests.similarity.test_pipeline import enumerated_distance
 
@@ -50,11 +52,30 @@ def test_coverage_of_every_distance(name: str) -> None:
         return means[:, np.concatenate([rng.choice(len(every), n, p=law) for law in laws])]
 
     limit = distance(*rows(400_000))
-    held = [
-        holds(limit, confidence_interval(distance, distance.similarity, rows(n), 0.95).distance)
-        for _ in range(500)
-    ]
+
+    def interval(drawn: Any) -> Interval:
+        value = distance(*drawn)
+        return confidence_interval(distance, distance.similarity, drawn, 0.95, value)
+
+    held = [holds(limit, interval(rows(n)).distance) for _ in range(500)]
     assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize("name", [n for n in WITHOUT_BANK if ESTIMATORS[n].distance.smooth])
+def test_an_interval_holds_the_scores_whatever_rounding_does(
+    name: str, toy_model: ToyModel
+) -> None:
+    """The distance was computed again, of rows that lie otherwise in memory."""
+    for n in (2, 3, 20):
+        for second in (FIRST, SECOND, "the sea is blue"):
+            config = ComparisonConfig.build(n_trajectories=n, max_tokens=3, distance=name)
+            found = compare(toy_model, FIRST, second, config)
+            # As rounding may have it, up or down.
+            for distance in (found.distance, *np.nextafter(found.distance, [0, 1]).tolist()):
+                interval = replace(found, distance=max(distance, 0.0)).interval(1e-15)
+                assert holds(max(distance, 0.0), interval.distance)
+            interval = found.interval(1e-15)
+            assert holds(found.similarity, interval.similarity)
 
 
 def test_an_interval_of_a_mean_is_students(toy_model: ToyModel) -> None:

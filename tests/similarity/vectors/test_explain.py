@@ -38,6 +38,7 @@ def test_shares_add_up_to_the_score(vectors: MeaningVectors, second: str) -> Non
     (expected,) = cosines(vectors, [(FIRST, second)])
     assert result.cosine == pytest.approx(expected, abs=1e-5)
     assert result.score == VectorScorer(vectors).score([(FIRST, second)])[0]
+    assert result.cosine == 1 - result.score.distance
     assert list(result.shares) == list(vectors.names)
     assert sum(result.shares.values()) == pytest.approx(result.cosine)
     for name, share in result.shares.items():
