@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral, Real
 from typing import Generic, NoReturn, TypeVar, Unpack
 
 import httpx
@@ -209,16 +210,21 @@ def content_of(call: Call[Result]) -> bytes:
     Raises InputError for a value that JSON cannot carry.
     """
     # What this handler writes, as \ud800, is JSON's own way too.
-    return json.dumps(
-        call.body, ensure_ascii=False, separators=(",", ":"), default=_refuse_value
-    ).encode("utf-8", "backslashreplace")
+    return json.dumps(call.body, ensure_ascii=False, separators=(",", ":"), default=_number).encode(
+        "utf-8", "backslashreplace"
+    )
 
 
-def _refuse_value(value: object) -> NoReturn:
+def _number(value: object) -> int | float:
+    """Return a number of any kind, such as NumPy's, as Python's; raise InputError for all else."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
     raise InputError(
         "a request has texts, numbers, lists and what service.client.image makes, got "
-        f"{type(value).__name__}: {shown(value)}; decode bytes, and give .item() or .tolist() of "
-        "what is of NumPy"
+        f"{type(value).__name__}: {shown(value)}; decode bytes, and give .tolist() of an array of "
+        "NumPy"
     )
 
 

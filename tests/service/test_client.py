@@ -4,11 +4,13 @@ import asyncio
 import copy
 import inspect
 import itertools
+import json
 import pickle
 import ssl
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -202,7 +204,7 @@ def test_one_text_is_no_list_of_its_letters(ask, method, args, said):
         ("one_to_many", (b"A dog", ["b"]), {}, "got bytes: b'A dog'"),
         ("rerank", (b"A dog", ["b"]), {}, "got bytes: b'A dog'"),
         ("matrix", (["a", b"A dog"],), {}, "got bytes: b'A dog'"),
-        ("matrix", (["a"],), {"seed": np.int64(3)}, r"got int64: .*give \.item\(\)"),
+        ("matrix", (["a"],), {"seed": np.array([3])}, r"got ndarray: .*give \.tolist\(\)"),
         ("trajectories", ([Path("a")],), {}, "got PosixPath: PosixPath"),
         ("likelihoods", (["a"], [3]), {}, "token ids of a continuation must be a list of them"),
         # Their bytes were taken for token ids, and for texts.
@@ -216,6 +218,44 @@ def test_what_cannot_be_sent_is_told_in_plain_words(ask, method, args, settings,
     with pytest.raises(InputError, match=said):
         ask(method, *args, transport=scripted.transport, **settings)
     assert not scripted.requests
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "settings", "body"),
+    [
+        (
+            "matrix",
+            (["a"],),
+            {"seed": np.int64(3), "temperature": np.float32(0.5)},
+            {"rows": ["a"], "seed": 3, "temperature": 0.5},
+        ),
+        (
+            "similarity",
+            ([("a", "b")],),
+            {"explain": np.uint8(2), "interval": Fraction(1, 2)},
+            {"pairs": [["a", "b"]], "explain": True, "top": 2, "interval": 0.5},
+        ),
+        (
+            "likelihoods",
+            (["a"], [np.array([1, 2])]),
+            {},
+            {"texts": ["a"], "continuations": [[1, 2]]},
+        ),
+        (
+            "rerank",
+            ("a", ["b", "c"]),
+            {"top_n": np.int8(1)},
+            {"query": "a", "documents": ["b", "c"], "top_n": 1},
+        ),
+    ],
+)
+def test_a_number_of_any_kind_is_sent(ask, method, args, settings, body):
+    """Those of NumPy were refused."""
+    scripted = Scripted(httpx.Response(418))
+    with pytest.raises(ApiError):
+        ask(method, *args, transport=scripted.transport, **settings)
+    (request,) = scripted.requests
+    assert json.loads(request.content) == body
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
