@@ -16,6 +16,8 @@ from similarity.arrays import FloatArray
 from similarity.distances import DISTANCES
 
 Degree = Callable[[FloatArray, FloatArray], float]
+# Of each place, what it adds to the part and to the whole of which a share is made.
+Terms = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 Evidence = Literal["profiles", "trajectories"]
 
 # Of a text's places, ranked by degree, so many are its features in average precision.
@@ -36,6 +38,10 @@ class EntailmentEstimator:
         What it reads.
     power
         Of those that are `weeds_share` with a power, that power.
+    terms
+        Of those that are made of the shares of sums over places: gives the terms of these.
+    of_shares
+        Gives such a degree from the share forward and backward, each of any shape.
     evenness
         The weight of the difference in evenness, beside that in inclusion, for the direction.
     """
@@ -45,12 +51,20 @@ class EntailmentEstimator:
     evidence: Evidence = "profiles"
     power: int | None = None
     evenness: float = 0.0
+    terms: Terms | None = None
+    of_shares: Callable[[FloatArray, FloatArray], FloatArray] = lambda forward, _backward: forward
 
 
 def weeds_share(first: FloatArray, second: FloatArray, power: int) -> float:
     """Return the share of the second's degrees, to a power, at places that the first has too."""
     powers = powered(second, power)
     return _share(powers[first > 0].sum(), powers.sum())
+
+
+def weeds_terms(first: FloatArray, second: FloatArray, power: int) -> tuple[FloatArray, FloatArray]:
+    """Return at each place what `weeds_share` sums up: its part, and the whole."""
+    powers = powered(second, power)
+    return powers * (first > 0), powers
 
 
 def powered(values: FloatArray, power: int) -> FloatArray:
@@ -66,9 +80,19 @@ def clarke(first: FloatArray, second: FloatArray) -> float:
     return _share(np.minimum(first, second).sum(), second.sum())
 
 
+def clarke_terms(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return at each place what `clarke` sums up: its part, and the whole."""
+    return np.minimum(first, second), second
+
+
 def inv_cl(first: FloatArray, second: FloatArray) -> float:
     """Return the geometric mean of the second's inclusion and the first's lack of inclusion."""
-    return float(np.sqrt(clarke(first, second) * (1 - clarke(second, first))))
+    return float(_inv_cl(np.array(clarke(first, second)), np.array(clarke(second, first))))
+
+
+def _inv_cl(forward: FloatArray, backward: FloatArray) -> FloatArray:
+    found: FloatArray = np.sqrt(forward * (1 - backward))
+    return found
 
 
 def average_precision(first: FloatArray, second: FloatArray) -> float:
@@ -111,7 +135,11 @@ def meet_nearness(first: FloatArray, second: FloatArray) -> float:
 
 def _weeds(summary: str, power: int, evenness: float = 0.0) -> EntailmentEstimator:
     return EntailmentEstimator(
-        summary, partial(weeds_share, power=power), power=power, evenness=evenness
+        summary,
+        partial(weeds_share, power=power),
+        power=power,
+        evenness=evenness,
+        terms=partial(weeds_terms, power=power),
     )
 
 
@@ -129,10 +157,15 @@ ESTIMATORS: Mapping[str, EntailmentEstimator] = {
     "weeds-squared": _weeds("the same of its squares", 2),
     "weeds-precision": _weeds("the same of the information itself (Weeds and Weir 2003)", 1),
     "clarke": EntailmentEstimator(
-        "the share of it that the premise has as strongly (Clarke 2009)", clarke
+        "the share of it that the premise has as strongly (Clarke 2009)",
+        clarke,
+        terms=clarke_terms,
     ),
     "inv-cl": EntailmentEstimator(
-        "that, times the lack of the reverse (Lenci and Benotto 2012)", inv_cl
+        "that, times the lack of the reverse (Lenci and Benotto 2012)",
+        inv_cl,
+        terms=clarke_terms,
+        of_shares=_inv_cl,
     ),
     "ap-inc": EntailmentEstimator(
         "average precision of its features (Kotlerman 2010)", average_precision

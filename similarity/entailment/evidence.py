@@ -88,24 +88,27 @@ class Evidence:
     def left_out(self, estimator: EntailmentEstimator) -> FloatArray:
         """Return the direction with each block left out, shape "block", nats."""
         names = np.unique(self.blocks)
-        if estimator.power is None:
+        terms, of_shares = estimator.terms, estimator.of_shares
+        if terms is None:
             kept = (self.blocks != name for name in names)
             return np.array([sum(self.direction(estimator, of_others)) for of_others in kept])
         # The same by the sums of each block: all places are looked at once, not once for each.
-        power, others = estimator.power, 1 - np.eye(len(names))
+        others = 1 - np.eye(len(names))
 
         def sums(values: FloatArray) -> FloatArray:
             return np.bincount(self.blocks, values)[names].astype(np.float64)
 
-        def lack(first: FloatArray, second: FloatArray) -> FloatArray:
-            powers = powered(second, power)
-            part, whole = (others @ sums(of) for of in (powers * (first > 0), powers))
-            share = np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
-            found: FloatArray = np.log(1 - np.minimum(share, 1) + LACK)
-            return found
+        def share(first: FloatArray, second: FloatArray) -> FloatArray:
+            part, whole = (others @ sums(of) for of in terms(first, second))
+            found = np.divide(part, whole, out=np.ones_like(part), where=whole > 0)
+            capped: FloatArray = np.minimum(found, 1)
+            return capped
 
         first, second = self.rows
-        found = lack(second, first) - lack(first, second)
+        forward, backward = share(first, second), share(second, first)
+        degrees = of_shares(forward, backward), of_shares(backward, forward)
+        ahead, back = (np.log(1 - degree + LACK) for degree in degrees)
+        found: FloatArray = back - ahead
         if estimator.evenness:
             assert self.log_probs is not None
             count = others @ sums(np.ones(len(self.blocks)))

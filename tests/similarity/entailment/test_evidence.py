@@ -38,7 +38,7 @@ def test_evenness_decides_where_inclusion_is_even() -> None:
     assert evidence.direction(ESTIMATORS["weeds-fifth"]) == (0, 0)
 
 
-@pytest.mark.parametrize("name", [n for n, row in ESTIMATORS.items() if row.power is not None])
+@pytest.mark.parametrize("name", [n for n, row in ESTIMATORS.items() if row.terms is not None])
 def test_sums_over_blocks_are_what_is_left_of_all_places(name: str) -> None:
     draw = np.random.default_rng(0)
     rows = np.maximum(draw.normal(size=(2, 500)), 0)
