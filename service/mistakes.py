@@ -32,7 +32,9 @@ def mistake_in(error: ValidationError, options: Collection[str]) -> str:
         return message
     given = "--" + name.replace("_", "-") if name in options else _PREFIX + name.upper()
     rule = message if first["type"] == "value_error" else f"must be {allowed(name)}"
-    return f"{given}: {rule}, got {str(first['input'])[:80]!r}"
+    got = repr(str(first["input"])[:80])
+    # A rule of our own may say in its words what was given.
+    return f"{given}: {rule}" if got in rule else f"{given}: {rule}, got {got}"
 
 
 def allowed(name: str) -> str:

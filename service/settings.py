@@ -1,5 +1,6 @@
 """The service's settings: one frozen value, from the environment in this one place."""
 
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -108,7 +109,9 @@ class Settings(BaseSettings):
         description="Bytes of all answers being written at once, about, without those of up to "
         "64 KiB; one alone may have more.",
     )
-    max_inputs: Count = Field(2_048, ge=1, description="Texts of one request for vectors, at most.")
+    max_inputs: Count = Field(
+        2_048, ge=1, description="Different texts of one request for vectors, at most."
+    )
     max_characters: Count = Field(20_000, ge=1, description="Characters of one text, at most.")
     max_image_bytes: Count = Field(
         4 * MEBIBYTE, ge=1, description="Bytes of one image's file, at most."
@@ -223,7 +226,8 @@ class Settings(BaseSettings):
         if self.api_keys_file is not None:
             # Some editors begin a file with a byte-order mark.
             lines = self.api_keys_file.read_text("utf-8-sig").splitlines()
-            keys += [key for line in lines if (key := line.partition("#")[0].strip())]
+            # Within a key # is one of its characters; a shorter key would open the service.
+            keys += [key for line in lines if (key := re.sub(r"(^|\s)#.*", "", line).strip())]
         return keys
 
     @model_validator(mode="after")

@@ -79,6 +79,7 @@ def test_a_wrong_text_is_one_line(name, value, message, monkeypatch):
     lines = [line for line in result.stderr.splitlines() if not line.startswith("loading")]
     assert len(lines) == 1, result.output
     assert message in lines[0]
+    assert lines[0].count(repr(value)) <= 1
 
 
 def test_a_name_that_no_host_can_have_is_refused_in_words():

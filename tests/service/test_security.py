@@ -115,6 +115,12 @@ def test_a_file_of_keys_may_begin_with_a_byte_order_mark(tmp_path):
     assert Settings(api_keys_file=file).keys() == ["first", "second"]
 
 
+def test_only_a_mark_that_no_key_goes_on_with_begins_a_comment(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("# of all\nfirst # of ours\n\n  # more\nkey#four\nsecond\t#\n#third\n")
+    assert Settings(api_keys_file=file).keys() == ["first", "key#four", "second"]
+
+
 @pytest.mark.parametrize(("key", "named"), [("a\u200bb", "U\\+200B"), ("a b", "U\\+0020")])
 def test_a_key_that_no_header_carries_is_named_by_number_and_character(key, named):
     with pytest.raises(
