@@ -190,7 +190,10 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
     try:
         error = response.json()["error"]
         code, message, param = error["code"], error["message"], error.get("param")
-    except (ValueError, KeyError, TypeError):
+        known = isinstance(code, str) and isinstance(message, str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        known = False
+    if not known:
         # Not of the service: a proxy between answers in its own way.
         code, message, param = "http_error", response.reason_phrase, None
     raise ApiError(
@@ -198,7 +201,7 @@ def result_of(call: Call[Result], response: httpx.Response) -> Result:
         code,
         message,
         request_id,
-        param=param,
+        param=param if isinstance(param, str) else None,
         retry_after=seconds_to_wait(response.headers.get("retry-after", "")),
     )
 

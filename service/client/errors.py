@@ -37,9 +37,9 @@ class ApiError(Portable, Exception):
     ) -> None:
         super().__init__(printable(f"{message} ({status} {code})"))
         self.status = status
-        self.code = code
+        self.code = printable(code)
         self.request_id = request_id
-        self.param = param
+        self.param = None if param is None else printable(param)
         self.retry_after = retry_after
 
 

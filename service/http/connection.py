@@ -16,15 +16,14 @@ from service.http.crowd import TOO_MANY, WAIT_SECONDS, Crowd
 from service.http.descriptors import Connections
 from service.http.problems import Problem, problem_response, request_id_of
 from service.http.sockets import acknowledged, bound, drop_unread, is_ended, reset
-from service.http.unreadable import HEAD_BYTES, skip_empty_lines, unreadable
+from service.http.unreadable import HEAD_BYTES, is_endless, skip_empty_lines, unreadable
 from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
 # takes as long to read as thousands of times as much does otherwise.
 READ_BYTES = 16 * 1024
 
-# Between two looks at a client: whether it reads on that keeps an answer waiting, and whether it is
-# there that is not read.
+# Between two looks at a client: whether it reads what is kept for it, and whether it is there.
 LOOK_SECONDS = 0.5
 
 
@@ -147,6 +146,8 @@ def connection_class(
         def handle_events(self) -> None:
             skip_empty_lines(self.conn)
             super().handle_events()
+            if is_endless(self.conn):
+                self._refuse(unreadable(None, in_body=True))
             if self.flow.read_paused and self._end_timer is None:
                 self._look_for_end()
 

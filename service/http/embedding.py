@@ -49,6 +49,7 @@ async def embed(
     width_name: str = "dimensions",
     requested_model: str | None = None,
     own_ids: bool = False,
+    alone: bool = False,
     preset: str | None = None,
 ) -> tuple[list[Rows], Usage]:
     """Return the vector of each text, once their cost is found allowed; equal texts share one.
@@ -67,6 +68,8 @@ async def embed(
         The name of the model in the request; token ids are those that OpenAI's clients make for it.
     own_ids
         Whether they are the served model's own instead.
+    alone
+        Whether the field is one list of token ids, rather than a list of inputs.
     preset
         A name in VECTOR_PRESETS; None is for the service's own, or for "meaning" where that has no
         vectors.
@@ -105,7 +108,7 @@ async def embed(
         read = [
             contents[one]
             if isinstance(one, str | ImageInput)
-            else text_of(one, f"{name}[{i}]", model)
+            else text_of(one, name if alone else f"{name}[{i}]", model)
             for i, one in enumerate(inputs)
         ]
         if scoring.truncate == REFUSE and scoring.max_text_tokens is not None:

@@ -34,6 +34,8 @@ CONTAINERS_OF_ITEM = 8
 MAX_DEPTH = 100
 # What a message calls the body itself, and the most characters of a field's name in it.
 _BODY, _NAME = "the body", 80
+_LEVELS = "levels of lists and objects in {}"
+_BRACKET = re.compile(rb"[\[\]{}]")
 # A string of JSON, to its end or to that of the body.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
@@ -96,7 +98,7 @@ def parsed(content: bytes, max_items: int) -> Any:
         400 if it is not JSON in UTF-8, or an object says one name twice.
     RequestTooLargeError
         If a list has more than `max_items` items, or an object more than MAX_FIELDS fields, or
-        there are too many of both.
+        there are too many of both, or they are nested too deeply.
     """
     try:
         # Of bytes the parser would guess the encoding, and not the one that they are counted in.
@@ -110,7 +112,11 @@ def parsed(content: bytes, max_items: int) -> Any:
     )
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=without_repeats)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        # Beyond what the parser can read, so by far too deep.
+        refuse_above(_depth(content), MAX_DEPTH, _LEVELS.format(_BODY))
+        raise
+    except ValueError as error:
         raise HTTPException(400, f"the body is not JSON: {json_fault(error)}") from error
     check_lists(value, max_items)
     return value
@@ -125,6 +131,15 @@ def _containers(content: bytes, allowed: int) -> int:
     if found > allowed:
         found -= sum(_brackets(string.group()) for string in _STRING.finditer(content))
     return found
+
+
+def _depth(content: bytes) -> int:
+    """Return how deep lists and objects stand in each other, at most."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", content)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _brackets(content: bytes) -> int:
@@ -142,7 +157,7 @@ def check_lists(content: Any, max_items: int) -> None:
     open_values: list[tuple[str, Any, int]] = [("", content, 1)]
     while open_values:
         name, value, depth = open_values.pop()
-        refuse_above(depth, MAX_DEPTH, f"levels of lists and objects in {name or _BODY}")
+        refuse_above(depth, MAX_DEPTH, _LEVELS.format(name or _BODY))
         if isinstance(value, dict):
             refuse_above(len(value), MAX_FIELDS, f"fields in {name or _BODY}", param=name or None)
             open_values += [

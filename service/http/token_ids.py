@@ -19,18 +19,26 @@ ADVICE = (
 def check_token_ids(ids: Sequence[int], name: str, model: RequestModel) -> None:
     """Refuse token ids that the model has not.
 
+    Parameters
+    ----------
+    name
+        Of the field that has them.
+
     Raises
     ------
     FieldError
-        Beginning with the name of the field.
+        Beginning with the place of the first of them.
     """
     size = model.vocab_size
-    if size is not None and max(ids) >= size:
-        raise FieldError(
-            f"{name} has token id {max(ids)}, and this model's are below {size}; send texts, or "
-            "ids of its own tokenizer",
-            name,
-        )
+    if size is None or max(ids) < size:
+        return
+    at, wrong = next((i, one) for i, one in enumerate(ids) if one >= size)
+    place = f"{name}[{at}]"
+    raise FieldError(
+        f"{place} is token id {wrong}, and this model's are below {size}; give ids of its own "
+        "tokenizer",
+        place,
+    )
 
 
 def text_of_ids(

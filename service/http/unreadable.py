@@ -9,6 +9,8 @@ from service.http.problems import Problem, problem_of
 
 # Of a request's line and headers together.
 HEAD_BYTES = 64 * 1024
+# More bytes than 64 bits count, with a sign, are a mistake.
+MAX_CHUNK = 2**63
 BAD_CHUNKS = (
     "the chunks of the body are damaged: send each as its length in hexadecimal digits, CR LF, so "
     "many bytes and CR LF, and at the end one of length 0"
@@ -33,6 +35,12 @@ def skip_empty_lines(connection: h11.Connection) -> None:
     if buffer.is_next_line_obviously_invalid_request_line():
         received = bytes(buffer)
         buffer.maybe_extract_at_most(len(received) - len(received.lstrip(b"\r\n")))
+
+
+def is_endless(connection: h11.Connection) -> bool:
+    """Return whether a chunk is announced of so many bytes that no body ends with it."""
+    # h11 has no other way to: it takes any size of 20 digits, and waits for all of its bytes.
+    return int(getattr(connection._reader, "_bytes_in_chunk", 0)) >= MAX_CHUNK
 
 
 def unreadable(error: BaseException | None, *, in_body: bool) -> Problem:

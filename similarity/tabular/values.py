@@ -60,6 +60,7 @@ def _whole(text: str) -> float:
 
 # How deep a value may be nested: it is written again by functions that call themselves.
 MAX_DEPTH = 200
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 # What files begin with that are no text in UTF-8, and what to do.
 _NO_TEXT = {
     b"\xff\xfe": "begins with the mark of UTF-16; save it as UTF-8",
@@ -85,9 +86,10 @@ def no_text(begin: bytes) -> str | None:
 def json_fault(error: ValueError | RecursionError) -> str:
     """Return why something is no JSON, in words for who wrote it."""
     if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+        return _TOO_DEEP
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos + 1}"
+        # Some of its words end in it.
+        return f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
     if "int_max_str_digits" in str(error):
         return f"a number has more than {sys.get_int_max_str_digits()} digits"
     return str(error)
@@ -104,7 +106,7 @@ def json_value(text: str) -> Any:
     value = _decoder().decode(text)
     # Most lines have too few brackets for it.
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+        raise ValueError(_TOO_DEEP)
     return value
 
 

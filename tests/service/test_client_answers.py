@@ -405,6 +405,32 @@ def test_results_are_a_list_that_can_be_pickled_and_copied(ask, url):
         assert again.about == scores.about
 
 
+@pytest.mark.parametrize("code", [None, 404, 1.5, True, [], {"a": 1}, "a\x1b[2J", "x", "é\u202e"])
+@pytest.mark.parametrize("message", [None, 7, ["a"], {}, "a\r\x1b[2Jb"])
+@pytest.mark.parametrize("param", [None, 1, ["a"], "a\x07"])
+def test_an_error_of_another_server_has_texts_that_can_be_shown(ask, code, message, param):
+    """The code was any value of JSON, and a control character of it reached the terminal."""
+    body = {"error": {"code": code, "message": message, "param": param}}
+    reply = httpx.Response(404, json=body)
+    with pytest.raises(ApiError) as caught:
+        ask("rerank", "a", ["b"], transport=httpx.MockTransport(lambda _: reply))
+    error = caught.value
+    for shown in (str(error), error.code, "" if error.param is None else error.param):
+        assert type(shown) is str
+        assert shown.isprintable()
+    if isinstance(code, str) and isinstance(message, str):
+        assert error.code != "http_error"
+    assert (error.param is None) == (not isinstance(param, str) or error.code == "http_error")
+    assert pickle.loads(pickle.dumps(error)).code == error.code
+
+
+def test_an_error_that_is_nested_without_end_is_of_another_server(ask):
+    reply = httpx.Response(502, content=b'{"error": ' + b"[" * 100_000)
+    with pytest.raises(ApiError) as caught:
+        ask("rerank", "a", ["b"], transport=httpx.MockTransport(lambda _: reply))
+    assert (caught.value.status, caught.value.code) == (502, "http_error")
+
+
 def test_an_error_has_its_field_and_when_to_come_again(ask, url):
     with pytest.raises(ApiError) as caught:
         ask("similarity", [("море", " ")], url=url)

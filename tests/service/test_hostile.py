@@ -244,7 +244,19 @@ def test_a_long_head_is_refused_as_what_it_is(url, head):
 DAMAGED = b"Transfer-Encoding: chunked\r\nX-Request-Id: mine\r\n\r\n"
 
 
-@pytest.mark.parametrize("chunks", [b"zz\r\n", b"1\r\nabc\r\n", b"1" * 70_000], ids=len)
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"zz\r\n",
+        b"1\r\nabc\r\n",
+        b"1" * 70_000,
+        # More than 64 bits, which h11 takes: it waited for all of it.
+        b"10000000000000000\r\nabc",
+        b"f" * 20 + b"\r\n",
+        b"1\r\na\r\n" + b"f" * 16 + b"\r\n{}",
+    ],
+    ids=len,
+)
 @pytest.mark.parametrize(
     "head",
     [

@@ -104,13 +104,14 @@ def test_tokens_that_would_make_too_large_an_answer_are_refused(open_client):
 
 
 @pytest.mark.parametrize("pad", ["", "p" * json_body.PARSED_AT_ONCE])
-@pytest.mark.parametrize("depth", [200, 945])
+@pytest.mark.parametrize("depth", [200, 945, 5_000, 60_000])
 def test_documents_that_are_nested_deeply_are_refused(client, pad, depth):
     nested = "[" * depth + "]" * depth
     content = f'{{"query": "a b", "documents": [{{"text": "c", "x": {nested}}}], "pad": "{pad}"}}'
     answer = client.post("/rerank", content=content, headers=HEADERS)
     assert answer.status_code == 413
     assert "levels" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["code"] == "request_too_large"
     flat = content.replace(nested, "[[1]]")
     assert client.post("/rerank", content=flat, headers=HEADERS).status_code == 200
 

@@ -70,10 +70,12 @@ def test_the_models_own_ids_are_taken_where_the_request_says_that_they_are(clien
 
 def test_the_models_own_ids_must_be_of_its_vocabulary_and_of_a_text(client, embedded):
     error = refusal(client, [[70], [10**6]], tokenizer="model")
-    assert error["param"] == "input[1]"
+    assert error["param"] == "input[1][0]"
     assert "this model's are below" in error["message"]
+    assert refusal(client, [70, 10**6], tokenizer="model")["param"] == "input[1]"
     blank = list(embedded.encode_continuation(" "))
     assert refusal(client, [blank], tokenizer="model")["param"] == "input[0]"
+    assert refusal(client, blank, tokenizer="model")["param"] == "input"
 
 
 def test_another_tokenizer_is_refused_with_what_there_is(client):

@@ -35,6 +35,7 @@ async def embeddings(body: EmbeddingsRequest, call: CallOf) -> Response:
         scoring=call.prompt_truncation(body),
         requested_model=body.model,
         own_ids=body.tokenizer is not None,
+        alone=body.is_one_list_of_ids,
         preset=body.preset,
         width_name="output_dimension" if body.dimensions is None else "dimensions",
     )

@@ -10,7 +10,13 @@ from service.engine.request_model import RequestModel
 from service.http.call import Call, CallOf
 from service.http.embedding import as_numbers, embed, vectors_bytes
 from service.http.json_body import JsonRoute
-from service.http.json_stream import NUMBER_BYTES, JsonArray, json_list, number_rows
+from service.http.json_stream import (
+    NUMBER_BYTES,
+    JsonArray,
+    json_bytes,
+    json_list,
+    number_rows,
+)
 from service.http.schemas.errors import ERRORS, NO_VECTORS, error_answer
 from service.http.schemas.fields import listed
 from service.http.schemas.tei import (
@@ -40,21 +46,22 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
     response_model=list[list[float]] | list[float],
     responses=NO_VECTORS,
 )
-async def task(body: TaskRequest, call: CallOf) -> Response | list[float]:
+async def task(body: TaskRequest, call: CallOf) -> Response:
     """Return vectors of texts, or the similarities of sentences to a source sentence."""
     if isinstance(body, SentenceSimilarityRequest):
         return await sentence_similarity(body, call)
     return await embeddings(body, call)
 
 
-@router.post("/similarity", summary="As text-embeddings-inference")
-async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> list[float]:
+@router.post("/similarity", summary="As text-embeddings-inference", response_model=list[float])
+async def sentence_similarity(body: SentenceSimilarityRequest, call: CallOf) -> Response:
     """Return the similarity of each sentence to the source sentence, in order."""
     scoring = ScoringRequest(truncate=body.truncated())
     pairs = body.text_pairs()
     check_answer(len(pairs) * NUMBER_BYTES, call.settings)
     scores, _ = await call.score(pairs, scoring)
-    return [score.similarity for score in scores]
+    items = await call.aside(lambda: [json_bytes(one.similarity) for one in scores], len(scores))
+    return json_list(JsonArray.of(items))
 
 
 @router.post(

@@ -1,6 +1,6 @@
 """The routes of text-embeddings-inference and vLLM for the model's tokens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from fastapi import APIRouter, Response
@@ -11,7 +11,7 @@ from service.engine.limits import check_answer, check_texts
 from service.engine.request_model import TOGETHER, RequestModel
 from service.http.call import CallOf
 from service.http.json_body import JsonRoute
-from service.http.json_stream import JsonArray, json_list
+from service.http.json_stream import JSON, JsonArray, json_bytes, json_list
 from service.http.schemas.errors import ERRORS
 from service.http.schemas.fields import listed
 from service.http.schemas.tokens import (
@@ -41,57 +41,64 @@ router = APIRouter(route_class=JsonRoute, responses=ERRORS, tags=["compat"])
     summary="As text-embeddings-inference, or with prompt as vLLM",
     response_model=list[list[Token]] | TokenizedPrompt,
 )
-async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response | TokenizedPrompt:
+async def tokenize(body: AnyTokenizeRequest, call: CallOf) -> Response:
     """Return the tokens that the model reads of each text alone, without a prompt."""
     texts = listed(body.prompt if isinstance(body, PromptRequest) else body.inputs)
     check = partial(check_texts, texts, call.settings, call.settings.max_inputs)
     cost = tokenizing_cost(await call.aside(check, len(texts)))
     special = body.add_special_tokens
     if isinstance(body, PromptRequest):
-        ids, _ = await call.run(lambda model: _ids(model, texts[0], special), cost)
-        context = call.engine.model.info.context_length
-        return TokenizedPrompt(count=len(ids), max_model_len=context, tokens=ids)
+        written, _ = await call.run(lambda model: _prompt_ids(model, texts[0], special), cost)
+        return Response(written, media_type=JSON)
     rows, _ = await call.run(
         lambda model: list(_tokens(model, texts, special, call.settings)), cost
     )
     return json_list(JsonArray.of(rows))
 
 
-@router.post("/decode", summary="As text-embeddings-inference")
-async def decode(body: DecodeRequest, call: CallOf) -> list[str]:
+@router.post("/decode", summary="As text-embeddings-inference", response_model=list[str])
+async def decode(body: DecodeRequest, call: CallOf) -> Response:
     """Return the text of each row of token ids, without special tokens."""
-    rows = body.rows()
-    cost = sum(map(len, rows))
-    texts, _ = await call.run(lambda model: _decoded(model, rows, "ids", call.settings), cost)
-    return texts
+    rows = await call.aside(body.rows, len(body.ids))
+    cost = sum(map(len, rows.values()))
+    texts, _ = await call.run(lambda model: _decoded(model, rows, call.settings), cost)
+    return json_list(JsonArray.of(texts))
 
 
-@router.post("/detokenize", summary="As vLLM")
-async def detokenize(body: DetokenizeRequest, call: CallOf) -> Prompt:
+@router.post("/detokenize", summary="As vLLM", response_model=Prompt)
+async def detokenize(body: DetokenizeRequest, call: CallOf) -> Response:
     """Return the text of token ids, without special tokens."""
-    rows = [body.tokens]
+    rows = {"tokens": body.tokens}
     cost = len(body.tokens)
-    texts, _ = await call.run(lambda model: _decoded(model, rows, "tokens", call.settings), cost)
-    return Prompt(prompt=texts[0])
+    (text,), _ = await call.run(lambda model: _decoded(model, rows, call.settings), cost)
+    return Response(b'{"prompt":%b}' % text, media_type=JSON)
 
 
 def _decoded(
-    model: RequestModel, rows: Sequence[Sequence[int]], name: str, settings: Settings
-) -> list[str]:
-    """Return the text of each row, of no more rows than show that the answer is too large."""
-    for row in rows:
-        check_token_ids(row, name, model)
-    found: list[str] = []
+    model: RequestModel, rows: Mapping[str, Sequence[int]], settings: Settings
+) -> list[bytes]:
+    """Return the text of each row as JSON, of no more rows than show that the answer is too large.
+
+    `rows` are by their places in the request.
+    """
+    for place, row in rows.items():
+        check_token_ids(row, place, model)
+    found: list[bytes] = []
     size = 0
-    for row in rows:
-        found.append(model.decode(tuple(row)))
-        size += len(found[-1].encode(errors="replace"))
+    for row in rows.values():
+        model.check_cancelled()
+        found.append(json_bytes(model.decode(tuple(row))))
+        size += len(found[-1])
         check_answer(size, settings)
     return found
 
 
-def _ids(model: RequestModel, text: str, special: bool) -> list[int]:
-    return list(model.encode(text)[0 if special else _opening(model) :])
+def _prompt_ids(model: RequestModel, text: str, special: bool) -> bytes:
+    """Return the ids of a text as JSON, as vLLM answers them."""
+    ids = list(model.encode(text)[0 if special else _opening(model) :])
+    context = model.info.context_length
+    answer = TokenizedPrompt(count=len(ids), max_model_len=context, tokens=ids)
+    return answer.model_dump_json().encode()
 
 
 def _opening(model: RequestModel) -> int:

@@ -84,7 +84,10 @@ class RerankRequest(DocumentTruncation):
                 "an object with text, or rank_fields with the names of its fields",
                 place,
             )
-        lines = [str(value) if name == "text" else f"{name}: {value}" for name, value in given]
+        for name, value in given:
+            if name == "text" and not isinstance(value, str):
+                raise FieldError(f"{place}.text: Input should be a string", f"{place}.text")
+        lines = [value if name == "text" else f"{name}: {value}" for name, value in given]
         return named_text("\n".join(lines), place)
 
     def text_pairs(self) -> list[tuple[str, str]]:

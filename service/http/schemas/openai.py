@@ -125,6 +125,11 @@ class EmbeddingsRequest(PromptTruncation):
         cut = cut_if(self.truncation, self.truncation_side)
         return cut if self.truncate is None and said == REFUSE else said
 
+    @property
+    def is_one_list_of_ids(self) -> bool:
+        """Return whether the input is the token ids of one text."""
+        return isinstance(self.input, list) and isinstance(self.input[0], int)
+
     def all_inputs(self) -> list[str | ImageInput | list[int]]:
         """Return the texts and images, or the token ids of each, in order."""
         if isinstance(self.input, str | ImageInput | TextInput):

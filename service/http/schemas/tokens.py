@@ -81,11 +81,10 @@ class DecodeRequest(Lenient):
         Literal[True] | None, else_refused("texts are without special tokens here; leave it out")
     ] = None
 
-    def rows(self) -> list[list[int]]:
-        """Return the ids of each text."""
-        return [row for row in self.ids if isinstance(row, list)] or [
-            [one for one in self.ids if isinstance(one, int)]
-        ]
+    def rows(self) -> dict[str, list[int]]:
+        """Return the ids of each text, by their place in the request."""
+        rows = {f"ids[{i}]": row for i, row in enumerate(self.ids) if isinstance(row, list)}
+        return rows or {"ids": [one for one in self.ids if isinstance(one, int)]}
 
 
 class DetokenizeRequest(Lenient):

@@ -76,7 +76,7 @@ def test_answers_are_those_of_the_library(chunk: int, toy_model: ToyModel, tmp_p
 
 BAD = {
     b"{": "the line is not JSON: Expecting property name",
-    b"[" * 100_000: "the line is not JSON: it is nested too deeply",
+    b"[" * 100_000: "the line is not JSON: it is nested more than 200 deep",
     b'{"text1": "a", "text2": "b", "x": ' + b"[" * 900 + b"]" * 900 + b"}": "more than 200 deep",
     b'{"text1": "a", "text2": "b", "x\\ud83d": 1}': 'name of field "x\\ud83d" is not valid Unicode',
     b'{"custom_id": ' + b"1" * 5000 + b"}": "the line is not JSON: a number has more than",

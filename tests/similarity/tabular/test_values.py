@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from similarity.tabular.values import (
     MAX_DEPTH,
+    json_fault,
     json_text,
     json_value,
     to_number,
@@ -63,6 +65,17 @@ def test_a_name_that_stands_twice() -> None:
     }
     with pytest.raises(ValueError, match="the name 'a' stands twice in an object; keep one"):
         json.loads('{"b": {"a": 1, "a": 2}}', object_pairs_hook=without_repeats)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"a', '["a', '"a\nb"', '"\\x"', '"\\u12"', "[1,", '{"a"', "{", "tru", "1 2", '{"a": 1,}', ""],
+)
+def test_a_fault_has_its_place_once(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError, match="char") as caught:
+        json_value(text)
+    assert re.fullmatch(r".*[^ ] at character \d+", json_fault(caught.value))
+    assert " at at " not in json_fault(caught.value)
 
 
 @pytest.mark.parametrize("ends", ["[]", ('{"a":', "}")])
