@@ -8,6 +8,8 @@ const SIGNS = [",", ";", "\t"];
 const DECLARED = /^"?sep=(.)"?(\n|$)/i;
 const QUOTED = /"([^"]*(?:""[^"]*)*)"/y;
 const BARE = new Map(SIGNS.map((sign) => [sign, new RegExp(`[^${sign}\\n]*`, "y")]));
+const LENIENT = new Map(SIGNS.map((sign) =>
+  [sign, new RegExp(`(?:"[^"]*(?:""[^"]*)*(?:"|$))?[^${sign}\\n]*`, "y")]));
 const MORE = "more follows the quotation mark that ends a field; double one that is of the text";
 const UNCLOSED = "a quotation mark is not closed";
 // Of a file of TSV, so many characters show whether it has quotation marks.
@@ -30,6 +32,17 @@ function fieldAt(content, at, sign) {
   return { value: match[1].replaceAll('""', '"'), end, fault: isEnd ? null : fault };
 }
 
+// Where a row that is no CSV ends: as if its mistakes were letters, so that none of its lines is
+// taken for a row.
+function endOfRow(content, at, sign) {
+  const field = LENIENT.get(sign);
+  for (let end = at; ; end += 1) {
+    field.lastIndex = end;
+    end += field.exec(content)[0].length;
+    if (content[end] !== sign) return end;
+  }
+}
+
 function endOfLine(content, at) {
   const end = content.indexOf("\n", at);
   return end < 0 ? content.length : end;
@@ -48,7 +61,7 @@ function rowsBy(sign, content, line = 1) {
       more = !fault && content[end] === sign;
       at = more ? end + 1 : end;
     }
-    if (row.fault) at = endOfLine(content, at);
+    if (row.fault) at = endOfRow(content, begin, sign);
     const source = content.slice(begin, at);
     if (!isBlank(source)) rows.push(row);
     line += source.split("\n").length;

@@ -1,19 +1,15 @@
-"""The rows of CSV, one by one: one that is too long or damaged is one error, and costs no other.
+"""The rows of CSV, one by one: one that is too long or damaged is one error, and costs no other."""
 
-Such a row ends where it would if its mistakes were letters: what stands within its quotation marks
-is never taken for a row.
-"""
-
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import StringIO
 
 from similarity.errors import InputError
 from similarity.prompts import is_blank
-from similarity.tabular.dialects import csv_fault, long_fields
+from similarity.tabular.dialects import csv_fault
 from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.lines import SHOWN_BYTES, Line
+from similarity.tabular.strict_csv import WrongRow, goes_on, strict_rows
 
 
 @dataclass(frozen=True)
@@ -93,38 +89,26 @@ def csv_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
     A row whose lines together have more than `MAX_LINE_BYTES` bytes is an error, wherever it ends.
     """
     taken = _Taken()
-    # The last line that was read, and whether it began within a quoted field.
-    last, within = "", False
 
     def fed() -> Iterator[str]:
-        nonlocal last, within
         for line in lines:
             within = taken.first > 0
             taken.add(line)
             if line.text is None or taken.is_long:
                 # The row is an error, and of this line only where it ends matters.
-                last = '"' if _goes_on(line.pieces, delimiter, within) != within else ""
+                yield '"' if goes_on(line.pieces, delimiter, within) != within else ""
             else:
-                last = line.text + line.end
-            yield last
+                yield line.text + line.end
 
-    reader = csv.reader(fed(), strict=True, delimiter=delimiter)
-    while True:
-        taken = _Taken()
+    for found in strict_rows(fed(), delimiter):
         fields: list[str] | None = None
         why: InputError | None = None
-        try:
-            with long_fields():
-                fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fault = csv_fault(error, delimiter, taken.shown.split("\n"), taken.first)
-            going_on = _goes_on([last.encode()], delimiter, within)
-            while going_on and (line := next(lines, None)):
-                taken.add(line)
-                going_on = _goes_on(_bytes_of(line), delimiter, within=True)
+        if isinstance(found, WrongRow):
+            shown = taken.shown.split("\n")[: found.lines]
+            fault = csv_fault(found.error, delimiter, shown, taken.first)
             why = InputError(f"{taken.named} {fault}")
+        else:
+            fields = found
         # That a line cannot be read is the reason of all else.
         why = taken.why or why
         if taken.is_long:
@@ -134,45 +118,9 @@ def csv_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
             )
         if taken.why or not is_blank(taken.shown):
             yield CsvRow(taken.first, None if why else fields, taken.shown, why)
+        taken = _Taken()
 
 
 def named_lines(first: int, last: int) -> str:
     """Name the lines that were read as one row, as they are where a quotation mark is missing."""
     return "it" if first == last else f"what is read as one row, lines {first} to {last},"
-
-
-def _bytes_of(line: Line) -> Iterable[bytes]:
-    return line.pieces if line.text is None else [(line.text + line.end).encode()]
-
-
-def _goes_on(pieces: Iterable[bytes], delimiter: str, within: bool) -> bool:
-    """Return whether a quoted field goes on after a line, as Python's csv has it if not strict.
-
-    Parameters
-    ----------
-    pieces
-        Of the line, with its end.
-    within
-        Whether the line begins within a quoted field.
-    """
-    sign = delimiter.encode()
-    begin = sign + b'"'
-    left = b"" if within else sign
-    for piece in pieces:
-        line, at, left = left + piece, 0, b""
-        while at < len(line):
-            if not within:
-                at = line.find(begin, at)
-                if at < 0:
-                    left = sign if line.endswith(sign) else b""
-                    break
-                within, at = True, at + len(begin)
-                continue
-            at = line.find(b'"', at)
-            after = line[at + 1 : at + 2]
-            if at < 0 or not after:
-                left = line[at:] if at >= 0 else b""
-                break
-            # Two are one of the field; after one alone, the field goes on without, or ends.
-            within, at = (True, at + 2) if after == b'"' else (False, at + 1)
-    return within and not left

@@ -5,7 +5,6 @@ import logging
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -15,6 +14,7 @@ from similarity.errors import InputError
 from similarity.prompts import is_blank
 from similarity.tabular.formats import MAX_LINE_BYTES
 from similarity.tabular.lines import byte_lines
+from similarity.tabular.strict_csv import WrongRow, strict_rows
 
 logger = logging.getLogger(__name__)
 
@@ -171,18 +171,11 @@ def _parted(sign: str, sample: Sequence[str], is_whole: bool, header: bool) -> _
 
 def _rows(sign: str, sample: Sequence[str]) -> Iterator[list[str] | None]:
     """Yield the rows of a sample that are not blank; None for one that is not CSV."""
-    reader = csv.reader(iter(sample), strict=True, delimiter=sign)
-    while True:
-        try:
-            with long_fields():
-                row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
+    for row in strict_rows(sample, sign):
+        if isinstance(row, WrongRow):
             yield None
-        else:
-            if not all(map(is_blank, row)) or len(row) > 1:
-                yield row
+        elif not all(map(is_blank, row)) or len(row) > 1:
+            yield row
 
 
 def bare_mark(lines: Iterable[str | None]) -> int | None:
@@ -197,29 +190,26 @@ def bare_mark(lines: Iterable[str | None]) -> int | None:
         With their ends. A million characters or so are taken, and none from a line that is too
         long, which is None. A field that goes on beyond them shows nothing.
     """
-    is_cut = False
+    is_cut, taken = False, 0
 
     def sample() -> Iterator[str]:
-        nonlocal is_cut
+        nonlocal is_cut, taken
         left = _SAMPLE_CHARACTERS
         for line in lines:
             is_cut = line is None or left < 0
             if line is None or is_cut:
                 return
+            taken += 1
             yield line
             left -= len(line)
 
-    reader = csv.reader(sample(), strict=True, delimiter=TAB)
-    while True:
-        number = reader.line_num + 1
-        try:
-            with long_fields():
-                next(reader)
-        except StopIteration:
-            return None
-        except csv.Error as error:
-            if _MORE in str(error) or (_NO_END in str(error) and not is_cut):
-                return number
+    number = 1
+    for row in strict_rows(sample(), TAB):
+        said = str(row.error) if isinstance(row, WrongRow) else ""
+        if _MORE in said or (_NO_END in said and not is_cut):
+            return number
+        number = taken + 1
+    return None
 
 
 @cache
@@ -230,16 +220,6 @@ def note_bare_mark(number: int) -> None:
         "field begins with one and does not end as CSV wants",
         number,
     )
-
-
-@contextmanager
-def long_fields() -> Iterator[None]:
-    """Let a field of CSV be as long as a line may be; the limit is the process's."""
-    limit = csv.field_size_limit(MAX_LINE_BYTES)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
 
 
 def csv_fault(error: csv.Error, delimiter: str, lines: Sequence[str], first: int) -> str:

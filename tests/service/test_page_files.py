@@ -286,6 +286,9 @@ def test_of_many_texts_the_first_are_taken(page):
         " a ,b\n1,2\n",
         " a ,a,a\u00a0, \n1,2,3,4\n",
         "a, ,,b\n1,2,3,4\n",
+        'a\tb\nc\rd\t"e\n"\n"f ""g"" h"\ti\n',
+        'a\tb\nc\rd\t"e\n""f"" g"\nh\ti\n',
+        'a,b\nc\rd,"e\n;f;g\n;h;i"\n1,2;3\n',
         "",
     ],
 )

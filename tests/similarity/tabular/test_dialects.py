@@ -230,6 +230,21 @@ def test_a_row_that_is_too_long_says_what_parts_it() -> None:
     assert bad.columns == ("x", "y")
 
 
+@pytest.mark.parametrize("row", ['a\rb\t"c\n"', 'a\rb\t"c\n""d"" e"', 'a\t"b"\rc\t"d\n"'])
+@pytest.mark.parametrize("above", [0, 300])
+def test_no_line_of_a_row_that_is_no_csv_shows_how_others_are_written(row: str, above: int) -> None:
+    """A carriage return in one row turned the quotation marks of all rows off."""
+    content = "x\ty\n" + "1\t2\n" * above + f'{row}\n"He said ""yes""."\tz\n'
+    lines = list(io.StringIO(content, newline="\n"))
+    assert bare_mark(lines) is None
+    *_, bad, good = read_records(io.BytesIO(content.encode()), "tsv")
+    assert (bad.number, bad.value) == (2 + above, None)
+    assert good.value == {"x": 'He said "yes".', "y": "z"}
+    assert bare_mark([*lines, '"a"b\tc\n']) == len(lines) + 1
+    parted = ["a,b;c\n", 'd\re,"f\n', *["g;h\n"] * 20, 'i"\n', *["1,2\n"] * 10]
+    assert delimiter_of(parted) == ","
+
+
 @pytest.mark.longer
 def test_a_field_that_goes_on_beyond_the_first_lines_shows_no_bare_mark() -> None:
     assert bare_mark(["x\ty\n", '"a\n']) == 2
