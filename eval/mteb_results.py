@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from eval.runs import Run, slug
+from eval.runs import Run, slugs
 from similarity.storage.files import write_text
 
 # Task to its name in MTEB and the split. MTEB's SICK-R is all 9,927 pairs rather than the test
@@ -37,10 +37,10 @@ def write_mteb_results(run: Run, folder: Path) -> list[Path]:
         If they cannot be written there.
     """
     written = []
-    for method in run.methods:
-        for task in run.tasks:
+    for method, of_method in zip(run.methods, slugs(run.methods), strict=True):
+        for task, of_task in zip(run.tasks, slugs(run.tasks), strict=True):
             content = task_result(run, method, task)
-            path = folder / slug(method) / f"{slug(task)}.json"
+            path = folder / of_method / f"{of_task}.json"
             # NaN is no JSON, but what mteb itself writes and reads.
             write_text(path, json.dumps(content, indent=1) + "\n")
             written.append(path)

@@ -3,8 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,15 @@ SAMPLING, PROMPT = "sampling", "prompt"
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """The results of a run in a folder; each run of a report has a `name` of its own."""
+    """The results of a run in a folder; each of a report has a `name` and a `slug` of its own.
+
+    The slug is the name as a part of the name of a file.
+    """
 
     name: str
+    slug: str
     folder: Path
     content: Mapping[str, Any]
-
-    @property
-    def slug(self) -> str:
-        """Return the name as a part of the name of a file."""
-        return slug(self.name)
 
 
 class Run(ResultFolder):
@@ -164,9 +164,19 @@ def best_of(behind: Mapping[str, Any]) -> str:
     return ", ".join([behind["best"], *equal])
 
 
-def slug(name: str) -> str:
-    """Return a name without what is awkward in a file's."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-")
+def slugs(names: Iterable[str]) -> list[str]:
+    """Return names without what is awkward in a file's; those that would be alike get a number.
+
+    Names that differ in capitals alone are alike too, as they are one file on some systems.
+    """
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        first = re.sub(r"[^\w.-]+", "-", name).strip("-") or "_"
+        of_number = chain([first], (f"{first}-{number}" for number in count(2)))
+        found.append(next(one for one in of_number if one.casefold() not in taken))
+        taken.add(found[-1].casefold())
+    return found
 
 
 def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:
@@ -181,15 +191,18 @@ def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:
     """
     if len(set(map(os.path.realpath, folders))) < len(folders):
         raise ConfigError("a folder is given twice; give each once")
-    names = [Path(os.path.realpath(folder)).name for folder in folders]
+    short = [Path(os.path.realpath(folder)).name for folder in folders]
+    names = [
+        one if short.count(one) == 1 else str(folder)
+        for one, folder in zip(short, folders, strict=True)
+    ]
     runs: list[Run] = []
     ablations: list[Ablation] = []
-    for folder, short in zip(folders, names, strict=True):
-        name = short if names.count(short) == 1 else str(folder)
+    for name, slug, folder in zip(names, slugs(names), folders, strict=True):
         if (folder / ABLATION).exists():
-            ablations.append(Ablation(name, folder, _read(folder / ABLATION)))
+            ablations.append(Ablation(name, slug, folder, _read(folder / ABLATION)))
         else:
-            runs.append(Run(name, folder, read_results(folder)))
+            runs.append(Run(name, slug, folder, read_results(folder)))
     return runs, ablations
 
 

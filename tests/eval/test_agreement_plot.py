@@ -14,6 +14,7 @@ def method(**subsets: tuple[int, float | None]) -> dict[str, Any]:
 
 RUN = Run(
     "mine",
+    "mine",
     Path(),
     {
         "methods": {"fast": {}, "word overlap": {}},

@@ -2,12 +2,15 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eval import plots
 from eval.datasets import BENCHMARKS
@@ -16,7 +19,7 @@ from eval.plots import Points, rank_fit
 from eval.published import published
 from eval.report import report as as_markdown
 from eval.report_cli import report
-from eval.runs import open_folders
+from eval.runs import open_folders, slugs
 from eval.scores import NAME
 from similarity.digests import digest
 from similarity.errors import ConfigError, InputError, MissingDependencyError
@@ -311,6 +314,29 @@ def test_command_writes_report_figures_and_mteb(tmp_path: Path) -> None:
     assert written[0] == "mteb/mine/trajectories/sts12-test.json"
     constant = out / "mteb/mine/word-overlap/sts12-test.json"
     assert constant.read_text(encoding="utf-8").count(": NaN,") == 3
+
+
+def test_each_run_method_and_task_has_its_own_files(tmp_path: Path) -> None:
+    """Names that differ in what is awkward in a file's were one file, and the last was kept."""
+    tasks = ("a/x.csv", "a-x.csv", "A-X.csv", "@@")
+    folders = [tmp_path / name for name in ("d/r", "e/r", slugs([f"{tmp_path}/d/r"])[0])]
+    runs = [make_run(folder, tasks) for folder in folders]
+    ablations = [make_ablation(tmp_path / name) for name in ("a b", "a-b")]
+    assert invoke(*runs, *ablations, "--out", tmp_path / "out").exit_code == 0
+    found = [
+        (path.parts[-3], json.loads(path.read_text())["task_name"])
+        for path in (tmp_path / "out" / "mteb").glob("*/trajectories/*.json")
+    ]
+    assert Counter(found) == {(run, task): 1 for run, _ in found for task in tasks}
+    assert len({run for run, _ in found}) == len(runs)
+    assert len(list((tmp_path / "out").glob("*-ablation.png"))) == len(ablations)
+
+
+@given(st.lists(st.text("aA/-2"), unique=True))
+def test_no_two_names_are_one_name_of_a_file(names: list[str]) -> None:
+    found = slugs(names)
+    assert len({one.casefold() for one in found}) == len(names)
+    assert all(found)
 
 
 @pytest.mark.parametrize(
