@@ -10,6 +10,7 @@ from eval.methods.scorers import METHOD
 from eval.runs import read_results
 from similarity.calibration import NAME as CALIBRATION
 from similarity.calibration import add_calibration, check_place_of_scales
+from similarity.cli.notes import note
 from similarity.cli.options import ends_option
 from similarity.cli.scale_commands import keep_and_report
 from similarity.cli.terminal import print_warnings
@@ -49,7 +50,7 @@ def calibrate(
     print_warnings(weak_order(found.fitted_on))
     print_warnings(narrow_judgements(judgements_of(run), ends))
     add_calibration(path, found)
-    click.echo(f"wrote {path}", err=True)
+    note(f"wrote {path}")
     if keep:
         name = read_results(run)["fingerprint"]["model"]["name"]
         keep_and_report(found, name, f"method {method}")

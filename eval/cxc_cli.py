@@ -9,7 +9,7 @@ from eval.cxc import CAPTIONS, PUBLISHED, SPLITS, TASKS, agreement, load_cxc
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.progress import progress_bars
-from similarity.cli.tables import console
+from similarity.cli.tables import console, one_line
 from similarity.cli.terminal import json_option, print_json
 
 
@@ -88,7 +88,7 @@ def cxc(
     for name in ("", "balanced", "all pairs"):
         table.add_column(name, justify="right" if name else "left")
     balanced = f"{found.balanced:.1f} ± {found.deviation:.1f}"
-    table.add_row(model.info.name, balanced, f"{found.everything:.1f}")
+    table.add_row(one_line(model.info.name), balanced, f"{found.everything:.1f}")
     for method, figure in PUBLISHED[task].items():
         table.add_row(f"published, even, val: {method}", "", f"{figure:.1f}")
     console().print(table)

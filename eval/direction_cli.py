@@ -12,6 +12,7 @@ from eval.direction import entailment_figures, hyponymy_figures
 from eval.labelled import Pair, read_labelled, read_words
 from eval.protocol import FEWEST
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.notes import note
 from similarity.cli.options import model_options
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
@@ -158,7 +159,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
             if any(one["low"] is None for one in figures.values()):
                 table.caption = f"no interval of fewer than {FEWEST} pairs"
             console().print(table)
-    click.echo(f"chance {found['chance']:g}, shuffled by seed {found['seed']}", err=True)
+    note(f"chance {found['chance']:g}, shuffled by seed {found['seed']}")
 
 
 def _interval(figure: dict[str, Any]) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self
 
-import click
-
 from eval.plan import Chunk, Plan
+from similarity.cli.notes import note
 from similarity.cli.progress import duration, status_bar
 from similarity.models.base import OnProgress
 
@@ -86,7 +85,7 @@ class RunProgress:
             return
         if self._before and not self._earlier_shown:
             # Of how many, is not known: a method whose turn is to come may be left out.
-            click.echo(f"going on: {self._before.total()} scores are there", err=True)
+            note(f"going on: {self._before.total()} scores are there")
         self._earlier_shown = True
         self._scored[chunk.method] += len(chunk.pairs)
         self._seconds[chunk.method] += time.monotonic() - self._last

@@ -17,6 +17,7 @@ from eval.report import report as as_markdown
 from eval.run import refuse_files
 from eval.runs import SCORES, Ablation, Run, open_folders
 from eval.scores import check_scores, read_scores
+from similarity.cli.notes import note
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
 from similarity.storage.files import check_folder, replace_file, write_text, writing
@@ -61,9 +62,9 @@ def report(folders: Sequence[Path], out: Path | None, figures: bool) -> None:
             write_mteb_results(run, new / "mteb" / run.slug)
         write_text(new / REPORT, as_markdown(runs, published(), pictures))
         _put(new, out)
-    click.echo(f"wrote {out / REPORT}", err=True)
+    note(f"wrote {out / REPORT}")
     if sentence := difference(runs):
-        click.echo(f"warning: {sentence}", err=True)
+        note(f"warning: {sentence}")
 
 
 def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dict[str, Path]:

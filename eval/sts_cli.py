@@ -21,6 +21,7 @@ from eval.sts_options import FITTED_TO_TEXTS, METHODS, refuse_unused
 from eval.tables import print_gaps, print_results
 from eval.unlabelled import fit_warnings, read_unlabelled
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.notes import note
 from similarity.cli.options import (
     comparison_options,
     model_options,
@@ -151,7 +152,7 @@ def sts(
     texts = read_unlabelled(unlabelled, source, pairs.values())
     if not others.keys().isdisjoint(FITTED_TO_TEXTS):
         for warning in fit_warnings(texts.to_dict()):
-            click.echo(warning, err=True)
+            note(warning)
     note_goes_on()
     opened = open_model_on(cluster, choice)
     model = CachedModel(opened, out / TRAJECTORIES)
@@ -173,7 +174,7 @@ def sts(
             whole={task: len(there) for task, there in whole.items()},
         )
         results = run(out, plan, model, progress)
-    click.echo(f"wrote {out}", err=True)
+    note(f"wrote {out}")
     if as_json:
         print_json(results)
     else:
@@ -219,8 +220,8 @@ def ablate(
         found = run_ablation(out, model, task, pairs, config, progress, len(whole))
     click.echo(json.dumps(found["spearman"], indent=1))
     if part := part_in_words(task, found):
-        click.echo(f"only {part}", err=True)
-    click.echo(f"wrote {out}", err=True)
+        note(f"only {part}")
+    note(f"wrote {out}")
 
 
 def _loaded(task: str, source: Source) -> list[ScoredPair]:

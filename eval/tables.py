@@ -4,14 +4,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from eval.parts import part_in_words
 from eval.runs import best_of
 from eval.undefined import is_undefined, undefined
-from similarity.cli.tables import console
+from similarity.cli.notes import note
+from similarity.cli.tables import console, one_line
 
 _NONE = "–"
 
@@ -35,9 +35,9 @@ def print_results(results: Mapping[str, Any]) -> None:
 def print_gaps(results: Mapping[str, Any]) -> None:
     """Print the reasons for gaps in the results to standard error, a line each."""
     for sentence in undefined(results):
-        click.echo(f"undefined: {sentence}", err=True)
+        note(f"undefined: {sentence}")
     for method, reason in results["left_out"].items():
-        click.echo(f"left out: {method}: {reason}", err=True)
+        note(f"left out: {method}: {reason}")
 
 
 def _compared(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -53,7 +53,7 @@ def _compared(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
 def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
     found = (part_in_words(task, content) for task, content in results["tasks"].items())
     parts = ", ".join(filter(None, found))
-    of_parts = f"\nonly {parts}" if parts else ""
+    of_parts = "\n" + one_line(f"only {parts}") if parts else ""
     table = Table(
         title="Spearman × 100, all pairs of a task together",
         caption=f"fingerprint {results['fingerprint']['id']}{of_parts}",
@@ -63,7 +63,7 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
     )
     table.add_column("method")
     for task in results["tasks"]:
-        table.add_column(task.removesuffix("-test"), justify="right")
+        table.add_column(one_line(task.removesuffix("-test")), justify="right")
     if results["averages"]:
         table.add_column("average", justify="right")
     intervals = intervals and bool(results["resamples"])
@@ -74,14 +74,14 @@ def _table(results: Mapping[str, Any], *, intervals: bool) -> Table:
         if results["averages"]:
             average = results["averages"][method]
             figures.append(_figure(average["spearman"], average if intervals else None))
-        table.add_row(method, *figures)
+        table.add_row(one_line(method), *figures)
     return table
 
 
 def _behind(task: str, behind: Mapping[str, Any]) -> Table:
     """Return how far the methods are behind the best, with intervals of these differences."""
     table = Table(
-        title=f"{task}: behind {best_of(behind)}",
+        title=one_line(f"{task}: behind {best_of(behind)}"),
         caption="where the interval leaves 0 out, the difference is significant",
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -92,7 +92,7 @@ def _behind(task: str, behind: Mapping[str, Any]) -> Table:
     for method, found in behind["all"].items():
         low, high = found["low"], found["high"]
         interval = _NONE if low is None else f"{low:+.1f} to {high:+.1f}"
-        table.add_row(method, f"{found['value']:+.1f}", interval)
+        table.add_row(one_line(method), f"{found['value']:+.1f}", interval)
     return table
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from similarity.cli.notes import note
 from similarity.errors import TrajsimError
 from similarity.models.base import LanguageModel
 from similarity.storage.sparing import SparingStore
@@ -50,4 +51,4 @@ def store_of(model: LanguageModel) -> Store | None:
 
 def _warn(error: TrajsimError) -> None:
     elsewhere = f"set {VARIABLE} to another folder, or give --no-cache"
-    click.echo(f"nothing is kept: {error}; or {elsewhere}", err=True)
+    note(f"nothing is kept: {error}; or {elsewhere}")

@@ -15,6 +15,7 @@ import click
 from similarity.batch import CHUNK_LINES, BatchFiles, Done, check_files, finished, open_batch
 from similarity.batch.files import READ
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
+from similarity.cli.notes import note
 from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.places import said
 from similarity.cli.progress import progress_bar, progress_in_parts, working
@@ -107,10 +108,9 @@ def batch(
         )
         check_files(files)
         if not has_header(files.names) and files.read_as in ("csv", "tsv"):
-            click.echo(
+            note(
                 "the first line is compared as all others, as --columns gives numbers; give names "
-                "where it has names",
-                err=True,
+                "where it has names"
             )
         options = _options_digest(choice, scoring, chunk)
         with progress_bar(reading(source), "line", 0) as on_read:
@@ -152,12 +152,12 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
         renamed = [name for name, there in opened.carried.items() if there.strip() != name.strip()]
         if renamed:
             named = ", ".join(f"{name} is {opened.carried[name]}" for name in renamed)
-            click.echo(f"of the columns of the input, in the output {named}", err=True)
+            note(f"of the columns of the input, in the output {named}")
         if opened.done.lines == opened.total:
             _say_finished(opened.done, files)
             return
         if opened.done.lines:
-            click.echo(f"{opened.done.lines} of {opened.total} lines were done before", err=True)
+            note(f"{opened.done.lines} of {opened.total} lines were done before")
         total, before = opened.total, opened.done.lines
         with progress_in_parts("scoring", "line", total, before) as (on_progress, progress):
             opened.run(on_progress, progress)
@@ -165,18 +165,17 @@ def _score(scorer: Scorer, files: BatchFiles, chunk: int, options: str) -> None:
     _check_answered(done, files)
     written = done.lines - done.refused
     answers = "answer" if written == 1 else "answers"
-    click.echo(f"wrote {written} {answers} to {files.output}", err=True)
+    note(f"wrote {written} {answers} to {files.output}")
     if done.refused:
         lines = "line" if done.refused == 1 else "lines"
-        click.echo(f"{done.refused} {lines} could not be compared: {files.refused}", err=True)
+        note(f"{done.refused} {lines} could not be compared: {files.refused}")
 
 
 def _say_finished(done: Done, files: BatchFiles) -> None:
     _check_answered(done, files)
-    click.echo(
+    note(
         f"{files.output} is finished, with answers to {done.lines - done.refused} of {done.lines} "
-        f"lines; to begin anew, delete it, {files.journal.name} and {files.refused.name}",
-        err=True,
+        f"lines; to begin anew, delete it, {files.journal.name} and {files.refused.name}"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from similarity.cli.answers import answers_path
+from similarity.cli.notes import note
 from similarity.cli.terminal import json_option, print_json
 from similarity.storage.clearing import delete_store
 from similarity.storage.store import DEFAULT_BYTES, Store
@@ -53,11 +54,11 @@ def prune(max_mib: int) -> None:
     if answers_path().exists():
         with Store(answers_path()) as store:
             gone = store.prune(max_mib * MEBIBYTE)
-    click.echo(f"deleted {gone} entries", err=True)
+    note(f"deleted {gone} entries")
 
 
 @cache.command()
 def clear() -> None:
     """Delete all of it. Models, and scales that you fitted, stay."""
     size = delete_store(answers_path())
-    click.echo(f"deleted {size / MEBIBYTE:.1f} MiB", err=True)
+    note(f"deleted {size / MEBIBYTE:.1f} MiB")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import click
 
 from similarity.cli.answers import store_of
+from similarity.cli.notes import note
 from similarity.cli.progress import progress_bars, working
 from similarity.config import ComparisonConfig
 from similarity.errors import ConfigError
@@ -117,7 +118,7 @@ def chosen_plan(
             model, scoring.request(tolerance), scoring.vectors, store, progress, scales
         )
     if chosen.note:
-        click.echo(chosen.note, err=True)
+        note(chosen.note)
     return scorer, chosen
 
 

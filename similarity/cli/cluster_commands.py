@@ -11,6 +11,7 @@ from similarity.cli.apart import note_read
 from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, open_model
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.images import contents_of, text_option
+from similarity.cli.notes import note
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import after, check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
@@ -176,7 +177,7 @@ def dedupe(
     else:
         write_rows(_duplicate_rows(result, found, texts), written_as, out)
         print_scale(result.fingerprint)
-    click.echo(f"kept {len(found)} of {len(texts.texts)} texts", err=True)
+    note(f"kept {len(found)} of {len(texts.texts)} texts")
 
 
 def _compared(

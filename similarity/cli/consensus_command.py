@@ -1,7 +1,6 @@
 """`trajsim consensus`: what the texts in a file agree on."""
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.answers import store_of
@@ -10,7 +9,7 @@ from similarity.cli.images import note_paths
 from similarity.cli.options import model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of_file
-from similarity.cli.tables import console
+from similarity.cli.tables import console, words_in_line
 from similarity.cli.terminal import input_options, json_option, print_json, print_warnings
 from similarity.entailment.estimators import DEFAULT
 from similarity.entailment.opening import open_entailment
@@ -75,7 +74,7 @@ def consensus(
 
 
 def _print(found: Consensus) -> None:
-    lines = [escape(" ".join(text.splitlines())) for text in found.texts]
+    lines = [words_in_line(text) for text in found.texts]
     table = Table("probability", "texts", "agree on", "other texts")
     for group in found.groups:
         # A text that repeats is shown once.

@@ -1,7 +1,6 @@
 """`trajsim hyponym`: which of two words contains the other."""
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.answers import store_of
@@ -9,7 +8,7 @@ from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.options import model_options, refuse_options
 from similarity.cli.progress import progress_bars, working
 from similarity.cli.reading import texts_of_file
-from similarity.cli.tables import console, digits_to_compare
+from similarity.cli.tables import console, digits_to_compare, one_line
 from similarity.cli.terminal import INPUT_FLAGS, input_options, json_option, print_json
 from similarity.entailment.hyponymy import Containment, contain
 from similarity.entailment.kinds import CONFIDENCE, FIRST_IS, RELATED, SECOND_IS, STRENGTH
@@ -70,7 +69,7 @@ def _print(found: Containment, corpus: str) -> None:
         SECOND_IS: f"{second} is a kind of {first}",
     }.get(found.verdict, found.verdict)
     low, high = said.interval
-    table.add_row("verdict", verdict)
+    table.add_row("verdict", one_line(verdict))
     fine = digits_to_compare(said.interval, (0.0,))
     table.add_row(
         "sentences",
@@ -87,7 +86,7 @@ def _print(found: Containment, corpus: str) -> None:
     contexts = f"neither word is in {corpus}"
     if found.contexts is not None:
         contexts = f"{found.contexts:+.3f} nats per token, {found.count} in {corpus}"
-    table.add_row("contexts", escape(contexts))
+    table.add_row("contexts", one_line(contexts))
     if found.profiles is not None:
         table.add_row("profiles", f"{found.profiles.direction:+.3f} ({found.profiles.verdict})")
     table.caption = "above 0 where the second contains the first"

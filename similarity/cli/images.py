@@ -6,6 +6,7 @@ import click
 
 from similarity.cli.apart import note_image
 from similarity.cli.choices import ModelChoice
+from similarity.cli.notes import note
 from similarity.errors import InputError, UnsupportedError
 from similarity.images.image import Content, Image
 from similarity.images.sources import image_or_text, is_image_file
@@ -65,11 +66,10 @@ def note_paths(texts: Sequence[str]) -> None:
     """Say so where a command that reads words alone is given the paths of images."""
     paths = [one for one in texts if one.lower().endswith(_ENDINGS) and is_image_file(one)]
     if paths:
-        click.echo(
+        note(
             f"warning: {len(paths)} of {len(texts)} texts are paths of images, such as "
             f"{paths[0]!r}, and are read as words; trajsim compare, matrix, cluster and dedupe "
-            "read the images, by a model that does",
-            err=True,
+            "read the images, by a model that does"
         )
 
 

@@ -6,13 +6,13 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from similarity.calibration import Scale
 from similarity.cli.answers import cache_option, store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.images import note_paths
+from similarity.cli.notes import note
 from similarity.cli.options import (
     comparison_options,
     model_options,
@@ -21,7 +21,7 @@ from similarity.cli.options import (
 )
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of
-from similarity.cli.tables import SCALE_WORDS, console, one_line
+from similarity.cli.tables import SCALE_WORDS, console, one_line, words_in_line
 from similarity.cli.terminal import (
     NewFolder,
     input_options,
@@ -115,7 +115,7 @@ def build(
         rows = (rows for _, rows in parts)
         build_index(out, vectors, texts, rows, search, ids=read.ids, preset=preset)
     print_warnings(truncator.warnings(texts))
-    click.echo(f"indexed {len(texts)} texts in {out}", err=True)
+    note(f"indexed {len(texts)} texts in {out}")
 
 
 @index.command()
@@ -194,7 +194,7 @@ def query(
         # Of a whole file, its beginning.
         shown = shorten(hit.text, _BEGINNING, placeholder=" …") if named else hit.text
         place = str(hit.number + 1) if hit.id is None else hit.id
-        table.add_row(f"{hit.similarity:.4f}", one_line(place), escape(shown))
+        table.add_row(f"{hit.similarity:.4f}", one_line(place), words_in_line(shown))
     page = console()
     page.print(table)
     page.print(f"{SCALE_WORDS[scale]}{'' if compared else ': cosines of meaning vectors'}")

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from similarity.cli.late import Late, LateGroup
+from similarity.cli.notes import note
 from similarity.cli.places import said
 from similarity.cli.stopping import Stopped, goes_on
 from similarity.cli.streams import STANDARD_OUTPUT, standard_streams
@@ -93,7 +94,7 @@ class _Commands(LateGroup):
                 # Help is printed before a command is called.
                 if error.filename != STANDARD_OUTPUT:
                     raise
-                click.echo(f"Error: {_failure(error)}", err=True)
+                note(f"Error: {_failure(error)}")
                 sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -165,7 +166,4 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand == "serve":
         return
     for name, near in misspelt(os.environ):
-        click.echo(
-            f"warning: {name} is no variable of trajsim and has no effect; did you mean {near}?",
-            err=True,
-        )
+        note(f"warning: {name} is no variable of trajsim and has no effect; did you mean {near}?")

@@ -19,6 +19,7 @@ from similarity.cli.choices import (
 )
 from similarity.cli.images import contents_of, note_paths, text_option
 from similarity.cli.matrix_tables import print_matrix
+from similarity.cli.notes import note
 from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.plots import after, check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
@@ -234,7 +235,7 @@ def _stream(
                 progress=progress,
             )
             written = f"{count} pairs"
-    click.echo(f"wrote {written} to {path}", err=True)
+    note(f"wrote {written} to {path}")
     print_scale((judge or scorer).fingerprint)
 
 

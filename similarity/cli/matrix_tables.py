@@ -2,11 +2,10 @@
 
 import numpy as np
 from rich.cells import cell_len
-from rich.markup import escape
 from rich.table import Table
 
-from similarity.cli.tables import console, scale_and_source
-from similarity.printable import encodable
+from similarity.cli.tables import console, one_line, scale_and_source
+from similarity.printable import printable
 from similarity.results import SimilarityMatrix
 
 # Of a number, with the blanks beside it; the numbers of columns are shorter.
@@ -29,10 +28,10 @@ def print_matrix(result: SimilarityMatrix) -> None:
         return
     for start in range(0, len(result.columns), together):
         page.print(_part(result, slice(start, start + together), label))
-    page.print(scale_and_source(result.fingerprint), style="italic")
+    page.print(one_line(scale_and_source(result.fingerprint)), style="italic")
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
-            page.print(f"column {number}: {encodable(text)}", markup=False)
+            page.print(f"column {number}: {printable(text)}", markup=False)
 
 
 def _part(result: SimilarityMatrix, columns: slice, label: int) -> Table:
@@ -42,7 +41,7 @@ def _part(result: SimilarityMatrix, columns: slice, label: int) -> Table:
     for number in range(len(result.columns))[columns]:
         table.add_column(str(number + 1), justify="right", width=_NUMBER_WIDTH - 2, no_wrap=True)
     for text, values in zip(_labels(result.rows), result.similarities[:, columns], strict=True):
-        table.add_row(escape(text), *(f"{value:.3f}" for value in values))
+        table.add_row(one_line(text), *(f"{value:.3f}" for value in values))
     return table
 
 
@@ -54,9 +53,9 @@ def _print_nearest(result: SimilarityMatrix) -> None:
     table.add_column("column", overflow="fold")
     for i, j in nearest_pairs(result, _NEAREST):
         row, column = f"{i + 1} {_short(result.rows[i])}", f"{j + 1} {_short(result.columns[j])}"
-        table.add_row(f"{result.similarities[i, j]:.4f}", escape(row), escape(column))
+        table.add_row(f"{result.similarities[i, j]:.4f}", one_line(row), one_line(column))
     page.print(table)
-    page.print(scale_and_source(result.fingerprint), style="italic")
+    page.print(one_line(scale_and_source(result.fingerprint)), style="italic")
     page.print(
         f"The {min(_NEAREST, table.row_count)} nearest pairs of {len(result.rows)} × "
         f"{len(result.columns)} texts. All numbers: --out FILE, or --format tsv; a picture: --plot "
@@ -83,5 +82,5 @@ def _labels(texts: tuple[str, ...]) -> list[str]:
 
 def _short(text: str) -> str:
     """Return a text on one line, without what does not fit a table."""
-    line = encodable(" ".join(text.split()))
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _LABEL_WIDTH else f"{line[: _LABEL_WIDTH - 1]}…"

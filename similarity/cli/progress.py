@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.text import Text
 
 from similarity.models.base import OnProgress
+from similarity.printable import printable
 from similarity.scorer import Progress as StageProgress
 
 # Work that is done sooner shows no bar.
@@ -116,7 +117,7 @@ def working(what: str) -> Iterator[None]:
     """Show on standard error that something of unknown length is at work, and since when."""
     columns = SpinnerColumn(), _description(), TimeElapsedColumn()
     with _display(*columns, delay=WORKING_DELAY_SECONDS) as display:
-        display.add_task(what, total=None, unit="")
+        display.add_task(printable(what), total=None, unit="")
         yield
 
 
@@ -127,7 +128,7 @@ def status_bar() -> Iterator[Callable[[str, int, int], None]]:
         task = display.add_task("", unit=None)
 
         def show(line: str, done: int, total: int) -> None:
-            display.update(task, description=line, completed=done, total=total)
+            display.update(task, description=printable(line), completed=done, total=total)
 
         yield show
 
@@ -270,7 +271,9 @@ def _stages(display: Progress) -> StageProgress:
 
 
 def _task(display: Progress, stage: str, unit: str, total: int, done: int = 0) -> TaskID:
-    return display.add_task(stage, total=total or None, completed=done, unit=unit, before=done)
+    return display.add_task(
+        printable(stage), total=total or None, completed=done, unit=unit, before=done
+    )
 
 
 def _advancing(display: Progress, task: TaskID) -> OnProgress:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.notes import note
 from similarity.cli.options import Command, decorated, refuse_options
 from similarity.cli.progress import progress_bar, working
 from similarity.cli.stopping import note_goes_on
@@ -129,7 +130,7 @@ def run_job(
     with progress_bar(work.name, "row", 0) as on_progress:
         done = run(job, cluster, on_progress)
     if done.before:
-        click.echo(f"{done.before} of {done.rows} rows were done before", err=True)
-    click.echo(f"wrote {done.rows - done.refused} rows to {output}", err=True)
+        note(f"{done.before} of {done.rows} rows were done before")
+    note(f"wrote {done.rows - done.refused} rows to {output}")
     if done.refused:
-        click.echo(f"{done.refused} rows could not be compared: {output}/{REFUSED}", err=True)
+        note(f"{done.refused} rows could not be compared: {output}/{REFUSED}")

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-import click
-
+from similarity.cli.notes import note
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bar
 from similarity.results import SimilarityMatrix
@@ -27,7 +26,7 @@ def texts_of(path: str, kind: str | None, columns: str | None) -> PlacedTexts:
     with progress_bar(reading(path), "text", 0) as on_read:
         found = _noted(read_file_or_folder(path, kind, columns, on_read=on_read))
     if found.left_out:
-        click.echo(f"left out of {path}: {found.left_out}", err=True)
+        note(f"left out of {path}: {found.left_out}")
     return found
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from similarity.calibration import JUDGEMENTS, Calibration
+from similarity.cli.notes import note
 from similarity.cli.scale_check import check
-from similarity.cli.tables import console
+from similarity.cli.tables import console, one_line
 from similarity.cli.terminal import json_option, print_json
 from similarity.known_scales import VARIABLE, KeptScale, forget_scale, keep_scale, kept_scales
 
@@ -37,14 +37,14 @@ def list_scales(as_json: bool) -> None:
         print_json({"scales": [_to_dict(scale) for scale in kept]})
         return
     if not kept:
-        click.echo("you keep no scale: trajsim calibrate fits one", err=True)
+        note("you keep no scale: trajsim calibrate fits one")
         return
     table = Table("name", "model", "compares by", "scale", "fitted to", "date", box=None)
     for scale in kept:
         content = _to_dict(scale)
         names = ("model", "compares", "scale", "fitted_to", "date")
         shown = ("damaged" if content["scale"] is None else content[name] for name in names)
-        table.add_row(scale.name, *(escape(value or _UNKNOWN) for value in shown))
+        table.add_row(one_line(scale.name), *(one_line(value or _UNKNOWN) for value in shown))
     console().print(table)
 
 
@@ -59,7 +59,7 @@ def forget(names: tuple[str, ...]) -> None:
         gone = forget_scale(name)
         content = _to_dict(gone)
         of = ", ".join(content[key] for key in ("model", "compares") if content[key])
-        click.echo(f"forgot {_described(gone)}" + (f", of {of}" if of else ""), err=True)
+        note(f"forgot {_described(gone)}" + (f", of {of}" if of else ""))
 
 
 def keep_and_report(
@@ -81,19 +81,18 @@ def keep_and_report(
     """
     kept, before = keep_scale(found, model, compares)
     if named is None:
-        click.echo(f"in force now for {model}, {compares}: your scale of {found.scale}", err=True)
+        note(f"in force now for {model}, {compares}: your scale of {found.scale}")
     else:
-        click.echo(
+        note(
             f"in force for {model}, {compares}: the scale of {named.scale} in the file that "
-            f"{VARIABLE} names; unset it to use yours",
-            err=True,
+            f"{VARIABLE} names; unset it to use yours"
         )
     if before is not None:
-        click.echo(f"replaces {_described(before)}", err=True)
+        note(f"replaces {_described(before)}")
     elif shipped is not None:
-        click.echo(f"goes before the scale of {shipped.scale} that ships", err=True)
-    click.echo(f"kept in {kept.path}", err=True)
-    click.echo(f"to forget it: trajsim scales forget {kept.name}", err=True)
+        note(f"goes before the scale of {shipped.scale} that ships")
+    note(f"kept in {kept.path}")
+    note(f"to forget it: trajsim scales forget {kept.name}")
 
 
 def _described(scale: KeptScale) -> str:

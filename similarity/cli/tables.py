@@ -1,13 +1,15 @@
 """Results as tables for a person to read."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from similarity.calibration import Scale
+from similarity.cli.notes import note
 from similarity.config import Settings
 from similarity.doctor import Finding
 from similarity.fingerprint import Fingerprint
@@ -33,7 +35,7 @@ def scale_and_source(fingerprint: Fingerprint[Settings]) -> str:
 def print_scale(fingerprint: Fingerprint[Settings]) -> None:
     """Print on standard error the scale of similarities whose file has no place for it."""
     words = _scale_words(fingerprint)
-    click.echo(f"similarities are {words}; fingerprint {fingerprint.digest}", err=True)
+    note(f"similarities are {words}; fingerprint {fingerprint.digest}")
 
 
 def _scale_words(fingerprint: Fingerprint[Settings]) -> str:
@@ -90,8 +92,13 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return what a model or a server wrote as one line of a table, for any terminal."""
+    """Return what others wrote as one line of a table, for any terminal."""
     return escape(printable(text))
+
+
+def words_in_line(text: str) -> str:
+    """Return the words of a text as one line of a table, for any terminal."""
+    return one_line(" ".join(text.split()))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
@@ -112,10 +119,18 @@ def _between(ends: tuple[float, float]) -> str:
     return "{:.4f} to {:.4f}".format(*ends)
 
 
+class _Page(Console):
+    """A console on which no text moves the cursor or turns the direction of writing."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return what is shown of a text, with all but its line ends printable."""
+        return super().render_str("\n".join(map(printable, text.split("\n"))), **options)
+
+
 def console() -> Console:
     """Return the terminal, or a page of fixed width where there is none."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    page = _Page(highlight=False)
+    return page if page.is_terminal else _Page(highlight=False, width=PIPE_WIDTH)
 
 
 def digits_to_compare(values: Sequence[float], borders: Sequence[float]) -> int:

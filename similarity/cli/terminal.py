@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from similarity.cli.apart import note_written
+from similarity.cli.notes import note
 from similarity.cli.options import Command
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.writing import check_place
@@ -99,7 +100,7 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print on standard error what to know of the texts, a line each."""
     for warning in shown_warnings(warnings):
-        click.echo(f"warning: {warning}", err=True)
+        note(f"warning: {warning}")
 
 
 def print_json(content: dict[str, Any]) -> None:

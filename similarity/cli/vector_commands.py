@@ -10,6 +10,7 @@ from similarity.cli.answers import cache_option, store_of
 from similarity.cli.apart import note_folder, note_read, note_written
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.images import note_paths
+from similarity.cli.notes import note
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
@@ -143,17 +144,16 @@ def fit(
     finally:
         # Also where too few are left, as this may be why.
         if count := left_out.total():
-            click.echo(
+            note(
                 f"left out, of fewer than {SHORTEST} or more than {LONGEST} characters: "
-                f"{count} of the sentences",
-                err=True,
+                f"{count} of the sentences"
             )
     save(vectors, out)
     parts = ", ".join(
         f"{name} {group.whitening.matrix.shape[1]}" for name, group in vectors.groups.items()
     )
     for warning in few_to_fit(min(vectors.corpus.texts, len(different))):
-        click.echo(warning, err=True)
+        note(warning)
     click.echo(
         f"fitted to {vectors.corpus.texts} texts: {vectors.width} coordinates ({parts}), in {out}"
     )
@@ -276,5 +276,5 @@ def embed(
             width = write_vectors(
                 vectors, texts, place, written_as, dimensions, truncator, on_progress, ids
             )
-            click.echo(f"wrote {len(texts)} vectors of {width} coordinates to {out}", err=True)
+            note(f"wrote {len(texts)} vectors of {width} coordinates to {out}")
     print_warnings(truncator.warnings(texts))

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
-from rich.markup import escape
 from rich.table import Table
 
 from similarity.cli.tables import console, one_line, print_score
@@ -37,7 +36,7 @@ def print_vector_explanation(result: VectorExplanation, top: int) -> None:
     if result.implied is not None:
         console().print(_implied_table(result.implied, top))
     if result.note is not None:
-        console().print(escape(result.note))
+        console().print(one_line(result.note))
     if result.overlap:
         console().print(_overlap_table(result.overlap, top))
     if result.continuations:
@@ -51,7 +50,7 @@ def print_profile(text: str, words: Sequence[tuple[str, float, float]]) -> None:
         probability = math.exp(log_prob)
         shown = f"{probability:.2%}" if probability >= _LEAST_SHOWN else f"under {_LEAST_SHOWN:.2%}"
         table.add_row(one_line(word), times(beyond), shown)
-    console().print(escape(text))
+    console().print(one_line(text))
     console().print(table)
 
 
@@ -116,7 +115,7 @@ def _overlap_table(words: Sequence[WordShare], top: int) -> Table:
         caption_justify="left",
     )
     for word in words:
-        table.add_row(escape(word.word), f"{word.share:+.4f}", *map(str, word.counts))
+        table.add_row(one_line(word.word), f"{word.share:+.4f}", *map(str, word.counts))
     return table
 
 

@@ -13,6 +13,7 @@ from similarity.cli.progress import (
     progress_bar,
     progress_bars,
     progress_in_parts,
+    status_bar,
     working,
 )
 
@@ -198,3 +199,20 @@ def test_a_log_that_is_closed_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_names_in_bars_move_no_cursor(draws: Draw) -> None:
+    """A task is called by its file, which may have any name."""
+    hostile, shown = "\x1b]0;title\x07\u202e", r"\x1b]0;title\x07\u202e"
+    terminal = Terminal()
+    draws(terminal, 0)
+    with progress_in_parts(hostile, "text", 3) as (_, stages):
+        terminal.wait_for(shown)
+        stages(f"2{hostile}", 2)
+        terminal.wait_for(f"2{shown}")
+    with status_bar() as show:
+        show(f"3{hostile}", 1, 2)
+        terminal.wait_for(f"3{shown}")
+    with working(f"4{hostile}"):
+        terminal.wait_for(f"4{shown}")
+    assert "\x1b]" not in terminal.getvalue()
