@@ -9,7 +9,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from eval.runs import Run, slugs
+from eval.runs import Run
+from eval.slugs import slugs
 from similarity.storage.files import write_text
 
 # Task to its name in MTEB and the split. MTEB's SICK-R is all 9,927 pairs rather than the test

@@ -20,6 +20,7 @@ from eval.scores import check_scores, read_scores
 from similarity.cli.notes import note
 from similarity.cli.progress import progress_bar
 from similarity.errors import InputError, MissingDependencyError
+from similarity.extras import unusable
 from similarity.storage.files import check_folder, replace_file, write_text, writing
 
 REPORT = "report.md"
@@ -71,9 +72,8 @@ def _drawn(runs: Sequence[Run], ablations: Sequence[Ablation], out: Path) -> dic
     try:
         plots = import_module("eval.plots")
     except ImportError as error:
-        raise MissingDependencyError(
-            "figures need matplotlib: pip install matplotlib, or give --no-figures"
-        ) from error
+        lacking = unusable(error, "figures need matplotlib", "matplotlib")
+        raise MissingDependencyError(f"{lacking}, or give --no-figures") from error
     found: dict[str, Path] = {}
     with progress_bar("drawing", "folder", len(runs) + len(ablations)) as on_progress:
         for run in runs:

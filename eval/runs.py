@@ -2,16 +2,15 @@
 
 import json
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from eval.datasets import SEVEN
 from eval.methods.scorers import METHOD
 from eval.parts import part_in_words, whole_of
+from eval.slugs import slugs
 from eval.undefined import counted, is_undefined
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
@@ -162,21 +161,6 @@ def best_of(behind: Mapping[str, Any]) -> str:
     """Return the best method of those that are held against it, and all that equal it."""
     equal = [name for name, figure in behind["all"].items() if figure["value"] == 0]
     return ", ".join([behind["best"], *equal])
-
-
-def slugs(names: Iterable[str]) -> list[str]:
-    """Return names without what is awkward in a file's; those that would be alike get a number.
-
-    Names that differ in capitals alone are alike too, as they are one file on some systems.
-    """
-    found: list[str] = []
-    taken: set[str] = set()
-    for name in names:
-        first = re.sub(r"[^\w.-]+", "-", name).strip("-") or "_"
-        of_number = chain([first], (f"{first}-{number}" for number in count(2)))
-        found.append(next(one for one in of_number if one.casefold() not in taken))
-        taken.add(found[-1].casefold())
-    return found
 
 
 def open_folders(folders: Sequence[Path]) -> tuple[list[Run], list[Ablation]]:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from similarity.errors import MissingDependencyError
+from similarity.lacking import raise_lacking
 
 _DISTRIBUTION = "trajsim"
 # What a package is installed as, where that is not its name.
@@ -36,6 +37,8 @@ def optional_module(name: str, purpose: str) -> ModuleType:
     ------
     MissingDependencyError
         If its package is not installed, or is and cannot be loaded.
+    MemoryError, RuntimeError
+        If memory or threads are out.
     """
     package = name.partition(".")[0]
     try:
@@ -55,7 +58,13 @@ def unusable(error: ImportError, needed: str, packages: str) -> str:
         Begins the message, as "figures need matplotlib".
     packages
         As pip names them, with spaces between.
+
+    Raises
+    ------
+    MemoryError, RuntimeError
+        If memory or threads are out, and there is nothing to install.
     """
+    raise_lacking(error)
     if isinstance(error, ModuleNotFoundError):
         return f"{needed}: pip install {packages}"
     said = " ".join(str(error).split())

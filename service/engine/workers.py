@@ -10,7 +10,7 @@ from typing import TypeVar
 import anyio
 
 from service.engine.exceptions import NoResourcesError
-from similarity.models.memory import is_out_of_memory, is_out_of_threads
+from similarity.lacking import is_out_of_memory, is_out_of_threads
 
 Result = TypeVar("Result")
 

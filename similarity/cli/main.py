@@ -28,7 +28,7 @@ from similarity.errors import (
     TrajsimError,
 )
 from similarity.extras import extra_needed
-from similarity.models.memory import is_out_of_memory, is_out_of_threads
+from similarity.lacking import is_out_of_memory, is_out_of_threads
 from similarity.storage.files import reason_of
 from similarity.version import __version__
 
@@ -124,7 +124,7 @@ class _Commands(LateGroup):
             raise Stopped(ctx) from error
         except TrajsimError as error:
             raise _OneLineError(error, ctx) from error
-        except (MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError, ImportError) as error:
             if (lacking := _lacking(error)) is None:
                 raise
             raise _OneLineError(lacking, ctx) from error

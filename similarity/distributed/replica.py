@@ -11,8 +11,9 @@ from similarity.distributed.pool import Call
 from similarity.distributed.work import Rows, Work, Worker
 from similarity.errors import ModelError
 from similarity.extras import optional_module
+from similarity.lacking import is_out_of_memory
 from similarity.models.loader import LoadOptions, load_model
-from similarity.models.memory import is_out_of_memory, keep_large_buffers
+from similarity.models.memory import keep_large_buffers
 from similarity.slices import slices
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from similarity.errors import ModelError
-from similarity.models.memory import is_out_of_memory
+from similarity.lacking import is_out_of_memory
 from similarity.models.network import Network
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from similarity.errors import (
     TrajsimError,
 )
 from similarity.images.image import Image
-from similarity.models.memory import is_out_of_memory, is_out_of_threads
+from similarity.lacking import is_out_of_memory, is_out_of_threads
 
 _LONGEST_MESSAGE = 300
 
@@ -41,13 +41,13 @@ def one_line(source: str, *, found: bool = True) -> Iterator[None]:
         yield
     except (TrajsimError, MemoryError):
         raise
-    except ImportError as error:
-        raise MissingDependencyError(f"cannot load {source}: {line_of(error)}") from error
     except Exception as error:
         if is_out_of_memory(error):
             raise MemoryError(f"there is too little to load {source}: {line_of(error)}") from error
         if is_out_of_threads(error):
             raise
+        if isinstance(error, ImportError):
+            raise MissingDependencyError(f"cannot load {source}: {line_of(error)}") from error
         if found:
             raise ModelError(
                 f"cannot load {source}: {line_of(error)}; copy its files again, or give another "

@@ -1,23 +1,11 @@
-"""Settings of memory for networks on a CPU, and how errors show that memory or threads are out."""
+"""Settings of memory for networks on a CPU."""
 
 import ctypes
-import re
 from contextlib import suppress
 
 # Of glibc's malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _KEPT_BYTES = 1 << 30
-# What errors of torch, of its allocators and of cuBLAS, cuDNN and oneDNN say where memory is out.
-# Of a primitive's descriptor oneDNN says so where it has no such primitive.
-_OUT_OF_MEMORY = re.compile(
-    "out of memory|can(no|')t allocate memory|not enough memory|status_alloc_failed"
-    "|could not create a (primitive(?! descriptor)|memory object)",
-    re.IGNORECASE,
-)
-# What CPython and the standard library of C++ say where the system starts no thread.
-_OUT_OF_THREADS = re.compile(
-    "can't start new thread|resource temporarily unavailable", re.IGNORECASE
-)
 
 
 def keep_large_buffers() -> bool:
@@ -47,13 +35,3 @@ def return_freed() -> None:
     """
     with suppress(AttributeError, OSError):  # another libc
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory was out: a processor's or a GPU's."""
-    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
-
-
-def is_out_of_threads(error: BaseException) -> bool:
-    """Return whether an error says that the system starts no more threads for this process."""
-    return isinstance(error, RuntimeError) and bool(_OUT_OF_THREADS.search(str(error)))

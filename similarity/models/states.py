@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from similarity.lacking import is_out_of_memory
 from similarity.models.base import OnProgress, TokenIds, ignore_progress
 from similarity.models.head import Head
-from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 from similarity.models.padding import batches_by_length, right_padded
 from similarity.models.verification import Verified

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from similarity.errors import ModelError, TextTooLongError, TrajsimError, WrongAnswerError
+from similarity.lacking import is_out_of_memory
 from similarity.law import Law
 from similarity.models import packing, sampling
 from similarity.models.base import LOG_ZERO
 from similarity.models.context import longest_readable
 from similarity.models.failures import words_of
-from similarity.models.memory import is_out_of_memory
 from similarity.models.network import Network
 from similarity.models.packing import Pack
 from similarity.models.reach import Reach, hardest

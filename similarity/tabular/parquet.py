@@ -11,6 +11,7 @@ import numpy as np
 
 from similarity.errors import InputError
 from similarity.extras import optional_module
+from similarity.lacking import raise_lacking
 
 _ROWS_TOGETHER = 1024
 # In seconds.
@@ -70,6 +71,7 @@ def open_parquet(source: BinaryIO, only: Sequence[str] = ()) -> ParquetFile:
         file = parquet.ParquetFile(source if source.seekable() else BytesIO(source.read()))
         columns = tuple(file.schema_arrow.names)
     except (arrow.ArrowException, UnicodeDecodeError) as error:
+        raise_lacking(error)
         raise InputError(f"it is not Parquet: {error}") from error
     except OSError as error:
         raise _damaged(error) from error
@@ -87,6 +89,7 @@ def _damaged(error: OSError) -> Exception:
     """Return the error of what Arrow cannot decode; that of the disk is left as it is."""
     if error.errno is not None:
         return error
+    raise_lacking(error)
     return InputError(f"it cannot be read as Parquet: {' '.join(str(error).split())}")
 
 
@@ -97,6 +100,7 @@ def _rows(arrow: Any, file: Any, wanted: Sequence[str]) -> Iterator[ParquetRow]:
         try:
             batch = next(batches, None)
         except arrow.ArrowException as error:
+            raise_lacking(error)
             raise InputError(f"it is not Parquet: {error}") from error
         except OSError as error:
             raise _damaged(error) from error

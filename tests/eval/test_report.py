@@ -19,8 +19,9 @@ from eval.plots import Points, rank_fit
 from eval.published import published
 from eval.report import report as as_markdown
 from eval.report_cli import report
-from eval.runs import open_folders, slugs
+from eval.runs import open_folders
 from eval.scores import NAME
+from eval.slugs import slugs
 from similarity.digests import digest
 from similarity.errors import ConfigError, InputError, MissingDependencyError
 from tests.eval.made_runs import METHODS, SEVEN, make_ablation, make_run

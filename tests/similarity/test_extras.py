@@ -31,7 +31,7 @@ def test_a_missing_package_is_named_as_it_is_installed(
 def test_a_package_that_is_there_and_cannot_be_loaded_is_not_called_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "libbig.so: failed to map segment from shared object"
+    said = "libbig.so: undefined symbol: iJIT_NotifyEvent"
     (tmp_path / "no_such_broken.py").write_text(f"raise ImportError({said!r})\n")
     monkeypatch.syspath_prepend(tmp_path)
     message = f"^this needs no_such_broken, which cannot be loaded here: {said}$"
@@ -40,7 +40,7 @@ def test_a_package_that_is_there_and_cannot_be_loaded_is_not_called_missing(
 
 
 def test_torch_that_cannot_be_loaded_is_not_called_missing(tmp_path: Path) -> None:
-    said = "libtorch_cpu.so: failed to map segment from shared object"
+    said = "libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent"
     (tmp_path / "torch.py").write_text(f"raise ImportError({said!r})\n")
     program = "from similarity import load_model; load_model('embedded')"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}

@@ -14,6 +14,7 @@ from transformers.models.auto.modeling_auto import (
 
 from similarity.errors import MissingDependencyError, ModelError
 from similarity.images.sources import probe_images
+from similarity.lacking import raise_lacking
 from similarity.models import local
 from similarity.models.failures import one_line, words_of
 from similarity.models.hub import on_hub
@@ -94,6 +95,7 @@ def _processor(source: str) -> Any:
             processors: Any = transformers.AutoProcessor
             return processors.from_pretrained(source, trust_remote_code=False, **where)
         except ImportError as error:
+            raise_lacking(error)
             raise MissingDependencyError(
                 f"the processor of {source} needs a package: {words_of(error)}"
             ) from error

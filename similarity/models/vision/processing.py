@@ -9,9 +9,9 @@ from torch import Tensor
 
 from similarity.errors import InputError, TrajsimError, WrongAnswerError
 from similarity.images.image import Image
+from similarity.lacking import is_out_of_memory
 from similarity.models.base import TokenIds
 from similarity.models.failures import not_taken
-from similarity.models.memory import is_out_of_memory
 from similarity.models.prefix import ImageTokens, KnownPrefixes
 from similarity.models.threads import THREADS
 from similarity.models.tokenization import Tokenization

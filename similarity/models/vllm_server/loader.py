@@ -15,15 +15,15 @@ from similarity.errors import (
     MissingDependencyError,
     ModelError,
 )
+from similarity.extras import unusable
 from similarity.models.checks import Check
 from similarity.models.loader import Examined, LoadOptions, PlacedCheck, failed
 
 try:
     import httpx
 except ImportError as error:
-    raise MissingDependencyError(
-        "a model on a server needs httpx: pip install httpx anyio"
-    ) from error
+    needed = "a model on a server needs httpx"
+    raise MissingDependencyError(unusable(error, needed, "httpx anyio")) from error
 
 from similarity.answering import AS_IT_IS
 from similarity.models.vllm_server.address import ServerAddress
