@@ -1,7 +1,7 @@
 """What a score depends on, in one value: model and revision, every setting, version."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -9,6 +9,7 @@ from similarity.calibration import Calibration, Scale
 from similarity.config import Settings
 from similarity.digests import digest
 from similarity.models.base import ModelInfo
+from similarity.models.revision import identity
 from similarity.version import __version__
 
 S_co = TypeVar("S_co", bound=Settings, covariant=True)
@@ -51,7 +52,7 @@ class Fingerprint(Generic[S_co]):
         """Return all that the digest is taken of, as plain values."""
         return {
             "version": __version__,
-            "model": asdict(self.model),
+            "model": identity(self.model),
             "settings": self.config.to_dict(),
             "calibration": self.calibration.digest if self.calibration else "default",
         }

@@ -26,6 +26,7 @@ from similarity.tabular.dialects import CsvDialect
 from similarity.tabular.records import OnRead, Record, counted, ignore_read
 from similarity.tabular.values import json_text
 from similarity.tabular.writing import table_lines
+from similarity.texts.truncation import truncation_header
 
 # In a journal's entry: the images that no record had before, each with its digest.
 _IMAGES = "images"
@@ -216,7 +217,7 @@ def open_batch(
         "fingerprint": scorer.fingerprint.to_dict(),
         "fields of the input in the output": list(carried.values()),
         "lines of a chunk": chunk_lines,
-        "truncate": scorer.truncate,
+        **truncation_header(scorer.truncate, scorer.fingerprint.model),
     }
     with Journal.open(files.journal, header) as journal:
         done, images = _come_to(journal.entries())

@@ -16,7 +16,7 @@ from similarity.scorers import ScoringRequest, planned_scorer
 from similarity.tabular.records import Record
 from similarity.tabular.texts import TEXT_NAMES, text_of
 from similarity.tabular.values import json_text
-from similarity.texts.truncation import REFUSE
+from similarity.texts.truncation import REFUSE, truncation_header
 from similarity.vectors.general import open_vectors
 from similarity.vectors.scorer import VectorScorer
 
@@ -130,7 +130,7 @@ class _Embedder(Worker):
         self.fingerprint = {
             **fingerprint.to_dict(),
             "dimensions": self._width,
-            "truncate": work.truncate,
+            **truncation_header(work.truncate, model.info),
         }
 
     def rows(self, records: Sequence[Record]) -> Rows:
@@ -178,7 +178,10 @@ class _PairScorer(Worker):
         scorer, _ = planned_scorer(model, work.request, work.vectors)
         self._answering = Answering(scorer, work.columns, matrices=False)
         self._columns = work.columns
-        self.fingerprint = {**scorer.fingerprint.to_dict(), "truncate": scorer.truncate}
+        self.fingerprint = {
+            **scorer.fingerprint.to_dict(),
+            **truncation_header(scorer.truncate, model.info),
+        }
 
     def rows(self, records: Sequence[Record]) -> Rows:
         images = image_digests(records, self._columns)

@@ -7,10 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from similarity.errors import ModelError
+from similarity.models.base import ModelInfo
 from similarity.models.model_files import model_files
 
 # The revision of a model whose weights cannot be distinguished from others.
 UNKNOWN_REVISION = "unknown"
+
+
+def identity(model: ModelInfo) -> dict[str, str]:
+    """Return all that the numbers of a text that fits depend on: all but how long it may be."""
+    return {"name": model.name, "revision": model.revision, "dtype": model.dtype}
 
 
 def revision(source: Path, commit: str | None) -> str:

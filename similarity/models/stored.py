@@ -19,7 +19,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.prefix import ImageTokens, prefix_bytes
-from similarity.models.revision import UNKNOWN_REVISION
+from similarity.models.revision import UNKNOWN_REVISION, identity
 from similarity.models.wrapper import WrapperModel
 from similarity.storage.store import Store
 from similarity.version import __version__
@@ -102,7 +102,7 @@ class StoredModel(WrapperModel):
 
     def _begin(self, what: str, law: Law) -> bytes:
         # Another version may sample or score otherwise, and is part of a fingerprint too.
-        content = {"model": asdict(self.info), "law": asdict(law), "version": __version__}
+        content = {"model": identity(self.info), "law": asdict(law), "version": __version__}
         return _key(what.encode(), content)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 # How the digest of something that is not shown is named.
 DIGEST_OF = "SHA-256 of "
+_VECTORS = "the preset is another, or the vectors (a model that takes too few tokens lacks some)"
 # What a person knows some values by; they themselves mean nothing to a reader.
 _KNOWN_BY = {
     "fingerprint.calibration": "the scale of similarities is another (trajsim scales list)",
-    "fingerprint.settings.vectors": "the preset is another, or the vectors",
+    "fingerprint.settings.vectors": _VECTORS,
+    "vectors": _VECTORS,
 }
 # Longer values are cut.
 _LONGEST = 60

@@ -13,7 +13,7 @@ from typing import TypeVar
 from similarity.errors import TextTooLongError
 from similarity.given import Pair, check_several, given_matrix, given_pairs, given_texts
 from similarity.images.image import Content, name_of
-from similarity.models.base import TokenIds
+from similarity.models.base import ModelInfo, TokenIds
 from similarity.results import Explanation, Score, SimilarityMatrix
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.validation import check_choice
@@ -27,6 +27,8 @@ TRUNCATIONS: Mapping[str, str] = {
 }
 
 
+# Names the length in a header of kept results, and in the message where it is another.
+_CUT_TO = "the number of tokens to which texts are cut (of a server, by --max-model-len)"
 # A run of more letters is no word: it is cut anywhere.
 _LONGEST_WORD = 40
 
@@ -41,6 +43,15 @@ class _AboveMostError(TextTooLongError):
             text,
         )
         self.tokens, self.most = tokens, most
+
+
+def truncation_header(truncate: str, model: ModelInfo) -> dict[str, str | int]:
+    """Return what kept results depend on by texts that are too long for the model.
+
+    Where these are refused, how long they may be changes no result.
+    """
+    cut = {} if truncate == REFUSE else {_CUT_TO: model.context_length}
+    return {"truncate": truncate, **cut}
 
 
 Check = Callable[[Sequence[str]], object]

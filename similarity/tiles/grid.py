@@ -10,7 +10,7 @@ from similarity.errors import InputError
 from similarity.fields import keep, keep_integer, keep_number
 from similarity.given import given_strings
 from similarity.scorer import Progress, Scorer, no_progress
-from similarity.texts.truncation import REFUSE
+from similarity.texts.truncation import REFUSE, truncation_header
 
 # Texts on each side of a tile.
 TILE = 256
@@ -97,7 +97,7 @@ class Grid:
             "rows": digest_of_texts(self.rows),
             "columns": None if self.columns is None else digest_of_texts(self.columns),
             "tile": self.size,
-            "truncate": scorer.truncate,
+            **truncation_header(scorer.truncate, scorer.fingerprint.model),
         }
 
 

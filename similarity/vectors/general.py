@@ -6,7 +6,8 @@ in the user's cache folder.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -29,7 +30,7 @@ from similarity.validation import check_choice
 from similarity.vectors.config import VectorConfig
 from similarity.vectors.fitting import fit
 from similarity.vectors.identity import registers_of
-from similarity.vectors.meaning import MeaningVectors
+from similarity.vectors.meaning import Corpus, MeaningVectors
 from similarity.vectors.reading import KeptReading
 from similarity.vectors.recipes import Recipe, recipe_of
 from similarity.vectors.storage import FORMAT, MANIFEST, load, save
@@ -171,7 +172,17 @@ def _fitted_to_general_text(
     """Return vectors whose groups are each fitted when they are first used, and kept."""
     parts = [_fitted_group(model, config.only(name), progress) for name in config.names]
     groups = {name: group for part in parts for name, group in part.groups.items()}
-    return MeaningVectors(model=model, config=config, groups=groups, corpus=parts[0].corpus)
+    corpus = _common([part.corpus for part in parts])
+    return MeaningVectors(model=model, config=config, groups=groups, corpus=corpus)
+
+
+def _common(corpora: Sequence[Corpus]) -> Corpus:
+    """Return that of all groups; in a short context the longer prompts have fewer texts."""
+    different = dict.fromkeys(corpora)
+    least = min(different, key=lambda corpus: corpus.texts)
+    if len(different) == 1:
+        return least
+    return replace(least, digest=digest_of([corpus.to_dict() for corpus in corpora]))
 
 
 def _fitted_group(model: LanguageModel, config: VectorConfig, progress: Progress) -> MeaningVectors:

@@ -14,6 +14,7 @@ from similarity.arrays import Rows
 from similarity.errors import ConfigError, InputError
 from similarity.given import check_as_many, check_ids, given_strings
 from similarity.models.base import ModelInfo
+from similarity.models.revision import identity
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.storage.files import Writer
@@ -29,8 +30,7 @@ from similarity.vectors.storage import fingerprint
 
 T = TypeVar("T")
 
-MANIFEST, TEXTS, IDS = "index.json", "texts.jsonl", "ids.jsonl"
-NEIGHBOURS = "neighbours.faiss"
+MANIFEST, TEXTS, IDS, NEIGHBOURS = "index.json", "texts.jsonl", "ids.jsonl", "neighbours.faiss"
 # Of version 2, a graph has a row for each text, also for those that are the same.
 FORMAT, READ_FORMATS = 3, (2, 3)
 KIND = BundleKind(MANIFEST, (TEXTS, IDS, NEIGHBOURS), what="index", command="trajsim index build")
@@ -216,24 +216,34 @@ def _checked(folder: Path, content: dict[str, Any], model: ModelInfo | None) -> 
         raise ConfigError(f"the index in {folder} is of another version; build it anew")
     # Those of earlier releases do not say it.
     built = content.get("model")
-    if model is not None and built is not None and built != asdict(model):
-        raise ConfigError(
-            f"the index in {folder} was built with {_named(built)}, and this is "
-            f"{_named(asdict(model))}; {_to_give(built)} by --model, or build it anew"
-        )
+    if model is not None and built is not None:
+        there, here = identity(ModelInfo(**built)), identity(model)
+        if there != here:
+            raise ConfigError(
+                f"the index in {folder} was built with {_named(there)}, and this is "
+                f"{_named(here)}; {_to_give(there)} by --model, or build it anew"
+            )
     return content
 
 
-def _named(model: Mapping[str, Any]) -> str:
+def _named(model: Mapping[str, str]) -> str:
     way = "on a server" if model["dtype"] == _SERVED else f"in {model['dtype']}"
     return f"model {model['name']} at {model['revision']} {way}"
 
 
-def _to_give(model: Mapping[str, Any]) -> str:
+def _to_give(model: Mapping[str, str]) -> str:
     """Return what loads a model: its name alone may not, as of a folder."""
     if model["dtype"] == _SERVED:
         return f"give a server of it, as http://HOST:8000#{model['name']},"
     return "give that model"
+
+
+def _of_length(built: Mapping[str, Any] | None, given: ModelInfo) -> str:
+    """Return what else to give where the model takes more or fewer tokens: it may lack groups."""
+    if built is None or (length := built["context_length"]) == given.context_length:
+        return ""
+    by = " by --max-model-len" if given.dtype == _SERVED else ""
+    return f", and a model that takes {length} tokens{by}, not {given.context_length}"
 
 
 def open_index(folder: str | PathLike[str], vectors: MeaningVectors) -> TextIndex:
@@ -254,7 +264,8 @@ def _opened(folder: Path, content: dict[str, Any], vectors: MeaningVectors) -> T
     if content["vectors"] != given:
         raise ConfigError(
             f"the index in {folder} was built with vectors {content['vectors']}, and these are "
-            f"{given}; give the --model and --vectors of the index, or build it anew"
+            f"{given}; give the --model and --vectors of the index"
+            f"{_of_length(content.get('model'), vectors.model.info)}, or build it anew"
         )
     files = content["files"]
     texts = _read_lines(folder / files[TEXTS])

@@ -1,7 +1,6 @@
 """Keeps fitted vectors in a folder: arrays, and a fingerprint that says what they belong to."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from similarity.digests import digest_of
 from similarity.errors import ConfigError, InputError
 from similarity.models.base import LanguageModel, ModelInfo
-from similarity.models.revision import UNKNOWN_REVISION
+from similarity.models.revision import UNKNOWN_REVISION, identity
 from similarity.storage.arrays import load_arrays
 from similarity.storage.bundle import BundleKind, read_bundle, write_bundle
 from similarity.validation import check_kind, given_path
@@ -34,7 +33,7 @@ def fingerprint(vectors: MeaningVectors) -> dict[str, Any]:
     content = {
         "format": FORMAT,
         "version": __version__,
-        "model": asdict(vectors.model.info),
+        "model": identity(vectors.model.info),
         "config": vectors.config.to_dict(),
         "corpus": vectors.corpus.to_dict(),
     }
@@ -78,7 +77,7 @@ def _opened(folder: Path, model: LanguageModel, content: dict[str, Any]) -> Mean
             f"{folder / MANIFEST} has format {content['format']}, and {FORMAT} is read here; "
             "make the vectors anew by trajsim fit"
         )
-    _check_model(ModelInfo(**content["model"]), model.info, folder)
+    _check_model(content["model"], model.info, folder)
     config = VectorConfig.from_dict(content["config"])
     arrays = _read_arrays(folder / content["files"][ARRAYS])
     return MeaningVectors(
@@ -126,11 +125,12 @@ def _read_arrays(path: Path) -> Arrays:
         raise ConfigError(f"{error}; make the meaning vectors anew by trajsim fit") from error
 
 
-def _check_model(fitted: ModelInfo, given: ModelInfo, folder: Path) -> None:
-    unknown = UNKNOWN_REVISION in (fitted.revision, given.revision)
-    if fitted.revision != given.revision or (unknown and fitted.name != given.name):
+def _check_model(fitted: Mapping[str, Any], given: ModelInfo, folder: Path) -> None:
+    name, revision = fitted["name"], fitted["revision"]
+    unknown = UNKNOWN_REVISION in (revision, given.revision)
+    if revision != given.revision or (unknown and name != given.name):
         raise ConfigError(
-            f"the vectors in {folder} are of model {fitted.name} at {fitted.revision}, and this "
+            f"the vectors in {folder} are of model {name} at {revision}, and this "
             f"is {given.name} at {given.revision}; use that model, or make vectors of this one "
             "by trajsim fit"
         )

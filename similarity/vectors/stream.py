@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from io import BytesIO
 from itertools import count
@@ -15,11 +14,12 @@ from similarity.digests import digest_of
 from similarity.extras import optional_module
 from similarity.given import check_ids, given_strings
 from similarity.models.base import OnProgress, ignore_progress
+from similarity.models.revision import identity
 from similarity.printable import encodable
 from similarity.slices import slices
 from similarity.storage.files import replace_file, writing
 from similarity.storage.parts import Parts, is_begun, parts_of
-from similarity.texts.truncation import REFUSE, Truncator
+from similarity.texts.truncation import REFUSE, Truncator, truncation_header
 from similarity.vectors.meaning import BATCH_TEXTS, MeaningVectors
 from similarity.vectors.storage import fingerprint
 
@@ -106,11 +106,11 @@ def write_vectors(
     check_ids(ids, len(texts))
     header = {
         "kind": "vectors",
-        "model": asdict(vectors.model.info),
+        "model": identity(vectors.model.info),
         "vectors": fingerprint(vectors)["id"],
         "texts": {"number": len(texts), "sha256": digest_of(list(texts))},
         "dimensions": width,
-        "truncate": truncator.truncate,
+        **truncation_header(truncator.truncate, vectors.model.info),
     }
     if not is_begun(path):
         check_texts(vectors, texts, truncator)
