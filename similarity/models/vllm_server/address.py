@@ -1,6 +1,7 @@
 """Addresses of model servers."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -10,7 +11,8 @@ from similarity.errors import ConfigError
 from similarity.hosts import host_of
 from similarity.models.vllm_server.config import ENVIRONMENT_PREFIX
 
-SCHEMES = ("http", "https")
+_PORTS = {"http": 80, "https": 443}
+SCHEMES = tuple(_PORTS)
 # What is often copied with an address: the API's own path, and its routes.
 _OF_THE_API = re.compile(r"/v1(/(models|completions|chat/completions|embeddings))?$")
 
@@ -40,7 +42,8 @@ class ServerAddress:
         Raises
         ------
         ConfigError
-            If a URL is missing or not one, carries credentials or a query, or two names differ.
+            If a URL is missing, not one or there twice, carries credentials or a query, two names
+            differ, or a name or a revision is missing behind its sign.
         """
         parts = [part.strip().partition("#") for part in text.split(",")]
         if not all(url for url, _, _ in parts):
@@ -48,15 +51,41 @@ class ServerAddress:
                 f"{shown_address(text)!r} has a comma too many, or lacks an address beside one; "
                 "give http://a:8000,http://b:8000"
             )
-        models = {fragment for _, _, fragment in parts if fragment}
+        models = {_model_of(fragment) for _, sign, fragment in parts if sign}
         if len(models) > 1:
+            written = ", ".join(sorted("@".join(filter(None, model)) for model in models))
             raise ConfigError(
-                f"the servers of one model serve one name, got {', '.join(sorted(models))}; "
+                f"the servers of one model serve one name, got {written}; "
                 "give it once: http://a:8000,http://b:8000#served-name"
             )
-        name, _, revision = (models.pop() if models else "").partition("@")
-        urls = tuple(dict.fromkeys(_checked_url(url) for url, _, _ in parts))
-        return cls(urls=urls, name=name or None, revision=revision or None)
+        name, revision = models.pop() if models else (None, None)
+        urls = tuple(_checked_url(url) for url, _, _ in parts)
+        _check_apart(urls)
+        return cls(urls=urls, name=name, revision=revision)
+
+
+def _model_of(fragment: str) -> tuple[str, str | None]:
+    """Return the name behind a #, and the revision behind an @ after it, if there is one."""
+    name, at, revision = fragment.partition("@")
+    if not name or (at and not revision):
+        lacks = "revision after @" if name else "name after #"
+        raise ConfigError(
+            f"'#{fragment}' lacks the {lacks}; give http://host:8000#NAME@REVISION, #NAME for any "
+            "weights under that name, or the address alone"
+        )
+    return name, revision or None
+
+
+def _check_apart(urls: Sequence[str]) -> None:
+    """Refuse a server that is given twice, also where only letter case or a usual port differs."""
+    known: dict[tuple[str | None, int | None, str], str] = {}
+    for url in urls:
+        split = urlsplit(url)
+        place = (split.hostname, split.port or _PORTS[split.scheme], split.path)
+        if place in known:
+            same = "" if url == known[place] else f", also as {known[place]}"
+            raise ConfigError(f"{url} is given twice{same}; give each server once")
+        known[place] = url
 
 
 def _checked_url(url: str) -> str:

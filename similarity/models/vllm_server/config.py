@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from similarity.connections import header_key
 from similarity.errors import ConfigError
-from similarity.fields import keep, keep_integer, keep_number
+from similarity.fields import keep
+from similarity.validation import given_integer, given_number
 
 ENVIRONMENT_PREFIX = "TRAJSIM_VLLM_"
 
@@ -49,16 +50,8 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         for setting in fields(self):
-            value = getattr(self, setting.name)
-            if setting.name == "api_key":
-                if value is not None:
-                    keep(self, api_key=header_key("api_key", value) or None)
-            elif setting.type is int:
-                keep_integer(self, setting.name, at_least=1)
-            else:
-                keep_number(self, setting.name)
-                if value <= 0:
-                    raise ConfigError(f"{setting.name} must be greater than 0, got {value:g}")
+            value = _checked(setting.type, setting.name, getattr(self, setting.name))
+            keep(self, **{setting.name: value})
 
     @classmethod
     def variables(cls) -> list[str]:
@@ -78,7 +71,9 @@ class ServerConfig:
         for setting in fields(cls):
             variable = _variable(setting.name)
             if text := environment.get(variable):
-                given[setting.name] = _read(setting.type, variable, text)
+                given[setting.name] = _checked(
+                    setting.type, variable, _read(setting.type, variable, text)
+                )
         return cls(**given)
 
 
@@ -86,9 +81,21 @@ def _variable(setting: str) -> str:
     return ENVIRONMENT_PREFIX + setting.upper()
 
 
+def _checked(kind: object, called: str, value: Any) -> str | int | float | None:
+    """Return the value of a setting of a kind; what it is called is named where it may not be."""
+    if kind is int:
+        return given_integer(called, value, at_least=1)
+    if kind is float:
+        found = given_number(called, value)
+        if found <= 0:
+            raise ConfigError(f"{called} must be greater than 0, got {found:g}")
+        return found
+    return None if value is None else header_key(called, value) or None
+
+
 def _read(kind: object, variable: str, text: str) -> str | int | float:
     if kind not in (int, float):
-        return header_key(variable, text)
+        return text
     try:
         return int(text) if kind is int else float(text)
     except ValueError as error:

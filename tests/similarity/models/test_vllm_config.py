@@ -19,7 +19,12 @@ from similarity.models.vllm_server.config import ServerConfig
         ("http://a/v1/tenant", ("http://a/v1/tenant",), None, None),
         ("http://[::1]:8000#m", ("http://[::1]:8000",), "m", None),
         ("http://a,http://b#org/m", ("http://a", "http://b"), "org/m", None),
-        ("http://a#m, http://b#m,http://a", ("http://a", "http://b"), "m", None),
+        (
+            "http://a#m, http://b#m,http://a:8000",
+            ("http://a", "http://b", "http://a:8000"),
+            "m",
+            None,
+        ),
         ("http://a/base#m@probe:12", ("http://a/base",), "m", "probe:12"),
     ],
 )
@@ -40,6 +45,15 @@ def test_addresses(text: str, urls: tuple[str, ...], name: str, revision: str) -
         ("http://a:0", "is not the address"),
         ("http://a?x=1", "is not the address"),
         ("http://a#m,http://b#n", "one name, got m, n"),
+        ("http://a#", "^'#' lacks the name after #; give http://host:8000#NAME@REVISION, #NAME"),
+        ("http://a#@probe:12", "lacks the name after #"),
+        ("http://a#m@", "'#m@' lacks the revision after @; give"),
+        ("http://a,http://b#m@", "lacks the revision after @; give"),
+        ("http://a#m,http://b#", "lacks the name"),
+        ("http://a#m,http://b#m@p:1", "one name, got m, m@p:1; give"),
+        ("http://a,http://b,http://a/v1", "^http://a is given twice; give each server once"),
+        ("http://A:80/,http://a#m", "^http://a is given twice, also as http://A:80; give"),
+        ("https://a,https://a:443", "^https://a:443 is given twice, also as https://a; give"),
         ("http://me:secret@a", "TRAJSIM_VLLM_API_KEY"),
         ("http://me:secret@a:port", "'http://…@a:port' is not the address"),
         ("http://me:secret@", "'http://…@' is not the address"),
@@ -64,10 +78,12 @@ def test_settings_from_the_environment() -> None:
     assert ServerConfig.from_environment(environment) == expected
 
 
-@pytest.mark.parametrize("value", ["many", "0", "-1", "2.5"])
-def test_settings_that_are_none(value: str) -> None:
-    with pytest.raises(ConfigError, match=r"(?i)in_flight must be"):
-        ServerConfig.from_environment({"TRAJSIM_VLLM_IN_FLIGHT": value})
+@pytest.mark.parametrize("value", ["many", "0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("variable", ServerConfig.variables()[1:])
+def test_settings_that_are_none(variable: str, value: str) -> None:
+    """Of those out of range, a message had the name of the argument in Python."""
+    with pytest.raises(ConfigError, match=f"^{variable} must be"):
+        ServerConfig.from_environment({variable: value})
 
 
 @pytest.mark.parametrize("text", ["secret\n", " secret", "\tsecret\r\n"])
