@@ -18,7 +18,8 @@ from similarity.given import given_strings
 from similarity.models.base import LanguageModel
 from similarity.sampled_texts import sample_texts
 from similarity.scorer import no_progress
-from similarity.vectors.implied import no_words
+from similarity.vectors.config import ProfileConfig
+from similarity.vectors.implied import SEE_WORDS, check_words
 from similarity.vectors.meaning import Group, MeaningVectors
 from similarity.vectors.profile import ProfileReader
 
@@ -117,20 +118,22 @@ def raised(vectors: MeaningVectors, group: Group, rows: Rows) -> FloatArray:
     return np.maximum(found, 0, out=found)
 
 
-def profile_group(vectors: MeaningVectors) -> Group:
+def profile_group(vectors: MeaningVectors, use: str = SEE_WORDS) -> Group:
     """Return the first group of profiles.
+
+    Parameters
+    ----------
+    use
+        What it is for, as a verb.
 
     Raises
     ------
     UnsupportedError
         If the vectors have none, or the model gives states alone.
     """
-    for name in vectors.names:
-        if isinstance(vectors.groups[name].reader, ProfileReader):
-            return vectors.groups[name]
-    raise UnsupportedError(
-        no_words(vectors) or "these vectors have no profile of next tokens; fit vectors with one"
-    )
+    check_words(vectors.model, vectors.config, use)
+    of_profiles = (one for one in vectors.config.groups if isinstance(one, ProfileConfig))
+    return vectors.groups[next(of_profiles).name]
 
 
 def trajectory_meanings(

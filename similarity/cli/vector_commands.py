@@ -35,8 +35,8 @@ from similarity.tabular.texts import split_columns
 from similarity.tabular.writing import check_place
 from similarity.vectors.corpus import ENOUGH, LONGEST, SHORTEST, few_to_fit, read_corpus
 from similarity.vectors.fitting import fit as fit_vectors
-from similarity.vectors.general import GENERAL, open_vectors
-from similarity.vectors.implied import likelier_words
+from similarity.vectors.general import GENERAL, find_vectors, open_vectors
+from similarity.vectors.implied import check_words, likelier_words
 from similarity.vectors.recipes import changed, config_for
 from similarity.vectors.storage import KIND, save
 from similarity.vectors.stored import stored
@@ -181,8 +181,10 @@ def profile(
 ) -> None:
     """Show the words that TEXT implies more than texts usually do."""
     model = open_model(choice)
+    source = find_vectors(where, model)
+    check_words(model, source.config)
     with progress_bars() as progress:
-        vectors = open_vectors(where, model, progress).only("profile")
+        vectors = source.open("profile", progress=progress)
     truncator = vectors.truncator(truncate)
     features = vectors.read(truncator.cut([text]))["profile"]
     words = likelier_words(vectors, "profile", features, top)

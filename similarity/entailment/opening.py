@@ -4,7 +4,7 @@ from os import PathLike
 
 from similarity.config import ComparisonConfig
 from similarity.entailment.estimators import DEFAULT, ESTIMATORS
-from similarity.entailment.profiles import ProfileEntailment
+from similarity.entailment.profiles import JUDGE, ProfileEntailment
 from similarity.entailment.scorer import EntailmentScorer
 from similarity.entailment.trajectories import TrajectoryEntailment
 from similarity.models.base import LanguageModel
@@ -15,6 +15,7 @@ from similarity.uncertainty import DEFAULT_CONFIDENCE
 from similarity.validation import check_choice
 from similarity.vectors.config import ProfileConfig, VectorConfig
 from similarity.vectors.general import find_vectors, open_vectors
+from similarity.vectors.implied import check_words
 from similarity.vectors.stored import stored
 
 PAPER = "paper"
@@ -66,6 +67,8 @@ def open_entailment(
             confidence=confidence,
             truncate=truncate,
         )
+    # The general text may be read for minutes.
+    check_words(model, find_vectors(vectors, model).config, JUDGE)
     found = stored(open_vectors(vectors, model, progress), store)
     return ProfileEntailment(
         vectors=found, estimator=estimator, confidence=confidence, truncate=truncate

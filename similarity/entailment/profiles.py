@@ -29,6 +29,8 @@ from similarity.vectors.tiles import in_tiles
 
 Result = TypeVar("Result")
 
+# What profiles are for here, in messages.
+JUDGE = "judge entailment"
 # General sentences that thresholds rest on.
 UNRELATED = 48
 
@@ -57,7 +59,7 @@ class ProfileEntailment(EntailmentScorer):
         super().__post_init__()
         if self._estimator.evidence != "profiles":
             raise ConfigError(f"estimator {self.estimator} reads trajectories, not profiles")
-        self.vectors = self.vectors.only(profile_group(self.vectors).config.name)
+        self.vectors = self.vectors.only(profile_group(self.vectors, JUDGE).config.name)
 
     @property
     def _group(self) -> Group:

@@ -129,7 +129,7 @@ def explain(
             if isinstance(vectors.groups[name].reader, ReferenceReader)
             for one in _continuations(vectors, name, features)[:top]
         ),
-        note=no_words(vectors),
+        note=no_words(vectors.model, vectors.config),
     )
 
 

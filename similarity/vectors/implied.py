@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import UnsupportedError
 from similarity.models.base import LanguageModel
+from similarity.vectors.config import ProfileConfig, StatesConfig, VectorConfig
 from similarity.vectors.meaning import Features, Group, MeaningVectors
 from similarity.vectors.profile import ProfileReader, Profiles
-from similarity.vectors.states import StateReader
 
 # A word that a text makes likelier than usual is shown only if it is also likely enough to be
 # sensible: nats.
@@ -24,11 +24,8 @@ RAISED = 0.4
 CANDIDATES = 40
 
 
-# The message where words are requested of a model that pools.
-STATES_ALONE = (
-    "is on a server that gives its states and no words; to see which words texts imply, start the "
-    "server to generate (without --runner pooling), or load the model in this process"
-)
+# What words are for, where nothing else needs them.
+SEE_WORDS = "see which words texts imply"
 
 
 @dataclass(frozen=True)
@@ -58,19 +55,49 @@ class ImpliedWords:
     second: tuple[ImpliedWord, ...]
 
 
-def no_words(vectors: MeaningVectors) -> str | None:
+def no_words(model: LanguageModel, config: VectorConfig, use: str = SEE_WORDS) -> str | None:
     """Return why there are no words, and what would give them; None where there are some.
 
-    None too where the vectors are of nothing that the model predicts.
+    None too where vectors of these settings are of nothing that the model predicts.
+
+    Parameters
+    ----------
+    use
+        What the words are for, as a verb.
     """
-    of_model = [
-        group.reader
-        for group in (vectors.groups[name] for name in vectors.names)
-        if isinstance(group.reader, StateReader)
-    ]
-    if not of_model or any(isinstance(reader, ProfileReader) for reader in of_model):
+    kinds = {group.kind for group in config.groups}
+    if ProfileConfig.kind in kinds or StatesConfig.kind not in kinds:
         return None
-    return f"{vectors.model.info.name} {STATES_ALONE}"
+    return _states_alone(model, use)
+
+
+def check_words(model: LanguageModel, config: VectorConfig | None, use: str = SEE_WORDS) -> None:
+    """Refuse vectors without a profile by their settings, before any text is read for them.
+
+    Parameters
+    ----------
+    config
+        None where there are no vectors: that is refused where they are opened.
+    use
+        What the words are for, as a verb.
+
+    Raises
+    ------
+    UnsupportedError
+        If the vectors have none, or the model gives states alone.
+    """
+    if config is not None and not any(isinstance(one, ProfileConfig) for one in config.groups):
+        raise UnsupportedError(
+            no_words(model, config, use)
+            or f"these vectors have no profile of next tokens, to {use}; fit vectors with one"
+        )
+
+
+def _states_alone(model: LanguageModel, use: str = SEE_WORDS) -> str:
+    return (
+        f"{model.info.name} is on a server that gives its states and no words; to {use}, start the "
+        "server to generate (without --runner pooling), or load the model in this process"
+    )
 
 
 def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
@@ -83,7 +110,7 @@ def profiles(model: LanguageModel, group: Group, rows: Rows) -> Profiles:
     """
     reader = group.reader
     if not isinstance(reader, ProfileReader):
-        raise UnsupportedError(f"{model.info.name} {STATES_ALONE}")
+        raise UnsupportedError(_states_alone(model))
     return reader.profiles(model, group.whitening, rows)
 
 

@@ -22,7 +22,7 @@ from service.http.schemas.errors import ERRORS
 from service.http.schemas.sampling import SamplingSettings
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import PAPER, usual_estimator
-from similarity.entailment.profiles import ProfileEntailment
+from similarity.entailment.profiles import JUDGE, ProfileEntailment
 from similarity.entailment.results import Entailment
 from similarity.entailment.scorer import EntailmentScorer
 from similarity.entailment.trajectories import UNRELATED, TrajectoryEntailment
@@ -107,7 +107,7 @@ def profile_scorer(
         raise UnsupportedError(
             f"estimator {estimator} reads profiles, and this service has none; choose {PAPER}"
         )
-    groups = (profile_group(vectors).config.name,)
+    groups = (profile_group(vectors, JUDGE).config.name,)
     return ProfileEntailment(
         vectors=vectors,
         estimator=estimator,

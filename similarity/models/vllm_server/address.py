@@ -70,8 +70,8 @@ def _model_of(fragment: str) -> tuple[str, str | None]:
     if not name or (at and not revision):
         lacks = "revision after @" if name else "name after #"
         raise ConfigError(
-            f"'#{fragment}' lacks the {lacks}; give http://host:8000#NAME@REVISION, #NAME for any "
-            "weights under that name, or the address alone"
+            f"{f'#{fragment}'!r} lacks the {lacks}; give http://host:8000#NAME@REVISION, "
+            "#NAME for any weights under that name, or the address alone"
         )
     return name, revision or None
 

@@ -3,13 +3,17 @@
 import base64
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from similarity import compare
 from similarity.arrays import Rows
+from similarity.cli.main import main
+from similarity.entailment.opening import open_entailment
 from similarity.errors import (
     BackendRefusedError,
     BackendUnavailableError,
@@ -31,6 +35,7 @@ from similarity.scorers import open_scorer
 from similarity.vectors.general import find_vectors, open_vectors
 from similarity.vectors.implied import likelier_words, no_words
 from similarity.vectors.recipes import changed, default_config
+from similarity.vectors.storage import save
 from tests.similarity.models.fake_pooling_server import FakePoolingServer, toy_states
 from tests.similarity.models.fake_server import (
     QUICK,
@@ -423,9 +428,41 @@ def test_words_are_refused_where_nothing_else_is_asked_for(load: Load) -> None:
         profile_group(vectors)
     # Of the texts' own words none was expected, so that nothing is said of it.
     trigrams = find_vectors(None, model).open("trigrams")
-    assert no_words(trigrams) is None
+    assert no_words(trigrams.model, trigrams.config) is None
     with pytest.raises(UnsupportedError, match="have no profile of next tokens"):
         profile_group(trigrams)
+
+
+@pytest.mark.parametrize("command", ["entails", "consensus", "hyponym", "profile"])
+def test_what_has_no_words_is_refused_before_general_text_is_read(
+    command: str, load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All 401 general sentences were read first, and the message did not name entailment."""
+    server = FakePoolingServer()
+    model = load(server=server)
+    server.asked.clear()
+    for module in (
+        "entailment_commands",
+        "consensus_command",
+        "hyponym_command",
+        "vector_commands",
+    ):
+        monkeypatch.setattr(f"similarity.cli.{module}.open_model", lambda _: model)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a dog\nan animal\n")
+    given = {"consensus": [str(texts)], "profile": ["a dog"]}.get(command, ["dog", "animal"])
+    found = CliRunner().invoke(main, [command, *given])
+    assert found.exit_code == 1, found.output
+    use = "see which words texts imply" if command == "profile" else "judge entailment"
+    assert f"gives its states and no words; to {use}, start the server to generate" in found.stderr
+    assert not server.asked
+
+
+def test_a_folder_without_a_profile_is_refused_for_entailment(load: Load, tmp_path: Path) -> None:
+    model = load(server=FakePoolingServer())
+    save(find_vectors(None, model).open("trigrams"), tmp_path)
+    with pytest.raises(UnsupportedError, match="no profile of next tokens, to judge entailment"):
+        open_entailment(model, vectors=tmp_path)
 
 
 def test_vectors_are_kept_under_the_models_revision(load: Load) -> None:
