@@ -119,7 +119,8 @@ class VectorExplanationFields(Strict):
     )
     overlap: list[OverlapWord] = Field(
         description="The texts' own words, by the size of their share, the largest first, whether "
-        "above 0 or below. Empty without the part trigrams, which preset best has."
+        "above 0 or below. What they lack to that part is of the mean of all texts. Empty without "
+        "the part trigrams, which preset best has."
     )
     continuations: list[ReferenceContinuation] = Field(
         description="By the size of their share, the largest first, whether above 0 or below. "
