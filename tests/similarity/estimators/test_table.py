@@ -1,7 +1,10 @@
 """The estimators against their definitions, and against what they are estimates of."""
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -304,3 +307,22 @@ def test_each_relative_estimator_answers_under_its_own_name(toy_model: ToyModel)
         if ESTIMATORS[name].relative
     }
     assert len(set(found.values())) == len(found) == 3
+
+
+_ROW = re.compile(r"^\| `([a-z0-9-]+)` \|.*\| (exp\(−d\)|1 − d) \|$", re.M)
+
+
+def test_the_pages_say_of_each_what_its_similarity_is() -> None:
+    """One named three of the nine that are one minus the distance."""
+    pages = Path(__file__).parents[3] / "docs" / "method"
+    said = {
+        name: rule
+        for page in ("trajectories.md", "estimators.md")
+        for name, rule in _ROW.findall((pages / page).read_text(encoding="utf-8"))
+    }
+    assert list(said) == list(ESTIMATORS)
+    rules = {"exp(−d)": lambda d: np.exp(-d), "1 − d": lambda d: 1 - d}
+    for name, rule in said.items():
+        for value in (0.0, 0.3, math.log(2)):
+            similarity = ESTIMATORS[name].distance.similarity(value)
+            assert similarity == pytest.approx(rules[rule](value)), name
