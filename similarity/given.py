@@ -7,7 +7,7 @@ image. Where it says text below, an image may stand too.
 from collections.abc import Iterable, Mapping, Sequence
 
 from similarity.errors import InputError
-from similarity.images.image import Content, Image
+from similarity.images.image import Content, Image, as_read
 
 Pair = tuple[Content, Content]
 TextPair = tuple[str, str]
@@ -35,6 +35,21 @@ def given_texts(texts: Iterable[Content], name: str = "texts") -> list[Content]:
                 f"{shown(text)}{_remedy(text)}"
             )
     return found
+
+
+def read_once(texts: Iterable[Content]) -> tuple[list[Content], dict[Content, int]]:
+    """Return texts of which no two are read alike, and the place among them of each text given.
+
+    Those that differ by white space around them alone are read alike: the first of them stays.
+    """
+    distinct: list[Content] = []
+    known: dict[Content, int] = {}
+    places: dict[Content, int] = {}
+    for text in texts:
+        places[text] = known.setdefault(as_read(text), len(known))
+        if len(known) > len(distinct):
+            distinct.append(text)
+    return distinct, places
 
 
 def check_several(texts: object, name: str = "texts") -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from similarity.arrays import LogProbs, Rows
-from similarity.images.image import Content, content_bytes
+from similarity.images.image import Content, as_read, content_bytes
 from similarity.law import Law
 from similarity.models.base import Continuation, SampleRequest, TokenIds
 from similarity.models.prefix import prefix_bytes
@@ -85,7 +85,7 @@ def score_keys(
 def embed_key(content: Content, groups: Sequence[str], changes: int) -> bytes:
     """Return the key of the meaning vector, of these groups, of a text or an image."""
     begin = repr(("embed", changes, *groups)).encode()
-    return hashlib.blake2b(begin + b"\0" + content_bytes(content), digest_size=16).digest()
+    return hashlib.blake2b(begin + b"\0" + content_bytes(as_read(content)), digest_size=16).digest()
 
 
 def size_in_bytes(entry: Answer) -> int:

@@ -19,6 +19,7 @@ from service.engine.waits import Waits
 from service.engine.work import EmbedRequest, Request, RequestQueue, StatesRequest, WorkItem
 from similarity.arrays import LogProbs, Rows
 from similarity.errors import UnsupportedError
+from similarity.given import read_once
 from similarity.images.image import Content, Image
 from similarity.law import Law
 from similarity.models.base import (
@@ -230,16 +231,16 @@ class RequestModel(WrapperModel):
 
     def _packed(self, texts: Sequence[Content], vectors: MeaningVectors) -> tuple[Places, Rows]:
         """Return the place of each text, and the packed features at each place."""
-        names, distinct = vectors.names, list(dict.fromkeys(texts))
-        costs = dict(zip(distinct, self.feature_tokens(distinct, names), strict=True))
+        names, (distinct, places) = vectors.names, read_once(texts)
+        costs = self.feature_tokens(distinct, names)
         changes = self.changes()
         items = [
             WorkItem(EmbedRequest(text, names), Law(), (embed_key(text, names, changes),), cost)
-            for text, cost in costs.items()
+            for text, cost in zip(distinct, costs, strict=True)
         ]
         answers = cast(list[list[Rows]], self._answers(items))
-        self.usage.scored_tokens += sum(costs[text] for text in texts)
-        return {text: i for i, text in enumerate(distinct)}, np.stack([row for (row,) in answers])
+        self.usage.scored_tokens += sum(costs[places[text]] for text in texts)
+        return places, np.stack([row for (row,) in answers])
 
     def hidden_states(
         self, prefixes: Sequence[TokenIds], on_progress: OnProgress = ignore_progress

@@ -17,7 +17,7 @@ from similarity.entailment.scorer import (
 )
 from similarity.errors import ConfigError
 from similarity.fingerprint import Fingerprint
-from similarity.given import TextPair, given_strings
+from similarity.given import TextPair, given_strings, read_once
 from similarity.meaning import profile_group, raised
 from similarity.models.base import LanguageModel
 from similarity.scorer import Progress, no_progress
@@ -198,9 +198,10 @@ class ProfileEntailment(EntailmentScorer):
 
     def _rows(self, texts: Sequence[str], progress: Progress) -> Rows:
         """Return the features of texts, shape "text feature"."""
-        on_progress = progress("reading", len(texts))
+        distinct, places = read_once(texts)
+        on_progress = progress("reading", len(distinct))
         if self.read is not None:
-            found = self.read(texts, on_progress)
+            found = self.read(distinct, on_progress)
         else:
-            found = in_batches(self.vectors.read, texts, on_progress)
-        return found[self._group.config.name]
+            found = in_batches(self.vectors.read, distinct, on_progress)
+        return found[self._group.config.name][[places[text] for text in texts]]

@@ -66,6 +66,11 @@ def content_bytes(content: Content) -> bytes:
     return content.encode()
 
 
+def as_read(content: Content) -> Content:
+    """Return a text without the white space around it, which no model reads; an image as it is."""
+    return content.strip() if isinstance(content, str) else content
+
+
 def order_of(content: Content) -> tuple[bool, int, str]:
     """Return a sorting key: texts by length, then images."""
     if isinstance(content, Image):

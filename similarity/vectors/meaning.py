@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from similarity.arrays import FloatArray, Rows
 from similarity.errors import TextTooLongError, WrongAnswerError
-from similarity.given import given_texts
+from similarity.given import given_texts, read_once
 from similarity.images.image import Content, order_of
 from similarity.models.base import LanguageModel, OnProgress, ignore_progress
 from similarity.slices import slices
@@ -127,8 +127,7 @@ class MeaningVectors:
         """
         self.check_dimensions(dimensions)
         texts = self.truncator(truncate).cut(given_texts(texts))
-        distinct = sorted(set(texts), key=order_of)
-        position = {text: number for number, text in enumerate(distinct)}
+        distinct, position = read_once(sorted(set(texts), key=order_of))
         if not distinct:
             return np.empty((0, self.check_dimensions(dimensions)), np.float32)
 

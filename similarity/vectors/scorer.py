@@ -10,7 +10,7 @@ import numpy as np
 from similarity.arrays import FloatArray
 from similarity.calibration import similarity_map
 from similarity.fingerprint import Fingerprint
-from similarity.given import Pair
+from similarity.given import Pair, read_once
 from similarity.images.image import Content, name_of, order_of
 from similarity.known_scales import KnownScales
 from similarity.models.base import OnProgress
@@ -167,9 +167,9 @@ class VectorScorer(Scorer):
     ) -> tuple[Mapping[Content, int], Features]:
         """Return the place of each distinct text, and the features of all."""
         # In an order of their own, so that rounding does not depend on that of the pairs.
-        distinct = sorted(set(texts), key=order_of)
+        distinct, places = read_once(sorted(set(texts), key=order_of))
         features = self._read(distinct, progress("encoding", len(distinct)))
-        return {text: place for place, text in enumerate(distinct)}, features
+        return places, features
 
     def _rows(self, features: Features) -> FloatArray:
         """Return the vectors on the grid, shape "text width"."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from similarity.images.image import Content, content_bytes
+from similarity.images.image import Content, as_read, content_bytes
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.models.stored import can_be_stored, keeping
 from similarity.slices import slices
@@ -31,7 +31,8 @@ class StoredVectors(MeaningVectors):
         self.tokens(texts)
         start = str(fingerprint(self)["id"]).encode()
         keys = [
-            hashlib.blake2b(start + content_bytes(text), digest_size=16).digest() for text in texts
+            hashlib.blake2b(start + content_bytes(as_read(text)), digest_size=16).digest()
+            for text in texts
         ]
         found = self.store.get(keys)
         missing = [i for i, key in enumerate(keys) if key not in found]

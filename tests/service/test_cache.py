@@ -1,6 +1,6 @@
 import numpy as np
 
-from service.engine.cache import Cache
+from service.engine.cache import Cache, embed_key
 
 
 def test_the_cache_keeps_to_its_size_and_forgets_what_was_used_longest_ago():
@@ -15,3 +15,9 @@ def test_the_cache_keeps_to_its_size_and_forgets_what_was_used_longest_ago():
     cache.put("score", [b"huge"], [np.zeros(1_000)])
     assert cache.get("score", [b"huge"]) is None
     assert cache.get("score", [b"\0"]) is not None
+
+
+def test_white_space_around_a_text_makes_no_other_entry() -> None:
+    key = embed_key("A dog runs.", ("a",), 0)
+    assert embed_key("  A dog runs.\n", ("a",), 0) == key
+    assert embed_key("A  dog runs.", ("a",), 0) != key
