@@ -49,12 +49,27 @@ export function offer(select, { names }, at, hasNames) {
   select.value = at ?? "";
 }
 
+// Refuses what is no text that can be compared, as JSON may have it, in a column or alone.
+export function checkText(line, value, name = null) {
+  if (typeof value !== "string") {
+    throw new Error(`line ${line}: ` +
+      (name === null ? "want a text or an object with one." : `${name} is no text.`));
+  }
+  if (value.includes("\0")) throw new Error(`line ${line} has a NUL character; take it out.`);
+  if (/\p{Surrogate}/u.test(value)) {
+    throw new Error(`line ${line} is not valid Unicode (a lone surrogate); encode it as UTF-8.`);
+  }
+}
+
 // The texts of a column, and how many rows have none.
 export function textsIn({ names, rows, header }, at, hasNames) {
   const below = header && hasNames ? rows.slice(1) : rows;
-  const values = below.map(({ line, fields }) => ({ line, value: fields[at] ?? "" }));
-  const other = values.find(({ value }) => typeof value !== "string");
-  if (other) throw new Error(`line ${other.line}: ${names[at]} is no text.`);
-  const texts = values.map(({ value }) => value).filter((text) => !isBlank(text));
+  const values = below.map(({ line, fields, alone }) => {
+    const isAlone = alone !== undefined;
+    const value = isAlone ? alone : fields[at] ?? "";
+    checkText(line, value, isAlone ? null : names[at]);
+    return value;
+  });
+  const texts = values.filter((text) => !isBlank(text));
   return { texts, blank: values.length - texts.length };
 }

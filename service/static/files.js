@@ -2,6 +2,7 @@
 // columns. CSV, TSV and JSON lines are known by the ending of the file's name.
 
 import { isBlank } from "./blank.js";
+import { checkText } from "./columns.js";
 import { csvRows, isLiteral, tsvRows } from "./csv.js";
 
 const KINDS = {
@@ -114,17 +115,18 @@ function jsonOf({ text, line }) {
   }
 }
 
-// Texts, or objects whose fields are columns.
+// Texts, or objects whose fields are columns; a text between them stands alone in its row.
 function ofJsonLines(content) {
   const values = linesOf(content).map(jsonOf);
-  if (values.length && values.every(({ value }) => isObject(value))) {
-    const names = [...new Set(values.flatMap(({ value }) => Object.keys(value)))];
-    const rows = values.map(({ line, value }) => ({ line, fields: names.map((name) => value[name]) }));
-    return { names, rows, header: false };
+  const objects = values.map(({ value }) => value).filter(isObject);
+  if (!objects.length) {
+    for (const { line, value } of values) checkText(line, value);
+    return { texts: values.map(({ value }) => value) };
   }
-  const other = values.find(({ value }) => typeof value !== "string");
-  if (other) throw new Error(`line ${other.line}: want a text on each line, or an object on each.`);
-  return { texts: values.map(({ value }) => value) };
+  const names = [...new Set(objects.flatMap((one) => Object.keys(one)))];
+  const rows = values.map(({ line, value }) => (isObject(value) ?
+    { line, fields: names.map((name) => value[name]) } : { line, fields: [], alone: value }));
+  return { names, rows, header: false };
 }
 
 // Gives { texts }, or a table: { names, rows }, and whether the first row is the `header`.

@@ -1,6 +1,7 @@
 """The page takes a file of texts, in a browser, as the command line reads it."""
 
 import io
+import itertools
 import json
 import random
 import re
@@ -14,7 +15,7 @@ from service.http.page import STATIC
 from similarity.errors import InputError
 from similarity.tabular.formats import ENDINGS
 from similarity.tabular.records import read_records
-from similarity.tabular.texts import PAIR_NAMES, TEXT_NAMES
+from similarity.tabular.texts import PAIR_NAMES, TEXT_NAMES, read_file
 from similarity.tabular.values import _NO_TEXT, no_text
 from tests.service.test_page import browser, url  # noqa: F401
 
@@ -107,6 +108,18 @@ def read(page: Page, name: str, content: bytes) -> dict[str, Any]:
             ["one", "two"],
             "2 texts of a.jsonl, from the column “text”.",
         ),
+        (
+            "a.jsonl",
+            '"one"\n{"id": 2, "text": "two"}\n"three"\n',
+            ["one", "two", "three"],
+            "3 texts of a.jsonl, from the column “text”.",
+        ),
+        (
+            "a.jsonl",
+            '{"text": "one"}\n"two"\n',
+            ["one", "two"],
+            "2 texts of a.jsonl, from its only column, “text”.",
+        ),
     ],
 )
 def test_a_file_is_taken(page, name, content, texts, message):
@@ -174,7 +187,16 @@ def test_a_first_line_is_a_text_where_the_user_says_so(page):
     ("name", "content", "message"),
     [
         ("a.jsonl", "{", "line 1 is not JSON."),
-        ("a.jsonl", '"one"\n3\n', "line 2: want a text on each line"),
+        ("a.jsonl", '"one"\n3\n', "line 2: want a text or an object with one."),
+        ("a.jsonl", '{"text": "one"}\n[1]\n', "line 2: want a text or an object with one."),
+        ("a.jsonl", '{"text": "o\\u0000e"}\n"two"\n', "line 1 has a NUL character; take it out."),
+        ("a.jsonl", '"one"\n"t\\u0000o"\n', "line 2 has a NUL character; take it out."),
+        (
+            "a.jsonl",
+            '"\\ud800"\n{"text": "two"}\n',
+            "line 1 is not valid Unicode (a lone surrogate)",
+        ),
+        ("a.jsonl", '{"text": "\\ud800"}\n', "line 1 is not valid Unicode (a lone surrogate)"),
         ("a.jsonl", '{"text": 3}\n', "line 1: text is no text."),
         ("a.csv", 'x,text\n1,"two\n', "line 2: a quotation mark is not closed"),
         ("a.csv", "x,text\n1,2,3\n", "line 2 has 3 fields and the first line 2"),
@@ -199,6 +221,31 @@ def test_a_damaged_file_is_reported(page, name, content, message):
     expect(page.locator("#status")).to_contain_text(f"{name}: {message}")
     expect(page.locator("#status")).to_have_class("wrong")
     expect(page.locator("#texts")).to_have_value(before)
+
+
+# Each is a line; what cannot be a text is refused at both doors.
+_JSON_LINES = [
+    '"one"', '{"text": "two"}', '{"id": 1, "text": "three"}', '"a\\u0000"', '{"text": "b\\u0000"}',
+    '{"text": "c", "id": "\\u0000"}', '"\\ud800"', '{"text": "\\udc00"}', "3", "null", "[]",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_json_lines_of_any_kinds_are_taken_as_on_the_command_line(page, tmp_path):
+    """A mixture of texts and objects was refused, and the message named a line that was valid."""
+    for lines in itertools.permutations(_JSON_LINES, 2):
+        content = '{"text": "first"}\n' + "\n".join(lines)
+        (tmp_path / "a.jsonl").write_text(content)
+        try:
+            expected = read_file(str(tmp_path / "a.jsonl")).texts
+        except InputError as error:
+            (number,) = re.findall(r"line (\d+)", str(error))
+            take(page, "a.jsonl", content)
+            expect(page.locator("#status")).to_contain_text(f"a.jsonl: line {number}")
+        else:
+            page.fill("#texts", "")
+            take(page, "a.jsonl", content)
+            expect(page.locator("#texts")).to_have_value("\n".join(expected))
 
 
 @pytest.mark.slow
