@@ -186,7 +186,7 @@ def forget_scale(name: str) -> KeptScale:
     known = {scale.name: scale for scale in kept_scales()}
     if name not in known:
         there = f"there are {', '.join(known)}" if known else "you keep none"
-        raise InputError(f"there is no scale {name}; {there}")
+        raise InputError(f"there is no scale {name!r}; {there}")
     scale = known[name]
     try:
         scale.path.unlink()

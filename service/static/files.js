@@ -14,6 +14,8 @@ const OTHERS = ["json", "parquet", "npy", "xlsx", "xls", "ods", "docx", "pdf", "
 
 // What a file begins with that is no text in UTF-8, and what to do.
 const MARKS = [
+  [[0xff, 0xfe, 0x00, 0x00], "begins with the mark of UTF-32; save it as UTF-8"],
+  [[0x00, 0x00, 0xfe, 0xff], "begins with the mark of UTF-32; save it as UTF-8"],
   [[0xff, 0xfe], "begins with the mark of UTF-16; save it as UTF-8"],
   [[0xfe, 0xff], "begins with the mark of UTF-16; save it as UTF-8"],
   [[0x1f, 0x8b], "is compressed by gzip; unpack it"],
@@ -22,6 +24,13 @@ const MARKS = [
   [[0x42, 0x5a, 0x68], "is compressed by bzip2; unpack it"],
   [[0x04, 0x22, 0x4d, 0x18], "is compressed by lz4; unpack it"],
   [[0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], "is an archive of 7-Zip; unpack it"],
+  [[0x50, 0x41, 0x52, 0x31, 0x15], "is a file of Parquet; save it as CSV in UTF-8"],
+  [[0x41, 0x52, 0x52, 0x4f, 0x57, 0x31, 0x00, 0x00], "is a file of Arrow; save it as CSV in UTF-8"],
+  [[0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59], "is an array of NumPy; save it as CSV in UTF-8"],
+  [[0x53, 0x51, 0x4c, 0x69, 0x74, 0x65, 0x20, 0x66, 0x6f, 0x72, 0x6d, 0x61, 0x74, 0x20, 0x33, 0x00],
+    "is a database of SQLite; save a table of it as CSV in UTF-8"],
+  [[0x25, 0x50, 0x44, 0x46, 0x2d], "is a PDF; save it as text in UTF-8"],
+  [[0xd0, 0xcf, 0x11, 0xe0], "is a file of Office; save it as CSV in UTF-8"],
   [[0x50, 0x4b, 0x03, 0x04], "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8"],
 ];
 
@@ -39,7 +48,7 @@ function noText(bytes) {
   if (found) return found[1];
   const end = bytes.indexOf(0x0a);
   return bytes.subarray(0, end < 0 ? bytes.length : end).includes(0) ?
-    "has bytes of zero in its first line, as UTF-16 has; save it as UTF-8" : null;
+    "has bytes of zero in its first line, as UTF-16 and UTF-32 have; save it as UTF-8" : null;
 }
 
 function decoded(bytes) {

@@ -127,8 +127,9 @@ def check_columns(there: Sequence[str], columns: Sequence[str] = ()) -> None:
         raise InputError(f"several columns to compare, {both}: name two of texts by --columns")
     if not compared:
         missing = f"no column {' and '.join(map(repr, lacking))}" if lacking else _NO_COLUMNS
+        names = ", ".join(map(shown, there)) or "none"
         raise InputError(
-            f"{missing}; there are {', '.join(map(shown, there))}: name the two of texts, and "
+            f"{missing}; there are {names}: name the two of texts, and "
             f"maybe that of the id, by --columns FIRST,SECOND,ID{comma_hint(there)}"
         )
 

@@ -38,7 +38,7 @@ from similarity.room import JSON_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.scorer import Scorer
 from similarity.storage.parts import is_begun, parts_folder
 from similarity.storage.store import Store
-from similarity.tabular.formats import STANDARD, format_of
+from similarity.tabular.formats import ENDINGS, STANDARD, format_of
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
 from similarity.texts.familiarity import unfamiliar
 from similarity.texts.truncation import cut_warnings
@@ -52,8 +52,8 @@ from similarity.tiles import (
     stream_pairs,
 )
 
-PAIR_FORMATS = ("jsonl", "csv", "tsv", "parquet")
-ARRAY = "npy"
+LINES, ARRAY = "jsonl", "npy"
+PAIR_FORMATS = (LINES, "csv", "tsv", "parquet")
 
 # Of the texts of a folder.
 Ids = tuple[str, ...] | None
@@ -63,7 +63,7 @@ Ids = tuple[str, ...] | None
 @click.argument("file", callback=note_read)
 @click.argument("file2", required=False, callback=note_read)
 @input_options()
-@output_options((TABLE, *WRITE_FORMATS, "jsonl", ARRAY))
+@output_options((TABLE, *WRITE_FORMATS, LINES, ARRAY))
 @plot_option
 @click.option(
     "--above",
@@ -120,6 +120,7 @@ def matrix(
     from 1.
     """
     selection = _selection(above, nearest, rerank)
+    _refuse_lines(written_as, out, selection)
     streamed = _streamed_format(written_as, out, selection)
     written_as = streamed or chosen_format(written_as, out, WRITE_FORMATS)
     check_plot(plot)
@@ -191,6 +192,17 @@ def _selection(above: float | None, nearest: int | None, rerank: bool) -> Select
             raise ConfigError("--rerank scores the pairs of --above or --nearest; give one of them")
         return None
     return Selection(threshold=above, k=nearest)
+
+
+def _refuse_lines(given: str | None, out: str | None, selection: Selection | None) -> None:
+    """Refuse a whole matrix in the format that pairs alone have."""
+    ending = ENDINGS.get(Path(out).suffix.lower()) if out is not None else None
+    if selection is None and (given or ending) == LINES:
+        *others, last = WRITE_FORMATS
+        raise ConfigError(
+            f"{LINES} has a line for each pair of --above or --nearest, and a matrix is written "
+            f"whole; give one of them, or --format {', '.join(others)} or {last}"
+        )
 
 
 def _streamed_format(given: str | None, out: str | None, selection: Selection | None) -> str | None:

@@ -72,11 +72,16 @@ def comma_hint(there: Iterable[str]) -> str:
 
 
 def shown_columns(there: Iterable[str]) -> str:
-    """Return the names of columns for a message: cut where they are long, with escapes."""
-    return ", ".join(map(_shown, there))
+    """Return the names of columns for a message: cut where they are long, with escapes.
+
+    Of no columns it is "none".
+    """
+    return ", ".join(map(_shown, there)) or "none"
 
 
 def _shown(name: str) -> str:
+    # A name of blanks alone would be seen as none.
+    name = name if name.strip() else repr(name)
     return printable(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
@@ -248,7 +253,7 @@ def _no_column(wanted: Sequence[str], there: Sequence[str], options: bool) -> st
         if options
         else f"call that of the texts {wanted[0]}"
     )
-    return f"no column {' or '.join(wanted)}; there are {shown_columns(there) or 'none'}; {remedy}"
+    return f"no column {' or '.join(wanted)}; there are {shown_columns(there)}; {remedy}"
 
 
 def pair_columns(there: Iterable[str], names: Sequence[str]) -> tuple[str, str] | None:

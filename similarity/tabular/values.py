@@ -63,6 +63,8 @@ MAX_DEPTH = 200
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 # What files begin with that are no text in UTF-8, and what to do.
 _NO_TEXT = {
+    b"\xff\xfe\0\0": "begins with the mark of UTF-32; save it as UTF-8",
+    b"\0\0\xfe\xff": "begins with the mark of UTF-32; save it as UTF-8",
     b"\xff\xfe": "begins with the mark of UTF-16; save it as UTF-8",
     b"\xfe\xff": "begins with the mark of UTF-16; save it as UTF-8",
     b"\x1f\x8b": "is compressed by gzip; unpack it, or name it .gz",
@@ -71,6 +73,12 @@ _NO_TEXT = {
     b"BZh": "is compressed by bzip2; unpack it, as by bzcat",
     b"\x04\x22\x4d\x18": "is compressed by lz4; unpack it, as by lz4cat",
     b"7z\xbc\xaf\x27\x1c": "is an archive of 7-Zip; unpack it",
+    b"PAR1\x15": "is a file of Parquet; save it as CSV in UTF-8, or name it .parquet",
+    b"ARROW1\0\0": "is a file of Arrow; save it as CSV in UTF-8",
+    b"\x93NUMPY": "is an array of NumPy; save it as CSV in UTF-8",
+    b"SQLite format 3\0": "is a database of SQLite; save a table of it as CSV in UTF-8",
+    b"%PDF-": "is a PDF; save it as text in UTF-8",
+    b"\xd0\xcf\x11\xe0": "is a file of Office; save it as CSV in UTF-8",
     b"PK\x03\x04": "is a ZIP archive, as spreadsheets are; save it as CSV in UTF-8",
 }
 
@@ -79,7 +87,7 @@ def no_text(begin: bytes) -> str | None:
     """Return why a file that begins so is no text in UTF-8, or None."""
     found = next((why for mark, why in _NO_TEXT.items() if begin.startswith(mark)), None)
     if found is None and b"\0" in begin.partition(b"\n")[0]:
-        return "has bytes of zero in its first line, as UTF-16 has; save it as UTF-8"
+        return "has bytes of zero in its first line, as UTF-16 and UTF-32 have; save it as UTF-8"
     return found
 
 

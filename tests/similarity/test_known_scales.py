@@ -101,10 +101,12 @@ def test_a_scale_is_kept_with_what_a_person_knows_it_by() -> None:
 
 
 def test_what_is_not_there_cannot_be_forgotten() -> None:
-    with pytest.raises(InputError, match="there is no scale mine; you keep none"):
+    with pytest.raises(InputError, match="there is no scale ''; you keep none"):
+        forget_scale("")
+    with pytest.raises(InputError, match="there is no scale 'mine'; you keep none"):
         forget_scale("mine")
     path = keep(GOOD)
-    with pytest.raises(InputError, match=f"there is no scale mine; there are {path.stem}"):
+    with pytest.raises(InputError, match=f"there is no scale 'mine'; there are {path.stem}"):
         forget_scale("mine")
     # Neither can a file elsewhere.
     with pytest.raises(InputError, match="there is no scale"):

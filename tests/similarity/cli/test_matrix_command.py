@@ -269,6 +269,12 @@ def test_a_picture(ending: str, tmp_path: Path) -> None:
         ),
         (("--format", "npy"), "npy is written to a file; name it by --out"),
         (
+            ("--out", "out.jsonl"),
+            "jsonl has a line for each pair of --above or --nearest, and a mat",
+        ),
+        (("--format", "jsonl"), "give one of them, or --format tsv, csv, json or parquet"),
+        (("--format", "jsonl", "--out", "out.tsv"), "jsonl has a line for each pair of --above"),
+        (
             ("--nearest", "2", "--out", "out.npy"),
             "out.npy cannot be npy, as its ending has it; give --format jsonl, csv",
         ),

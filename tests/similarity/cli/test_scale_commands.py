@@ -91,7 +91,7 @@ def test_one_is_forgotten_by_its_name(cache: Path) -> None:
     assert names(cache) == [second]
     gone = run("scales", "forget", first)
     assert gone.exit_code == 2
-    assert f"there is no scale {first}; there are {second}" in gone.stderr
+    assert f"there is no scale {first!r}; there are {second}" in gone.stderr
 
 
 def test_a_damaged_one_and_one_of_earlier_are_listed_and_forgotten(cache: Path) -> None:

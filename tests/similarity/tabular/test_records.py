@@ -174,7 +174,19 @@ def test_a_line_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None
     ("content", "message"),
     [
         ("a\n".encode("utf-16"), "begins with the mark of UTF-16; save it as UTF-8"),
-        ("a\n".encode("utf-16-le"), "bytes of zero in its first line, as UTF-16 has; save it as"),
+        (
+            "a\n".encode("utf-16-le"),
+            "bytes of zero in its first line, as UTF-16 and UTF-32 have; save it",
+        ),
+        ("a\n".encode("utf-32"), "begins with the mark of UTF-32; save it as UTF-8"),
+        (b"\0\0\xfe\xff\0\0\0a", "begins with the mark of UTF-32; save it as UTF-8"),
+        ("a\n".encode("utf-32-le"), "as UTF-16 and UTF-32 have; save it as UTF-8"),
+        (b"PAR1\x15\x04\x15\0", "is a file of Parquet; save it as CSV in UTF-8, or name it .parq"),
+        (b"ARROW1\0\0\xff", "is a file of Arrow; save it as CSV"),
+        (b"\x93NUMPY\x01\0", "is an array of NumPy; save it as CSV"),
+        (b"SQLite format 3\0\x10", "is a database of SQLite; save a table of it as CSV"),
+        (b"%PDF-1.7\n", "is a PDF; save it as text"),
+        (b"\xd0\xcf\x11\xe0\xa1", "is a file of Office; save it as CSV"),
         (gzip.compress(b"a\n", mtime=0), "is compressed by gzip; unpack it, or name it .gz"),
         (lzma.compress(b"a\n"), "is compressed by xz; unpack it, or name it .xz"),
         (bz2.compress(b"a\n"), "is compressed by bzip2; unpack it, as by bzcat"),
@@ -188,6 +200,24 @@ def test_what_is_no_text_is_reported(content: bytes, message: str) -> None:
     for kind in ("text", "csv", "jsonl"):
         with pytest.raises(InputError, match=message):
             read(content, kind)
+
+
+@pytest.mark.parametrize("text", ["PAR1 and PAR2 are receptors", "ARROW1 of 2", "SQLite format 3"])
+def test_texts_that_begin_like_other_files_are_read(text: str) -> None:
+    (record,) = read(text.encode(), "text")
+    assert record.value == text
+
+
+def test_what_pyarrow_writes_is_named_as_parquet(tmp_path: Path) -> None:
+    """It was said to have bytes of zero, as UTF-16 has."""
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for texts in ([], ["a dog"] * 9):
+        parquet.write_table(
+            arrow.table({"text": arrow.array(texts, arrow.string())}), tmp_path / "a"
+        )
+        with pytest.raises(InputError, match="it is a file of Parquet; save it as CSV"):
+            read((tmp_path / "a").read_bytes(), "csv")
 
 
 def test_carriage_returns_alone_are_reported() -> None:

@@ -2,14 +2,16 @@ import csv
 import io
 import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from similarity.batch.lines import check_columns
+from similarity.batch.lines import check_columns, parse
 from similarity.errors import ConfigError, InputError
 from similarity.tabular.judged import read_judged_pairs
+from similarity.tabular.records import read_records
 from similarity.tabular.texts import PAIR_NAMES, comma_hint, pair_columns, read_file, split_columns
 from similarity.tabular.writing import write_rows
 
@@ -170,3 +172,29 @@ def test_a_column_of_texts_is_found_whatever_its_blanks_and_case(
     write_rows([{"n": 1, name: "a red car"}], kind, path)
     assert read_file(path).texts == ["a red car"]
     assert read_file(path, columns=name).texts == ["a red car"]
+
+
+@pytest.mark.parametrize(
+    ("row", "named"), [("{}", "none"), ('{"": "a"}', "''"), ('{" ": "a", "b": "c"}', "'', b")]
+)
+def test_names_that_cannot_be_seen_are_named(
+    row: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of them was empty: "there are : name the two of texts"."""
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, "a.jsonl", row)
+
+    def compared(columns: Sequence[str]) -> None:
+        (record,) = read_records(io.BytesIO(row.encode()), "jsonl")
+        parse(record, columns)
+
+    for reads in (
+        lambda: compared(()),
+        lambda: compared(("x", "y")),
+        lambda: read_file(path),
+        lambda: read_judged_pairs(path),
+    ):
+        with pytest.raises(InputError, match=f"; there are {named}([:;]|$)"):
+            reads()
+    with pytest.raises(InputError, match="; there are none: name"):
+        check_columns([])
