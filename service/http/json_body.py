@@ -28,8 +28,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 PARSED_AT_ONCE = 2**16
 # No object that means something here has as many; each unknown field is a mistake to report.
 MAX_FIELDS = 1_000
-# Lists and objects of a body for each item that a list may have: a pair of images takes three.
-CONTAINERS_OF_ITEM = 8
+# Of a body, for each item that a list may have: its lists and objects, and their fields. A pair of
+# images takes three.
+CONTAINERS_OF_ITEM = FIELDS_OF_ITEM = 8
 # Lists and objects one within the other: documents are given back, which takes the stack again.
 MAX_DEPTH = 100
 # What a message calls the body itself, and the most characters of a field's name in it.
@@ -98,18 +99,15 @@ def parsed(content: bytes, max_items: int) -> Any:
         400 if it is not JSON in UTF-8, or an object says one name twice.
     RequestTooLargeError
         If a list has more than `max_items` items, or an object more than MAX_FIELDS fields, or
-        there are too many of both, or they are nested too deeply.
+        there are too many lists, objects or fields in all, or they are nested too deeply.
     """
     try:
         # Of bytes the parser would guess the encoding, and not the one that they are counted in.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HTTPException(400, "the body is not JSON: it is not UTF-8") from error
-    refuse_above(
-        _containers(content, CONTAINERS_OF_ITEM * max_items),
-        CONTAINERS_OF_ITEM * max_items,
-        "lists and objects",
-    )
+    _check_count(content, b"[{", CONTAINERS_OF_ITEM * max_items, "lists and objects")
+    _check_count(content, b":", FIELDS_OF_ITEM * max_items, f"fields in all objects of {_BODY}")
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=without_repeats)
     except RecursionError:
@@ -122,15 +120,15 @@ def parsed(content: bytes, max_items: int) -> Any:
     return value
 
 
-def _containers(content: bytes, allowed: int) -> int:
-    """Return how many lists and objects a body has, or a bound of it that is allowed.
+def _check_count(content: bytes, marks: bytes, allowed: int, what: str) -> None:
+    """Refuse a body in which one of these marks stands too often beside its strings.
 
-    Millions of them take seconds to make, in which nothing else is done.
+    Hundreds of thousands of what they begin take the parser long, and nothing else is done.
     """
-    found = _brackets(content)
+    found = _count(content, marks)
     if found > allowed:
-        found -= sum(_brackets(string.group()) for string in _STRING.finditer(content))
-    return found
+        found -= sum(_count(string.group(), marks) for string in _STRING.finditer(content))
+    refuse_above(found, allowed, what)
 
 
 def _depth(content: bytes) -> int:
@@ -142,8 +140,8 @@ def _depth(content: bytes) -> int:
     return deepest
 
 
-def _brackets(content: bytes) -> int:
-    return content.count(b"[") + content.count(b"{")
+def _count(content: bytes, marks: bytes) -> int:
+    return sum(map(content.count, marks))
 
 
 def check_lists(content: Any, max_items: int) -> None:

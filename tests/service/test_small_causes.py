@@ -36,6 +36,17 @@ def test_more_lists_than_any_request_has_are_refused_unparsed(client, monkeypatc
     assert "lists and objects" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("objects", [1, 300])
+def test_more_fields_than_any_request_has_are_refused_unparsed(client, monkeypatch, objects):
+    one = b"{" + b",".join(b'"k%d":1' % number for number in range(300_000 // objects)) + b"}"
+    content = b'{"texts": ["a", "b"], "more": [' + b",".join([one] * objects) + b"]}"
+    with monkeypatch.context() as patch:
+        patch.setattr(json_body.json, "loads", lambda *_, **__: pytest.fail("it was parsed"))
+        answer = client.post("/v1/dedupe", content=content, headers=HEADERS)
+    assert answer.status_code == 413
+    assert "fields in all objects of the body" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
 def test_lists_in_another_encoding_do_not_pass_the_bound(encoding):
     """A byte of "\u2261" is that of a quotation mark: the lists looked as if within a string."""
@@ -49,6 +60,11 @@ def test_brackets_within_texts_are_no_lists():
     content = b'{"texts": ["' + text.encode() * 7 + b'"], "more": [{}]}'
     assert content.count(b"[") + content.count(b"{") > json_body.CONTAINERS_OF_ITEM * 16_384
     assert json_body.parsed(content, 16_384)["texts"][0].startswith('[{"a": [')
+
+
+def test_colons_within_texts_are_no_fields():
+    content = b'{"texts": ["' + b"a: " * (json_body.FIELDS_OF_ITEM * 16_384 + 1) + b'"]}'
+    assert json_body.parsed(content, 16_384)["texts"][0].startswith("a: a: ")
 
 
 def test_a_string_without_end_is_looked_through_once():
