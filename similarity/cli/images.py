@@ -8,15 +8,15 @@ from similarity.cli.apart import note_image
 from similarity.cli.choices import ModelChoice
 from similarity.cli.notes import note
 from similarity.errors import InputError, UnsupportedError
+from similarity.images.decoding import ENDINGS
 from similarity.images.image import Content, Image
 from similarity.images.sources import image_or_text, is_image_file
-from similarity.models.loader import check_sees
+from similarity.models.loader import check_sees, may_read_images
 from similarity.prompts import checked_text
 from similarity.tabular.records import PlacedTexts
 
 # What is said of each image that cannot be compared.
 _AS_WORDS = "; --text compares the name as a text"
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 
 text_option = click.option(
     "--text",
@@ -56,15 +56,17 @@ def texts_and_images(
 def contents_of(texts: PlacedTexts, choice: ModelChoice, *, as_texts: bool) -> list[Content]:
     """Return texts, and the images whose paths a file has; those of a folder are texts.
 
-    Raises as `texts_and_images` does.
+    What is named as an image and is not there is a word to a model of texts. Raises as
+    `texts_and_images` does.
     """
     as_texts = as_texts or texts.ids is not None
-    return texts_and_images(texts.texts, choice, as_texts=as_texts)
+    by_name = may_read_images(choice.name)
+    return texts_and_images(texts.texts, choice, as_texts=as_texts, by_name=by_name)
 
 
 def note_paths(texts: Sequence[str]) -> None:
     """Say so where a command that reads words alone is given the paths of images."""
-    paths = [one for one in texts if one.lower().endswith(_ENDINGS) and is_image_file(one)]
+    paths = [one for one in texts if one.lower().endswith(ENDINGS) and is_image_file(one)]
     if paths:
         note(
             f"warning: {len(paths)} of {len(texts)} texts are paths of images, such as "

@@ -22,6 +22,15 @@ _ANIMATED = ("PNG", "WEBP", "GIF")
 # The second is of several pictures.
 _JPEG = ("JPEG", "MPO")
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
+# Of pictures that are not read: TIFF, Photoshop, JPEG 2000 and JPEG XL.
+_UNREAD = (b"II*\0", b"MM\0*", b"8BPS", b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL ")
+# AVIF and HEIC, after "ftyp" at the fifth byte.
+_UNREAD_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+# How the names of pictures end, of those that are read and of others.
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"),
+    *(".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".ico", ".psd"),
+)
 # How many times as long as the other a side may be; Qwen's processors have the same bound. Others
 # make the shorter side as long as the model wants it before they crop: of a file of some hundred
 # bytes with one row of pixels that would be gigabytes.
@@ -65,9 +74,10 @@ class ImageLimits:
 
 
 def looks_like_image(beginning: bytes) -> bool:
-    """Return whether a file has one of the formats that are read, by its first 12 bytes."""
+    """Return whether a file is a picture, be it read or not, by its first 12 bytes."""
     is_webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
-    return is_webp or beginning.startswith(_BEGINNINGS)
+    is_media = beginning[4:8] == b"ftyp" and beginning[8:12] in _UNREAD_BRANDS
+    return is_webp or is_media or beginning.startswith(_BEGINNINGS + _UNREAD)
 
 
 def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -95,7 +105,8 @@ def decoded(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         ) from error
     except pillow.UnidentifiedImageError as error:
         raise ImageError(
-            f"image {_shown(name)} is none of {', '.join(FORMATS)}, whatever its name says"
+            f"image {_shown(name)} is none of {', '.join(FORMATS)}, whatever its name says; "
+            "convert it to PNG"
         ) from error
     except MemoryError:
         raise

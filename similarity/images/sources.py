@@ -13,13 +13,13 @@ import numpy as np
 
 from similarity.errors import ImageError
 from similarity.extras import optional_module
-from similarity.images.decoding import ImageLimits, decoded, looks_like_image
+from similarity.images.decoding import ENDINGS, ImageLimits, decoded, looks_like_image
 from similarity.images.files import file_bytes
 from similarity.images.image import Content, Image, Pixels
 
 LIMITS = ImageLimits()
 _BEGINNING = 12
-_IMAGE_NAME = re.compile(r"\S+\.(png|jpe?g|webp|gif|bmp)", re.IGNORECASE)
+_IMAGE_NAME = re.compile(rf"\S+({'|'.join(map(re.escape, ENDINGS))})", re.IGNORECASE)
 _DATA_URL = "data:image/"
 _SHOWN_PATH = 200
 # Of the two images that models are tried on.
@@ -94,10 +94,15 @@ def image_file_digest(path: str | PathLike[str], limits: ImageLimits = LIMITS) -
 
 
 def is_image_file(path: str) -> bool:
-    """Return whether a text is the path of a file that begins as an image does."""
+    """Return whether a text is the path of a file that begins, or is named, as images are.
+
+    So is one in a format that is not read, which `image_file` refuses.
+    """
     try:
         if not Path(path).is_file():
             return False  # to open a pipe may wait for ever, and takes what is read of it
+        if path.lower().endswith(ENDINGS):
+            return True
         with Path(path).open("rb") as file:
             return looks_like_image(file.read(_BEGINNING))
     except (OSError, ValueError):

@@ -144,11 +144,13 @@ BACKENDS = (
         matches=is_address,
         module="similarity.models.vllm_server.loader",
         examine="examine",
+        sees=lambda _name: True,  # only the server can tell
         extra="remote",
     ),
     Backend(
         matches=lambda name: name.startswith(OFFLINE),
         module="similarity.models.vllm_offline",
+        sees=lambda _name: True,
         extra="vllm",
     ),
     Backend(matches=is_gguf, module="similarity.models.gguf", extra="gguf"),
@@ -237,8 +239,13 @@ def failed(checks: Iterable[PlacedCheck]) -> bool:
 
 def check_sees(name: str, image: Image) -> None:
     """Raise UnsupportedError if it is known before loading that a model reads no images."""
-    if not _backend(_checked(name)).sees(name):
+    if not may_read_images(name):
         raise without_images(name, image)
+
+
+def may_read_images(name: str) -> bool:
+    """Return whether a model may read images, as far as is known before it is loaded."""
+    return _backend(_checked(name)).sees(name)
 
 
 def _checked(name: object) -> str:

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from similarity.cli import compare_commands
 from similarity.cli.main import main
 from similarity.models import loader
 from tests.similarity.images.made import as_file, picture
+from tests.similarity.models.fake_seeing_server import SeeingServer
+from tests.similarity.models.fake_server import Load, load
 from tests.tiny_models import save_tiny_model
 from tests.tiny_vision_models import save_tiny_vision_model
 
+__all__ = ["load"]  # a fixture
 DOG = "A dog runs."
 SHORT = ("-n", "2", "-m", "3")
 
@@ -64,7 +68,7 @@ def test_a_model_of_texts_says_so_before_it_is_loaded(
 ) -> None:
     folder = str(save_tiny_model("llama", tmp_path / "llama"))
     monkeypatch.setattr(loader, "import_module", None)  # loads nothing
-    for name in ("toy", "embedded", "smollm2", folder, "http://127.0.0.1:1", "a.gguf"):
+    for name in ("toy", "embedded", "smollm2", folder, "a.gguf"):
         result = run("compare", "--model", name, photo, DOG)
         assert result.exit_code == 1
         (line,) = result.stderr.splitlines()
@@ -86,11 +90,11 @@ def test_what_is_no_image_is_said_before_a_model_is_loaded(
 
 
 def test_a_matrix_of_images_and_texts(seeing: str, photo: str) -> None:
-    Path("all.txt").write_text(f"{photo}\n{DOG}\ncopy.bmp\nmissing.png\n")
+    Path("all.txt").write_text(f"{photo}\n{DOG}\ncopy.bmp\nsee missing.png\n")
     result = run("matrix", "all.txt", "--model", seeing, *SHORT, "--format", "json")
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
-    assert content["rows"] == [photo, DOG, "copy.bmp", "missing.png"]
+    assert content["rows"] == [photo, DOG, "copy.bmp", "see missing.png"]
     assert content["distances"][0][2] == 0
     assert content["distances"][0][1] == pytest.approx(
         distance("--model", seeing, photo, DOG), abs=1e-6
@@ -174,6 +178,58 @@ def test_paths_of_images_are_words_to_a_model_of_texts_only_where_asked(
     assert run(*options, "--text").exit_code == 0
 
 
+UNREAD = [
+    ("cmyk.tif", as_file(picture(), "TIFF")),
+    ("scan.TIFF", as_file(picture(), "TIFF")),
+    ("scan", as_file(picture(), "TIFF")),
+    ("photo.avif", b"\0\0\0\x1cftypavif"),
+    ("photo", b"\0\0\0\x18ftypheic"),
+    ("a drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+    ("photo.heic", b""),
+    ("empty.png", b""),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), UNREAD, ids=[name for name, _ in UNREAD])
+@pytest.mark.parametrize("command", ["compare", "explain", "matrix", "cluster", "dedupe"])
+def test_a_picture_in_a_format_that_is_not_read_is_refused(
+    command: str, name: str, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loader, "import_module", None)
+    Path(name).write_bytes(data)
+    Path("lines.txt").write_text(f"{DOG}\n{name}\n")
+    given = (name, DOG) if command in ("compare", "explain") else ("lines.txt",)
+    result = run(command, *given, "--model", "some/model")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert f"image '{name}' is none of PNG, JPEG, WEBP, GIF, BMP" in line
+    assert line.endswith("convert it to PNG; --text compares the name as a text")
+
+
+@pytest.mark.parametrize("command", ["matrix", "cluster", "dedupe"])
+@pytest.mark.parametrize("name", ["nothere.png", "nothere.tif"])
+def test_a_line_named_as_an_image_that_is_not_there_is_a_word_to_models_of_texts_alone(
+    command: str, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text(f"{DOG}\n{name}\n")
+    result = run(command, str(path), "--model", "some/model")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert f"image '{name}' cannot be read: No such file" in line
+    assert line.endswith("--text compares the name as a text")
+    assert run(command, str(path), "--model", "toy", *SHORT).exit_code == 0
+
+
+def test_a_server_is_asked_whether_it_reads_images(
+    photo: str, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_commands, "open_model", lambda _: load(server=SeeingServer()))
+    for name in ("http://127.0.0.1:1", "vllm:some/model"):
+        assert distance("--model", name, photo, DOG) > 0
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -189,8 +245,9 @@ def test_where_paths_of_images_are_read_as_words_it_is_said(
 ) -> None:
     if command[0] == "index":
         pytest.importorskip("faiss")
-    (tmp_path / "lines.txt").write_text(f"{photo}\nno.png\na dog\n")
+    Path("scan.tif").write_bytes(as_file(picture(), "TIFF"))
+    (tmp_path / "lines.txt").write_text(f"{photo}\nno.png\na dog\nscan.tif\n")
     result = run(*(part.format("lines.txt") for part in command), "--model", "embedded")
     assert result.exit_code == 0, result.output
     (line,) = [line for line in result.stderr.splitlines() if "paths of images" in line]
-    assert line.startswith("warning: 1 of 3 texts are paths of images, such as 'photo.jpg'")
+    assert line.startswith("warning: 2 of 4 texts are paths of images, such as 'photo.jpg'")

@@ -57,7 +57,8 @@ def test_a_name_of_an_image_that_is_none_is_no_text(tmp_path: Path) -> None:
     path.write_text("A dog runs.")
     with pytest.raises(InputError, match="is none of PNG"):
         image_or_text(str(path), by_name=True)
-    assert image_or_text(str(path)) == str(path)
+    with pytest.raises(InputError, match="is none of PNG"):
+        image_or_text(str(path))
     assert image_or_text("I sent you photo.jpg", by_name=True) == "I sent you photo.jpg"
 
 
