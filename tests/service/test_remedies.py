@@ -120,9 +120,9 @@ def test_a_text_that_is_too_long_is_named_by_its_place(client, path, body, place
 @pytest.mark.parametrize(
     ("path", "body", "place"),
     [
-        ("/decode", {"ids": [[5], [5000]]}, "ids"),
-        ("/detokenize", {"tokens": [5000]}, "tokens"),
-        ("/v1/embeddings", {"input": [[97], [5000]], "tokenizer": "model"}, "input[1]"),
+        ("/decode", {"ids": [[5], [5000]]}, "ids[1][0]"),
+        ("/detokenize", {"tokens": [5000]}, "tokens[0]"),
+        ("/v1/embeddings", {"input": [[97], [5000]], "tokenizer": "model"}, "input[1][0]"),
         ("/v1/trajectories", {"texts": ["a"], "n_trajectories": 5000}, "n_trajectories"),
         ("/v1/trajectories", {"texts": ["a"], "max_tokens": 5000}, "max_tokens"),
         ("/v1/consensus", {"texts": ["a", "b"], "question": "b" * 19_999}, "texts[0]"),
