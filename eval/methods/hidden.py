@@ -61,9 +61,10 @@ def whitened_hidden_states(
     """Return the same, centred and whitened by their statistics over the unlabelled texts."""
 
     def make(setting: Setting) -> Method:
-        texts = unlabelled_texts(setting, f"the whitening of the {pool}")
         prompt = setting.config.prompt
+        # The model first: texts do not help one that gives no states.
         embed = _embedder(setting.model, prompt, POOLS[pool])
+        texts = unlabelled_texts(setting, f"the whitening of the {pool}")
         settings = {
             "pool": pool,
             "prompt": asdict(prompt),

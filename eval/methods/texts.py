@@ -26,8 +26,8 @@ def unlabelled_texts(setting: Setting, method: str) -> list[str]:
     texts = list(dict.fromkeys(setting.unlabelled))
     if len(texts) < 2:
         raise ConfigError(
-            f"{method} is fitted on unlabelled texts and got {len(texts)}; give two or more "
-            "texts that are not in the task by --unlabelled FILE"
+            f"there are too few unlabelled texts to fit {method} to: {len(texts)}; give two or "
+            "more that are not in the task by --unlabelled FILE"
         )
     return texts
 

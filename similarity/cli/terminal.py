@@ -20,15 +20,29 @@ TABLE = "table"
 
 
 class NewFolder(click.Path):
-    """A folder that is written to; an empty name, as of a variable that is not set, is none."""
+    """A folder that is written to; an empty name, as of a variable that is not set, is none.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    reserved
+        A name that means no folder where it is read.
+    """
+
+    def __init__(self, reserved: str | None = None) -> None:
         super().__init__(path_type=Path, file_okay=False)
+        self._reserved = reserved
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if value == "":
             self.fail("the name is empty; name a folder", param, ctx)
+        if self._reserved is not None and str(value).rstrip("/") == self._reserved:
+            self.fail(
+                f"the name {self._reserved!r} means no folder where it is read; name ./{value}, or "
+                "another",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 

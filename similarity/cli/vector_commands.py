@@ -78,7 +78,7 @@ def vector_preset_option(command: Command) -> Command:
 @input_options()
 @click.option(
     "--out",
-    type=NewFolder(),
+    type=NewFolder(reserved=GENERAL),
     required=True,
     help="Keep the vectors' statistics in this folder, new or of an earlier fit, which is "
     "replaced.",

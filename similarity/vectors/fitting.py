@@ -8,13 +8,19 @@ from itertools import chain, islice, repeat
 import numpy as np
 
 from similarity.arrays import FloatArray, Rows
-from similarity.errors import InputError, UnsupportedError
+from similarity.errors import ConfigError, InputError, UnsupportedError
 from similarity.given import check_as_many, check_several
 from similarity.models.base import Ability, LanguageModel, OnProgress, ignore_progress
 from similarity.prompts import Prompt
 from similarity.trajectories import check_room
 from similarity.validation import check_kind
-from similarity.vectors.config import GroupConfig, Prompted, TrajectoriesConfig, VectorConfig
+from similarity.vectors.config import (
+    GroupConfig,
+    ProfileConfig,
+    Prompted,
+    TrajectoriesConfig,
+    VectorConfig,
+)
 from similarity.vectors.identity import FitIdentity, Labelled
 from similarity.vectors.kinds import fitted_reader
 from similarity.vectors.looking import check_spread
@@ -67,7 +73,8 @@ def fit(
         If there are too few texts, one is empty or not valid Unicode, registers are not as many,
         or a prompt leaves no room for any (TextTooLongError).
     ConfigError
-        If the model or the config is none.
+        If the model or the config is none, or a profile looks at too few tokens to tell texts
+        apart.
     UnsupportedError
         If the model does not give what a group needs.
     WrongAnswerError
@@ -87,16 +94,17 @@ def fit(
     counted = [text for batch in head for text, _ in batch]
     if len(counted) < LEAST_TEXTS:
         raise InputError(
-            f"the corpus has {len(counted)} texts that the model can take; give {LEAST_TEXTS} or "
-            "more, some hundreds for vectors worth having"
+            f"the corpus has too few texts that the model can take: {len(counted)}; give "
+            f"{LEAST_TEXTS} or more, some hundreds for vectors worth having"
         )
     readers = {group.name: fitted_reader(model, group, counted) for group in config.groups}
-    for reader in readers.values():
-        if not reader.needs <= model.abilities:
-            needed = ", ".join(sorted(reader.needs - model.abilities))
+    for one in config.groups:
+        needs = readers[one.name].needs
+        if not needs <= model.abilities:
+            needed = ", ".join(sorted(needs - model.abilities))
             raise UnsupportedError(
-                f"{model.info.name} does not give {needed} here; {model.remedy}, or give groups "
-                f"that need less, as {_less(model)}"
+                f"{model.info.name} does not give {needed} here; {model.remedy}, or "
+                f"{_less(model, one)}"
             )
     fits = {name: _Fits() for name in readers}
     several = len(set(counted)) > 1
@@ -113,7 +121,15 @@ def fit(
         reader, found = readers[settings.name], fits[settings.name]
         if isinstance(settings, Prompted) and several:
             check_spread(model, settings.name, found.of_all)
-        whitening = reader.whitening(model, found.of_all, found.means())
+        try:
+            whitening = reader.whitening(model, found.of_all, found.means())
+        except InputError as error:
+            if not (isinstance(settings, ProfileConfig) and settings.tokens and several):
+                raise
+            raise ConfigError(
+                f"tokens {settings.tokens} are too few: by them the {found.of_all.rows} texts are "
+                f"all the same to the model; give more, such as {SERVED_TOKENS}"
+            ) from error
         # In the precision that files keep, so that a text has the same vector from there.
         return Group(settings, reader, rounded(whitening))
 
@@ -149,11 +165,15 @@ class _Fits:
         return np.array(means).reshape(len(means), self.of_all.width)
 
 
-def _less(model: LanguageModel) -> str:
-    """Return an example of a group that a model gives what it needs, for a message."""
-    if Ability.TOKEN_LOG_PROBS in model.abilities:
-        return f"ProfileConfig(tokens={SERVED_TOKENS})"
-    return "TrajectoriesConfig()" if model.generates else "StatesConfig()"
+def _less(model: LanguageModel, group: GroupConfig) -> str:
+    """Return what to do for a group that a model gives what it needs, for a message."""
+    by_tokens = Ability.TOKEN_LOG_PROBS in model.abilities
+    if by_tokens and isinstance(group, ProfileConfig):
+        # In the words of the command line too, which knows no groups.
+        return f"set tokens to a number, such as {SERVED_TOKENS}"
+    less = "TrajectoriesConfig()" if model.generates else "StatesConfig()"
+    less = f"ProfileConfig(tokens={SERVED_TOKENS})" if by_tokens else less
+    return f"give groups that need less, as {less}"
 
 
 def _labelled(texts: Iterable[str], registers: Sequence[str | None]) -> Iterator[Labelled]:

@@ -133,6 +133,7 @@ class WhiteningFit:
         InputError
             If there are fewer than two rows, or they are all the same.
         """
+        lower = "" if rank is None else " or lower the rank"
         rank = self.width if rank is None else rank
         self._check(shrinkage, rank)
         variances, directions = np.linalg.eigh(self._scatter / self._rows)
@@ -144,8 +145,8 @@ class WhiteningFit:
         shrunk = ((1 - shrinkage) * variances + shrinkage * variances.mean())[:rank]
         if shrunk[-1] <= SINGULAR * shrunk[0]:
             raise ConfigError(
-                f"{self._rows} rows do not vary in {rank} directions; "
-                "give more and different rows, raise the shrinkage or lower the rank"
+                f"{self._rows} texts do not vary in {rank} directions, as a shrinkage of "
+                f"{shrinkage:g} needs; raise the shrinkage{lower}"
             )
         kept = _with_fixed_signs(directions[:, ::-1][:, :rank])
         return Whitening(mean=self._mean.copy(), matrix=kept / np.sqrt(shrunk))

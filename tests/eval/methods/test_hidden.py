@@ -155,11 +155,14 @@ def test_a_model_without_hidden_states_says_so_when_asked_for(
 ) -> None:
     with pytest.raises(UnsupportedError, match="give a model that is a network"):
         method(setting(toy_model))
+    # Texts to whiten by would not help.
+    with pytest.raises(UnsupportedError, match="give a model that is a network"):
+        method(Setting(model=toy_model))
 
 
 @pytest.mark.parametrize("name", ["last token, whitened", "mean token, whitened"])
 def test_whitening_without_unlabelled_texts(tiny: Tiny, name: str) -> None:
-    with pytest.raises(ConfigError, match="the whitening of the .* token is fitted on unlabelled"):
+    with pytest.raises(ConfigError, match="too few .* to fit the whitening of the .* token to: 0"):
         BASELINES[name](Setting(model=tiny("llama")))
 
 

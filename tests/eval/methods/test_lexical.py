@@ -56,6 +56,7 @@ def test_tf_idf_names_what_it_was_fitted_on(toy_model: ToyModel) -> None:
 @pytest.mark.parametrize("texts", [(), ("a",), ("a", "a")])
 def test_tf_idf_without_unlabelled_texts(toy_model: ToyModel, texts: tuple[str, ...]) -> None:
     with pytest.raises(
-        ConfigError, match="tf-idf is fitted on .* give two or more .* --unlabelled"
+        ConfigError,
+        match="too few .* to fit tf-idf to: .* give two or more .* --unlabelled",
     ):
         TfIdf(Setting(model=toy_model, unlabelled=texts))

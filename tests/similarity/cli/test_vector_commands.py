@@ -2,6 +2,7 @@ import csv
 import json
 import lzma
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -197,6 +198,42 @@ def test_what_differs_from_what_was_begun_is_reported(folder: Path, tmp_path: Pa
     refused = run("embed", str(file), *options(folder), "--out", str(out))
     assert 'kind is "vectors", there "matrix"; ' in refused.stderr
     assert 'model.dtype is "float64", there "other"' in refused.stderr
+
+
+def test_vectors_are_not_kept_under_the_name_of_the_general_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corpus.txt").write_text("\n".join(sentences(60)))
+    command = ("fit", "--corpus", "corpus.txt", "--model", "toy", "--tokens", "8", "--out")
+    for name in ("general", "general/"):
+        result = run(*command, name)
+        assert result.exit_code == 2
+        assert f"'general' means no folder where it is read; name ./{name}" in result.stderr
+        assert not Path("general").exists()
+    assert run(*command, "./general").exit_code == 0
+    assert run("embed", "corpus.txt", "--model", "toy", "--vectors", "./general").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--tokens", "0"), "does not give next_states here; .*, or set tokens to a number, such"),
+        (("--tokens", "2"), "tokens 2 are too few: .* give more, such as 512"),
+        (("--shrinkage", "0"), "as a shrinkage of 0 needs; raise the shrinkage$"),
+    ],
+)
+def test_a_fit_that_cannot_be_is_refused_in_words_of_its_options(
+    option: tuple[str, str], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "corpus.txt").write_text("\n".join(sentences(60)))
+    corpus, out = str(tmp_path / "corpus.txt"), str(tmp_path / "vectors")
+    result = run("fit", "--corpus", corpus, "--out", out, "--model", "toy", *option)
+    assert result.exit_code in (1, 2)
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert re.search(said, error)
+    assert "Config" not in error
+    assert "rank" not in error
 
 
 def test_a_folder_without_a_name_is_no_folder() -> None:

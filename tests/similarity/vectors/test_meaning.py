@@ -24,7 +24,7 @@ from similarity.vectors import (
     fit,
     meaning,
 )
-from similarity.vectors.config import GroupConfig, TrajectoriesConfig
+from similarity.vectors.config import GroupConfig, StatesConfig, TrajectoriesConfig
 from tests.similarity.vectors.conftest import TINY_CONFIG, TOY_CONFIG, cosines, sentences
 
 TEXTS = sentences(9, seed=1)
@@ -218,17 +218,29 @@ def test_what_is_to_be_cut_is_said_for_all_groups_at_once(
         assert has + kept == takes + 1
 
 
+def test_too_few_tokens_to_tell_texts_apart_are_refused(toy_model: ToyModel) -> None:
+    config = VectorConfig(groups=(ProfileConfig(tokens=2),))
+    with pytest.raises(ConfigError, match="tokens 2 are too few: .* give more, such as 512"):
+        fit(toy_model, sentences(60), config)
+    with pytest.raises(InputError, match="all the same to the model; give different ones"):
+        fit(toy_model, ["a bird"] * 9, config)
+
+
 @pytest.mark.parametrize("texts", [[], ["a bird"]])
 def test_too_little_text_is_refused(toy_model: ToyModel, texts: list[str]) -> None:
-    with pytest.raises(InputError, match="give 2 or more"):
+    with pytest.raises(InputError, match=f"can take: {len(texts)}; give 2 or more"):
         fit(toy_model, texts, TOY_CONFIG)
 
 
 def test_a_model_that_does_not_give_what_is_needed_is_refused(toy_model: ToyModel) -> None:
-    said = r"does not give next_states here; .*, or give groups that need less, as (.*)"
-    with pytest.raises(UnsupportedError, match=said) as found:
-        fit(toy_model, sentences(60), VectorConfig(groups=(ProfileConfig(),)))
-    assert str(found.value).endswith("as ProfileConfig(tokens=512)")
+    groups: dict[GroupConfig, str] = {
+        ProfileConfig(): "set tokens to a number, such as 512",
+        StatesConfig(): "give groups that need less, as ProfileConfig(tokens=512)",
+    }
+    for group, remedy in groups.items():
+        with pytest.raises(UnsupportedError, match="does not give next_states here; ") as found:
+            fit(toy_model, sentences(60), VectorConfig(groups=(group,)))
+        assert str(found.value).endswith(f", or {remedy}")
     fit(toy_model, sentences(60), VectorConfig(groups=(ProfileConfig(tokens=512),)))
 
 

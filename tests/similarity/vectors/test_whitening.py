@@ -97,8 +97,10 @@ def test_rank_keeps_the_directions_of_most_variance() -> None:
 def test_more_directions_than_rows() -> None:
     rows = rows_of(0, 8, number=5)
     fit = WhiteningFit(8).add(rows)
-    with pytest.raises(ConfigError, match="5 rows do not vary in 8 directions.*raise the shrink"):
+    with pytest.raises(ConfigError, match="5 texts do not vary in 8 .* raise the shrinkage$"):
         fit.fit(0)
+    with pytest.raises(ConfigError, match="in 6 directions.* the shrinkage or lower the rank$"):
+        fit.fit(0, 6)
     variance = rows.var(axis=0).mean()
     stretch = np.linalg.norm(fit.fit(0.1).matrix, ord=2)
     assert stretch == pytest.approx((0.1 * variance) ** -0.5)
