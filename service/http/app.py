@@ -166,8 +166,6 @@ def create_app(
         "the answers that are being written are",
         "TRAJSIM_MAX_ANSWERS_BYTES",
     )
-    # Of those, the one that makes its next part.
-    app.state.turns = asyncio.Lock()
     metrics.watch("answers_bytes", "Bytes of answers being written.", lambda: answers.held)
     for kind in (TrajsimError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)

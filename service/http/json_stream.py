@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Self
@@ -68,7 +68,6 @@ class JsonStream(StreamingResponse):
         BusyError
             If there is no room for it beside other answers.
         """
-        self.body_iterator = _in_turn(self.body_iterator, scope["app"].state.turns)
         with Writing(scope, send, self.size) as writing:
             await super().__call__(scope, receive, writing.send)
 
@@ -153,18 +152,5 @@ def _chunks(parts: Iterator[bytes]) -> Iterator[bytes]:
 async def _yielding(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
-
-
-async def _in_turn(chunks: AsyncIterable[Any], turns: asyncio.Lock) -> AsyncIterator[bytes]:
-    """Give chunks, of which all answers together make one in each turn of the event loop.
-
-    So all else has its turn between two chunks, however many answers are read at once.
-    """
-    made = aiter(chunks)
-    while True:
-        async with turns:
-            chunk = await anext(made, None)
-            await asyncio.sleep(0)
-        if chunk is None:
-            return
-        yield chunk
+        # Others get their turn between two chunks, also where the client reads at once.
+        await asyncio.sleep(0)

@@ -5,7 +5,6 @@ import json
 import re
 import socket
 import time
-from collections import Counter
 from contextlib import ExitStack
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ import pytest
 import similarity
 from service.engine.exceptions import BusyError
 from service.http.app import ROUTES
-from service.http.json_stream import CHUNK_BYTES, JsonArray, answer_size, json_answer, json_list
+from service.http.json_stream import CHUNK_BYTES, JsonArray, answer_size, json_answer
 from service.http.room import Room
 from service.http.writing import Writing
 from similarity.models.toy import ToyModel
@@ -239,48 +238,6 @@ def test_streams_are_the_json_that_they_stand_for():
         expected = {"a": 1, "rows": [str(i) for i in range(count)], "b": {"ä": None}}
         assert json.loads(b"".join(chunks)) == expected
         assert max(map(len, chunks)) < 2 * CHUNK_BYTES
-
-
-def test_all_answers_together_make_one_part_in_each_turn_of_the_event_loop():
-    """Of sixteen that were read at once each made one, which held up all else for 0.15 s."""
-    turn = 0
-    made = []
-
-    async def count_turns():
-        nonlocal turn
-        while True:
-            turn += 1
-            await asyncio.sleep(0)
-
-    def items():
-        for _ in range(5):
-            made.append(turn)
-            yield b"1" * CHUNK_BYTES
-
-    async def main():
-        state = SimpleNamespace(answers=Room(2**40, "", ""), turns=asyncio.Lock())
-        scope = {"app": SimpleNamespace(state=state), "state": {}, "type": "http"}
-        answers = [json_list(JsonArray(items(), 5 * CHUNK_BYTES)) for _ in range(8)]
-        made.clear()
-        counting = asyncio.create_task(count_turns())
-        sent = Counter()
-
-        async def receive():
-            await asyncio.Event().wait()
-
-        async def write(number, answer):
-            async def send(message):
-                sent[number] += len(message.get("body", b""))
-
-            await answer({**scope, "asgi": {"spec_version": "2.0"}}, receive, send)
-
-        await asyncio.gather(*(write(i, one) for i, one in enumerate(answers)))
-        counting.cancel()
-        assert set(sent.values()) == {5 * CHUNK_BYTES + 6}
-
-    asyncio.run(main())
-    assert len(made) == 8 * 3
-    assert max(Counter(made).values()) == 1
 
 
 def test_clients_that_do_not_read_lose_their_connections():
