@@ -9,8 +9,8 @@ from service.http.problems import Problem, problem_of
 
 # Of a request's line and headers together.
 HEAD_BYTES = 64 * 1024
-# More bytes than 64 bits count, with a sign, are a mistake.
-MAX_CHUNK = 2**63
+# Of what more than 63 bits count, a mistake, some bytes may have come.
+MAX_CHUNK = 2**62
 BAD_CHUNKS = (
     "the chunks of the body are damaged: send each as its length in hexadecimal digits, CR LF, so "
     "many bytes and CR LF, and at the end one of length 0"

@@ -44,7 +44,7 @@ def post(client, path, **body):
         ("/v1/embeddings", {"input": ["a"] * 9}, "9 items in input"),
         ("/v1/similarity", {"pairs": [["a", "b"]] * 9}, "9 items in pairs"),
         ("/v1/similarity", {"source": "a", "targets": ["b"] * 9}, "9 items in targets"),
-        ("/v1/similarity", {f"k{i}": 1 for i in range(2_000)}, "2000 fields in the body"),
+        ("/v1/similarity", {f"k{i}": 1 for i in range(2_000)}, "2000 fields in all objects"),
         ("/v1/similarity", {"rows": ["a"] * 8, "columns": ["a", "b"]}, "16 cells"),
         ("/v1/similarity", {"rows": ["a"] * 5}, "25 cells"),
         ("/v1/similarity", {"rows": ["a", "b"], "explain": True}, "bytes of answer"),
