@@ -174,7 +174,7 @@ def test_what_users_get_wrong_is_reported_in_their_words(tmp_path: Path) -> None
         (("batch", "nofile.csv", output), "Error: cannot read nofile.csv: No such file"),
         (
             ("fit", "--corpus", str(empty), "--out", str(tmp_path / "fitted")),
-            "the corpus has 0 texts",
+            "the corpus has too few texts that the model can take: 0",
         ),
         (("calibrate", "--pairs", str(table)), "no columns of texts named text1/text2"),
     ):
