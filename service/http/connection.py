@@ -10,13 +10,13 @@ from typing import cast
 
 import h11
 from starlette.types import Scope
-from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.http.crowd import TOO_MANY, WAIT_SECONDS, Crowd
 from service.http.descriptors import Connections
-from service.http.problems import Problem, problem_response, request_id_of
-from service.http.sockets import acknowledged, bound, drop_unread, is_ended, reset
-from service.http.unreadable import HEAD_BYTES, is_endless, skip_empty_lines, unreadable
+from service.http.problems import Problem, request_id_of
+from service.http.sockets import acknowledged, bound, drop_unread, is_ended, linger, reset
+from service.http.unreadable import HEAD_BYTES, answer_of, is_endless, skip_empty_lines, unreadable
 from service.http.writing import UNREAD
 
 # Read at a time, before other connections have their turn: what is sent as chunks of one byte each
@@ -111,7 +111,7 @@ def connection_class(
 
         def _read_on(self) -> None:
             """Read some of what has arrived; no more arrives until all is read."""
-            if self.transport.is_closing():
+            if self.transport.is_closing() or not self._unread:
                 self._unread.clear()
                 return
             part = bytes(self._unread[:READ_BYTES])
@@ -173,17 +173,13 @@ def connection_class(
             if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
                 self.transport.close()
                 return
-            response = problem_response(problem, request_id)
-            own = ((b"x-request-id", request_id.encode()), (b"connection", b"close"))
-            headers = [*response.raw_headers, *own]
-            reason = STATUS_PHRASES[problem.status]
-            for event in (
-                h11.Response(status_code=problem.status, headers=headers, reason=reason),
-                h11.Data(data=bytes(response.body)),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
-            self.transport.close()
+            self.transport.write(answer_of(self.conn, problem, request_id))
+            if len(self.connections) <= connections.served + connections.told:
+                crowd.leave(self)
+                self._unread.clear()
+                linger(self.transport, WAIT_SECONDS)
+            else:
+                self.transport.close()
 
         def _take_over(self, problem: Problem) -> str:
             """Have the application answer and read no more; return the id of the request."""

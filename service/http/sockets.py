@@ -1,10 +1,11 @@
 """Sockets of connections: what the system keeps for clients that do not read it is bounded."""
 
+import asyncio
 import os
 import socket
 import struct
 import sys
-from asyncio import BaseTransport, WriteTransport
+from asyncio import BaseProtocol, BaseTransport, Protocol, Transport, WriteTransport
 from contextlib import suppress
 
 # That the system takes of an answer before its client reads it; Linux takes twice as much memory.
@@ -62,6 +63,27 @@ def drop_unread(transport: BaseTransport, count: int) -> None:
     """
     with suppress(OSError):
         os.read(transport.get_extra_info("socket").fileno(), count)
+
+
+class _Ended(Protocol):
+    """Drops what still comes on a connection whose last answer is written."""
+
+    def __init__(self, before: BaseProtocol) -> None:
+        self._before = before
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._before.connection_lost(exc)
+
+
+def linger(transport: Transport, seconds: float) -> None:
+    """Close a connection once its client does, or after some seconds; drop what comes till then.
+
+    A client that goes on to send to one that is closed is reset, and may lose the last answer.
+    """
+    transport.set_protocol(_Ended(transport.get_protocol()))
+    transport.write_eof()
+    transport.resume_reading()
+    asyncio.get_running_loop().call_later(seconds, transport.close)
 
 
 def reset(transport: WriteTransport) -> None:

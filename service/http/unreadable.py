@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import h11
 from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES
 
-from service.http.problems import Problem, problem_of
+from service.http.problems import Problem, problem_of, problem_response
 
 # Of a request's line and headers together.
 HEAD_BYTES = 64 * 1024
@@ -51,6 +52,20 @@ def unreadable(error: BaseException | None, *, in_body: bool) -> Problem:
         return problem_of(HTTPException(431, LONG_HEAD))
     # h11 has no other mark of it than its words.
     return _invalid(NO_HOST if "Host: header" in str(error) else NO_HTTP)
+
+
+def answer_of(connection: h11.Connection, problem: Problem, request_id: str) -> bytes:
+    """Return the bytes of an answer that no application gives, and after which nothing is read."""
+    response = problem_response(problem, request_id)
+    own = ((b"x-request-id", request_id.encode()), (b"connection", b"close"))
+    headers = [*response.raw_headers, *own]
+    reason = STATUS_PHRASES[problem.status]
+    events = (
+        h11.Response(status_code=problem.status, headers=headers, reason=reason),
+        h11.Data(data=bytes(response.body)),
+        h11.EndOfMessage(),
+    )
+    return b"".join(connection.send(event) or b"" for event in events)
 
 
 def _invalid(message: str) -> Problem:

@@ -107,7 +107,7 @@ class ServeProcess:
         return self.process.returncode, errors
 
 
-def eventually(condition: Callable[[], bool], patience: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], patience: float = 30.0) -> bool:
     """Wait for a condition; return whether it came true in time."""
     end = time.monotonic() + patience
     while time.monotonic() < end:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import socket
 import time
 from collections import Counter
@@ -14,6 +15,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from service.engine.exceptions import BusyError
+from service.http import connection as connections
+from service.http import crowd
 from service.http.body import Body
 from service.http.crowd import SILENCE_SECONDS, Crowd
 from service.http.room import Room
@@ -112,8 +115,11 @@ async def answers(url, count):
 
 
 @pytest.mark.parametrize("count", [12, 60, 200])
-def test_in_a_burst_of_whole_requests_every_client_reads_an_answer(count):
+def test_in_a_burst_of_whole_requests_every_client_reads_an_answer(count, monkeypatch):
     """Those that were accepted first were reset, as their requests had not been read yet."""
+    # Where the machine is busy, a client here may come to send its request seconds after it called.
+    for module in (connections, crowd):
+        monkeypatch.setattr(module, "WAIT_SECONDS", 60)
     with serving(ToyModel(), max_connections=10, preset="paper") as (url, server):
         found = asyncio.run(answers(url, count))
         assert set(found) == {200, 503}
@@ -167,6 +173,45 @@ def test_a_connection_too_many_is_told_so_though_its_request_never_comes(begun):
         assert httpx.get(f"{url}/health/live").headers["connection"] == "close"
         model.free.set()
         assert status(busy) == b"200"
+
+
+TOO_LONG = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 3_000_000
+NO_CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + b"a" * 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("code", "sent"), [(431, TOO_LONG), (400, NO_CHUNKS)], ids=["head", "chunks"]
+)
+def test_who_still_sends_when_refused_sends_it_all_and_reads_the_answer(code, sent):
+    """It was reset, and clients that read no more after a failure to send had no answer."""
+    with running(ToyModel(), preset="paper") as url:
+        for _ in range(5):
+            with connect(url) as connection:
+                connection.sendall(sent)
+                assert status(connection) == b"%d" % code
+
+
+def test_one_too_many_that_sends_its_request_late_is_not_reset():
+    opened = running(ToyModel(), max_connections=1, preset="paper", body_seconds=60)
+    with opened as url, connect(url) as first:
+        first.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+        with connect(url) as late:
+            select.select([late], [], [])
+            for part in (WHOLE[:50], WHOLE[50:60], WHOLE[60:]):
+                late.sendall(part)
+                time.sleep(0.1)
+            assert status(late) == b"503"
+
+
+def test_who_was_refused_and_stays_is_closed_a_moment_later():
+    with running(ToyModel()) as url, connect(url) as connection:
+        connection.sendall(b"no request\r\n\r\n")
+        assert status(connection) == b"400"
+        time.sleep(1.5)
+        connection.sendall(b"more")
+        time.sleep(0.2)
+        with pytest.raises(BrokenPipeError):
+            connection.sendall(b"more")
 
 
 def test_each_connection_that_is_closed_for_another_is_counted_and_all_are_one_line(caplog):
