@@ -20,10 +20,12 @@ from similarity.errors import ConfigError, InputError
 from similarity.given import Pair, check_as_many, given_pairs
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.texts.general import general_digest, general_sentences
-from similarity.validation import given_integer
+from similarity.validation import given_integer, given_number
 
 # Of a rank correlation without any order, in standard errors: chance gives it once in 700 times.
 _NOT_CHANCE = 3.0
+# Of an end of a scale: the difference of two has a float.
+_MOST = 1e300
 # What a record of judged pairs has of the order: None where all distances are one.
 ORDER = "rank correlation"
 
@@ -229,9 +231,9 @@ def unit_judgements(judgements: FloatArray, ends: tuple[float, float]) -> FloatA
     Raises
     ------
     ConfigError
-        If a judgement lies outside them, or the second is not higher.
+        If an end is not finite, a judgement lies outside them, or the second is not higher.
     """
-    low, high = ends
+    low, high = (given_number("--scale", end, at_least=-_MOST, at_most=_MOST) for end in ends)
     if not low < high:
         raise ConfigError(
             f"--scale wants the judgement of similarity 0, then that of 1, which is higher, got "

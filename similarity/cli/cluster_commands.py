@@ -12,6 +12,7 @@ from similarity.cli.choices import ModelChoice, ScoringChoice, chosen_scorer, op
 from similarity.cli.cluster_tables import print_clusters, print_duplicates
 from similarity.cli.images import contents_of, text_option
 from similarity.cli.notes import note
+from similarity.cli.numbers import FiniteRange
 from similarity.cli.options import model_options, scoring_options
 from similarity.cli.plots import after, check_plot, draw_groups, plot_option
 from similarity.cli.progress import progress_bars, working
@@ -50,7 +51,7 @@ KEPT_FORMATS = ("text", *GROUP_FORMATS)
 @input_options()
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="Join groups while their similarity is at least this.  "
     f"[default: {GROUP_THRESHOLD} without --k]",
 )
@@ -124,7 +125,7 @@ def cluster(
 @input_options()
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=DUPLICATE_THRESHOLD,
     show_default=True,
     help="Take texts that are at least this similar for the same.",

@@ -6,6 +6,7 @@ from rich.table import Table
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.images import note_paths
+from similarity.cli.numbers import FiniteRange
 from similarity.cli.options import model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.reading import texts_of_file
@@ -24,7 +25,7 @@ from similarity.texts.truncation import Truncator
 @click.option("--question", help="Put this before each text, and let their own words count too.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="Take texts for one meaning that entail each other to this degree, whatever their own "
     "words.  "
     "[default: calibrated on general sentences]",

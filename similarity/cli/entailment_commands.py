@@ -5,6 +5,7 @@ from rich.table import Table
 
 from similarity.cli.answers import store_of
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.numbers import FiniteRange
 from similarity.cli.options import (
     comparison_options,
     model_options,
@@ -38,7 +39,7 @@ from similarity.vectors.general import find_vectors
 @click.option("--vectors", help="Read the profiles of a folder that `trajsim fit` made.")
 @click.option(
     "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     default=DEFAULT_CONFIDENCE,
     show_default=True,
     help="Give the interval of the direction at this confidence.",

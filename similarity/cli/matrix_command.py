@@ -20,6 +20,7 @@ from similarity.cli.choices import (
 from similarity.cli.images import contents_of, note_paths, text_option
 from similarity.cli.matrix_tables import print_matrix
 from similarity.cli.notes import note
+from similarity.cli.numbers import FiniteRange
 from similarity.cli.options import model_options, refuse_options, scoring_options
 from similarity.cli.plots import after, check_plot, draw_heat, plot_option
 from similarity.cli.progress import progress_bars, progress_in_parts
@@ -67,7 +68,7 @@ Ids = tuple[str, ...] | None
 @plot_option
 @click.option(
     "--above",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="Write only the pairs that are at least this similar, each once.",
 )
 @click.option(

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from similarity.cli.answers import cache_option
 from similarity.cli.apart import note_folder
 from similarity.cli.choices import ModelChoice, ScoringChoice
+from similarity.cli.numbers import FINITE, FiniteRange
 from similarity.cli.places import note_truncate
 from similarity.cli.variables import MODEL_VARIABLE
 from similarity.config import COMPARISON_SETTINGS, ComparisonConfig
@@ -72,7 +73,7 @@ def _click_type(setting: Setting) -> click.ParamType[Any]:
     if most is not None and most >= _ANY:
         most = None
     if setting.type is float:
-        return click.FloatRange(least, most)
+        return FiniteRange(least, most)
     if setting.type is int:
         return click.IntRange(
             None if least is None else int(least), None if most is None else int(most)
@@ -113,7 +114,7 @@ _MODEL_OPTIONS = (
 ends_option = click.option(
     "--scale",
     "ends",
-    type=(float, float),
+    type=(FINITE, FINITE),
     default=(0.0, 5.0),
     show_default=True,
     help="Map these two judgements to similarity 0 and 1.",
@@ -151,13 +152,13 @@ _INTERVAL_OPTIONS = (
     _trajectory_option(
         "--interval",
         "confidence",
-        type=float,
+        type=FINITE,
         metavar="CONFIDENCE",
         help="Give the confidence interval of each score over trajectories, as of 0.95.",
     ),
     _trajectory_option(
         "--tolerance",
-        type=float,
+        type=FINITE,
         help="Double the trajectories until half the distance's interval is at most this.",
     ),
     _trajectory_option(

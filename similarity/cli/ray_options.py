@@ -7,6 +7,7 @@ import click
 
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.notes import note
+from similarity.cli.numbers import FINITE
 from similarity.cli.options import Command, decorated, refuse_options
 from similarity.cli.progress import progress_bar, working
 from similarity.cli.stopping import note_goes_on
@@ -34,7 +35,7 @@ _CLUSTER_OPTIONS = (
     ),
     click.option(
         "--gpus-per-worker",
-        type=float,
+        type=FINITE,
         help="Give each worker of --ray so many GPUs, or a part of one.  [default: 1 where "
         "there are any]",
     ),

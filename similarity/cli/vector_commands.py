@@ -11,6 +11,7 @@ from similarity.cli.apart import note_folder, note_read, note_written
 from similarity.cli.choices import ModelChoice, open_model
 from similarity.cli.images import note_paths
 from similarity.cli.notes import note
+from similarity.cli.numbers import FINITE
 from similarity.cli.options import Command, model_options, truncate_option
 from similarity.cli.progress import progress_bars
 from similarity.cli.ray_options import job_options, run_job
@@ -96,10 +97,10 @@ def vector_preset_option(command: Command) -> Command:
 )
 @click.option(
     "--trigrams",
-    type=float,
+    type=FINITE,
     help="Weigh the texts' own words by this; 0 leaves them out.  [default: 0.3]",
 )
-@click.option("--shrinkage", type=float, help="Shrink the profiles' covariance by this, 0 to 1.")
+@click.option("--shrinkage", type=FINITE, help="Shrink the profiles' covariance by this, 0 to 1.")
 @click.option("--prompt-before", default=None, help="Put a prompt of your own before each text.")
 @click.option("--prompt-after", default=None, help="Put a prompt of your own after each text.")
 @model_options
