@@ -100,7 +100,7 @@ class VectorEncoder:
         Raises
         ------
         InputError
-            If these are no rows of numbers, or not of the same width.
+            If these are no rows of finite numbers, or not of the same width.
         """
         first, second = _unit_rows(embeddings1, embeddings2)
         return _like(embeddings1, first @ second.T)
@@ -145,6 +145,12 @@ def _rows(embeddings: Any) -> Rows:
         raise InputError(f"embeddings must be rows of numbers, as encode gives: {error}") from error
     if rows.ndim != 2:
         raise InputError(f"embeddings must be rows of numbers, got the shape {rows.shape}")
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"embeddings must be finite numbers, and row {finite.argmin()} (counted from 0) has "
+            "others; leave it out, or see what made it"
+        )
     return unit(rows).astype(np.float32)
 
 

@@ -179,6 +179,9 @@ def cosines(first: AnyFloats, second: AnyFloats) -> FloatArray:
 def unit(rows: AnyFloats) -> FloatArray:
     """Return the rows at length 1, along the last axis; a row of zeros stays."""
     rows = rows.astype(np.float64)
+    # By a power of two, which changes no digit: squares of the largest and smallest have no float.
+    _, exponents = np.frexp(np.abs(rows).max(axis=-1, keepdims=True, initial=0))
+    rows = np.ldexp(rows, -exponents)
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     scaled: FloatArray = rows / np.where(norms == 0, 1, norms)
     return scaled

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,8 @@ def test_similarity_of_tensors_is_a_tensor(vectors: MeaningVectors) -> None:
     [
         ("similarity_pairwise", np.eye(3), np.eye(3)[:1], "as many vectors .* got 3 and 1"),
         ("similarity_pairwise", np.eye(3), np.eye(2), "3 and of 2 coordinates have no cosine"),
+        ("similarity", [[1, 2], [math.nan, 1]], np.eye(2), r"finite numbers, and row 1 \(counted"),
+        ("similarity_pairwise", np.eye(2), [[math.inf, 1]], "finite numbers, and row 0"),
         ("similarity", np.eye(3), np.eye(2), "3 and of 2 coordinates have no cosine"),
         ("similarity", [1.0, 2.0], [[1.0], [2.0]], "2 and of 1 coordinates"),
         ("similarity", TEXTS, TEXTS, "rows of numbers, as encode gives"),

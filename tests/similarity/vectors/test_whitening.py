@@ -7,7 +7,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import cosine
 
 from similarity.errors import ConfigError, InputError, WrongAnswerError
-from similarity.vectors.whitening import WhiteningFit, cosines
+from similarity.vectors.whitening import WhiteningFit, cosines, unit
 
 Rows = NDArray[np.float64]
 
@@ -154,3 +154,18 @@ def test_cosines() -> None:
     expected = [1 - cosine(a, b) for a, b in zip(first, second, strict=True)]
     np.testing.assert_allclose(cosines(first, second), expected, atol=1e-6)
     assert cosines(np.zeros(3), np.ones(3)) == 0
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-161, 1e-30, 1.0, 1e153, 1e155, 1.7e308])
+def test_a_cosine_is_that_of_rows_of_any_size(size: float) -> None:
+    """Squares were rounded to nothing or beyond all floats, and cosines were 0 or above 1."""
+    rows = np.array([[3.0, -4.0, 0.0], [1.0, 1.0, 1.0]])
+    assert unit(rows * (size / 4)) == pytest.approx(unit(rows), rel=1e-15 if size > 1e-300 else 0.1)
+    assert cosines(rows[0] * (size / 4), rows[0]) == pytest.approx(1, abs=0.01)
+    assert (unit(np.zeros((2, 3))) == 0).all()
+
+
+@given(seeds)
+def test_a_row_of_any_size_becomes_the_same_to_the_last_digit(seed: int) -> None:
+    rows = rows_of(seed, 5)
+    assert (unit(rows * 2.0**-900) == unit(rows)).all()
