@@ -33,6 +33,7 @@ def connection_class(
     answer_seconds: float,
     connections: Connections,
     on_failure: Callable[[str], None],
+    on_refusal: Callable[[Problem, str], None],
 ) -> type[asyncio.Protocol]:
     """Return a protocol that closes connections that are too slow, or too many.
 
@@ -51,6 +52,8 @@ def connection_class(
         the answer. Beyond those told, one more is refused at once.
     on_failure
         Is told the code of each failure that no request is recorded with.
+    on_refusal
+        Is told of each refusal before there was a request, and its id.
     """
     crowd = Crowd(connections.served)
 
@@ -184,8 +187,9 @@ def connection_class(
         def _take_over(self, problem: Problem) -> str:
             """Have the application answer and read no more; return the id of the request."""
             if self.cycle is None or self.cycle.response_complete:
-                on_failure(problem.code)
-                return secrets.token_hex(8)
+                request_id = secrets.token_hex(8)
+                on_refusal(problem, request_id)
+                return request_id
             state = self.cycle.scope["state"]
             if not self.cycle.response_started:
                 # What the log and the metrics say of the request.

@@ -148,6 +148,19 @@ class RequestMiddleware:
         logger.log(level, "request", extra={**exchange.facts(), "seconds": round(seconds, 4)})
 
 
+def report_unread(metrics: Metrics, problem: Problem, request_id: str) -> None:
+    """Record what a connection refused before there was a request, as requests are recorded.
+
+    Of connections too many, the crowd has a line for all together.
+    """
+    metrics.failure(problem.code)
+    if problem is TOO_MANY:
+        return
+    metrics.request("other", "OTHER", problem.status, 0.0)
+    facts = {"method": "OTHER", "route": "other", "status": problem.status, "code": problem.code}
+    logger.info("request", extra={"request_id": request_id, **facts, "seconds": 0.0})
+
+
 class Drain:
     """Whether the service is going down, and how many requests are still in flight."""
 

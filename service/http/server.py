@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.http.connection import connection_class
 from service.http.descriptors import AcceptFailures, connections_that_fit
-from service.http.middleware import Drain
+from service.http.middleware import Drain, report_unread
 from service.http.unreadable import HEAD_BYTES
 from service.settings import Settings
 
@@ -52,6 +53,7 @@ class Server(uvicorn.Server):
                 settings.deadline_seconds,
                 connections_that_fit(settings.max_connections),
                 app.state.metrics.failure,
+                partial(report_unread, app.state.metrics),
             ),
             ws="none",
             h11_max_incomplete_event_size=HEAD_BYTES,

@@ -241,6 +241,29 @@ def test_a_long_head_is_refused_as_what_it_is(url, head):
     assert b"65536 bytes" in answer
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET /health/ready HTTP/1.1\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"x" * 70_000,
+        b"no request\r\n\r\n",
+    ],
+    ids=["host", "length", "head", "garbage"],
+)
+def test_what_is_refused_before_it_is_a_request_has_its_line_and_is_counted(url, caplog, raw):
+    """The id of its answer stood nowhere in the log."""
+    with caplog.at_level("INFO", "service.access"), connect(url) as connection:
+        connection.sendall(raw)
+        answer = b"".join(iter(lambda: answer_to(connection), b""))
+    (line,) = [one for one in caplog.records if one.name == "service.access"]
+    assert b"x-request-id: %s\r\n" % line.request_id.encode() in answer.lower()
+    assert answer.startswith(b"HTTP/1.1 %d " % line.status)
+    assert b'"code": "%s"' % line.code.encode() in answer
+    counted = httpx.get(f"{url}/metrics").text
+    assert f'method="OTHER",route="other",status="{line.status}"' in counted
+
+
 DAMAGED = b"Transfer-Encoding: chunked\r\nX-Request-Id: mine\r\n\r\n"
 
 
