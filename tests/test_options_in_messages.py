@@ -140,6 +140,7 @@ def unknown_options(said: str, name: str) -> set[str]:
     return set(OPTION.findall(said)) - own - others - FOREIGN
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("name", READING)
 def test_what_a_bad_file_is_told_to_do_can_be_done(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

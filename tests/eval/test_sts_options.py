@@ -12,6 +12,7 @@ def embedded() -> LanguageModel:
     return load_model("embedded")
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("name", METHODS)
 def test_the_methods_that_are_fitted_to_texts_are_those_that_want_some(
     name: str, embedded: LanguageModel

@@ -122,6 +122,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(("preset", "given", "sent"), ASKED)
 def test_all_that_is_said_of_scores_is_in_the_result(ask, url, preset, given, sent):
     """Explanations by vectors were dropped, and so were all of a matrix."""

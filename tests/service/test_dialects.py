@@ -370,6 +370,7 @@ def own_fields(client, path):
     return set().union(*(schema["properties"] for schema in schemas))
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("path", FOREIGN_ROUTES)
 def test_fields_that_change_numbers_are_obeyed_or_refused_on_every_route(client, path):
     """Each was refused on some routes, and dropped without a word on the others."""

@@ -39,6 +39,7 @@ def answer_to(client, path, body, pad):
     return answer.status_code, content
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(("path", "body"), [*BODIES, *((path, {}) for path in sorted(REFUSING))])
 def test_fields_of_a_long_body_are_checked_off_the_event_loop(
     open_client, embedded, path, body, monkeypatch
@@ -60,6 +61,7 @@ def test_fields_of_a_long_body_are_checked_off_the_event_loop(
     assert all(found is value for loop, value, found in seen if loop)
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(("path", "body"), BODIES)
 def test_long_bodies_are_answered_as_short_ones(open_client, embedded, path, body):
     client = open_client(embedded, preset=None)
@@ -70,6 +72,7 @@ def test_long_bodies_are_answered_as_short_ones(open_client, embedded, path, bod
         assert short == long
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(("path", "body"), [*GROWING.items(), *OTHERS])
 def test_nothing_is_called_on_the_event_loop_for_each_item(
     open_client, embedded, path, body, monkeypatch

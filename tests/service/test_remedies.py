@@ -104,6 +104,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("text", [LONG, HUGE], ids=["tokens", "characters"])
 @pytest.mark.parametrize(("path", "body", "place"), PLACES)
 def test_a_text_that_is_too_long_is_named_by_its_place(client, path, body, place, text):

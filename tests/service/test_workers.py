@@ -58,6 +58,7 @@ def test_what_a_function_had_when_it_failed_is_given_up_at_once(no_collector):
     assert len(left) == 2
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize(
     ("path", "body"),
     {

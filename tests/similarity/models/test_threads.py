@@ -48,6 +48,7 @@ def forked(threads: int, before: str, after: str = "pass") -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("after", ["pass", "kept.clear()"], ids=["scores", "loads"])
 def test_a_fork_of_a_process_that_computed_is_refused(after: str) -> None:
     said, found = forked(2, "compare()", after)

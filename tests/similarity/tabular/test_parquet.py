@@ -74,6 +74,7 @@ def of_bytes(kind: Any, values: list[bytes]) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("within", WITHIN)
 @pytest.mark.parametrize("kind", [*FIXED, *LONG], ids=str)
 @given(values=st.lists(st.binary(max_size=32), min_size=1, max_size=4))
